@@ -1,0 +1,27 @@
+"""How gunicorn serves the API, on a laptop and in production: `gunicorn --config deploy/gunicorn.conf.py --chdir eecrm
+config.wsgi:application`. An option on the command line goes before what is said here, e.g. `--bind 0.0.0.0:8000`.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "eecrm"))  # gunicorn does that too, but only after it has read this file.
+
+from config.environment import env  # noqa: E402
+
+bind = f"127.0.0.1:{env('PORT', default=8000, cast=int)}"
+workers = env("WEB_CONCURRENCY", default=2, cast=int)
+
+# Sync workers were the fastest of gunicorn's kinds for this API; they want a proxy in front that buffers slow clients.
+worker_class = "sync"
+
+# Longer than PostgreSQL lets a statement of eecrm_app run, so that a slow request ends with an answer and a rollback.
+timeout = 30
+graceful_timeout = 10
+
+# Workers prove that they live by touching a file, which a busy disk can delay until they are taken for dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# A second way to control the server, through a socket in the home directory, that nobody uses here.
+control_socket_disable = True

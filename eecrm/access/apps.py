@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.core.checks import register
+
+
+class AccessConfig(AppConfig):
+    name = "access"
+
+    def ready(self) -> None:
+        from access.checks import every_view_is_known_to_the_policy
+
+        register(every_view_is_known_to_the_policy)

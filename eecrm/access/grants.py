@@ -1,0 +1,144 @@
+"""The policy table compiled into PostgreSQL's privileges: which role may run which command on which table.
+
+The migrator writes them after each `migrate` (`sync_access`). Tables of resources follow the policy; what else a role
+needs (to log in, to keep an admin session) is declared by the app whose tables they are, as `database_grants`.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import Field, Model
+
+from access import policy
+from access.database import database_role
+from access.policy import COLUMNS, STATE_ACTIONS, TABLE, Scope
+from access.querysets import PolicyQuerySet
+
+LOGIN_ROLE = "eecrm_app"
+
+# The SQL command behind each action of the matrix.
+_COMMANDS = {
+    "list": "SELECT", "retrieve": "SELECT",
+    "create": "INSERT", "restore": "INSERT",
+    "update": "UPDATE", "assign": "UPDATE", "sign": "UPDATE", "amend": "UPDATE", "reopen": "UPDATE",
+    "delete": "DELETE",
+}  # fmt: skip
+
+
+class Grant(NamedTuple):
+    """One privilege; `column` is empty for the whole table."""
+
+    role: str
+    command: str
+    table: str
+    column: str = ""
+
+    def __str__(self) -> str:
+        columns = f" ({self.column})" if self.column else ""
+        return f"{self.command}{columns} ON {self.table} TO {self.role}"
+
+
+def on_columns(role: str, command: str, model: type[Model], *names: str) -> set[Grant]:
+    table = model._meta.db_table
+    return {Grant(role, command, table, model._meta.get_field(name).column) for name in names}
+
+
+def on_tables(roles: tuple[str, ...], commands: str, *tables: str) -> set[Grant]:
+    return {Grant(role, command, table) for role in roles for command in commands.split() for table in tables}
+
+
+def _resource_models() -> Iterator[tuple[str, type[Model]]]:
+    for model in apps.get_models():
+        queryset = model._default_manager.all()
+        if isinstance(queryset, PolicyQuerySet) and queryset.resource:
+            yield queryset.resource, model
+
+
+def _secret(model: type[Model]) -> frozenset[str]:
+    """Columns that no role but the one that logs people in may read."""
+    return frozenset(getattr(model, "secret_fields", ()))
+
+
+def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
+    table, secret = model._meta.db_table, _secret(model)
+    for listed, action, *_ in TABLE:
+        if listed != resource or action not in _COMMANDS:
+            continue
+        for role in COLUMNS:
+            if policy.scope_of(resource, action, role) is Scope.NONE:
+                continue
+            command = _COMMANDS[action]
+            if command == "SELECT" and secret:
+                readable: list[Field] = [field for field in model._meta.concrete_fields if field.name not in secret]
+                yield from (Grant(database_role(role), command, table, field.column) for field in readable)
+            else:
+                yield Grant(database_role(role), command, table)
+
+
+def wanted() -> set[Grant]:
+    """Every privilege that the policy table and the apps' declarations ask for."""
+    grants = {grant for resource, model in _resource_models() for grant in _of_resource(resource, model)}
+    for app in apps.get_app_configs():
+        declared = getattr(app, "database_grants", None)
+        grants |= declared() if declared else set()
+    # A grant on the table covers its columns; PostgreSQL would keep both, and a revoke would leave one behind.
+    whole = {grant for grant in grants if not grant.column}
+    return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
+
+
+_ACTUAL = """
+    SELECT grantee::regrole::text, privilege_type, table_name, column_name
+      FROM (SELECT relname::text AS table_name, '' AS column_name, (aclexplode(relacl)).*
+              FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+             UNION ALL
+            SELECT relname::text, attname::text, (aclexplode(attacl)).*
+              FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL) AS privileges
+     WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
+"""
+
+
+def actual() -> set[Grant]:
+    """Every privilege that the roles have in the catalogue, wherever it came from."""
+    roles = [LOGIN_ROLE, *(database_role(role) for role in COLUMNS)]
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTUAL, [roles])
+        return {Grant(*row) for row in cursor.fetchall()}
+
+
+def _state_cells() -> list[str]:
+    """`<database role> <resource>.<action>` for each cell that a trigger asks about."""
+    return sorted(
+        f"{database_role(role)} {resource}.{action}"
+        for resource, action, *_ in TABLE
+        if action in STATE_ACTIONS
+        for role in COLUMNS
+        if policy.scope_of(resource, action, role) is not Scope.NONE
+    )
+
+
+def policy_function() -> str:
+    """The body of `policy_allows(action)`: whether the entered role may act on a row whose state forbids it to others."""
+    cells = ", ".join(f"'{cell}'" for cell in _state_cells())
+    return f"SELECT current_setting('role') || ' ' || $1 IN ({cells})"
+
+
+def actual_function() -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('policy_allows(text)')")
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def differences() -> list[str]:
+    """What must be run to make the catalogue say what the table says: no line means that they agree."""
+    have, want = actual(), wanted()
+    revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
+    grants = [f"GRANT {grant}" for grant in sorted(want - have)]
+    function = [] if actual_function() == policy_function() else [
+        "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
+        f"AS $policy${policy_function()}$policy$"
+    ]
+    return [*function, *revokes, *grants]

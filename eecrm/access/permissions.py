@@ -1,0 +1,58 @@
+"""The policy table as Django REST framework's permission classes."""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+
+from access import policy
+from access.policy import Rule, Scope
+from access.querysets import is_within
+
+if TYPE_CHECKING:  # rest_framework.views reads the default permission class: this module
+    from rest_framework.views import APIView
+
+# The viewset's words for what the matrix calls otherwise.
+_ACTIONS = {"partial_update": "update", "destroy": "delete"}
+
+
+class Refused(PermissionDenied):
+    """403 that tells the rule that decided."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule.refusal)
+        self.rule = rule.id
+
+
+def policy_action(action: str) -> str:
+    """The matrix's word for an action of a viewset."""
+    return _ACTIONS.get(action, action)
+
+
+class PolicyPermission(BasePermission):
+    """Asks the table with the view's `resource` and `action`. A view that names neither is closed."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        action = getattr(view, "action", None)
+        if action is None and request.method not in view.allowed_methods:
+            return True  # nothing will run: DRF answers 405 next
+        rule = policy.rule(request.user, getattr(view, "resource", ""), policy_action(action or ""))
+        if rule.scope is Scope.NONE:
+            # 403 would tell that an invisible row exists: what the path names must be visible, else 404.
+            if hasattr(view, "require_visible"):
+                view.require_visible()
+            raise Refused(rule)
+        return True
+
+    def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
+        action = policy_action(view.action)  # type: ignore[attr-defined]  only viewsets have objects here
+        if not is_within(request.user, action, obj):
+            raise Refused(policy.rule(request.user, view.resource, action))  # type: ignore[attr-defined]
+        return True
+
+
+class Public(AllowAny):
+    """No account needed: login, refresh, health and the published documentation, nothing else."""

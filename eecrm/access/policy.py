@@ -1,0 +1,156 @@
+"""Who may do what: the permission matrix of Epic Events, stated once.
+
+Permission classes, visible querysets, the admin site, PostgreSQL's grants and the README's table all read TABLE.
+Whatever is not in it is denied.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    """What an account may be. SUPERUSER is never stored as a role: it is the account's `is_superuser`."""
+
+    EXTERNAL = "external", "External partner"
+    SALES = "sales", "Sales"
+    SUPPORT = "support", "Support"
+    MANAGEMENT = "management", "Management"
+    AUDITOR = "auditor", "Auditor"
+    SUPERUSER = "superuser", "Superuser"
+
+
+class Scope(StrEnum):
+    """Which rows of a resource: none of them, one's own (`owned_by` of its QuerySet), or all."""
+
+    NONE = "none"
+    OWN = "own"
+    ALL = "all"
+
+
+NONE, OWN, ALL = Scope.NONE, Scope.OWN, Scope.ALL
+
+TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
+    # resource       action      external sales support management auditor superuser
+    ("client",       "list",     OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("client",       "retrieve", OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("client",       "create",   NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("client",       "update",   NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
+    ("client",       "assign",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("client",       "delete",   NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
+    ("client",       "restore",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("contract",     "list",     OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("contract",     "retrieve", OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("contract",     "create",   NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("contract",     "update",   NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("contract",     "sign",     NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("contract",     "amend",    NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("contract",     "reopen",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("contract",     "delete",   NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("contract",     "restore",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("event",        "list",     OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("event",        "retrieve", OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("event",        "create",   NONE,    OWN,  NONE,   ALL,       NONE,   ALL),
+    ("event",        "update",   NONE,    NONE, OWN,    ALL,       NONE,   ALL),
+    ("event",        "assign",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("event",        "reopen",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("event",        "delete",   NONE,    NONE, OWN,    ALL,       NONE,   ALL),
+    ("event",        "restore",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("user",         "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("user",         "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("user",         "create",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("user",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("user",         "delete",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("user",         "promote",  NONE,    NONE, NONE,   NONE,      NONE,   ALL),
+    ("log_entry",    "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
+    ("profile",      "retrieve", OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
+    ("profile",      "update",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
+    ("session",      "delete",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
+    ("admin_site",   "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("personal_data", "retrieve", OWN,    ALL,  ALL,    ALL,       NONE,   ALL),
+)  # fmt: skip
+
+COLUMNS = (Role.EXTERNAL, Role.SALES, Role.SUPPORT, Role.MANAGEMENT, Role.AUDITOR, Role.SUPERUSER)
+
+_scopes: dict[tuple[str, str, str], Scope] = {
+    (resource, action, role): scope
+    for resource, action, *scopes in TABLE
+    for role, scope in zip(COLUMNS, scopes, strict=True)
+}
+
+
+class Change(NamedTuple):
+    """A change of one field (to one value, or to any) that is an action of its own, finer than *update*."""
+
+    action: str
+    field: str
+    to: str | None = None
+
+
+# Refused with 403 like any action. *amend*, *reopen* and *restore* depend on the row's state and are refused with
+# 409: PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE.
+FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
+    "client": (Change("assign", "sales_contact"),),
+    "contract": (Change("sign", "status", "signed"),),
+    "event": (Change("assign", "support_contact"),),
+}
+STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote"})
+
+
+class Actor(Protocol):
+    """What the policy needs to know of a caller; an anonymous one has no role."""
+
+    @property
+    def pk(self) -> int | None: ...
+    @property
+    def effective_role(self) -> str: ...
+
+
+class Rule(NamedTuple):
+    """The cell of the table that decides, with the words to tell it."""
+
+    resource: str
+    action: str
+    role: str
+    scope: Scope
+
+    @property
+    def id(self) -> str:
+        return f"{self.resource}.{self.action}.{self.role or 'anonymous'}.{self.scope}"
+
+    @property
+    def refusal(self) -> str:
+        noun, verb = self.resource.replace("_", " "), self.action
+        if self.scope is Scope.OWN:
+            return f"Your role may {verb} a {noun} only where you are its contact."
+        return f"Your role may not {verb} a {noun}."
+
+
+def rule(user: Actor, resource: str, action: str) -> Rule:
+    """The rule for this caller; an unlisted resource, action or role has scope none."""
+    role = getattr(user, "effective_role", "")
+    return Rule(resource, action, role, _scopes.get((resource, action, role), Scope.NONE))
+
+
+def knows(resource: str, action: str) -> bool:
+    return (resource, action, Role.SUPERUSER) in _scopes
+
+
+def scope_of(resource: str, action: str, role: str) -> Scope:
+    return _scopes.get((resource, action, role), Scope.NONE)
+
+
+def sees_personal_data(user: Actor) -> bool:
+    """Whether email addresses and phones are shown in full (`access-matrix.md`, row *auditor*)."""
+    return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
+
+
+def matrix_of(user: Actor) -> dict[str, dict[str, str]]:
+    """`{resource: {action: scope}}`: the caller's column of the table."""
+    matrix: dict[str, dict[str, str]] = {}
+    for resource, action, *_ in TABLE:
+        matrix.setdefault(resource, {})[action] = rule(user, resource, action).scope.value
+    return matrix

@@ -1,0 +1,42 @@
+"""Which rows exist for whom."""
+
+from typing import Any, ClassVar, Self, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from access import policy
+from access.policy import Actor, Scope
+
+M = TypeVar("M", bound=Model, covariant=True)
+
+
+class PolicyQuerySet(QuerySet[M]):
+    """A queryset of one resource of the policy table. Subclasses name it and say what *own* means, once."""
+
+    resource: ClassVar[str] = ""
+
+    def owned_by(self, user: Actor) -> Self:
+        """The rows whose contact (or linked account) is this user. A role without a notion of own owns nothing."""
+        return self.none()
+
+    def within(self, user: Actor, action: str) -> Self:
+        """The rows on which the policy lets this user do this action."""
+        match policy.rule(user, self.resource, action).scope:
+            case Scope.ALL:
+                return self.all()
+            case Scope.OWN:
+                return self.owned_by(user)
+            case _:
+                return self.none()
+
+    def visible_to(self, user: Actor, *, action: str = "retrieve") -> Self:
+        return self.within(user, action)
+
+
+def is_within(user: Actor, action: str, row: Any) -> bool:
+    """Whether this saved row is one on which the user may do the action: the question that the lists ask, for one."""
+    queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
+    scope = policy.rule(user, queryset.resource, action).scope
+    if scope is Scope.OWN:
+        return queryset.owned_by(user).filter(pk=row.pk).exists()
+    return scope is Scope.ALL

@@ -1,0 +1,80 @@
+"""What PostgreSQL refused, as a status and a sentence. The rule's name is the constraint's."""
+
+from functools import cache
+from typing import NamedTuple
+
+from django.apps import apps
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.models import BaseConstraint, Model, ProtectedError
+from psycopg2 import errors
+
+
+class Refusal(NamedTuple):
+    status: int
+    code: str
+    rule: str
+    sentence: str
+
+
+@cache
+def _declared() -> dict[str, BaseConstraint]:
+    return {
+        constraint.name: constraint for model in apps.get_models() for constraint in model._meta.constraints
+    }
+
+
+def _model_of(table: str) -> type[Model] | None:
+    return next((model for model in apps.get_models(include_auto_created=True) if model._meta.db_table == table), None)
+
+
+def _still_used(used: type[Model], by: type[Model]) -> Refusal:
+    """Rule 6 of the access matrix: what others hang on can't be deleted."""
+    one, many = used._meta.verbose_name, by._meta.verbose_name_plural
+    return Refusal(409, "conflict", f"{used._meta.model_name}_has_{many}".replace(" ", "_"),
+                   f"This {one} can't be deleted while it has {many}.")
+
+
+def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
+    # PostgreSQL names the referring table in both cases; only the detail tells which side went wrong.
+    referring = _model_of(error.diag.table_name or "")
+    name = error.diag.constraint_name or "foreign_key"
+    if referring and "still referenced" in (error.diag.message_detail or ""):
+        for field in referring._meta.concrete_fields:
+            if field.remote_field and f"_{field.column}_" in name:
+                return _still_used(field.related_model, referring)
+    return Refusal(409, "conflict", name, "What this belongs to was deleted a moment ago.")
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """How to answer an error that came out of the database; None for one that is nobody's fault but the code's."""
+    if isinstance(error, ProtectedError):
+        row = next(iter(error.protected_objects))
+        used = next(
+            (field.related_model for field in row._meta.concrete_fields
+             if field.remote_field and f"'{row._meta.object_name}.{field.name}'" in error.args[0]),
+            None,
+        )
+        return _still_used(used, type(row)) if used else Refusal(409, "conflict", "in_use", "This is still in use.")
+    if not isinstance(error, DatabaseError | InterfaceError):
+        return None
+    cause = error.__cause__
+    constraint = _declared().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
+    match cause:
+        case errors.UniqueViolation():
+            sentence = constraint.violation_error_message if constraint else "This exists already."
+            return Refusal(409, "duplicate", cause.diag.constraint_name or "unique", str(sentence))
+        case errors.CheckViolation() if constraint:
+            return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
+        case errors.CheckViolation():  # raised by a trigger, with its rule and its sentence
+            return Refusal(409, "conflict", cause.diag.constraint_name or "state", cause.diag.message_primary or "")
+        case errors.ForeignKeyViolation():
+            return _foreign_key(cause)
+        case errors.InsufficientPrivilege():
+            return Refusal(403, "permission_denied", "database", "The database refuses this to your role.")
+        case errors.DataError():
+            return Refusal(400, "invalid", "value", "A value is out of the range that can be stored.")
+        case errors.DeadlockDetected() | errors.LockNotAvailable() | errors.QueryCanceled() | errors.SerializationFailure():
+            return Refusal(503, "busy", "database", "Somebody else is changing the same thing: try again in a moment.")
+    if isinstance(error, OperationalError | InterfaceError):
+        return Refusal(503, "unavailable", "database", "The database can't be reached: try again in a moment.")
+    return None

@@ -1,0 +1,45 @@
+"""Pieces of migrations that put rules into PostgreSQL: triggers that refuse in a sentence, foreign keys that refuse at once."""
+
+from django.db.migrations import RunSQL
+from django.db.migrations.operations.base import Operation
+
+# Trigger functions run as their owner, since the caller's role may not read all that a rule has to look at.
+_FUNCTION = """
+CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $rules${body}$rules$;
+"""
+
+_REFUSE = """
+CREATE FUNCTION refuse(rule text, sentence text) RETURNS void LANGUAGE plpgsql AS $refuse$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = rule, MESSAGE = sentence;
+END
+$refuse$;
+"""
+
+# Django defers foreign keys to the commit, where no view is left to answer with a sentence.
+_IMMEDIATE = """
+DO $immediate$
+DECLARE foreign_key record;
+BEGIN
+    FOR foreign_key IN SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = '{table}'::regclass LOOP
+        EXECUTE format('ALTER TABLE {table} ALTER CONSTRAINT %I NOT DEFERRABLE', foreign_key.conname);
+    END LOOP;
+END
+$immediate$;
+"""
+
+
+def refuse_function() -> Operation:
+    """`refuse(rule, sentence)`: what a trigger calls; `access.refusals` turns it into a 409 with that rule."""
+    return RunSQL(_REFUSE, "DROP FUNCTION refuse(text, text)")
+
+
+def rules(name: str, *, table: str, when: str, body: str) -> Operation:
+    """A trigger function of this name with this body, called `when` (`BEFORE INSERT OR …`) for each row of the table."""
+    trigger = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+    return RunSQL(_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
+
+
+def immediate_foreign_keys(table: str) -> Operation:
+    return RunSQL(_IMMEDIATE.format(table=table), RunSQL.noop)

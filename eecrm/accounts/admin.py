@@ -1,0 +1,107 @@
+"""Where managers run the accounts (`access-matrix.md`, Account rules)."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from access import policy
+from access.admin import PolicyModelAdmin
+from access.policy import Scope
+from accounts.models import User
+
+admin.site.unregister(Group)  # roles decide here; groups would be a second truth
+
+
+class NewAccountForm(AdminUserCreationForm):
+    usable_password = None
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "role"]
+
+
+class AccountForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "role", "is_active", "is_superuser"]
+
+
+@admin.register(User)
+class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
+    resource = "user"
+    personal = ("email",)
+    form = AccountForm
+    add_form = NewAccountForm
+    list_display = ["username", "first_name", "last_name", "email", "role", "is_active", "is_superuser", "last_login"]
+    list_filter = ["role", "is_active", "is_superuser"]
+    search_fields = ["username", "first_name", "last_name", "email"]
+    ordering = ["username"]
+    filter_horizontal = []
+    fieldsets = [
+        (None, {"fields": ["username", "role", "is_active", "is_superuser"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Record", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "role", "password1", "password2"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).defer(*User.secret_fields)
+
+    def _promotes(self, request: HttpRequest) -> bool:
+        return policy.rule(request.user, "user", "promote").scope is not Scope.NONE  # type: ignore[arg-type]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Superuser status is a superuser's to give; nobody changes their own role, status or activity."""
+        fields = list(self.readonly_fields)
+        if not self._promotes(request):
+            fields.append("is_superuser")
+        if obj is not None and obj.pk == request.user.pk:
+            fields += ["role", "is_active", "is_superuser"]
+        return fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        is_self = obj is not None and obj.pk == request.user.pk
+        return super().has_delete_permission(request, obj) and self._may_touch(request, obj) and not is_self
+
+    def _may_touch(self, request: HttpRequest, obj: Model | None) -> bool:
+        return not getattr(obj, "is_superuser", False) or self._promotes(request)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(admin.ModelAdmin):
+    """What was done in the admin site: read by those whom the policy lets, changed by nobody."""
+
+    list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "change_message"]
+    list_filter = ["action_time", "content_type", "action_flag"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr", "user__username"]
+    date_hierarchy = "action_time"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return policy.rule(request.user, "log_entry", "retrieve").scope is not Scope.NONE  # type: ignore[arg-type]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

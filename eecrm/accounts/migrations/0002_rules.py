@@ -1,0 +1,44 @@
+from django.db import migrations
+
+from access.rules import immediate_foreign_keys, refuse_function, rules
+
+SUPERUSERS = """
+BEGIN
+    -- No role is entered while somebody logs in; the login role's grants reach the login's own columns only.
+    IF current_setting('role') = 'none' THEN
+        RETURN COALESCE(NEW, OLD);
+    END IF;
+    IF (OLD.is_superuser OR NEW.is_superuser) AND NOT policy_allows('user.promote') THEN
+        PERFORM refuse('user_superuser_guarded', 'Only a superuser creates, changes or deletes a superuser.');
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.id::text = current_setting('eecrm.user_id', true) THEN
+        IF TG_OP = 'DELETE' THEN
+            PERFORM refuse('user_not_oneself', 'Nobody deletes their own account.');
+        ELSIF NEW.role <> OLD.role OR NEW.is_superuser <> OLD.is_superuser OR NEW.is_active <> OLD.is_active THEN
+            PERFORM refuse('user_not_oneself', 'Nobody changes their own role, status or activity.');
+        END IF;
+    END IF;
+    RETURN COALESCE(NEW, OLD);
+END
+"""
+
+END_SESSIONS = """
+BEGIN
+    IF (NEW.password, NEW.role, NEW.is_active, NEW.is_superuser)
+       IS DISTINCT FROM (OLD.password, OLD.role, OLD.is_active, OLD.is_superuser) THEN
+        UPDATE accounts_tokensession SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
+    END IF;
+    RETURN NULL;
+END
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0001_initial")]
+
+    operations = [
+        refuse_function(),
+        rules("account_rules", table="accounts_user", when="BEFORE INSERT OR UPDATE OR DELETE", body=SUPERUSERS),
+        rules("account_ends_sessions", table="accounts_user", when="AFTER UPDATE", body=END_SESSIONS),
+        immediate_foreign_keys("accounts_tokensession"),
+    ]

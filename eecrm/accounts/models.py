@@ -1,0 +1,151 @@
+"""People and their logins."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Concat, Now, NullIf, Trim
+
+from access.policy import NONE, Actor, Role, rule, scope_of
+from access.querysets import PolicyQuerySet
+
+
+class UserQuerySet(PolicyQuerySet["User"]):
+    resource = "user"
+
+    def active(self) -> "UserQuerySet":
+        return self.filter(is_active=True)
+
+    def sales_contacts(self) -> "UserQuerySet":
+        """Whom a client may be given to (`access-matrix.md`, rule 7)."""
+        return self.active().filter(role=Role.SALES, is_superuser=False)
+
+    def support_contacts(self) -> "UserQuerySet":
+        """Whom an event may be given to (rules 4 and 7)."""
+        return self.active().filter(role=Role.SUPPORT, is_superuser=False)
+
+    def owned_by(self, user: Actor) -> "UserQuerySet":
+        return self.filter(pk=user.pk)
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  made at run time
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """A saved account. Without a password it can't log in until it is given one."""
+        user = self.model(username=self.model.normalize_username(username), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(username, password, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """An account. Its role decides everything; the matrix is `access.policy.TABLE`."""
+
+    username = models.CharField(
+        max_length=150,
+        unique=True,
+        validators=[UnicodeUsernameValidator()],
+        help_text="At most 150 characters: letters, digits and @ . + - _ only.",
+        error_messages={"unique": "An account with this username exists already."},
+    )
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    display_name = models.GeneratedField(
+        expression=Coalesce(NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), F("username")),
+        output_field=models.CharField(max_length=301),
+        db_persist=True,
+    )
+    email = models.EmailField(blank=True)
+    role = models.CharField(
+        max_length=10,
+        choices=[(role.value, role.label) for role in Role if role is not Role.SUPERUSER],
+        default=Role.EXTERNAL,
+        db_default=Role.EXTERNAL,
+    )
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        db_default=True,
+        help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
+    )
+    date_joined = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    # Read by the role that logs people in, and by no other.
+    secret_fields = ("password",)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["email"]
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.CheckConstraint(
+                name="user_role_known",
+                condition=Q(role__in=[role.value for role in Role if role is not Role.SUPERUSER]),
+                violation_error_message="This role doesn't exist.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def effective_role(self) -> Role:
+        """The role that the policy sees."""
+        return Role.SUPERUSER if self.is_superuser else Role(self.role)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin site opens: it follows from the role and is never set by hand."""
+        return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
+
+    def get_full_name(self) -> str:
+        return self.display_name
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Django's question in the policy's words, `app.verb_model`: the admin site has no rules of its own."""
+        verb, _, model = perm.partition(".")[2].partition("_")
+        actions = {"view": "retrieve", "add": "create", "change": "update", "delete": "delete"}
+        resource = {"logentry": "log_entry"}.get(model, model)
+        return self.is_active and rule(self, resource, actions.get(verb, "")).scope is not NONE
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
+    def open(self) -> "TokenSessionQuerySet":
+        return self.filter(revoked_at=None, expires_at__gt=Now())
+
+    def revoke(self) -> int:
+        """End these logins: their access and refresh tokens are refused from the next request on."""
+        return self.filter(revoked_at=None).update(revoked_at=Now())
+
+
+class TokenSession(models.Model):
+    """One login on one device: the family of its refresh tokens (RFC 9700, section 4.14). Holds no token."""
+
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
+    refresh_jti = models.UUIDField(help_text="Id of the one refresh token that may be exchanged.")
+    previous_jti = models.UUIDField(null=True, help_text="Its predecessor: may be tried again for 30 seconds.")
+    rotated_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+
+    objects = TokenSessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"

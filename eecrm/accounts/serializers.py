@@ -1,0 +1,39 @@
+from rest_framework import serializers
+
+from accounts.models import User
+from api.serializers import ResourceSerializer, StrictSerializer
+
+
+class LoginSerializer(StrictSerializer):
+    username = serializers.CharField(max_length=150)
+    # Argon2 would hash a megabyte just as well; nobody types one.
+    password = serializers.CharField(max_length=1024, trim_whitespace=False, style={"input_type": "password"})
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer):
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)
+
+
+class ProfileSerializer(ResourceSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "username", "first_name", "last_name", "email", "role", "is_superuser"]
+        read_only_fields = ["username", "role", "is_superuser"]
+
+
+class ContactSerializer(ResourceSerializer):
+    name = serializers.CharField(source="display_name", read_only=True)
+
+    class Meta:
+        model = User
+        fields = ["id", "name"]
+
+
+class MatrixSerializer(serializers.Serializer):
+    role = serializers.CharField(read_only=True)
+    permissions = serializers.DictField(child=serializers.DictField(child=serializers.CharField()), read_only=True)

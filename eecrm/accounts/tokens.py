@@ -1,0 +1,118 @@
+"""JWTs of a login: an access token for ten minutes, a refresh token that is exchanged once (RFC 8725, RFC 9700)."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models.functions import Least
+from django.db.models import F, Value
+from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
+
+from accounts.models import TokenSession, User
+
+RETRY = timedelta(seconds=30)  # a phone that lost the answer to its refresh may ask again for so long
+OLDEST = timedelta(days=30)  # however often it is refreshed
+
+
+class Pair(NamedTuple):
+    access: str
+    refresh: str
+
+
+class Claims(NamedTuple):
+    """What a valid token says: which login it belongs to, whose that is, and which token it is."""
+
+    session: UUID
+    user: int
+    jti: UUID
+
+
+class InvalidToken(AuthenticationFailed):
+    default_detail = "This token is invalid, expired or revoked: log in again."
+    default_code = "token_invalid"
+
+
+def read(token_class: type[Token], text: str) -> Claims:
+    """The claims of a token that we signed for this use. Raises InvalidToken for any other text."""
+    try:
+        payload = token_class(text).payload  # type: ignore[arg-type]  simplejwt annotates a Token, takes text
+        user = payload["user_id"]
+        if type(user) is not int and not (isinstance(user, str) and user.isascii() and user.isdigit()):
+            raise InvalidToken
+        if not 0 < int(user) < 2**63:
+            raise InvalidToken
+        return Claims(UUID(payload["sid"]), int(user), UUID(payload["jti"]))
+    except (TokenError, KeyError, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
+        raise InvalidToken from None
+
+
+def _signed(token: Token, session: TokenSession, **claims: Any) -> str:
+    # simplejwt's constructor chose id, issue time and expiry; what the session knows replaces them.
+    token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
+    return str(token)
+
+
+def _pair(session: TokenSession) -> Pair:
+    """Both tokens of the session as it stands. The refresh token is the same text each time until it is rotated."""
+    refresh = _signed(
+        RefreshToken(),
+        session,
+        jti=session.refresh_jti.hex,
+        iat=datetime_to_epoch(session.rotated_at),
+        exp=datetime_to_epoch(session.expires_at),
+    )
+    return Pair(access=_signed(AccessToken(), session), refresh=refresh)
+
+
+def log_in(user: User, *, user_agent: str = "") -> Pair:
+    """A new login, and its first tokens."""
+    now = timezone.now()
+    session = TokenSession.objects.create(
+        id=uuid4(),
+        user=user,
+        refresh_jti=uuid4(),
+        rotated_at=now,
+        created_at=now,
+        expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
+        user_agent=user_agent[:200],
+    )
+    return _pair(session)
+
+
+def refresh(text: str) -> Pair | None:
+    """Exchange a refresh token; None, and the login is over, where it had been exchanged before.
+
+    One UPDATE is the race: of any number of requests with one token, one rotates it. The others, and a phone that lost
+    the answer, get the same successor for 30 seconds (`api.md`, Tokens). Raises InvalidToken.
+    """
+    claims = read(RefreshToken, text)
+    now: datetime = aware_utcnow()
+    mine = TokenSession.objects.open().filter(pk=claims.session, user_id=claims.user, user__is_active=True)
+    with transaction.atomic():
+        mine.filter(refresh_jti=claims.jti).update(
+            previous_jti=claims.jti,
+            refresh_jti=uuid4(),
+            rotated_at=now,
+            expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + OLDEST),
+        )
+        session = mine.first()
+    if session is None:
+        raise InvalidToken
+    if session.previous_jti == claims.jti and now - session.rotated_at < RETRY:
+        return _pair(session)
+    mine.revoke()
+    return None
+
+
+def log_out(user: User, text: str) -> None:
+    """End the login that this refresh token belongs to. Raises InvalidToken where it is not the caller's."""
+    claims = read(RefreshToken, text)
+    if claims.user != user.pk:
+        raise InvalidToken
+    TokenSession.objects.filter(pk=claims.session, user=user).revoke()

@@ -1,0 +1,136 @@
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import update_last_login
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from access import policy
+from access.permissions import Public
+from accounts import tokens
+from accounts.models import User
+from accounts.serializers import (
+    ContactSerializer,
+    LoginSerializer,
+    MatrixSerializer,
+    ProfileSerializer,
+    RefreshSerializer,
+    TokenPairSerializer,
+)
+from api.filters import filtered
+from api.pagination import page
+from api.problems import from_exception
+
+
+class _PublicTokenViewSet(GenericViewSet):
+    authentication_classes: list[Any] = []
+    permission_classes = [Public]
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class LoginViewSet(_PublicTokenViewSet):
+    """Log in."""
+
+    serializer_class = LoginSerializer
+
+    @extend_schema(responses=TokenPairSerializer)
+    def create(self, request: Request) -> Response:
+        """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days)."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = authenticate(request._request, **serializer.validated_data)
+        if not isinstance(user, User):
+            raise AuthenticationFailed("No active account has this username and password.", code="login_failed")
+        update_last_login(User, user)
+        return Response(tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""))._asdict())
+
+
+class RefreshViewSet(_PublicTokenViewSet):
+    """Exchange a refresh token."""
+
+    serializer_class = RefreshSerializer
+
+    @extend_schema(responses=TokenPairSerializer)
+    def create(self, request: Request) -> Any:
+        """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        pair = tokens.refresh(serializer.validated_data["refresh"])
+        if pair is None:
+            # Answered, not raised: an exception would roll back the end of the login.
+            refusal = tokens.InvalidToken()
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]
+            return from_exception(request._request, refusal)
+        return Response(pair._asdict())
+
+
+class LogoutViewSet(GenericViewSet):
+    """Log out on this device."""
+
+    resource = "session"
+    serializer_class = RefreshSerializer
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """End the login that a refresh token belongs to: its access tokens are refused from the next request on."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tokens.log_out(request.user, serializer.validated_data["refresh"])
+        return Response(status=204)
+
+
+class ProfileViewSet(GenericViewSet):
+    """One's own profile."""
+
+    resource = "profile"
+    serializer_class = ProfileSerializer
+
+    def retrieve(self, request: Request) -> Response:
+        return Response(self._representation(request.user))
+
+    def partial_update(self, request: Request) -> Response:
+        """Change one's own names and email address; nothing else can be changed here."""
+        serializer = self.get_serializer(request.user, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return Response(self._representation(request.user))
+
+    def _representation(self, user: User) -> dict[str, Any]:
+        return {name: getattr(user, name) for name in ProfileSerializer.Meta.fields}
+
+
+class EffectiveMatrixViewSet(GenericViewSet):
+    """One's own permissions."""
+
+    resource = "profile"
+    serializer_class = MatrixSerializer
+
+    def retrieve(self, request: Request) -> Response:
+        """What one may do: for each resource and action none, own or all."""
+        return Response({"role": request.user.effective_role.value, "permissions": policy.matrix_of(request.user)})
+
+
+class ContactViewSet(GenericViewSet):
+    """The active accounts that a client or an event may be given to."""
+
+    resource = "contact"
+    queryset = User.objects.none()
+    serializer_class = ContactSerializer
+
+    def list(self, request: Request) -> Response:
+        rows = filtered(self.get_queryset(), request, None, masked=False, searches=False)
+        row = ContactSerializer.row("", masked=False)
+        return Response(page(rows, request, row, allowed=("id",), default="id"))
+
+
+class SalesContactViewSet(ContactViewSet):
+    queryset = User.objects.sales_contacts()
+
+
+class SupportContactViewSet(ContactViewSet):
+    queryset = User.objects.support_contacts()

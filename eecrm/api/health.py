@@ -1,0 +1,39 @@
+"""For load balancers and orchestrators: is the process alive, and can it work?"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from api.problems import from_exception, problem
+
+
+def _public(view: Callable[..., Any]) -> Callable[..., Any]:
+    view.is_public = True  # type: ignore[attr-defined]  for access.checks
+    return view
+
+
+@_public
+@transaction.non_atomic_requests
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """200 as long as the process answers; it asks nobody else."""
+    return JsonResponse({"status": "ok"})
+
+
+@_public
+@transaction.non_atomic_requests
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers and has every migration; else 503."""
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except Exception as error:  # noqa: BLE001  whatever keeps it from working, the answer is a document
+        return from_exception(request, error)
+    if pending:
+        return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")
+    return JsonResponse({"status": "ok"})

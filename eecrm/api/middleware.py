@@ -1,0 +1,68 @@
+"""What is true of every request and answer: an id, headers that keep browsers strict, one log line, no stray error page."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from api import problems
+
+log = logging.getLogger("eecrm.request")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# Pages (admin, docs) load their own files only; answers of the API load nothing.
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+class RequestMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        given = request.headers.get("X-Request-ID", "")
+        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
+        if request.path_info.startswith("/api/"):
+            response["Cache-Control"] = "no-store"
+        self._log(request, response, started)
+        return response
+
+    @staticmethod
+    def _log(request: HttpRequest, response: HttpResponse, started: float) -> None:
+        match = request.resolver_match
+        log.info(
+            "request",
+            extra={
+                "request_id": request.request_id,  # type: ignore[attr-defined]
+                "method": request.method,
+                "route": match.route if match else None,
+                "status": response.status_code,
+                "actor": getattr(request, "actor_id", None),
+                "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+            },
+        )
+
+
+class ProblemMiddleware:
+    """Errors outside DRF's reach (opening and committing the transaction among them) are problem documents too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return None if problems.is_admin_page(request) else problems.from_exception(request, error)

@@ -1,0 +1,177 @@
+"""Errors as `application/problem+json` (RFC 9457): the one shape of every answer of 400 and above."""
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions, status
+from rest_framework.views import set_rollback
+
+from access.refusals import refusal_of
+
+log = logging.getLogger("eecrm.error")
+
+NOT_FOUND = "Nothing is here, or nothing that you may see."
+
+
+class BodyTooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "A request body holds at most 1 MiB."
+    default_code = "body_too_large"
+
+
+class BadQuery(exceptions.ValidationError):
+    """400 about parameters of the query string: the pointer is `?name`."""
+
+
+class Conflict(exceptions.APIException):
+    """409: permitted, but not in this state."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(detail)
+        self.rule = rule
+
+
+def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
+    """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
+    title = "Content Too Large" if code == status.HTTP_413_REQUEST_ENTITY_TOO_LARGE else HTTPStatus(code).phrase
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": code,
+        "detail": detail,
+        "code": name,
+        "request_id": getattr(request, "request_id", None),
+        **members,
+    }
+    response = HttpResponse(orjson.dumps(body), status=code, content_type="application/problem+json")
+    if code == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = "1"
+    return response
+
+
+def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
+    """`errors` members out of DRF's nested detail; pointers are JSON pointers into the body (RFC 6901)."""
+    match detail:
+        case dict():
+            for key, value in detail.items():
+                step = "" if key == "non_field_errors" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+                yield from _pointers(value, pointer + step)
+        case list():
+            for value in detail:
+                yield from _pointers(value, pointer)
+        case _:
+            yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+
+
+def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:
+    errors = list(_pointers(error.detail, "#"))
+    where = "request"
+    if isinstance(error, BadQuery):
+        where = "query"
+        errors = [entry | {"pointer": "?" + entry["pointer"].removeprefix("#/")} for entry in errors]
+    fields = ", ".join(dict.fromkeys(entry["pointer"].lstrip("#/?") for entry in errors if len(entry["pointer"]) > 1))
+    sentence = f"The {where} can't be accepted: see {fields}." if fields else errors[0]["detail"]
+    return problem(request, 400, "invalid", sentence, errors=errors)
+
+
+def _from_api_exception(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
+    if isinstance(error, exceptions.ValidationError):
+        return _invalid(request, error)
+    name = error.get_codes() if isinstance(error.get_codes(), str) else error.default_code
+    members: dict[str, Any] = {}
+    if error.status_code == status.HTTP_400_BAD_REQUEST:
+        members["errors"] = [{"pointer": "#", "code": name, "detail": str(error.detail)}]
+    if error.status_code in (status.HTTP_403_FORBIDDEN, status.HTTP_409_CONFLICT):
+        members["rule"] = getattr(error, "rule", "default.deny")
+    detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
+    response = problem(request, error.status_code, str(name), detail, **members)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(max(1, round(wait)))
+    return response
+
+
+def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    refusal = refusal_of(error)
+    if refusal is None:
+        return None
+    members: dict[str, Any] = {}
+    match refusal.status:
+        case 400:
+            members["errors"] = [{"pointer": "#", "code": refusal.rule, "detail": refusal.sentence}]
+        case 403 | 409:
+            members["rule"] = refusal.rule
+    if refusal.status in (403, 503):
+        # A refused privilege is a hole in the code above it; an outage is the operator's.
+        log.warning("the database refused: %s", error, extra={"request_id": getattr(request, "request_id", None)})
+    return problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+
+
+def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The problem document for any exception; one that nobody foresaw is logged and becomes a 500."""
+    match error:
+        case exceptions.APIException():
+            return _from_api_exception(request, error)
+        case Http404():
+            return problem(request, 404, "not_found", NOT_FOUND)
+        case DjangoPermissionDenied():
+            return problem(request, 403, "permission_denied", "You may not do this.", rule="default.deny")
+        case RequestDataTooBig():
+            return _from_api_exception(request, BodyTooLarge())
+        case SuspiciousOperation():
+            return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
+    if response := _from_database(request, error):
+        return response
+    log.error("unforeseen: %s", type(error).__name__, exc_info=error,
+              extra={"request_id": getattr(request, "request_id", None)})
+    return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")
+
+
+def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's hook. Whatever was refused leaves nothing behind: the request's transaction is rolled back."""
+    set_rollback()
+    return from_exception(context["request"]._request, error)
+
+
+def is_admin_page(request: HttpRequest) -> bool:
+    """People who browse the admin site get pages, everybody else gets problem documents."""
+    return request.path_info.lstrip("/").startswith(settings.ADMIN_URL)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_admin_page(request):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return _from_api_exception(request, BodyTooLarge())
+    return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_admin_page(request):
+        return defaults.permission_denied(request, exception)
+    return from_exception(request, DjangoPermissionDenied())
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_admin_page(request):
+        return defaults.page_not_found(request, exception)
+    detail = NOT_FOUND if request.path_info.endswith("/") else "Nothing is here: the paths of this API end in a slash."
+    return problem(request, 404, "not_found", detail)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if is_admin_page(request):
+        return defaults.server_error(request)
+    return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")

@@ -1,0 +1,33 @@
+"""Answers as JSON, and as nothing else."""
+
+from typing import Any
+
+import orjson
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+
+
+class JSONText(str):
+    """JSON that PostgreSQL has rendered already."""
+
+
+class OrjsonRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        return data.encode() if isinstance(data, JSONText) else orjson.dumps(data, default=str)
+
+
+class OnlyJSON(BaseContentNegotiation):
+    """RFC 9110, section 12.5.1 lets a server that has one form send it whatever `Accept` says."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        content_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type

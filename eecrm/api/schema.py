@@ -1,0 +1,118 @@
+"""How drf-spectacular reads this API: its pages, its parameters and its problem documents."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_array_type, build_basic_type, build_object_type
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+
+from access.permissions import Public
+from api.serializers import CanonicalURL, Reference
+
+_STRING = build_basic_type(OpenApiTypes.STR)
+_KEY = build_basic_type(OpenApiTypes.INT64)
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457. `errors` comes with a 400, `rule` with a 403 and a 409.",
+    "properties": {
+        "type": _STRING,
+        "title": _STRING,
+        "status": build_basic_type(OpenApiTypes.INT),
+        "detail": _STRING,
+        "code": _STRING,
+        "request_id": _STRING,
+        "rule": _STRING,
+        "errors": build_array_type(build_object_type({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+}
+
+_LIST_PARAMETERS = (
+    OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
+    OpenApiParameter("cursor", str, description="Where the page begins: from `next` or `previous`, never made by hand."),
+    OpenApiParameter("ordering", str, description="Fields, separated by commas; a minus sign turns one round."),
+    OpenApiParameter("count", bool, description="Whether the answer counts all rows."),
+)
+
+
+class ReferenceExtension(OpenApiSerializerFieldExtension):
+    target_class = Reference
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema = build_object_type({"id": _KEY, self.target.label: _STRING}, required=["id", self.target.label])
+        return schema | ({"nullable": True} if self.target.nullable else {})
+
+
+class CanonicalURLExtension(OpenApiSerializerFieldExtension):
+    target_class = CanonicalURL
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return build_basic_type(OpenApiTypes.URI) or {}
+
+
+class ProblemAutoSchema(AutoSchema):
+    """drf-spectacular's schema of a view, with this API's pages, list parameters and problem documents."""
+
+    def get_tags(self) -> list[str]:
+        return [self.path.removeprefix("/api/v1/").rstrip("/").split("/{")[-1].split("}/")[-1].split("/")[0] or "catalogue"]
+
+    def _is_page(self) -> bool:
+        return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return self._is_page()
+
+    def get_override_parameters(self) -> list[Any]:
+        if not self._is_page():
+            return []
+        if not hasattr(self.view, "filterset_class"):
+            return list(_LIST_PARAMETERS)
+        search = OpenApiParameter("search", str, description="Words, each of which begins a word of the row.")
+        filters = [
+            OpenApiParameter(name, str, description=(type(one).__doc__ or "").split("\n")[0] or one.lookup_expr)
+            for name, one in self.view.filterset_class.base_filters.items()
+        ]
+        return [*_LIST_PARAMETERS, search, *filters]
+
+    def _get_response_for_code(self, serializer: Any, status_code: str, *args: Any, **kwargs: Any) -> Any:
+        response = super()._get_response_for_code(serializer, status_code, *args, **kwargs)
+        if not self._is_page():
+            return response
+        content = response["content"]["application/json"]
+        link = {"type": "string", "format": "uri", "nullable": True}
+        content["schema"] = build_object_type(
+            {"next": link, "previous": link, "count": build_basic_type(OpenApiTypes.INT), "results": content["schema"]},
+            required=["next", "previous", "results"],
+        )
+        return response
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        responses = super()._get_response_bodies(*args, **kwargs)
+        for status, meaning in self._refusals():
+            responses[status] = {
+                "description": meaning,
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+        return responses
+
+    def _refusals(self) -> list[tuple[str, str]]:
+        is_write = self.method in ("POST", "PUT", "PATCH", "DELETE")
+        if self.view.permission_classes == [Public] and not is_write:
+            return []
+        found = [("400", "Not acceptable: `errors` tells where."), ("401", "Not logged in.")]
+        if self.view.permission_classes != [Public]:
+            found.append(("403", "Not allowed: `rule` tells why."))
+        if "{" in self.path:
+            found.append(("404", "Missing, or invisible to the caller."))
+        if is_write and "users/" not in self.path:
+            found.append(("409", "Allowed, but not in this state, or a duplicate: `rule` tells which."))
+        return found
+
+
+def add_problem(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular: the component that every refusal refers to."""
+    result["components"]["schemas"]["Problem"] = _PROBLEM
+    return result

@@ -1,0 +1,138 @@
+"""How a resource speaks HTTP. A viewset of a noun is a declaration on top of this."""
+
+from typing import Any, ClassVar, NamedTuple
+
+from django.db.models import Model
+from django.http import Http404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from access import policy
+from access.permissions import Refused
+from access.policy import Scope
+from access.querysets import is_within
+from api.filters import ResourceFilterSet, filtered
+from api.pagination import page
+from api.renderers import JSONText
+from api.serializers import API_ROOT, ResourceSerializer
+
+
+class Parent(NamedTuple):
+    """A step of a nested path: `keyword` of the URL, the model there, and how a row of ours leads to it."""
+
+    keyword: str
+    model: type[Model]
+    lookup: str
+
+
+class ResourceViewSet(GenericViewSet):
+    """List, create, retrieve, update and delete the rows of one resource of the policy table, nested or flat.
+
+    Order of refusals: 401, 404 (invisible or missing, parents included), 403, 400, 409 (`access-matrix.md`, Business rules).
+    """
+
+    resource: ClassVar[str]
+    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; the last one is written into new rows
+    filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
+    default_ordering: ClassVar[str] = "-id"
+    serializer_class: ClassVar[type[ResourceSerializer]]
+
+    def get_queryset(self) -> Any:
+        """The caller's visible rows below the parents that the path names."""
+        action = "list" if self.action == "list" else "retrieve"
+        rows = super().get_queryset().visible_to(self.request.user, action=action)
+        return rows.filter(**{step.lookup: self.kwargs[step.keyword] for step in self._steps()})
+
+    def list(self, request: Request, **kwargs: Any) -> Response:
+        self._parent()
+        rows = filtered(self.get_queryset(), request, self.filterset_class, masked=self._masked(), searches=True)
+        return Response(page(rows, request, self._row(), allowed=self.ordering_fields, default=self.default_ordering))
+
+    def retrieve(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self._representation(self.get_queryset().filter(pk=kwargs["pk"])))
+
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        parent = self._parent()
+        if parent is not None:
+            self._refuse_foreign_parent(parent)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
+        self.check_object_permissions(request, row)
+        body = self._representation(super().get_queryset().filter(pk=row.pk))
+        return Response(body, status=201, headers={"Location": self._location(row)})
+
+    def update(self, request: Request, *, partial: bool = False, **kwargs: Any) -> Response:
+        row = self._locked()
+        serializer = self.get_serializer(row, data=request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        self._refuse_finer_actions(row, serializer.validated_data)
+        serializer.save()
+        self.check_object_permissions(request, row)
+        return Response(self._representation(super().get_queryset().filter(pk=row.pk)))
+
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        return self.update(request, partial=True, **kwargs)
+
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        self._locked().delete()
+        return Response(status=204)
+
+    def require_visible(self) -> None:
+        """404 unless what the path names is visible: asked before a 403, which would tell that it exists."""
+        self._parent()
+        if "pk" in self.kwargs:
+            self._representation(self.get_queryset().filter(pk=self.kwargs["pk"]))
+
+    def _steps(self) -> tuple[Parent, ...]:
+        return tuple(step for step in self.parents if step.keyword in self.kwargs)
+
+    def _parent(self) -> Any:
+        """The visible parent that a nested path names, reached through its own parents; None on a flat path."""
+        steps = self._steps()
+        if not steps:
+            return None
+        nearest, outer = steps[-1], steps[:-1]
+        above = {step.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[step.keyword] for step in outer}
+        rows = nearest.model._default_manager.visible_to(self.request.user)  # type: ignore[attr-defined]
+        if (parent := rows.filter(pk=self.kwargs[nearest.keyword], **above).first()) is None:
+            raise Http404
+        return parent
+
+    def _locked(self) -> Any:
+        """The row, seen (404), permitted (403) and then locked: locking first would hide a row one may only read."""
+        row = self.get_object()
+        locked = super().get_queryset().select_related(None).select_for_update().filter(pk=row.pk).first()
+        if locked is None:
+            raise Http404
+        return locked
+
+    def _refuse_foreign_parent(self, parent: Model) -> None:
+        """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""
+        rule = policy.rule(self.request.user, self.resource, "create")
+        if rule.scope is Scope.OWN and not type(parent)._default_manager.owned_by(self.request.user).filter(pk=parent.pk).exists():  # type: ignore[attr-defined]
+            raise Refused(rule)
+
+    def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:
+        for change in policy.FINER_THAN_UPDATE.get(self.resource, ()):
+            if change.field not in changes or changes[change.field] == getattr(row, change.field):
+                continue
+            if change.to in (None, changes[change.field]) and not is_within(self.request.user, change.action, row):
+                raise Refused(policy.rule(self.request.user, self.resource, change.action))
+
+    def _masked(self) -> bool:
+        return not policy.sees_personal_data(self.request.user)
+
+    def _row(self) -> Any:
+        return self.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=self._masked())
+
+    def _representation(self, rows: Any) -> JSONText:
+        line = rows.values_list(self._row(), flat=True).first()
+        if line is None:
+            raise Http404
+        return JSONText(line)
+
+    def _location(self, row: Model) -> str:
+        return self.request.build_absolute_uri(f"{self.request.path}{row.pk}/")

@@ -1,0 +1,20 @@
+from django.contrib import admin
+
+from access.admin import PolicyModelAdmin
+from clients.models import Client
+
+
+@admin.register(Client)
+class ClientAdmin(PolicyModelAdmin):
+    resource = "client"
+    personal = ("email", "phone", "mobile")
+    list_display = ["company_name", "status", "first_name", "last_name", "email", "sales_contact", "updated_at"]
+    list_filter = ["status", "sales_contact"]
+    list_select_related = ["sales_contact"]
+    search_fields = ["company_name", "first_name", "last_name", "email"]
+    fieldsets = [
+        (None, {"fields": ["company_name", "status", "sales_contact", "account"]}),
+        ("Contact person", {"fields": ["first_name", "last_name", "email", "phone", "mobile"]}),
+        ("Record", {"fields": ["created_at", "updated_at", "version"]}),
+    ]
+    readonly_fields = ["created_at", "updated_at", "version"]

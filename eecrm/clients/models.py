@@ -1,0 +1,104 @@
+"""Companies that order parties: prospects at first, then clients."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from phonenumber_field.modelfields import PhoneNumberField
+
+from access.policy import Actor, Role
+from access.querysets import PolicyQuerySet
+from api.search import SearchableQuerySet, SearchDocument
+
+
+class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):
+    resource = "client"
+
+    def owned_by(self, user: Actor) -> "ClientQuerySet":
+        match user.effective_role:
+            case Role.SALES:
+                return self.filter(sales_contact=user.pk)
+            case Role.EXTERNAL:
+                return self.filter(account=user.pk)
+            case _:
+                return self.none()
+
+
+class Client(models.Model):
+    """A company with its contact person. Who is its sales contact is stored here alone, for contracts and events too."""
+
+    class Status(models.TextChoices):
+        PROSPECT = "prospect", "Prospect"
+        CLIENT = "client", "Client"
+
+    status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, db_default=Status.PROSPECT)
+    company_name = models.CharField(max_length=200)
+    first_name = models.CharField(max_length=150)
+    last_name = models.CharField(max_length=150)
+    email = models.EmailField()
+    phone = PhoneNumberField(blank=True)
+    mobile = PhoneNumberField(blank=True)
+    sales_contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="clients",
+        limit_choices_to={"role": Role.SALES, "is_active": True, "is_superuser": False},
+    )
+    account = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="linked_client",
+        null=True,
+        blank=True,
+        limit_choices_to={"role": Role.EXTERNAL, "is_superuser": False},
+        help_text="The external partner's account that may read this client, its contracts and its events.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    version = models.BigIntegerField(db_default=1, editable=False)
+    # Weight B is personal data: searches of those who see it masked leave it out.
+    search = models.GeneratedField(
+        expression=SearchDocument("company_name", "first_name", "last_name", weight="A")
+        + SearchDocument("email", weight="B"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects: ClassVar[ClientQuerySet] = ClientQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            GinIndex("search", name="client_search"),
+            models.Index("updated_at", "id", name="client_updated_at"),
+            models.Index("company_name", "id", name="client_company_name"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="client_email_unique",
+                violation_error_message="A client with this email address exists already.",
+            ),
+            models.CheckConstraint(
+                name="client_status_known",
+                condition=Q(status__in=["prospect", "client"]),
+                violation_error_message="A client is a prospect or a client.",
+            ),
+            models.CheckConstraint(
+                name="client_names_filled",
+                condition=Q(company_name__regex=r"\S", first_name__regex=r"\S", last_name__regex=r"\S", email__regex=r"\S"),
+                violation_error_message="A client has a company name, a first name, a last name and an email address.",
+            ),
+            models.CheckConstraint(
+                name="client_phones_e164",
+                condition=Q(phone__regex=r"^(\+[1-9][0-9]{5,14})?$", mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
+                violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.company_name

@@ -1,0 +1,14 @@
+from api.views import ResourceViewSet
+from clients.filters import ClientFilterSet
+from clients.models import Client
+from clients.serializers import ClientSerializer
+
+
+class ClientViewSet(ResourceViewSet):
+    """Clients and prospects: the companies that order parties."""
+
+    resource = "client"
+    queryset = Client.objects.all()
+    serializer_class = ClientSerializer
+    filterset_class = ClientFilterSet
+    ordering_fields = ("id", "created_at", "updated_at", "company_name", "last_name")

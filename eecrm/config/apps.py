@@ -1,0 +1,5 @@
+from django.contrib.admin.apps import AdminConfig
+
+
+class EpicEventsAdminConfig(AdminConfig):
+    default_site = "access.admin.EpicEventsAdminSite"

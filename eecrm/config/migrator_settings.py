@@ -1,0 +1,14 @@
+"""The settings under which migrations run: the same product, as the PostgreSQL role that may change tables.
+
+`python manage.py migrate --settings=config.migrator_settings`
+"""
+
+from config.environment import env
+from config.settings import *  # noqa: F403  a settings module is its names
+from config.settings import DATABASES
+
+DATABASES["default"] |= {
+    "USER": env("PG_MIGRATOR_USER", default="eecrm_migrator"),
+    "PASSWORD": env("PG_MIGRATOR_PASSWORD"),
+    "CONN_MAX_AGE": 0,
+}

@@ -1,0 +1,51 @@
+"""Every path of the product. A system check refuses one that the policy doesn't know."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from accounts.views import (
+    EffectiveMatrixViewSet,
+    LoginViewSet,
+    LogoutViewSet,
+    ProfileViewSet,
+    RefreshViewSet,
+    SalesContactViewSet,
+    SupportContactViewSet,
+)
+from api.catalogue import CatalogueViewSet, DocsView, SchemaView
+from api.health import live, ready
+from api.routes import resource_routes
+from clients.views import ClientViewSet
+from contracts.views import ContractViewSet
+from events.views import EventViewSet
+
+_api = [
+    path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
+    path("schema/", SchemaView.as_view(), name="schema"),
+    path("docs/", DocsView.as_view(), name="docs"),
+    path("users/login/", LoginViewSet.as_view({"post": "create"}), name="login"),
+    path("users/refresh/", RefreshViewSet.as_view({"post": "create"}), name="refresh"),
+    path("users/logout/", LogoutViewSet.as_view({"post": "delete"}), name="logout"),
+    path("users/me/", ProfileViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="profile"),
+    path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
+    path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),
+    path("users/support-contacts/", SupportContactViewSet.as_view({"get": "list"}), name="support-contacts"),
+    *resource_routes("clients", ClientViewSet, "client"),
+    *resource_routes("clients/<id:client>/contracts", ContractViewSet, "client-contract"),
+    *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),
+    *resource_routes("contracts", ContractViewSet, "contract", creates=False),
+    *resource_routes("events", EventViewSet, "event", creates=False),
+]
+
+urlpatterns = [
+    path("api/v1/", include(_api)),
+    path("health/live/", live, name="live"),
+    path("health/ready/", ready, name="ready"),
+    path(settings.ADMIN_URL, admin.site.urls),
+]
+
+handler400 = "api.problems.bad_request"
+handler403 = "api.problems.permission_denied"
+handler404 = "api.problems.not_found"
+handler500 = "api.problems.server_error"

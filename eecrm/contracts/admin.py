@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from access.admin import PolicyModelAdmin
+from contracts.models import Contract
+
+
+@admin.register(Contract)
+class ContractAdmin(PolicyModelAdmin):
+    resource = "contract"
+    list_display = ["name", "client", "status", "amount", "currency", "payment_due", "signed_at"]
+    list_filter = ["status", "payment_due"]
+    list_select_related = ["client"]
+    search_fields = ["name", "client__company_name"]
+    autocomplete_fields = ["client"]
+    fieldsets = [
+        (None, {"fields": ["client", "name", "status", "amount", "currency", "payment_due"]}),
+        ("Record", {"fields": ["signed_at", "created_at", "updated_at", "version"]}),
+    ]
+    readonly_fields = ["signed_at", "created_at", "updated_at", "version"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A contract stays with its client."""
+        return [*self.readonly_fields, *(["client"] if obj else [])]

@@ -1,0 +1,127 @@
+"""What a client ordered and owes."""
+
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now, TruncDate
+
+from access.policy import Actor, Role
+from access.querysets import PolicyQuerySet
+from api.search import SearchableQuerySet, SearchDocument
+from clients.models import Client
+
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
+
+
+class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):
+    resource = "contract"
+    search_paths = ("search", "client__search")
+
+    def owned_by(self, user: Actor) -> "ContractQuerySet":
+        match user.effective_role:
+            case Role.SALES:
+                return self.filter(client__sales_contact=user.pk)
+            case Role.EXTERNAL:
+                return self.filter(client__account=user.pk)
+            case _:
+                return self.none()
+
+    def signed(self) -> "ContractQuerySet":
+        return self.filter(status=Contract.Status.SIGNED)
+
+    def overdue(self) -> "ContractQuerySet":
+        """Whose payment was due before today, in UTC."""
+        return self.filter(payment_due__lt=TruncDate(Now()))
+
+
+class Contract(models.Model):
+    """An order of one client: a draft until it is signed, and frozen in its amount from then on."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SIGNED = "signed", "Signed"
+
+    class Currency(models.TextChoices):
+        EUR = "EUR", "Euro"
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
+    amount = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        validators=[
+            MinValueValidator(SMALLEST, "The amount of a contract is positive."),
+            MaxValueValidator(LARGEST),
+        ],
+    )
+    currency = models.CharField(max_length=3, choices=Currency, default=Currency.EUR, db_default=Currency.EUR)
+    payment_due = models.DateField(
+        validators=[
+            MinValueValidator(EARLIEST, "A payment is due between 2000 and 2099."),
+            MaxValueValidator(date(2099, 12, 31), "A payment is due between 2000 and 2099."),
+        ],
+    )
+    signed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    version = models.BigIntegerField(db_default=1, editable=False)
+    search = models.GeneratedField(
+        expression=SearchDocument("name", weight="A"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects: ClassVar[ContractQuerySet] = ContractQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            GinIndex("search", name="contract_search"),
+            models.Index("updated_at", "id", name="contract_updated_at"),
+            models.Index("payment_due", "id", name="contract_payment_due"),
+            models.Index("client", "id", name="contract_client"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="contract_status_known",
+                condition=Q(status__in=["draft", "signed"]),
+                violation_error_message="A contract is a draft or signed.",
+            ),
+            models.CheckConstraint(
+                name="contract_name_filled",
+                condition=Q(name__regex=r"\S"),
+                violation_error_message="A contract has a name.",
+            ),
+            # NaN is greater than every number in PostgreSQL, so both ends are bounded.
+            models.CheckConstraint(
+                name="contract_amount_positive",
+                condition=Q(amount__gte=SMALLEST, amount__lte=LARGEST),
+                violation_error_message="The amount of a contract is positive.",
+            ),
+            models.CheckConstraint(
+                name="contract_currency_known",
+                condition=Q(currency="EUR"),
+                violation_error_message="Contracts are in euros.",
+            ),
+            models.CheckConstraint(
+                name="contract_payment_due_bounded",
+                condition=Q(payment_due__gte=EARLIEST, payment_due__lt=LATEST),
+                violation_error_message="A payment is due between 2000 and 2099.",
+            ),
+            models.CheckConstraint(
+                name="contract_signed_at_when_signed",
+                condition=Q(status="signed", signed_at__isnull=False) | Q(status="draft", signed_at__isnull=True),
+                violation_error_message="A contract has a time of signature once it is signed, and only then.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,16 @@
+from api.views import Parent, ResourceViewSet
+from clients.models import Client
+from contracts.filters import ContractFilterSet
+from contracts.models import Contract
+from contracts.serializers import ContractSerializer
+
+
+class ContractViewSet(ResourceViewSet):
+    """Contracts: drafts, and signed ones whose amount is frozen."""
+
+    resource = "contract"
+    parents = (Parent("client", Client, "client_id"),)
+    queryset = Contract.objects.all()
+    serializer_class = ContractSerializer
+    filterset_class = ContractFilterSet
+    ordering_fields = ("id", "created_at", "updated_at", "name", "amount", "payment_due")

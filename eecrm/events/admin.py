@@ -1,0 +1,27 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from access.admin import PolicyModelAdmin
+from events.models import Event
+
+
+@admin.register(Event)
+class EventAdmin(PolicyModelAdmin):
+    resource = "event"
+    list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees", "location"]
+    list_filter = ["status", "support_contact", "starts_at"]
+    list_select_related = ["contract", "support_contact"]
+    search_fields = ["name", "location", "contract__name", "contract__client__company_name"]
+    autocomplete_fields = ["contract"]
+    fieldsets = [
+        (None, {"fields": ["contract", "name", "status", "support_contact"]}),
+        ("The party", {"fields": ["starts_at", "ends_at", "location", "attendees", "notes"]}),
+        ("Record", {"fields": ["created_at", "updated_at", "version"]}),
+    ]
+    readonly_fields = ["created_at", "updated_at", "version"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """An event stays under its contract."""
+        return [*self.readonly_fields, *(["contract"] if obj else [])]

@@ -1,0 +1,121 @@
+"""The parties themselves, carried out by support."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from access.policy import Actor, Role
+from access.querysets import PolicyQuerySet
+from api.search import SearchableQuerySet, SearchDocument
+from contracts.models import Contract
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+MOST_ATTENDEES = 1_000_000
+_WITHIN_REASON = [
+    MinValueValidator(EARLIEST, "An event takes place between 2000 and 2099."),
+    MaxValueValidator(datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC), "An event takes place between 2000 and 2099."),
+]
+
+
+class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):
+    resource = "event"
+    search_paths = ("search", "contract__search", "contract__client__search")
+
+    def owned_by(self, user: Actor) -> "EventQuerySet":
+        match user.effective_role:
+            case Role.SALES:
+                return self.filter(contract__client__sales_contact=user.pk)
+            case Role.SUPPORT:
+                return self.filter(support_contact=user.pk)
+            case Role.EXTERNAL:
+                return self.filter(contract__client__account=user.pk)
+            case _:
+                return self.none()
+
+    def unassigned(self) -> "EventQuerySet":
+        return self.filter(support_contact=None)
+
+
+class Event(models.Model):
+    """A party under a signed contract, on its one way from created over in progress to closed."""
+
+    class Status(models.TextChoices):
+        CREATED = "created", "Created"
+        IN_PROGRESS = "in_progress", "In progress"
+        CLOSED = "closed", "Closed"
+
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="events", db_index=False)
+    support_contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="events",
+        db_index=False,
+        null=True,
+        blank=True,
+        limit_choices_to={"role": Role.SUPPORT, "is_active": True, "is_superuser": False},
+    )
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=11, choices=Status, default=Status.CREATED, db_default=Status.CREATED)
+    attendees = models.PositiveIntegerField(validators=[MaxValueValidator(MOST_ATTENDEES)])
+    starts_at = models.DateTimeField(validators=_WITHIN_REASON)
+    ends_at = models.DateTimeField(null=True, blank=True, validators=_WITHIN_REASON)
+    location = models.CharField(max_length=200, blank=True)
+    notes = models.TextField(max_length=10_000, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    version = models.BigIntegerField(db_default=1, editable=False)
+    search = models.GeneratedField(
+        expression=SearchDocument("name", "location", weight="A"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects: ClassVar[EventQuerySet] = EventQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            GinIndex("search", name="event_search"),
+            models.Index("updated_at", "id", name="event_updated_at"),
+            models.Index("starts_at", "id", name="event_starts_at"),
+            models.Index("contract", "id", name="event_contract"),
+            models.Index("support_contact", "id", name="event_support_contact"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="event_status_known",
+                condition=Q(status__in=["created", "in_progress", "closed"]),
+                violation_error_message="An event is created, in progress or closed.",
+            ),
+            models.CheckConstraint(
+                name="event_name_filled",
+                condition=Q(name__regex=r"\S"),
+                violation_error_message="An event has a name.",
+            ),
+            models.CheckConstraint(
+                name="event_attendees_bounded",
+                condition=Q(attendees__lte=MOST_ATTENDEES),
+                violation_error_message="An event has at most 1,000,000 attendees.",
+            ),
+            models.CheckConstraint(
+                name="event_dates_bounded",
+                condition=Q(starts_at__gte=EARLIEST, starts_at__lt=LATEST)
+                & (Q(ends_at__isnull=True) | Q(ends_at__gte=EARLIEST, ends_at__lt=LATEST)),
+                violation_error_message="An event takes place between 2000 and 2099.",
+            ),
+            models.CheckConstraint(
+                name="event_ends_after_start",
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at")),
+                violation_error_message="An event ends after it starts.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,17 @@
+from api.views import Parent, ResourceViewSet
+from clients.models import Client
+from contracts.models import Contract
+from events.filters import EventFilterSet
+from events.models import Event
+from events.serializers import EventSerializer
+
+
+class EventViewSet(ResourceViewSet):
+    """Events: the parties under signed contracts, carried out by support."""
+
+    resource = "event"
+    parents = (Parent("client", Client, "contract__client_id"), Parent("contract", Contract, "contract_id"))
+    queryset = Event.objects.all()
+    serializer_class = EventSerializer
+    filterset_class = EventFilterSet
+    ordering_fields = ("id", "created_at", "updated_at", "name", "starts_at", "attendees")

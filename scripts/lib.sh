@@ -1,0 +1,27 @@
+# Shared by scripts/run and scripts/test: find a Python that works, and hand over to it for good.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+# A name on PATH proves little: the shim of a version manager may stand for nothing, and some systems split venv off.
+works() {
+    "$1" -c 'import ensurepip, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+    local candidate
+    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if works "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "No working Python from 3.11 on with its venv module was found on PATH: install one first." >&2
+    return 1
+}
+
+# exec, so that a signal to this script's process reaches the program that can stop everything cleanly.
+start() {
+    local python
+    python=$(find_python)
+    exec "$python" "$root/scripts/local/install.py" "$@"
+}

@@ -1,0 +1,161 @@
+"""What scripts/run and scripts/test do once their virtual environment is there."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cluster
+import generated
+from cluster import Cluster
+from django.core.exceptions import ImproperlyConfigured
+from processes import Failed, Stopped, listen, say, start, wait
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ["EECRM_HOME"])  # Made absolute by install.py; that of the tests lies inside that of the demo.
+SETTINGS = HOME / "settings.env"
+DEMO_DATABASE = "eecrm"
+TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One for each process of pytest-xdist.
+
+sys.path.insert(0, str(ROOT / "eecrm"))
+
+
+def main(command: str, *arguments: str) -> int:
+    listen()
+    try:
+        return run_tests(list(arguments)) if command == "test" else run_demo(list(arguments))
+    except Stopped as stopped:
+        return stopped.status
+    except (Failed, ImproperlyConfigured) as failure:
+        print(failure, file=sys.stderr)
+    except PermissionError as error:
+        print(f"{error.filename} belongs to somebody else: choose another directory with EECRM_HOME.", file=sys.stderr)
+    return 1
+
+
+def run_demo(arguments: list[str]) -> int:
+    if arguments not in ([], ["--reset"]):
+        raise Failed("Usage: scripts/run [--reset]")
+    if chosen("APP_ENV") == "production":
+        raise Failed("APP_ENV is production, and scripts/run is for trying things out: see docs/ on how to deploy.")
+    port = web_port()
+    with only_one("scripts/run"), demo_server(is_reset=bool(arguments)):
+        # Not before, because config.environment reads the settings that were just written when it is imported.
+        import database
+        from serve import serve
+
+        if chosen("PG_HOST") and not chosen("PG_ADMIN_USER"):
+            say("PG_ADMIN_USER isn't set, so roles and schema are taken to be there already.")
+        else:
+            database.bootstrap(database.name())
+        database.migrate()
+        database.load_demo()
+        return serve(port)
+
+
+def run_tests(arguments: list[str]) -> int:
+    is_reset, is_exec = take("--reset", arguments), take("--exec", arguments)
+    with only_one("scripts/test"), private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset):
+        # The tests know nothing of the .env of whoever runs them.
+        os.environ.update(generated.read(SETTINGS) | {"APP_ENV": "local"})
+        import database
+
+        for name in TEST_DATABASES:
+            database.bootstrap(name)
+        try:
+            database.migrate_all(TEST_DATABASES)
+        except Failed as failure:
+            if not is_exec:
+                raise
+            say(f"{failure} The command runs all the same, since it may be there to repair them.")
+        if is_exec:
+            return execute(arguments)
+        return wait(start([sys.executable, "-m", "pytest", *pytest_defaults(arguments), *arguments], cwd=ROOT))
+
+
+def take(flag: str, arguments: list[str]) -> bool:
+    if arguments[:1] != [flag]:
+        return False
+    del arguments[0]
+    return True
+
+
+def pytest_defaults(arguments: list[str]) -> list[str]:
+    if any(argument.startswith(("-n", "--numprocesses", "--no-cov")) for argument in arguments):
+        return []
+    return ["-n", str(len(TEST_DATABASES)), "--cov", "--cov-config=setup.cfg"]
+
+
+def execute(command: list[str]) -> int:
+    """Any command, with the virtual environment's programs first."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        return wait(start(command, shares_terminal=sys.stdin.isatty(), env=os.environ | {"PATH": path}))
+    except (OSError, IndexError) as error:
+        raise Failed(f"The command after --exec can't be run: {error}.") from None
+
+
+@contextmanager
+def only_one(script: str) -> Iterator[None]:
+    HOME.mkdir(parents=True, exist_ok=True)
+    with open(HOME / "lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Failed(
+                f"{script} runs already with its state in {HOME} (process {lock.read().strip()}): stop that one,"
+                " or give this one another directory with EECRM_HOME."
+            ) from None
+        lock.truncate(0)
+        print(os.getpid(), file=lock, flush=True)
+        yield
+
+
+@contextmanager
+def demo_server(*, is_reset: bool) -> Iterator[None]:
+    if not chosen("PG_HOST"):
+        with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset):
+            yield
+        return
+    if is_reset:
+        raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
+    keys = generated.complete(SETTINGS, generated.keys())
+    # What belongs to a private server of earlier would be taken for part of the description of this one.
+    generated.write(SETTINGS, {name: keys[name] for name in generated.keys()})
+    say(f"Using the PostgreSQL on {chosen('PG_HOST')}, as PG_HOST says.")
+    yield
+
+
+@contextmanager
+def private_server(database: str, *, is_durable: bool, is_reset: bool) -> Iterator[None]:
+    found = cluster.find(HOME, database, is_durable=is_durable)
+    if is_reset:
+        found = found.afresh()
+    server = found.with_free_port()
+    generated.write(SETTINGS, generated.complete(SETTINGS, generated.keys()) | server.settings)
+    # Over .env too: without PG_HOST, the other PG_ variables there describe no server.
+    os.environ.update(server.settings)
+    with server.running():
+        yield
+
+
+def web_port() -> int:
+    """Looked at first, so that nothing has happened yet when it is taken."""
+    value = chosen("PORT") or "8000"
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise Failed(f"PORT must be a number from 1 to 65535, not {value}.")
+    if not generated.is_free(int(value)):
+        raise Failed(f"Port {value} of 127.0.0.1 is taken: stop what listens there, or choose another one with PORT.")
+    return int(value)
+
+
+def chosen(name: str) -> str:
+    """What a person chose, unlike what was generated; "" if nothing. An empty line in .env chooses nothing."""
+    return os.environ.get(name) or generated.read(ROOT / ".env").get(name, "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

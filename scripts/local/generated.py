@@ -1,0 +1,71 @@
+"""What this machine makes up for itself, once: secrets, and the port of its private PostgreSQL."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from decouple import RepositoryEnv
+
+HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
+
+
+def keys() -> dict[str, str]:
+    return {"SECRET_KEY": secrets.token_urlsafe(50), "JWT_SIGNING_KEY": secrets.token_hex(48)}
+
+
+def private_server(database: str) -> dict[str, str]:
+    """Letters, digits, `-` and `_` only, since nothing may get lost in a `.env` file."""
+    return {
+        "PG_HOST": "127.0.0.1",
+        "PG_PORT": str(free_port()),
+        "PG_SSLMODE": "prefer",
+        "PG_DATABASE": database,
+        "PG_USER": "eecrm_app",
+        "PG_PASSWORD": secrets.token_urlsafe(24),
+        "PG_MIGRATOR_USER": "eecrm_migrator",
+        "PG_MIGRATOR_PASSWORD": secrets.token_urlsafe(24),
+        "PG_READONLY_PASSWORD": secrets.token_urlsafe(24),
+        "PG_ADMIN_USER": "eecrm_admin",
+        "PG_ADMIN_PASSWORD": secrets.token_urlsafe(24),
+    }
+
+
+def read(path: Path) -> dict[str, str]:
+    return RepositoryEnv(str(path)).data if path.is_file() else {}
+
+
+def complete(path: Path, wanted: dict[str, str]) -> dict[str, str]:
+    """Adds what isn't there yet; what is there stays, because a database and people's sessions depend on it."""
+    values = wanted | read(path)
+    write(path, values)
+    return values
+
+
+def write(path: Path, values: dict[str, str]) -> None:
+    """Whole or not at all, and readable by its owner only from its first byte."""
+    if values == read(path):
+        return
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
+    draft.replace(path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do, so that connections of the previous one that are still closing don't count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

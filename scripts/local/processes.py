@@ -1,0 +1,115 @@
+"""Child processes, and what becomes of them when somebody asks this one to stop.
+
+A signal never interrupts our own code halfway: it is passed on to the children, and noticed where we wait for them.
+So there is no moment at which a process has been started and nobody would stop it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import FrameType
+from typing import Any
+
+Child = subprocess.Popen[bytes]
+Command = Sequence[str | Path]
+
+_children: set[Child] = set()
+_request: int | None = None
+
+
+class Failed(Exception):
+    """What the person at the terminal should read, as a sentence."""
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.status = 128 + signum
+
+
+def say(message: str) -> None:
+    print(message, flush=True)
+
+
+def listen() -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _on_signal)
+
+
+def check_stopped() -> None:
+    if _request is not None:
+        raise Stopped(_request)
+
+
+def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
+    """Starts a child that is asked to stop when we are.
+
+    It has a session of its own, so that Ctrl-C reaches it once and through us. Only what a person talks to, such as a
+    shell, shares the terminal.
+    """
+    check_stopped()
+    child = subprocess.Popen(command, start_new_session=not shares_terminal, **options)
+    _children.add(child)
+    if _request is not None:
+        _pass_on(child, _request)
+    return child
+
+
+def wait(child: Child) -> int:
+    """Its status, as a shell would tell it."""
+    try:
+        status = child.wait()
+        return status if status >= 0 else 128 - status
+    finally:
+        _children.discard(child)
+
+
+def run(command: Command, *, failure: str, **options: Any) -> None:
+    status = wait(start(command, **options))
+    check_stopped()
+    if status:
+        raise Failed(failure)
+
+
+def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
+    """The same command in several environments at once, of which only one that failed is heard."""
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(TemporaryFile()) for _ in environments]
+        children = [
+            start(command, env=environment, stdout=output, stderr=output)
+            for environment, output in zip(environments, outputs, strict=True)
+        ]
+        statuses = [wait(child) for child in children]
+        check_stopped()
+        for status, output in zip(statuses, outputs, strict=True):
+            if status:
+                output.seek(0)
+                sys.stderr.write(output.read().decode(errors="replace"))
+                raise Failed(failure)
+
+
+def _on_signal(signum: int, _frame: FrameType | None) -> None:
+    """The first request is polite; whoever repeats it has lost patience."""
+    global _request
+    is_repeated = _request is not None
+    _request = _request or signum
+    for child in list(_children):
+        _pass_on(child, signal.SIGKILL if is_repeated else signum)
+
+
+def _pass_on(child: Child, signum: int) -> None:
+    try:
+        has_own_session = os.getsid(child.pid) == child.pid
+        if has_own_session:
+            os.killpg(child.pid, signum)
+        elif signum != signal.SIGINT:  # That one came from the terminal, which has told the child as well.
+            os.kill(child.pid, signum)
+    except ProcessLookupError:
+        pass

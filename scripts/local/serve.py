@@ -1,0 +1,77 @@
+"""The web server in the foreground, and the few lines that tell a newcomer what to do with it."""
+
+import http.client
+import sys
+import time
+
+from config.environment import ROOT, env
+from processes import Child, Failed, check_stopped, say, start, wait
+
+PATIENCE = 60  # Seconds until the first answer.
+ACCOUNTS = """\
+  sales        oc-salesman, oc-salesman2
+  management   oc-manager, oc-manager2
+  support      oc-supporttech, oc-supporttech2
+  auditor      oc-auditor
+  external     oc-partner
+  superuser    admin-oc
+  password     Epic-Events-2026! (the same for all)"""
+
+
+def serve(port: int) -> int:
+    """Until somebody stops it, which is how it ends well."""
+    say(f"Starting the web server on 127.0.0.1:{port} …")
+    server = start(
+        [
+            *(sys.executable, "-m", "gunicorn", "config.wsgi:application"),
+            *("--config", ROOT / "deploy" / "gunicorn.conf.py"),
+            *("--chdir", ROOT / "eecrm"),
+            *("--bind", f"127.0.0.1:{port}"),
+        ]
+    )
+    try:
+        _wait_until_alive(server, port)
+        welcome(port)
+        return wait(server)
+    finally:
+        if server.poll() is None:
+            server.terminate()
+        wait(server)
+
+
+def _wait_until_alive(server: Child, port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _is_alive(port):
+        check_stopped()
+        if server.poll() is not None:
+            raise Failed("The web server ended while starting; it says why above.")
+        if time.monotonic() > deadline:
+            raise Failed(f"The web server didn't answer GET /health/live/ with 200 within {PATIENCE} s.")
+        time.sleep(0.1)
+
+
+def _is_alive(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/live/")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def welcome(port: int) -> None:
+    address = f"http://127.0.0.1:{port}"
+    admin_url = env("ADMIN_URL", default="hidden-admin/").strip("/")
+    say(f"""
+ready: {address}/api/v1/
+
+{ACCOUNTS}
+
+  log in       curl -X POST {address}/api/v1/users/login/ -H 'Content-Type: application/json' \\
+                 -d '{{"username": "oc-salesman", "password": "Epic-Events-2026!"}}'
+  documents    {address}/api/v1/docs/
+  admin site   {address}/{admin_url}/
+
+Ctrl-C stops it.""")
