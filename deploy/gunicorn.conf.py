@@ -1,15 +1,18 @@
-"""How gunicorn serves the API, on a laptop and in production: `gunicorn --config deploy/gunicorn.conf.py --chdir eecrm
-config.wsgi:application`. An option on the command line goes before what is said here, e.g. `--bind 0.0.0.0:8000`.
+"""How gunicorn serves the API, on a laptop and in production: `gunicorn --config deploy/gunicorn.conf.py`.
+
+An option on the command line goes before what is said here, such as `--bind 0.0.0.0:8000` in a container.
 """
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "eecrm"))  # gunicorn does that too, but only after it has read this file.
+chdir = str(ROOT / "eecrm")
+sys.path.insert(0, chdir)  # gunicorn does that too, but only after it has read this file.
 
 from config.environment import env  # noqa: E402
 
+wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{env('PORT', default=8000, cast=int)}"
 workers = env("WEB_CONCURRENCY", default=2, cast=int)
 

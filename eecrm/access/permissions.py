@@ -37,8 +37,8 @@ class PolicyPermission(BasePermission):
         if not request.user.is_authenticated:
             raise NotAuthenticated
         action = getattr(view, "action", None)
-        if action is None and request.method not in view.allowed_methods:
-            return True  # nothing will run: DRF answers 405 next
+        if action == "metadata" or (action is None and request.method not in view.allowed_methods):
+            return True  # nothing will run: OPTIONS tells the methods, and what is none of them is a 405
         rule = policy.rule(request.user, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
             # 403 would tell that an invisible row exists: what the path names must be visible, else 404.

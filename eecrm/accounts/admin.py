@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest
 
 from access import policy
@@ -54,9 +54,6 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).defer(*User.secret_fields)
 
     def _promotes(self, request: HttpRequest) -> bool:
         return policy.rule(request.user, "user", "promote").scope is not Scope.NONE  # type: ignore[arg-type]

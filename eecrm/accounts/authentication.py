@@ -1,6 +1,9 @@
 """Who is calling: one SQL statement finds the login and its user, and enters the user's role in PostgreSQL."""
 
+from typing import Any
+
 from django.db import connection
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework_simplejwt.tokens import AccessToken
@@ -10,7 +13,8 @@ from access.policy import Role
 from accounts.models import User
 from accounts.tokens import Claims, InvalidToken, read
 
-_FIELDS = ("id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active")
+_NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
+_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
 
 # Role and activity are read anew for each request: nothing in a token is believed but whose it is.
 _ENTER = f"""
@@ -48,3 +52,11 @@ class SessionTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+class SessionTokenScheme(OpenApiAuthenticationExtension):
+    target_class = SessionTokenAuthentication
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -12,6 +12,10 @@ from access.policy import NONE, Actor, Role, rule, scope_of
 from access.querysets import PolicyQuerySet
 
 
+# What everybody may know of a colleague: the columns that each database role may read.
+PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
+
+
 class UserQuerySet(PolicyQuerySet["User"]):
     resource = "user"
 
@@ -20,17 +24,25 @@ class UserQuerySet(PolicyQuerySet["User"]):
 
     def sales_contacts(self) -> "UserQuerySet":
         """Whom a client may be given to (`access-matrix.md`, rule 7)."""
-        return self.active().filter(role=Role.SALES, is_superuser=False)
+        return self.active().filter(role=Role.SALES, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def support_contacts(self) -> "UserQuerySet":
         """Whom an event may be given to (rules 4 and 7)."""
-        return self.active().filter(role=Role.SUPPORT, is_superuser=False)
+        return self.active().filter(role=Role.SUPPORT, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def owned_by(self, user: Actor) -> "UserQuerySet":
         return self.filter(pk=user.pk)
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  made at run time
+    """Leaves the password's hash in the database until somebody asks for it: only the login role may read it."""
+
+    def get_queryset(self) -> UserQuerySet:
+        return super().get_queryset().defer(*User.secret_fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.defer(None).get(username=username)
+
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """A saved account. Without a password it can't log in until it is given one."""
         user = self.model(username=self.model.normalize_username(username), **fields)
@@ -85,6 +97,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ["username"]
+        base_manager_name = "objects"
         constraints = [
             models.CheckConstraint(
                 name="user_role_known",

@@ -5,10 +5,10 @@ from typing import IO, Any
 
 import orjson
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from api.problems import BodyTooLarge
 
 
 def _has_unstorable(value: Any) -> bool:
@@ -32,7 +32,7 @@ class StrictJSONParser(BaseParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise BodyTooLarge
+            raise RequestDataTooBig
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:

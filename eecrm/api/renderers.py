@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 
@@ -31,3 +32,10 @@ class OnlyJSON(BaseContentNegotiation):
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
+
+
+class AllowedMethods(BaseMetadata):
+    """OPTIONS tells which methods a path has (RFC 9110, section 9.3.7), and no more: the OpenAPI document has the rest."""
+
+    def determine_metadata(self, request: Any, view: Any) -> dict[str, Any]:
+        return {"methods": view.allowed_methods}

@@ -42,7 +42,7 @@ class ReferenceExtension(OpenApiSerializerFieldExtension):
     target_class = Reference
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        schema = build_object_type({"id": _KEY, self.target.label: _STRING}, required=["id", self.target.label])
+        schema = build_object_type({"id": _KEY, self.target.key: _STRING}, required=["id", self.target.key])
         return schema | ({"nullable": True} if self.target.nullable else {})
 
 

@@ -38,15 +38,15 @@ class _Masked(Func):
 
 
 class Reference(serializers.Field):
-    """A related row as `{id, <label>}`, or null. Read-only: it is written as `<name>_id`, or not at all."""
+    """A related row as `{id, <key>}`, or null. Read-only: it is written as `<name>_id`, or not at all."""
 
-    def __init__(self, path: str, column: str, *, label: str = "name", nullable: bool = False, **kwargs: Any) -> None:
-        self.path, self.column, self.label, self.nullable = path, column, label, nullable
+    def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
+        self.path, self.column, self.key, self.nullable = path, column, key, nullable
         super().__init__(read_only=True, **kwargs)
 
     def expression(self) -> Expression:
-        key = F(f"{self.path}_id")
-        reference = _Nested(Value("id"), key, Value(self.label), F(f"{self.path}__{self.column}"))
+        columns = F(f"{self.path}_id"), F(f"{self.path}__{self.column}")
+        reference = _Nested(Value("id"), columns[0], Value(self.key), columns[1])
         if not self.nullable:
             return reference
         return Case(When(**{f"{self.path}_id__isnull": False, "then": reference}), output_field=TextField())
@@ -121,12 +121,17 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
         """Writes the columns that differ and no other: an unchanged row keeps its version."""
-        changed = [name for name, value in validated_data.items() if getattr(instance, name) != value]
+        changed = [name for name, value in validated_data.items() if differs(instance, name, value)]
         for name in changed:
             setattr(instance, name, validated_data[name])
         if changed:
             instance.save(update_fields=changed)
         return instance
+
+
+def differs(row: Model, name: str, value: Any) -> bool:
+    """Whether a field would change. Keys are compared, not related rows, which the caller may not even read."""
+    return getattr(row, row._meta.get_field(name).attname) != getattr(value, "pk", value)  # type: ignore[union-attr]
 
 
 _descriptions: dict[type, dict[str, serializers.Field]] = {}

@@ -15,7 +15,7 @@ from access.querysets import is_within
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
 from api.renderers import JSONText
-from api.serializers import API_ROOT, ResourceSerializer
+from api.serializers import API_ROOT, ResourceSerializer, differs
 
 
 class Parent(NamedTuple):
@@ -117,7 +117,7 @@ class ResourceViewSet(GenericViewSet):
 
     def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:
         for change in policy.FINER_THAN_UPDATE.get(self.resource, ()):
-            if change.field not in changes or changes[change.field] == getattr(row, change.field):
+            if change.field not in changes or not differs(row, change.field, changes[change.field]):
                 continue
             if change.to in (None, changes[change.field]) and not is_within(self.request.user, change.action, row):
                 raise Refused(policy.rule(self.request.user, self.resource, change.action))

@@ -123,7 +123,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["api.renderers.OrjsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.renderers.OnlyJSON",
     "DEFAULT_SCHEMA_CLASS": "api.schema.ProblemAutoSchema",
-    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_METADATA_CLASS": "api.renderers.AllowedMethods",
     "EXCEPTION_HANDLER": "api.problems.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

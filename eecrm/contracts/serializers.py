@@ -4,7 +4,7 @@ from contracts.models import Contract
 
 class ContractSerializer(ResourceSerializer):
     url = CanonicalURL(clients="client_id", contracts="id")
-    client = Reference("client", "company_name", label="company_name")
+    client = Reference("client", "company_name", key="company_name")
     sales_contact = Reference("client__sales_contact", "display_name")
 
     class Meta:

@@ -10,7 +10,7 @@ from events.models import Event
 class EventSerializer(ResourceSerializer):
     url = CanonicalURL(clients="contract__client_id", contracts="contract_id", events="id")
     contract = Reference("contract", "name")
-    client = Reference("contract__client", "company_name", label="company_name")
+    client = Reference("contract__client", "company_name", key="company_name")
     support_contact = Reference("support_contact", "display_name", nullable=True)
     support_contact_id = RelatedKey(
         source="support_contact",

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import cluster
 import generated
-from cluster import Cluster
 from django.core.exceptions import ImproperlyConfigured
-from processes import Failed, Stopped, listen, say, start, wait
+from dotenv import ROOT, chosen, read
+from processes import Failed, say, start, status_of, wait
 
-ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ["EECRM_HOME"])  # Made absolute by install.py; that of the tests lies inside that of the demo.
 SETTINGS = HOME / "settings.env"
 DEMO_DATABASE = "eecrm"
@@ -23,16 +22,10 @@ sys.path.insert(0, str(ROOT / "eecrm"))
 
 
 def main(command: str, *arguments: str) -> int:
-    listen()
     try:
         return run_tests(list(arguments)) if command == "test" else run_demo(list(arguments))
-    except Stopped as stopped:
-        return stopped.status
-    except (Failed, ImproperlyConfigured) as failure:
-        print(failure, file=sys.stderr)
-    except PermissionError as error:
-        print(f"{error.filename} belongs to somebody else: choose another directory with EECRM_HOME.", file=sys.stderr)
-    return 1
+    except ImproperlyConfigured as error:
+        raise Failed(str(error)) from None
 
 
 def run_demo(arguments: list[str]) -> int:
@@ -40,26 +33,31 @@ def run_demo(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/run [--reset]")
     if chosen("APP_ENV") == "production":
         raise Failed("APP_ENV is production, and scripts/run is for trying things out: see docs/ on how to deploy.")
-    port = web_port()
-    with only_one("scripts/run"), demo_server(is_reset=bool(arguments)):
-        # Not before, because config.environment reads the settings that were just written when it is imported.
-        import database
-        from serve import serve
+    with only_one("scripts/run"):
+        port = web_port()
+        with demo_server(is_reset=bool(arguments)):
+            return prepare_and_serve(port)
 
-        if chosen("PG_HOST") and not chosen("PG_ADMIN_USER"):
-            say("PG_ADMIN_USER isn't set, so roles and schema are taken to be there already.")
-        else:
-            database.bootstrap(database.name())
-        database.migrate()
-        database.load_demo()
-        return serve(port)
+
+def prepare_and_serve(port: int) -> int:
+    # Not before, because config.environment reads the settings that were just written when it is imported.
+    import database
+    from serve import serve
+
+    if chosen("PG_HOST") and not chosen("PG_ADMIN_USER"):
+        say("PG_ADMIN_USER isn't set, so roles and schema are taken to be there already.")
+    else:
+        database.bootstrap(database.name())
+    database.migrate()
+    database.load_demo()
+    return serve(port)
 
 
 def run_tests(arguments: list[str]) -> int:
     is_reset, is_exec = take("--reset", arguments), take("--exec", arguments)
     with only_one("scripts/test"), private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset):
         # The tests know nothing of the .env of whoever runs them.
-        os.environ.update(generated.read(SETTINGS) | {"APP_ENV": "local"})
+        os.environ.update(read(SETTINGS) | {"APP_ENV": "local"})
         import database
 
         for name in TEST_DATABASES:
@@ -131,7 +129,7 @@ def demo_server(*, is_reset: bool) -> Iterator[None]:
 
 @contextmanager
 def private_server(database: str, *, is_durable: bool, is_reset: bool) -> Iterator[None]:
-    found = cluster.find(HOME, database, is_durable=is_durable)
+    found = cluster.find(HOME / "postgres", database, is_durable=is_durable)
     if is_reset:
         found = found.afresh()
     server = found.with_free_port()
@@ -152,10 +150,5 @@ def web_port() -> int:
     return int(value)
 
 
-def chosen(name: str) -> str:
-    """What a person chose, unlike what was generated; "" if nothing. An empty line in .env chooses nothing."""
-    return os.environ.get(name) or generated.read(ROOT / ".env").get(name, "")
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(status_of(main, *sys.argv[1:]))

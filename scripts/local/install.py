@@ -1,6 +1,6 @@
 """Makes the virtual environment that a command needs, and becomes that command inside it.
 
-Runs under the machine's Python, so it imports nothing but the standard library.
+Runs under the machine's Python, so it and what it imports use nothing but the standard library.
 """
 
 import fcntl
@@ -9,78 +9,58 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import binaries
-
-ROOT = Path(__file__).resolve().parents[2]
+from dotenv import ROOT, chosen
+from processes import run, say, status_of
 
 
 def home() -> Path:
-    """Where state lives: `EECRM_HOME` from the environment or `.env`, read before anything that reads `.env` is there."""
-    chosen = os.environ.get("EECRM_HOME") or _from_dotenv("EECRM_HOME")
-    return ROOT / Path(chosen).expanduser() if chosen else ROOT / ".local"
-
-
-def _from_dotenv(name: str) -> str:
-    path = ROOT / ".env"
-    value = ""
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        key, separator, rest = line.partition("=")
-        if separator and key.strip() == name:
-            value = rest.strip().strip("'\"")
-    return value
+    return (ROOT / Path(chosen("EECRM_HOME") or ".local").expanduser()).resolve()
 
 
 def requirements(command: str) -> list[str]:
-    """The requirement files of a command; the first one includes the others, or they are installed one by one."""
     if command == "test":
         return ["requirements-dev.txt", "requirements.txt", "requirements-local.txt"]
-    if binaries.of_this_machine():
+    if binaries.of_this_machine() or chosen("PG_HOST"):
         return ["requirements.txt"]
     return ["requirements.txt", "requirements-local.txt"]
 
 
-def install(target: Path, names: list[str]) -> None:
-    """Brings the environment up to date; whoever comes second waits, since scripts/run and scripts/test share it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target.parent / "venv.lock", "w") as lock:
+def install(environment: Path, names: list[str]) -> None:
+    """Brings the environment up to date. Whoever comes second waits, since scripts/run and scripts/test share it."""
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with open(environment.parent / "venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _works(target):
-            print(f"Making a virtual environment in {target} …", flush=True)
-            venv.create(target, clear=True, with_pip=True)
-        record = target / "installed.json"
+        python = environment / "bin" / "python"
+        if not _works(python):
+            say(f"Making a virtual environment in {environment} …")
+            run([sys.executable, "-m", "venv", "--clear", environment], failure="It could not be made, see above.")
+        record = environment / "installed.json"
         installed = json.loads(record.read_text()) if record.is_file() else {}
         wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in names}
         stale = [name for name in names if installed.get(name) != wanted[name]]
         if not stale:
             return
-        print(f"Installing {', '.join(stale)} …", flush=True)
-        pip = [target / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *(f"--requirement={ROOT / name}" for name in stale)], check=True)
+        say(f"Installing {', '.join(stale)} …")
+        options = ["-qq", "--disable-pip-version-check", *(f"--requirement={ROOT / name}" for name in stale)]
+        run([python, "-m", "pip", "install", *options], failure="The requirements could not be installed, see above.")
         record.write_text(json.dumps(installed | wanted, indent=1))
 
 
-def _works(target: Path) -> bool:
-    python = target / "bin" / "python"
-    return python.exists() and subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+def _works(python: Path) -> bool:
+    return python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
 
 
-def main(command: str, *arguments: str) -> None:
+def main(command: str, *arguments: str) -> int:
     base = home()
-    target = base / "venv"
-    try:
-        install(target, requirements(command))
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"The requirements could not be installed (pip ended with {error.returncode}, see above).")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    install(base / "venv", requirements(command))
     # Tests keep their state apart, so that they run while the demo does.
     os.environ["EECRM_HOME"] = str(base / "test" if command == "test" else base)
-    python = str(target / "bin" / "python")
+    python = str(base / "venv" / "bin" / "python")
     os.execv(python, [python, str(Path(__file__).parent), command, *arguments])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(status_of(main, *sys.argv[1:]))

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,8 +19,11 @@ from typing import Any
 Child = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 
+ONE_REQUEST = 2.0  # Seconds within which a second signal is the same request: some supervisors tell everybody twice.
+
 _children: set[Child] = set()
 _request: int | None = None
+_requested_at = 0.0
 
 
 class Failed(Exception):
@@ -38,9 +42,19 @@ def say(message: str) -> None:
     print(message, flush=True)
 
 
-def listen() -> None:
+def status_of(program: Callable[..., int], *arguments: str) -> int:
+    """Runs a whole program so that it ends well when asked to, and with a sentence when it can't go on."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _on_signal)
+    try:
+        return program(*arguments)
+    except Stopped as stopped:
+        return stopped.status
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+    except PermissionError as error:
+        print(f"This account can't use {error.filename}: choose another directory with EECRM_HOME.", file=sys.stderr)
+    return 1
 
 
 def check_stopped() -> None:
@@ -97,11 +111,15 @@ def run_together(command: Command, environments: Sequence[dict[str, str]], *, fa
 
 def _on_signal(signum: int, _frame: FrameType | None) -> None:
     """The first request is polite; whoever repeats it has lost patience."""
-    global _request
-    is_repeated = _request is not None
-    _request = _request or signum
+    global _request, _requested_at
+    if _request is None:
+        _request, _requested_at = signum, time.monotonic()
+    elif time.monotonic() - _requested_at < ONE_REQUEST:
+        return
+    else:
+        signum = signal.SIGKILL
     for child in list(_children):
-        _pass_on(child, signal.SIGKILL if is_repeated else signum)
+        _pass_on(child, signum)
 
 
 def _pass_on(child: Child, signum: int) -> None:

@@ -1,0 +1,171 @@
+"""The cast and the stage of every test: PostgreSQL as the app role, the same nine people, the same two clients.
+
+The databases are made and migrated by `scripts/test`, as the migrator; what runs here is `eecrm_app`. Rows go in under
+the superuser's database role, so that no fixture can be what the rules forbid.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.db import connection
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from access.database import acting_as, leave
+from access.policy import Role
+from accounts import tokens
+from accounts.models import User
+from clients.models import Client
+from config.environment import env
+from contracts.models import Contract
+from events.models import Event
+
+PASSWORD = "a long enough passphrase"
+API = "/api/v1/"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`."""
+    connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
+
+
+class Caller(APIClient):
+    """Somebody who calls the API, with a token (or without: anonymous)."""
+
+    user: User | None = None
+
+    def request(self, **kwargs: Any) -> Any:
+        response = super().request(**kwargs)
+        # In production the caller's role ends with the transaction; a test's transaction goes on.
+        if connection.in_atomic_block and not connection.needs_rollback:
+            leave()
+        return response
+
+    @classmethod
+    def as_user(cls, user: User) -> "Caller":
+        caller = cls(HTTP_AUTHORIZATION=f"Bearer {tokens.log_in(user).access}")
+        caller.user = user
+        return caller
+
+
+@dataclass
+class World:
+    """`own` rows belong to *sales* (and *support*, and the linked *partner*), `other` rows to the other ones."""
+
+    users: dict[str, User]
+    own_client: Client
+    other_client: Client
+    own_draft: Contract
+    other_draft: Contract
+    own_signed: Contract
+    other_signed: Contract
+    own_event: Event
+    other_event: Event
+
+
+_hashed: list[str] = []
+
+CAST = {
+    "sales": Role.SALES,
+    "other_sales": Role.SALES,
+    "support": Role.SUPPORT,
+    "other_support": Role.SUPPORT,
+    "management": Role.MANAGEMENT,
+    "other_management": Role.MANAGEMENT,
+    "auditor": Role.AUDITOR,
+    "partner": Role.EXTERNAL,
+    "unlinked": Role.EXTERNAL,
+}
+
+
+def make_users() -> dict[str, User]:
+    if not _hashed:
+        _hashed.append(make_password(PASSWORD))
+    users = {
+        name: User(username=name, first_name=name.title(), last_name="Person", email=f"{name}@epic.example", role=role)
+        for name, role in CAST.items()
+    }
+    users["superuser"] = User(username="superuser", is_superuser=True)
+    for user in users.values():
+        user.password = _hashed[0]
+        user.save()
+    return users
+
+
+def make_client(name: str, contact: User, **fields: Any) -> Client:
+    return Client.objects.create(
+        **{
+            "status": "client", "company_name": name, "first_name": "Ann", "last_name": "Doe",
+            "email": f"ann.{name.lower().replace(' ', '.')}@{name.split()[0].lower()}.example",
+            "phone": "+33199001234", "mobile": "+33639981234", "sales_contact": contact,
+        } | fields
+    )  # fmt: skip
+
+
+def make_contract(client: Client, name: str, *, signed: bool = False, **fields: Any) -> Contract:
+    state = {"status": "signed", "signed_at": timezone.now()} if signed else {}
+    return Contract.objects.create(
+        **{"client": client, "name": name, "amount": "1500.00", "payment_due": date(2027, 5, 1)} | state | fields
+    )
+
+
+def make_event(contract: Contract, name: str, contact: User | None, **fields: Any) -> Event:
+    return Event.objects.create(
+        **{
+            "contract": contract, "name": name, "support_contact": contact, "attendees": 75,
+            "starts_at": timezone.now() + timedelta(days=30),
+        } | fields
+    )  # fmt: skip
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    with acting_as(Role.SUPERUSER):
+        users = make_users()
+        own = make_client("Own Company", users["sales"], account=users["partner"])
+        other = make_client("Other Company", users["other_sales"])
+        own_signed, other_signed = make_contract(own, "Own gala", signed=True), make_contract(other, "Other gala", signed=True)
+        return World(
+            users=users,
+            own_client=own,
+            other_client=other,
+            own_draft=make_contract(own, "Own draft"),
+            other_draft=make_contract(other, "Other draft"),
+            own_signed=own_signed,
+            other_signed=other_signed,
+            own_event=make_event(own_signed, "Own party", users["support"]),
+            other_event=make_event(other_signed, "Other party", users["other_support"]),
+        )
+
+
+@pytest.fixture
+def caller(world: World) -> Any:
+    """`caller("sales")` calls as that person; `caller("anonymous")` without a token."""
+    return lambda name: Caller() if name == "anonymous" else Caller.as_user(world.users[name])
+
+
+for _name in [*CAST, "superuser", "anonymous"]:
+    globals()[_name] = pytest.fixture(name=_name)(lambda caller, _name=_name: caller(_name))
+
+
+@pytest.fixture
+def migrator(django_db_setup: None) -> Iterator[Any]:
+    """The migrator's own connection: to look at the catalogue, and to clean up what a test committed."""
+    settings = connection.settings_dict
+    opened = psycopg2.connect(
+        host=settings["HOST"],
+        port=settings["PORT"],
+        dbname=settings["NAME"],
+        user=env("PG_MIGRATOR_USER", default="eecrm_migrator"),
+        password=env("PG_MIGRATOR_PASSWORD"),
+    )
+    opened.autocommit = True
+    yield opened
+    opened.close()

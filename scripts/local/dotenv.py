@@ -1,0 +1,25 @@
+"""Where the repository is, and what a person chose for it: before anything is installed that could tell."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file, by the rules of python-decouple."""
+    values = {}
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        name, separator, value = line.strip().partition("=")
+        if not separator or name.startswith("#"):
+            continue
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def chosen(name: str) -> str:
+    """From the environment or `.env`, so nothing that was generated; "" if nobody chose, or only an empty line."""
+    return os.environ.get(name) or read(ROOT / ".env").get(name, "")

@@ -1,0 +1,52 @@
+"""A new, empty PostgreSQL data directory."""
+
+import locale
+import os
+import shutil
+from pathlib import Path
+
+from account import Account
+from binaries import Binaries
+from processes import run, say
+
+
+def make(
+    data: Path, programs: Binaries, owner: Account, settings: dict[str, str], *, log: Path, is_durable: bool
+) -> None:
+    say(f"Making a new database in {data} …")
+    # Under another name until it is complete, so that an interrupted start leaves nothing that looks like data.
+    draft, password_file = data.with_name("data.new"), data.with_name("password")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    password_file.touch(mode=0o600)
+    password_file.write_text(settings["PG_ADMIN_PASSWORD"])
+    owner.own(draft)
+    owner.own(password_file)
+    command = [
+        programs.path("initdb"),
+        *(f"--pgdata={draft}", f"--username={settings['PG_ADMIN_USER']}", f"--pwfile={password_file}"),
+        *("--auth=scram-sha-256", "--data-checksums", "--encoding=UTF8", f"--locale={_locale()}"),
+        *(() if is_durable else ("--no-sync",)),
+    ]
+    failure = f"PostgreSQL could not make it; {log} says why."
+    try:
+        with open(log, "wb") as output:
+            run(command, failure=failure, stdout=output, stderr=output, env=plain_environment(), **owner.options)
+    finally:
+        password_file.unlink()
+    draft.rename(data)
+
+
+def plain_environment() -> dict[str, str]:
+    """Without the PG… variables of the person at the terminal, which are meant for another server."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+
+def _locale() -> str:
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    locale.setlocale(locale.LC_ALL, before)
+    return "C.UTF-8"
