@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from access import policy
@@ -84,9 +84,12 @@ class LogEntryAdmin(admin.ModelAdmin):
 
     list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "change_message"]
     list_filter = ["action_time", "content_type", "action_flag"]
-    list_select_related = ["user", "content_type"]
     search_fields = ["object_repr", "user__username"]
     date_hierarchy = "action_time"
+    list_select_related = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        return super().get_queryset(request).prefetch_related("user", "content_type")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -76,7 +76,7 @@ class LogoutViewSet(GenericViewSet):
     serializer_class = RefreshSerializer
 
     @extend_schema(responses={204: None})
-    def delete(self, request: Request) -> Response:
+    def destroy(self, request: Request) -> Response:
         """End the login that a refresh token belongs to: its access tokens are refused from the next request on."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -10,7 +10,7 @@ class ClientAdmin(PolicyModelAdmin):
     personal = ("email", "phone", "mobile")
     list_display = ["company_name", "status", "first_name", "last_name", "email", "sales_contact", "updated_at"]
     list_filter = ["status", "sales_contact"]
-    list_select_related = ["sales_contact"]
+    prefetched = ("sales_contact",)
     search_fields = ["company_name", "first_name", "last_name", "email"]
     fieldsets = [
         (None, {"fields": ["company_name", "status", "sales_contact", "account"]}),

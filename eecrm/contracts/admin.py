@@ -12,7 +12,7 @@ class ContractAdmin(PolicyModelAdmin):
     resource = "contract"
     list_display = ["name", "client", "status", "amount", "currency", "payment_due", "signed_at"]
     list_filter = ["status", "payment_due"]
-    list_select_related = ["client"]
+    prefetched = ("client",)
     search_fields = ["name", "client__company_name"]
     autocomplete_fields = ["client"]
     fieldsets = [

@@ -12,7 +12,7 @@ class EventAdmin(PolicyModelAdmin):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees", "location"]
     list_filter = ["status", "support_contact", "starts_at"]
-    list_select_related = ["contract", "support_contact"]
+    prefetched = ("contract", "support_contact")
     search_fields = ["name", "location", "contract__name", "contract__client__company_name"]
     autocomplete_fields = ["contract"]
     fieldsets = [

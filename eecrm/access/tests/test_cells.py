@@ -1,0 +1,227 @@
+"""Each cell of the matrix as it is observed: a request on one's own row and one on somebody else's tell its scope.
+
+Unlike the oracle, which lists cases, this covers every role × action, so that no cell can change unnoticed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django.test import Client as Browser
+
+from access import policy
+from access.database import acting_as, enter, leave
+from access.policy import COLUMNS, Role
+from access.tests.paths import address, below, body_of
+from accounts import tokens
+from conftest import API, Caller, World, make_client, make_contract, make_event
+
+CELLS = {
+    (resource, action, role): scope
+    for resource, action, *scopes in (
+        line.split() for line in Path(__file__).with_name("cells.txt").read_text().splitlines() if line[0] != "#"
+    )
+    for role, scope in zip(COLUMNS, scopes, strict=True)
+}
+NAMES = {
+    "external": "partner", "sales": "sales", "support": "support", "management": "management", "auditor": "auditor",
+    "superuser": "superuser",
+}  # fmt: skip
+NOUNS = ("client", "contract", "event")
+
+
+def cells(*actions: str, resources: tuple[str, ...] = NOUNS) -> Any:
+    return pytest.mark.parametrize(
+        ("resource", "action", "role", "scope"),
+        [
+            pytest.param(*cell, scope, id="-".join(cell))
+            for cell, scope in CELLS.items()
+            if cell[0] in resources and cell[1] in actions
+        ],
+    )
+
+
+def scope_seen(on_own: bool, on_other: bool) -> str:
+    assert on_own or not on_other, "somebody else's row was open and one's own was not"
+    return "all" if on_other else "own" if on_own else "none"
+
+
+def allowed(response: Any, resource: str, action: str) -> bool:
+    """Whether the request went through; a refusal must be the policy's own, not PostgreSQL's behind it."""
+    if response.status_code < 300:
+        return True
+    if response.status_code == 404:
+        return False
+    assert response.status_code == 403, response.content
+    assert response.json()["rule"].startswith((f"{resource}.{action}.", f"{resource}.update.")), response.content
+    return False
+
+
+@pytest.fixture
+def pairs(world: World) -> dict[tuple[str, str], tuple[Any, Any]]:
+    """For each kind of row one of the actor's own and one of others. Sales and support own differently, hence roles."""
+    sides = (world.own_client, world.users["sales"], world.users["support"]), (
+        world.other_client, world.users["other_sales"], world.users["other_support"],
+    )  # fmt: skip
+    with acting_as(Role.SUPERUSER):
+        lonely = tuple(make_client(f"Lonely {i}", contact) for i, (_, contact, _) in enumerate(sides))
+        drafts = tuple(make_contract(client, "Draft") for client, _, _ in sides)
+        signed = tuple(make_contract(client, "Signed", signed=True) for client, _, _ in sides)
+        events = tuple(make_event(contract, "Party", side[2]) for contract, side in zip(signed, sides, strict=True))
+    clients = (world.own_client, world.other_client)
+    return {
+        ("client", "row"): clients, ("client", "deletable"): lonely,
+        ("contract", "row"): drafts, ("contract", "deletable"): drafts,
+        ("event", "row"): events, ("event", "deletable"): events,
+        ("client", "parent"): clients, ("contract", "parent"): clients, ("event", "parent"): signed,
+    }  # fmt: skip
+
+
+@cells("retrieve")
+def test_retrieve(resource: str, action: str, role: str, scope: str, pairs: Any, caller: Any) -> None:
+    person = caller(NAMES[role])
+    own, other = (allowed(person.get(address(row)), resource, action) for row in pairs[resource, "row"])
+    assert scope_seen(own, other) == scope
+
+
+@cells("list")
+def test_list(resource: str, action: str, role: str, scope: str, pairs: Any, caller: Any) -> None:
+    response = caller(NAMES[role]).get(f"{API}{resource}s/")
+    found = {row["id"] for row in response.json().get("results", [])}
+    own, other = (row.pk in found for row in pairs[resource, "row"])
+    assert scope_seen(own, other) == scope
+
+
+@cells("create")
+def test_create(resource: str, action: str, role: str, scope: str, world: World, pairs: Any, caller: Any) -> None:
+    person = caller(NAMES[role])
+    outcomes = []
+    for parent, contact in zip(pairs[resource, "parent"], ("sales", "other_sales"), strict=True):
+        body = body_of(resource, world, contact=contact) | ({"email": f"{contact}@new.example"} if resource == "client" else {})
+        outcomes.append(allowed(person.post(API + "clients/" if resource == "client" else below(parent), body), resource, action))
+    assert scope_seen(*outcomes) == scope
+
+
+@cells("update", "assign", "sign")
+def test_change(resource: str, action: str, role: str, scope: str, world: World, pairs: Any, caller: Any) -> None:
+    person, people = caller(NAMES[role]), world.users
+    outcomes = []
+    for row, contacts in zip(pairs[resource, "row"], (("other_sales", "other_support"), ("sales", "support")), strict=True):
+        change = {
+            "update": {"last_name": "Changed"} if resource == "client" else {"name": "Changed"},
+            "sign": {"status": "signed"},
+            "assign": {"sales_contact_id": people[contacts[0]].pk} if resource == "client" else {"support_contact_id": people[contacts[1]].pk},
+        }[action]  # fmt: skip
+        outcomes.append(allowed(person.patch(address(row), change), resource, action))
+    assert scope_seen(*outcomes) == scope
+
+
+@cells("delete")
+def test_delete(resource: str, action: str, role: str, scope: str, pairs: Any, caller: Any) -> None:
+    person = caller(NAMES[role])
+    own, other = (allowed(person.delete(address(row)), resource, action) for row in pairs[resource, "deletable"])
+    assert scope_seen(own, other) == scope
+
+
+STATE_SQL = {
+    ("contract", "amend"): "UPDATE contracts_contract SET amount = 2 WHERE id = {signed}",
+    ("contract", "reopen"): "UPDATE contracts_contract SET status = 'draft' WHERE id = {signed}",
+    ("event", "reopen"): "UPDATE events_event SET name = 'Changed' WHERE id = {closed}",
+    ("client", "restore"): "INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, "
+                           "sales_contact_id) VALUES ('client', 'R', 'R', 'R', 'r@r.example', '', '', {sales})",
+    ("contract", "restore"): "INSERT INTO contracts_contract (client_id, name, status, amount, payment_due, signed_at) "
+                             "VALUES ({client}, 'R', 'signed', 1, '2027-01-01', now())",
+    ("event", "restore"): "INSERT INTO events_event (contract_id, name, status, attendees, starts_at, location, notes) "
+                          "VALUES ({signed}, 'R', 'closed', 1, '2027-01-01', '', '')",
+    ("user", "promote"): "UPDATE accounts_user SET is_superuser = true WHERE id = {support}",
+}  # fmt: skip
+
+
+@cells("amend", "reopen", "restore", "promote", resources=(*NOUNS, "user"))
+def test_what_depends_on_state_is_decided_by_the_database(
+    resource: str, action: str, role: str, scope: str, world: World
+) -> None:
+    with acting_as(Role.SUPERUSER):
+        closed = make_event(world.own_signed, "Over", world.users["support"], status="closed")
+    values = {
+        "signed": world.own_signed.pk, "client": world.own_client.pk, "closed": closed.pk,
+        "sales": world.users["sales"].pk, "support": world.users["other_support"].pk,
+    }  # fmt: skip
+    try:
+        with transaction.atomic():
+            enter(role)
+            with connection.cursor() as cursor:
+                cursor.execute(STATE_SQL[resource, action].format(**values))
+        leave()
+        seen = "all"
+    except DatabaseError:
+        seen = "none"
+    assert seen == scope
+    assert policy.scope_of(resource, action, role) == scope
+
+
+@cells("list", resources=("contact",))
+def test_contact_directories(resource: str, action: str, role: str, scope: str, caller: Any) -> None:
+    for path in ("users/sales-contacts/", "users/support-contacts/"):
+        response = caller(NAMES[role]).get(API + path)
+        assert ("all" if allowed(response, resource, action) else "none") == scope
+
+
+@cells("retrieve", "update", resources=("profile",))
+def test_profile(resource: str, action: str, role: str, scope: str, caller: Any) -> None:
+    person = caller(NAMES[role])
+    response = person.get(API + "users/me/") if action == "retrieve" else person.patch(API + "users/me/", {"last_name": "X"})
+    assert ("own" if allowed(response, resource, action) else "none") == scope
+    assert response.json()["id"] == person.user.pk
+
+
+@cells("delete", resources=("session",))
+def test_logout(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    pair = tokens.log_in(world.users[NAMES[role]])
+    response = Caller(HTTP_AUTHORIZATION=f"Bearer {pair.access}").post(API + "users/logout/", {"refresh": pair.refresh})
+    assert ("own" if allowed(response, resource, action) else "none") == scope
+
+
+@cells("retrieve", resources=("personal_data",))
+def test_personal_data(resource: str, action: str, role: str, scope: str, world: World, caller: Any) -> None:
+    row = caller(NAMES[role]).get(address(world.own_client)).json()
+    shown = (row["email"], row["phone"], row["mobile"]) == ("ann.own.company@own.example", "+33199001234", "+33639981234")
+    assert shown == (scope != "none")
+    assert policy.scope_of(resource, action, role) == scope
+
+
+ADMIN_PAGES = {
+    ("admin_site", "retrieve"): "",
+    ("user", "list"): "accounts/user/",
+    ("user", "create"): "accounts/user/add/",
+    ("log_entry", "list"): "admin/logentry/",
+}
+
+
+@cells("list", "retrieve", "create", "update", "delete", resources=("user", "log_entry", "admin_site"))
+def test_accounts_in_the_admin_site(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    user = world.users[NAMES[role]]
+    verb = {"list": "view", "retrieve": "view", "create": "add", "update": "change", "delete": "delete"}[action]
+    if resource == "user":
+        assert user.has_perm(f"accounts.{verb}_user") == (policy.scope_of("user", "retrieve" if verb == "view" else action, role) != "none")
+    if page := ADMIN_PAGES.get((resource, action)):
+        browser = Browser()
+        browser.force_login(user)
+        assert (browser.get(f"/hidden-admin/{page}").status_code == 200) == (scope != "none")
+        leave()
+    assert policy.scope_of(resource, action, role) == scope
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_everybody_is_told_their_own_column(role: str, caller: Any) -> None:
+    expected: dict[str, dict[str, str]] = {}
+    for (resource, action, column), scope in CELLS.items():
+        if column == role:
+            expected.setdefault(resource, {})[action] = scope
+    assert caller(NAMES[role]).get(API + "users/me/permissions/").json() == {"role": role, "permissions": expected}
+
+
+def test_the_database_grants_what_the_table_says(db: None) -> None:
+    call_command("sync_access", "--check", verbosity=0)
