@@ -1,18 +1,25 @@
 """The hidden admin site, under the same policy table as the API."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import DatabaseError
-from django.db.models import Model, QuerySet
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.db import DatabaseError, transaction
+from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse
 
 from access import policy
 from access.database import enter
 from access.policy import Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
+
+log = logging.getLogger("eecrm.admin")
 
 
 class EpicEventsAdminSite(admin.AdminSite):
@@ -29,9 +36,43 @@ class EpicEventsAdminSite(admin.AdminSite):
             request.actor_id = request.user.pk  # type: ignore[attr-defined]  for the log line
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]
-            return guarded(request, *args, **kwargs)
+            try:
+                with transaction.atomic():
+                    response = guarded(request, *args, **kwargs)
+                    # Lists run their queries while they render: what fails then must be caught here too.
+                    return response.render() if isinstance(response, SimpleTemplateResponse) else response
+            except (DatabaseError, ProtectedError) as error:
+                return _refused(request, error)
+            except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
+                if request.method != "GET":
+                    raise
+                # Django's admin hands a query string to the database as it comes.
+                log.warning("an address of the admin site makes no sense", exc_info=error)
+                raise SuspiciousOperation("This address makes no sense.") from error
 
         return entered
+
+
+    def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        return log_entries(super().get_log_entries(request))
+
+
+def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+    """Log entries whose joined account leaves out what no role of the admin site may read."""
+    return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))  # type: ignore[attr-defined]
+
+
+def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A rule of the database (a state, a race) as its sentence on the page that was sent; nothing is changed."""
+    refusal = refusal_of(error)
+    if refusal is None or refusal.status >= 500:
+        raise error
+    if request.method != "POST":
+        if refusal.status == 400:
+            raise SuspiciousOperation(refusal.sentence) from error
+        raise error  # reading what a page shows was refused: a hole in the code above
+    messages.error(request, refusal.sentence)
+    return HttpResponseRedirect(request.get_full_path())
 
 
 class PolicyModelAdmin(admin.ModelAdmin):
@@ -70,6 +111,11 @@ class PolicyModelAdmin(admin.ModelAdmin):
         rows: Any = super().get_queryset(request)
         return rows.visible_to(request.user).prefetch_related(*self.prefetched)
 
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """The history page joins its entries with their accounts."""
+        rows = log_entries(queryset) if queryset.model is LogEntry else queryset
+        return super().get_paginator(request, rows, *args, **kwargs)
+
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
         hidden = () if policy.sees_personal_data(request.user) else self.personal  # type: ignore[arg-type]
         return [name for name in names if name not in hidden]
@@ -81,33 +127,10 @@ class PolicyModelAdmin(admin.ModelAdmin):
         return self._without_personal(request, super().get_search_fields(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        fieldsets = super().get_fieldsets(request, obj)
-        return [
-            (title, options | {"fields": self._without_personal(request, options["fields"])})
-            for title, options in fieldsets
+        """A new row has no record yet: what is only ever read is left out of its page."""
+        absent = set(self.get_readonly_fields(request)) if obj is None else set()
+        shown = [
+            (title, options | {"fields": [name for name in self._without_personal(request, options["fields"]) if name not in absent]})
+            for title, options in super().get_fieldsets(request, obj)
         ]
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._answering_refusals(request, super().changeform_view, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._answering_refusals(request, super().delete_view, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._answering_refusals(request, super().changelist_view, *args, **kwargs)
-
-    def _answering_refusals(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """A rule of the database (a state, a race) comes back as its sentence on the page, and nothing is changed."""
-        from django.db import transaction
-
-        try:
-            with transaction.atomic():
-                response = view(request, *args, **kwargs)
-                # A list renders late: its query must not fail outside.
-                return response.render() if hasattr(response, "render") and not response.is_rendered else response
-        except DatabaseError as error:
-            refusal = refusal_of(error)
-            if refusal is None or refusal.status >= 500 or request.method != "POST":
-                raise
-            self.message_user(request, refusal.sentence, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
+        return [(title, options) for title, options in shown if options["fields"]]

@@ -35,7 +35,7 @@ def _fault(callback: Any) -> str | None:
     if not actions:
         return "is no viewset, so that its methods name no action of the policy"
     resource = getattr(view, "resource", "")
-    unknown = [action for action in actions.values() if not policy.knows(resource, policy_action(action))]
+    unknown = [action for action in dict.fromkeys(actions.values()) if not policy.knows(resource, policy_action(action))]
     return f"does {', '.join(unknown)} on {resource or 'no resource'}, which the policy table doesn't list" if unknown else None
 
 

@@ -18,15 +18,19 @@ $refuse$;
 """
 
 # Django defers foreign keys to the commit, where no view is left to answer with a sentence.
-_IMMEDIATE = """
-DO $immediate$
+_FOREIGN_KEYS = """
+DO $keys$
 DECLARE foreign_key record;
 BEGIN
-    FOR foreign_key IN SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = '{table}'::regclass LOOP
-        EXECUTE format('ALTER TABLE {table} ALTER CONSTRAINT %I NOT DEFERRABLE', foreign_key.conname);
+    FOR foreign_key IN
+        SELECT conname AS name, pg_get_constraintdef(oid) AS definition
+          FROM pg_constraint WHERE contype = 'f' AND conrelid = '{table}'::regclass
+    LOOP
+        EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', foreign_key.name, foreign_key.name,
+                       replace(foreign_key.definition, 'DEFERRABLE INITIALLY DEFERRED', '{action}'));
     END LOOP;
 END
-$immediate$;
+$keys$;
 """
 
 
@@ -41,5 +45,7 @@ def rules(name: str, *, table: str, when: str, body: str) -> Operation:
     return RunSQL(_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
 
 
-def immediate_foreign_keys(table: str) -> Operation:
-    return RunSQL(_IMMEDIATE.format(table=table), RunSQL.noop)
+def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:
+    """Foreign keys that answer at once: with a refusal, or (`cascade`) by deleting what refers to a deleted row."""
+    action = "ON DELETE CASCADE" if cascade else "NOT DEFERRABLE"
+    return RunSQL([_FOREIGN_KEYS.format(table=table, action=action) for table in tables], RunSQL.noop)

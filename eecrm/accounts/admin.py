@@ -8,8 +8,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import PROTECT, Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from access import policy
 from access.admin import PolicyModelAdmin
@@ -73,6 +74,21 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_self = obj is not None and obj.pk == request.user.pk
         return super().has_delete_permission(request, obj) and self._may_touch(request, obj) and not is_self
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What keeps these accounts. Django's own list would delete their log entries and read their passwords."""
+        users, label = list(objs), str(User._meta.verbose_name)
+        keeping = [
+            relation for relation in User._meta.related_objects
+            if relation.on_delete is PROTECT or relation.related_model is LogEntry
+        ]
+        protected = [
+            f"{capfirst(str(row._meta.verbose_name))}: {row}"
+            for relation in keeping
+            for row in relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": users})[:20]
+        ]
+        forbidden = any(not self.has_delete_permission(request, user) for user in users)
+        return [str(user) for user in users], {label: len(users)}, {label} if forbidden else set(), protected
 
     def _may_touch(self, request: HttpRequest, obj: Model | None) -> bool:
         return not getattr(obj, "is_superuser", False) or self._promotes(request)

@@ -34,6 +34,4 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(admin_site, "SELECT", "django_content_type", "auth_permission", "auth_group",
                             "accounts_user_groups", "accounts_user_user_permissions", "django_admin_log")
         grants |= on_tables(managers, "INSERT", "django_admin_log")
-        # Deleting an account deletes what hangs on nothing else.
-        grants |= on_tables(managers, "SELECT DELETE", "accounts_user_groups", "accounts_user_user_permissions", sessions)
         return grants

@@ -33,6 +33,11 @@ class UserQuerySet(PolicyQuerySet["User"]):
     def owned_by(self, user: Actor) -> "UserQuerySet":
         return self.filter(pk=user.pk)
 
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Left to the database: Django would delete an account's log entries along with it."""
+        count = self._raw_delete(self.db)  # type: ignore[attr-defined]
+        return count, {User._meta.label: count}
+
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  made at run time
     """Leaves the password's hash in the database until somebody asks for it: only the login role may read it."""
@@ -118,6 +123,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Whether the admin site opens: it follows from the role and is never set by hand."""
         return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
+        return type(self).objects.filter(pk=self.pk).delete()
 
     def get_full_name(self) -> str:
         return self.display_name

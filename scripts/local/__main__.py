@@ -55,6 +55,8 @@ def prepare_and_serve(port: int) -> int:
 
 def run_tests(arguments: list[str]) -> int:
     is_reset, is_exec = take("--reset", arguments), take("--exec", arguments)
+    if is_exec and not arguments:
+        raise Failed("Usage: scripts/test [--reset] --exec COMMAND")
     with only_one("scripts/test"), private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset):
         # The tests know nothing of the .env of whoever runs them.
         os.environ.update(read(SETTINGS) | {"APP_ENV": "local"})
@@ -68,9 +70,7 @@ def run_tests(arguments: list[str]) -> int:
             if not is_exec:
                 raise
             say(f"{failure} The command runs all the same, since it may be there to repair them.")
-        if is_exec:
-            return execute(arguments)
-        return wait(start([sys.executable, "-m", "pytest", *pytest_defaults(arguments), *arguments], cwd=ROOT))
+        return execute(arguments) if is_exec else execute(pytest(arguments), cwd=ROOT)
 
 
 def take(flag: str, arguments: list[str]) -> bool:
@@ -80,19 +80,21 @@ def take(flag: str, arguments: list[str]) -> bool:
     return True
 
 
-def pytest_defaults(arguments: list[str]) -> list[str]:
+def pytest(arguments: list[str]) -> list[str]:
+    """Whoever says how many processes there shall be, or wants no coverage, looks for something: no defaults then."""
+    command = [sys.executable, "-m", "pytest"]
     if any(argument.startswith(("-n", "--numprocesses", "--no-cov")) for argument in arguments):
-        return []
-    return ["-n", str(len(TEST_DATABASES)), "--cov", "--cov-config=setup.cfg"]
+        return [*command, *arguments]
+    return [*command, "-n", str(len(TEST_DATABASES)), "--cov", "--cov-config=setup.cfg", *arguments]
 
 
-def execute(command: list[str]) -> int:
-    """Any command, with the virtual environment's programs first."""
+def execute(command: list[str], *, cwd: Path | None = None) -> int:
+    """With the programs of the virtual environment first, and with the terminal if there is one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
-        return wait(start(command, shares_terminal=sys.stdin.isatty(), env=os.environ | {"PATH": path}))
-    except (OSError, IndexError) as error:
-        raise Failed(f"The command after --exec can't be run: {error}.") from None
+        return wait(start(command, shares_terminal=sys.stdin.isatty(), env=os.environ | {"PATH": path}, cwd=cwd))
+    except OSError as error:
+        raise Failed(f"The command can't be run: {error}.") from None
 
 
 @contextmanager

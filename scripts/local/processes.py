@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import FrameType
@@ -65,14 +65,14 @@ def check_stopped() -> None:
 def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
     """Starts a child that is asked to stop when we are.
 
-    It has a session of its own, so that Ctrl-C reaches it once and through us. Only what a person talks to, such as a
-    shell, shares the terminal.
+    It has a session of its own, so that Ctrl-C reaches it once and through us, as SIGTERM. Only what a person talks to
+    shares the terminal, which then tells it by itself.
     """
     check_stopped()
     child = subprocess.Popen(command, start_new_session=not shares_terminal, **options)
     _children.add(child)
     if _request is not None:
-        _pass_on(child, _request)
+        _stop(child, _request)
     return child
 
 
@@ -80,9 +80,11 @@ def wait(child: Child) -> int:
     """Its status, as a shell would tell it."""
     try:
         status = child.wait()
-        return status if status >= 0 else 128 - status
     finally:
         _children.discard(child)
+    if _request is not None:
+        _signal_session(child, signal.SIGTERM)  # What it left behind, as a shell does with the command that it ran.
+    return status if status >= 0 else 128 - status
 
 
 def run(command: Command, *, failure: str, **options: Any) -> None:
@@ -114,20 +116,22 @@ def _on_signal(signum: int, _frame: FrameType | None) -> None:
     global _request, _requested_at
     if _request is None:
         _request, _requested_at = signum, time.monotonic()
-    elif time.monotonic() - _requested_at < ONE_REQUEST:
-        return
-    else:
-        signum = signal.SIGKILL
-    for child in list(_children):
-        _pass_on(child, signum)
+        for child in list(_children):
+            _stop(child, signum)
+    elif time.monotonic() - _requested_at > ONE_REQUEST:
+        for child in list(_children):
+            child.kill()
+            _signal_session(child, signal.SIGKILL)
 
 
-def _pass_on(child: Child, signum: int) -> None:
-    try:
-        has_own_session = os.getsid(child.pid) == child.pid
-        if has_own_session:
-            os.killpg(child.pid, signum)
-        elif signum != signal.SIGINT:  # That one came from the terminal, which has told the child as well.
-            os.kill(child.pid, signum)
-    except ProcessLookupError:
-        pass
+def _stop(child: Child, signum: int) -> None:
+    with suppress(ProcessLookupError):
+        shares_terminal = os.getsid(child.pid) == os.getsid(0)
+        if not (shares_terminal and signum == signal.SIGINT):
+            child.terminate()
+
+
+def _signal_session(child: Child, signum: int) -> None:
+    """All of the session that a child leads, if it leads one."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signum)

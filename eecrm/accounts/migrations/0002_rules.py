@@ -34,11 +34,15 @@ END
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "0001_initial"), ("admin", "0003_logentry_add_action_flag_choices")]
 
     operations = [
         refuse_function(),
         rules("account_rules", table="accounts_user", when="BEFORE INSERT OR UPDATE OR DELETE", body=SUPERUSERS),
         rules("account_ends_sessions", table="accounts_user", when="AFTER UPDATE", body=END_SESSIONS),
-        immediate_foreign_keys("accounts_tokensession"),
+        # Logins go with their account; what an account did in the admin site stays on record, and so does the account.
+        immediate_foreign_keys(
+            "accounts_tokensession", "accounts_user_groups", "accounts_user_user_permissions", cascade=True
+        ),
+        immediate_foreign_keys("django_admin_log"),
     ]

@@ -1,0 +1,240 @@
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import TokenSession, User
+from conftest import API, PASSWORD, Caller, World
+
+LOGIN, REFRESH, LOGOUT, ME = (API + "users/" + path for path in ("login/", "refresh/", "logout/", "me/"))
+
+
+def bearer(access: str) -> Caller:
+    return Caller(HTTP_AUTHORIZATION=f"Bearer {access}")
+
+
+@pytest.fixture
+def pair(world: World, anonymous: Caller) -> dict[str, str]:
+    return anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+
+
+def test_logging_in_gives_two_tokens_that_work(world: World, pair: dict[str, str]) -> None:
+    assert set(pair) == {"access", "refresh"}
+    assert bearer(pair["access"]).get(ME).json()["username"] == "sales"
+    user = User.objects.get(username="sales")
+    assert user.last_login is not None
+
+
+def test_tokens_say_whose_they_are_and_nothing_more(world: World, pair: dict[str, str]) -> None:
+    for token, kind, lifetime in ((pair["access"], "access", timedelta(minutes=10)), (pair["refresh"], "refresh", timedelta(days=14))):
+        claims = jwt.decode(token, settings.JWT_SIGNING_KEY, algorithms=["HS256"], audience="epic-events-api", issuer="epic-events-crm")
+        assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id", "sid", "iss", "aud"}
+        assert claims["token_type"] == kind
+        assert abs(claims["exp"] - claims["iat"] - lifetime.total_seconds()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [("sales", "wrong"), ("nobody", PASSWORD), ("sales", PASSWORD + " "), ("SALES", PASSWORD), ("inactive", PASSWORD), ("sales", "x" * 1024)],
+)
+def test_a_failed_login_does_not_tell_why(username: str, password: str, world: World, anonymous: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("inactive", PASSWORD, is_active=False)
+    response = anonymous.post(LOGIN, {"username": username, "password": password})
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (401, "login_failed")
+    assert problem["detail"] == "No active account has this username and password."
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"username": "sales"}, {"password": "x"}, {"username": "", "password": ""}, {"username": ["sales"], "password": PASSWORD},
+     {"username": {"a": 1}, "password": PASSWORD}, {"username": None, "password": None}, {"username": "sales", "password": "x" * 1025},
+     {"username": "x" * 151, "password": "x"}, {"username": "sales", "password": PASSWORD, "role": "management"}, [], "sales", 1, None],
+)  # fmt: skip
+def test_a_malformed_login_is_a_400(body: Any, world: World, anonymous: Caller) -> None:
+    assert anonymous.post(LOGIN, body).status_code == 400
+
+
+def test_a_refresh_token_is_exchanged_for_new_ones(pair: dict[str, str], anonymous: Caller) -> None:
+    second = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    assert second["refresh"] != pair["refresh"]
+    assert bearer(second["access"]).get(ME).status_code == 200
+    assert anonymous.post(REFRESH, {"refresh": second["refresh"]}).status_code == 200
+
+
+def test_a_lost_answer_does_not_lock_a_phone_out(pair: dict[str, str], anonymous: Caller) -> None:
+    first = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    again = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    assert again["refresh"] == first["refresh"]
+    assert bearer(again["access"]).get(ME).status_code == 200
+    assert anonymous.post(REFRESH, {"refresh": again["refresh"]}).status_code == 200
+
+
+def test_reuse_of_an_old_refresh_token_ends_the_whole_login(pair: dict[str, str], anonymous: Caller) -> None:
+    second = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    TokenSession.objects.update(rotated_at=timezone.now() - timedelta(seconds=31))
+    response = anonymous.post(REFRESH, {"refresh": pair["refresh"]})
+    assert (response.status_code, response.json()["code"]) == (401, "token_invalid")
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+    for token in (pair["access"], second["access"]):
+        assert bearer(token).get(ME).status_code == 401
+    assert anonymous.post(REFRESH, {"refresh": second["refresh"]}).status_code == 401
+
+
+def test_the_token_before_the_last_is_reuse_at_once(pair: dict[str, str], anonymous: Caller) -> None:
+    second = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    third = anonymous.post(REFRESH, {"refresh": second["refresh"]}).json()
+    assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == 401
+    assert anonymous.post(REFRESH, {"refresh": third["refresh"]}).status_code == 401
+
+
+def test_a_login_grows_no_older_than_thirty_days(pair: dict[str, str], anonymous: Caller) -> None:
+    TokenSession.objects.update(created_at=timezone.now() - timedelta(days=29, hours=23))
+    fresh = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()["refresh"]
+    claims = jwt.decode(fresh, options={"verify_signature": False})
+    assert claims["exp"] <= (timezone.now() + timedelta(hours=1, seconds=5)).timestamp()
+    TokenSession.objects.update(expires_at=timezone.now())
+    assert anonymous.post(REFRESH, {"refresh": fresh}).status_code == 401
+
+
+def test_logging_out_ends_access_and_refresh_at_once(pair: dict[str, str], world: World, anonymous: Caller) -> None:
+    other_device = anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    assert bearer(pair["access"]).post(LOGOUT, {"refresh": pair["refresh"]}).status_code == 204
+    assert bearer(pair["access"]).get(ME).status_code == 401
+    assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == 401
+    assert bearer(other_device["access"]).get(ME).status_code == 200
+
+
+def test_nobody_logs_somebody_else_out(pair: dict[str, str], world: World, support: Caller) -> None:
+    assert support.post(LOGOUT, {"refresh": pair["refresh"]}).status_code == 401
+    assert bearer(pair["access"]).get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "support"}, {"is_superuser": True}, {"password": "!"}])
+def test_a_change_of_the_account_ends_its_tokens_on_the_next_request(change: dict[str, Any], pair: dict[str, str], anonymous: Caller) -> None:
+    assert bearer(pair["access"]).get(ME).status_code == 200
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(**change)
+    assert bearer(pair["access"]).get(ME).status_code == 401
+    assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == 401
+
+
+def test_a_new_name_ends_no_token(pair: dict[str, str]) -> None:
+    assert bearer(pair["access"]).patch(ME, {"first_name": "Sal"}).json()["first_name"] == "Sal"
+    assert bearer(pair["access"]).get(ME).json()["first_name"] == "Sal"
+
+
+def test_role_and_activity_are_read_anew_even_while_the_login_is_open(pair: dict[str, str]) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_active=False)
+    TokenSession.objects.update(revoked_at=None)
+    assert bearer(pair["access"]).get(ME).status_code == 401
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_active=True, role="support")
+    TokenSession.objects.update(revoked_at=None)
+    assert bearer(pair["access"]).get(ME).json()["role"] == "support"
+
+
+def test_a_deleted_account_has_no_tokens_left(world: World, anonymous: Caller) -> None:
+    pair = anonymous.post(LOGIN, {"username": "unlinked", "password": PASSWORD}).json()
+    with acting_as(Role.SUPERUSER):
+        world.users["unlinked"].delete()
+    assert bearer(pair["access"]).get(ME).status_code == 401
+    assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == 401
+
+
+def test_the_database_holds_no_token(pair: dict[str, str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT accounts_tokensession::text FROM accounts_tokensession")
+        stored = " ".join(row[0] for row in cursor.fetchall())
+    for token in pair.values():
+        assert token not in stored
+        assert token.rsplit(".", 1)[1] not in stored
+
+
+def forged(world: World) -> dict[str, str]:
+    """Tokens that look right in all but one thing."""
+    session = TokenSession.objects.create(
+        id=uuid4(), user=world.users["superuser"], refresh_jti=uuid4(), rotated_at=timezone.now(),
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    now = int(timezone.now().timestamp())
+    good = {
+        "token_type": "access", "exp": now + 600, "iat": now, "jti": uuid4().hex, "user_id": str(world.users["superuser"].pk),
+        "sid": str(session.pk), "iss": "epic-events-crm", "aud": "epic-events-api",
+    }  # fmt: skip
+    key = settings.JWT_SIGNING_KEY
+
+    def signed(headers: dict[str, Any] | None = None, signing_key: Any = key, algorithm: str = "HS256", **changes: Any) -> str:
+        claims = {name: value for name, value in (good | changes).items() if value is not ...}
+        return jwt.encode(claims, signing_key, algorithm, headers=headers)
+
+    right = signed()
+    head, body, signature = right.split(".")
+    tokens = {f"without {name}": signed(**{name: ...}) for name in good if name != "iat"}
+    tokens |= {f"user_id {value!r:.20}": signed(user_id=value) for value in ("x", "", [1], {"a": 1}, None, True, 1.5, -1, 0, "0", "١", 10**40, "1 OR 1=1")}
+    tokens |= {f"exp {value!r}": signed(exp=value) for value in (now - 1, 0, -1, 1e30, "soon", None, [], 10**400)}
+    tokens |= {f"sid {value!r:.20}": signed(sid=value) for value in (str(uuid4()), "x", "", 1, None, [], {}, "\x00" * 36)}
+    tokens |= {f"jti {value!r:.20}": signed(jti=value) for value in ("x", "", 1, None, [])}
+    tokens |= {
+        "other key": signed(signing_key="k" * 32), "SECRET_KEY": signed(signing_key=settings.SECRET_KEY),
+        "HS512": signed(algorithm="HS512", signing_key=key * 2), "HS384": signed(algorithm="HS384"),
+        "refresh as access": signed(token_type="refresh"), "unknown type": signed(token_type="admin"),
+        "other issuer": signed(iss="https://evil.example"), "other audience": signed(aud="other"), "no audiences": signed(aud=[]),
+        "jwk header": signed(headers={"jwk": {"kty": "oct", "k": "AAAA"}}, signing_key="k" * 32),
+        "jku header": signed(headers={"jku": "https://evil.example/keys"}, signing_key="k" * 32),
+        "kid header": signed(headers={"kid": "../../dev/null"}, signing_key="k" * 32),
+        "cut signature": right[:-6], "empty signature": f"{head}.{body}.", "no signature": f"{head}.{body}", "swapped": f"{body}.{head}.{signature}",
+        "extra part": right + ".x", "long": right + "A" * 60_000, "empty": "", "dots": "..", "text": "not a token", "space": right.replace(".", " "),
+        "not ascii": "é" + right, "sub only": jwt.encode({"sub": "1"}, key, "HS256"), "empty claims": jwt.encode({}, key, "HS256"),
+        "not yet": signed(nbf=now + 3600), "issued later": signed(iat=now + 3600),
+    }  # fmt: skip
+    for spelling in ("none", "None", "NONE", "nOnE"):
+        tokens[f"alg {spelling}"] = f"{_b64(dict(alg=spelling, typ='JWT'))}.{body}."
+        tokens[f"alg {spelling}, signed"] = f"{_b64(dict(alg=spelling, typ='JWT'))}.{body}.{signature}"
+    tokens["crit header"] = signed(headers={"crit": ["unheard-of"], "unheard-of": 1})
+    tokens["flipped bit"] = right[:-10] + ("A" if right[-10] != "A" else "B") + right[-9:]
+    assert bearer(right).get(ME).json()["username"] == "superuser"
+    return tokens
+
+
+def _b64(value: dict[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def test_forged_tokens_open_nothing(world: World) -> None:
+    tokens = forged(world)
+    assert len(tokens) >= 60
+    endpoints = (ME, API + "clients/", f"{API}clients/{world.own_client.pk}/contracts/")
+    for name, token in tokens.items():
+        for endpoint in endpoints:
+            response = Caller(HTTP_AUTHORIZATION=f"Bearer {token}".encode("latin-1", "replace").decode("latin-1")).get(endpoint)
+            assert response.status_code == 401, (name, endpoint, response.content)
+
+
+def test_forged_refresh_tokens_are_exchanged_for_nothing(world: World, anonymous: Caller) -> None:
+    for name, token in forged(world).items():
+        response = anonymous.post(REFRESH, {"refresh": token})
+        assert response.status_code in (400, 401), (name, response.content)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic c2FsZXM6cGFzcw==", "Token x", "bearer x y", "\x00", "Bearer\tx"])
+def test_other_authorization_headers_are_anonymous(header: str, world: World) -> None:
+    assert Caller(HTTP_AUTHORIZATION=header).get(ME).status_code == 401
+
+
+def test_the_api_ignores_cookies(world: World) -> None:
+    browser = Caller()
+    browser.force_login(world.users["management"])
+    assert browser.get(API + "clients/").status_code == 401

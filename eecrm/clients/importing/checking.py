@@ -1,0 +1,87 @@
+"""One row of a file as a prospect, or what is wrong with it, by line and column."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from phonenumber_field.phonenumber import PhoneNumber
+
+from clients.importing.columns import COUNTRY, Columns
+from clients.importing.phones import UnreadablePhone, read_phone
+from clients.importing.reading import Record
+from clients.models import Client
+
+_NAMES = ("company_name", "first_name", "last_name", "email")
+_PHONES = ("phone", "mobile")
+# The sales contact was looked up once for all rows; the rest isn't in the file.
+_NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAMES, *_PHONES}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row without errors. `left_out` tells the phone numbers that couldn't be read and are lost."""
+
+    line: int
+    client: Client
+    left_out: tuple[str, ...] = ()
+    extensions: int = 0
+
+    @property
+    def key(self) -> str:
+        """What makes it the same client as another, as the constraint `client_email_unique` has it."""
+        return self.client.email.lower()
+
+
+@dataclass
+class Checker:
+    """Checks rows by the model's own validation, and collects every problem."""
+
+    columns: Columns
+    sales_contact_id: int
+    country: str = ""
+    is_lenient: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    def check(self, record: Record) -> Candidate | None:
+        if len(record.cells) != len(self.columns.header):
+            self.problems.append(
+                f"line {record.line}: it has {len(record.cells)} fields, but the header has {len(self.columns.header)}."
+            )
+            return None
+        nuls = list(self._nuls(record))
+        self.problems += nuls
+        return None if nuls else self._candidate(record)
+
+    def _candidate(self, record: Record) -> Candidate | None:
+        values = self.columns.values(record.cells)
+        country = values.get(COUNTRY) or self.country
+        phones: dict[str, PhoneNumber] = {}
+        unreadable: list[str] = []
+        for name in _PHONES:
+            try:
+                if values.get(name):
+                    phones[name] = read_phone(values[name], country)
+            except UnreadablePhone as error:
+                unreadable.append(self._problem(record, name, str(error)))
+        client = Client(sales_contact_id=self.sales_contact_id, **{name: values[name] for name in _NAMES}, **phones)
+        problems = [*self._invalid(record, client), *([] if self.is_lenient else unreadable)]
+        self.problems += problems
+        if problems:
+            return None
+        extensions = sum(bool(number.extension) for number in phones.values())
+        return Candidate(record.line, client, tuple(unreadable), extensions)
+
+    def _nuls(self, record: Record) -> Iterator[str]:
+        for name, value in self.columns.values(record.cells).items():
+            if "\0" in value:
+                yield self._problem(record, name, "It contains a NUL character, which no text has.")
+
+    def _invalid(self, record: Record, client: Client) -> Iterator[str]:
+        try:
+            client.clean_fields(exclude=_NOT_CHECKED)
+        except ValidationError as error:
+            for name, sentences in error.message_dict.items():
+                yield self._problem(record, name, " ".join(sentences))
+
+    def _problem(self, record: Record, name: str, sentence: str) -> str:
+        return f"line {record.line}, column {self.columns.title(name)!r}: {sentence}"

@@ -1,0 +1,106 @@
+"""Which column of somebody's file is which field of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clients.importing import CannotImport
+from clients.importing.spelling import listed, plain
+
+REQUIRED = ("company_name", "first_name", "last_name", "email")
+COUNTRY = "country"
+
+# English and French words as `plain` leaves them; where a file has two of them, the one that stands first here counts.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "company_name": (
+        "companyname", "company", "organisation", "organization", "organisationname", "organizationname", "business",
+        "businessname", "accountname", "raisonsociale", "societe", "nomdelasociete", "entreprise", "nomdelentreprise",
+        "organisme",
+    ),
+    "first_name": ("firstname", "givenname", "forename", "prenom"),
+    "last_name": ("lastname", "surname", "familyname", "nomdefamille", "nom"),
+    "email": (
+        "email", "emailaddress", "mail", "mailaddress", "courriel", "adresseemail", "adressemail", "adressecourriel",
+        "adresseelectronique",
+    ),
+    "phone": (
+        "phone", "phone1", "phonenumber", "telephone", "telephone1", "telephonenumber", "tel", "tel1", "landline",
+        "workphone", "businessphone", "fixe", "telephonefixe", "telfixe", "numerodetelephone", "ndetelephone",
+    ),
+    "mobile": (
+        "mobile", "mobilephone", "mobilenumber", "cell", "cellphone", "phone2", "telephone2", "tel2", "portable",
+        "telephoneportable", "telportable", "telephonemobile", "telmobile", "gsm",
+    ),
+    COUNTRY: ("country", "countryname", "countrycode", "pays", "codepays"),
+}  # fmt: skip
+FIELDS = tuple(_WORDS)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each field stands. A file needs only the required ones."""
+
+    header: list[str]
+    positions: Mapping[str, int]
+
+    @property
+    def ignored(self) -> list[str]:
+        used = set(self.positions.values())
+        return [title for position, title in enumerate(self.header) if position not in used and title]
+
+    def title(self, field: str) -> str:
+        return self.header[self.positions[field]]
+
+    def values(self, cells: list[str]) -> dict[str, str]:
+        return {field: cells[position].strip() for field, position in self.positions.items()}
+
+
+def recognise(header: list[str], chosen: Mapping[str, str]) -> Columns:
+    """The columns by their titles; `chosen` (`{field: title}`) goes before what the words say."""
+    positions = {field: _position_of(title, header, field) for field, title in chosen.items()}
+    for field in FIELDS:
+        if field in positions:
+            continue
+        position = _first_known(field, header, taken=set(positions.values()))
+        if position is not None:
+            positions[field] = position
+    missing = [field for field in REQUIRED if field not in positions]
+    if missing:
+        raise CannotImport(
+            f"No column was recognised for {', '.join(missing)}. The file has: {listed(header)}."
+            f" Say which column it is, as in --column {missing[0]}='Its title'."
+        )
+    return Columns(header, positions)
+
+
+def parse_choices(choices: list[str]) -> dict[str, str]:
+    """`["email=Courriel pro"]` as `{"email": "Courriel pro"}`."""
+    chosen: dict[str, str] = {}
+    for choice in choices:
+        field, equals, title = choice.partition("=")
+        if not equals or field.strip() not in FIELDS:
+            raise CannotImport(f"--column {choice}: write FIELD=TITLE, where FIELD is one of {', '.join(FIELDS)}.")
+        chosen[field.strip()] = title
+    return chosen
+
+
+def _position_of(title: str, header: list[str], field: str) -> int:
+    exact = [position for position, name in enumerate(header) if name == title.strip()]
+    found = exact or [position for position, name in enumerate(header) if plain(name) == plain(title) != ""]
+    if not found:
+        raise CannotImport(f"There is no column {title!r} for {field}. The file has: {listed(header)}.")
+    return _only(found, header, field)
+
+
+def _first_known(field: str, header: list[str], *, taken: set[int]) -> int | None:
+    names = [plain(title) for title in header]
+    for word in _WORDS[field]:
+        found = [position for position, name in enumerate(names) if name == word and position not in taken]
+        if found:
+            return _only(found, header, field)
+    return None
+
+
+def _only(found: list[int], header: list[str], field: str) -> int:
+    if len(found) > 1:
+        raise CannotImport(f"{len(found)} columns are called {header[found[0]]!r}, and only one can be the {field}: rename one.")
+    return found[0]

@@ -1,0 +1,104 @@
+"""A CSV file as rows of text, whatever its encoding and its delimiter are."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import charset_normalizer
+
+from clients.importing import CannotImport
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+
+# One code page alone: Western and Central European ones can't be told apart from a few accented letters.
+_ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252"]
+
+
+class Record(NamedTuple):
+    line: int  # on which it begins, as an editor counts
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    encoding: str
+    delimiter: str
+    header: list[str]
+    records: list[Record]
+
+
+def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The whole file; what isn't named is found out."""
+    raw = _bytes_of(path)
+    if not raw.strip():
+        raise CannotImport(f"{path} is empty.")
+    text, encoding = _decode_as(raw, encoding, path) if encoding else _decode(raw, path)
+    text = text.removeprefix("\ufeff")
+    delimiter = delimiter or _delimiter_of(text)
+    header, *records = list(_records(text, delimiter)) or [None]
+    if header is None:
+        raise CannotImport(f"{path} is empty.")
+    return Table(encoding, delimiter, [cell.strip() for cell in header.cells], records)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        raise CannotImport(f"{path} is a directory: name a file.") from None
+    except FileNotFoundError:
+        raise CannotImport(f"{path} doesn't exist.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise CannotImport(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _decode_as(raw: bytes, encoding: str, path: Path) -> tuple[str, str]:
+    try:
+        return raw.decode(encoding), encoding
+    except LookupError:
+        raise CannotImport(f"'{encoding}' isn't an encoding of text: try utf-8, utf-16 or cp1252.") from None
+    except UnicodeError:
+        raise CannotImport(f"{path} isn't encoded in {encoding}: name another with --encoding, or none.") from None
+
+
+def _decode(raw: bytes, path: Path) -> tuple[str, str]:
+    # UTF-16 without its mark may pass for UTF-8 full of NULs.
+    if b"\0" not in raw:
+        try:
+            return raw.decode(), "utf-8"
+        except UnicodeDecodeError:
+            pass
+    best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
+    if best is None:
+        raise CannotImport(
+            f"{path} isn't text in an encoding that can be found out. If it is a spreadsheet, save it as CSV first;"
+            " if it is text, name its encoding with --encoding."
+        )
+    return str(best), best.encoding.replace("_", "-")
+
+
+def _delimiter_of(text: str) -> str:
+    """The one that makes the most columns of the header."""
+    def columns(delimiter: str) -> int:
+        try:
+            return len(next(_records(text, delimiter)).cells)
+        except CannotImport:
+            return 0
+
+    return max(DELIMITERS, key=columns)
+
+
+def _records(text: str, delimiter: str) -> Iterator[Record]:
+    """Blank rows, with which spreadsheets like to end, are none."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield Record(line, cells)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CannotImport(f"Line {line} can't be read as CSV ({error}): look at its quotation marks.") from None

@@ -1,0 +1,77 @@
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from tqdm import tqdm
+
+from access.refusals import refusal_of
+from clients.importing import CannotImport
+from clients.importing.checking import Candidate, Checker
+from clients.importing.columns import FIELDS, parse_choices, recognise
+from clients.importing.countries import region_of
+from clients.importing.reading import DELIMITERS, Table, read_table
+from clients.importing.report import failure, summary
+from clients.importing.saving import find_sales_contact, save
+
+
+class Command(BaseCommand):
+    help = "Import a list of companies from a CSV file as prospects, all or none. Those that exist already are left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
+        parser.add_argument("--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects")
+        parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
+        parser.add_argument("--column", action="append", default=[], metavar="FIELD=TITLE",
+                            help=f"which column is which field ({', '.join(FIELDS)}); may be given several times")
+        parser.add_argument("--country", default="", help="of phone numbers in rows that name no country: a name or a code")
+        parser.add_argument("--lenient-phones", action="store_true",
+                            help="leave out phone numbers that can't be right, instead of refusing the file")
+        parser.add_argument("--encoding", help="instead of finding it out, e.g. utf-8, utf-16, cp1252, cp1250")
+        parser.add_argument("--delimiter", help="instead of finding it out: one character, or tab")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for line in self._import(**options):
+                self.stdout.write(line)
+        except CannotImport as error:
+            raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            raise CommandError(f"Nothing was imported. {refusal.sentence}") from error
+
+    def _import(self, **options: Any) -> Iterator[str]:
+        table = read_table(options["file"], encoding=options["encoding"], delimiter=_delimiter(options["delimiter"]))
+        if options["country"] and region_of(options["country"]) is None:
+            raise CannotImport(f"--country {options['country']}: this isn't a country that is known here.")
+        columns = recognise(table.header, parse_choices(options["column"]))
+        yield f"Read {len(table.records):,} rows, in {table.encoding} with {_words(table.delimiter)}."
+        if columns.ignored:
+            yield f"Ignored columns: {', '.join(columns.ignored)}."
+        checker = Checker(columns, find_sales_contact(options["sales_contact"]), options["country"], options["lenient_phones"])
+        candidates = _checked(table, checker, is_quiet=options["verbosity"] == 0)
+        if checker.problems:
+            raise CannotImport(failure(checker.problems))
+        outcome = save(candidates, is_dry_run=options["dry_run"])
+        yield from summary(outcome, options["sales_contact"], is_dry_run=options["dry_run"])
+
+
+def _checked(table: Table, checker: Checker, *, is_quiet: bool) -> list[Candidate]:
+    progress = tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet)
+    checked = (checker.check(record) for record in progress)
+    return [candidate for candidate in checked if candidate is not None]
+
+
+def _delimiter(option: str | None) -> str | None:
+    delimiter = "\t" if option in {"tab", "\\t"} else option
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
+        raise CannotImport(f"--delimiter {option}: write one character, or tab.")
+    return delimiter
+
+
+def _words(delimiter: str) -> str:
+    return DELIMITERS.get(delimiter, f"'{delimiter}'")

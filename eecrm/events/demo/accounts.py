@@ -1,0 +1,75 @@
+"""The sample accounts of `access-matrix.md`."""
+
+from typing import NamedTuple
+
+from django.contrib.auth.hashers import make_password
+
+from access.policy import Role
+from accounts.models import User
+from events.demo import CannotLoad
+
+PASSWORD = "Epic-Events-2026!"
+PARTNER = "oc-partner"
+
+
+class Account(NamedTuple):
+    username: str
+    first_name: str
+    last_name: str
+    role: Role
+
+
+ACCOUNTS = (
+    Account("oc-salesman", "Julien", "Moreau", Role.SALES),
+    Account("oc-salesman2", "Nora", "Lindqvist", Role.SALES),
+    Account("oc-manager", "Helen", "Fletcher", Role.MANAGEMENT),
+    Account("oc-manager2", "Matteo", "Ricci", Role.MANAGEMENT),
+    Account("oc-supporttech", "Karin", "Vogel", Role.SUPPORT),
+    Account("oc-supporttech2", "Aurélien", "Dumas", Role.SUPPORT),
+    Account("oc-auditor", "Sofia", "Papadaki", Role.AUDITOR),
+    Account(PARTNER, "Claire", "Fontaine", Role.EXTERNAL),
+    Account("admin-oc", "Ada", "Winter", Role.SUPERUSER),
+)
+
+
+class Contacts(NamedTuple):
+    """Keys of the people who look after clients and events, and of the partner, unless that has a client already."""
+
+    sales: tuple[int, ...]
+    support: tuple[int, ...]
+    partner: int | None
+
+
+def make_missing_accounts() -> int:
+    """How many were made. Those that exist keep their password and whatever else was changed about them."""
+    there = set(User.objects.filter(username__in=[account.username for account in ACCOUNTS]).values_list("username", flat=True))
+    missing = [_user(account) for account in ACCOUNTS if account.username not in there]
+    User.objects.bulk_create(missing)
+    return len(missing)
+
+
+def _user(account: Account) -> User:
+    is_superuser = account.role is Role.SUPERUSER
+    return User(
+        username=account.username,
+        first_name=account.first_name,
+        last_name=account.last_name,
+        email=f"{account.username}@epic-events.example",
+        # Who is no superuser any more is nobody in particular.
+        role=Role.EXTERNAL if is_superuser else account.role,
+        is_superuser=is_superuser,
+        password=make_password(PASSWORD),
+    )
+
+
+def find_contacts() -> Contacts:
+    usernames = [account.username for account in ACCOUNTS]
+    sample = User.objects.filter(username__in=usernames).order_by("username")
+    contacts = Contacts(
+        sales=tuple(sample.sales_contacts().values_list("pk", flat=True)),
+        support=tuple(sample.support_contacts().values_list("pk", flat=True)),
+        partner=sample.filter(username=PARTNER, linked_client=None).values_list("pk", flat=True).first(),
+    )
+    if not contacts.sales or not contacts.support:
+        raise CannotLoad("The sample accounts are there, but none of them is an active sales (or support) user any more.")
+    return contacts

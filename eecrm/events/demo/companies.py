@@ -1,0 +1,129 @@
+"""Companies across Europe that nobody has heard of: forty made by hand, and as many more as are asked for."""
+
+import unicodedata
+from functools import cache
+from random import Random
+from typing import NamedTuple
+
+
+class Numbers(NamedTuple):
+    """A range of valid phone numbers: a beginning in E.164 and how many digits follow."""
+
+    start: str
+    digits: int
+
+    def nth(self, n: int) -> str:
+        return f"{self.start}{n % 10**self.digits:0{self.digits}}"
+
+
+class Place(NamedTuple):
+    city: str
+    legal_form: str
+    phones: Numbers
+    mobiles: Numbers
+
+
+class Company(NamedTuple):
+    """What a client's row says of it. Addresses end in `.example`, which nobody can own (RFC 2606)."""
+
+    company_name: str
+    first_name: str
+    last_name: str
+    email: str
+    phone: str
+    mobile: str
+    city: str
+
+
+PLACES = (
+    Place("Paris", "SAS", Numbers("+3319900", 4), Numbers("+336123", 5)),
+    Place("Lyon", "SARL", Numbers("+3347812", 4), Numbers("+336124", 5)),
+    Place("Brussels", "SRL", Numbers("+3222345", 3), Numbers("+32470", 6)),
+    Place("Amsterdam", "BV", Numbers("+31201234", 3), Numbers("+316123", 5)),
+    Place("Berlin", "GmbH", Numbers("+493023125", 3), Numbers("+4917604069", 3)),
+    Place("Vienna", "GmbH", Numbers("+431234567", 3), Numbers("+43664123", 4)),
+    Place("Zürich", "AG", Numbers("+41212345", 3), Numbers("+41781234", 3)),
+    Place("Copenhagen", "ApS", Numbers("+45321234", 2), Numbers("+452012", 4)),
+    Place("Oslo", "AS", Numbers("+47212345", 2), Numbers("+474061", 4)),
+    Place("Stockholm", "AB", Numbers("+468465004", 2), Numbers("+4670174", 4)),
+    Place("Helsinki", "Oy", Numbers("+3581312345", 2), Numbers("+35841234", 4)),
+    Place("Tallinn", "OÜ", Numbers("+3726212", 3), Numbers("+37254", 6)),
+    Place("Warsaw", "sp. z o.o.", Numbers("+48123456", 3), Numbers("+48512", 6)),
+    Place("Prague", "s.r.o.", Numbers("+420212345", 3), Numbers("+420601", 6)),
+    Place("Budapest", "Kft.", Numbers("+3612345", 3), Numbers("+36201234", 3)),
+    Place("Milan", "S.r.l.", Numbers("+390212", 6), Numbers("+39312345", 4)),
+    Place("Madrid", "S.L.", Numbers("+3491123", 4), Numbers("+346123", 5)),
+    Place("Lisbon", "Lda.", Numbers("+351212345", 3), Numbers("+3519123", 5)),
+    Place("London", "Ltd", Numbers("+442079460", 3), Numbers("+447400123", 3)),
+    Place("Athens", "E.P.E.", Numbers("+302123456", 3), Numbers("+306912", 6)),
+)
+
+# Two for each place, in turn: the first forty are one after the other in PLACES, twice round.
+_BY_HAND = (
+    ("Fontaine & Filles", "Claire", "Fontaine"), ("Ateliers du Rhône", "Hugo", "Mercier"),
+    ("Brasserie Zenne", "Lieve", "Peeters"), ("Grachtenlicht", "Daan", "Visser"),
+    ("Havelwerk Design", "Jonas", "Brandt"), ("Wiener Walzerwerk", "Magdalena", "Steiner"),
+    ("Limmat Instrumente", "Reto", "Zürcher"), ("Havnens Bageri", "Freja", "Holm"),
+    ("Nordlys Maritime", "Ingrid", "Solberg"), ("Björklund Möbler", "Oskar", "Björklund"),
+    ("Saimaa Timber", "Aino", "Korhonen"), ("Kadriorg Software", "Mari", "Tamm"),
+    ("Złoty Kłos", "Zofia", "Wójcik"), ("Vltava Glass", "Tomáš", "Dvořák"),
+    ("Dunapart Books", "Eszter", "Nagy"), ("Seta di Brera", "Giulia", "Colombo"),
+    ("Olivar del Tajo", "Álvaro", "Serrano"), ("Azulejos Saudade", "Inês", "Carvalho"),
+    ("Thames & Tide", "Harriet", "Ashworth"), ("Aegean Ferries", "Nikos", "Papadopoulos"),
+    ("Maison Lumière", "Antoine", "Lefèvre"), ("Cycles Confluence", "Manon", "Girard"),
+    ("Chocolaterie Ixelles", "Thomas", "Dubois"), ("Tulp & Zonen", "Sanne", "de Boer"),
+    ("Spreeklang Audio", "Lena", "Hoffmann"), ("Prater Optik", "Felix", "Gruber"),
+    ("Alpenblick Reisen", "Seraina", "Keller"), ("Fjordkraft Kajak", "Mikkel", "Sørensen"),
+    ("Tromsø Seafood", "Sindre", "Haugen"), ("Södermalm Textil", "Elin", "Sandberg"),
+    ("Revontuli Games", "Ville", "Mäkinen"), ("Baltic Cloudberry", "Kristjan", "Kask"),
+    ("Wisła Logistics", "Piotr", "Kowalczyk"), ("Bohemia Brews", "Tereza", "Novotná"),
+    ("Tisza Robotics", "Bence", "Kovács"), ("Officine Navigli", "Lorenzo", "Ferrari"),
+    ("Sierra Clara Solar", "Lucía", "Navarro"), ("Tejo Surf House", "Tiago", "Almeida"),
+    ("Harbour Lane Theatre", "Oliver", "Pembroke"), ("Meltemi Yachts", "Eleni", "Georgiou"),
+)  # fmt: skip
+BY_HAND = len(_BY_HAND)
+
+_TRADES = (
+    "Architects", "Bakery", "Bicycles", "Books", "Ceramics", "Coffee Roasters", "Consulting", "Dental", "Design", "Energy",
+    "Film", "Florists", "Foods", "Furniture", "Gallery", "Glass", "Hotels", "Instruments", "Jewellers", "Labs", "Legal",
+    "Logistics", "Maritime", "Media", "Motors", "Museum Shop", "Optics", "Partners", "Pharma", "Print", "Robotics",
+    "Shipyard", "Software", "Solar", "Textiles", "Theatre", "Timber", "Tours", "Winery", "Workshops",
+)  # fmt: skip
+
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "đ": "d", "&": "and"})
+
+
+def company(number: int) -> Company:
+    """The one of this number, from 0 on: the same each time."""
+    return _made(number, number) if number < BY_HAND else _invented(number)
+
+
+def _made(number: int, phone: int) -> Company:
+    name, first_name, last_name = _BY_HAND[number]
+    place = PLACES[number % len(PLACES)]
+    email = f"{_slug(first_name)}.{_slug(last_name)}@{_slug(name)}.example"
+    return Company(
+        f"{name} {place.legal_form}", first_name, last_name, email, place.phones.nth(phone), place.mobiles.nth(phone), place.city
+    )
+
+
+def _invented(number: int) -> Company:
+    random = Random(number).random
+    _, _, founder = _BY_HAND[int(random() * BY_HAND)]
+    _, first_name, _ = _BY_HAND[int(random() * BY_HAND)]
+    _, _, last_name = _BY_HAND[int(random() * BY_HAND)]
+    trade = _TRADES[int(random() * len(_TRADES))]
+    place = PLACES[int(random() * len(PLACES))]
+    # The number keeps addresses apart when everything else is the same.
+    email = f"{_slug(first_name)}.{_slug(last_name)}.{number}@{_slug(founder)}-{_slug(trade)}.example"
+    return Company(
+        f"{founder} {trade} {place.legal_form}", first_name, last_name, email,
+        place.phones.nth(number), place.mobiles.nth(number), place.city,
+    )  # fmt: skip
+
+
+@cache
+def _slug(name: str) -> str:
+    """A name as a part of an address: `Złoty Kłos` is `zloty-klos`."""
+    letters = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    return "-".join("".join(letter for letter in letters if letter.isascii()).split())

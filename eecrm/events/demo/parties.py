@@ -1,0 +1,46 @@
+"""What companies celebrate, and where."""
+
+from typing import NamedTuple
+
+
+class Occasion(NamedTuple):
+    """What the contract is about, and the events that carry it out."""
+
+    contract: str
+    events: tuple[str, str]
+
+
+OCCASIONS = (
+    Occasion("Annual gala", ("Gala dinner", "Dress rehearsal of the gala")),
+    Occasion("Product launch", ("Launch night", "Press breakfast")),
+    Occasion("Midsummer party", ("Midsummer night", "Midsummer brunch")),
+    Occasion("Company anniversary", ("Anniversary ball", "Open day")),
+    Occasion("Winter staff party", ("Winter party", "Curling tournament")),
+    Occasion("Partner conference", ("Conference day", "Evening reception")),
+    Occasion("Harvest festival", ("Harvest supper", "Tasting for partners")),
+    Occasion("Opening of the new house", ("Ribbon cutting", "Neighbours' evening")),
+    Occasion("Charity auction", ("Auction night", "Preview of the lots")),
+    Occasion("Founders' day", ("Founders' dinner", "Concert for the staff")),
+    Occasion("Awards evening", ("Award ceremony", "Jury lunch")),
+    Occasion("Summer regatta", ("Regatta", "Captains' dinner")),
+    Occasion("Masked ball", ("Masked ball", "Mask workshop")),
+    Occasion("Team retreat", ("Retreat", "Campfire evening")),
+    Occasion("Jubilee concert", ("Concert", "Meeting with the artists")),
+    Occasion("New Year's reception", ("Reception", "Fireworks on the river")),
+)
+
+VENUES = (
+    "Old Harbour Hall", "Botanical Garden", "Town Hall", "Riverside Pavilion", "Grand Hotel", "Railway Museum", "Opera Foyer",
+    "Rooftop Terrace", "Castle Orangery", "Market Hall", "Glass Factory", "Lighthouse Inn",
+)  # fmt: skip
+
+NOTES = (
+    "",
+    "Twelve guests eat vegetarian, two can't have nuts.",
+    "The band needs the stage from 15:00 on.",
+    "Guests arrive by boat: keep the landing stage free.",
+    "The speech is in two languages; two interpreters are booked.",
+    "Step-free access for three guests.",
+    "Music ends at 23:00, the neighbours have been told.",
+    "Photographs only after the host's welcome.",
+)

@@ -1,0 +1,101 @@
+"""What the picture of the data model tells of a model: its columns, and where its foreign keys lead."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.postgres.search import SearchVectorField
+from django.db import connection
+from django.db.models import Field, ForeignKey, GeneratedField, Model, OneToOneField, UniqueConstraint
+
+_SHORTER = {"timestamp with time zone": "timestamptz", "double precision": "float8"}
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    keys: tuple[str, ...]  # PK, FK, UQ
+    is_null: bool
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    source: str
+    column: str
+    target: str
+    is_unique: bool
+    is_null: bool
+
+
+@dataclass(frozen=True)
+class Entity:
+    name: str
+    table: str
+    columns: tuple[Column, ...]
+    relations: tuple[Relation, ...]
+
+    def row_of(self, column: str) -> int:
+        return [each.name for each in self.columns].index(column)
+
+
+def own_models() -> list[type[Model]]:
+    """Those of this repository's apps: neither Django's, nor the tables between two of them."""
+    return [model for model in apps.get_models() if _is_own(model)]
+
+
+def _is_own(model: type[Model]) -> bool:
+    config = apps.get_app_config(model._meta.app_label)
+    return "." not in config.name and "site-packages" not in config.path
+
+
+def describe(model: type[Model]) -> Entity:
+    fields = sorted(_shown(model), key=lambda field: not field.primary_key)
+    unique = _unique_fields(model)
+    return Entity(
+        name=model.__name__,
+        table=model._meta.db_table,
+        columns=tuple(_column(field, is_unique=field.unique or field.name in unique) for field in fields),
+        relations=tuple(
+            Relation(model.__name__, field.name, field.related_model.__name__, isinstance(field, OneToOneField), field.null)
+            for field in fields
+            if isinstance(field, ForeignKey)
+        ),
+    )
+
+
+def _shown(model: type[Model]) -> Iterator[Field]:
+    for field in model._meta.concrete_fields:
+        if not isinstance(getattr(field, "output_field", None), SearchVectorField):
+            yield field
+
+
+def _unique_fields(model: type[Model]) -> set[str]:
+    """Fields that a constraint alone makes unique, as they are or in an expression such as Lower."""
+    names: set[str] = set()
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            named = [*constraint.fields, *(name for each in constraint.expressions for name in _names_in(each))]
+            names |= set(named) if len(named) == 1 and constraint.condition is None else set()
+    return names
+
+
+def _names_in(expression: object) -> list[str]:
+    return [part.name for part in expression.flatten() if hasattr(part, "name")]  # type: ignore[attr-defined]
+
+
+def _column(field: Field, *, is_unique: bool) -> Column:
+    is_key = isinstance(field, ForeignKey)
+    marks = (("PK", field.primary_key), ("FK", is_key), ("UQ", is_unique and not field.primary_key))
+    choices = tuple(str(value) for value, _ in field.choices or ())
+    return Column(field.name, _type(field), tuple(mark for mark, holds in marks if holds), field.null, choices)
+
+
+def _type(field: Field) -> str:
+    if isinstance(field, ForeignKey):
+        return f"→ {field.related_model.__name__}"
+    if isinstance(field, GeneratedField):
+        return "computed"
+    written = field.db_type(connection) or ""
+    return _SHORTER.get(written, written)
