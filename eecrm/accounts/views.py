@@ -129,8 +129,12 @@ class ContactViewSet(GenericViewSet):
 
 
 class SalesContactViewSet(ContactViewSet):
+    """The active salespeople that a client may be given to."""
+
     queryset = User.objects.sales_contacts()
 
 
 class SupportContactViewSet(ContactViewSet):
+    """The active support staff that an event may be given to."""
+
     queryset = User.objects.support_contacts()

@@ -21,6 +21,7 @@ class SchemaView(SpectacularAPIView):
     """This API as an OpenAPI 3 document."""
 
     permission_classes = [Public]
+    http_method_names = ["get", "head"]
 
 
 @_without_database
@@ -28,6 +29,7 @@ class DocsView(SpectacularSwaggerSplitView):
     """This API as a page on which to try it out."""
 
     permission_classes = [Public]
+    http_method_names = ["get", "head"]
     url_name = "schema"
 
 

@@ -49,7 +49,7 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
         "type": "about:blank",
         "title": title,
         "status": code,
-        "detail": detail,
+        "detail": _sentence(detail),
         "code": name,
         "request_id": getattr(request, "request_id", None),
         **members,
@@ -58,6 +58,10 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
     if code == status.HTTP_503_SERVICE_UNAVAILABLE:
         response["Retry-After"] = "1"
     return response
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
@@ -71,7 +75,7 @@ def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
             for value in detail:
                 yield from _pointers(value, pointer)
         case _:
-            yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+            yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": _sentence(str(detail))}
 
 
 def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:

@@ -130,7 +130,7 @@ class Cluster:
     def _stop_orphan(self) -> None:
         """Ends the server of a run that was killed. Whoever calls this holds the lock of the home."""
         pid_file = self.data / "postmaster.pid"
-        if not self._answers():
+        if not pid_file.is_file() or not self._answers():
             return
         say("Stopping the PostgreSQL that an earlier run left behind …")
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)

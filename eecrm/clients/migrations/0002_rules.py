@@ -9,7 +9,7 @@ BEGIN
             PERFORM refuse('client_starts_as_prospect', 'A client starts as a prospect: turn it into a client afterwards.');
         END IF;
     ELSE
-        IF OLD.status = 'client' AND NEW.status <> 'client' THEN
+        IF OLD.status = 'client' AND NEW.status = 'prospect' THEN
             PERFORM refuse('client_never_turns_back', 'A client never becomes a prospect again.');
         END IF;
         NEW.version := OLD.version + 1;

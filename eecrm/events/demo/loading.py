@@ -1,11 +1,9 @@
 """The demo company into the database, with the rights of the superuser's database role: rows may come in in any state."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from django.db import connection
-from django.db.models import Model
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -13,10 +11,11 @@ from access.database import acting_as
 from access.policy import Role
 from clients.models import Client
 from contracts.models import Contract
-from events.demo.accounts import Contacts, find_contacts, make_missing_accounts
+from events.demo.accounts import find_contacts, make_missing_accounts
 from events.demo.companies import BY_HAND, company
-from events.demo.copying import copy_rows
-from events.demo.story import CAME_IN, SHAPES, Story
+from events.demo.copying import copy_rows, reserve_ids
+from events.demo.rows import ClientRow, ContractRow, EventRow
+from events.demo.story import CAME_IN, SHAPES, Plan, Story
 from events.models import Event
 
 CLIENTS_PER_TRANSACTION = 5_000
@@ -27,16 +26,67 @@ class Loaded(NamedTuple):
     contracts: int = 0
     events: int = 0
 
+    def __add__(self, other: "Loaded") -> "Loaded":  # type: ignore[override]  sums, where a tuple would be lengthened
+        return Loaded(*map(sum, zip(self, other, strict=True)))
 
-def load_company() -> tuple[int, Loaded]:
-    """The sample accounts that are missing, and the forty clients made by hand unless one of them is there (or left)."""
+
+def make_accounts() -> int:
     with acting_as(Role.SUPERUSER):
-        accounts = make_missing_accounts()
-        made_by_hand = [company(number).email for number in range(BY_HAND)]
-        if Client.objects.annotate(key=Lower("email")).filter(key__in=made_by_hand).exists():
-            return accounts, Loaded()
-        story = _tell(find_contacts(), list(range(BY_HAND)), _reserve(Client, BY_HAND))
+        return make_missing_accounts()
+
+
+def load_company() -> Loaded:
+    """The forty clients made by hand, unless one of them is there: who deleted the others doesn't want them back."""
+    by_hand = [company(number).email for number in range(BY_HAND)]
+    with acting_as(Role.SUPERUSER):
+        if Client.objects.annotate(key=Lower("email")).filter(key__in=by_hand).exists():
+            return Loaded()
+        story = _tell(BY_HAND, start=0, total=BY_HAND, is_by_hand=True)
         Client.objects.bulk_create(Client(**row._asdict()) for row in story.clients)
         Contract.objects.bulk_create(Contract(**row._asdict()) for row in story.contracts)
         Event.objects.bulk_create(Event(**row._asdict()) for row in story.events)
-        return accounts, _count(story)
+        return _counted(story)
+
+
+def missing_clients(target: int) -> int:
+    """How many clients there are too few."""
+    with acting_as(Role.SUPERUSER):
+        return max(0, target - Client.objects.count())
+
+
+def fill(count: int) -> Iterator[Loaded]:
+    """So many invented clients more. What a transaction loaded stays when a later one fails: start again to go on.
+
+    Rows lock the accounts that they name while their transaction runs, so that one for everything would keep these
+    people from logging in.
+    """
+    for start in range(0, count, CLIENTS_PER_TRANSACTION):
+        with acting_as(Role.SUPERUSER):
+            story = _tell(min(CLIENTS_PER_TRANSACTION, count - start), start=start, total=count)
+            copy_rows(Client, story.clients, ClientRow._fields)
+            copy_rows(Contract, story.contracts, ContractRow._fields)
+            copy_rows(Event, story.events, EventRow._fields)
+        yield _counted(story)
+
+
+def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
+    """The clients from number `start` on, of `total` that came in one after the other until now."""
+    contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
+    shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]
+    client_ids = reserve_ids(Client, count)
+    contract_ids = iter(reserve_ids(Contract, sum(shape.contracts for shape in shapes)))
+    story = Story(contacts.support, now=now, seed=0 if is_by_hand else client_ids[0])
+    for number, (client_id, shape) in enumerate(zip(client_ids, shapes, strict=True), start):
+        story.add(Plan(
+            client_id, list(islice(contract_ids, shape.contracts)),
+            # A key that was never given twice makes addresses that weren't either.
+            company(number if is_by_hand else BY_HAND + client_id), shape,
+            came_in=(now - CAME_IN * (1 - number / total)).replace(microsecond=0),
+            sales_contact_id=contacts.sales[number // len(SHAPES) % len(contacts.sales)],
+            account_id=contacts.partner if is_by_hand and number == 0 else None,
+        ))  # fmt: skip
+    return story
+
+
+def _counted(story: Story) -> Loaded:
+    return Loaded(len(story.clients), len(story.contracts), len(story.events))

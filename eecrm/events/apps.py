@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+from access.database import database_role
+from access.grants import Grant, on_tables
+from access.policy import Role
+
+
+class EventsConfig(AppConfig):
+    name = "events"
+
+    def database_grants(self) -> set[Grant]:
+        """What `load_demo` needs beyond the matrix: keys of rows that aren't stored yet."""
+        return on_tables((database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq")

@@ -1,0 +1,64 @@
+from argparse import ArgumentParser
+from time import perf_counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from tqdm import tqdm
+
+from access.refusals import refusal_of
+from config import environment
+from events.demo import CannotLoad
+from events.demo.accounts import PASSWORD
+from events.demo.loading import Loaded, fill, load_company, make_accounts, missing_clients
+
+
+class Command(BaseCommand):
+    help = "Load the sample accounts and a company to try things out with. What is there already stays as it is."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--clients", type=int, metavar="NUMBER",
+                            help="then invent clients until there are so many, with 1.75 contracts and 1.5 events for each")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if environment.IS_PRODUCTION:
+            raise CommandError("APP_ENV is production: the sample accounts have a password that everybody knows.")
+        target = options["clients"]
+        if target is not None and target < 1:
+            raise CommandError("--clients must be 1 or more.")
+        try:
+            self._load(target, is_quiet=options["verbosity"] == 0)
+        except CannotLoad as error:
+            raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            raise CommandError(refusal.sentence) from error
+
+    def _load(self, target: int | None, *, is_quiet: bool) -> None:
+        accounts, loaded = make_accounts(), load_company()
+        if accounts:
+            self.stdout.write(f"Made {accounts} sample accounts with the password {PASSWORD}")
+        if loaded.clients:
+            self.stdout.write(f"Loaded the demo company: {_words(loaded)}.")
+        if not accounts and not loaded.clients:
+            self.stdout.write("The sample accounts and the demo company are there already: nothing was changed.")
+        if target is not None:
+            self._fill(target, is_quiet=is_quiet)
+
+    def _fill(self, target: int, *, is_quiet: bool) -> None:
+        count = missing_clients(target)
+        if not count:
+            self.stdout.write(f"There are {target:,} clients or more already: none was invented.")
+            return
+        total, start = Loaded(), perf_counter()
+        with tqdm(total=count, desc="Inventing", unit=" clients", unit_scale=True, disable=is_quiet) as progress:
+            for loaded in fill(count):
+                total += loaded
+                progress.update(loaded.clients)
+        self.stdout.write(f"Invented {_words(total)} in {perf_counter() - start:,.0f} s.")
+
+
+def _words(loaded: Loaded) -> str:
+    return f"{loaded.clients:,} clients, {loaded.contracts:,} contracts and {loaded.events:,} events"
