@@ -23,9 +23,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Implementation(NamedTuple):
     name: str
     app: str  # as gunicorn wants it
-    settings: str
-    database_user: str
     path: str
+    settings: str | None = None  # of Django, where there is one
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Server:
         """Of the PostgreSQL processes that serve its connections, which persist from request to request."""
         with closing(stage.connect("PG_ADMIN", "postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND usename = %s",
-                [stage.DATABASE, self.implementation.database_user],
+                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
+                [stage.DATABASE, self.implementation.app],
             )
             return _seconds(pid for (pid,) in cursor.fetchall())
 
@@ -55,7 +54,8 @@ def running(implementation: Implementation) -> Iterator[Server]:
     with TemporaryFile() as log:
         process = start(
             [sys.executable, "-m", "gunicorn", *options, implementation.app],
-            env=os.environ | {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS)},
+            # libpq tells the server the name, by which its processes are found again.
+            env=os.environ | {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "PGAPPNAME": implementation.app},
             stdout=log,
             stderr=log,
         )

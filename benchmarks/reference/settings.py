@@ -1,6 +1,6 @@
 """The settings of this project as those of a Django REST framework project that nobody has tuned."""
 
-from config.migrator_settings import *  # noqa: F403  the migrator owns the tables, so no role has to be entered
+from config.migrator_settings import *  # noqa: F401, F403  the migrator owns the tables, so no role has to be entered
 from config.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
 
 INSTALLED_APPS = [*INSTALLED_APPS, "reference"]

@@ -58,7 +58,7 @@ def run_tests(arguments: list[str]) -> int:
     if is_exec and not arguments:
         raise Failed("Usage: scripts/test [--reset] --exec COMMAND")
     with only_one("scripts/test"), private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset):
-        # The tests know nothing of the .env of whoever runs them.
+        # Over .env, which may describe a server that no test should ever touch.
         os.environ.update(read(SETTINGS) | {"APP_ENV": "local"})
         import database
 

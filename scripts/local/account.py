@@ -41,15 +41,16 @@ class Account:
 
         Usually there is nothing to do; a clone in a root-owned `mktemp -d` or a strict umask is the exception.
         """
-        closed = [directory for directory in reversed(path.parents) if self._missing_search_bit(directory)]
-        if self.is_ours or not closed:
+        if self.is_ours:
             return
+        closed = [directory for directory in reversed(path.parents) if self._missing_search_bit(directory)]
         for directory in closed:
             _add_mode(directory, self._missing_search_bit(directory))
-        say(
-            f"Made {', '.join(map(str, closed))} searchable (chmod o+x), because PostgreSQL runs as {self.name} here"
-            f" and must get to {path}."
-        )
+        if closed:
+            say(
+                f"Made {', '.join(map(str, closed))} searchable (chmod o+x), because PostgreSQL runs as {self.name} here"
+                f" and must get to {path}."
+            )
 
     def open_tree(self, tree: Path) -> None:
         """Lets the account read what we installed for it."""

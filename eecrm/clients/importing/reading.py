@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,10 +39,10 @@ def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None
     text, encoding = _decode_as(raw, encoding, path) if encoding else _decode(raw, path)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)
-    header, *records = list(_records(text, delimiter)) or [None]
-    if header is None:
+    records = list(_records(text, delimiter))
+    if not records:
         raise CannotImport(f"{path} is empty.")
-    return Table(encoding, delimiter, [cell.strip() for cell in header.cells], records)
+    return Table(encoding, delimiter, [cell.strip() for cell in records[0].cells], records[1:])
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -84,7 +85,7 @@ def _delimiter_of(text: str) -> str:
     """The one that makes the most columns of the header."""
     def columns(delimiter: str) -> int:
         try:
-            return len(next(_records(text, delimiter)).cells)
+            return max((len(record.cells) for record in islice(_records(text, delimiter), 1)), default=0)
         except CannotImport:
             return 0
 

@@ -95,16 +95,17 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "đ": "d
 
 def company(number: int) -> Company:
     """The one of this number, from 0 on: the same each time."""
-    return _made(number, number) if number < BY_HAND else _invented(number)
+    return _made(number) if number < BY_HAND else _invented(number)
 
 
-def _made(number: int, phone: int) -> Company:
+def _made(number: int) -> Company:
     name, first_name, last_name = _BY_HAND[number]
     place = PLACES[number % len(PLACES)]
     email = f"{_slug(first_name)}.{_slug(last_name)}@{_slug(name)}.example"
     return Company(
-        f"{name} {place.legal_form}", first_name, last_name, email, place.phones.nth(phone), place.mobiles.nth(phone), place.city
-    )
+        f"{name} {place.legal_form}", first_name, last_name, email,
+        place.phones.nth(number), place.mobiles.nth(number), place.city,
+    )  # fmt: skip
 
 
 def _invented(number: int) -> Company:

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 CAME_IN = timedelta(days=420)  # ago, the first of them
 EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # after its client came in
+PREPARATION = timedelta(days=60)
 
 
 class Shape(NamedTuple):
@@ -65,14 +66,15 @@ class Story:
         shape, came_in = plan.shape, plan.came_in
         status = Client.Status.CLIENT if shape.contracts else Client.Status.PROSPECT
         ordered_at = self._soon_after(came_in, days=14) if shape.contracts else came_in
-        *names, city = plan.company
-        self.clients.append(
-            ClientRow(plan.client_id, status.value, *names, plan.sales_contact_id, plan.account_id, came_in, ordered_at)
-        )
+        company = plan.company
+        self.clients.append(ClientRow(
+            plan.client_id, status.value, company.company_name, company.first_name, company.last_name, company.email,
+            company.phone, company.mobile, plan.sales_contact_id, plan.account_id, came_in, ordered_at,
+        ))  # fmt: skip
         signed_ids, draft_ids = plan.contract_ids[: len(shape.events)], plan.contract_ids[len(shape.events) :]
         for contract_id, events in zip(signed_ids, shape.events, strict=True):
             day = self._between(came_in + EARLIEST_PARTY, came_in + LATEST_PARTY)
-            party = Party(self._pick(OCCASIONS), day, self._guests(), city)
+            party = Party(self._pick(OCCASIONS), day, self._guests(), company.city)
             contract = self._sign(plan.client_id, contract_id, ordered_at, party)
             self.events += [self._celebrate(contract, party, number) for number in range(events)]
         self.contracts += [self._draft(plan.client_id, contract_id, ordered_at) for contract_id in draft_ids]
@@ -112,7 +114,7 @@ class Story:
     def _status(self, starts_at: datetime, ends_at: datetime) -> Event.Status:
         if ends_at < self.now - timedelta(days=2):
             return Event.Status.CLOSED
-        if starts_at < self.now + timedelta(days=21):
+        if starts_at < self.now + PREPARATION:
             return Event.Status.IN_PROGRESS
         return Event.Status.CREATED
 

@@ -1,0 +1,81 @@
+"""Configuration is complete on paper, and a weak or missing secret stops a production start by name."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from config.environment import ROOT
+
+STRONG = {
+    "APP_ENV": "production",
+    "SECRET_KEY": "s3cret-" * 10,
+    "JWT_SIGNING_KEY": "another-" * 5,
+    "ALLOWED_HOSTS": "crm.epic.example",
+    "ADMIN_URL": "some-hidden-place/",
+    "PG_HOST": "127.0.0.1",
+    "PG_PASSWORD": "app",
+}
+
+
+def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
+    """Load the settings in a process that has this environment alone, away from any .env of the checkout."""
+    environment = {name: value for name, value in (STRONG | changes).items() if value is not None}
+    environment |= {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}
+    code = "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"
+    return subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False)
+
+
+def test_a_complete_production_environment_starts() -> None:
+    result = start({})
+    assert (result.returncode, result.stdout) == (0, "some-hidden-place/ require\n"), result.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in STRONG if name != "APP_ENV"])
+def test_a_missing_variable_is_named(name: str) -> None:
+    result = start({name: None})
+    assert result.returncode == 1
+    assert f"ImproperlyConfigured: {name} is not set" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"), ("SECRET_KEY", "a" * 60), ("JWT_SIGNING_KEY", "x" * 31), ("JWT_SIGNING_KEY", "y" * 40),
+        ("JWT_SIGNING_KEY", STRONG["SECRET_KEY"]), ("DEBUG", "true"), ("DEBUG", "maybe"), ("ALLOWED_HOSTS", "*"), ("ALLOWED_HOSTS", ""),
+        ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"), ("PG_PORT", "abc"),
+    ],
+)  # fmt: skip
+def test_a_weak_value_is_named(name: str, value: str) -> None:
+    result = start({name: value})
+    assert result.returncode == 1
+    assert "ImproperlyConfigured: " in result.stderr
+    assert name in result.stderr.splitlines()[-1]
+    assert value not in result.stderr.splitlines()[-1] or len(value) < 12, "a secret is printed"
+
+
+def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:
+    generated = {"SECRET_KEY": STRONG["SECRET_KEY"], "JWT_SIGNING_KEY": STRONG["JWT_SIGNING_KEY"]}
+    result = start({"APP_ENV": None, "ADMIN_URL": None, "ALLOWED_HOSTS": None} | generated)
+    assert (result.returncode, result.stdout) == (0, "hidden-admin/ prefer\n"), result.stderr
+    result = start({"APP_ENV": None, "SECRET_KEY": None})
+    assert "let scripts/run generate it" in result.stderr
+
+
+def test_every_variable_that_is_read_is_in_the_sample() -> None:
+    sample = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
+    read: set[str] = set()
+    for folder in ("eecrm", "scripts", "deploy", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if "tests" not in path.parts:
+                read |= set(re.findall(r"""\b(?:env|_?chosen)\(\s*["']([A-Z_]+)["']""", path.read_text()))
+    assert read == sample
+
+
+def test_requirements_are_pinned_exactly() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-local.txt"):
+        for line in (ROOT / name).read_text().split():
+            if not line.startswith(("-r", "requirements", "#")):
+                assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[0-9.]+", line), line

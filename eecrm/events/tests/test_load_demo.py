@@ -1,0 +1,188 @@
+"""`manage.py load_demo`: the sample accounts, a believable company, and as many invented clients as are asked for."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import User
+from clients.models import Client
+from config import environment
+from conftest import API, Caller
+from contracts.models import Contract
+from events.demo import loading
+from events.demo.accounts import PASSWORD
+from events.demo.copying import copy_rows
+from events.demo.rows import ClientRow
+from events.models import Event
+
+NOTHING = "The sample accounts and the demo company are there already: nothing was changed.\n"
+
+
+def load(*options):
+    output = io.StringIO()
+    call_command("load_demo", "--verbosity=0", *options, stdout=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def loaded(db):
+    return load()
+
+
+@pytest.fixture
+def as_superuser(loaded):
+    with acting_as(Role.SUPERUSER):
+        yield
+
+
+@pytest.fixture(params=[(), ("--clients=200",)], ids=["made by hand", "invented"])
+def each_company(db, request):
+    load(*request.param)
+    with acting_as(Role.SUPERUSER):
+        yield
+
+
+def counted():
+    with acting_as(Role.SUPERUSER):
+        return Client.objects.count(), Contract.objects.count(), Event.objects.count()
+
+
+def everything():
+    with acting_as(Role.SUPERUSER):
+        return [list(model.objects.order_by("pk").values_list("pk", "version")) for model in (Client, Contract, Event)]
+
+
+def test_the_sample_accounts_log_in_and_do_what_they_are_for(loaded):
+    roles = {}
+    for user in User.objects.all():
+        response = Caller().post(f"{API}users/login/", {"username": user.username, "password": PASSWORD})
+        assert response.status_code == 200
+        roles[user.username] = user.effective_role
+    assert roles == {
+        "oc-salesman": Role.SALES, "oc-salesman2": Role.SALES,
+        "oc-manager": Role.MANAGEMENT, "oc-manager2": Role.MANAGEMENT,
+        "oc-supporttech": Role.SUPPORT, "oc-supporttech2": Role.SUPPORT,
+        "oc-auditor": Role.AUDITOR, "oc-partner": Role.EXTERNAL, "admin-oc": Role.SUPERUSER,
+    }  # fmt: skip
+    assert User.objects.get(username="oc-partner").display_name == "Claire Fontaine"
+    assert loaded == (
+        "Made 9 sample accounts with the password Epic-Events-2026!\n"
+        "Loaded the demo company: 40 clients, 70 contracts and 60 events.\n"
+    )
+
+
+def test_there_is_something_in_every_state_for_everybody(as_superuser):
+    assert {status: Client.objects.filter(status=status).count() for status in Client.Status.values} == {
+        "prospect": 10, "client": 30,
+    }  # fmt: skip
+    assert {status: Contract.objects.filter(status=status).count() for status in Contract.Status.values} == {
+        "draft": 20, "signed": 50,
+    }  # fmt: skip
+    assert Event.objects.count() == 60
+    assert Contract.objects.signed().filter(events=None).exists()
+    assert 5 < Contract.objects.overdue().count() < 35
+    for status in Event.Status.values:
+        assert Event.objects.filter(status=status).count() >= 3
+    for contact in User.objects.support_contacts():
+        assert contact.events.count() >= 15
+    for contact in User.objects.sales_contacts():
+        assert contact.clients.count() == 20
+    assert Event.objects.unassigned().exists()
+    assert not Event.objects.unassigned().exclude(status="created").exists()
+
+
+def test_every_row_is_one_that_the_api_would_take(each_company):
+    for client in Client.objects.all():
+        client.clean_fields(exclude={"sales_contact", "account"})
+        assert client.email.endswith(".example")
+        assert client.phone.is_valid() and client.mobile.is_valid()
+    for contract in Contract.objects.all():
+        contract.clean_fields(exclude={"client"})
+    for event in Event.objects.all():
+        event.clean_fields(exclude={"contract", "support_contact"})
+
+
+def test_things_happen_in_their_order_within_a_year_of_today(each_company):
+    now, year = timezone.now(), timedelta(days=366)
+    for event in Event.objects.select_related("contract__client"):
+        contract, client = event.contract, event.contract.client
+        assert client.created_at <= contract.created_at <= contract.signed_at <= event.created_at <= event.updated_at <= now
+        assert now - year < event.starts_at < event.ends_at < now + year
+        assert (event.status == "closed") <= (event.ends_at < now)
+        assert (event.status == "created") <= (event.starts_at > now)
+
+
+def test_the_partner_reads_one_client_with_contracts_and_events(loaded):
+    partner = Caller.as_user(User.objects.get(username="oc-partner"))
+    counts = [len(partner.get(f"{API}{resource}/").json()["results"]) for resource in ("clients", "contracts", "events")]
+    assert counts == [1, 2, 3]
+
+
+def test_a_second_run_changes_nothing_and_says_so(loaded):
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="oc-manager").update(password="chosen since", first_name="Else")
+    before = everything()
+    assert load() == NOTHING
+    assert everything() == before
+    assert User.objects.get(username="oc-manager").password == "chosen since"
+
+
+def test_what_somebody_deleted_stays_away(loaded):
+    with acting_as(Role.SUPERUSER):
+        Client.objects.filter(status="prospect").delete()
+    assert load() == NOTHING
+    assert counted() == (30, 70, 60)
+
+
+def test_an_account_that_is_missing_is_made_again(loaded):
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="oc-auditor").delete()
+    assert load() == "Made 1 sample accounts with the password Epic-Events-2026!\n"
+
+
+def test_the_company_needs_somebody_to_look_after_it(db):
+    with acting_as(Role.SUPERUSER):
+        for username in ("oc-salesman", "oc-salesman2"):
+            User.objects.create(username=username, role=Role.AUDITOR)
+    with pytest.raises(CommandError, match="none of them is an active sales"):
+        load()
+    assert counted() == (0, 0, 0)
+
+
+def test_production_has_no_sample_accounts(db, monkeypatch):
+    monkeypatch.setattr(environment, "IS_PRODUCTION", True)
+    with pytest.raises(CommandError, match="APP_ENV is production"):
+        load()
+    assert not User.objects.exists()
+
+
+def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(db, monkeypatch):
+    monkeypatch.setattr(loading, "CLIENTS_PER_TRANSACTION", 60)
+    assert "Invented 160 clients, 280 contracts and 240 events in " in load("--clients=200")
+    assert counted() == (200, 350, 300)
+    before = everything()
+    assert load("--clients=200") == NOTHING + "There are 200 clients or more already: none was invented.\n"
+    assert everything() == before
+    assert "Invented 3 clients" in load("--clients=203")
+    assert counted()[0] == 203
+
+
+@pytest.mark.parametrize("number", ["0", "-5"])
+def test_a_number_of_clients_is_positive(db, number):
+    with pytest.raises(CommandError, match="--clients must be 1 or more."):
+        load(f"--clients={number}")
+
+
+def test_any_text_goes_through_copy_unchanged(as_superuser):
+    moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    name = "Tab\there, back\\slash, \\N, line\nand\rreturn, Łódź"
+    contact = User.objects.sales_contacts().first().pk
+    row = ClientRow(1_000_000, "client", name, "Ann", "Doe", "ann@tab.example", "", "", contact, None, moment, moment)
+    copy_rows(Client, [row], ClientRow._fields)
+    client = Client.objects.get(pk=1_000_000)
+    assert (client.company_name, client.phone, client.account_id, client.created_at) == (name, "", None, moment)
