@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
+from django.test import Client as Browser
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -36,19 +37,26 @@ def django_db_setup() -> None:
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
 
 
-class Caller(APIClient):
-    """Somebody who calls the API, with a token (or without: anonymous)."""
-
-    user: User | None = None
+class _RoleEnds:
+    """Ends the caller's database role with each request, as the end of the transaction does in production."""
 
     def request(self, **kwargs: Any) -> Any:
-        response = super().request(**kwargs)
+        response = super().request(**kwargs)  # type: ignore[misc]
         if connection.in_atomic_block:
             # A refusal of a view without a transaction would roll back the test's own.
             connection.needs_rollback = False
-            # In production the caller's role ends with the transaction; a test's transaction goes on.
             leave()
         return response
+
+
+class Visitor(_RoleEnds, Browser):
+    """Somebody who browses the admin site."""
+
+
+class Caller(_RoleEnds, APIClient):
+    """Somebody who calls the API, with a token (or without: anonymous)."""
+
+    user: User | None = None
 
     @classmethod
     def as_user(cls, user: User) -> "Caller":
@@ -133,7 +141,9 @@ def world(db: None) -> World:
         users = make_users()
         own = make_client("Own Company", users["sales"], account=users["partner"])
         other = make_client("Other Company", users["other_sales"])
-        own_signed, other_signed = make_contract(own, "Own gala", signed=True), make_contract(other, "Other gala", signed=True)
+        own_signed, other_signed = make_contract(own, "Own gala", signed=True), make_contract(
+            other, "Other gala", signed=True
+        )
         return World(
             users=users,
             own_client=own,

@@ -1,7 +1,7 @@
 """The hidden admin site, under the same policy table as the API."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -28,12 +28,12 @@ class EpicEventsAdminSite(admin.AdminSite):
     index_title = "Accounts, clients, contracts and events"
     site_url = None
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Each page runs under its visitor's own database role, entered in the transaction of the request."""
         guarded = super().admin_view(view, cacheable)
 
         def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            request.actor_id = request.user.pk  # type: ignore[attr-defined]  for the log line
+            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]
             try:
@@ -52,14 +52,13 @@ class EpicEventsAdminSite(admin.AdminSite):
 
         return entered
 
-
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return log_entries(super().get_log_entries(request))
 
 
 def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
     """Log entries whose joined account leaves out what no role of the admin site may read."""
-    return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))  # type: ignore[attr-defined]
+    return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))
 
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -85,12 +84,12 @@ class PolicyModelAdmin(admin.ModelAdmin):
     list_select_related = ()
 
     def _scope(self, request: HttpRequest, action: str) -> Scope:
-        return policy.rule(request.user, self.resource, action).scope  # type: ignore[arg-type]
+        return policy.rule(request.user, self.resource, action).scope
 
     def _allows(self, request: HttpRequest, action: str, row: Model | None) -> bool:
         if row is None:
             return self._scope(request, action) is not Scope.NONE
-        return is_within(request.user, action, row)  # type: ignore[arg-type]
+        return is_within(request.user, action, row)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._scope(request, "list") is not Scope.NONE
@@ -117,7 +116,7 @@ class PolicyModelAdmin(admin.ModelAdmin):
         return super().get_paginator(request, rows, *args, **kwargs)
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
-        hidden = () if policy.sees_personal_data(request.user) else self.personal  # type: ignore[arg-type]
+        hidden = () if policy.sees_personal_data(request.user) else self.personal
         return [name for name in names if name not in hidden]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -130,7 +129,15 @@ class PolicyModelAdmin(admin.ModelAdmin):
         """A new row has no record yet: what is only ever read is left out of its page."""
         absent = set(self.get_readonly_fields(request)) if obj is None else set()
         shown = [
-            (title, options | {"fields": [name for name in self._without_personal(request, options["fields"]) if name not in absent]})
+            (
+                title,
+                options
+                | {
+                    "fields": [
+                        name for name in self._without_personal(request, options["fields"]) if name not in absent
+                    ]
+                },
+            )
             for title, options in super().get_fieldsets(request, obj)
         ]
         return [(title, options) for title, options in shown if options["fields"]]

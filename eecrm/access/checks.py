@@ -1,6 +1,6 @@
 """A start-up check: no route opens by being forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -35,13 +35,23 @@ def _fault(callback: Any) -> str | None:
     if not actions:
         return "is no viewset, so that its methods name no action of the policy"
     resource = getattr(view, "resource", "")
-    unknown = [action for action in dict.fromkeys(actions.values()) if not policy.knows(resource, policy_action(action))]
-    return f"does {', '.join(unknown)} on {resource or 'no resource'}, which the policy table doesn't list" if unknown else None
+    unknown = [
+        action for action in dict.fromkeys(actions.values()) if not policy.knows(resource, policy_action(action))
+    ]
+    return (
+        f"does {', '.join(unknown)} on {resource or 'no resource'}, which the policy table doesn't list"
+        if unknown
+        else None
+    )
 
 
-def every_view_is_known_to_the_policy(app_configs: list[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def every_view_is_known_to_the_policy(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     return [
-        Error(f"The route /{path} {fault}.", id="access.E001", hint="Name its resource and list the action in access/policy.py.")
+        Error(
+            f"The route /{path} {fault}.",
+            id="access.E001",
+            hint="Name its resource and list the action in access/policy.py.",
+        )
         for path, pattern in routes()
         if (fault := _fault(pattern.callback))
     ]

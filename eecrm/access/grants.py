@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Field, Model
+from django.db.models import Model
 
 from access import policy
 from access.database import database_role
@@ -42,7 +42,8 @@ class Grant(NamedTuple):
 
 def on_columns(role: str, command: str, model: type[Model], *names: str) -> set[Grant]:
     table = model._meta.db_table
-    return {Grant(role, command, table, model._meta.get_field(name).column) for name in names}
+    columns = {field.name: str(field.column) for field in model._meta.concrete_fields}
+    return {Grant(role, command, table, columns[name]) for name in names}
 
 
 def on_tables(roles: tuple[str, ...], commands: str, *tables: str) -> set[Grant]:
@@ -71,8 +72,8 @@ def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
                 continue
             command = _COMMANDS[action]
             if command == "SELECT" and secret:
-                readable: list[Field] = [field for field in model._meta.concrete_fields if field.name not in secret]
-                yield from (Grant(database_role(role), command, table, field.column) for field in readable)
+                readable = [field.name for field in model._meta.concrete_fields if field.name not in secret]
+                yield from on_columns(database_role(role), command, model, *readable)
             else:
                 yield Grant(database_role(role), command, table)
 
@@ -137,8 +138,12 @@ def differences() -> list[str]:
     have, want = actual(), wanted()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
-    function = [] if actual_function() == policy_function() else [
-        "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
-        f"AS $policy${policy_function()}$policy$"
-    ]
+    function = (
+        []
+        if actual_function() == policy_function()
+        else [
+            "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
+            f"AS $policy${policy_function()}$policy$"
+        ]
+    )
     return [*function, *revokes, *grants]

@@ -48,7 +48,7 @@ class PolicyPermission(BasePermission):
         return True
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
-        action = policy_action(view.action)  # type: ignore[attr-defined]  only viewsets have objects here
+        action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets have objects here
         if not is_within(request.user, action, obj):
             raise Refused(policy.rule(request.user, view.resource, action))  # type: ignore[attr-defined]
         return True

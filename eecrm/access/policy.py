@@ -5,9 +5,12 @@ Whatever is not in it is denied.
 """
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from django.db.models import TextChoices
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
 
 
 class Role(TextChoices):
@@ -101,12 +104,15 @@ STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote"})
 
 
 class Actor(Protocol):
-    """What the policy needs to know of a caller; an anonymous one has no role."""
+    """What the policy needs to know of an account."""
 
     @property
-    def pk(self) -> int | None: ...
+    def pk(self) -> int: ...
     @property
     def effective_role(self) -> str: ...
+
+
+Caller: TypeAlias = "Actor | AnonymousUser"
 
 
 class Rule(NamedTuple):
@@ -129,9 +135,14 @@ class Rule(NamedTuple):
         return f"Your role may not {verb} a {noun}."
 
 
-def rule(user: Actor, resource: str, action: str) -> Rule:
+def role_of(user: Caller) -> str:
+    """The role that decides; nobody's is empty."""
+    return getattr(user, "effective_role", "")
+
+
+def rule(user: Caller, resource: str, action: str) -> Rule:
     """The rule for this caller; an unlisted resource, action or role has scope none."""
-    role = getattr(user, "effective_role", "")
+    role = role_of(user)
     return Rule(resource, action, role, _scopes.get((resource, action, role), Scope.NONE))
 
 
@@ -143,12 +154,12 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
     return _scopes.get((resource, action, role), Scope.NONE)
 
 
-def sees_personal_data(user: Actor) -> bool:
+def sees_personal_data(user: Caller) -> bool:
     """Whether email addresses and phones are shown in full (`access-matrix.md`, row *auditor*)."""
     return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
 
 
-def matrix_of(user: Actor) -> dict[str, dict[str, str]]:
+def matrix_of(user: Caller) -> dict[str, dict[str, str]]:
     """`{resource: {action: scope}}`: the caller's column of the table."""
     matrix: dict[str, dict[str, str]] = {}
     for resource, action, *_ in TABLE:

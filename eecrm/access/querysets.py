@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.db.models import Model, QuerySet
 
 from access import policy
-from access.policy import Actor, Scope
+from access.policy import Caller, Scope
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -15,11 +15,11 @@ class PolicyQuerySet(QuerySet[M]):
 
     resource: ClassVar[str] = ""
 
-    def owned_by(self, user: Actor) -> Self:
+    def owned_by(self, user: Caller) -> Self:
         """The rows whose contact (or linked account) is this user. A role without a notion of own owns nothing."""
         return self.none()
 
-    def within(self, user: Actor, action: str) -> Self:
+    def within(self, user: Caller, action: str) -> Self:
         """The rows on which the policy lets this user do this action."""
         match policy.rule(user, self.resource, action).scope:
             case Scope.ALL:
@@ -29,11 +29,11 @@ class PolicyQuerySet(QuerySet[M]):
             case _:
                 return self.none()
 
-    def visible_to(self, user: Actor, *, action: str = "retrieve") -> Self:
+    def visible_to(self, user: Caller, *, action: str = "retrieve") -> Self:
         return self.within(user, action)
 
 
-def is_within(user: Actor, action: str, row: Any) -> bool:
+def is_within(user: Caller, action: str, row: Any) -> bool:
     """Whether this saved row is one on which the user may do the action: the question that the lists ask, for one."""
     queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
     scope = policy.rule(user, queryset.resource, action).scope

@@ -18,9 +18,7 @@ class Refusal(NamedTuple):
 
 @cache
 def _declared() -> dict[str, BaseConstraint]:
-    return {
-        constraint.name: constraint for model in apps.get_models() for constraint in model._meta.constraints
-    }
+    return {constraint.name: constraint for model in apps.get_models() for constraint in model._meta.constraints}
 
 
 def _model_of(table: str) -> type[Model] | None:
@@ -30,8 +28,12 @@ def _model_of(table: str) -> type[Model] | None:
 def _still_used(used: type[Model], by: type[Model]) -> Refusal:
     """Rule 6 of the access matrix: what others hang on can't be deleted."""
     one, many = used._meta.verbose_name, by._meta.verbose_name_plural
-    return Refusal(409, "conflict", f"{used._meta.model_name}_has_{many}".replace(" ", "_"),
-                   f"This {one} can't be deleted while it has {many}.")
+    return Refusal(
+        409,
+        "conflict",
+        f"{used._meta.model_name}_has_{many}".replace(" ", "_"),
+        f"This {one} can't be deleted while it has {many}.",
+    )
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
@@ -40,7 +42,7 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     name = error.diag.constraint_name or "foreign_key"
     if referring and "still referenced" in (error.diag.message_detail or ""):
         for field in referring._meta.concrete_fields:
-            if field.remote_field and f"_{field.column}_" in name:
+            if field.related_model and f"_{field.column}_" in name:
                 return _still_used(field.related_model, referring)
     return Refusal(409, "conflict", name, "What this belongs to was deleted a moment ago.")
 
@@ -50,8 +52,11 @@ def refusal_of(error: BaseException) -> Refusal | None:
     if isinstance(error, ProtectedError):
         row = next(iter(error.protected_objects))
         used = next(
-            (field.related_model for field in row._meta.concrete_fields
-             if field.remote_field and f"'{row._meta.object_name}.{field.name}'" in error.args[0]),
+            (
+                field.related_model
+                for field in row._meta.concrete_fields
+                if field.remote_field and f"'{row._meta.object_name}.{field.name}'" in error.args[0]
+            ),
             None,
         )
         return _still_used(used, type(row)) if used else Refusal(409, "conflict", "in_use", "This is still in use.")
@@ -73,7 +78,12 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(403, "permission_denied", "database", "The database refuses this to your role.")
         case errors.DataError():
             return Refusal(400, "invalid", "value", "A value is out of the range that can be stored.")
-        case errors.DeadlockDetected() | errors.LockNotAvailable() | errors.QueryCanceled() | errors.SerializationFailure():
+        case (
+            errors.DeadlockDetected()
+            | errors.LockNotAvailable()
+            | errors.QueryCanceled()
+            | errors.SerializationFailure()
+        ):
             return Refusal(503, "busy", "database", "Somebody else is changing the same thing: try again in a moment.")
     if isinstance(error, OperationalError | InterfaceError):
         return Refusal(503, "unavailable", "database", "The database can't be reached: try again in a moment.")

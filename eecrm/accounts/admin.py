@@ -21,7 +21,7 @@ admin.site.unregister(Group)  # roles decide here; groups would be a second trut
 
 
 class NewAccountForm(AdminUserCreationForm):
-    usable_password = None
+    usable_password = None  # type: ignore[assignment]  # how Django drops an inherited field
 
     class Meta:
         model = User
@@ -57,7 +57,7 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
     readonly_fields = ["last_login", "date_joined"]
 
     def _promotes(self, request: HttpRequest) -> bool:
-        return policy.rule(request.user, "user", "promote").scope is not Scope.NONE  # type: ignore[arg-type]
+        return policy.rule(request.user, "user", "promote").scope is not Scope.NONE
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Superuser status is a superuser's to give; nobody changes their own role, status or activity."""
@@ -75,11 +75,14 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
         is_self = obj is not None and obj.pk == request.user.pk
         return super().has_delete_permission(request, obj) and self._may_touch(request, obj) and not is_self
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """What keeps these accounts. Django's own list would delete their log entries and read their passwords."""
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [
-            relation for relation in User._meta.related_objects
+            relation
+            for relation in User._meta.related_objects
             if relation.on_delete is PROTECT or relation.related_model is LogEntry
         ]
         protected = [
@@ -111,7 +114,7 @@ class LogEntryAdmin(admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return policy.rule(request.user, "log_entry", "retrieve").scope is not Scope.NONE  # type: ignore[arg-type]
+        return policy.rule(request.user, "log_entry", "retrieve").scope is not Scope.NONE
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

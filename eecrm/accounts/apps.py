@@ -31,7 +31,15 @@ class AccountsConfig(AppConfig):
 
         # The admin site: its sessions outlive the transaction in which a role is entered.
         grants |= on_tables((LOGIN_ROLE, *admin_site), "SELECT INSERT UPDATE DELETE", "django_session")
-        grants |= on_tables(admin_site, "SELECT", "django_content_type", "auth_permission", "auth_group",
-                            "accounts_user_groups", "accounts_user_user_permissions", "django_admin_log")
+        grants |= on_tables(
+            admin_site,
+            "SELECT",
+            "django_content_type",
+            "auth_permission",
+            "auth_group",
+            "accounts_user_groups",
+            "accounts_user_user_permissions",
+            "django_admin_log",
+        )
         grants |= on_tables(managers, "INSERT", "django_admin_log")
         return grants

@@ -47,7 +47,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         claims = read(AccessToken, token.strip())
         if (user := enter(claims)) is None:
             raise InvalidToken
-        request._request.actor_id = user.pk  # type: ignore[attr-defined]  for the log line
+        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
         return user, claims
 
     def authenticate_header(self, request: Request) -> str:

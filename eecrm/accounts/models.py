@@ -8,9 +8,8 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Now, NullIf, Trim
 
-from access.policy import NONE, Actor, Role, rule, scope_of
+from access.policy import NONE, Caller, Role, rule, scope_of
 from access.querysets import PolicyQuerySet
-
 
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -30,16 +29,16 @@ class UserQuerySet(PolicyQuerySet["User"]):
         """Whom an event may be given to (rules 4 and 7)."""
         return self.active().filter(role=Role.SUPPORT, is_superuser=False).only(*PUBLIC_FIELDS)
 
-    def owned_by(self, user: Actor) -> "UserQuerySet":
-        return self.filter(pk=user.pk)
+    def owned_by(self, user: Caller) -> "UserQuerySet":
+        return self.filter(pk=user.pk or 0)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Left to the database: Django would delete an account's log entries along with it."""
-        count = self._raw_delete(self.db)  # type: ignore[attr-defined]
+        count = self._raw_delete(self.db)
         return count, {User._meta.label: count}
 
 
-class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  made at run time
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
     """Leaves the password's hash in the database until somebody asks for it: only the login role may read it."""
 
     def get_queryset(self) -> UserQuerySet:

@@ -41,7 +41,7 @@ class InvalidToken(AuthenticationFailed):
 def read(token_class: type[Token], text: str) -> Claims:
     """The claims of a token that we signed for this use. Raises InvalidToken for any other text."""
     try:
-        payload = token_class(text).payload  # type: ignore[arg-type]  simplejwt annotates a Token, takes text
+        payload = token_class(text).payload  # type: ignore[arg-type]  # simplejwt annotates a Token, takes text
         user = payload["user_id"]
         if type(user) is not int and not (isinstance(user, str) and user.isascii() and user.isdigit()):
             raise InvalidToken

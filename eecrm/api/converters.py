@@ -1,9 +1,7 @@
-from django.urls.converters import StringConverter
-
 _LARGEST = 2**63 - 1
 
 
-class IdConverter(StringConverter):
+class IdConverter:
     """A key in a path: plain decimal digits within bigint. Whatever else stands there is a 404."""
 
     regex = "[1-9][0-9]{0,18}"

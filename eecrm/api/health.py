@@ -12,7 +12,7 @@ from api.problems import from_exception, problem
 
 
 def _public(view: Callable[..., Any]) -> Callable[..., Any]:
-    view.is_public = True  # type: ignore[attr-defined]  for access.checks
+    view.is_public = True  # type: ignore[attr-defined]  # for access.checks
     return view
 
 
@@ -32,7 +32,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except Exception as error:  # noqa: BLE001  whatever keeps it from working, the answer is a document
+    except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
         return from_exception(request, error)
     if pending:
         return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")

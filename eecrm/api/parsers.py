@@ -10,7 +10,6 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 
-
 def _has_unstorable(value: Any) -> bool:
     """NUL can't be stored by PostgreSQL, an infinite number by anybody."""
     match value:
@@ -36,7 +35,9 @@ class StrictJSONParser(BaseParser):
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise ParseError(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+            raise ParseError(
+                f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            ) from None
         if _has_unstorable(value):
             raise ParseError("The body holds a NUL character or a number that is too large.")
         return value

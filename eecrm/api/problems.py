@@ -138,8 +138,12 @@ def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
             return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
     if response := _from_database(request, error):
         return response
-    log.error("unforeseen: %s", type(error).__name__, exc_info=error,
-              extra={"request_id": getattr(request, "request_id", None)})
+    log.error(
+        "unforeseen: %s",
+        type(error).__name__,
+        exc_info=error,
+        extra={"request_id": getattr(request, "request_id", None)},
+    )
     return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")
 
 

@@ -32,7 +32,9 @@ _PROBLEM = {
 
 _LIST_PARAMETERS = (
     OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
-    OpenApiParameter("cursor", str, description="Where the page begins: from `next` or `previous`, never made by hand."),
+    OpenApiParameter(
+        "cursor", str, description="Where the page begins: from `next` or `previous`, never made by hand."
+    ),
     OpenApiParameter("ordering", str, description="Fields, separated by commas; a minus sign turns one round."),
     OpenApiParameter("count", bool, description="Whether the answer counts all rows."),
 )
@@ -57,7 +59,9 @@ class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema of a view, with this API's pages, list parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
-        return [self.path.removeprefix("/api/v1/").rstrip("/").split("/{")[-1].split("}/")[-1].split("/")[0] or "catalogue"]
+        return [
+            self.path.removeprefix("/api/v1/").rstrip("/").split("/{")[-1].split("}/")[-1].split("/")[0] or "catalogue"
+        ]
 
     def _is_page(self) -> bool:
         return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]

@@ -11,7 +11,7 @@ MAX_WORDS = 8
 _SEPARATORS = "@._-+/&'’,;:()\""
 
 
-def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  reads as the expression it makes
+def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  # reads as the expression it makes
     """The searchable words of these fields, in any language: no stemming, punctuation separates."""
     words = [Func(F(name), Value(_SEPARATORS), Value(" " * len(_SEPARATORS)), function="translate") for name in fields]
     return SearchVector(*words, config="simple", weight=weight)

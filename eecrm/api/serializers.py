@@ -4,7 +4,7 @@ Writes go through Django REST framework's fields. Reads don't: each field names 
 PostgreSQL returns a row as finished JSON (docs/adr/0003).
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import Case, CharField, Expression, F, Func, Model, TextField, Value, When
 from django.db.models.functions import Cast, Concat
@@ -89,9 +89,11 @@ class StrictSerializer(serializers.Serializer):
         if isinstance(data, dict):
             fields = self.fields
             strangers = {
-                key: [serializers.ErrorDetail("This field can't be written.", code="read_only")]
-                if key in fields
-                else [serializers.ErrorDetail("This field is unknown.", code="unknown")]
+                key: (
+                    [serializers.ErrorDetail("This field can't be written.", code="read_only")]
+                    if key in fields
+                    else [serializers.ErrorDetail("This field is unknown.", code="unknown")]
+                )
                 for key in data
                 if key not in fields or fields[key].read_only
             }
@@ -104,16 +106,15 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     """Base of a resource's serializer. `Meta.personal` lists the fields that are masked for some (row *auditor*)."""
 
     serializer_related_field = RelatedKey
-    # The database is asked about duplicates, in the same statement as the write; asking before is a race.
-    default_validators: ClassVar[list[Any]] = []
 
     def get_unique_together_validators(self) -> list[Any]:
+        """The database tells duplicates, in the same statement as the write; asking before is a race."""
         return []
 
     @classmethod
     def row(cls, root: str, *, masked: bool) -> JSONObject:
         """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
-        parts: list[Expression] = []
+        parts: list[Expression | F] = []
         for name, field in _described(cls).items():
             if not field.write_only:
                 parts += [Value(name), _expression(cls, name, field, root, masked=masked)]
@@ -143,14 +144,14 @@ def _described(cls: type[ResourceSerializer]) -> dict[str, serializers.Field]:
     return _descriptions[cls]
 
 
-def _expression(cls: type[ResourceSerializer], name: str, field: Any, root: str, *, masked: bool) -> Expression:
+def _expression(cls: type[ResourceSerializer], name: str, field: Any, root: str, *, masked: bool) -> Expression | F:
     source = field.source.replace(".", "__")
     match field:
         case CanonicalURL():
             return field.expression(root)
         case Reference():
             return field.expression()
-        case _ if masked and name in getattr(cls.Meta, "personal", ()):  # type: ignore[attr-defined]
+        case _ if masked and name in getattr(cls.Meta, "personal", ()):
             return _Masked(source, is_email=isinstance(field, serializers.EmailField))
         case serializers.DecimalField():
             return Cast(source, TextField())

@@ -37,12 +37,13 @@ class ResourceViewSet(GenericViewSet):
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
-    serializer_class: ClassVar[type[ResourceSerializer]]
+    serializer_class: type[ResourceSerializer]
 
     def get_queryset(self) -> Any:
         """The caller's visible rows below the parents that the path names."""
         action = "list" if self.action == "list" else "retrieve"
-        rows = super().get_queryset().visible_to(self.request.user, action=action)
+        rows: Any = super().get_queryset()
+        rows = rows.visible_to(self.request.user, action=action)
         return rows.filter(**{step.lookup: self.kwargs[step.keyword] for step in self._steps()})
 
     def list(self, request: Request, **kwargs: Any) -> Response:
@@ -95,7 +96,10 @@ class ResourceViewSet(GenericViewSet):
         if not steps:
             return None
         nearest, outer = steps[-1], steps[:-1]
-        above = {step.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[step.keyword] for step in outer}
+        above = {
+            step.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[step.keyword]
+            for step in outer
+        }
         rows = nearest.model._default_manager.visible_to(self.request.user)  # type: ignore[attr-defined]
         if (parent := rows.filter(pk=self.kwargs[nearest.keyword], **above).first()) is None:
             raise Http404

@@ -1,7 +1,5 @@
 """Companies that order parties: prospects at first, then clients."""
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -10,16 +8,16 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from phonenumber_field.modelfields import PhoneNumberField
 
-from access.policy import Actor, Role
+from access.policy import Caller, Role, role_of
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 
 
-class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):
+class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "client"
 
-    def owned_by(self, user: Actor) -> "ClientQuerySet":
-        match user.effective_role:
+    def owned_by(self, user: Caller) -> "ClientQuerySet":
+        match role_of(user):
             case Role.SALES:
                 return self.filter(sales_contact=user.pk)
             case Role.EXTERNAL:
@@ -68,7 +66,7 @@ class Client(models.Model):
         db_persist=True,
     )
 
-    objects: ClassVar[ClientQuerySet] = ClientQuerySet.as_manager()  # type: ignore[assignment]
+    objects = ClientQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -90,7 +88,9 @@ class Client(models.Model):
             ),
             models.CheckConstraint(
                 name="client_names_filled",
-                condition=Q(company_name__regex=r"\S", first_name__regex=r"\S", last_name__regex=r"\S", email__regex=r"\S"),
+                condition=Q(
+                    company_name__regex=r"\S", first_name__regex=r"\S", last_name__regex=r"\S", email__regex=r"\S"
+                ),
                 violation_error_message="A client has a company name, a first name, a last name and an email address.",
             ),
             models.CheckConstraint(

@@ -20,7 +20,7 @@ def _file(path: Path) -> dict[str, str]:
 _chosen = Config(ChainMap(_file(ROOT / ".env")))
 
 IS_PRODUCTION = _chosen("APP_ENV", default="local") == "production"
-HOME = Path(_chosen("EECRM_HOME", default=str(ROOT / ".local")))
+HOME = ROOT / _chosen("EECRM_HOME", default=".local")
 
 # Generated secrets belong to a laptop: production never reads them.
 _config = _chosen if IS_PRODUCTION else Config(ChainMap(_file(ROOT / ".env"), _file(HOME / "settings.env")))

@@ -4,7 +4,7 @@
 """
 
 from config.environment import env
-from config.settings import *  # noqa: F403  a settings module is its names
+from config.settings import *  # noqa: F401, F403  # a settings module is its names
 from config.settings import DATABASES
 
 DATABASES["default"] |= {

@@ -27,11 +27,15 @@ ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-adm
 
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
 # RFC 7518, section 3.2: an HS256 key is at least as long as its hash.
-_require(len(JWT_SIGNING_KEY.encode()) >= 32 and len(set(JWT_SIGNING_KEY)) >= 5,
-         "JWT_SIGNING_KEY is weak: use 32 random bytes or more.")
+_require(
+    len(JWT_SIGNING_KEY.encode()) >= 32 and len(set(JWT_SIGNING_KEY)) >= 5,
+    "JWT_SIGNING_KEY is weak: use 32 random bytes or more.",
+)
 _require(JWT_SIGNING_KEY != SECRET_KEY, "JWT_SIGNING_KEY must not be the SECRET_KEY.")
-_require(ADMIN_URL.split("/")[0] not in {"", "admin", "api", "health", "static"},
-         "ADMIN_URL must be a path of its own that nobody guesses.")
+_require(
+    ADMIN_URL.split("/")[0] not in {"", "admin", "api", "health", "static"},
+    "ADMIN_URL must be a path of its own that nobody guesses.",
+)
 if IS_PRODUCTION:
     _require(not DEBUG, "DEBUG must be off in production.")
     _require(bool(ALLOWED_HOSTS) and "*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must list the host names by name.")

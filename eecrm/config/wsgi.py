@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-from access.database import refuse_privileged_role  # noqa: E402  needs the loaded apps
+from access.database import refuse_privileged_role  # noqa: E402  # needs the loaded apps
 
 refuse_privileged_role()

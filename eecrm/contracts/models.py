@@ -2,7 +2,6 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -11,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, TruncDate
 
-from access.policy import Actor, Role
+from access.policy import Caller, Role, role_of
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 from clients.models import Client
@@ -20,12 +19,12 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
 
 
-class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):
+class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "contract"
     search_paths = ("search", "client__search")
 
-    def owned_by(self, user: Actor) -> "ContractQuerySet":
-        match user.effective_role:
+    def owned_by(self, user: Caller) -> "ContractQuerySet":
+        match role_of(user):
             case Role.SALES:
                 return self.filter(client__sales_contact=user.pk)
             case Role.EXTERNAL:
@@ -79,7 +78,7 @@ class Contract(models.Model):
         db_persist=True,
     )
 
-    objects: ClassVar[ContractQuerySet] = ContractQuerySet.as_manager()  # type: ignore[assignment]
+    objects = ContractQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

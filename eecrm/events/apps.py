@@ -10,4 +10,6 @@ class EventsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What `load_demo` needs beyond the matrix: keys of rows that aren't stored yet."""
-        return on_tables((database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq")
+        return on_tables(
+            (database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq"
+        )

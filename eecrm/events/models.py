@@ -1,7 +1,6 @@
 """The parties themselves, carried out by support."""
 
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -11,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from access.policy import Actor, Role
+from access.policy import Caller, Role, role_of
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 from contracts.models import Contract
@@ -24,12 +23,12 @@ _WITHIN_REASON = [
 ]
 
 
-class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):
+class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "event"
     search_paths = ("search", "contract__search", "contract__client__search")
 
-    def owned_by(self, user: Actor) -> "EventQuerySet":
-        match user.effective_role:
+    def owned_by(self, user: Caller) -> "EventQuerySet":
+        match role_of(user):
             case Role.SALES:
                 return self.filter(contract__client__sales_contact=user.pk)
             case Role.SUPPORT:
@@ -77,7 +76,7 @@ class Event(models.Model):
         db_persist=True,
     )
 
-    objects: ClassVar[EventQuerySet] = EventQuerySet.as_manager()  # type: ignore[assignment]
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -126,7 +126,11 @@ def paths_of(row: Row) -> list[bool]:
 
 @pytest.mark.parametrize(
     ("row", "nested"),
-    [pytest.param(row, nested, id=f"{row.id}-{'nested' if nested else 'flat'}") for row in ROWS for nested in paths_of(row)],
+    [
+        pytest.param(row, nested, id=f"{row.id}-{'nested' if nested else 'flat'}")
+        for row in ROWS
+        for nested in paths_of(row)
+    ],
 )
 def test_the_server_answers_as_the_oracle_says(row: Row, nested: bool, world: World, caller: Any) -> None:
     response = send(row, world, caller(row.name), nested=nested)

@@ -10,14 +10,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
-from django.test import Client as Browser
 
 from access.database import acting_as, enter, leave
 from access.policy import COLUMNS, Role
 from access.tests.paths import address, below, body_of
 from accounts import tokens
 from accounts.models import User
-from conftest import API, Caller, World, make_client, make_contract, make_event
+from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
 CELLS = {
     (resource, action, role): scope
@@ -100,8 +99,12 @@ def test_create(resource: str, action: str, role: str, scope: str, world: World,
     person = caller(NAMES[role])
     outcomes = []
     for parent, contact in zip(pairs[resource, "parent"], ("sales", "other_sales"), strict=True):
-        body = body_of(resource, world, contact=contact) | ({"email": f"{contact}@new.example"} if resource == "client" else {})
-        outcomes.append(allowed(person.post(API + "clients/" if resource == "client" else below(parent), body), resource, action))
+        body = body_of(resource, world, contact=contact) | (
+            {"email": f"{contact}@new.example"} if resource == "client" else {}
+        )
+        outcomes.append(
+            allowed(person.post(API + "clients/" if resource == "client" else below(parent), body), resource, action)
+        )
     assert scope_seen(*outcomes) == scope
 
 
@@ -109,7 +112,9 @@ def test_create(resource: str, action: str, role: str, scope: str, world: World,
 def test_change(resource: str, action: str, role: str, scope: str, world: World, pairs: Any, caller: Any) -> None:
     person, people = caller(NAMES[role]), world.users
     outcomes = []
-    for row, contacts in zip(pairs[resource, "row"], (("other_sales", "other_support"), ("sales", "support")), strict=True):
+    for row, contacts in zip(
+        pairs[resource, "row"], (("other_sales", "other_support"), ("sales", "support")), strict=True
+    ):
         change = {
             "update": {"last_name": "Changed"} if resource == "client" else {"name": "Changed"},
             "sign": {"status": "signed"},
@@ -172,7 +177,9 @@ def test_contact_directories(resource: str, action: str, role: str, scope: str, 
 @cells("retrieve", "update", resources=("profile",))
 def test_profile(resource: str, action: str, role: str, scope: str, caller: Any) -> None:
     person = caller(NAMES[role])
-    response = person.get(API + "users/me/") if action == "retrieve" else person.patch(API + "users/me/", {"last_name": "X"})
+    response = (
+        person.get(API + "users/me/") if action == "retrieve" else person.patch(API + "users/me/", {"last_name": "X"})
+    )
     assert ("own" if allowed(response, resource, action) else "none") == scope
     assert response.json()["id"] == person.user.pk
 
@@ -187,11 +194,15 @@ def test_logout(resource: str, action: str, role: str, scope: str, world: World)
 @cells("retrieve", resources=("personal_data",))
 def test_personal_data(resource: str, action: str, role: str, scope: str, world: World, caller: Any) -> None:
     row = caller(NAMES[role]).get(address(world.own_client)).json()
-    shown = (row["email"], row["phone"], row["mobile"]) == ("ann.own.company@own.example", "+33199001234", "+33639981234")
+    shown = (row["email"], row["phone"], row["mobile"]) == (
+        "ann.own.company@own.example",
+        "+33199001234",
+        "+33639981234",
+    )
     assert shown == (scope != "none")
 
 
-def in_the_admin_site(browser: Browser, resource: str, action: str, victim: User, entry: LogEntry) -> Any:
+def in_the_admin_site(browser: Visitor, resource: str, action: str, victim: User, entry: LogEntry) -> Any:
     """Do the thing there. A page that may be read but not sent off counts as a refusal, as 403 and the login page do."""
     accounts = "/hidden-admin/accounts/user/"
     match resource, action:
@@ -208,7 +219,11 @@ def in_the_admin_site(browser: Browser, resource: str, action: str, victim: User
         case _, "create":
             return browser.get(accounts + "add/")
         case _, "update":
-            return browser.post(f"{accounts}{victim.pk}/change/", {"username": "renamed", "role": "external", "is_active": "on"}, follow=True)
+            return browser.post(
+                f"{accounts}{victim.pk}/change/",
+                {"username": "renamed", "role": "external", "is_active": "on"},
+                follow=True,
+            )
         case _:
             return browser.post(f"{accounts}{victim.pk}/delete/", {"post": "yes"}, follow=True)
 
@@ -216,11 +231,12 @@ def in_the_admin_site(browser: Browser, resource: str, action: str, victim: User
 @cells("list", "retrieve", "create", "update", "delete", resources=("user", "log_entry", "admin_site"))
 def test_the_admin_site(resource: str, action: str, role: str, scope: str, world: World) -> None:
     with acting_as(Role.SUPERUSER):
-        entry = LogEntry.objects.create(user=world.users["other_management"], object_repr="x", action_flag=1, change_message="")
-    browser = Browser()
+        entry = LogEntry.objects.create(
+            user=world.users["other_management"], object_repr="x", action_flag=1, change_message=""
+        )
+    browser = Visitor()
     browser.force_login(world.users[NAMES[role]])
     response = in_the_admin_site(browser, resource, action, world.users["unlinked"], entry)
-    leave()
     is_done = response.status_code == 200 and "/login/" not in response.request["PATH_INFO"]
     assert ("all" if is_done else "none") == scope
     if action in ("update", "delete"):

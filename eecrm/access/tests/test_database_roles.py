@@ -39,12 +39,23 @@ REFUSED = "42501"
 
 def test_the_tests_run_as_the_app_role(db: None) -> None:
     assert run("SELECT session_user::text, current_user::text") == [("eecrm_app", "eecrm_app")]
-    rows = run("SELECT rolsuper, rolbypassrls, rolinherit, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'eecrm_app'")
+    rows = run(
+        "SELECT rolsuper, rolbypassrls, rolinherit, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'eecrm_app'"
+    )
     assert rows == [(False,) * 5]
 
 
 @pytest.mark.parametrize("table", ["clients_client", "contracts_contract", "events_event"])
-@pytest.mark.parametrize("statement", ["SELECT * FROM {}", "SELECT count(*) FROM {}", "UPDATE {} SET version = 1", "DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM {}",
+        "SELECT count(*) FROM {}",
+        "UPDATE {} SET version = 1",
+        "DELETE FROM {}",
+        "INSERT INTO {} DEFAULT VALUES",
+    ],
+)
 def test_without_a_context_nothing_of_the_business_is_open(table: str, statement: str, db: None) -> None:
     assert run(statement.format(table)) == REFUSED
 
@@ -68,7 +79,9 @@ def test_without_a_context_nothing_of_the_business_is_open(table: str, statement
 )  # fmt: skip
 @pytest.mark.parametrize("role", ["", Role.SALES, Role.SUPERUSER])
 def test_forbidden_statements(statement: str, role: str, db: None) -> None:
-    if role == Role.SUPERUSER and statement.startswith(("UPDATE accounts_user", "INSERT INTO accounts_user", "DELETE FROM accounts_user", "LOCK")):
+    if role == Role.SUPERUSER and statement.startswith(
+        ("UPDATE accounts_user", "INSERT INTO accounts_user", "DELETE FROM accounts_user", "LOCK")
+    ):
         return  # a superuser runs the accounts; like everybody under the triggers
     if role == Role.SALES and statement.startswith("LOCK"):
         return  # whoever may change rows may lock them
@@ -115,14 +128,25 @@ def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) ->
 
 def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"]}
-    return subprocess.run([sys.executable, ROOT / "eecrm" / "manage.py", *arguments], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, ROOT / "eecrm" / "manage.py", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--plan",), ("--fake",), ("clients", "zero"), ("--run-syncdb",)])
-def test_migrate_fails_under_the_ordinary_settings_with_nothing_pending_too(arguments: tuple[str, ...], db: None) -> None:
+def test_migrate_fails_under_the_ordinary_settings_with_nothing_pending_too(
+    arguments: tuple[str, ...], db: None
+) -> None:
     result = manage("migrate", *arguments)
     assert result.returncode == 1
-    assert result.stderr.strip() == "CommandError: eecrm_app may not change tables. Run: python manage.py migrate --settings=config.migrator_settings"
+    assert (
+        result.stderr.strip()
+        == "CommandError: eecrm_app may not change tables. Run: python manage.py migrate --settings=config.migrator_settings"
+    )
 
 
 def test_migrate_works_under_the_migrators_settings(db: None) -> None:
@@ -187,8 +211,14 @@ def test_raw_sql_breaks_no_business_rule(role: str, statement: str, rule: str, w
     assert run(statement.format(**keys), role, user_id=keys["management"]) == rule
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM clients_client WHERE id = {client}", "DELETE FROM contracts_contract WHERE id = {signed}",
-                                       "DELETE FROM accounts_user WHERE id = {sales}"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM clients_client WHERE id = {client}",
+        "DELETE FROM contracts_contract WHERE id = {signed}",
+        "DELETE FROM accounts_user WHERE id = {sales}",
+    ],
+)
 def test_what_others_hang_on_cannot_be_deleted(statement: str, world: World) -> None:
     sql = statement.format(client=world.own_client.pk, signed=world.own_signed.pk, sales=world.users["sales"].pk)
     assert "_fk_" in run(sql, Role.SUPERUSER)
@@ -202,6 +232,8 @@ def test_a_privileged_database_role_does_not_serve(db: None, monkeypatch: pytest
         "PG_USER": admin["USER"], "PG_PASSWORD": admin["PASSWORD"], "DJANGO_SETTINGS_MODULE": "config.settings",
         "PG_DATABASE": connection.settings_dict["NAME"],
     }  # fmt: skip
-    result = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
     assert f"{ImproperlyConfigured.__name__}: PG_USER {admin['USER']} is a superuser" in result.stderr

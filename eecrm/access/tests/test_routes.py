@@ -53,7 +53,10 @@ def filled(path: str, world: World) -> str:
     return "/" + (
         path.replace("<id:client>", str(world.own_client.pk))
         .replace("<id:contract>", str(world.own_signed.pk))
-        .replace("<id:pk>", str(world.own_event.pk if event else world.own_signed.pk if "contracts" in path else world.own_client.pk))
+        .replace(
+            "<id:pk>",
+            str(world.own_event.pk if event else world.own_signed.pk if "contracts" in path else world.own_client.pk),
+        )
     )
 
 
@@ -77,9 +80,16 @@ def test_other_methods_are_405_and_allow_tells_which_are_not(path: str, world: W
         assert known <= set(response["Allow"].split(", "))
 
 
-@pytest.mark.parametrize("key", ["0", "01", "-1", "1.0", "1e3", "١", "９", "9223372036854775808", "1" * 40, "%00", "abc", "1%0A"])
+@pytest.mark.parametrize(
+    "key", ["0", "01", "-1", "1.0", "1e3", "١", "９", "9223372036854775808", "1" * 40, "%00", "abc", "1%0A"]
+)
 def test_a_key_is_plain_digits_within_bigint(key: str, world: World, management: Caller) -> None:
-    for path in (f"clients/{key}/", f"contracts/{key}/", f"clients/{key}/contracts/", f"clients/{world.own_client.pk}/contracts/{key}/"):
+    for path in (
+        f"clients/{key}/",
+        f"contracts/{key}/",
+        f"clients/{key}/contracts/",
+        f"clients/{world.own_client.pk}/contracts/{key}/",
+    ):
         response = management.get(f"/api/v1/{path}")
         assert response.status_code == 404, path
         assert response["Content-Type"] == "application/problem+json"
@@ -102,7 +112,9 @@ def wrong_chains(world: World) -> list[str]:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("name", ["sales", "support", "management", "superuser"])
-def test_an_object_below_a_parent_that_is_not_its_own_is_missing(method: str, name: str, world: World, caller: Any) -> None:
+def test_an_object_below_a_parent_that_is_not_its_own_is_missing(
+    method: str, name: str, world: World, caller: Any
+) -> None:
     person = caller(name)
     for path in wrong_chains(world):
         response = person.generic(method, f"/api/v1/{path}", "{}", content_type="application/json")
@@ -123,7 +135,9 @@ def test_a_collection_below_a_wrong_parent_is_missing(method: str, world: World,
         assert response.status_code == 404, path
 
 
-@pytest.mark.parametrize("name", ["sales", "other_sales", "support", "management", "auditor", "partner", "unlinked", "superuser"])
+@pytest.mark.parametrize(
+    "name", ["sales", "other_sales", "support", "management", "auditor", "partner", "unlinked", "superuser"]
+)
 def test_a_list_is_exactly_the_rows_that_can_be_retrieved(name: str, world: World, caller: Any) -> None:
     person = caller(name)
     rows = {
@@ -140,7 +154,10 @@ def test_a_list_is_exactly_the_rows_that_can_be_retrieved(name: str, world: Worl
             assert person.get(row["url"]).json() == row
 
 
-@pytest.mark.parametrize("query", ["search=other", "client_company_name=Other Company", "sales_contact={contact}", "ordering=name", "mine=false"])
+@pytest.mark.parametrize(
+    "query",
+    ["search=other", "client_company_name=Other Company", "sales_contact={contact}", "ordering=name", "mine=false"],
+)
 def test_no_query_shows_a_partner_more_than_their_own(query: str, world: World, partner: Caller) -> None:
     query = query.format(contact=world.users["other_sales"].pk)
     listed = partner.get(f"/api/v1/contracts/?count=true&{query}").json()

@@ -3,23 +3,14 @@
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.test import Client as Browser
 
-from access.database import acting_as, leave
+from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from conftest import PASSWORD, World, make_client
+from conftest import PASSWORD, Visitor, World, make_client
 
 ADMIN = "/hidden-admin/"
 USERS = ADMIN + "accounts/user/"
-
-
-class Visitor(Browser):
-    def request(self, **kwargs: Any) -> Any:
-        response = super().request(**kwargs)
-        leave()
-        return response
 
 
 @pytest.fixture
@@ -37,13 +28,19 @@ def stored(name: str) -> User:
 
 
 def form_of(user: User, **changes: Any) -> dict[str, Any]:
-    fields = {"username": user.username, "first_name": user.first_name, "last_name": user.last_name, "email": user.email, "role": user.role}
+    fields = {
+        "username": user.username,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "role": user.role,
+    }
     ticks = {"is_active": "on"} if user.is_active else {}
     return fields | ticks | ({"is_superuser": "on"} if user.is_superuser else {}) | changes
 
 
 def test_only_managers_and_auditors_are_let_in(world: World, visit: Any) -> None:
-    assert Browser().get(ADMIN).status_code == 302
+    assert Visitor().get(ADMIN).status_code == 302
     for name in ("sales", "support", "partner"):
         assert visit(name).get(ADMIN).status_code == 302
     for name in ("management", "auditor", "superuser"):
@@ -58,12 +55,22 @@ def test_a_manager_logs_in_with_the_password(world: World) -> None:
     response = browser.post(ADMIN + "login/?next=" + ADMIN, {"username": "management", "password": PASSWORD})
     assert (response.status_code, response.url) == (302, ADMIN)
     assert browser.get(ADMIN).status_code == 200
-    assert b"Please enter the correct" in Visitor().post(ADMIN + "login/", {"username": "sales", "password": PASSWORD}).content
+    assert (
+        b"Please enter the correct"
+        in Visitor().post(ADMIN + "login/", {"username": "sales", "password": PASSWORD}).content
+    )
 
 
 def test_a_manager_adds_an_account_that_can_log_in(world: World, visit: Any, anonymous: Any) -> None:
-    form = {"username": "newcomer", "role": "support", "password1": "quite a long phrase", "password2": "quite a long phrase",
-            "first_name": "New", "last_name": "Comer", "email": "new@epic.example"}
+    form = {
+        "username": "newcomer",
+        "role": "support",
+        "password1": "quite a long phrase",
+        "password2": "quite a long phrase",
+        "first_name": "New",
+        "last_name": "Comer",
+        "email": "new@epic.example",
+    }
     response = visit("management").post(USERS + "add/", form)
     assert response.status_code == 302, response.context["adminform"].form.errors
     assert stored("newcomer").role == "support"
@@ -81,7 +88,9 @@ def test_a_weak_password_is_refused(password: str, world: World, visit: Any) -> 
 def test_a_manager_changes_and_deactivates_an_account(world: World, visit: Any) -> None:
     sales = world.users["sales"]
     browser = visit("management")
-    assert browser.post(f"{USERS}{sales.pk}/change/", form_of(sales, role="support", last_name="Moved")).status_code == 302
+    assert (
+        browser.post(f"{USERS}{sales.pk}/change/", form_of(sales, role="support", last_name="Moved")).status_code == 302
+    )
     assert (stored("sales").role, stored("sales").last_name) == ("support", "Moved")
     form = form_of(stored("sales"))
     del form["is_active"]
@@ -101,7 +110,9 @@ def test_a_user_who_is_somebodys_contact_is_not_deleted(world: World, visit: Any
         page = browser.post(f"{USERS}{world.users[name].pk}/delete/", {"post": "yes"})
         assert User.objects.filter(username=name).exists()
         assert page.status_code == 200
-    page = browser.post(USERS, {"action": "delete_selected", "_selected_action": [world.users["sales"].pk], "post": "yes"}, follow=True)
+    page = browser.post(
+        USERS, {"action": "delete_selected", "_selected_action": [world.users["sales"].pk], "post": "yes"}, follow=True
+    )
     assert User.objects.filter(username="sales").exists()
 
 
@@ -117,14 +128,25 @@ def test_who_left_a_record_is_not_deleted_and_the_page_says_so(world: World, vis
 
 
 @pytest.mark.parametrize(
-    "change", [{"is_superuser": "on"}, {"is_staff": "on"}, {"password": "x" * 20}, {"user_permissions": ["1"]}, {"groups": ["1"]}]
+    "change",
+    [
+        {"is_superuser": "on"},
+        {"is_staff": "on"},
+        {"password": "x" * 20},
+        {"user_permissions": ["1"]},
+        {"groups": ["1"]},
+    ],
 )
 @pytest.mark.parametrize("whom", ["sales", "management"])
 def test_a_forged_form_raises_nobodys_rights(change: dict[str, Any], whom: str, world: World, visit: Any) -> None:
     before = User.objects.defer(None).get(username=whom)
     visit("management").post(f"{USERS}{before.pk}/change/", form_of(before, **change))
     after = User.objects.defer(None).get(username=whom)
-    assert (after.is_superuser, after.is_staff, after.password) == (before.is_superuser, before.is_staff, before.password)
+    assert (after.is_superuser, after.is_staff, after.password) == (
+        before.is_superuser,
+        before.is_staff,
+        before.password,
+    )
     with acting_as(Role.SUPERUSER):
         assert not after.user_permissions.exists()
 
@@ -149,13 +171,26 @@ def test_superusers_are_the_superusers_matter(world: World, visit: Any) -> None:
     assert manager.post(f"{USERS}{boss.pk}/change/", form_of(boss, last_name="Owned")).status_code == 403
     assert manager.post(f"{USERS}{boss.pk}/delete/", {"post": "yes"}).status_code == 403
     assert manager.get(f"{USERS}{boss.pk}/password/").status_code == 403
-    assert manager.post(f"{USERS}{boss.pk}/password/", {"password1": "taken over account", "password2": "taken over account"}).status_code == 403
+    assert (
+        manager.post(
+            f"{USERS}{boss.pk}/password/", {"password1": "taken over account", "password2": "taken over account"}
+        ).status_code
+        == 403
+    )
     manager.post(USERS, {"action": "delete_selected", "_selected_action": [boss.pk], "post": "yes"})
     assert stored("superuser").last_name == ""
-    add = {"username": "second", "role": "sales", "password1": "quite a long phrase", "password2": "quite a long phrase", "is_superuser": "on"}
+    add = {
+        "username": "second",
+        "role": "sales",
+        "password1": "quite a long phrase",
+        "password2": "quite a long phrase",
+        "is_superuser": "on",
+    }
     manager.post(USERS + "add/", add)
     assert not stored("second").is_superuser
-    visit("superuser").post(f"{USERS}{world.users['sales'].pk}/change/", form_of(world.users["sales"], is_superuser="on"))
+    visit("superuser").post(
+        f"{USERS}{world.users['sales'].pk}/change/", form_of(world.users["sales"], is_superuser="on")
+    )
     assert stored("sales").is_superuser
 
 
@@ -170,7 +205,16 @@ def test_an_auditor_reads_and_changes_nothing(world: World, visit: Any) -> None:
     assert auditor.post(f"{ADMIN}clients/client/{world.own_client.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["clients/client/", "clients/client/{client}/change/", "clients/client/?q=ann.own.company", "accounts/user/", "accounts/user/?q=sales@epic"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "clients/client/",
+        "clients/client/{client}/change/",
+        "clients/client/?q=ann.own.company",
+        "accounts/user/",
+        "accounts/user/?q=sales@epic",
+    ],
+)
 def test_an_auditor_is_shown_no_personal_data(page: str, world: World, visit: Any) -> None:
     address = ADMIN + page.format(client=world.own_client.pk)
     secrets = (b"ann.own.company@own.example", b"+33199001234", b"+33 1 99 00 12 34", b"sales@epic.example")
@@ -186,7 +230,11 @@ def test_the_noun_pages_work_for_a_manager(world: World, visit: Any) -> None:
         assert manager.get(f"{ADMIN}{page}/").status_code == 200
         assert manager.get(f"{ADMIN}{page}/?q=own").status_code == 200
         assert manager.get(f"{ADMIN}{page}/add/").status_code == 200
-    for path in (f"clients/client/{world.own_client.pk}", f"contracts/contract/{world.own_draft.pk}", f"events/event/{world.own_event.pk}"):
+    for path in (
+        f"clients/client/{world.own_client.pk}",
+        f"contracts/contract/{world.own_draft.pk}",
+        f"events/event/{world.own_event.pk}",
+    ):
         for action in ("change", "delete", "history"):
             assert manager.get(f"{ADMIN}{path}/{action}/").status_code == 200, (path, action)
 
@@ -194,7 +242,14 @@ def test_the_noun_pages_work_for_a_manager(world: World, visit: Any) -> None:
 def test_a_rule_of_the_database_is_told_on_the_page(world: World, visit: Any) -> None:
     with acting_as(Role.SUPERUSER):
         prospect = make_client("Prospect", world.users["sales"], status="prospect")
-    form = {"client": prospect.pk, "name": "Too early", "status": "draft", "amount": "10", "currency": "EUR", "payment_due": "2027-01-01"}
+    form = {
+        "client": prospect.pk,
+        "name": "Too early",
+        "status": "draft",
+        "amount": "10",
+        "currency": "EUR",
+        "payment_due": "2027-01-01",
+    }
     page = visit("management").post(ADMIN + "contracts/contract/add/", form, follow=True)
     assert page.status_code == 200
     assert b"Turn the prospect into a client before making its contract." in page.content

@@ -35,8 +35,13 @@ def test_logging_in_gives_two_tokens_that_work(world: World, pair: dict[str, str
 
 
 def test_tokens_say_whose_they_are_and_nothing_more(world: World, pair: dict[str, str]) -> None:
-    for token, kind, lifetime in ((pair["access"], "access", timedelta(minutes=10)), (pair["refresh"], "refresh", timedelta(days=14))):
-        claims = jwt.decode(token, settings.JWT_SIGNING_KEY, algorithms=["HS256"], audience="epic-events-api", issuer="epic-events-crm")
+    for token, kind, lifetime in (
+        (pair["access"], "access", timedelta(minutes=10)),
+        (pair["refresh"], "refresh", timedelta(days=14)),
+    ):
+        claims = jwt.decode(
+            token, settings.JWT_SIGNING_KEY, algorithms=["HS256"], audience="epic-events-api", issuer="epic-events-crm"
+        )
         assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id", "sid", "iss", "aud"}
         assert claims["token_type"] == kind
         assert abs(claims["exp"] - claims["iat"] - lifetime.total_seconds()) <= 1
@@ -44,7 +49,14 @@ def test_tokens_say_whose_they_are_and_nothing_more(world: World, pair: dict[str
 
 @pytest.mark.parametrize(
     ("username", "password"),
-    [("sales", "wrong"), ("nobody", PASSWORD), ("sales", PASSWORD + " "), ("SALES", PASSWORD), ("inactive", PASSWORD), ("sales", "x" * 1024)],
+    [
+        ("sales", "wrong"),
+        ("nobody", PASSWORD),
+        ("sales", PASSWORD + " "),
+        ("SALES", PASSWORD),
+        ("inactive", PASSWORD),
+        ("sales", "x" * 1024),
+    ],
 )
 def test_a_failed_login_does_not_tell_why(username: str, password: str, world: World, anonymous: Caller) -> None:
     with acting_as(Role.SUPERUSER):
@@ -121,8 +133,12 @@ def test_nobody_logs_somebody_else_out(pair: dict[str, str], world: World, suppo
     assert bearer(pair["access"]).get(ME).status_code == 200
 
 
-@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "support"}, {"is_superuser": True}, {"password": "!"}])
-def test_a_change_of_the_account_ends_its_tokens_on_the_next_request(change: dict[str, Any], pair: dict[str, str], anonymous: Caller) -> None:
+@pytest.mark.parametrize(
+    "change", [{"is_active": False}, {"role": "support"}, {"is_superuser": True}, {"password": "!"}]
+)
+def test_a_change_of_the_account_ends_its_tokens_on_the_next_request(
+    change: dict[str, Any], pair: dict[str, str], anonymous: Caller
+) -> None:
     assert bearer(pair["access"]).get(ME).status_code == 200
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(**change)
@@ -176,16 +192,23 @@ def forged(world: World) -> dict[str, str]:
     }  # fmt: skip
     key = settings.JWT_SIGNING_KEY
 
-    def signed(headers: dict[str, Any] | None = None, signing_key: Any = key, algorithm: str = "HS256", **changes: Any) -> str:
+    def signed(
+        headers: dict[str, Any] | None = None, signing_key: Any = key, algorithm: str = "HS256", **changes: Any
+    ) -> str:
         claims = {name: value for name, value in (good | changes).items() if value is not ...}
         return jwt.encode(claims, signing_key, algorithm, headers=headers)
 
     right = signed()
     head, body, signature = right.split(".")
     tokens = {f"without {name}": signed(**{name: ...}) for name in good if name != "iat"}
-    tokens |= {f"user_id {value!r:.20}": signed(user_id=value) for value in ("x", "", [1], {"a": 1}, None, True, 1.5, -1, 0, "0", "١", 10**40, "1 OR 1=1")}
+    tokens |= {
+        f"user_id {value!r:.20}": signed(user_id=value)
+        for value in ("x", "", [1], {"a": 1}, None, True, 1.5, -1, 0, "0", "١", 10**40, "1 OR 1=1")
+    }
     tokens |= {f"exp {value!r}": signed(exp=value) for value in (now - 1, 0, -1, 1e30, "soon", None, [], 10**400)}
-    tokens |= {f"sid {value!r:.20}": signed(sid=value) for value in (str(uuid4()), "x", "", 1, None, [], {}, "\x00" * 36)}
+    tokens |= {
+        f"sid {value!r:.20}": signed(sid=value) for value in (str(uuid4()), "x", "", 1, None, [], {}, "\x00" * 36)
+    }
     tokens |= {f"jti {value!r:.20}": signed(jti=value) for value in ("x", "", 1, None, [])}
     tokens |= {
         "other key": signed(signing_key="k" * 32), "SECRET_KEY": signed(signing_key=settings.SECRET_KEY),
@@ -219,7 +242,9 @@ def test_forged_tokens_open_nothing(world: World) -> None:
     endpoints = (ME, API + "clients/", f"{API}clients/{world.own_client.pk}/contracts/")
     for name, token in tokens.items():
         for endpoint in endpoints:
-            response = Caller(HTTP_AUTHORIZATION=f"Bearer {token}".encode("latin-1", "replace").decode("latin-1")).get(endpoint)
+            response = Caller(HTTP_AUTHORIZATION=f"Bearer {token}".encode("latin-1", "replace").decode("latin-1")).get(
+                endpoint
+            )
             assert response.status_code == 401, (name, endpoint, response.content)
 
 
@@ -229,7 +254,9 @@ def test_forged_refresh_tokens_are_exchanged_for_nothing(world: World, anonymous
         assert response.status_code in (400, 401), (name, response.content)
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic c2FsZXM6cGFzcw==", "Token x", "bearer x y", "\x00", "Bearer\tx"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic c2FsZXM6cGFzcw==", "Token x", "bearer x y", "\x00", "Bearer\tx"]
+)
 def test_other_authorization_headers_are_anonymous(header: str, world: World) -> None:
     assert Caller(HTTP_AUTHORIZATION=header).get(ME).status_code == 401
 

@@ -11,16 +11,35 @@ ME = API + "users/me/"
 
 
 def test_one_sees_and_changes_ones_own_names(world: World, support: Caller) -> None:
-    me = {"id": world.users["support"].pk, "username": "support", "first_name": "Support", "last_name": "Person",
-          "email": "support@epic.example", "role": "support", "is_superuser": False}
+    me = {
+        "id": world.users["support"].pk,
+        "username": "support",
+        "first_name": "Support",
+        "last_name": "Person",
+        "email": "support@epic.example",
+        "role": "support",
+        "is_superuser": False,
+    }
     assert support.get(ME).json() == me
     change = {"first_name": "Sam", "last_name": "Porter", "email": "sam@epic.example"}
     assert support.patch(ME, change).json() == me | change
     assert support.get(ME).json() == me | change
 
 
-@pytest.mark.parametrize("change", [{"role": "management"}, {"is_superuser": True}, {"is_staff": True}, {"is_active": False}, {"id": 1},
-                                    {"username": "boss"}, {"password": "x"}, {"display_name": "Boss"}, {"groups": [1]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "management"},
+        {"is_superuser": True},
+        {"is_staff": True},
+        {"is_active": False},
+        {"id": 1},
+        {"username": "boss"},
+        {"password": "x"},
+        {"display_name": "Boss"},
+        {"groups": [1]},
+    ],
+)
 def test_nobody_changes_anything_else_of_themselves(change: dict[str, Any], world: World, support: Caller) -> None:
     before = support.get(ME).json()
     response = support.patch(ME, change | {"first_name": "Changed"})
@@ -29,7 +48,9 @@ def test_nobody_changes_anything_else_of_themselves(change: dict[str, Any], worl
     assert support.get(ME).json() == before
 
 
-@pytest.mark.parametrize("change", [{"email": "x"}, {"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}])
+@pytest.mark.parametrize(
+    "change", [{"email": "x"}, {"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}]
+)
 def test_a_wrong_value_is_named(change: dict[str, Any], world: World, support: Caller) -> None:
     assert support.patch(ME, change).json()["errors"][0]["pointer"] == f"#/{next(iter(change))}"
 

@@ -66,7 +66,10 @@ def test_a_body_that_is_no_object_is_refused(value: bytes, world: World, sales: 
     problem(sales.generic("POST", CLIENTS, value, content_type="application/json"), 400, "invalid")
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "x", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "x", ""],
+)
 def test_another_content_type_is_refused(content_type: str, world: World, sales: Caller) -> None:
     problem(sales.generic("POST", CLIENTS, b"{}", content_type=content_type), 415, "unsupported_media_type")
 
@@ -140,7 +143,19 @@ def test_healthy_and_ready(db: None, anonymous: Caller) -> None:
         assert anonymous.post(path).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/health/live/", API + "clients/", API + "users/me/", "/nowhere/", API, API + "docs/", "/hidden-admin/login/", "/static/admin/css/base.css"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/health/live/",
+        API + "clients/",
+        API + "users/me/",
+        "/nowhere/",
+        API,
+        API + "docs/",
+        "/hidden-admin/login/",
+        "/static/admin/css/base.css",
+    ],
+)
 def test_every_answer_carries_the_strict_headers(path: str, world: World, sales: Caller) -> None:
     response = sales.get(path, secure=True)
     assert response["Strict-Transport-Security"].startswith("max-age=31536000")

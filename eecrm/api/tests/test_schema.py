@@ -22,7 +22,11 @@ def test_the_document_describes_every_route_and_method(document: dict[str, Any])
     described = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
     undocumented = {"schema/", "docs/"}
     expected = {
-        ("/" + path.replace("<id:pk>", "{id}").replace("<id:client>", "{client}").replace("<id:contract>", "{contract}"), method)
+        (
+            "/"
+            + path.replace("<id:pk>", "{id}").replace("<id:client>", "{client}").replace("<id:contract>", "{contract}"),
+            method,
+        )
         for path, methods in (PUBLIC | GUARDED).items()
         for method in methods
         if path.startswith("api/") and not path.endswith(tuple(undocumented))
@@ -40,13 +44,29 @@ def test_refusals_are_problem_documents(document: dict[str, Any]) -> None:
 
 def test_lists_tell_their_parameters(document: dict[str, Any]) -> None:
     names = {parameter["name"] for parameter in document["paths"]["/api/v1/contracts/"]["get"]["parameters"]}
-    assert {"page_size", "cursor", "ordering", "count", "search", "mine", "overdue", "client_email", "amount_min"} <= names
+    assert {
+        "page_size",
+        "cursor",
+        "ordering",
+        "count",
+        "search",
+        "mine",
+        "overdue",
+        "client_email",
+        "amount_min",
+    } <= names
     schema = document["paths"]["/api/v1/contracts/"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"next", "previous", "count", "results"}
 
 
-def test_an_answer_has_the_fields_that_the_document_promises(document: dict[str, Any], world: World, sales: Caller) -> None:
-    for component, path in (("Client", f"clients/{world.own_client.pk}/"), ("Contract", f"contracts/{world.own_draft.pk}/"), ("Event", f"events/{world.own_event.pk}/")):
+def test_an_answer_has_the_fields_that_the_document_promises(
+    document: dict[str, Any], world: World, sales: Caller
+) -> None:
+    for component, path in (
+        ("Client", f"clients/{world.own_client.pk}/"),
+        ("Contract", f"contracts/{world.own_draft.pk}/"),
+        ("Event", f"events/{world.own_event.pk}/"),
+    ):
         assert set(sales.get(API + path).json()) == set(document["components"]["schemas"][component]["properties"])
 
 
@@ -58,7 +78,9 @@ def test_a_serializer_is_no_way_to_read(world: World) -> None:
 
 def test_the_catalogue_lists_the_endpoints_with_a_line_each(anonymous: Caller) -> None:
     endpoints = anonymous.get(API).json()["endpoints"]
-    assert {endpoint["path"] for endpoint in endpoints} == {"/" + path for path in PUBLIC | GUARDED if path.startswith("api/")} - {API}
+    assert {endpoint["path"] for endpoint in endpoints} == {
+        "/" + path for path in PUBLIC | GUARDED if path.startswith("api/")
+    } - {API}
     for endpoint in endpoints:
         assert endpoint["methods"]
         assert endpoint["about"].endswith("."), endpoint

@@ -102,5 +102,7 @@ def _first_known(field: str, header: list[str], *, taken: set[int]) -> int | Non
 
 def _only(found: list[int], header: list[str], field: str) -> int:
     if len(found) > 1:
-        raise CannotImport(f"{len(found)} columns are called {header[found[0]]!r}, and only one can be the {field}: rename one.")
+        raise CannotImport(
+            f"{len(found)} columns are called {header[found[0]]!r}, and only one can be the {field}: rename one."
+        )
     return found[0]

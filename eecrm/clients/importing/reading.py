@@ -83,6 +83,7 @@ def _decode(raw: bytes, path: Path) -> tuple[str, str]:
 
 def _delimiter_of(text: str) -> str:
     """The one that makes the most columns of the header."""
+
     def columns(delimiter: str) -> int:
         try:
             return max((len(record.cells) for record in islice(_records(text, delimiter), 1)), default=0)

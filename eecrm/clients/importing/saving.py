@@ -43,9 +43,7 @@ def save(candidates: list[Candidate], *, is_dry_run: bool) -> Outcome:
     outcome = Outcome()
     with suppress(_DryRun), acting_as(Role.MANAGEMENT):
         _sort(candidates, outcome)
-        Client.objects.bulk_create(
-            [candidate.client for candidate in outcome.imported], batch_size=ROWS_PER_STATEMENT
-        )
+        Client.objects.bulk_create([candidate.client for candidate in outcome.imported], batch_size=ROWS_PER_STATEMENT)
         if is_dry_run:
             raise _DryRun
     return outcome

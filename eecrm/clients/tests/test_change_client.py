@@ -61,11 +61,16 @@ def test_a_refused_change_changes_nothing(world: World, address: str, sales: Cal
     before = sales.get(address).json()
     assert sales.patch(address, {"last_name": "Else", "email": "not an address"}).status_code == 400
     assert sales.patch(address, {"last_name": "Else", "email": "ann.other.company@other.example"}).status_code == 409
-    assert sales.patch(address, {"last_name": "Else", "sales_contact_id": world.users["other_sales"].pk}).status_code == 403
+    assert (
+        sales.patch(address, {"last_name": "Else", "sales_contact_id": world.users["other_sales"].pk}).status_code
+        == 403
+    )
     assert sales.get(address).json() == before
 
 
-def test_a_client_with_contracts_cannot_be_deleted(world: World, address: str, sales: Caller, management: Caller) -> None:
+def test_a_client_with_contracts_cannot_be_deleted(
+    world: World, address: str, sales: Caller, management: Caller
+) -> None:
     for person in (sales, management):
         response = person.delete(address)
         assert (response.status_code, response.json()["rule"]) == (409, "client_has_contracts")
@@ -79,7 +84,9 @@ def test_a_client_with_contracts_cannot_be_deleted(world: World, address: str, s
     ("stored", "shown"),
     [("ann@own.example", "a***@***.example"), ("x@b.co.uk", "x***@***.uk")],
 )
-def test_an_auditor_sees_personal_data_masked(stored: str, shown: str, world: World, address: str, auditor: Caller, sales: Caller) -> None:
+def test_an_auditor_sees_personal_data_masked(
+    stored: str, shown: str, world: World, address: str, auditor: Caller, sales: Caller
+) -> None:
     sales.patch(address, {"email": stored, "mobile": ""})
     for row in (auditor.get(address).json(), auditor.get(API + "clients/?ordering=id").json()["results"][0]):
         assert (row["email"], row["phone"], row["mobile"]) == (shown, "***34", "")

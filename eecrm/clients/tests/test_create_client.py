@@ -59,7 +59,12 @@ def test_a_client_starts_as_a_prospect(world: World, sales: Caller) -> None:
 @pytest.mark.parametrize("missing", list(BODY))
 def test_names_and_email_are_required(missing: str, world: World, sales: Caller) -> None:
     without = {name: value for name, value in BODY.items() if name != missing}
-    for body, code in ((without, "required"), (BODY | {missing: ""}, "blank"), (BODY | {missing: "  "}, "blank"), (BODY | {missing: None}, "null")):
+    for body, code in (
+        (without, "required"),
+        (BODY | {missing: ""}, "blank"),
+        (BODY | {missing: "  "}, "blank"),
+        (BODY | {missing: None}, "null"),
+    ):
         response = sales.post(API + "clients/", body)
         assert response.status_code == 400
         assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [(f"#/{missing}", code)]
@@ -81,7 +86,9 @@ def test_a_field_that_cannot_be_written_is_named(field: str, value: Any, world: 
         assert [error["pointer"] for error in response.json()["errors"]] == [f"#/{field}"]
 
 
-@pytest.mark.parametrize("phone", ["12", "0199001234", "+33", "+33 1 99 00 12 34 56 78", "phone", 33199001234, True, [], {}])
+@pytest.mark.parametrize(
+    "phone", ["12", "0199001234", "+33", "+33 1 99 00 12 34 56 78", "phone", 33199001234, True, [], {}]
+)
 def test_a_phone_that_is_no_e164_number_is_refused(phone: Any, world: World, sales: Caller) -> None:
     response = sales.post(API + "clients/", BODY | {"phone": phone})
     assert response.status_code == 400

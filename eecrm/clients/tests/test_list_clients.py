@@ -17,8 +17,12 @@ def many(world: World) -> list[int]:
     """Twenty more clients, some of them alike in the fields that lists are ordered by."""
     with acting_as(Role.SUPERUSER):
         rows = [
-            make_client(f"Company {index % 4}", world.users["sales"], email=f"person{index}@many.example",
-                        created_at=datetime(2026, 1, 1 + index % 7, tzinfo=UTC))
+            make_client(
+                f"Company {index % 4}",
+                world.users["sales"],
+                email=f"person{index}@many.example",
+                created_at=datetime(2026, 1, 1 + index % 7, tzinfo=UTC),
+            )
             for index in range(20)
         ]
     return [row.pk for row in rows] + [world.own_client.pk, world.other_client.pk]
@@ -39,7 +43,10 @@ def walk(person: Caller, query: str, link: str = "next") -> list[list[int]]:
     return pages
 
 
-@pytest.mark.parametrize("ordering", ["", "id", "-id", "company_name", "-company_name", "created_at", "company_name,-id", "-last_name,created_at"])
+@pytest.mark.parametrize(
+    "ordering",
+    ["", "id", "-id", "company_name", "-company_name", "created_at", "company_name,-id", "-last_name,created_at"],
+)
 def test_pages_hold_every_row_once_in_order(ordering: str, many: list[int], sales: Caller) -> None:
     query = f"?page_size=4&ordering={ordering}" if ordering else "?page_size=4"
     pages = walk(sales, query)
@@ -106,7 +113,18 @@ def test_a_wrong_parameter_is_named(query: str, world: World, sales: Caller) -> 
 
 def test_an_unknown_parameter_lists_the_known_ones(world: World, sales: Caller) -> None:
     detail = sales.get(LIST + "?stauts=client").json()["errors"][0]["detail"]
-    for known in ("status", "company_name", "email", "sales_contact", "mine", "search", "ordering", "page_size", "cursor", "count"):
+    for known in (
+        "status",
+        "company_name",
+        "email",
+        "sales_contact",
+        "mine",
+        "search",
+        "ordering",
+        "page_size",
+        "cursor",
+        "count",
+    ):
         assert known in detail
 
 
@@ -151,8 +169,12 @@ def test_both_ends_of_a_time_range_belong_to_it(world: World, sales: Caller) -> 
     assert len(names(sales.get(LIST, {"created_before": later}))) == 2
 
 
-def test_a_list_costs_the_same_statements_for_two_rows_and_for_twenty(world: World, sales: Caller, request: Any) -> None:
-    with CaptureQueriesContext(connection, ) as few:
+def test_a_list_costs_the_same_statements_for_two_rows_and_for_twenty(
+    world: World, sales: Caller, request: Any
+) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         sales.get(LIST)
     request.getfixturevalue("many")
     with CaptureQueriesContext(connection) as more:

@@ -25,7 +25,9 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in (STRONG | changes).items() if value is not None}
     environment |= {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}
     code = "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"
-    return subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
+    )
 
 
 def test_a_complete_production_environment_starts() -> None:

@@ -36,7 +36,9 @@ def test_an_app_imports_to_the_left_only(app: str) -> None:
             continue
         for module in imports(path.read_text()):
             room = module.split(".")[0]
-            assert room not in rooms or room in MAY_IMPORT[app] or module.startswith(EVERYWHERE), f"{path.relative_to(ROOT)} imports {module}"
+            assert (
+                room not in rooms or room in MAY_IMPORT[app] or module.startswith(EVERYWHERE)
+            ), f"{path.relative_to(ROOT)} imports {module}"
 
 
 def test_only_the_policy_compares_roles() -> None:

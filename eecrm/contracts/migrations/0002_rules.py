@@ -48,6 +48,8 @@ class Migration(migrations.Migration):
     dependencies = [("contracts", "0001_initial"), ("clients", "0002_rules")]
 
     operations = [
-        rules("contract_rules", table="contracts_contract", when="BEFORE INSERT OR UPDATE OR DELETE", body=CONTRACT_RULES),
+        rules(
+            "contract_rules", table="contracts_contract", when="BEFORE INSERT OR UPDATE OR DELETE", body=CONTRACT_RULES
+        ),
         immediate_foreign_keys("contracts_contract"),
     ]

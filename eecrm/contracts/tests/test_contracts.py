@@ -48,20 +48,47 @@ def test_an_amount_is_a_positive_decimal_with_two_places(amount: Any, world: Wor
     assert response.json()["errors"][0]["pointer"] == "#/amount"
 
 
-@pytest.mark.parametrize(("amount", "stored"), [("0.01", "0.01"), (12, "12.00"), ("9999999999.99", "9999999999.99"), ("1.5", "1.50")])
+@pytest.mark.parametrize(
+    ("amount", "stored"), [("0.01", "0.01"), (12, "12.00"), ("9999999999.99", "9999999999.99"), ("1.5", "1.50")]
+)
 def test_amounts_within_bounds_are_kept_exactly(amount: Any, stored: str, world: World, sales: Caller) -> None:
     assert sales.patch(draft(world), {"amount": amount}).json()["amount"] == stored
 
 
-@pytest.mark.parametrize("due", ["1999-12-31", "2100-01-01", "9999-12-31", "0001-01-01", "10000-01-01", "2027-02-30", "tomorrow", 20270101, "2027-01-01T00:00:00Z", None])
+@pytest.mark.parametrize(
+    "due",
+    [
+        "1999-12-31",
+        "2100-01-01",
+        "9999-12-31",
+        "0001-01-01",
+        "10000-01-01",
+        "2027-02-30",
+        "tomorrow",
+        20270101,
+        "2027-01-01T00:00:00Z",
+        None,
+    ],
+)
 def test_a_payment_is_due_on_a_day_within_this_century(due: Any, world: World, sales: Caller) -> None:
     response = sales.patch(draft(world), {"payment_due": due})
     assert response.status_code == 400
     assert response.json()["errors"][0]["pointer"] == "#/payment_due"
 
 
-@pytest.mark.parametrize("change", [{"currency": "USD"}, {"status": "lost"}, {"name": ""}, {"name": "x" * 201}, {"client": 1}, {"client_id": 1},
-                                    {"sales_contact_id": 1}, {"signed_at": "2027-01-01T00:00:00Z"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"currency": "USD"},
+        {"status": "lost"},
+        {"name": ""},
+        {"name": "x" * 201},
+        {"client": 1},
+        {"client_id": 1},
+        {"sales_contact_id": 1},
+        {"signed_at": "2027-01-01T00:00:00Z"},
+    ],
+)
 def test_what_a_contract_cannot_be_is_named(change: dict[str, Any], world: World, sales: Caller) -> None:
     response = sales.patch(draft(world), change)
     assert response.status_code == 400
@@ -96,7 +123,10 @@ def test_permission_is_decided_before_state(world: World, other_sales: Caller) -
     assert other_sales.patch(signed(world), {"amount": "1.00"}).status_code == 403
     assert other_sales.patch(signed(world), {"status": "draft"}).status_code == 403
     assert other_sales.delete(signed(world)).status_code == 403
-    assert other_sales.post(f"{API}clients/{world.own_client.pk}/contracts/", {"amount": "not even valid"}).status_code == 403
+    assert (
+        other_sales.post(f"{API}clients/{world.own_client.pk}/contracts/", {"amount": "not even valid"}).status_code
+        == 403
+    )
 
 
 def test_a_signed_contract_is_deleted_by_management_only(world: World, sales: Caller, management: Caller) -> None:
@@ -140,8 +170,19 @@ def test_filters_filter(query: str, found: set[str], world: World, sales: Caller
     assert {row["name"] for row in response.json()["results"]} == found
 
 
-@pytest.mark.parametrize("query", ["amount_min=NaN", "amount_max=1e999", "amount_min=abc", "client=abc", "payment_due_after=2027-13-01",
-                                   "overdue=2", "unassigned=true", "starts_after=2027-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "amount_min=NaN",
+        "amount_max=1e999",
+        "amount_min=abc",
+        "client=abc",
+        "payment_due_after=2027-13-01",
+        "overdue=2",
+        "unassigned=true",
+        "starts_after=2027-01-01T00:00:00Z",
+    ],
+)
 def test_a_wrong_parameter_is_named(query: str, world: World, sales: Caller) -> None:
     response = sales.get(f"{API}contracts/?{query}")
     assert response.json()["errors"][0]["pointer"] == "?" + query.split("=")[0]

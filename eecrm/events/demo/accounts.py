@@ -42,7 +42,9 @@ class Contacts(NamedTuple):
 
 def make_missing_accounts() -> int:
     """How many were made. Those that exist keep their password and whatever else was changed about them."""
-    there = set(User.objects.filter(username__in=[account.username for account in ACCOUNTS]).values_list("username", flat=True))
+    there = set(
+        User.objects.filter(username__in=[account.username for account in ACCOUNTS]).values_list("username", flat=True)
+    )
     missing = [_user(account) for account in ACCOUNTS if account.username not in there]
     User.objects.bulk_create(missing)
     return len(missing)
@@ -71,5 +73,7 @@ def find_contacts() -> Contacts:
         partner=sample.filter(username=PARTNER, linked_client=None).values_list("pk", flat=True).first(),
     )
     if not contacts.sales or not contacts.support:
-        raise CannotLoad("The sample accounts are there, but none of them is an active sales (or support) user any more.")
+        raise CannotLoad(
+            "The sample accounts are there, but none of them is an active sales (or support) user any more."
+        )
     return contacts

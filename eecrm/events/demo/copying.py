@@ -15,7 +15,8 @@ def reserve_ids(model: type[Model], count: int) -> list[int]:
     """Keys that nobody else gets, so that children can name their parents before anything is stored."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [model._meta.db_table, count]
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [model._meta.db_table, count],
         )
         return [key for (key,) in cursor.fetchall()]
 

@@ -13,20 +13,20 @@ class Occasion(NamedTuple):
 OCCASIONS = (
     Occasion("Annual gala", ("Gala dinner", "Dress rehearsal of the gala")),
     Occasion("Product launch", ("Launch night", "Press breakfast")),
-    Occasion("Midsummer party", ("Midsummer night", "Midsummer brunch")),
+    Occasion("Family day", ("Family day", "Treasure hunt for the children")),
     Occasion("Company anniversary", ("Anniversary ball", "Open day")),
-    Occasion("Winter staff party", ("Winter party", "Curling tournament")),
+    Occasion("Staff party", ("Staff party", "Curling tournament")),
     Occasion("Partner conference", ("Conference day", "Evening reception")),
-    Occasion("Harvest festival", ("Harvest supper", "Tasting for partners")),
+    Occasion("Wine tasting", ("Tasting for partners", "Tour of the cellars")),
     Occasion("Opening of the new house", ("Ribbon cutting", "Neighbours' evening")),
     Occasion("Charity auction", ("Auction night", "Preview of the lots")),
     Occasion("Founders' day", ("Founders' dinner", "Concert for the staff")),
     Occasion("Awards evening", ("Award ceremony", "Jury lunch")),
-    Occasion("Summer regatta", ("Regatta", "Captains' dinner")),
+    Occasion("Customer cruise", ("Cruise", "Captain's dinner")),
     Occasion("Masked ball", ("Masked ball", "Mask workshop")),
     Occasion("Team retreat", ("Retreat", "Campfire evening")),
     Occasion("Jubilee concert", ("Concert", "Meeting with the artists")),
-    Occasion("New Year's reception", ("Reception", "Fireworks on the river")),
+    Occasion("Mayor's reception", ("Reception", "Fireworks on the river")),
 )
 
 VENUES = (

@@ -53,10 +53,16 @@ def test_an_event_may_wait_for_its_support_contact(world: World, sales: Caller, 
 
 
 @pytest.mark.parametrize("contact", ["sales", "management", "partner", "superuser"])
-def test_a_support_contact_is_an_active_support_user(contact: str, world: World, management: Caller, address: str) -> None:
+def test_a_support_contact_is_an_active_support_user(
+    contact: str, world: World, management: Caller, address: str
+) -> None:
     response = management.patch(address, {"support_contact_id": world.users[contact].pk})
     assert response.json()["errors"] == [
-        {"pointer": "#/support_contact_id", "code": "does_not_exist", "detail": "A support contact is an active support user."}
+        {
+            "pointer": "#/support_contact_id",
+            "code": "does_not_exist",
+            "detail": "A support contact is an active support user.",
+        }
     ]
 
 
@@ -126,7 +132,9 @@ def test_what_an_event_cannot_be_is_named(field: str, value: Any, address: str, 
 
 
 def test_times_of_any_zone_are_answered_in_utc(address: str, support: Caller) -> None:
-    row = support.patch(address, {"starts_at": "2027-03-28T02:30:00+05:30", "ends_at": "2027-03-28T02:30:00+05:30"}).json()
+    row = support.patch(
+        address, {"starts_at": "2027-03-28T02:30:00+05:30", "ends_at": "2027-03-28T02:30:00+05:30"}
+    ).json()
     assert row["starts_at"] == row["ends_at"] == "2027-03-27T21:00:00+00:00"
 
 
@@ -153,7 +161,9 @@ def test_times_of_any_zone_are_answered_in_utc(address: str, support: Caller) ->
 def test_filters_filter(query: str, found: set[str], world: World, support: Caller) -> None:
     past = timezone.now() - timedelta(days=9)
     with acting_as(Role.SUPERUSER):
-        make_event(world.own_signed, "Over", world.users["support"], status="closed", starts_at=past, location="Lyon, Halle 6")
+        make_event(
+            world.own_signed, "Over", world.users["support"], status="closed", starts_at=past, location="Lyon, Halle 6"
+        )
         make_event(world.own_signed, "Waiting", None, status="in_progress", starts_at=past)
     query = query.format(
         client=world.own_client.pk, contract=world.own_signed.pk, contact=world.users["support"].pk,

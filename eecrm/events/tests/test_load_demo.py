@@ -111,7 +111,14 @@ def test_things_happen_in_their_order_within_a_year_of_today(each_company):
     now, year = timezone.now(), timedelta(days=366)
     for event in Event.objects.select_related("contract__client"):
         contract, client = event.contract, event.contract.client
-        assert client.created_at <= contract.created_at <= contract.signed_at <= event.created_at <= event.updated_at <= now
+        assert (
+            client.created_at
+            <= contract.created_at
+            <= contract.signed_at
+            <= event.created_at
+            <= event.updated_at
+            <= now
+        )
         assert now - year < event.starts_at < event.ends_at < now + year
         assert (event.status == "closed") <= (event.ends_at < now)
         assert (event.status == "created") <= (event.starts_at > now)
@@ -119,7 +126,9 @@ def test_things_happen_in_their_order_within_a_year_of_today(each_company):
 
 def test_the_partner_reads_one_client_with_contracts_and_events(loaded):
     partner = Caller.as_user(User.objects.get(username="oc-partner"))
-    counts = [len(partner.get(f"{API}{resource}/").json()["results"]) for resource in ("clients", "contracts", "events")]
+    counts = [
+        len(partner.get(f"{API}{resource}/").json()["results"]) for resource in ("clients", "contracts", "events")
+    ]
     assert counts == [1, 2, 3]
 
 
@@ -142,7 +151,7 @@ def test_what_somebody_deleted_stays_away(loaded):
 def test_an_account_that_is_missing_is_made_again(loaded):
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="oc-auditor").delete()
-    assert load() == "Made 1 sample accounts with the password Epic-Events-2026!\n"
+    assert load() == "Made 1 sample account with the password Epic-Events-2026!\n"
 
 
 def test_the_company_needs_somebody_to_look_after_it(db):

@@ -13,22 +13,37 @@ from clients.importing.checking import Candidate, Checker
 from clients.importing.columns import FIELDS, parse_choices, recognise
 from clients.importing.countries import region_of
 from clients.importing.reading import DELIMITERS, Table, read_table
-from clients.importing.report import failure, summary
+from clients.importing.report import counted, failure, summary
 from clients.importing.saving import find_sales_contact, save
+from clients.importing.spelling import listed
 
 
 class Command(BaseCommand):
-    help = "Import a list of companies from a CSV file as prospects, all or none. Those that exist already are left alone."
+    help = (
+        "Import a list of companies from a CSV file as prospects, all or none. Those that exist already are left alone."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
-        parser.add_argument("--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects")
+        parser.add_argument(
+            "--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects"
+        )
         parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
-        parser.add_argument("--column", action="append", default=[], metavar="FIELD=TITLE",
-                            help=f"which column is which field ({', '.join(FIELDS)}); may be given several times")
-        parser.add_argument("--country", default="", help="of phone numbers in rows that name no country: a name or a code")
-        parser.add_argument("--lenient-phones", action="store_true",
-                            help="leave out phone numbers that can't be right, instead of refusing the file")
+        parser.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            metavar="FIELD=TITLE",
+            help=f"which column is which field ({', '.join(FIELDS)}); may be given several times",
+        )
+        parser.add_argument(
+            "--country", default="", help="of phone numbers in rows that name no country: a name or a code"
+        )
+        parser.add_argument(
+            "--lenient-phones",
+            action="store_true",
+            help="leave out phone numbers that can't be right, instead of refusing the file",
+        )
         parser.add_argument("--encoding", help="instead of finding it out, e.g. utf-8, utf-16, cp1252, cp1250")
         parser.add_argument("--delimiter", help="instead of finding it out: one character, or tab")
 
@@ -49,10 +64,12 @@ class Command(BaseCommand):
         if options["country"] and region_of(options["country"]) is None:
             raise CannotImport(f"--country {options['country']}: this isn't a country that is known here.")
         columns = recognise(table.header, parse_choices(options["column"]))
-        yield f"Read {len(table.records):,} rows, in {table.encoding} with {_words(table.delimiter)}."
+        yield f"Read {counted(len(table.records), 'row')}, in {table.encoding} with {_words(table.delimiter)}."
         if columns.ignored:
-            yield f"Ignored columns: {', '.join(columns.ignored)}."
-        checker = Checker(columns, find_sales_contact(options["sales_contact"]), options["country"], options["lenient_phones"])
+            yield f"Ignored columns: {listed(columns.ignored)}."
+        checker = Checker(
+            columns, find_sales_contact(options["sales_contact"]), options["country"], options["lenient_phones"]
+        )
         candidates = _checked(table, checker, is_quiet=options["verbosity"] == 0)
         if checker.problems:
             raise CannotImport(failure(checker.problems))

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.template.defaultfilters import pluralize
 from tqdm import tqdm
 
 from access.refusals import refusal_of
@@ -17,8 +18,12 @@ class Command(BaseCommand):
     help = "Load the sample accounts and a company to try things out with. What is there already stays as it is."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--clients", type=int, metavar="NUMBER",
-                            help="then invent clients until there are so many, with 1.75 contracts and 1.5 events for each")
+        parser.add_argument(
+            "--clients",
+            type=int,
+            metavar="NUMBER",
+            help="then invent clients until there are so many, with 1.75 contracts and 1.5 events for each",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if environment.IS_PRODUCTION:
@@ -39,7 +44,7 @@ class Command(BaseCommand):
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
         accounts, loaded = make_accounts(), load_company()
         if accounts:
-            self.stdout.write(f"Made {accounts} sample accounts with the password {PASSWORD}")
+            self.stdout.write(f"Made {accounts} sample account{pluralize(accounts)} with the password {PASSWORD}")
         if loaded.clients:
             self.stdout.write(f"Loaded the demo company: {_words(loaded)}.")
         if not accounts and not loaded.clients:
