@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import stage
-from processes import say, status_of
+from processes import Failed, say, status_of
 
 import load
 from servers import Implementation, Server, running
@@ -83,6 +83,8 @@ def main(*arguments: str) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=1500, help="of each implementation in each round")
     options = parser.parse_args(arguments)
+    if not Path(f"/proc/{os.getpid()}/task").is_dir():
+        raise Failed("Processor time is read from /proc, which only Linux has.")
     samples: dict[Implementation, list[Sample]] = defaultdict(list)
     with stage.prepared(), ExitStack() as stack:
         import django
