@@ -1,7 +1,5 @@
 """The settings of this project as those of a Django REST framework project that nobody has tuned."""
 
-from typing import Any
-
 from config.migrator_settings import *  # noqa: F401, F403  the migrator owns the tables, so no role has to be entered
 from config.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
 
@@ -13,7 +11,7 @@ WSGI_APPLICATION = "reference.wsgi.application"
 # A connection per request would cost it five times as much of the database: too easy a win.
 DATABASES["default"] |= {"CONN_MAX_AGE": 600, "ATOMIC_REQUESTS": False}
 
-REST_FRAMEWORK: dict[str, Any] = {
+REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -29,7 +29,7 @@ class ClientSerializer(ModelSerializer):
 
 
 class ClientViewSet(ModelViewSet):
-    queryset = Client.objects.select_related("sales_contact")  # type: ignore[attr-defined]  an app that mypy isn't told of
+    queryset = Client.objects.select_related("sales_contact")
     serializer_class = ClientSerializer
 
 

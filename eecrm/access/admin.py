@@ -44,11 +44,9 @@ class EpicEventsAdminSite(admin.AdminSite):
             except (DatabaseError, ProtectedError) as error:
                 return _refused(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
-                if request.method != "GET":
-                    raise
-                # Django's admin hands a query string to the database as it comes.
-                log.warning("an address of the admin site makes no sense", exc_info=error)
-                raise SuspiciousOperation("This address makes no sense.") from error
+                # Django's admin hands query strings and chosen keys to the database as they come.
+                log.warning("a request to the admin site makes no sense", exc_info=error)
+                raise SuspiciousOperation("This request makes no sense.") from error
 
         return entered
 
@@ -64,12 +62,8 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
     """A rule of the database (a state, a race) as its sentence on the page that was sent; nothing is changed."""
     refusal = refusal_of(error)
-    if refusal is None or refusal.status >= 500:
+    if refusal is None or refusal.status >= 500 or request.method != "POST":
         raise error
-    if request.method != "POST":
-        if refusal.status == 400:
-            raise SuspiciousOperation(refusal.sentence) from error
-        raise error  # reading what a page shows was refused: a hole in the code above
     messages.error(request, refusal.sentence)
     return HttpResponseRedirect(request.get_full_path())
 

@@ -1,5 +1,6 @@
 """What PostgreSQL refused, as a status and a sentence. The rule's name is the constraint's."""
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -37,14 +38,14 @@ def _still_used(used: type[Model], by: type[Model]) -> Refusal:
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL names the referring table in both cases; only the detail tells which side went wrong.
+    # PostgreSQL names the referring table in both cases; only its message tells which side went wrong.
     referring = _model_of(error.diag.table_name or "")
-    name = error.diag.constraint_name or "foreign_key"
-    if referring and "still referenced" in (error.diag.message_detail or ""):
-        for field in referring._meta.concrete_fields:
-            if field.related_model and f"_{field.column}_" in name:
-                return _still_used(field.related_model, referring)
-    return Refusal(409, "conflict", name, "What this belongs to was deleted a moment ago.")
+    deleted = re.match(r'update or delete on table "(\w+)"', error.diag.message_primary or "")
+    used = _model_of(deleted[1]) if deleted else None
+    if used and referring:
+        return _still_used(used, referring)
+    rule = error.diag.constraint_name or "foreign_key"
+    return Refusal(409, "conflict", rule, "What this belongs to was deleted a moment ago.")
 
 
 def refusal_of(error: BaseException) -> Refusal | None:

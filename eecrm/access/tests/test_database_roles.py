@@ -121,8 +121,13 @@ def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) ->
         with pytest.raises(CommandError, match="differs from the policy table in 1 statements"):
             call_command("sync_access", "--check", stdout=StringIO())
     finally:
-        with migrator.cursor() as cursor:
-            cursor.execute("REVOKE DELETE ON clients_client FROM eecrm_support")
+        result = manage("sync_access", "--settings=config.migrator_settings", "--verbosity=2")
+    assert "REVOKE DELETE ON clients_client FROM eecrm_support\n" in result.stdout
+    assert "Privileges: 1 statements run." in result.stdout
+    with migrator.cursor() as cursor:
+        cursor.execute("REVOKE DELETE ON clients_client FROM eecrm_sales")
+    quiet = manage("sync_access", "--settings=config.migrator_settings", "--verbosity=0")
+    assert (quiet.returncode, quiet.stdout) == (0, "")
     assert differences() == []
 
 
@@ -153,6 +158,9 @@ def test_migrate_works_under_the_migrators_settings(db: None) -> None:
     result = manage("migrate", "--settings=config.migrator_settings")
     assert (result.returncode, "No migrations to apply" in result.stdout) == (0, True), result.stderr
     assert "Privileges: 0 statements run." in result.stdout
+    partial = manage("migrate", "clients", "--settings=config.migrator_settings")
+    assert partial.returncode == 0
+    assert "Privileges" not in partial.stdout
 
 
 @pytest.mark.parametrize(

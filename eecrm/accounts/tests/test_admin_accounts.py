@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from access.database import acting_as
 from access.policy import Role
@@ -253,6 +254,25 @@ def test_a_rule_of_the_database_is_told_on_the_page(world: World, visit: Any) ->
     page = visit("management").post(ADMIN + "contracts/contract/add/", form, follow=True)
     assert page.status_code == 200
     assert b"Turn the prospect into a client before making its contract." in page.content
+
+
+def test_an_outage_is_no_sentence_on_a_page(world: World, visit: Any) -> None:
+    def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
+        if "clients_client" in sql:
+            raise OperationalError("server closed the connection")
+        return execute(sql, params, *rest)
+
+    browser = visit("management")
+    browser.raise_request_exception = False
+    with connection.execute_wrapper(fail):
+        assert browser.get(ADMIN + "clients/client/").status_code == 500
+
+
+@pytest.mark.parametrize("chosen", ["abc", "", "99999999999999999999", "\x00", "1;DROP TABLE"])
+def test_a_hostile_bulk_action_is_no_500(chosen: str, world: World, visit: Any) -> None:
+    form = {"action": "delete_selected", "_selected_action": [chosen], "post": "yes"}
+    for page in ("accounts/user/", "clients/client/", "events/event/"):
+        assert visit("management").post(ADMIN + page, form).status_code < 500
 
 
 def test_what_was_done_is_logged_and_nobody_changes_the_log(world: World, visit: Any) -> None:

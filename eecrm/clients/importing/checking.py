@@ -43,17 +43,30 @@ class Checker:
     problems: list[str] = field(default_factory=list)
 
     def check(self, record: Record) -> Candidate | None:
-        if len(record.cells) != len(self.columns.header):
-            self.problems.append(
-                f"line {record.line}: it has {len(record.cells)} fields, but the header has {len(self.columns.header)}."
-            )
+        malformed = list(self._malformed(record))
+        if malformed:
+            self.problems += malformed
             return None
-        nuls = list(self._nuls(record))
-        self.problems += nuls
-        return None if nuls else self._candidate(record)
-
-    def _candidate(self, record: Record) -> Candidate | None:
         values = self.columns.values(record.cells)
+        phones, unreadable = self._phones(record, values)
+        client = Client(sales_contact_id=self.sales_contact_id, **{name: values[name] for name in _NAMES}, **phones)
+        problems = [*self._invalid(record, client), *([] if self.is_lenient else unreadable)]
+        if problems:
+            self.problems += problems
+            return None
+        extensions = sum(bool(number.extension) for number in phones.values())
+        return Candidate(record.line, client, tuple(unreadable), extensions)
+
+    def _malformed(self, record: Record) -> Iterator[str]:
+        found, wanted = len(record.cells), len(self.columns.header)
+        if found != wanted:
+            yield f"line {record.line}: it has {found} fields, but the header has {wanted}."
+            return
+        for name, value in self.columns.values(record.cells).items():
+            if "\0" in value:
+                yield self._problem(record, name, "It contains a NUL character, which no text has.")
+
+    def _phones(self, record: Record, values: dict[str, str]) -> tuple[dict[str, PhoneNumber], list[str]]:
         country = values.get(COUNTRY) or self.country
         phones: dict[str, PhoneNumber] = {}
         unreadable: list[str] = []
@@ -63,18 +76,7 @@ class Checker:
                     phones[name] = read_phone(values[name], country)
             except UnreadablePhone as error:
                 unreadable.append(self._problem(record, name, str(error)))
-        client = Client(sales_contact_id=self.sales_contact_id, **{name: values[name] for name in _NAMES}, **phones)
-        problems = [*self._invalid(record, client), *([] if self.is_lenient else unreadable)]
-        self.problems += problems
-        if problems:
-            return None
-        extensions = sum(bool(number.extension) for number in phones.values())
-        return Candidate(record.line, client, tuple(unreadable), extensions)
-
-    def _nuls(self, record: Record) -> Iterator[str]:
-        for name, value in self.columns.values(record.cells).items():
-            if "\0" in value:
-                yield self._problem(record, name, "It contains a NUL character, which no text has.")
+        return phones, unreadable
 
     def _invalid(self, record: Record, client: Client) -> Iterator[str]:
         try:

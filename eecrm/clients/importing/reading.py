@@ -34,8 +34,6 @@ class Table:
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
     """The whole file; what isn't named is found out."""
     raw = _bytes_of(path)
-    if not raw.strip():
-        raise CannotImport(f"{path} is empty.")
     text, encoding = _decode_as(raw, encoding, path) if encoding else _decode(raw, path)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)

@@ -132,6 +132,11 @@ def test_the_encoding_is_found_out(import_, encoding):
     assert newest("company_name", "first_name", "phone") == ("Hôtel de la Forêt", "Zoé", "+33199001234")
 
 
+def test_english_in_utf_16_without_its_mark_does_not_pass_for_utf_8(import_):
+    import_(lines(ROW).encode("utf-16-le"))
+    assert newest("company_name") == ("Nordlys",)
+
+
 def test_an_encoding_that_cannot_be_found_out_is_named(import_):
     import_(lines("Żubr,Stanisław,Gwóźdź,s@zubr.example,,,").encode("cp1250"), "--encoding=cp1250")
     assert newest("company_name", "last_name") == ("Żubr", "Gwóźdź")

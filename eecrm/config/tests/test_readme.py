@@ -51,10 +51,18 @@ def free_port() -> int:
 def server(django_db_setup: None, migrator: Any, tmp_path: Any) -> Iterator[str]:
     """gunicorn on the demo data, in this test's own database, which is emptied afterwards."""
     port = free_port()
-    environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "PORT": str(port), "WEB_CONCURRENCY": "1"}
-    subprocess.run([sys.executable, ROOT / "eecrm/manage.py", "load_demo"], env=environment, check=True, capture_output=True)
+    environment = os.environ | {
+        "PG_DATABASE": connection.settings_dict["NAME"],
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "1",
+    }
+    subprocess.run(
+        [sys.executable, ROOT / "eecrm/manage.py", "load_demo"], env=environment, check=True, capture_output=True
+    )
     command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "deploy/gunicorn.conf.py")]
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log, stdout=log) as process:
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        command, env=environment, stderr=log, stdout=log
+    ) as process:
         try:
             wait_until_it_answers(port, process)
             yield f"http://127.0.0.1:{port}"
