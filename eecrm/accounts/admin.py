@@ -40,7 +40,7 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
     personal = ("email",)
     form = AccountForm
     add_form = NewAccountForm
-    list_display = ["username", "first_name", "last_name", "email", "role", "is_active", "is_superuser", "last_login"]
+    list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
     list_filter = ["role", "is_active", "is_superuser"]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]

@@ -44,9 +44,6 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def get_queryset(self) -> UserQuerySet:
         return super().get_queryset().defer(*User.secret_fields)
 
-    def get_by_natural_key(self, username: str | None) -> "User":
-        return self.defer(None).get(username=username)
-
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """A saved account. Without a password it can't log in until it is given one."""
         user = self.model(username=self.model.normalize_username(username), **fields)

@@ -59,9 +59,9 @@ class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema of a view, with this API's pages, list parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
-        return [
-            self.path.removeprefix("/api/v1/").rstrip("/").split("/{")[-1].split("}/")[-1].split("/")[0] or "catalogue"
-        ]
+        """The noun at the end of the path; everything about accounts is under *users*."""
+        nouns = [step for step in self.path.removeprefix("/api/v1/").split("/") if step and not step.startswith("{")]
+        return ["users" if "users" in nouns else nouns[-1] if nouns else "catalogue"]
 
     def _is_page(self) -> bool:
         return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]

@@ -8,7 +8,7 @@ from clients.models import Client
 class ClientAdmin(PolicyModelAdmin):
     resource = "client"
     personal = ("email", "phone", "mobile")
-    list_display = ["company_name", "status", "first_name", "last_name", "email", "sales_contact", "updated_at"]
+    list_display = ["company_name", "status", "email", "sales_contact", "updated_at"]
     list_filter = ["status", "sales_contact"]
     prefetched = ("sales_contact",)
     search_fields = ["company_name", "first_name", "last_name", "email"]

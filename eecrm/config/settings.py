@@ -41,6 +41,8 @@ if IS_PRODUCTION:
     _require(bool(ALLOWED_HOSTS) and "*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must list the host names by name.")
 
 INSTALLED_APPS = [
+    "access",
+    "accounts",  # before django.contrib.auth, whose commands it refines
     "config.apps.EpicEventsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -52,9 +54,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "phonenumber_field",
-    "access",
     "api",
-    "accounts",
     "clients",
     "contracts",
     "events",
@@ -178,7 +178,7 @@ WHITENOISE_AUTOREFRESH = False
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_REFERRER_POLICY = "same-origin"  # with none at all, browsers hide the origin of a form, and CSRF fails
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]

@@ -10,7 +10,7 @@ from contracts.models import Contract
 @admin.register(Contract)
 class ContractAdmin(PolicyModelAdmin):
     resource = "contract"
-    list_display = ["name", "client", "status", "amount", "currency", "payment_due", "signed_at"]
+    list_display = ["name", "client", "status", "amount", "payment_due", "signed_at"]
     list_filter = ["status", "payment_due"]
     prefetched = ("client",)
     search_fields = ["name", "client__company_name"]

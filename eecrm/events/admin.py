@@ -10,7 +10,7 @@ from events.models import Event
 @admin.register(Event)
 class EventAdmin(PolicyModelAdmin):
     resource = "event"
-    list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees", "location"]
+    list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]
     prefetched = ("contract", "support_contact")
     search_fields = ["name", "location", "contract__name", "contract__client__company_name"]

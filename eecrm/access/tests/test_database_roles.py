@@ -6,8 +6,8 @@ import sys
 from io import StringIO
 from typing import Any
 
+import psycopg2
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
@@ -232,16 +232,33 @@ def test_what_others_hang_on_cannot_be_deleted(statement: str, world: World) -> 
     assert "_fk_" in run(sql, Role.SUPERUSER)
 
 
-def test_a_privileged_database_role_does_not_serve(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("privilege", ["SUPERUSER", "BYPASSRLS"])
+def test_a_privileged_database_role_does_not_serve(privilege: str, db: None) -> None:
     refuse_privileged_role()  # eecrm_app is fine
-    admin = {"USER": env("PG_ADMIN_USER"), "PASSWORD": env("PG_ADMIN_PASSWORD")}
-    code = "import os, django; django.setup(); from access.database import refuse_privileged_role; refuse_privileged_role()"
-    environment = os.environ | {
-        "PG_USER": admin["USER"], "PG_PASSWORD": admin["PASSWORD"], "DJANGO_SETTINGS_MODULE": "config.settings",
-        "PG_DATABASE": connection.settings_dict["NAME"],
-    }  # fmt: skip
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
-    )
+    name = f"eecrm_{privilege.lower()}_{os.getpid()}"
+    settings = connection.settings_dict
+    server = {"host": settings["HOST"], "port": settings["PORT"], "dbname": settings["NAME"]}
+    admin = psycopg2.connect(user=env("PG_ADMIN_USER"), password=env("PG_ADMIN_PASSWORD"), **server)
+    admin.autocommit = True
+    try:
+        with admin.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {name} LOGIN {privilege} PASSWORD 'privileged'")
+            cursor.execute(f"GRANT CONNECT ON DATABASE {settings['NAME']} TO {name}")
+        code = "import django; django.setup(); from access.database import refuse_privileged_role; refuse_privileged_role()"
+        environment = {"PG_USER": name, "PG_PASSWORD": "privileged", "DJANGO_SETTINGS_MODULE": "config.settings"}
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | environment | {"PG_DATABASE": settings["NAME"]},
+            cwd=ROOT / "eecrm",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        with admin.cursor() as cursor:
+            cursor.execute(f"REVOKE ALL ON DATABASE {settings['NAME']} FROM {name}")
+            cursor.execute(f"DROP ROLE {name}")
+        admin.close()
     assert result.returncode == 1
-    assert f"{ImproperlyConfigured.__name__}: PG_USER {admin['USER']} is a superuser" in result.stderr
+    power = {"SUPERUSER": "a superuser"}.get(privilege, privilege)
+    assert f"ImproperlyConfigured: PG_USER {name} is {power}: serve requests as eecrm_app" in result.stderr

@@ -160,7 +160,7 @@ def test_every_answer_carries_the_strict_headers(path: str, world: World, sales:
     response = sales.get(path, secure=True)
     assert response["Strict-Transport-Security"].startswith("max-age=31536000")
     assert response["X-Content-Type-Options"] == "nosniff"
-    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["Referrer-Policy"] == "same-origin"
     assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
     assert "unsafe" not in response["Content-Security-Policy"]
     assert response["X-Request-ID"]

@@ -23,7 +23,8 @@ def reserve_ids(model: type[Model], count: int) -> list[int]:
 
 def copy_rows(model: type[Model], rows: Iterable[NamedTuple], columns: tuple[str, ...]) -> None:
     """`columns` are the names of the rows' values."""
-    with connection.cursor() as cursor:
+    # Django's cursor translates the errors of its own methods alone.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(f"COPY {model._meta.db_table} ({', '.join(columns)}) FROM STDIN", _Lines(rows))
 
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
+from access.refusals import refusal_of
 from accounts.models import User
 from clients.models import Client
 from config import environment
@@ -195,3 +197,12 @@ def test_any_text_goes_through_copy_unchanged(as_superuser):
     copy_rows(Client, [row], ClientRow._fields)
     client = Client.objects.get(pk=1_000_000)
     assert (client.company_name, client.phone, client.account_id, client.created_at) == (name, "", None, moment)
+
+
+def test_what_the_database_refuses_is_told_in_a_sentence(as_superuser):
+    moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    contact = User.objects.support_contacts().first().pk
+    row = ClientRow(1_000_000, "client", "Nordlys", "Ann", "Doe", "ann@x.example", "", "", contact, None, moment, moment)
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        copy_rows(Client, [row], ClientRow._fields)
+    assert refusal_of(refusal.value).sentence == "A sales contact is an active sales user."

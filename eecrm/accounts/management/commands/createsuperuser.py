@@ -1,0 +1,14 @@
+from typing import Any
+
+from django.contrib.auth.management.commands.createsuperuser import Command as DjangoCommand
+
+from access.database import acting_as
+from access.policy import Role
+
+
+class Command(DjangoCommand):
+    """Django's own, with the rights of a superuser: whoever runs commands on the server has them."""
+
+    def handle(self, *args: Any, **options: Any) -> Any:
+        with acting_as(Role.SUPERUSER):
+            return super().handle(*args, **options)
