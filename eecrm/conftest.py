@@ -114,7 +114,7 @@ def make_client(name: str, contact: User, **fields: Any) -> Client:
         **{
             "status": "client", "company_name": name, "first_name": "Ann", "last_name": "Doe",
             "email": f"ann.{name.lower().replace(' ', '.')}@{name.split()[0].lower()}.example",
-            "phone": "+33199001234", "mobile": "+33639981234", "sales_contact": contact,
+            "phone": "+33199001234", "mobile": "+33612345678", "sales_contact": contact,
         } | fields
     )  # fmt: skip
 

@@ -124,9 +124,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
         return type(self).objects.filter(pk=self.pk).delete()
 
-    def get_full_name(self) -> str:
-        return self.display_name
-
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Django's question in the policy's words, `app.verb_model`: the admin site has no rules of its own."""
         verb, _, model = perm.partition(".")[2].partition("_")
@@ -164,6 +161,3 @@ class TokenSession(models.Model):
 
     class Meta:
         ordering = ["-created_at", "id"]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,6 +1,8 @@
 """JWTs of a login: an access token for ten minutes, a refresh token that is exchanged once (RFC 8725, RFC 9700)."""
 
+import time
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -39,17 +41,24 @@ class InvalidToken(AuthenticationFailed):
 
 
 def read(token_class: type[Token], text: str) -> Claims:
-    """The claims of a token that we signed for this use. Raises InvalidToken for any other text."""
+    """The claims of a token that we signed for this use. Raises InvalidToken for any other text, or once it has expired."""
     try:
-        payload = token_class(text).payload  # type: ignore[arg-type]  # simplejwt annotates a Token, takes text
-        user = payload["user_id"]
-        if type(user) is not int and not (isinstance(user, str) and user.isascii() and user.isdigit()):
-            raise InvalidToken
-        if not 0 < int(user) < 2**63:
-            raise InvalidToken
-        return Claims(UUID(payload["sid"]), int(user), UUID(payload["jti"]))
+        claims, expires_at = _verified(token_class, text)  # type: ignore[arg-type]  # Token hides type.__hash__
     except (TokenError, KeyError, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
         raise InvalidToken from None
+    if expires_at <= time.time():
+        raise InvalidToken
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _verified(token_class: Any, text: str) -> tuple[Claims, int]:
+    """The claims of a text whose signature holds, and when it expires: true of that text for ever, so checked once."""
+    payload = token_class(text).payload
+    user = payload["user_id"]
+    if not isinstance(user, str) or not user.isascii() or not user.isdigit() or not 0 < int(user) < 2**63:
+        raise ValueError(user)
+    return Claims(UUID(payload["sid"]), int(user), UUID(payload["jti"])), int(payload["exp"])
 
 
 def _signed(token: Token, session: TokenSession, **claims: Any) -> str:

@@ -31,17 +31,6 @@ class BadQuery(exceptions.ValidationError):
     """400 about parameters of the query string: the pointer is `?name`."""
 
 
-class Conflict(exceptions.APIException):
-    """409: permitted, but not in this state."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
-
-    def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(detail)
-        self.rule = rule
-
-
 def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
     """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
     title = "Content Too Large" if code == status.HTTP_413_REQUEST_ENTITY_TOO_LARGE else HTTPStatus(code).phrase
@@ -102,8 +91,6 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
     response = problem(request, error.status_code, str(name), detail, **members)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
-    if wait := getattr(error, "wait", None):
-        response["Retry-After"] = str(max(1, round(wait)))
     return response
 
 

@@ -1,40 +1,22 @@
 """One description of a resource: the fields of its serializer drive writes, the OpenAPI document and reads.
 
-Writes go through Django REST framework's fields. Reads don't: each field names the SQL expression that renders it, and
-PostgreSQL returns a row as finished JSON (docs/adr/0003).
+Writes go through Django REST framework's fields. Reads don't: each field is written as SQL, once, and PostgreSQL
+returns a row as finished JSON (docs/adr/0003).
 """
 
+from functools import cache
+from string import Formatter
 from typing import Any
 
-from django.db.models import Case, CharField, Expression, F, Func, Model, TextField, Value, When
-from django.db.models.functions import Cast, Concat
+from django.db.models import Model
 from rest_framework import serializers
+
+from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
 
-
-class JSONObject(Func):
-    """`json_build_object` as text. Django's own JSONObject makes jsonb, which loses the order of the keys."""
-
-    function = "json_build_object"
-    template = "%(function)s(%(expressions)s)::text"
-    output_field = TextField()
-
-
-class _Nested(Func):
-    function = "json_build_object"
-    output_field = TextField()
-
-
-class _Masked(Func):
-    """An address whose owner can't be told: `j***@***.com`, `***45`. An empty one stays empty."""
-
-    function = "regexp_replace"
-    output_field = CharField()
-
-    def __init__(self, field: str, *, is_email: bool) -> None:
-        pattern, shown = (r"^(.).*@.*(\.[^.]*)$", r"\1***@***\2") if is_email else (r"^.+(..)$", r"***\1")
-        super().__init__(F(field), Value(pattern), Value(shown))
+# Whose a phone or an address is can't be told from `***45` or `j***@***.com`. An empty one stays empty.
+_MASKS = {True: (r"^(.).*@.*(\.[^.]*)$", r"\1***@***\2"), False: (r"^.+(..)$", r"***\1")}
 
 
 class Reference(serializers.Field):
@@ -44,12 +26,9 @@ class Reference(serializers.Field):
         self.path, self.column, self.key, self.nullable = path, column, key, nullable
         super().__init__(read_only=True, **kwargs)
 
-    def expression(self) -> Expression:
-        columns = F(f"{self.path}_id"), F(f"{self.path}__{self.column}")
-        reference = _Nested(Value("id"), columns[0], Value(self.key), columns[1])
-        if not self.nullable:
-            return reference
-        return Case(When(**{f"{self.path}_id__isnull": False, "then": reference}), output_field=TextField())
+    def sql(self) -> str:
+        reference = f"json_build_object('id', {{{self.path}_id}}, {quoted(self.key)}, {{{self.path}__{self.column}}})"
+        return f"CASE WHEN {{{self.path}_id}} IS NOT NULL THEN {reference} END" if self.nullable else reference
 
     def to_representation(self, value: Any) -> dict[str, Any]:
         raise NotImplementedError("Reads are rendered by PostgreSQL.")
@@ -62,12 +41,9 @@ class CanonicalURL(serializers.Field):
         self.steps = steps
         super().__init__(read_only=True)
 
-    def expression(self, root: str) -> Expression:
-        parts: list[Expression] = []
-        for collection, key in self.steps.items():
-            parts += [Value(f"{root}{collection}/"), Cast(key, TextField())]
-            root = "/"
-        return Concat(*parts, Value("/"), output_field=TextField())
+    def sql(self) -> str:
+        steps = " || ".join(f"{quoted(f'{collection}/')} || {{{key}}} || '/'" for collection, key in self.steps.items())
+        return f"%s || {steps}"
 
     def to_representation(self, value: Any) -> str:
         raise NotImplementedError("Reads are rendered by PostgreSQL.")
@@ -112,13 +88,9 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
         return []
 
     @classmethod
-    def row(cls, root: str, *, masked: bool) -> JSONObject:
+    def row(cls, root: str, *, masked: bool) -> Row:
         """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
-        parts: list[Expression | F] = []
-        for name, field in _described(cls).items():
-            if not field.write_only:
-                parts += [Value(name), _expression(cls, name, field, root, masked=masked)]
-        return JSONObject(*parts)
+        return Row(*_written(cls, masked), root)
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
         """Writes the columns that differ and no other: an unchanged row keeps its version."""
@@ -135,24 +107,24 @@ def differs(row: Model, name: str, value: Any) -> bool:
     return getattr(row, row._meta.get_field(name).attname) != getattr(value, "pk", value)  # type: ignore[union-attr]
 
 
-_descriptions: dict[type, dict[str, serializers.Field]] = {}
+@cache
+def _written(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
+    """The SQL of a row, and the columns in it."""
+    fields = {name: field for name, field in cls().fields.items() if not field.write_only}
+    pairs = ", ".join(f"{quoted(name)}, {_sql(cls, name, field, masked)}" for name, field in fields.items())
+    template = f"json_build_object({pairs})::text"
+    paths = dict.fromkeys(path for _, path, _, _ in Formatter().parse(template) if path)
+    return template, tuple(paths)
 
 
-def _described(cls: type[ResourceSerializer]) -> dict[str, serializers.Field]:
-    if cls not in _descriptions:
-        _descriptions[cls] = dict(cls().fields)
-    return _descriptions[cls]
-
-
-def _expression(cls: type[ResourceSerializer], name: str, field: Any, root: str, *, masked: bool) -> Expression | F:
-    source = field.source.replace(".", "__")
+def _sql(cls: type[ResourceSerializer], name: str, field: Any, masked: bool) -> str:
+    column = f"{{{field.source.replace('.', '__')}}}"
     match field:
-        case CanonicalURL():
-            return field.expression(root)
-        case Reference():
-            return field.expression()
+        case CanonicalURL() | Reference():
+            return field.sql()
         case _ if masked and name in getattr(cls.Meta, "personal", ()):
-            return _Masked(source, is_email=isinstance(field, serializers.EmailField))
+            pattern, shown = _MASKS[isinstance(field, serializers.EmailField)]
+            return f"regexp_replace({column}, {quoted(pattern)}, {quoted(shown)})"
         case serializers.DecimalField():
-            return Cast(source, TextField())
-    return F(source)
+            return f"{column}::text"
+    return column

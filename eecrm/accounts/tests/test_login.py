@@ -1,5 +1,6 @@
 import base64
 import json
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -265,3 +266,12 @@ def test_the_api_ignores_cookies(world: World) -> None:
     browser = Caller()
     browser.force_login(world.users["management"])
     assert browser.get(API + "clients/").status_code == 401
+
+
+def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(
+    pair: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bearer(pair["access"]).get(ME).status_code == 200
+    in_eleven_minutes = time.time() + 660
+    monkeypatch.setattr("time.time", lambda: in_eleven_minutes)
+    assert bearer(pair["access"]).get(ME).status_code == 401

@@ -149,8 +149,9 @@ def test_the_delimiter_is_found_out(import_, delimiter, words):
     assert newest("company_name", "phone") == ("Nordlys", "+4722123456")
 
 
-def test_another_delimiter_is_named(import_):
-    import_(lines(ROW.replace(",", "~"), header=HEADER.replace(",", "~")), "--delimiter=~")
+@pytest.mark.parametrize(("delimiter", "option"), [("~", "~"), ("\t", "tab")])
+def test_a_delimiter_is_named(import_, delimiter, option):
+    import_(lines(ROW.replace(",", delimiter), header=HEADER.replace(",", delimiter)), f"--delimiter={option}")
     assert newest("email") == ("ingrid@nordlys.example",)
 
 
@@ -337,6 +338,7 @@ def test_a_phone_is_valid_here_exactly_where_it_is_in_the_api(sales, world, numb
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\xff\xd9\x8d\x81\x9d" * 40,
             "isn't text in an encoding that can be found out.",
         ),
+        (b'"Company,Email\n', "Line 1 can't be read as CSV (unexpected end of data)"),
         (b'Company,Email\n"open,a@b.example\n', "Line 2 can't be read as CSV (unexpected end of data)"),
         (b"Company\n" + b"x" * 200_000, "Line 2 can't be read as CSV (field larger than field limit (131072))"),
     ],
@@ -346,7 +348,12 @@ def test_a_file_that_is_no_list_is_told(refused, content, sentence):
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("", "is a directory: name a file."), ("missing.csv", "doesn't exist.")]
+    ("name", "sentence"),
+    [
+        ("", "is a directory: name a file."),
+        ("missing.csv", "doesn't exist."),
+        ("x" * 300, "can't be read: File name too long."),
+    ],
 )
 def test_a_path_that_is_no_file_is_told(refused, tmp_path, name, sentence):
     assert refused(tmp_path / name).endswith(sentence)

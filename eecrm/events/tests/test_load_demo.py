@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from access.database import acting_as
@@ -199,10 +199,19 @@ def test_any_text_goes_through_copy_unchanged(as_superuser):
     assert (client.company_name, client.phone, client.account_id, client.created_at) == (name, "", None, moment)
 
 
-def test_what_the_database_refuses_is_told_in_a_sentence(as_superuser):
+def test_a_refusal_in_the_middle_of_a_copy_has_its_sentence(as_superuser):
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
     contact = User.objects.support_contacts().first().pk
-    row = ClientRow(1_000_000, "client", "Nordlys", "Ann", "Doe", "ann@x.example", "", "", contact, None, moment, moment)
+    row = ClientRow(
+        1_000_000, "client", "Nordlys", "Ann", "Doe", "ann@x.example", "", "", contact, None, moment, moment
+    )
     with pytest.raises(IntegrityError) as refusal, transaction.atomic():
         copy_rows(Client, [row], ClientRow._fields)
     assert refusal_of(refusal.value).sentence == "A sales contact is an active sales user."
+
+
+def test_a_database_that_is_busy_is_told(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '1ms'")
+    with pytest.raises(CommandError, match="Somebody else is changing the same thing: try again in a moment."):
+        load("--clients=2000")

@@ -55,9 +55,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             refusal = refusal_of(error)
-            if refusal is None:
-                raise
-            raise CommandError(f"Nothing was imported. {refusal.sentence}") from error
+            raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
 
     def _import(self, **options: Any) -> Iterator[str]:
         table = read_table(options["file"], encoding=options["encoding"], delimiter=_delimiter(options["delimiter"]))

@@ -37,9 +37,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             refusal = refusal_of(error)
-            if refusal is None:
-                raise
-            raise CommandError(refusal.sentence) from error
+            raise CommandError(refusal.sentence if refusal else str(error)) from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
         accounts, loaded = make_accounts(), load_company()
