@@ -14,7 +14,7 @@ from django.db.models import Model
 from access import policy
 from access.database import database_role
 from access.policy import COLUMNS, STATE_ACTIONS, TABLE, Scope
-from access.querysets import PolicyQuerySet
+from access.querysets import resource_of
 
 LOGIN_ROLE = "eecrm_app"
 
@@ -52,9 +52,8 @@ def on_tables(roles: tuple[str, ...], commands: str, *tables: str) -> set[Grant]
 
 def _resource_models() -> Iterator[tuple[str, type[Model]]]:
     for model in apps.get_models():
-        queryset = model._default_manager.all()
-        if isinstance(queryset, PolicyQuerySet) and queryset.resource:
-            yield queryset.resource, model
+        if resource := resource_of(model):
+            yield resource, model
 
 
 def _secret(model: type[Model]) -> frozenset[str]:

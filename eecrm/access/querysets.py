@@ -33,6 +33,13 @@ class PolicyQuerySet(QuerySet[M]):
         return self.within(user, action)
 
 
+def resource_of(model: type[Model]) -> str:
+    """The resource of the policy table that this model's rows are; empty for one that the table doesn't know."""
+    if model._meta.label_lower == "admin.logentry":  # Django's, so that its manager can't say it
+        return "log_entry"
+    return getattr(model._default_manager.all(), "resource", "")
+
+
 def is_within(user: Caller, action: str, row: Any) -> bool:
     """Whether this saved row is one on which the user may do the action: the question that the lists ask, for one."""
     queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()

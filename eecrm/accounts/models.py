@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
@@ -9,7 +10,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Now, NullIf, Trim
 
 from access.policy import NONE, Caller, Role, rule, scope_of
-from access.querysets import PolicyQuerySet
+from access.querysets import PolicyQuerySet, resource_of
 
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -126,9 +127,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Django's question in the policy's words, `app.verb_model`: the admin site has no rules of its own."""
-        verb, _, model = perm.partition(".")[2].partition("_")
+        app, _, codename = perm.partition(".")
+        verb, _, name = codename.partition("_")
         actions = {"view": "retrieve", "add": "create", "change": "update", "delete": "delete"}
-        resource = {"logentry": "log_entry"}.get(model, model)
+        try:
+            resource = resource_of(apps.get_model(app, name))
+        except LookupError:
+            return False
         return self.is_active and rule(self, resource, actions.get(verb, "")).scope is not NONE
 
     def has_module_perms(self, app_label: str) -> bool:
