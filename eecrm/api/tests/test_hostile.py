@@ -33,11 +33,9 @@ COLLECTIONS = {
     "contracts": (ContractSerializer, ContractFilterSet, "own_draft"),
     "events": (EventSerializer, EventFilterSet, "own_event"),
 }
-counted: list[int] = []
 
 
 def check(response: Any, what: str) -> None:
-    counted.append(1)
     assert response.status_code < 500, (what, response.content)
     if response.status_code >= 400:
         assert response["Content-Type"] == "application/problem+json", what
@@ -127,7 +125,6 @@ def test_every_route_bears_every_method_with_a_hostile_body(world: World, superu
                 if method == "DELETE" and "logout" not in path:
                     body = b"{"
                 response = superuser.generic(method, filled(path, world), body, content_type="application/json")
-                counted.append(1)
                 assert response.status_code < 500, (method, path, body)
 
 

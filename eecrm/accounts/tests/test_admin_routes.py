@@ -1,0 +1,76 @@
+"""Every address of the admin site is known here, by hand, and closed to whom the policy closes it."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from conftest import Visitor, World
+
+NOUNS = ("accounts/user", "clients/client", "contracts/contract", "events/event", "admin/logentry")
+PER_MODEL = (
+    "",
+    "add/",
+    "<path:object_id>/history/",
+    "<path:object_id>/delete/",
+    "<path:object_id>/change/",
+    "<path:object_id>/",
+)
+KNOWN = {
+    "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|admin|clients|contracts|events)/$", "(?P<url>.*)$",
+    "accounts/user/<id>/password/",
+    *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
+}  # fmt: skip
+
+
+def admin_routes(resolver: Any, prefix: str = "") -> list[str]:
+    found = []
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        found += admin_routes(pattern, path) if isinstance(pattern, URLResolver) else [path]
+    return found
+
+
+@pytest.fixture(scope="module")
+def site() -> list[str]:
+    resolver = next(item for item in get_resolver().url_patterns if str(item.pattern) == settings.ADMIN_URL)
+    assert not isinstance(resolver, URLPattern)
+    return admin_routes(resolver)
+
+
+def test_every_address_is_listed(site: list[str]) -> None:
+    assert set(site) == KNOWN
+
+
+def pages(world: World) -> list[str]:
+    keys = {
+        "accounts/user": world.users["unlinked"].pk, "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk,
+        "events/event": world.own_event.pk, "admin/logentry": 1,
+    }  # fmt: skip
+    rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
+    return ["", "autocomplete/", "password_change/", f"accounts/user/{keys['accounts/user']}/password/", *rows]
+
+
+@pytest.mark.parametrize("name", ["anonymous", "sales", "support", "partner", "unlinked"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_whom_the_policy_keeps_out_is_led_to_the_login(name: str, method: str, world: World) -> None:
+    browser = Visitor()
+    if name != "anonymous":
+        browser.force_login(world.users[name])
+    for page in pages(world):
+        response = getattr(browser, method)(f"/{settings.ADMIN_URL}{page}")
+        assert (response.status_code, response.url.split("?")[0]) == (302, f"/{settings.ADMIN_URL}login/"), page
+
+
+def test_an_auditor_may_read_every_page_and_send_none(world: World) -> None:
+    browser = Visitor()
+    browser.force_login(world.users["auditor"])
+    for page in pages(world):
+        if page in ("", "autocomplete/", "password_change/") or page.startswith("admin/logentry/1"):
+            continue
+        closed = page.endswith(("add/", "delete/", "password/"))
+        assert browser.get(f"/{settings.ADMIN_URL}{page}", follow=True).status_code == (403 if closed else 200), page
+        if page.endswith(("add/", "delete/", "password/", "change/")):
+            assert browser.post(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page
