@@ -135,8 +135,7 @@ def make_event(contract: Contract, name: str, contact: User | None, **fields: An
     )  # fmt: skip
 
 
-@pytest.fixture
-def world(db: None) -> World:
+def build_world() -> World:
     with acting_as(Role.SUPERUSER):
         users = make_users()
         own = make_client("Own Company", users["sales"], account=users["partner"])
@@ -155,6 +154,23 @@ def world(db: None) -> World:
             own_event=make_event(own_signed, "Own party", users["support"]),
             other_event=make_event(other_signed, "Other party", users["other_support"]),
         )
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return build_world()
+
+
+@pytest.fixture
+def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any) -> Iterator[World]:
+    """The world in the open, for tests of several connections at once; the migrator empties the tables afterwards."""
+    with django_db_blocker.unblock():
+        yield build_world()
+        connection.close()
+    migrator.rollback()
+    migrator.autocommit = True
+    with migrator.cursor() as cursor:
+        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log CASCADE")
 
 
 @pytest.fixture

@@ -102,7 +102,10 @@ def refresh(text: str) -> Pair | None:
     """
     claims = read(RefreshToken, text)
     now: datetime = aware_utcnow()
-    mine = TokenSession.objects.open().filter(pk=claims.session, user_id=claims.user, user__is_active=True)
+    # Not `user__is_active`: Django would join, and find the row in a subquery that PostgreSQL doesn't ask again after
+    # waiting for another exchange, so that several would win.
+    active = User.objects.active().filter(pk=claims.user)
+    mine = TokenSession.objects.open().filter(pk=claims.session, user__in=active)
     with transaction.atomic():
         mine.filter(refresh_jti=claims.jti).update(
             previous_jti=claims.jti,

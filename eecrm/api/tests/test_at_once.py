@@ -1,0 +1,86 @@
+"""Two requests at once, on connections of their own, with commits that the other one sees."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import connection
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import tokens
+from conftest import API, Caller, World, make_client
+
+
+def alone(action: Callable[[], Any]) -> Callable[[], Any]:
+    """The action on a connection of its thread, which ends with it."""
+
+    def run() -> Any:
+        try:
+            return action()
+        finally:
+            connection.close()
+
+    return run
+
+
+def wait_for_a_blocked_statement(cursor: Any) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        if cursor.fetchone()[0]:
+            return
+        time.sleep(0.01)
+
+
+def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator: Any) -> None:
+    contract = committed_world.own_draft
+    sales = Caller.as_user(committed_world.users["sales"])
+    migrator.autocommit = False
+    with migrator.cursor() as cursor, ThreadPoolExecutor() as pool:
+        cursor.execute("UPDATE contracts_contract SET name = 'Renamed by the first' WHERE id = %s", [contract.pk])
+        second = pool.submit(alone(lambda: sales.patch(f"{API}contracts/{contract.pk}/", {"name": contract.name})))
+        wait_for_a_blocked_statement(cursor)
+        migrator.commit()
+        row = second.result(timeout=20).json()
+    assert (row["name"], row["version"]) == (contract.name, 3)
+
+
+def test_of_many_exchanges_of_one_refresh_token_one_wins(committed_world: World) -> None:
+    for _ in range(5):
+        first = tokens.log_in(committed_world.users["sales"])
+        refresh = alone(
+            lambda: Caller().post(API + "users/refresh/", {"refresh": first.refresh})
+        )  # noqa: B023  # at once
+        with ThreadPoolExecutor(16) as pool:
+            answers = [future.result(timeout=30) for future in [pool.submit(refresh) for _ in range(32)]]
+        assert {answer.status_code for answer in answers} == {200}
+        successors = {answer.json()["refresh"] for answer in answers}
+        assert len(successors) == 1
+        assert first.refresh not in successors
+
+
+def test_of_many_clients_with_one_email_one_is_made(committed_world: World) -> None:
+    callers = [Caller.as_user(committed_world.users["sales"]) for _ in range(8)]
+    body = {"company_name": "Twin", "first_name": "A", "last_name": "B", "email": "twin@twin.example"}
+    with ThreadPoolExecutor(8) as pool:
+        create = [alone(lambda caller=caller: caller.post(API + "clients/", body)) for caller in callers]
+        answers = [future.result(timeout=30) for future in [pool.submit(one) for one in create]]
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+def test_a_contract_and_the_end_of_its_client_at_once_leave_one_of_them(committed_world: World) -> None:
+    manager = committed_world.users["management"]
+    for round_number in range(10):
+        with acting_as(Role.SUPERUSER):
+            client = make_client(f"Race {round_number}", committed_world.users["sales"])
+        path, body = f"{API}clients/{client.pk}/", {"name": "Last", "amount": "1.00", "payment_due": "2027-01-01"}
+        adder, remover = Caller.as_user(manager), Caller.as_user(manager)
+        with ThreadPoolExecutor(2) as pool:
+            adds = pool.submit(
+                alone(lambda: adder.post(path + "contracts/", body))
+            )  # noqa: B023  # awaited in the loop
+            removes = pool.submit(alone(lambda: remover.delete(path)))  # noqa: B023  # awaited in the loop
+            outcome = adds.result(timeout=20).status_code, removes.result(timeout=20).status_code
+        assert outcome in {(201, 409), (404, 204), (409, 204)}, outcome
