@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -40,7 +41,7 @@ def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator
     migrator.autocommit = False
     with migrator.cursor() as cursor, ThreadPoolExecutor() as pool:
         cursor.execute("UPDATE contracts_contract SET name = 'Renamed by the first' WHERE id = %s", [contract.pk])
-        second = pool.submit(alone(lambda: sales.patch(f"{API}contracts/{contract.pk}/", {"name": contract.name})))
+        second = pool.submit(alone(partial(sales.patch, f"{API}contracts/{contract.pk}/", {"name": contract.name})))
         wait_for_a_blocked_statement(cursor)
         migrator.commit()
         row = second.result(timeout=20).json()
@@ -50,9 +51,7 @@ def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator
 def test_of_many_exchanges_of_one_refresh_token_one_wins(committed_world: World) -> None:
     for _ in range(5):
         first = tokens.log_in(committed_world.users["sales"])
-        refresh = alone(
-            lambda: Caller().post(API + "users/refresh/", {"refresh": first.refresh})
-        )  # noqa: B023  # at once
+        refresh = alone(lambda: Caller().post(API + "users/refresh/", {"refresh": first.refresh}))
         with ThreadPoolExecutor(16) as pool:
             answers = [future.result(timeout=30) for future in [pool.submit(refresh) for _ in range(32)]]
         assert {answer.status_code for answer in answers} == {200}
@@ -65,7 +64,7 @@ def test_of_many_clients_with_one_email_one_is_made(committed_world: World) -> N
     callers = [Caller.as_user(committed_world.users["sales"]) for _ in range(8)]
     body = {"company_name": "Twin", "first_name": "A", "last_name": "B", "email": "twin@twin.example"}
     with ThreadPoolExecutor(8) as pool:
-        create = [alone(lambda caller=caller: caller.post(API + "clients/", body)) for caller in callers]
+        create = [alone(partial(caller.post, API + "clients/", body)) for caller in callers]
         answers = [future.result(timeout=30) for future in [pool.submit(one) for one in create]]
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
 
@@ -78,9 +77,7 @@ def test_a_contract_and_the_end_of_its_client_at_once_leave_one_of_them(committe
         path, body = f"{API}clients/{client.pk}/", {"name": "Last", "amount": "1.00", "payment_due": "2027-01-01"}
         adder, remover = Caller.as_user(manager), Caller.as_user(manager)
         with ThreadPoolExecutor(2) as pool:
-            adds = pool.submit(
-                alone(lambda: adder.post(path + "contracts/", body))
-            )  # noqa: B023  # awaited in the loop
-            removes = pool.submit(alone(lambda: remover.delete(path)))  # noqa: B023  # awaited in the loop
+            adds = pool.submit(alone(partial(adder.post, path + "contracts/", body)))
+            removes = pool.submit(alone(partial(remover.delete, path)))
             outcome = adds.result(timeout=20).status_code, removes.result(timeout=20).status_code
         assert outcome in {(201, 409), (404, 204), (409, 204)}, outcome
