@@ -26,6 +26,10 @@ def alone(action: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
+def exchange(refresh: str) -> Any:
+    return Caller().post(API + "users/refresh/", {"refresh": refresh})
+
+
 def wait_for_a_blocked_statement(cursor: Any) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -51,7 +55,7 @@ def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator
 def test_of_many_exchanges_of_one_refresh_token_one_wins(committed_world: World) -> None:
     for _ in range(5):
         first = tokens.log_in(committed_world.users["sales"])
-        refresh = alone(lambda: Caller().post(API + "users/refresh/", {"refresh": first.refresh}))
+        refresh = alone(partial(exchange, first.refresh))
         with ThreadPoolExecutor(16) as pool:
             answers = [future.result(timeout=30) for future in [pool.submit(refresh) for _ in range(32)]]
         assert {answer.status_code for answer in answers} == {200}
