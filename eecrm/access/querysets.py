@@ -40,10 +40,12 @@ def resource_of(model: type[Model]) -> str:
     return getattr(model._default_manager.all(), "resource", "")
 
 
+def owns(user: Caller, row: Any) -> bool:
+    queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
+    return queryset.owned_by(user).filter(pk=row.pk).exists()
+
+
 def is_within(user: Caller, action: str, row: Any) -> bool:
     """Whether this saved row is one on which the user may do the action: the question that the lists ask, for one."""
-    queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
-    scope = policy.rule(user, queryset.resource, action).scope
-    if scope is Scope.OWN:
-        return queryset.owned_by(user).filter(pk=row.pk).exists()
-    return scope is Scope.ALL
+    scope = policy.rule(user, resource_of(type(row)), action).scope
+    return owns(user, row) if scope is Scope.OWN else scope is Scope.ALL

@@ -11,7 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 from access import policy
 from access.permissions import Refused
 from access.policy import Scope
-from access.querysets import is_within
+from access.querysets import is_within, owns
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
 from api.renderers import JSONText
@@ -116,7 +116,7 @@ class ResourceViewSet(GenericViewSet):
     def _refuse_foreign_parent(self, parent: Model) -> None:
         """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""
         rule = policy.rule(self.request.user, self.resource, "create")
-        if rule.scope is Scope.OWN and not type(parent)._default_manager.owned_by(self.request.user).filter(pk=parent.pk).exists():  # type: ignore[attr-defined]
+        if rule.scope is Scope.OWN and not owns(self.request.user, parent):
             raise Refused(rule)
 
     def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:
