@@ -71,6 +71,7 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
     ("profile",      "retrieve", OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("profile",      "update",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
+    ("session",      "list",     OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("session",      "delete",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("admin_site",   "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("personal_data", "retrieve", OWN,    ALL,  ALL,    ALL,       NONE,   ALL),

@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
-        from accounts.models import PUBLIC_FIELDS, TokenSession, User
+        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, TokenSession, User
 
         everyone = tuple(database_role(role) for role in COLUMNS)
         managers = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
@@ -26,7 +26,7 @@ class AccountsConfig(AppConfig):
         for role in everyone:
             grants |= on_columns(role, "SELECT", User, *PUBLIC_FIELDS)
             grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", "email")
-            grants |= on_columns(role, "SELECT", TokenSession, "id", "user", "revoked_at")
+            grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS)
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at")
 
         # The admin site: its sessions outlive the transaction in which a role is entered.

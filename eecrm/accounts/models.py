@@ -15,6 +15,9 @@ from access.querysets import PolicyQuerySet, resource_of
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
 
+# What one may see of one's own logins: not the ids of their refresh tokens.
+SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent")
+
 
 class UserQuerySet(PolicyQuerySet["User"]):
     resource = "user"

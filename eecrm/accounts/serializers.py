@@ -19,6 +19,22 @@ class TokenPairSerializer(serializers.Serializer):
     refresh = serializers.CharField(read_only=True)
 
 
+class PasswordSerializer(StrictSerializer):
+    old_password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    new_password = serializers.CharField(max_length=1024, trim_whitespace=False)
+
+
+class TokenSessionSerializer(serializers.Serializer):
+    """A login on one device. `is_current` is the one that asks."""
+
+    id = serializers.UUIDField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    last_used_at = serializers.DateTimeField(source="rotated_at", read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+    user_agent = serializers.CharField(read_only=True)
+    is_current = serializers.BooleanField(read_only=True)
+
+
 class ProfileSerializer(ResourceSerializer):
     class Meta:
         model = User

@@ -1,26 +1,35 @@
 from typing import Any, cast
+from uuid import UUID
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import Q
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
+from access.database import leave
 from access.permissions import Public
 from accounts import tokens
-from accounts.models import User
+from accounts.models import SESSION_FIELDS, TokenSession, User
 from accounts.serializers import (
     ContactSerializer,
     LoginSerializer,
     MatrixSerializer,
+    PasswordSerializer,
     ProfileSerializer,
     RefreshSerializer,
     TokenPairSerializer,
+    TokenSessionSerializer,
 )
-from api.filters import filtered
+from accounts.tokens import Claims
+from api.filters import filtered, refuse_unknown
 from api.pagination import page
 from api.problems import from_exception
 
@@ -86,6 +95,72 @@ class LogoutViewSet(GenericViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         tokens.log_out(_account(request), serializer.validated_data["refresh"])
+        return Response(status=204)
+
+
+class LogoutAllViewSet(GenericViewSet):
+    """Log out on every device."""
+
+    resource = "session"
+    serializer_class = None
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Request) -> Response:
+        """End every login of one's account: all its tokens are refused from the next request on."""
+        _account(request).token_sessions.all().revoke()
+        return Response(status=204)
+
+
+class TokenSessionViewSet(GenericViewSet):
+    """One's own logins, by device."""
+
+    resource = "session"
+    queryset = TokenSession.objects.none()
+    serializer_class = TokenSessionSerializer
+
+    def get_queryset(self) -> Any:
+        return TokenSession.objects.open().filter(user=_account(self.request)).only(*SESSION_FIELDS)
+
+    def list(self, request: Request) -> Response:
+        """One's logins that are open, the newest first."""
+        refuse_unknown(request, ())
+        mine = (
+            self.get_queryset()
+            .order_by("-created_at", "id")
+            .annotate(is_current=Q(pk=cast(Claims, request.auth).session))
+        )
+        return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """End one of one's logins: the tokens of that device are refused from the next request on."""
+        if not self.get_queryset().filter(pk=pk).revoke():
+            raise Http404
+        return Response(status=204)
+
+
+class PasswordViewSet(GenericViewSet):
+    """One's own password."""
+
+    resource = "profile"
+    serializer_class = PasswordSerializer
+
+    @extend_schema(responses={204: None})
+    def update(self, request: Request) -> Response:
+        """Change one's own password. Every login of the account ends, this one too."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
+        leave()  # passwords are the login role's alone
+        user = User.objects.defer(None).get(pk=_account(request).pk)
+        if not user.check_password(old):
+            raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
+        try:
+            validate_password(new, user)
+        except DjangoValidationError as error:
+            raise ValidationError({"new_password": error.messages}) from None
+        user.set_password(new)
+        user.save(update_fields=["password"])  # a trigger ends the logins
         return Response(status=204)
 
 

@@ -7,11 +7,14 @@ from django.urls import include, path
 from accounts.views import (
     EffectiveMatrixViewSet,
     LoginViewSet,
+    LogoutAllViewSet,
     LogoutViewSet,
+    PasswordViewSet,
     ProfileViewSet,
     RefreshViewSet,
     SalesContactViewSet,
     SupportContactViewSet,
+    TokenSessionViewSet,
 )
 from api.catalogue import CatalogueViewSet, DocsView, SchemaView
 from api.health import live, ready
@@ -27,7 +30,11 @@ _api = [
     path("users/login/", LoginViewSet.as_view({"post": "create"}), name="login"),
     path("users/refresh/", RefreshViewSet.as_view({"post": "create"}), name="refresh"),
     path("users/logout/", LogoutViewSet.as_view({"post": "destroy"}), name="logout"),
+    path("users/logout-all/", LogoutAllViewSet.as_view({"post": "destroy"}), name="logout-all"),
     path("users/me/", ProfileViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="profile"),
+    path("users/me/password/", PasswordViewSet.as_view({"post": "update"}), name="password"),
+    path("users/me/sessions/", TokenSessionViewSet.as_view({"get": "list"}), name="session-list"),
+    path("users/me/sessions/<uuid:pk>/", TokenSessionViewSet.as_view({"delete": "destroy"}), name="session-detail"),
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
     path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),
     path("users/support-contacts/", SupportContactViewSet.as_view({"get": "list"}), name="support-contacts"),

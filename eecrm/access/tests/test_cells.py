@@ -191,6 +191,13 @@ def test_logout(resource: str, action: str, role: str, scope: str, world: World)
     assert ("own" if allowed(response, resource, action) else "none") == scope
 
 
+@cells("list", resources=("session",))
+def test_own_logins(resource: str, action: str, role: str, scope: str, caller: Any) -> None:
+    response = caller(NAMES[role]).get(API + "users/me/sessions/")
+    assert ("own" if allowed(response, resource, action) else "none") == scope
+    assert len(response.json()["results"]) == 1
+
+
 @cells("retrieve", resources=("personal_data",))
 def test_personal_data(resource: str, action: str, role: str, scope: str, world: World, caller: Any) -> None:
     row = caller(NAMES[role]).get(address(world.own_client)).json()

@@ -21,6 +21,10 @@ PUBLIC = {
 ITEM = {"GET", "PUT", "PATCH", "DELETE"}
 GUARDED = {
     "api/v1/users/logout/": {"POST"},
+    "api/v1/users/logout-all/": {"POST"},
+    "api/v1/users/me/password/": {"POST"},
+    "api/v1/users/me/sessions/": {"GET"},
+    "api/v1/users/me/sessions/<uuid:pk>/": {"DELETE"},
     "api/v1/users/me/": {"GET", "PATCH"},
     "api/v1/users/me/permissions/": {"GET"},
     "api/v1/users/sales-contacts/": {"GET"},
@@ -51,7 +55,8 @@ def test_every_route_and_method_is_listed() -> None:
 def filled(path: str, world: World) -> str:
     event = "events/<id:pk>" in path
     return "/" + (
-        path.replace("<id:client>", str(world.own_client.pk))
+        path.replace("<uuid:pk>", "0f8fad5b-d9cb-469f-a165-70867728950e")
+        .replace("<id:client>", str(world.own_client.pk))
         .replace("<id:contract>", str(world.own_signed.pk))
         .replace(
             "<id:pk>",

@@ -24,7 +24,10 @@ def test_the_document_describes_every_route_and_method(document: dict[str, Any])
     expected = {
         (
             "/"
-            + path.replace("<id:pk>", "{id}").replace("<id:client>", "{client}").replace("<id:contract>", "{contract}"),
+            + path.replace("<id:pk>", "{id}")
+            .replace("<uuid:pk>", "{id}")
+            .replace("<id:client>", "{client}")
+            .replace("<id:contract>", "{contract}"),
             method,
         )
         for path, methods in (PUBLIC | GUARDED).items()

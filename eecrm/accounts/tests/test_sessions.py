@@ -1,0 +1,112 @@
+"""One's own logins and password, and nobody else's."""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import tokens
+from accounts.models import TokenSession
+from conftest import API, PASSWORD, Caller, World
+
+ME, SESSIONS, NEW_PASSWORD = API + "users/me/", API + "users/me/sessions/", API + "users/me/password/"
+GOOD = "a different long phrase"
+
+
+def log_in(world: World, name: str, agent: str = "") -> Caller:
+    return Caller(HTTP_AUTHORIZATION=f"Bearer {tokens.log_in(world.users[name], user_agent=agent).access}")
+
+
+def test_one_sees_ones_own_open_logins_by_device(world: World) -> None:
+    phone, laptop = log_in(world, "sales", "Phone"), log_in(world, "sales", "Laptop")
+    log_in(world, "support", "Somebody else's")
+    page = laptop.get(SESSIONS).json()
+    assert [(row["user_agent"], row["is_current"]) for row in page["results"]] == [("Laptop", True), ("Phone", False)]
+    assert set(page["results"][0]) == {"id", "created_at", "last_used_at", "expires_at", "user_agent", "is_current"}
+    assert [row["is_current"] for row in phone.get(SESSIONS).json()["results"]] == [False, True]
+    assert phone.get(SESSIONS + "?bogus=1").status_code == 400
+
+
+def test_one_ends_one_of_ones_own_logins(world: World) -> None:
+    phone, laptop = log_in(world, "sales", "Phone"), log_in(world, "sales", "Laptop")
+    lost = next(row["id"] for row in laptop.get(SESSIONS).json()["results"] if row["user_agent"] == "Phone")
+    assert laptop.delete(f"{SESSIONS}{lost}/").status_code == 204
+    assert phone.get(ME).status_code == 401
+    assert laptop.get(ME).status_code == 200
+    assert [row["user_agent"] for row in laptop.get(SESSIONS).json()["results"]] == ["Laptop"]
+    assert laptop.delete(f"{SESSIONS}{lost}/").status_code == 404
+
+
+def test_nobody_ends_a_login_of_somebody_else(world: World, superuser: Caller) -> None:
+    phone = log_in(world, "sales", "Phone")
+    theirs = phone.get(SESSIONS).json()["results"][0]["id"]
+    assert superuser.delete(f"{SESSIONS}{theirs}/").status_code == 404
+    assert phone.get(ME).status_code == 200
+
+
+def test_logging_out_everywhere_ends_every_login_of_the_account_and_no_other(world: World, support: Caller) -> None:
+    phone, laptop = log_in(world, "sales"), log_in(world, "sales")
+    assert laptop.post(API + "users/logout-all/").status_code == 204
+    for person in (phone, laptop):
+        assert person.get(ME).status_code == 401
+    assert support.get(ME).status_code == 200
+
+
+def test_a_new_password_ends_every_login_and_works_from_then_on(
+    world: World, anonymous: Caller, support: Caller
+) -> None:
+    phone, laptop = log_in(world, "sales"), log_in(world, "sales")
+    assert laptop.post(NEW_PASSWORD, {"old_password": PASSWORD, "new_password": GOOD}).status_code == 204
+    for person in (phone, laptop):
+        assert person.get(ME).status_code == 401
+    assert support.get(ME).status_code == 200
+    login = {"username": "sales", "password": GOOD}
+    assert anonymous.post(API + "users/login/", login).status_code == 200
+    assert anonymous.post(API + "users/login/", login | {"password": PASSWORD}).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["sales", "support", "management", "auditor", "partner", "superuser"])
+def test_every_role_may_change_its_password(name: str, world: World, caller: Any) -> None:
+    assert caller(name).post(NEW_PASSWORD, {"old_password": PASSWORD, "new_password": GOOD}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pointer"),
+    [
+        ("not the old one", GOOD, "#/old_password"),
+        (PASSWORD, "short", "#/new_password"),
+        (PASSWORD, "sales@epic.example", "#/new_password"),
+        (PASSWORD, "password1234", "#/new_password"),
+        (PASSWORD, "735190846201735", "#/new_password"),
+        (PASSWORD, "x" * 1025, "#/new_password"),
+        ("x" * 1025, GOOD, "#/old_password"),
+        (None, GOOD, "#/old_password"),
+        (PASSWORD, ["x"], "#/new_password"),
+    ],
+)
+def test_a_password_that_will_not_do_changes_nothing(
+    old: Any, new: Any, pointer: str, world: World, anonymous: Caller
+) -> None:
+    sales = log_in(world, "sales")
+    response = sales.post(NEW_PASSWORD, {"old_password": old, "new_password": new})
+    assert response.status_code == 400
+    assert {error["pointer"] for error in response.json()["errors"]} == {pointer}
+    assert sales.get(ME).status_code == 200
+    assert anonymous.post(API + "users/login/", {"username": "sales", "password": PASSWORD}).status_code == 200
+
+
+def test_edge_spaces_of_a_password_are_kept(world: World, anonymous: Caller) -> None:
+    spaced = f"  {GOOD} "
+    assert (
+        log_in(world, "sales").post(NEW_PASSWORD, {"old_password": PASSWORD, "new_password": spaced}).status_code == 204
+    )
+    assert anonymous.post(API + "users/login/", {"username": "sales", "password": GOOD}).status_code == 401
+    assert anonymous.post(API + "users/login/", {"username": "sales", "password": spaced}).status_code == 200
+
+
+def test_the_ids_of_refresh_tokens_are_the_login_roles_alone(world: World) -> None:
+    tokens.log_in(world.users["sales"])
+    with pytest.raises(DatabaseError, match="permission denied"), acting_as(Role.SUPERUSER):
+        list(TokenSession.objects.values_list("refresh_jti", flat=True))
