@@ -4,10 +4,12 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
+from access.refusals import refusal_of
 from api import problems
 
 log = logging.getLogger("eecrm.request")
@@ -65,4 +67,13 @@ class ProblemMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return None if problems.is_admin_page(request) else problems.from_exception(request, error)
+        if not problems.is_admin_page(request):
+            return problems.from_exception(request, error)
+        refusal = refusal_of(error)
+        if refusal is None or refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return None
+        return HttpResponse(
+            f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
+            status=503,
+            headers={"Retry-After": "1"},
+        )

@@ -256,16 +256,16 @@ def test_a_rule_of_the_database_is_told_on_the_page(world: World, visit: Any) ->
     assert b"Turn the prospect into a client before making its contract." in page.content
 
 
-def test_an_outage_is_no_sentence_on_a_page(world: World, visit: Any) -> None:
+def test_an_outage_is_a_503_page(world: World, visit: Any) -> None:
     def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
         if "clients_client" in sql:
             raise OperationalError("server closed the connection")
         return execute(sql, params, *rest)
 
-    browser = visit("management")
-    browser.raise_request_exception = False
     with connection.execute_wrapper(fail):
-        assert browser.get(ADMIN + "clients/client/").status_code == 500
+        page = visit("management").get(ADMIN + "clients/client/")
+    assert (page.status_code, page["Retry-After"]) == (503, "1")
+    assert b"The database can't be reached" in page.content
 
 
 @pytest.mark.parametrize("chosen", ["abc", "", "99999999999999999999", "\x00", "1;DROP TABLE"])
