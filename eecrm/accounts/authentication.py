@@ -1,6 +1,6 @@
 """Who is calling: one SQL statement finds the login and its user, and enters the user's role in PostgreSQL."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -35,6 +35,11 @@ def enter(claims: Claims) -> User | None:
         cursor.execute(_ENTER, [claims.session, claims.user])
         row = cursor.fetchone()
     return User.from_db(connection.alias, _FIELDS, row[: len(_FIELDS)]) if row else None
+
+
+def account_of(request: Request) -> User:
+    """The caller of a view that PolicyPermission guards: nobody anonymous gets there."""
+    return cast(User, request.user)
 
 
 class SessionTokenAuthentication(BaseAuthentication):

@@ -1,167 +1,17 @@
-from typing import Any, cast
-from uuid import UUID
+"""One's own profile and permissions, and the people one may assign."""
 
-from django.contrib.auth import authenticate
-from django.contrib.auth.models import update_last_login
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Q
-from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from access.database import leave
-from access.permissions import Public
-from accounts import tokens
-from accounts.models import SESSION_FIELDS, TokenSession, User
-from accounts.serializers import (
-    ContactSerializer,
-    LoginSerializer,
-    MatrixSerializer,
-    PasswordSerializer,
-    ProfileSerializer,
-    RefreshSerializer,
-    TokenPairSerializer,
-    TokenSessionSerializer,
-)
-from accounts.tokens import Claims
-from api.filters import filtered, refuse_unknown
+from accounts.authentication import account_of
+from accounts.models import User
+from accounts.serializers import ContactSerializer, MatrixSerializer, ProfileSerializer
+from api.filters import filtered
 from api.pagination import page
-from api.problems import from_exception
-
-
-def _account(request: Request) -> User:
-    """The caller of a view that PolicyPermission guards: nobody anonymous gets there."""
-    return cast(User, request.user)
-
-
-class _PublicTokenViewSet(GenericViewSet):
-    authentication_classes: list[Any] = []
-    permission_classes = [Public]
-
-    def get_authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
-
-
-class LoginViewSet(_PublicTokenViewSet):
-    """Log in."""
-
-    serializer_class = LoginSerializer
-
-    @extend_schema(responses=TokenPairSerializer)
-    def create(self, request: Request) -> Response:
-        """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days)."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        user = authenticate(request._request, **serializer.validated_data)
-        if not isinstance(user, User):
-            raise AuthenticationFailed("No active account has this username and password.", code="login_failed")
-        update_last_login(User, user)
-        return Response(tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""))._asdict())
-
-
-class RefreshViewSet(_PublicTokenViewSet):
-    """Exchange a refresh token."""
-
-    serializer_class = RefreshSerializer
-
-    @extend_schema(responses=TokenPairSerializer)
-    def create(self, request: Request) -> Any:
-        """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        pair = tokens.refresh(serializer.validated_data["refresh"])
-        if pair is None:
-            # Answered, not raised: an exception would roll back the end of the login.
-            refusal = tokens.InvalidToken()
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]
-            return from_exception(request._request, refusal)
-        return Response(pair._asdict())
-
-
-class LogoutViewSet(GenericViewSet):
-    """Log out on this device."""
-
-    resource = "session"
-    serializer_class = RefreshSerializer
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request) -> Response:
-        """End the login that a refresh token belongs to: its access tokens are refused from the next request on."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        tokens.log_out(_account(request), serializer.validated_data["refresh"])
-        return Response(status=204)
-
-
-class LogoutAllViewSet(GenericViewSet):
-    """Log out on every device."""
-
-    resource = "session"
-    serializer_class = None
-
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Request) -> Response:
-        """End every login of one's account: all its tokens are refused from the next request on."""
-        _account(request).token_sessions.all().revoke()
-        return Response(status=204)
-
-
-class TokenSessionViewSet(GenericViewSet):
-    """One's own logins, by device."""
-
-    resource = "session"
-    queryset = TokenSession.objects.none()
-    serializer_class = TokenSessionSerializer
-
-    def get_queryset(self) -> Any:
-        return TokenSession.objects.open().filter(user=_account(self.request)).only(*SESSION_FIELDS)
-
-    def list(self, request: Request) -> Response:
-        """One's logins that are open, the newest first."""
-        refuse_unknown(request, ())
-        mine = (
-            self.get_queryset()
-            .order_by("-created_at", "id")
-            .annotate(is_current=Q(pk=cast(Claims, request.auth).session))
-        )
-        return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: UUID) -> Response:
-        """End one of one's logins: the tokens of that device are refused from the next request on."""
-        if not self.get_queryset().filter(pk=pk).revoke():
-            raise Http404
-        return Response(status=204)
-
-
-class PasswordViewSet(GenericViewSet):
-    """One's own password."""
-
-    resource = "profile"
-    serializer_class = PasswordSerializer
-
-    @extend_schema(responses={204: None})
-    def update(self, request: Request) -> Response:
-        """Change one's own password. Every login of the account ends, this one too."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
-        leave()  # passwords are the login role's alone
-        user = User.objects.defer(None).get(pk=_account(request).pk)
-        if not user.check_password(old):
-            raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
-        try:
-            validate_password(new, user)
-        except DjangoValidationError as error:
-            raise ValidationError({"new_password": error.messages}) from None
-        user.set_password(new)
-        user.save(update_fields=["password"])  # a trigger ends the logins
-        return Response(status=204)
 
 
 class ProfileViewSet(GenericViewSet):
@@ -171,14 +21,14 @@ class ProfileViewSet(GenericViewSet):
     serializer_class = ProfileSerializer
 
     def retrieve(self, request: Request) -> Response:
-        return Response(self._representation(_account(request)))
+        return Response(self._representation(account_of(request)))
 
     def partial_update(self, request: Request) -> Response:
         """Change one's own names and email address; nothing else can be changed here."""
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
-        return Response(self._representation(_account(request)))
+        return Response(self._representation(account_of(request)))
 
     def _representation(self, user: User) -> dict[str, Any]:
         return {name: getattr(user, name) for name in ProfileSerializer.Meta.fields}

@@ -4,18 +4,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.views import (
-    EffectiveMatrixViewSet,
+from accounts.login_views import (
     LoginViewSet,
     LogoutAllViewSet,
     LogoutViewSet,
     PasswordViewSet,
-    ProfileViewSet,
     RefreshViewSet,
-    SalesContactViewSet,
-    SupportContactViewSet,
     TokenSessionViewSet,
 )
+from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
 from api.catalogue import CatalogueViewSet, DocsView, SchemaView
 from api.health import live, ready
 from api.routes import resource_routes
