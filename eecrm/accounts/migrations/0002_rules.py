@@ -2,7 +2,7 @@ from django.db import migrations
 
 from access.rules import immediate_foreign_keys, refuse_function, rules
 
-SUPERUSERS = """
+ACCOUNT_RULES = """
 BEGIN
     -- No role is entered while somebody logs in; the login role's grants reach the login's own columns only.
     IF current_setting('role') = 'none' THEN
@@ -16,6 +16,15 @@ BEGIN
             PERFORM refuse('user_not_oneself', 'Nobody deletes their own account.');
         ELSIF NEW.role <> OLD.role OR NEW.is_superuser <> OLD.is_superuser OR NEW.is_active <> OLD.is_active THEN
             PERFORM refuse('user_not_oneself', 'Nobody changes their own role, status or activity.');
+        END IF;
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
+       AND (TG_OP = 'DELETE' OR NEW.role <> 'management' OR NOT NEW.is_active) THEN
+        -- Two managers who demote each other at the same moment take turns; the second one then looks anew.
+        PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
+        IF NOT EXISTS (SELECT FROM accounts_user
+                        WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN
+            PERFORM refuse('user_last_manager', 'The last active manager stays: make somebody else a manager first.');
         END IF;
     END IF;
     RETURN COALESCE(NEW, OLD);
@@ -38,7 +47,7 @@ class Migration(migrations.Migration):
 
     operations = [
         refuse_function(),
-        rules("account_rules", table="accounts_user", when="BEFORE INSERT OR UPDATE OR DELETE", body=SUPERUSERS),
+        rules("account_rules", table="accounts_user", when="BEFORE INSERT OR UPDATE OR DELETE", body=ACCOUNT_RULES),
         rules("account_ends_sessions", table="accounts_user", when="AFTER UPDATE", body=END_SESSIONS),
         # Logins go with their account; what an account did in the admin site stays on record, and so does the account.
         immediate_foreign_keys(

@@ -166,6 +166,24 @@ def test_nobody_changes_their_own_role_or_activity(world: World, visit: Any) -> 
         assert User.objects.filter(username=name).exists()
 
 
+def test_the_last_active_manager_stays(world: World, visit: Any) -> None:
+    first, second = world.users["management"], world.users["other_management"]
+    assert visit("superuser").post(f"{USERS}{second.pk}/change/", form_of(second, role="sales")).status_code == 302
+    assert stored("other_management").role == "sales"
+    inactive = form_of(first)
+    del inactive["is_active"]
+    for page, form in (
+        (f"{USERS}{first.pk}/change/", form_of(first, role="sales")),
+        (f"{USERS}{first.pk}/change/", inactive),
+        (f"{USERS}{first.pk}/delete/", {"post": "yes"}),
+        (USERS, {"action": "delete_selected", "_selected_action": [first.pk], "post": "yes"}),
+    ):
+        answer = visit("superuser").post(page, form, follow=True)
+        assert b"The last active manager stays: make somebody else a manager first." in answer.content, page
+        assert (stored("management").role, stored("management").is_active) == ("management", True)
+    assert visit("superuser").post(f"{USERS}{first.pk}/change/", form_of(first, last_name="New")).status_code == 302
+
+
 def test_superusers_are_the_superusers_matter(world: World, visit: Any) -> None:
     boss = world.users["superuser"]
     manager = visit("management")

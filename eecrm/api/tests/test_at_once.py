@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from access.database import acting_as
 from access.policy import Role
 from accounts import tokens
+from accounts.models import User
 from conftest import API, Caller, World, make_client
 
 
@@ -71,6 +72,27 @@ def test_of_many_clients_with_one_email_one_is_made(committed_world: World) -> N
         create = [alone(partial(caller.post, API + "clients/", body)) for caller in callers]
         answers = [future.result(timeout=30) for future in [pool.submit(one) for one in create]]
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+def demote(user: User) -> bool:
+    try:
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(pk=user.pk).update(role=Role.SALES)
+    except IntegrityError:
+        return False
+    return True
+
+
+def test_of_two_last_managers_demoted_at_once_one_stays(committed_world: World) -> None:
+    managers = [committed_world.users[name] for name in ("management", "other_management")]
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as pool:
+            done = [
+                future.result(timeout=20) for future in [pool.submit(alone(partial(demote, one))) for one in managers]
+            ]
+        assert sorted(done) == [False, True]
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(pk__in=[one.pk for one in managers]).update(role=Role.MANAGEMENT)
 
 
 def test_a_contract_and_the_end_of_its_client_at_once_leave_one_of_them(committed_world: World) -> None:
