@@ -161,6 +161,7 @@ def test_nobody_changes_their_own_role_or_activity(world: World, visit: Any) -> 
         visit(name).post(f"{USERS}{user.pk}/change/", form)
         after = stored(name)
         assert (after.role, after.is_active, after.is_superuser) == (user.role, True, user.is_superuser)
+        assert b'name="role"' not in visit(name).get(f"{USERS}{user.pk}/change/").content
         assert visit(name).post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
         visit(name).post(USERS, {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"})
         assert User.objects.filter(username=name).exists()

@@ -1,3 +1,5 @@
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,6 +134,17 @@ def test_an_unknown_parameter_lists_the_known_ones(world: World, sales: Caller) 
         "count",
     ):
         assert known in detail
+
+
+@pytest.mark.parametrize(
+    "position",
+    [[False, "a\0b", 1], [False, "a", -1], [False, "a", 2**63], [False, "a", 1.5], [False, "a", True], [False, 5, "x"], [False, None, 1],
+     [False, ["a"], 1], [False, "a" * 300, 1], ["no", "a", 1], [False, "a"], [False, "a", 1, 2], {"a": 1}, "a", 1, None],
+)  # fmt: skip
+def test_a_forged_cursor_is_refused(position: Any, world: World, sales: Caller) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+    response = sales.get(f"{LIST}?ordering=company_name&cursor={cursor}")
+    assert response.json()["errors"][0]["pointer"] == "?cursor", response.content
 
 
 def test_a_cursor_of_another_ordering_is_refused(many: list[int], sales: Caller) -> None:

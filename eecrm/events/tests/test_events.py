@@ -131,6 +131,14 @@ def test_what_an_event_cannot_be_is_named(field: str, value: Any, address: str, 
     assert response.json()["errors"][0]["pointer"] == f"#/{field}"
 
 
+@pytest.mark.parametrize("field", ["name", "attendees", "starts_at", "support_contact_id", "notes"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "0.1e-9999"])
+def test_a_number_that_no_machine_holds_is_refused(field: str, number: str, address: str, management: Caller) -> None:
+    response = management.generic("PATCH", address, f'{{"{field}": {number}}}', content_type="application/json")
+    assert response.status_code in (200, 400), response.content
+    assert "inf" not in management.get(address).json()["name"]
+
+
 def test_times_of_any_zone_are_answered_in_utc(address: str, support: Caller) -> None:
     row = support.patch(
         address, {"starts_at": "2027-03-28T02:30:00+05:30", "ends_at": "2027-03-28T02:30:00+05:30"}
