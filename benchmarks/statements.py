@@ -7,6 +7,7 @@ import stage  # noqa: F401  makes the project importable
 
 django.setup()
 
+# The models have to be loaded before these can be.
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 chdir = str(ROOT / "eecrm")
 sys.path.insert(0, chdir)  # gunicorn does that too, but only after it has read this file.
 
-from config.environment import env  # noqa: E402
+from config.environment import env  # noqa: E402  # only now is it on the path
 
 wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{env('PORT', default=8000, cast=int)}"

@@ -41,7 +41,7 @@ class _RoleEnds:
     """Ends the caller's database role with each request, as the end of the transaction does in production."""
 
     def request(self, **kwargs: Any) -> Any:
-        response = super().request(**kwargs)  # type: ignore[misc]
+        response = super().request(**kwargs)  # type: ignore[misc]  # a mixin
         if connection.in_atomic_block:
             # A refusal of a view without a transaction would roll back the test's own.
             connection.needs_rollback = False

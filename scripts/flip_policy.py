@@ -19,11 +19,11 @@ LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_
 sys.path.insert(0, str(ROOT / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402
+import django  # noqa: E402  # these need the path and the settings above
 
 django.setup()
 
-import pytest  # noqa: E402
+import pytest  # noqa: E402  # and these the loaded apps
 from tqdm import tqdm  # noqa: E402
 
 from access import policy  # noqa: E402

@@ -35,7 +35,7 @@ class EpicEventsAdminSite(admin.AdminSite):
         def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
             if self.has_permission(request):
-                enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]
+                enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             try:
                 with transaction.atomic():
                     response = guarded(request, *args, **kwargs)

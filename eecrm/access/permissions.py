@@ -50,7 +50,7 @@ class PolicyPermission(BasePermission):
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets have objects here
         if not is_within(request.user, action, obj):
-            raise Refused(policy.rule(request.user, view.resource, action))  # type: ignore[attr-defined]
+            raise Refused(policy.rule(request.user, view.resource, action))  # type: ignore[attr-defined]  # as above
         return True
 
 

@@ -71,7 +71,7 @@ class RefreshViewSet(_PublicTokenViewSet):
         if pair is None:
             # Answered, not raised: an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF sets it
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
 

@@ -31,9 +31,9 @@ class RequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         given = request.headers.get("X-Request-ID", "")
-        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]
+        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         response = self.get_response(request)
-        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
         response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
         if request.path_info.startswith("/api/"):
@@ -47,7 +47,7 @@ class RequestMiddleware:
         log.info(
             "request",
             extra={
-                "request_id": request.request_id,  # type: ignore[attr-defined]
+                "request_id": request.request_id,  # type: ignore[attr-defined]  # set above
                 "method": request.method,
                 "route": match.route if match else None,
                 "status": response.status_code,

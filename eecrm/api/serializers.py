@@ -104,7 +104,8 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
 def differs(row: Model, name: str, value: Any) -> bool:
     """Whether a field would change. Keys are compared, not related rows, which the caller may not even read."""
-    return getattr(row, row._meta.get_field(name).attname) != getattr(value, "pk", value)  # type: ignore[union-attr]
+    field: Any = row._meta.get_field(name)
+    return getattr(row, field.attname) != getattr(value, "pk", value)
 
 
 @cache

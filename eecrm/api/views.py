@@ -100,7 +100,7 @@ class ResourceViewSet(GenericViewSet):
             step.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[step.keyword]
             for step in outer
         }
-        rows = nearest.model._default_manager.visible_to(self.request.user)  # type: ignore[attr-defined]
+        rows = nearest.model._default_manager.visible_to(self.request.user)  # type: ignore[attr-defined]  # a noun's manager
         if (parent := rows.filter(pk=self.kwargs[nearest.keyword], **above).first()) is None:
             raise Http404
         return parent
@@ -111,6 +111,7 @@ class ResourceViewSet(GenericViewSet):
         locked = super().get_queryset().select_related(None).select_for_update().filter(pk=row.pk).first()
         if locked is None:
             raise Http404
+        self.check_object_permissions(self.request, locked)  # it may have been given away while this request waited
         return locked
 
     def _refuse_foreign_parent(self, parent: Model) -> None:

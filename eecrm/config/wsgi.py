@@ -7,6 +7,10 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-from access.database import refuse_privileged_role  # noqa: E402  # needs the loaded apps
+from django.core.management.base import BaseCommand  # noqa: E402  # needs the loaded apps, as the next one does
 
+from access.database import refuse_privileged_role  # noqa: E402
+
+# Django checks before its commands, but not before it serves.
+BaseCommand().check()
 refuse_privileged_role()

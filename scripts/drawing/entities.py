@@ -82,7 +82,7 @@ def _unique_fields(model: type[Model]) -> set[str]:
 
 
 def _names_in(expression: object) -> list[str]:
-    return [part.name for part in expression.flatten() if hasattr(part, "name")]  # type: ignore[attr-defined]
+    return [part.name for part in expression.flatten() if hasattr(part, "name")]  # type: ignore[attr-defined]  # columns have one
 
 
 def _column(field: Field, *, is_unique: bool) -> Column:

@@ -30,7 +30,7 @@ def run(sql: str, role: str = "", user_id: int | None = None) -> Any:
                 cursor.execute("SELECT set_config('role', 'none', true), set_config('eecrm.user_id', '', true)")
                 return rows
     except DatabaseError as error:
-        diagnosis = error.__cause__.diag  # type: ignore[union-attr]
+        diagnosis = error.__cause__.diag  # type: ignore[union-attr]  # always psycopg2's
         return diagnosis.constraint_name if diagnosis.sqlstate in ("23514", "23503", "23505") else diagnosis.sqlstate
 
 

@@ -27,6 +27,19 @@ def alone(action: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
+def test_an_event_that_is_given_away_meanwhile_is_no_longer_ones_own(committed_world: World, migrator: Any) -> None:
+    event, support = committed_world.own_event, Caller.as_user(committed_world.users["support"])
+    migrator.autocommit = False
+    with migrator.cursor() as cursor, ThreadPoolExecutor() as pool:
+        successor = committed_world.users["other_support"].pk
+        cursor.execute("UPDATE events_event SET support_contact_id = %s WHERE id = %s", [successor, event.pk])
+        deletes = pool.submit(alone(partial(support.delete, f"{API}events/{event.pk}/")))
+        wait_for_a_blocked_statement(cursor)
+        migrator.commit()
+        answer = deletes.result(timeout=20)
+    assert (answer.status_code, answer.json()["rule"]) == (403, "event.delete.support.own")
+
+
 def exchange(refresh: str) -> Any:
     return Caller().post(API + "users/refresh/", {"refresh": refresh})
 

@@ -66,6 +66,16 @@ def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:
     assert "let scripts/run generate it" in result.stderr
 
 
+@pytest.mark.parametrize(("urls", "starts"), [("config.urls", True), ("config.tests.forgotten_urls", False)])
+def test_the_server_does_not_start_with_a_route_that_the_policy_does_not_know(urls: str, starts: bool) -> None:
+    code = f"import config.settings as settings; settings.ROOT_URLCONF = {urls!r}; import config.wsgi"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
+    )
+    assert (result.returncode == 0) == starts, result.stderr
+    assert ("The route /forgotten/ does list on no resource" in result.stderr) != starts
+
+
 def test_every_variable_that_is_read_is_in_the_sample() -> None:
     sample = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
     read: set[str] = set()
