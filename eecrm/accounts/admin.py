@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from django.db.models import PROTECT, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
+from django_otp.plugins.otp_static.admin import StaticDevice
+from django_otp.plugins.otp_totp.admin import TOTPDevice
 
 from access import policy
 from access.admin import PolicyModelAdmin
@@ -18,6 +20,8 @@ from access.policy import Scope
 from accounts.models import User
 
 admin.site.unregister(Group)  # roles decide here; groups would be a second truth
+# Second factors are their owners' alone: no page shows anybody's secret.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class NewAccountForm(AdminUserCreationForm):

@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
-        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, TokenSession, User
+        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, Cover, Mail, TokenSession, User
 
         everyone = tuple(database_role(role) for role in COLUMNS)
         managers = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
@@ -19,7 +19,15 @@ class AccountsConfig(AppConfig):
 
         # Logging in: before it nobody's role is known, so that the login role does it.
         grants = on_tables((LOGIN_ROLE,), "SELECT", User._meta.db_table, "django_migrations")
-        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE", sessions)
+        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE", sessions, Mail._meta.db_table)
+        grants |= on_tables(
+            (LOGIN_ROLE,),
+            "SELECT",
+            "accounts_externalidentity",
+            "accounts_user_groups",
+            "auth_group",
+            Cover._meta.db_table,
+        )
         # A login notes its time, and stores the password anew where the hasher has become stronger.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
 
@@ -42,4 +50,5 @@ class AccountsConfig(AppConfig):
             "django_admin_log",
         )
         grants |= on_tables(managers, "INSERT", "django_admin_log")
+        grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
         return grants

@@ -19,6 +19,10 @@ _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _
 # Role and activity are read anew for each request: nothing in a token is believed but whose it is.
 _ENTER = f"""
     SELECT {", ".join(f"account.{field}" for field in _FIELDS)},
+           ARRAY(SELECT auth_group.name FROM accounts_user_groups
+                   JOIN auth_group ON auth_group.id = group_id WHERE user_id = account.id) AS group_names,
+           ARRAY(SELECT colleague_id FROM accounts_cover
+                  WHERE substitute_id = account.id AND starts_at <= now() AND ends_at > now()) AS covered_ids,
            set_config('role', '{ROLE_PREFIX}' ||
                CASE WHEN account.is_superuser THEN '{Role.SUPERUSER.value}' ELSE account.role END, true),
            set_config('eecrm.user_id', account.id::text, true)
@@ -34,7 +38,12 @@ def enter(claims: Claims) -> User | None:
     with connection.cursor() as cursor:
         cursor.execute(_ENTER, [claims.session, claims.user])
         row = cursor.fetchone()
-    return User.from_db(connection.alias, _FIELDS, row[: len(_FIELDS)]) if row else None
+    if row is None:
+        return None
+    user: User = User.from_db(connection.alias, _FIELDS, row[: len(_FIELDS)])
+    group_names, covered_ids = row[len(_FIELDS) : len(_FIELDS) + 2]
+    user.group_names, user.covered_ids = frozenset(group_names), tuple(covered_ids)
+    return user
 
 
 def account_of(request: Request) -> User:

@@ -32,6 +32,7 @@ class TokenSessionSerializer(serializers.Serializer):
     last_used_at = serializers.DateTimeField(source="rotated_at", read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
     user_agent = serializers.CharField(read_only=True)
+    address = serializers.IPAddressField(read_only=True, allow_null=True)
     is_current = serializers.BooleanField(read_only=True)
 
 

@@ -79,7 +79,7 @@ def _pair(session: TokenSession) -> Pair:
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
-def log_in(user: User, *, user_agent: str = "") -> Pair:
+def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
     """A new login, and its first tokens."""
     now = timezone.now()
     session = TokenSession.objects.create(
@@ -90,11 +90,12 @@ def log_in(user: User, *, user_agent: str = "") -> Pair:
         created_at=now,
         expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
         user_agent=user_agent[:200],
+        address=address,
     )
     return _pair(session)
 
 
-def refresh(text: str) -> Pair | None:
+def refresh(text: str, *, address: str | None = None) -> Pair | None:
     """Exchange a refresh token; None, and the login is over, where it had been exchanged before.
 
     One UPDATE is the race: of any number of requests with one token, one rotates it. The others, and a phone that lost
@@ -111,6 +112,7 @@ def refresh(text: str) -> Pair | None:
             previous_jti=claims.jti,
             refresh_jti=uuid4(),
             rotated_at=now,
+            address=address,
             expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + OLDEST),
         )
         session = mine.first()

@@ -51,7 +51,12 @@ class Migration(migrations.Migration):
         rules("account_ends_sessions", table="accounts_user", when="AFTER UPDATE", body=END_SESSIONS),
         # Logins go with their account; what an account did in the admin site stays on record, and so does the account.
         immediate_foreign_keys(
-            "accounts_tokensession", "accounts_user_groups", "accounts_user_user_permissions", cascade=True
+            "accounts_tokensession",
+            "accounts_externalidentity",
+            "accounts_mail",
+            "accounts_user_groups",
+            "accounts_user_user_permissions",
+            cascade=True,
         ),
         immediate_foreign_keys("django_admin_log"),
     ]

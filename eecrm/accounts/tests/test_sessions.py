@@ -24,7 +24,15 @@ def test_one_sees_ones_own_open_logins_by_device(world: World) -> None:
     log_in(world, "support", "Somebody else's")
     page = laptop.get(SESSIONS).json()
     assert [(row["user_agent"], row["is_current"]) for row in page["results"]] == [("Laptop", True), ("Phone", False)]
-    assert set(page["results"][0]) == {"id", "created_at", "last_used_at", "expires_at", "user_agent", "is_current"}
+    assert set(page["results"][0]) == {
+        "id",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "user_agent",
+        "address",
+        "is_current",
+    }
     assert [row["is_current"] for row in phone.get(SESSIONS).json()["results"]] == [False, True]
     assert phone.get(SESSIONS + "?bogus=1").status_code == 400
 

@@ -1,5 +1,7 @@
-"""People and their logins."""
+"""People: the accounts that log in, and what the policy must know of each."""
 
+import unicodedata
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.apps import apps
@@ -7,7 +9,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce, Concat, Now, NullIf, Trim
+from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
+from phonenumber_field.modelfields import PhoneNumberField
 
 from access.policy import NONE, Caller, Role, rule, scope_of
 from access.querysets import PolicyQuerySet, resource_of
@@ -15,8 +18,17 @@ from access.querysets import PolicyQuerySet, resource_of
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
 
-# What one may see of one's own logins: not the ids of their refresh tokens.
-SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent")
+
+def normalise_username(text: str) -> str:
+    """The one spelling of a username: NFKC, lowercase, without characters that nobody sees (UAX 31, UTS 39).
+
+    So that nobody is taken for somebody else, and no limit of logins is slipped past by spelling a name anew.
+    """
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) not in _UNSEEN)
+    return unicodedata.normalize("NFKC", seen.casefold()).strip()
+
+
+_UNSEEN = ("Cc", "Cf", "Co", "Cn")
 
 
 class UserQuerySet(PolicyQuerySet["User"]):
@@ -48,6 +60,9 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def get_queryset(self) -> UserQuerySet:
         return super().get_queryset().defer(*User.secret_fields)
 
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username=normalise_username(username or ""))
+
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """A saved account. Without a password it can't log in until it is given one."""
         user = self.model(username=self.model.normalize_username(username), **fields)
@@ -66,7 +81,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=150,
         unique=True,
         validators=[UnicodeUsernameValidator()],
-        help_text="At most 150 characters: letters, digits and @ . + - _ only.",
+        help_text="At most 150 characters: letters, digits and @ . + - _ only. Case makes no difference.",
         error_messages={"unique": "An account with this username exists already."},
     )
     first_name = models.CharField(max_length=150, blank=True)
@@ -77,6 +92,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         db_persist=True,
     )
     email = models.EmailField(blank=True)
+    job_title = models.CharField(max_length=150, blank=True)
+    mobile = PhoneNumberField(blank=True)
     role = models.CharField(
         max_length=10,
         choices=[(role.value, role.label) for role in Role if role is not Role.SUPERUSER],
@@ -109,10 +126,24 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(role__in=[role.value for role in Role if role is not Role.SUPERUSER]),
                 violation_error_message="This role doesn't exist.",
             ),
+            models.CheckConstraint(
+                name="user_username_lowercase",
+                condition=Q(username=Lower("username")),
+                violation_error_message="A username is stored in lowercase.",
+            ),
+            models.CheckConstraint(
+                name="user_mobile_e164",
+                condition=Q(mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
+                violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.username
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        return normalise_username(username)
 
     @property
     def effective_role(self) -> Role:
@@ -123,6 +154,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Whether the admin site opens: it follows from the role and is never set by hand."""
         return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
+
+    @cached_property
+    def group_names(self) -> frozenset[str]:
+        """The names of the account's groups; a request has them from the statement that authenticates it."""
+        return frozenset(self.groups.values_list("name", flat=True))
+
+    @cached_property
+    def covered_ids(self) -> tuple[int, ...]:
+        """The colleagues whose *own* is lent to this account at the moment (leave cover)."""
+        return tuple(self.covers.current().values_list("colleague_id", flat=True))
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
@@ -141,31 +182,3 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_staff
-
-
-class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
-    def open(self) -> "TokenSessionQuerySet":
-        return self.filter(revoked_at=None, expires_at__gt=Now())
-
-    def revoke(self) -> int:
-        """End these logins: their access and refresh tokens are refused from the next request on."""
-        return self.filter(revoked_at=None).update(revoked_at=Now())
-
-
-class TokenSession(models.Model):
-    """One login on one device: the family of its refresh tokens (RFC 9700, section 4.14). Holds no token."""
-
-    id = models.UUIDField(primary_key=True)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
-    refresh_jti = models.UUIDField(help_text="Id of the one refresh token that may be exchanged.")
-    previous_jti = models.UUIDField(null=True, help_text="Its predecessor: may be tried again for 30 seconds.")
-    rotated_at = models.DateTimeField()
-    created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True)
-    user_agent = models.CharField(max_length=200, blank=True)
-
-    objects = TokenSessionQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at", "id"]

@@ -1,0 +1,18 @@
+"""People, their logins, and what belongs to them."""
+
+from accounts.models.cover import Cover
+from accounts.models.identity import ExternalIdentity
+from accounts.models.mail import Mail
+from accounts.models.session import SESSION_FIELDS, TokenSession
+from accounts.models.user import PUBLIC_FIELDS, User, normalise_username
+
+__all__ = [
+    "PUBLIC_FIELDS",
+    "SESSION_FIELDS",
+    "Cover",
+    "ExternalIdentity",
+    "Mail",
+    "TokenSession",
+    "User",
+    "normalise_username",
+]

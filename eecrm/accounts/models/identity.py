@@ -1,0 +1,30 @@
+"""Accounts that log in with an outside identity provider."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.models.user import User
+
+
+class ExternalIdentity(models.Model):
+    """Who an account is at its provider: the issuer and subject of its tokens (OpenID Connect Core, section 2)."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="identity")
+    issuer = models.CharField(max_length=200)
+    subject = models.CharField(max_length=255)
+    not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["issuer", "subject"]
+        verbose_name_plural = "external identities"
+        constraints = [
+            models.UniqueConstraint(
+                name="external_identity_unique",
+                fields=["issuer", "subject"],
+                violation_error_message="This identity belongs to an account already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"

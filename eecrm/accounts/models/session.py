@@ -1,0 +1,38 @@
+"""Logins on devices."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.models.user import User
+
+# What one may see of one's own logins: not the ids of their refresh tokens.
+SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent", "address")
+
+
+class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
+    def open(self) -> "TokenSessionQuerySet":
+        return self.filter(revoked_at=None, expires_at__gt=Now())
+
+    def revoke(self) -> int:
+        """End these logins: their access and refresh tokens are refused from the next request on."""
+        return self.filter(revoked_at=None).update(revoked_at=Now())
+
+
+class TokenSession(models.Model):
+    """One login on one device: the family of its refresh tokens (RFC 9700, section 4.14). Holds no token."""
+
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
+    refresh_jti = models.UUIDField(help_text="Id of the one refresh token that may be exchanged.")
+    previous_jti = models.UUIDField(null=True, help_text="Its predecessor: may be tried again for 30 seconds.")
+    rotated_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.GenericIPAddressField(null=True, help_text="From which it was last refreshed.")
+
+    objects = TokenSessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "id"]
