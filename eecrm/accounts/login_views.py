@@ -54,7 +54,12 @@ class LoginViewSet(_PublicTokenViewSet):
         if not isinstance(user, User):
             raise AuthenticationFailed("No active account has this username and password.", code="login_failed")
         update_last_login(User, user)
-        return Response(tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""))._asdict())
+        pair = tokens.log_in(
+            user,
+            user_agent=request.headers.get("User-Agent", ""),
+            address=request._request.client_address,  # type: ignore[attr-defined]  # set by RequestMiddleware
+        )
+        return Response(pair._asdict())
 
 
 class RefreshViewSet(_PublicTokenViewSet):
@@ -67,7 +72,10 @@ class RefreshViewSet(_PublicTokenViewSet):
         """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        pair = tokens.refresh(serializer.validated_data["refresh"])
+        pair = tokens.refresh(
+            serializer.validated_data["refresh"],
+            address=request._request.client_address,  # type: ignore[attr-defined]  # set by RequestMiddleware
+        )
         if pair is None:
             # Answered, not raised: an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()

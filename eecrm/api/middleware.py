@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.refusals import refusal_of
 from api import problems
+from api.addresses import client_address
 
 log = logging.getLogger("eecrm.request")
 
@@ -32,6 +33,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
+        request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
         response = self.get_response(request)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")

@@ -24,7 +24,10 @@ SECRET_KEY = env("SECRET_KEY")
 JWT_SIGNING_KEY = env("JWT_SIGNING_KEY")
 ALLOWED_HOSTS = env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"}))
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
+# How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
+TRUSTED_PROXIES = env("TRUSTED_PROXIES", default=0, cast=int)
 
+_require(TRUSTED_PROXIES >= 0, "TRUSTED_PROXIES is a number of proxies: 0 or more.")
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
 # RFC 7518, section 3.2: an HS256 key is at least as long as its hash.
 _require(

@@ -1,0 +1,28 @@
+"""Security events, one JSON line each, named by the OWASP Logging Vocabulary: for whoever watches over the product.
+
+No event carries a password, a token, a code or a body. A name that somebody typed is a password often enough: it is
+not logged unless it is an account's.
+"""
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest
+
+log = logging.getLogger("eecrm.security")
+
+
+def security_event(
+    name: str, request: HttpRequest | None = None, *, level: int = logging.WARNING, **fields: Any
+) -> None:
+    """`name` is the vocabulary's (`authn_login_fail`), with what it is about in `fields`: keys, roles, rules."""
+    told = {} if request is None else _of_request(request)
+    log.log(level, name, extra={"event": name, **told, **fields})
+
+
+def _of_request(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "request_id": getattr(request, "request_id", None),
+        "actor": getattr(request, "actor_id", None),
+        "address": getattr(request, "client_address", None),
+    }
