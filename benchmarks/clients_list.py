@@ -19,7 +19,9 @@ from servers import Implementation, Server, running
 
 PAGE = 50
 WARM_UP = 200
-OURS = Implementation("this project", "config.wsgi:application", f"/api/v1/clients/?page_size={PAGE}", "config.settings")
+OURS = Implementation(
+    "this project", "config.wsgi:application", f"/api/v1/clients/?page_size={PAGE}", "config.settings"
+)
 USUAL = Implementation(
     "DRF as everyone writes it", "reference.wsgi:application", f"/api/v1/clients/?limit={PAGE}", "reference.settings"
 )
@@ -51,7 +53,9 @@ def refuse_different_answers(servers: list[Server], token: str) -> None:
     for server in servers:
         rows = json.loads(load.get(server.port, server.implementation.path, token))["results"]
         # Times are written `+00:00` here and `Z` there; an address names its server.
-        told.append([{key: value for key, value in row.items() if not key.endswith("_at") and key != "url"} for row in rows])
+        told.append(
+            [{key: value for key, value in row.items() if not key.endswith("_at") and key != "url"} for row in rows]
+        )
     if len(told[0]) != PAGE or any(rows != told[0] for rows in told):
         raise load.Unexpected("The implementations don't answer the same rows.")
 
@@ -72,7 +76,13 @@ def table(samples: dict[Implementation, list[Sample]], counts: dict[Implementati
         costs = [sample.server for sample in rounds]
         # Round by round, since whatever else the machine did in that minute slowed both.
         ratio = statistics.median(cost / ours.server for cost, ours in zip(costs, samples[OURS], strict=True))
-        measured = f"{server:.2f}", f"{min(costs):.2f} to {max(costs):.2f}", f"{ratio:.2f}", f"{database:.2f}", f"{rate:.0f}"
+        measured = (
+            f"{server:.2f}",
+            f"{min(costs):.2f} to {max(costs):.2f}",
+            f"{ratio:.2f}",
+            f"{database:.2f}",
+            f"{rate:.0f}",
+        )
         lines.append([implementation.name, *measured, str(counts[implementation])])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
@@ -102,7 +112,9 @@ def main(*arguments: str) -> int:
             token = stage.access_token()
             for server in servers:
                 samples[server.implementation].append(measure(server, token, options.requests))
-    say(f"\n{stage.CLIENTS} clients, {PAGE} a page; medians of {options.rounds} rounds of {options.requests} requests.\n")
+    say(
+        f"\n{stage.CLIENTS} clients, {PAGE} a page; medians of {options.rounds} rounds of {options.requests} requests.\n"
+    )
     say(table(samples, counts))
     return 0
 

@@ -36,7 +36,20 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 def _row(root: str, key: int, *values: Any) -> dict[str, Any]:
-    status, company_name, first_name, last_name, email, phone, mobile, contact, name, created_at, updated_at, version = values
+    (
+        status,
+        company_name,
+        first_name,
+        last_name,
+        email,
+        phone,
+        mobile,
+        contact,
+        name,
+        created_at,
+        updated_at,
+        version,
+    ) = values
     return {
         "id": key, "url": f"{root}{key}/", "status": status, "company_name": company_name,
         "first_name": first_name, "last_name": last_name, "email": email, "phone": phone, "mobile": mobile,

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 _, path, token = sys.argv
 client = Client(SERVER_NAME="127.0.0.1", HTTP_AUTHORIZATION=f"Bearer {token}")
+client.get(path)  # takes requests of the limit, by the dozen
 with CaptureQueriesContext(connection) as captured:
     assert client.get(path).status_code == 200
 print(sum(query["sql"] not in ("BEGIN", "COMMIT") for query in captured))

@@ -4,7 +4,9 @@ The databases are made and migrated by `scripts/test`, as the migrator; what run
 the superuser's database role, so that no fixture can be what the rules forbid.
 """
 
+import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,6 +24,8 @@ from access.database import acting_as, leave
 from access.policy import Role
 from accounts import tokens
 from accounts.models import User
+from api import limits
+from api.logs import JSONFormatter
 from clients.models import Client
 from config.environment import env
 from contracts.models import Contract
@@ -35,6 +39,41 @@ API = "/api/v1/"
 def django_db_setup() -> None:
     """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`."""
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
+
+
+# What no log line may hold: a JWT, a password's hash, a password that the tests type.
+_SECRET = re.compile(r"eyJ[\w-]{8,}\.eyJ|argon2id?\$|long enough passphrase|different long phrase|Epic-Events-2026!")
+
+
+class _SecretsInLogs(logging.Handler):
+    """Reads each log line of the whole test run as production would write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JSONFormatter())
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record)
+        if _SECRET.search(line):
+            self.found.append(line)
+
+
+_secrets = _SecretsInLogs()
+logging.getLogger().addHandler(_secrets)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged() -> Iterator[None]:
+    yield
+    found, _secrets.found = _secrets.found, []
+    assert not found, "a log line holds a secret"
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits() -> None:
+    """What a worker holds in memory would outlive the database of a test."""
+    limits._leases.clear()
 
 
 class _RoleEnds:
@@ -170,7 +209,7 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
     migrator.rollback()
     migrator.autocommit = True
     with migrator.cursor() as cursor:
-        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log CASCADE")
+        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, api_limit CASCADE")
 
 
 @pytest.fixture

@@ -76,7 +76,9 @@ def main() -> int:
         workers.put(name)
     every = list(flips(sys.argv[1:]))
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(tqdm(pool.map(lambda flip: verdict(flip, workers), every), total=len(every), unit="flip", mininterval=10))
+        verdicts = list(
+            tqdm(pool.map(lambda flip: verdict(flip, workers), every), total=len(every), unit="flip", mininterval=10)
+        )
     survivors = [flip for flip, seen in zip(every, verdicts, strict=True) if seen == "survived"]
     for cell, other in survivors:
         print(f"not noticed: {'.'.join(cell)} flipped to {other}")

@@ -28,7 +28,7 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege; `column` is empty for the whole table."""
+    """One privilege; `column` is empty for the whole table. A function stands in for a table as `FUNCTION name(types)`."""
 
     role: str
     command: str
@@ -48,6 +48,10 @@ def on_columns(role: str, command: str, model: type[Model], *names: str) -> set[
 
 def on_tables(roles: tuple[str, ...], commands: str, *tables: str) -> set[Grant]:
     return {Grant(role, command, table) for role in roles for command in commands.split() for table in tables}
+
+
+def on_functions(roles: tuple[str, ...], *functions: str) -> set[Grant]:
+    return {Grant(role, "EXECUTE", f"FUNCTION {function}") for role in roles for function in functions}
 
 
 def _resource_models() -> Iterator[tuple[str, type[Model]]]:
@@ -95,7 +99,10 @@ _ACTUAL = """
              UNION ALL
             SELECT relname::text, attname::text, (aclexplode(attacl)).*
               FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL) AS privileges
+             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL
+             UNION ALL
+            SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
+              FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proacl IS NOT NULL) AS privileges
      WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
 """
 

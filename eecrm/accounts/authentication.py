@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.db import connection
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -12,6 +13,8 @@ from access.database import ROLE_PREFIX
 from access.policy import Role
 from accounts.models import User
 from accounts.tokens import Claims, InvalidToken, read
+from api import limits
+from api.addresses import neighbourhood
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
 _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
@@ -58,10 +61,16 @@ class SessionTokenAuthentication(BaseAuthentication):
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        claims = read(AccessToken, token.strip())
-        if (user := enter(claims)) is None:
-            raise InvalidToken
+        try:
+            claims = read(AccessToken, token.strip())
+            if (user := enter(claims)) is None:
+                raise InvalidToken
+        except InvalidToken:
+            limits.admit(request._request, "anonymous", neighbourhood(request._request.client_address))  # type: ignore[attr-defined]  # set by RequestMiddleware
+            raise
         request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        scope = "read" if request.method in SAFE_METHODS else "write"
+        limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
         return user, claims
 
     def authenticate_header(self, request: Request) -> str:

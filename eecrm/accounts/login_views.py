@@ -1,5 +1,6 @@
 """Logging in and out, one's own logins, one's own password."""
 
+import logging
 from typing import Any, cast
 from uuid import UUID
 
@@ -7,8 +8,10 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
 from django.db.models import Q
 from django.http import Http404
+from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -17,6 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from access.database import leave
 from access.permissions import Public
+from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
 from accounts.models import SESSION_FIELDS, TokenSession, User
@@ -29,7 +33,16 @@ from accounts.serializers import (
 )
 from accounts.tokens import Claims
 from api.filters import refuse_unknown
+from api.limits import TooManyRequests
 from api.problems import from_exception
+
+_LOGIN_FAILED = (
+    "No active account has this username and password, or it rests for some minutes after too many failed tries."
+)
+
+
+def _address(request: Request) -> str | None:
+    return request._request.client_address  # type: ignore[attr-defined,no-any-return]  # set by RequestMiddleware
 
 
 class _PublicTokenViewSet(GenericViewSet):
@@ -40,6 +53,8 @@ class _PublicTokenViewSet(GenericViewSet):
         return 'Bearer realm="api"'
 
 
+# Failures are counted, and stay counted: they must not be rolled back with the refusal.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class LoginViewSet(_PublicTokenViewSet):
     """Log in."""
 
@@ -51,14 +66,13 @@ class LoginViewSet(_PublicTokenViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         user = authenticate(request._request, **serializer.validated_data)
+        if wait := getattr(request._request, "login_wait", None):
+            raise TooManyRequests(wait)
         if not isinstance(user, User):
-            raise AuthenticationFailed("No active account has this username and password.", code="login_failed")
-        update_last_login(User, user)
-        pair = tokens.log_in(
-            user,
-            user_agent=request.headers.get("User-Agent", ""),
-            address=request._request.client_address,  # type: ignore[attr-defined]  # set by RequestMiddleware
-        )
+            raise AuthenticationFailed(_LOGIN_FAILED, code="login_failed")
+        with transaction.atomic():
+            update_last_login(User, user)
+            pair = tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""), address=_address(request))
         return Response(pair._asdict())
 
 
@@ -72,11 +86,9 @@ class RefreshViewSet(_PublicTokenViewSet):
         """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        pair = tokens.refresh(
-            serializer.validated_data["refresh"],
-            address=request._request.client_address,  # type: ignore[attr-defined]  # set by RequestMiddleware
-        )
-        if pair is None:
+        pair = tokens.refresh(serializer.validated_data["refresh"], address=_address(request))
+        if isinstance(pair, tokens.Reused):
+            security_event("authn_token_reuse", request._request, account=pair.user)
             # Answered, not raised: an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
             refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF sets it
@@ -96,6 +108,7 @@ class LogoutViewSet(GenericViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         tokens.log_out(account_of(request), serializer.validated_data["refresh"])
+        security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 
 
@@ -109,6 +122,7 @@ class LogoutAllViewSet(GenericViewSet):
     def destroy(self, request: Request) -> Response:
         """End every login of one's account: all its tokens are refused from the next request on."""
         account_of(request).token_sessions.all().revoke()
+        security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
         return Response(status=204)
 
 
@@ -137,6 +151,7 @@ class TokenSessionViewSet(GenericViewSet):
         """End one of one's logins: the tokens of that device are refused from the next request on."""
         if not self.get_queryset().filter(pk=pk).revoke():
             raise Http404
+        security_event("authn_token_revoked", request._request, level=logging.INFO, session=str(pk))
         return Response(status=204)
 
 
@@ -155,6 +170,7 @@ class PasswordViewSet(GenericViewSet):
         leave()  # passwords are the login role's alone
         user = User.objects.defer(None).get(pk=account_of(request).pk)
         if not user.check_password(old):
+            security_event("authn_password_change_fail", request._request, account=user.pk)
             raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
         try:
             validate_password(new, user)
@@ -162,4 +178,5 @@ class PasswordViewSet(GenericViewSet):
             raise ValidationError({"new_password": error.messages}) from None
         user.set_password(new)
         user.save(update_fields=["password"])  # a trigger ends the logins
+        security_event("authn_password_change", request._request, level=logging.INFO, account=user.pk)
         return Response(status=204)

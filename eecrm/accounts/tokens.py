@@ -95,8 +95,14 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
     return _pair(session)
 
 
-def refresh(text: str, *, address: str | None = None) -> Pair | None:
-    """Exchange a refresh token; None, and the login is over, where it had been exchanged before.
+class Reused(NamedTuple):
+    """A refresh token that had been exchanged before: its login is over."""
+
+    user: int
+
+
+def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
+    """Exchange a refresh token; Reused, and the login is over, where it had been exchanged before.
 
     One UPDATE is the race: of any number of requests with one token, one rotates it. The others, and a phone that lost
     the answer, get the same successor for 30 seconds (`api.md`, Tokens). Raises InvalidToken.
@@ -121,7 +127,7 @@ def refresh(text: str, *, address: str | None = None) -> Pair | None:
     if session.previous_jti == claims.jti and now - session.rotated_at < RETRY:
         return _pair(session)
     mine.revoke()
-    return None
+    return Reused(claims.user)
 
 
 def log_out(user: User, text: str) -> None:

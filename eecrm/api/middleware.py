@@ -7,13 +7,16 @@ from collections.abc import Callable
 from http import HTTPStatus
 from uuid import uuid4
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from access.refusals import refusal_of
-from api import problems
-from api.addresses import client_address
+from api import limits, problems
+from api.addresses import client_address, neighbourhood
 
 log = logging.getLogger("eecrm.request")
+
+_UNLIMITED = ("/health/", f"/{settings.STATIC_URL.lstrip('/')}")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -34,7 +37,8 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
-        response = self.get_response(request)
+        response = self._limited(request) or self.get_response(request)
+        limits.settle(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
         response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
@@ -42,6 +46,17 @@ class RequestMiddleware:
             response["Cache-Control"] = "no-store"
         self._log(request, response, started)
         return response
+
+    @staticmethod
+    def _limited(request: HttpRequest) -> HttpResponse | None:
+        """429 for an address without a token that asks too much; whose token it is, `accounts.authentication` finds out."""
+        if "HTTP_AUTHORIZATION" in request.META or request.path_info.startswith(_UNLIMITED):
+            return None
+        try:
+            limits.admit(request, "anonymous", neighbourhood(request.client_address))  # type: ignore[attr-defined]  # set above
+        except limits.TooManyRequests as refusal:
+            return problems.from_exception(request, refusal)
+        return None
 
     @staticmethod
     def _log(request: HttpRequest, response: HttpResponse, started: float) -> None:

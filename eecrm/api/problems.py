@@ -15,6 +15,7 @@ from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
 from access.refusals import refusal_of
+from access.security_log import security_event
 
 log = logging.getLogger("eecrm.error")
 
@@ -33,6 +34,8 @@ class BadQuery(exceptions.ValidationError):
 
 def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
     """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
+    if code == status.HTTP_403_FORBIDDEN:
+        security_event("authz_fail", request, rule=members.get("rule"))
     title = "Content Too Large" if code == status.HTTP_413_REQUEST_ENTITY_TOO_LARGE else HTTPStatus(code).phrase
     body = {
         "type": "about:blank",
@@ -89,6 +92,8 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
         members["rule"] = getattr(error, "rule", "default.deny")
     detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
     response = problem(request, error.status_code, str(name), detail, **members)
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(wait)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
     return response
@@ -155,6 +160,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
+        security_event("authz_fail", request, rule="admin_site")
         return defaults.permission_denied(request, exception)
     return from_exception(request, DjangoPermissionDenied())
 

@@ -120,6 +120,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.login.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -149,6 +150,26 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
     "TOKEN_OBTAIN_SERIALIZER": "accounts.serializers.LoginSerializer",
+}
+
+# How many requests in how many seconds: `scope` or `scope.role` of an account, `anonymous` of an address. For more, or
+# less, of all but the failed logins there is one factor.
+_FACTOR = env("RATE_LIMIT_FACTOR", default=1.0, cast=float)
+_require(0 < _FACTOR <= 1_000_000, "RATE_LIMIT_FACTOR must be a number above 0: 1 keeps the limits as they are.")
+RATE_LIMITS = {
+    name: (max(1, round(requests * _FACTOR)), seconds)
+    for name, requests, seconds in (
+        ("anonymous", 3_000, 60),
+        ("read", 12_000, 60),
+        ("read.external", 1_200, 60),
+        ("write", 6_000, 60),
+        ("write.external", 300, 60),
+        ("login", 300, 60),  # of an address, right or wrong: before a password is hashed
+    )
+} | {
+    "login_failed_address": (200, 3_600),
+    "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
+    "login_failed_here": (10, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
 }
 
 SPECTACULAR_SETTINGS = {

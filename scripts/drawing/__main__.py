@@ -1,7 +1,7 @@
 """Draws the pictures of the documentation from the code, so that they can't tell what was true once.
 
-    scripts/pictures            draw them anew
-    scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
+scripts/pictures            draw them anew
+scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
 """
 
 import os
@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("Usage: scripts/pictures [--check]", file=sys.stderr)
         return 2
-    stale = {path: picture for path, picture in draw().items() if not path.is_file() or path.read_text("utf-8") != picture}
+    stale = {
+        path: picture for path, picture in draw().items() if not path.is_file() or path.read_text("utf-8") != picture
+    }
     if arguments:
         for path in stale:
             print(f"{path.relative_to(ROOT)} isn't what the code says: run scripts/pictures.", file=sys.stderr)

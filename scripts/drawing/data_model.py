@@ -74,7 +74,9 @@ class Box:
         return [
             *keys,
             svg.text(self.x + 56, y, column.name, size=12, mono=True, weight=600 if "PK" in column.keys else None),
-            svg.text(self.right - 14, y, type_, size=11, fill=svg.BLUE if "FK" in column.keys else svg.MUTED, anchor="end"),
+            svg.text(
+                self.right - 14, y, type_, size=11, fill=svg.BLUE if "FK" in column.keys else svg.MUTED, anchor="end"
+            ),
         ]
 
 
@@ -151,7 +153,9 @@ def _legend(x: float, y: float) -> list[str]:
         shaft = svg.line((x, middle), (x + 34, middle), stroke=svg.BLUE, width=1.5)
         return [shaft, *mark, svg.text(x + 46, middle, words, size=12, fill=svg.MUTED)]
 
-    plain, perhaps = Relation("", "", "", is_unique=False, is_null=False), Relation("", "", "", is_unique=True, is_null=True)
+    plain, perhaps = Relation("", "", "", is_unique=False, is_null=False), Relation(
+        "", "", "", is_unique=True, is_null=True
+    )
     return [
         svg.text(x, y, "Ends of a line", size=12.5, weight=600),
         *end(0, "any number", _end_many(x, y + 32, 1, plain)),
@@ -166,7 +170,9 @@ def draw() -> str:
     boxes = _boxes()
     bottom = max(box.bottom for box in boxes.values())
     contract = boxes["Contract"]
-    parts = svg.heading(MARGIN, 36, "Data model", "Drawn from the models by scripts/pictures; Django's own tables are left out.")
+    parts = svg.heading(
+        MARGIN, 36, "Data model", "Drawn from the models by scripts/pictures; Django's own tables are left out."
+    )
     parts += [part for box in boxes.values() for part in box.draw()]
     parts += _lines(boxes)
     parts += _legend(contract.x, bottom - 144)

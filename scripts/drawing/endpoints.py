@@ -55,7 +55,10 @@ class Table:
             parts.insert(0, svg.text(MARGIN + 12, y, line.method, size=11.5, fill=colour, weight=700))
         if line.scopes is None:
             middle = (self.roles[0] + self.roles[-1]) / 2
-            return [*parts, svg.text(middle, y, "everybody, without an account", size=12, fill=svg.MUTED, anchor="middle")]
+            return [
+                *parts,
+                svg.text(middle, y, "everybody, without an account", size=12, fill=svg.MUTED, anchor="middle"),
+            ]
         parts.append(svg.text(self.action, y, line.action, size=12, fill=svg.MUTED))
         return parts + [_scope(scope, x, y) for scope, x in zip(line.scopes, self.roles, strict=True)]
 
@@ -89,7 +92,9 @@ def _notes(x: float, y: float) -> list[str]:
 def draw() -> str:
     shown = groups()
     table = Table(shown)
-    parts = svg.heading(MARGIN, 34, "Endpoints", "Below /api/v1/. Drawn from the routes and the policy table by scripts/pictures.")
+    parts = svg.heading(
+        MARGIN, 34, "Endpoints", "Below /api/v1/. Drawn from the routes and the policy table by scripts/pictures."
+    )
     parts += _legend(MARGIN, TOP)
     y = TOP + 26
     parts += table.head(y + 8)
@@ -100,4 +105,6 @@ def draw() -> str:
     parts += _notes(MARGIN, y + 8)
     count = sum(not line.is_condition for group in shown for line in group.lines)
     description = f"{count} endpoints and the scope of each role in them: " + ", ".join(role.value for role in COLUMNS)
-    return svg.document(table.right + MARGIN, y + 54, title="Endpoints of Epic Events CRM", description=description, parts=parts)
+    return svg.document(
+        table.right + MARGIN, y + 54, title="Endpoints of Epic Events CRM", description=description, parts=parts
+    )

@@ -58,7 +58,9 @@ def describe(model: type[Model]) -> Entity:
         table=model._meta.db_table,
         columns=tuple(_column(field, is_unique=field.unique or field.name in unique) for field in fields),
         relations=tuple(
-            Relation(model.__name__, field.name, field.related_model.__name__, isinstance(field, OneToOneField), field.null)
+            Relation(
+                model.__name__, field.name, field.related_model.__name__, isinstance(field, OneToOneField), field.null
+            )
             for field in fields
             if isinstance(field, ForeignKey)
         ),

@@ -38,8 +38,12 @@ def groups() -> list[Group]:
         found.setdefault(key, Group(title)).lines.extend(_lines(path, pattern.callback))
     for resource, changes in policy.FINER_THAN_UPDATE.items():
         for change in changes:
-            words = f"PUT and PATCH that {f'set {change.field} to {change.to}' if change.to else f'change {change.field}'}"
-            found[resource].lines.append(Line("", words, change.action, _scopes(resource, change.action), is_condition=True))
+            words = (
+                f"PUT and PATCH that {f'set {change.field} to {change.to}' if change.to else f'change {change.field}'}"
+            )
+            found[resource].lines.append(
+                Line("", words, change.action, _scopes(resource, change.action), is_condition=True)
+            )
     return list(found.values())
 
 

@@ -35,8 +35,15 @@ def tag(name: str, content: str | None = None, **attributes: object) -> str:
 
 
 def text(
-    x: float, y: float, words: str, *, size: float = 12, fill: str | None = None, anchor: str | None = None,
-    weight: int | None = None, mono: bool = False,
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float = 12,
+    fill: str | None = None,
+    anchor: str | None = None,
+    weight: int | None = None,
+    mono: bool = False,
 ) -> str:
     """Words on the line whose middle is at `y`."""
     # Not dominant-baseline, on which renderers disagree.
@@ -78,4 +85,7 @@ def document(width: float, height: float, *, title: str, description: str, parts
         ["", tag("title", escape(title)), tag("desc", escape(description)), tag("style", _STYLE), ground, *parts, ""]
     )
     size = f"0 0 {number(width)} {number(height)}"
-    return tag("svg", content, xmlns="http://www.w3.org/2000/svg", viewBox=size, width=width, height=height, role="img") + "\n"
+    return (
+        tag("svg", content, xmlns="http://www.w3.org/2000/svg", viewBox=size, width=width, height=height, role="img")
+        + "\n"
+    )

@@ -64,7 +64,9 @@ def test_a_failed_login_does_not_tell_why(username: str, password: str, world: W
     response = anonymous.post(LOGIN, {"username": username, "password": password})
     problem = response.json()
     assert (response.status_code, problem["code"]) == (401, "login_failed")
-    assert problem["detail"] == "No active account has this username and password."
+    assert problem["detail"] == (
+        "No active account has this username and password, or it rests for some minutes after too many failed tries."
+    )
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 

@@ -1,0 +1,162 @@
+"""Guessing passwords: one answer whatever is wrong, a rest after too many tries, and nobody kept out by somebody else."""
+
+import logging
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import TokenSession, User, normalise_username
+from api import limits
+from conftest import API, PASSWORD, Caller, Visitor, World
+
+LOGIN, ME = API + "users/login/", API + "users/me/"
+ADMIN_LOGIN = "/hidden-admin/login/"
+ELSEWHERE = "198.51.100.20"
+
+
+def log_in(username: str, password: str = PASSWORD, address: str = "192.0.2.1", **headers: str) -> Any:
+    return Caller(REMOTE_ADDR=address, **headers).post(LOGIN, {"username": username, "password": password})
+
+
+def fail(username: str, times: int, address: str = "192.0.2.1") -> None:
+    for _ in range(times):
+        assert log_in(username, "wrong", address).status_code == 401
+
+
+def test_after_ten_failures_an_account_rests_and_nothing_tells_so(world: World) -> None:
+    refused = log_in("sales", "wrong")
+    fail("sales", 9)
+    locked = log_in("sales")
+    assert locked.status_code == refused.status_code == 401
+    for answer in (locked, refused):
+        answer.told = answer.json() | {"request_id": None}
+    assert locked.told == refused.told
+    assert set(locked.headers) == set(refused.headers)
+    assert not TokenSession.objects.exists()
+
+
+def test_the_same_account_is_reached_from_elsewhere_meanwhile(world: World) -> None:
+    fail("sales", 12)
+    assert log_in("sales").status_code == 401
+    assert log_in("sales", address=ELSEWHERE).status_code == 200
+    assert log_in("other_sales").status_code == 200
+
+
+def test_the_rest_ends_by_itself(world: World) -> None:
+    fail("sales", 11)
+    assert log_in("sales").status_code == 401
+    with connection.cursor() as cursor:  # a minute later
+        limits.take((limits.limit("login_failed_here"), "sales 192.0.2.1", -1))
+        cursor.execute("SELECT count(*) FROM api_limit WHERE bucket LIKE 'login_failed_here sales %'")
+        assert cursor.fetchone() == (1,)
+    assert log_in("sales").status_code == 200
+
+
+def test_a_login_that_works_is_no_failure(world: World) -> None:
+    for _ in range(15):
+        assert log_in("sales").status_code == 200
+    fail("sales", 9)
+    assert log_in("sales").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "spelling", ["SALES", "Sales", " sales ", "sa\u200bles", "\ufeffsales", "ｓａｌｅｓ", "sales\u00ad", "ſales"]
+)
+def test_no_spelling_of_a_name_slips_past(spelling: str, world: World) -> None:
+    assert log_in(spelling).status_code == 200
+    fail(spelling, 10)
+    assert log_in("sales").status_code == 401
+
+
+def test_an_unknown_name_rests_like_a_known_one(world: World) -> None:
+    fail("nobody", 11)
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("nobody", PASSWORD)
+    assert log_in("nobody").status_code == 401
+    assert log_in("nobody", address=ELSEWHERE).status_code == 200
+
+
+def test_failures_from_many_addresses_count_for_the_account_too(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_account": (15, 86_400)}
+    for number in range(15):
+        fail("sales", 1, f"192.0.2.{number}")
+    assert log_in("sales", address=ELSEWHERE).status_code == 401
+
+
+def test_an_address_that_fails_with_many_names_is_refused_before_any_hashing(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_address": (5, 86_400)}
+    for number in range(5):
+        fail(f"guess{number}", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(User, "check_password", None)  # would be called
+        response = log_in("sales")
+    assert (response.status_code, response.json()["code"]) == (429, "throttled")
+    assert int(response["Retry-After"]) > 17_000
+    assert log_in("sales", HTTP_X_FORWARDED_FOR=ELSEWHERE).status_code == 429
+    assert log_in("sales", address=ELSEWHERE).status_code == 200
+
+
+def test_a_flood_of_right_logins_is_refused_too(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login": (3, 86_400)}
+    assert [log_in("sales").status_code for _ in range(4)] == [200] * 3 + [429]
+
+
+def test_the_admin_site_counts_in_the_same_buckets(world: World) -> None:
+    for _ in range(11):
+        page = Visitor(REMOTE_ADDR="192.0.2.1").post(ADMIN_LOGIN, {"username": "management", "password": "wrong"})
+        assert page.status_code == 200
+    assert log_in("management").status_code == 401
+    form = {"username": "management", "password": PASSWORD}
+    assert Visitor(REMOTE_ADDR="192.0.2.1").post(ADMIN_LOGIN, form).status_code == 200
+    assert Visitor(REMOTE_ADDR=ELSEWHERE).post(ADMIN_LOGIN, form).status_code == 302
+
+
+def test_malformed_logins_are_no_failures(world: World) -> None:
+    for _ in range(12):
+        assert Caller(REMOTE_ADDR="192.0.2.1").post(LOGIN, {"username": "sales"}).status_code == 400
+    assert log_in("sales").status_code == 200
+
+
+def test_what_happens_at_the_login_is_on_record(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("left", PASSWORD, is_active=False)
+    caplog.set_level(logging.INFO)
+    log_in("sales")
+    log_in("sales", "wrong")
+    log_in("my secret phrase", "wrong")
+    log_in("left")
+    fail("sales", 10)
+    events = [
+        (record.event, getattr(record, "reason", None), record.account)
+        for record in caplog.records
+        if record.name == "eecrm.security"
+    ]
+    sales, left = world.users["sales"].pk, User.objects.get(username="left").pk
+    assert events[:4] == [
+        ("authn_login_success", None, sales),
+        ("authn_login_fail", "password", sales),
+        ("authn_login_fail", "unknown", None),
+        ("authn_login_fail", "inactive", left),
+    ]
+    assert events[-1] == ("authn_login_lock", "password", sales)
+    assert "my secret phrase" not in caplog.text
+    assert caplog.records[0].address == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Straße", "strasse"), ("ﬁn", "fin"), ("A\u0301", "á"), ("x\u202ey", "xy"), ("", ""), ("\u200b", ""), ("Ǆ", "dž")],
+)
+def test_a_name_has_one_spelling(text: str, name: str) -> None:
+    assert normalise_username(text) == name
+    assert normalise_username(name) == name
+
+
+def test_the_database_keeps_two_spellings_of_one_name_apart_from_nobody(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        assert User.objects.create_user("New.Person\u200b", PASSWORD).username == "new.person"
+    form = {"username": "NEW.person", "password": PASSWORD}
+    assert Caller().post(LOGIN, form).status_code == 200

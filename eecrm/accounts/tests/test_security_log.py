@@ -1,0 +1,77 @@
+"""What somebody who watches over the product reads: one JSON line for each security event, with its request's id."""
+
+import io
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import TokenSession
+from api.logs import JSONFormatter
+from conftest import API, PASSWORD, Caller, World
+
+USERS = API + "users/"
+
+
+@pytest.fixture
+def events() -> Any:
+    """The security events so far, as they are written."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JSONFormatter())
+    logger = logging.getLogger("eecrm.security")
+    logger.addHandler(handler)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.removeHandler(handler)
+
+
+def only(events: Any, name: str) -> dict[str, Any]:
+    (event,) = [event for event in events() if event["event"] == name]
+    return event
+
+
+def test_a_refusal_is_on_record_with_its_rule(world: World, support: Caller, events: Any) -> None:
+    response = support.delete(f"{API}clients/{world.own_client.pk}/")
+    event = only(events, "authz_fail")
+    assert event["rule"] == response.json()["rule"] == "client.delete.support.none"
+    assert event["request_id"] == response["X-Request-ID"]
+    assert (event["actor"], event["address"], event["level"]) == (support.user.pk, "127.0.0.1", "warning")
+
+
+def test_the_reuse_of_a_refresh_token_is_on_record(world: World, anonymous: Caller, events: Any) -> None:
+    pair = anonymous.post(USERS + "login/", {"username": "sales", "password": PASSWORD}).json()
+    anonymous.post(USERS + "refresh/", {"refresh": pair["refresh"]})
+    assert all(event["event"] != "authn_token_reuse" for event in events())
+    TokenSession.objects.update(rotated_at=timezone.now() - timedelta(seconds=31))
+    response = anonymous.post(USERS + "refresh/", {"refresh": pair["refresh"]})
+    event = only(events, "authn_token_reuse")
+    assert event["request_id"] == response["X-Request-ID"]
+    assert event["account"] == world.users["sales"].pk
+
+
+def test_logging_out_and_a_new_password_are_on_record(world: World, anonymous: Caller, events: Any) -> None:
+    pair = anonymous.post(USERS + "login/", {"username": "sales", "password": PASSWORD}).json()
+    phone = Caller(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    new = {"old_password": "wrong", "new_password": "a different long phrase"}
+    assert phone.post(USERS + "me/password/", new).status_code == 400
+    assert only(events, "authn_password_change_fail")["account"] == world.users["sales"].pk
+    assert phone.post(USERS + "me/password/", new | {"old_password": PASSWORD}).status_code == 204
+    assert only(events, "authn_password_change")["account"] == world.users["sales"].pk
+
+
+@pytest.mark.parametrize("path", ["logout-all/", "logout/"])
+def test_the_end_of_a_login_is_on_record(path: str, world: World, anonymous: Caller, events: Any) -> None:
+    pair = anonymous.post(USERS + "login/", {"username": "sales", "password": PASSWORD}).json()
+    body = {"refresh": pair["refresh"]} if path == "logout/" else None
+    Caller(HTTP_AUTHORIZATION=f"Bearer {pair['access']}").post(USERS + path, body)
+    assert only(events, "authn_token_revoked")["actor"] == world.users["sales"].pk
+
+
+def test_no_value_forges_a_line(world: World, events: Any) -> None:
+    Caller(HTTP_X_REQUEST_ID='x"}\n{"event": "authn_login_success"').post(
+        USERS + "login/", {"username": 'x\n{"event": "authn_login_success"}', "password": "y\r\n"}
+    )
+    assert [event["event"] for event in events()] == ["authn_login_fail"]

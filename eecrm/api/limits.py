@@ -1,0 +1,123 @@
+"""How much of it anybody may have: limits that all workers and machines share, kept in PostgreSQL.
+
+Each limit is a bucket that holds `capacity` requests and refills evenly over `seconds`. A worker takes requests out of
+it by the dozen, outside the request's transaction, and hands them out from memory: what a worker holds is paid for, so
+that no limit is exceeded by more than the one request with which a worker meets somebody new.
+"""
+
+import math
+import time
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ErrorDetail, Throttled
+
+from access.security_log import security_event
+
+_MOST_LEASES = 10_000  # in a worker's memory
+
+
+class Limit(NamedTuple):
+    name: str
+    capacity: int
+    seconds: float
+
+
+class Taken(NamedTuple):
+    """What came out of a bucket: requests granted, requests left, and the seconds until there is one again."""
+
+    granted: int
+    remaining: int
+    wait: float
+
+
+class TooManyRequests(Throttled):
+    """429; `wait` is in seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__()  # whose own sentence is no sentence
+        self.wait = max(1, math.ceil(wait))
+        self.detail = ErrorDetail(f"Too many requests: try again in {self.wait} s.", self.default_code)
+
+
+def limit(name: str) -> Limit:
+    """A limit of settings.RATE_LIMITS: `read.external` where it is listed, else `read`."""
+    known = settings.RATE_LIMITS
+    capacity, seconds = known.get(name) or known[name.partition(".")[0]]
+    return Limit(name, capacity, seconds)
+
+
+def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
+    """Take from several buckets, (limit, whose, how many) each, in one statement; always name them in the same order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT granted, remaining, wait FROM take_limits(%s, %s, %s, %s)",
+            [
+                [f"{limit.name} {whose}" for limit, whose, _ in wanted],
+                [number for _, _, number in wanted],
+                [limit.capacity for limit, _, _ in wanted],
+                [float(limit.seconds) for limit, _, _ in wanted],
+            ],
+        )
+        return [Taken(*row) for row in cursor.fetchall()]
+
+
+class _Lease:
+    """Requests that this worker has taken for somebody and not handed out yet; once they are, when to ask for more."""
+
+    def __init__(self, taken: Taken) -> None:
+        self.left, self.remaining = max(0, taken.granted - 1), taken.remaining  # one is being answered
+        self.ask_at = time.monotonic() + taken.wait
+
+
+_leases: dict[tuple[Limit, str], _Lease] = {}
+
+
+def admit(request: HttpRequest, name: str, whose: str) -> None:
+    """Count this request. Raises TooManyRequests when the limit `name` is used up for whoever it is."""
+    key = (limit(name), whose)
+    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # for settle
+    lease = _leases.get(key)
+    if lease is None:
+        return
+    if lease.left:
+        lease.left -= 1
+        request.is_paid = True  # type: ignore[attr-defined]  # as above
+    elif (wait := lease.ask_at - time.monotonic()) > 0:
+        request.is_paid = True  # type: ignore[attr-defined]  # refused: it costs nothing
+        security_event("excess_rate_limit_exceeded", request, limit=name)
+        raise TooManyRequests(wait)
+
+
+def settle(request: HttpRequest, response: HttpResponse) -> None:
+    """After the answer, with no transaction open: pay for it where it isn't paid yet, and tell what is left.
+
+    Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
+    """
+    key = getattr(request, "limited", None)
+    if key is None:
+        return
+    asked, whose = key
+    lease = _leases.get(key)
+    if not request.is_paid and response.status_code != 503:  # type: ignore[attr-defined]  # set by admit
+        lease = _renewed(asked, whose)
+    if lease is None:
+        return
+    left = lease.left + lease.remaining
+    full_in = math.ceil((asked.capacity - left) * asked.seconds / asked.capacity)
+    name = asked.name.partition(".")[0]
+    response["RateLimit-Policy"] = f'"{name}";q={asked.capacity};w={asked.seconds:.0f}'
+    response["RateLimit"] = f'"{name}";r={left};t={full_in}'
+
+
+def _renewed(asked: Limit, whose: str) -> _Lease | None:
+    try:
+        (taken,) = take((asked, whose, max(1, asked.capacity // 200)))
+    except (DatabaseError, InterfaceError):
+        return None  # the answer is made; the next request asks again
+    if len(_leases) >= _MOST_LEASES:
+        _leases.clear()
+    _leases[(asked, whose)] = lease = _Lease(taken)
+    return lease

@@ -1,0 +1,175 @@
+"""Limits of requests: shared by all workers, told in headers, not fooled by anything that a client writes."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from api import limits
+from api.limits import Limit, take
+from conftest import API, Caller, World
+
+CLIENTS, ME = API + "clients/", API + "users/me/"
+
+
+@pytest.fixture
+def few(settings: Any) -> dict[str, tuple[int, float]]:
+    """Five of each a day, so that nothing refills while a test runs."""
+    tight = {name: (5, 86_400) for name in ("anonymous", "read", "write")}
+    settings.RATE_LIMITS = settings.RATE_LIMITS | tight | {"read.external": (3, 86_400)}
+    return settings.RATE_LIMITS
+
+
+def empties(limit: Limit, whose: str) -> None:
+    take((limit, whose, limit.capacity))
+
+
+def other_worker() -> None:
+    limits._leases.clear()
+
+
+def test_whoever_asks_too_much_is_told_when_to_come_back(few: Any, world: World, sales: Caller) -> None:
+    statuses = [sales.get(ME).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    response = sales.get(ME)
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["status"]) == (429, "throttled", 429)
+    assert response["Content-Type"] == "application/problem+json"
+    assert 17_200 < int(response["Retry-After"]) <= 17_280  # a fifth of a day
+    assert f"try again in {response['Retry-After']} s" in problem["detail"]
+
+
+def test_each_answer_tells_what_is_left(few: Any, world: World, sales: Caller) -> None:
+    left = []
+    for _ in range(6):
+        response = sales.get(ME)
+        assert response["RateLimit-Policy"] == '"read";q=5;w=86400'
+        left.append(response["RateLimit"].split(";")[1])
+    assert left == ["r=4", "r=3", "r=2", "r=1", "r=0", "r=0"]
+
+
+def test_reading_and_writing_are_counted_apart(few: Any, world: World, sales: Caller) -> None:
+    for _ in range(6):
+        sales.get(ME)
+    assert sales.get(ME).status_code == 429
+    response = sales.patch(ME, {"first_name": "Sal"})
+    assert (response.status_code, response["RateLimit-Policy"]) == (200, '"write";q=5;w=86400')
+
+
+def test_a_role_may_have_a_limit_of_its_own(few: Any, world: World, sales: Caller, partner: Caller) -> None:
+    assert [partner.get(ME).status_code for _ in range(4)] == [200] * 3 + [429]
+    assert sales.get(ME)["RateLimit-Policy"] == '"read";q=5;w=86400'
+
+
+def test_ones_limit_is_nobody_elses(few: Any, world: World, sales: Caller, other_sales: Caller) -> None:
+    for _ in range(6):
+        sales.get(ME)
+    assert (sales.get(ME).status_code, other_sales.get(ME).status_code) == (429, 200)
+
+
+def test_another_worker_knows_of_it(few: Any, world: World, sales: Caller) -> None:
+    for _ in range(5):
+        sales.get(ME)
+    other_worker()
+    assert sales.get(ME)["RateLimit"].startswith('"read";r=0')  # the first one a worker meets is let in
+    assert sales.get(ME).status_code == 429
+
+
+def test_refusals_count_too(few: Any, world: World, support: Caller) -> None:
+    statuses = [support.post(CLIENTS, {}).status_code for _ in range(6)]
+    assert statuses == [403] * 5 + [429]
+
+
+@pytest.mark.parametrize("header", [{}, {"HTTP_AUTHORIZATION": "Bearer forged"}])
+def test_without_a_good_token_the_address_is_counted(few: Any, world: World, header: dict[str, str]) -> None:
+    stranger = Caller(**header)
+    assert [stranger.get(CLIENTS).status_code for _ in range(6)] == [401] * 5 + [429]
+    assert Caller(**header, REMOTE_ADDR="192.0.2.7").get(CLIENTS).status_code == 401
+    assert Caller(**header, HTTP_X_FORWARDED_FOR="192.0.2.8").get(CLIENTS).status_code == 429
+
+
+def test_a_good_token_works_from_an_address_that_is_used_up(few: Any, world: World, sales: Caller) -> None:
+    for _ in range(7):
+        Caller().get(CLIENTS)
+    assert Caller().get(API + "docs/").status_code == 429
+    assert sales.get(ME).status_code == 200
+
+
+def test_health_and_static_files_are_not_limited(few: Any, world: World) -> None:
+    for _ in range(8):
+        assert Caller().get("/health/live/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "counted"),
+    [
+        (0, "203.0.113.5", "127.0.0.1"),
+        (1, "203.0.113.5", "203.0.113.5"),
+        (1, "evil, 203.0.113.5", "203.0.113.5"),
+        (2, "198.51.100.1, 203.0.113.5, 10.0.0.1", "203.0.113.5"),
+        (2, "203.0.113.5", "127.0.0.1"),
+        (1, "not an address", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+        (1, "::ffff:203.0.113.5", "203.0.113.5"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_only_our_own_proxies_are_believed(
+    proxies: int, forwarded: str, counted: str, few: Any, settings: Any, world: World
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    stranger = Caller(HTTP_X_FORWARDED_FOR=forwarded)
+    for _ in range(5):
+        stranger.get(CLIENTS)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bucket FROM api_limit")
+        assert cursor.fetchall() == [(f"anonymous {counted}",)]
+
+
+def test_an_exceeded_limit_is_a_security_event(
+    few: Any, world: World, sales: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(6):
+        sales.get(ME)
+    (event,) = [record for record in caplog.records if record.name == "eecrm.security"]
+    assert (event.event, event.limit, event.actor) == ("excess_rate_limit_exceeded", "read.sales", sales.user.pk)
+
+
+@pytest.fixture
+def bucket(django_db_setup: None, django_db_blocker: Any, migrator: Any) -> Iterator[Limit]:
+    """A limit in the open, for several connections at once."""
+    with django_db_blocker.unblock():
+        yield Limit("at once", 20, 86_400)
+        connection.close()
+    with migrator.cursor() as cursor:
+        cursor.execute("DELETE FROM api_limit")
+
+
+def test_many_at_once_get_no_more_than_there_is(bucket: Limit) -> None:
+    def one(_: int) -> int:
+        try:
+            return take((bucket, "somebody", 1))[0].granted
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(one, range(64))) == 20
+
+
+def test_a_bucket_refills_evenly_and_takes_back(db: None) -> None:
+    minute = Limit("minute", 6, 60)
+    assert take((minute, "x", 4)) == [(4, 2, 0)]
+    granted, remaining, wait = take((minute, "x", 5))[0]
+    assert (granted, remaining) == (2, 0)
+    assert 9 < wait <= 10
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT take_limits(ARRAY['x'], ARRAY[0], ARRAY[1], ARRAY[1.0])")
+    take((minute, "x", -1))
+    assert take((minute, "x", 3))[0].granted == 1
+    two = take((minute, "y", 1), (minute, "z", 7))
+    assert [(one.granted, one.remaining) for one in two] == [(1, 5), (6, 0)]
