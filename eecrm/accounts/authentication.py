@@ -14,7 +14,7 @@ from access.policy import Role
 from accounts.models import User
 from accounts.tokens import Claims, InvalidToken, read
 from api import limits
-from api.addresses import neighbourhood
+from api.addresses import place_of
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
 _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
@@ -66,7 +66,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             if (user := enter(claims)) is None:
                 raise InvalidToken
         except InvalidToken:
-            limits.admit(request._request, "anonymous", neighbourhood(request._request.client_address))  # type: ignore[attr-defined]  # set by RequestMiddleware
+            limits.admit(request._request, "anonymous", place_of(request._request))
             raise
         request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
         scope = "read" if request.method in SAFE_METHODS else "write"

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from access.security_log import security_event
 from accounts.models import User, normalise_username
 from api import limits
-from api.addresses import neighbourhood
+from api.addresses import place_of
 
 _NO_PASSWORD = "!"  # hashed against all the same, so that it takes as long
 
@@ -34,7 +34,7 @@ class AccountBackend(ModelBackend):
 class _Attempt:
     def __init__(self, request: HttpRequest, username: str) -> None:
         self.request, self.name = request, normalise_username(username)
-        place = neighbourhood(getattr(request, "client_address", None))
+        place = place_of(request)
         self.address_limits = [(limits.limit(name), place) for name in ("login", "login_failed_address")]
         self.account_limits = [
             (limits.limit("login_failed_account"), self.name),

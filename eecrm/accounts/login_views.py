@@ -42,7 +42,7 @@ _LOGIN_FAILED = (
 
 
 def _address(request: Request) -> str | None:
-    return request._request.client_address  # type: ignore[attr-defined,no-any-return]  # set by RequestMiddleware
+    return request._request.client_address  # type: ignore[attr-defined]  # set by RequestMiddleware
 
 
 class _PublicTokenViewSet(GenericViewSet):

@@ -35,3 +35,8 @@ def neighbourhood(address: str | None) -> str:
     if address and ":" in address:
         return str(ip_network(f"{address}/64", strict=False))
     return address or "unknown"
+
+
+def place_of(request: HttpRequest) -> str:
+    """The neighbourhood of the client, as RequestMiddleware saw it."""
+    return neighbourhood(getattr(request, "client_address", None))

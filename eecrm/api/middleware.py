@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.refusals import refusal_of
 from api import limits, problems
-from api.addresses import client_address, neighbourhood
+from api.addresses import client_address, place_of
 
 log = logging.getLogger("eecrm.request")
 
@@ -53,7 +53,7 @@ class RequestMiddleware:
         if "HTTP_AUTHORIZATION" in request.META or request.path_info.startswith(_UNLIMITED):
             return None
         try:
-            limits.admit(request, "anonymous", neighbourhood(request.client_address))  # type: ignore[attr-defined]  # set above
+            limits.admit(request, "anonymous", place_of(request))
         except limits.TooManyRequests as refusal:
             return problems.from_exception(request, refusal)
         return None
