@@ -38,6 +38,12 @@ def test_after_ten_failures_an_account_rests_and_nothing_tells_so(world: World) 
     assert not TokenSession.objects.exists()
 
 
+def test_failures_stay_counted_though_their_requests_are_refused(committed_world: World) -> None:
+    fail("sales", 10)
+    assert log_in("sales").status_code == 401
+    assert log_in("sales", address=ELSEWHERE).status_code == 200
+
+
 def test_the_same_account_is_reached_from_elsewhere_meanwhile(world: World) -> None:
     fail("sales", 12)
     assert log_in("sales").status_code == 401

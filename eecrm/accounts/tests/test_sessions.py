@@ -19,6 +19,15 @@ def log_in(world: World, name: str, agent: str = "") -> Caller:
     return Caller(HTTP_AUTHORIZATION=f"Bearer {tokens.log_in(world.users[name], user_agent=agent).access}")
 
 
+def test_a_login_tells_from_where_it_was_last_used(world: World) -> None:
+    office, train = Caller(REMOTE_ADDR="192.0.2.1"), Caller(REMOTE_ADDR="2001:db8::7")
+    pair = office.post(API + "users/login/", {"username": "sales", "password": PASSWORD}).json()
+    phone = Caller(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    assert phone.get(SESSIONS).json()["results"][0]["address"] == "192.0.2.1"
+    train.post(API + "users/refresh/", {"refresh": pair["refresh"]})
+    assert phone.get(SESSIONS).json()["results"][0]["address"] == "2001:db8::7"
+
+
 def test_one_sees_ones_own_open_logins_by_device(world: World) -> None:
     phone, laptop = log_in(world, "sales", "Phone"), log_in(world, "sales", "Laptop")
     log_in(world, "support", "Somebody else's")
