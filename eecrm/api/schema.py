@@ -30,6 +30,12 @@ _PROBLEM = {
     "required": ["type", "title", "status", "detail", "code", "request_id"],
 }
 
+_RATE_LIMIT = {
+    "RateLimit-Policy": {"description": "The limit that applies: `q` requests in `w` seconds.", "schema": _STRING},
+    "RateLimit": {"description": "`r` requests are left; `t` seconds until all are there again.", "schema": _STRING},
+}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": build_basic_type(OpenApiTypes.INT)}}
+
 _LIST_PARAMETERS = (
     OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
     OpenApiParameter(
@@ -100,13 +106,17 @@ class ProblemAutoSchema(AutoSchema):
                 "description": meaning,
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
             }
+        for status, response in responses.items():
+            waits = _RETRY_AFTER if status == "429" else {}
+            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits
         return responses
 
     def _refusals(self) -> list[tuple[str, str]]:
         is_write = self.method in ("POST", "PUT", "PATCH", "DELETE")
+        found = [("429", "Too many requests: wait.")]
         if self.view.permission_classes == [Public] and not is_write:
-            return []
-        found = [("400", "Not acceptable: `errors` tells where."), ("401", "Not logged in.")]
+            return found
+        found += [("400", "Not acceptable: `errors` tells where."), ("401", "Not logged in.")]
         if self.view.permission_classes != [Public]:
             found.append(("403", "Not allowed: `rule` tells why."))
         if "{" in self.path:

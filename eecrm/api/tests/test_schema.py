@@ -45,6 +45,14 @@ def test_refusals_are_problem_documents(document: dict[str, Any]) -> None:
                     assert list(response["content"]) == ["application/problem+json"], path
 
 
+def test_every_operation_tells_its_limits(document: dict[str, Any]) -> None:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                assert {"RateLimit", "RateLimit-Policy"} <= set(response["headers"]), (path, status)
+            assert "Retry-After" in operation["responses"]["429"]["headers"]
+
+
 def test_lists_tell_their_parameters(document: dict[str, Any]) -> None:
     names = {parameter["name"] for parameter in document["paths"]["/api/v1/contracts/"]["get"]["parameters"]}
     assert {
