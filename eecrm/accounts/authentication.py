@@ -6,12 +6,11 @@ from django.db import connection
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from rest_framework_simplejwt.tokens import AccessToken
 
 from access.database import ROLE_PREFIX
 from access.policy import Role
 from accounts.models import User
-from accounts.tokens import Claims, InvalidToken, read
+from accounts.tokens import AccessToken, Claims, InvalidToken, read
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
 _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
