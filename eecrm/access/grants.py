@@ -28,7 +28,7 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege; `column` is empty for the whole table."""
+    """One privilege; `column` is empty for the whole table. A function's `table` is `FUNCTION name(argument types)`."""
 
     role: str
     command: str
@@ -95,7 +95,10 @@ _ACTUAL = """
              UNION ALL
             SELECT relname::text, attname::text, (aclexplode(attacl)).*
               FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL) AS privileges
+             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL
+             UNION ALL
+            SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
+              FROM pg_proc WHERE pronamespace = current_schema()::regnamespace) AS privileges
      WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
 """
 

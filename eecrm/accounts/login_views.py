@@ -1,6 +1,6 @@
 """Logging in and out, one's own logins, one's own password."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import authenticate
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Q
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException, AuthenticationFailed, ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -19,7 +19,7 @@ from access.database import leave
 from access.permissions import Public
 from accounts import tokens
 from accounts.authentication import account_of
-from accounts.models import SESSION_FIELDS, TokenSession, User
+from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
     PasswordSerializer,
@@ -108,7 +108,9 @@ class LogoutAllViewSet(GenericViewSet):
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Request) -> Response:
         """End every login of one's account: all its tokens are refused from the next request on."""
-        account_of(request).token_sessions.all().revoke()
+        account = account_of(request)
+        account.token_sessions.all().revoke()
+        ExternalIdentity.objects.filter(user=account).end_tokens()
         return Response(status=204)
 
 
@@ -125,11 +127,9 @@ class TokenSessionViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """One's logins that are open, the newest first."""
         refuse_unknown(request, ())
-        mine = (
-            self.get_queryset()
-            .order_by("-created_at", "id")
-            .annotate(is_current=Q(pk=cast(Claims, request.auth).session))
-        )
+        # A token of the identity provider belongs to none of our logins.
+        current = request.auth.session if isinstance(request.auth, Claims) else None
+        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))
         return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
 
     @extend_schema(responses={204: None})
@@ -138,6 +138,13 @@ class TokenSessionViewSet(GenericViewSet):
         if not self.get_queryset().filter(pk=pk).revoke():
             raise Http404
         return Response(status=204)
+
+
+class PasswordElsewhere(APIException):
+    status_code = 409
+    default_detail = "This account logs in with its identity provider: it has no password here."
+    default_code = "conflict"
+    rule = "user_password_elsewhere"  # the trigger's, which refuses it to everybody else
 
 
 class PasswordViewSet(GenericViewSet):
@@ -154,6 +161,8 @@ class PasswordViewSet(GenericViewSet):
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
         leave()  # passwords are the login role's alone
         user = User.objects.defer(None).get(pk=account_of(request).pk)
+        if ExternalIdentity.objects.filter(user=user).exists():
+            raise PasswordElsewhere
         if not user.check_password(old):
             raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
         try:
