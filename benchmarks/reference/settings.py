@@ -1,7 +1,7 @@
 """The settings of this project as those of a Django REST framework project that nobody has tuned."""
 
 from config.migrator_settings import *  # noqa: F401, F403  the migrator owns the tables, so no role has to be entered
-from config.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
+from config.settings import DATABASES, INSTALLED_APPS, JWT_KEYS, MIDDLEWARE, SIMPLE_JWT
 
 INSTALLED_APPS = [*INSTALLED_APPS, "reference"]
 MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("api.")]
@@ -18,3 +18,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "PAGE_SIZE": 50,
 }
+
+# simplejwt's own backend, with the one key; it knows no key ids.
+SIMPLE_JWT |= {"ALGORITHM": "HS256", "SIGNING_KEY": JWT_KEYS.present.signing.decode()}

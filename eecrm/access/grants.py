@@ -102,7 +102,7 @@ _ACTUAL = """
              WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
-              FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proacl IS NOT NULL) AS privileges
+              FROM pg_proc WHERE pronamespace = current_schema()::regnamespace) AS privileges
      WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
 """
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -17,6 +18,7 @@ from django_otp.plugins.otp_totp.admin import TOTPDevice
 from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
+from accounts.identity_admin import IdentityInline
 from accounts.models import User
 
 admin.site.unregister(Group)  # roles decide here; groups would be a second truth
@@ -71,6 +73,10 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
         if obj is not None and obj.pk == request.user.pk:
             fields += ["role", "is_active", "is_superuser"]
         return fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """An identity is bound to an account that is there, and only where there is a provider."""
+        return [IdentityInline] if obj is not None and settings.OIDC_ISSUER else []
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and self._may_touch(request, obj)

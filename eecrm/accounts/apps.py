@@ -10,12 +10,12 @@ class AccountsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
-        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, Cover, Mail, TokenSession, User
+        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, Cover, ExternalIdentity, Mail, TokenSession, User
 
         everyone = tuple(database_role(role) for role in COLUMNS)
         managers = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
         admin_site = (*managers, database_role(Role.AUDITOR))
-        sessions = TokenSession._meta.db_table
+        sessions, identities = TokenSession._meta.db_table, ExternalIdentity._meta.db_table
 
         # Logging in: before it nobody's role is known, so that the login role does it.
         grants = on_tables((LOGIN_ROLE,), "SELECT", User._meta.db_table, "django_migrations")
@@ -23,11 +23,13 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(
             (LOGIN_ROLE,),
             "SELECT",
-            "accounts_externalidentity",
+            identities,
             "accounts_user_groups",
             "auth_group",
             Cover._meta.db_table,
         )
+        # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
+        grants |= {Grant(LOGIN_ROLE, "EXECUTE", "FUNCTION enrol_identity(text,text)")}
         # A login notes its time, and stores the password anew where the hasher has become stronger.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
 
@@ -36,6 +38,8 @@ class AccountsConfig(AppConfig):
             grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", "email")
             grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS)
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at")
+            grants |= on_columns(role, "SELECT", ExternalIdentity, "user")
+            grants |= on_columns(role, "UPDATE", ExternalIdentity, "not_before")
 
         # The admin site: its sessions outlive the transaction in which a role is entered.
         grants |= on_tables((LOGIN_ROLE, *admin_site), "SELECT INSERT UPDATE DELETE", "django_session")
@@ -49,6 +53,8 @@ class AccountsConfig(AppConfig):
             "accounts_user_user_permissions",
             "django_admin_log",
         )
+        grants |= on_tables(admin_site, "SELECT", identities)
+        grants |= on_tables(managers, "INSERT DELETE", identities)
         grants |= on_tables(managers, "INSERT", "django_admin_log")
         grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
         return grants

@@ -1,26 +1,33 @@
 """Who is calling: one SQL statement finds the login and its user, and enters the user's role in PostgreSQL."""
 
+from functools import partial
 from typing import Any, cast
 
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
-from rest_framework_simplejwt.tokens import AccessToken
 
 from access.database import ROLE_PREFIX
 from access.policy import Role
+from access.security_log import security_event
+from accounts import oidc
 from accounts.models import User
-from accounts.tokens import Claims, InvalidToken, read
+from accounts.oidc import Identity
+from accounts.tokens import AccessToken, Claims, InvalidToken, read
 from api import limits
 from api.addresses import place_of
+
+LONGEST = 8192  # characters of a token: as much as gunicorn takes of a header
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
 _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
 
 # Role and activity are read anew for each request: nothing in a token is believed but whose it is.
-_ENTER = f"""
+_ACCOUNT = f"""
     SELECT {", ".join(f"account.{field}" for field in _FIELDS)},
            ARRAY(SELECT auth_group.name FROM accounts_user_groups
                    JOIN auth_group ON auth_group.id = group_id WHERE user_id = account.id) AS group_names,
@@ -29,17 +36,28 @@ _ENTER = f"""
            set_config('role', '{ROLE_PREFIX}' ||
                CASE WHEN account.is_superuser THEN '{Role.SUPERUSER.value}' ELSE account.role END, true),
            set_config('eecrm.user_id', account.id::text, true)
+"""
+_ENTER_BY_LOGIN = f"""{_ACCOUNT}
       FROM accounts_tokensession AS login
       JOIN accounts_user AS account ON account.id = login.user_id
      WHERE login.id = %s AND account.id = %s
        AND login.revoked_at IS NULL AND login.expires_at > now() AND account.is_active
 """
+_ENTER_BY_IDENTITY = f"""{_ACCOUNT}
+      FROM accounts_externalidentity AS identity
+      JOIN accounts_user AS account ON account.id = identity.user_id
+     WHERE identity.issuer = %s AND identity.subject = %s
+       AND (identity.not_before IS NULL OR identity.not_before <= to_timestamp(%s)) AND account.is_active
+"""
 
 
-def enter(claims: Claims) -> User | None:
+def enter(claims: Claims | Identity) -> User | None:
     """The caller, whose database role holds from here to the end of the transaction; None for a login that is over."""
     with connection.cursor() as cursor:
-        cursor.execute(_ENTER, [claims.session, claims.user])
+        if isinstance(claims, Claims):
+            cursor.execute(_ENTER_BY_LOGIN, [claims.session, claims.user])
+        else:
+            cursor.execute(_ENTER_BY_IDENTITY, claims)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -49,22 +67,53 @@ def enter(claims: Claims) -> User | None:
     return user
 
 
+def _enrol(identity: Identity, request: HttpRequest) -> User | None:
+    """An account for somebody whom nobody knows here yet, where OIDC_CREATE_ACCOUNTS lets it be made."""
+    user = None
+    if settings.OIDC_CREATE_ACCOUNTS:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
+            (made,) = cursor.fetchone()
+        if made:
+            # A request that is refused takes its account back with it: only one that stays is told of.
+            transaction.on_commit(partial(security_event, "user_created", request, account=made, role=Role.EXTERNAL))
+        user = enter(identity)
+    if user is None:
+        reason = "no active account has this identity, or its tokens were ended"
+        security_event("authn_login_fail", request, reason=reason, issuer=identity.issuer, subject=identity.subject)
+    return user
+
+
+def _caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
+    """Whose token this is. Raises InvalidToken for nobody's."""
+    if len(token) > LONGEST:
+        raise InvalidToken
+    claims: Claims | Identity
+    if oidc.is_from_provider(token):
+        claims = oidc.read(token)
+        user = enter(claims) or _enrol(claims, request)
+    else:
+        claims = read(AccessToken, token)
+        user = enter(claims)
+    if user is None:
+        raise InvalidToken
+    return user, claims
+
+
 def account_of(request: Request) -> User:
     """The caller of a view that PolicyPermission guards: nobody anonymous gets there."""
     return cast(User, request.user)
 
 
 class SessionTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <access token>` (RFC 6750)."""
+    """`Authorization: Bearer <access token>` (RFC 6750): one of ours, or of the identity provider."""
 
-    def authenticate(self, request: Request) -> tuple[User, Claims] | None:
+    def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         try:
-            claims = read(AccessToken, token.strip())
-            if (user := enter(claims)) is None:
-                raise InvalidToken
+            user, claims = _caller(token.strip(), request._request)
         except InvalidToken:
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise

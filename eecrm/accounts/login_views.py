@@ -1,7 +1,7 @@
 """Logging in and out, one's own logins, one's own password."""
 
 import logging
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import authenticate
@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException, AuthenticationFailed, ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -23,7 +23,7 @@ from access.permissions import Public
 from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
-from accounts.models import SESSION_FIELDS, TokenSession, User
+from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
     PasswordSerializer,
@@ -121,7 +121,9 @@ class LogoutAllViewSet(GenericViewSet):
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Request) -> Response:
         """End every login of one's account: all its tokens are refused from the next request on."""
-        account_of(request).token_sessions.all().revoke()
+        account = account_of(request)
+        account.token_sessions.all().revoke()
+        ExternalIdentity.objects.filter(user=account).end_tokens()
         security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
         return Response(status=204)
 
@@ -139,11 +141,9 @@ class TokenSessionViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """One's logins that are open, the newest first."""
         refuse_unknown(request, ())
-        mine = (
-            self.get_queryset()
-            .order_by("-created_at", "id")
-            .annotate(is_current=Q(pk=cast(Claims, request.auth).session))
-        )
+        # A token of the identity provider belongs to none of our logins.
+        current = request.auth.session if isinstance(request.auth, Claims) else None
+        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))
         return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
 
     @extend_schema(responses={204: None})
@@ -153,6 +153,13 @@ class TokenSessionViewSet(GenericViewSet):
             raise Http404
         security_event("authn_token_revoked", request._request, level=logging.INFO, session=str(pk))
         return Response(status=204)
+
+
+class PasswordElsewhere(APIException):
+    status_code = 409
+    default_detail = "This account logs in with its identity provider: it has no password here."
+    default_code = "conflict"
+    rule = "user_password_elsewhere"  # the trigger's, which refuses it to everybody else
 
 
 class PasswordViewSet(GenericViewSet):
@@ -169,6 +176,8 @@ class PasswordViewSet(GenericViewSet):
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
         leave()  # passwords are the login role's alone
         user = User.objects.defer(None).get(pk=account_of(request).pk)
+        if ExternalIdentity.objects.filter(user=user).exists():
+            raise PasswordElsewhere
         if not user.check_password(old):
             security_event("authn_password_change_fail", request._request, account=user.pk)
             raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})

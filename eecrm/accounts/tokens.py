@@ -6,16 +6,20 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import jwt
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Least
 from django.db.models import F, Value
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt import tokens as simplejwt
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 
+from accounts.keys import KeyRing
 from accounts.models import TokenSession, User
 
 RETRY = timedelta(seconds=30)  # a phone that lost the answer to its refresh may ask again for so long
@@ -40,10 +44,40 @@ class InvalidToken(AuthenticationFailed):
     default_code = "token_invalid"
 
 
-def read(token_class: type[Token], text: str) -> Claims:
+class KeyRingBackend(TokenBackend):
+    """simplejwt's backend with a `kid` in each header: it chooses the key, and the key the algorithm (RFC 8725, 3.1)."""
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        key = settings.JWT_KEYS.present
+        claims = payload | {"iss": self.issuer, "aud": self.audience}
+        return jwt.encode(claims, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """The claims of a token of ours, which is always verified. Raises TokenBackendError."""
+        try:
+            key = settings.JWT_KEYS.believed[jwt.get_unverified_header(token)["kid"]]
+            return jwt.decode(
+                token, key.verifying, algorithms=[key.algorithm], audience=self.audience, issuer=self.issuer
+            )
+        except (KeyError, jwt.PyJWTError) as error:
+            raise TokenBackendError("Token is invalid") from error
+
+
+_backend = KeyRingBackend("HS256", audience=api_settings.AUDIENCE, issuer=api_settings.ISSUER)
+
+
+class AccessToken(simplejwt.AccessToken):
+    _token_backend = _backend
+
+
+class RefreshToken(simplejwt.RefreshToken):
+    _token_backend = _backend
+
+
+def read(token_class: type[simplejwt.Token], text: str) -> Claims:
     """The claims of a token that we signed for this use. Raises InvalidToken for any other text, or once it has expired."""
     try:
-        claims, expires_at = _verified(token_class, text)  # type: ignore[arg-type]  # Token hides type.__hash__
+        claims, expires_at = _verified(settings.JWT_KEYS, token_class, text)  # type: ignore[arg-type]  # Token hides __hash__
     except (TokenError, KeyError, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
         raise InvalidToken from None
     if expires_at <= time.time():
@@ -52,8 +86,8 @@ def read(token_class: type[Token], text: str) -> Claims:
 
 
 @lru_cache(maxsize=4096)
-def _verified(token_class: Any, text: str) -> tuple[Claims, int]:
-    """The claims of a text whose signature holds, and when it expires: true of that text for ever, so checked once."""
+def _verified(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
+    """The claims of a text whose signature holds, and when it expires: true of it as long as the keys are, so checked once."""
     payload = token_class(text).payload
     user = payload["user_id"]
     if not isinstance(user, str) or not user.isascii() or not user.isdigit() or not 0 < int(user) < 2**63:
@@ -61,14 +95,14 @@ def _verified(token_class: Any, text: str) -> tuple[Claims, int]:
     return Claims(UUID(payload["sid"]), int(user), UUID(payload["jti"])), int(payload["exp"])
 
 
-def _signed(token: Token, session: TokenSession, **claims: Any) -> str:
+def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str:
     # simplejwt's constructor chose id, issue time and expiry; what the session knows replaces them.
     token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
     return str(token)
 
 
 def _pair(session: TokenSession) -> Pair:
-    """Both tokens of the session as it stands. The refresh token is the same text each time until it is rotated."""
+    """Both tokens of the session as it stands. The refresh token is the same one each time until it is rotated."""
     refresh = _signed(
         RefreshToken(),
         session,

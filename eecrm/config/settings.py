@@ -4,9 +4,11 @@ APP_ENV=local has defaults that `scripts/run` generates; APP_ENV=production has 
 """
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.keys import key_ring
 from config.environment import IS_PRODUCTION, ROOT, env
 
 
@@ -19,9 +21,22 @@ def _require(condition: bool, sentence: str) -> None:
         raise ImproperlyConfigured(sentence)
 
 
+def _is_web_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(address.hostname) and address.scheme in ({"https"} if IS_PRODUCTION else {"https", "http"})
+
+
 DEBUG = env("DEBUG", default=False, cast=bool)
 SECRET_KEY = env("SECRET_KEY")
-JWT_SIGNING_KEY = env("JWT_SIGNING_KEY")
+JWT_KEYS = key_ring(
+    algorithm=env("JWT_ALGORITHM", default="HS256"),
+    signing_key=env("JWT_SIGNING_KEY"),
+    previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
+    secret_key=SECRET_KEY,
+)
 ALLOWED_HOSTS = env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"}))
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
@@ -29,16 +44,25 @@ TRUSTED_PROXIES = env("TRUSTED_PROXIES", default=0, cast=int)
 
 _require(TRUSTED_PROXIES >= 0, "TRUSTED_PROXIES is a number of proxies: 0 or more.")
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
-# RFC 7518, section 3.2: an HS256 key is at least as long as its hash.
 _require(
-    len(JWT_SIGNING_KEY.encode()) >= 32 and len(set(JWT_SIGNING_KEY)) >= 5,
-    "JWT_SIGNING_KEY is weak: use 32 random bytes or more.",
-)
-_require(JWT_SIGNING_KEY != SECRET_KEY, "JWT_SIGNING_KEY must not be the SECRET_KEY.")
-_require(
-    ADMIN_URL.split("/")[0] not in {"", "admin", "api", "health", "static"},
+    ADMIN_URL.split("/")[0] not in {"", ".well-known", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses.",
 )
+# An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
+OIDC_ISSUER = env("OIDC_ISSUER", default="")
+OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
+OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_names)
+OIDC_CREATE_ACCOUNTS = env("OIDC_CREATE_ACCOUNTS", default=False, cast=bool)
+_provider = {"OIDC_ISSUER": OIDC_ISSUER, "OIDC_JWKS_URL": OIDC_JWKS_URL, "OIDC_CLIENT_IDS": OIDC_CLIENT_IDS}
+if any(_provider.values()):
+    _missing = ", ".join(name for name, value in _provider.items() if not value)
+    _require(not _missing, f"{_missing} must be set as well: an identity provider takes {', '.join(_provider)}.")
+    for _name, _url in (("OIDC_ISSUER", OIDC_ISSUER), ("OIDC_JWKS_URL", OIDC_JWKS_URL)):
+        _require(_is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally).")
+    _require(len(OIDC_ISSUER) <= 200, "OIDC_ISSUER is too long: 200 characters at most.")
+else:
+    _require(not OIDC_CREATE_ACCOUNTS, f"OIDC_CREATE_ACCOUNTS needs an identity provider: set {', '.join(_provider)}.")
+
 if IS_PRODUCTION:
     _require(not DEBUG, "DEBUG must be off in production.")
     _require(bool(ALLOWED_HOSTS) and "*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must list the host names by name.")
@@ -143,8 +167,7 @@ REST_FRAMEWORK = {
 
 # RFC 9068 asks for an audience and an issuer; RFC 8725 for checking both.
 SIMPLE_JWT = {
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "SIGNING_KEY": "",  # simplejwt by itself signs and believes nothing: accounts.tokens does, with JWT_KEYS
     "ISSUER": "epic-events-crm",
     "AUDIENCE": "epic-events-api",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.key_views import public_keys
 from accounts.login_views import (
     LoginViewSet,
     LogoutAllViewSet,
@@ -44,6 +45,7 @@ _api = [
 
 urlpatterns = [
     path("api/v1/", include(_api)),
+    path(".well-known/jwks.json", public_keys, name="public-keys"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
     path(settings.ADMIN_URL, admin.site.urls),

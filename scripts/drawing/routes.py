@@ -56,7 +56,7 @@ def _group(path: str, callback: Any) -> tuple[str, str]:
         return "users", "Accounts: logging in and out, one's own profile, whom one may assign."
     if path.startswith(ROOT):
         return "about", "The API about itself."
-    return "other", "For load balancers and orchestrators, outside the base path."
+    return "other", "For load balancers, orchestrators and whoever verifies tokens, outside the base path."
 
 
 def _lines(path: str, callback: Any) -> Iterator[Line]:

@@ -131,6 +131,22 @@ def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) ->
     assert differences() == []
 
 
+def test_a_function_that_is_granted_beside_the_table_is_a_drift_too(db: None, migrator: Any) -> None:
+    function = "FUNCTION enrol_identity(text,text)"
+    with migrator.cursor() as cursor:
+        cursor.execute(f"GRANT EXECUTE ON {function} TO eecrm_sales")
+        cursor.execute(f"REVOKE EXECUTE ON {function} FROM eecrm_app")
+    try:
+        assert differences() == [
+            f"REVOKE EXECUTE ON {function} FROM eecrm_sales",
+            f"GRANT EXECUTE ON {function} TO eecrm_app",
+        ]
+    finally:
+        result = manage("sync_access", "--settings=config.migrator_settings")
+    assert result.returncode == 0, result.stderr
+    assert differences() == []
+
+
 def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"]}
     return subprocess.run(

@@ -15,6 +15,7 @@ PUBLIC = {
     "api/v1/docs/": {"GET"},
     "api/v1/users/login/": {"POST"},
     "api/v1/users/refresh/": {"POST"},
+    ".well-known/jwks.json": {"GET"},
     "health/live/": {"GET"},
     "health/ready/": {"GET"},
 }

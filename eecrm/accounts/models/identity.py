@@ -1,9 +1,16 @@
 """Accounts that log in with an outside identity provider."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models.user import User
+
+
+class ExternalIdentityQuerySet(models.QuerySet["ExternalIdentity"]):
+    def end_tokens(self) -> int:
+        """Refuse what the provider issued until now: it has no way to take its access tokens back."""
+        return self.update(not_before=Now())
 
 
 class ExternalIdentity(models.Model):
@@ -15,6 +22,8 @@ class ExternalIdentity(models.Model):
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = ExternalIdentityQuerySet.as_manager()
+
     class Meta:
         ordering = ["issuer", "subject"]
         verbose_name_plural = "external identities"
@@ -23,6 +32,11 @@ class ExternalIdentity(models.Model):
                 name="external_identity_unique",
                 fields=["issuer", "subject"],
                 violation_error_message="This identity belongs to an account already.",
+            ),
+            models.CheckConstraint(
+                name="external_identity_subject_ascii",
+                condition=Q(subject__regex=r"^[!-~]+$"),  # OpenID Connect Core, section 2
+                violation_error_message="A subject is what the provider calls the account: letters, digits and signs, without spaces.",
             ),
         ]
 

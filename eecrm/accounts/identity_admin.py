@@ -1,0 +1,46 @@
+"""Binding an account to its identity at the provider, on the account's page of the admin site."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+
+from access import policy
+from access.policy import Scope
+from accounts.models import ExternalIdentity
+
+
+class IdentityForm(forms.ModelForm):
+    # The provider's, and no other: what another one says is never believed.
+    issuer = forms.ChoiceField(
+        choices=lambda: [(settings.OIDC_ISSUER, settings.OIDC_ISSUER)], initial=lambda: settings.OIDC_ISSUER
+    )
+
+    class Meta:
+        model = ExternalIdentity
+        fields = ["issuer", "subject"]
+
+
+class IdentityInline(admin.StackedInline):
+    """May be bound and taken away by whoever may change the account, and is never changed: a token's subject isn't either."""
+
+    model = ExternalIdentity
+    form = IdentityForm
+    verbose_name_plural = "identity at the provider (the account then has no password here)"
+
+    def _allows(self, request: HttpRequest, action: str) -> bool:
+        return policy.rule(request.user, "user", action).scope is not Scope.NONE
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "retrieve")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "update")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "update")

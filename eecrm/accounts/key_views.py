@@ -1,0 +1,18 @@
+"""The public keys of our tokens, for whoever verifies them."""
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+
+@transaction.non_atomic_requests
+@require_safe
+def public_keys(request: HttpRequest) -> HttpResponse:
+    """A JWK set (RFC 7517): the present key, and those that are still believed. Empty where a secret signs."""
+    response = JsonResponse(settings.JWT_KEYS.jwks(), content_type="application/jwk-set+json")
+    response["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+public_keys.is_public = True  # type: ignore[attr-defined]  # for access.checks

@@ -1,0 +1,126 @@
+"""The keys of our tokens: the one that signs, and those that are still believed during a rotation (RFC 7517, RFC 8725).
+
+The settings read them at the start, so nothing here may need the settings. No message holds a key.
+"""
+
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from django.core.exceptions import ImproperlyConfigured
+from jwt import InvalidKeyError
+from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
+
+ALGORITHMS = ("HS256", "RS256", "ES256")
+SECRET_BYTES, RSA_BITS = 32, 2048  # RFC 7518, sections 3.2 and 3.3
+
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
+# What identifies a public key (RFC 7638, section 3.2), and all that is told of it.
+_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key and the one algorithm that it is for: what the header of a token says of its algorithm decides nothing."""
+
+    kid: str
+    algorithm: str
+    verifying: bytes | PublicKey = field(repr=False)
+    signing: Any = field(repr=False)  # None where only the public half is here
+
+    def public(self) -> dict[str, str] | None:
+        """The key as a JWK that anybody may read; None for a secret."""
+        if isinstance(self.verifying, bytes):
+            return None
+        return _members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
+
+
+@dataclass(frozen=True, eq=False)  # two rings are never equal: what one has verified says nothing of the other
+class KeyRing:
+    """`present` signs; a token is believed if `believed` has the key of its `kid`."""
+
+    present: Key
+    believed: dict[str, Key]
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        return {"keys": [jwk for key in self.believed.values() if (jwk := key.public())]}
+
+
+def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secret_key: str = "") -> KeyRing:
+    """The ring of JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS. Raises ImproperlyConfigured by name."""
+    if algorithm not in ALGORITHMS:
+        raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
+    present = _key("JWT_SIGNING_KEY", signing_key, secret_key)
+    if present.algorithm != algorithm:
+        raise ImproperlyConfigured(
+            f"JWT_SIGNING_KEY doesn't fit JWT_ALGORITHM {algorithm}: it is for {present.algorithm}."
+        )
+    if present.signing is None:
+        raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
+    # A comma is in no PEM text, so that it can stand between keys of every kind.
+    previous = [_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
+    return KeyRing(present, {key.kid: key for key in (*previous, present)})
+
+
+def _key(name: str, text: str, secret_key: str) -> Key:
+    if "-----BEGIN" in text:
+        return _pair(name, text)
+    return _secret(name, text.strip(), secret_key)
+
+
+def _secret(name: str, text: str, secret_key: str) -> Key:
+    secret = text.encode()
+    if text == secret_key:
+        raise ImproperlyConfigured(f"{name} must not be the SECRET_KEY.")
+    if len(secret) < SECRET_BYTES or len(set(text)) < 5:
+        raise ImproperlyConfigured(f"{name} is weak: use {SECRET_BYTES} random bytes or more.")
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except InvalidKeyError:
+        raise ImproperlyConfigured(f"{name} isn't a secret but some form of a key pair: write that as PEM.") from None
+    # Made as a signature is: it tells no more of the secret than each token does.
+    kid = hmac.digest(secret, b"key id", hashlib.sha256)[:16]
+    return Key(_base64url(kid), "HS256", verifying=secret, signing=secret)
+
+
+def _pair(name: str, text: str) -> Key:
+    pem = text.replace("\\n", "\n").strip()
+    if pem.count("PRIVATE KEY-----") + pem.count("PUBLIC KEY-----") != 2:
+        raise ImproperlyConfigured(f"{name} must hold one key in each PEM text, and a comma between two of them.")
+    try:
+        signing: Any = load_pem_private_key(pem.encode(), password=None) if "PRIVATE" in pem else None
+        verifying = load_pem_public_key(pem.encode()) if signing is None else signing.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ImproperlyConfigured(f"{name} holds a PEM text that can't be read: use one without a password.") from None
+    match verifying:
+        case RSAPublicKey() if verifying.key_size >= RSA_BITS:
+            algorithm = "RS256"
+        case RSAPublicKey():
+            raise ImproperlyConfigured(f"{name} is weak: an RSA key has {RSA_BITS} bits or more.")
+        case EllipticCurvePublicKey() if isinstance(verifying.curve, SECP256R1):
+            algorithm = "ES256"
+        case _:
+            raise ImproperlyConfigured(f"{name} is neither an RSA key nor one of the curve P-256.")
+    return Key(_thumbprint(verifying), algorithm, verifying, signing)
+
+
+def _members(key: PublicKey) -> dict[str, str]:
+    jwk = RSAAlgorithm.to_jwk(key, True) if isinstance(key, RSAPublicKey) else ECAlgorithm.to_jwk(key, True)
+    return {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
+
+
+def _thumbprint(key: PublicKey) -> str:
+    """RFC 7638: the hash of the members in order, without white space."""
+    canonical = json.dumps(_members(key), sort_keys=True, separators=(",", ":"))
+    return _base64url(hashlib.sha256(canonical.encode()).digest())
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

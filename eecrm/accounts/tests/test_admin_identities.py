@@ -1,0 +1,134 @@
+"""Managers bind accounts to the identity provider; nobody binds themselves to more rights."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import ExternalIdentity, User
+from accounts.tests.provider import Provider
+from accounts.tests.test_admin_accounts import USERS, form_of, stored
+from conftest import API, Caller, World
+
+HEADS = {"identity-TOTAL_FORMS": "1", "identity-MIN_NUM_FORMS": "0", "identity-MAX_NUM_FORMS": "1"}
+
+
+def page_of(user: User) -> str:
+    return f"{USERS}{user.pk}/change/"
+
+
+def binding(user: User, issuer: str, subject: str, **changes: Any) -> dict[str, Any]:
+    """The account's page as it is sent to bind the account."""
+    new = {
+        "identity-INITIAL_FORMS": "0",
+        "identity-0-issuer": issuer,
+        "identity-0-subject": subject,
+        "identity-0-user": user.pk,
+    }
+    return form_of(user) | HEADS | new | changes
+
+
+def taking_away(user: User, **changes: Any) -> dict[str, Any]:
+    identity = ExternalIdentity.objects.get(user=user)
+    old = {"identity-INITIAL_FORMS": "1", "identity-0-id": identity.pk, "identity-0-user": user.pk}
+    return form_of(user) | HEADS | old | changes
+
+
+def identities() -> list[tuple[int, str, str]]:
+    return list(ExternalIdentity.objects.values_list("user_id", "issuer", "subject"))
+
+
+@pytest.fixture
+def bound(world: World, provider: Provider, visit: Any) -> User:
+    user = world.users["sales"]
+    response = visit("management").post(page_of(user), binding(user, provider.issuer, "subject-1"))
+    assert response.status_code == 302, response.context["errors"]
+    return user
+
+
+@pytest.mark.parametrize("name", ["management", "superuser"])
+def test_who_may_change_an_account_may_bind_it_and_set_it_free(
+    name: str, world: World, provider: Provider, visit: Any
+) -> None:
+    user, browser = world.users["sales"], visit(name)
+    page = browser.get(page_of(user)).content.decode()
+    assert f'<option value="{provider.issuer}" selected>' in page
+    assert browser.post(page_of(user), binding(user, provider.issuer, "subject-1")).status_code == 302
+    assert identities() == [(user.pk, provider.issuer, "subject-1")]
+    assert not User.objects.defer(None).get(pk=user.pk).has_usable_password()
+    page = browser.get(page_of(user)).content.decode()
+    assert "subject-1" in page
+    assert 'name="identity-0-subject"' not in page
+    assert browser.post(page_of(user), taking_away(user, **{"identity-0-DELETE": "on"})).status_code == 302
+    assert identities() == []
+
+
+def test_an_account_is_saved_without_an_identity_too(world: World, provider: Provider, visit: Any) -> None:
+    user = world.users["sales"]
+    form = binding(user, provider.issuer, "", last_name="Renamed")
+    assert visit("management").post(page_of(user), form).status_code == 302
+    assert (stored("sales").last_name, identities()) == ("Renamed", [])
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", "", "epic-events-crm"])
+def test_only_the_configured_issuer_is_taken(issuer: str, world: World, provider: Provider, visit: Any) -> None:
+    user = world.users["sales"]
+    page = visit("management").post(page_of(user), binding(user, issuer, "subject-1"))
+    assert (page.status_code, identities()) == (200, [])
+
+
+@pytest.mark.parametrize("subject", ["a b", "é", "x" * 256, "\x00", "a\nb"])
+def test_what_is_no_subject_is_told_on_the_page(subject: str, world: World, provider: Provider, visit: Any) -> None:
+    user = world.users["sales"]
+    page = visit("management").post(page_of(user), binding(user, provider.issuer, subject))
+    assert (page.status_code, identities()) == (200, [])
+
+
+def test_an_identity_belongs_to_one_account(bound: User, world: World, provider: Provider, visit: Any) -> None:
+    other = world.users["support"]
+    page = visit("management").post(page_of(other), binding(other, provider.issuer, "subject-1"))
+    assert b"This identity belongs to an account already." in page.content
+    assert identities() == [(bound.pk, provider.issuer, "subject-1")]
+
+
+def test_a_bound_identity_is_never_changed(bound: User, provider: Provider, visit: Any) -> None:
+    forms = (
+        taking_away(bound, **{"identity-0-subject": "other", "identity-0-issuer": provider.issuer}),
+        binding(bound, provider.issuer, "other"),
+    )
+    for form in forms:
+        assert visit("superuser").post(page_of(bound), form).status_code < 500
+        assert identities() == [(bound.pk, provider.issuer, "subject-1")]
+
+
+def test_a_manager_never_becomes_a_superuser_by_an_identity(world: World, provider: Provider, visit: Any) -> None:
+    boss, sales = world.users["superuser"], world.users["sales"]
+    manager = visit("management")
+    assert manager.post(page_of(boss), binding(boss, provider.issuer, "mine")).status_code == 403
+    # Nor by a form of a colleague's page that names the superuser.
+    manager.post(page_of(sales), binding(sales, provider.issuer, "mine", **{"identity-0-user": boss.pk}))
+    assert not ExternalIdentity.objects.filter(user=boss).exists()
+    assert visit("superuser").post(page_of(boss), binding(boss, provider.issuer, "boss")).status_code == 302
+    assert manager.post(page_of(boss), taking_away(boss, **{"identity-0-DELETE": "on"})).status_code == 403
+    assert ExternalIdentity.objects.filter(user=boss).exists()
+
+
+def test_an_auditor_sees_it_and_changes_nothing(bound: User, provider: Provider, visit: Any) -> None:
+    page = visit("auditor").get(page_of(bound)).content.decode()
+    assert "subject-1" in page
+    assert "identity-0-DELETE" not in page
+    form = taking_away(bound, **{"identity-0-DELETE": "on"})
+    assert visit("auditor").post(page_of(bound), form).status_code == 403
+    assert len(identities()) == 1
+
+
+def test_a_role_that_a_manager_takes_away_is_gone_at_once(bound: User, provider: Provider, visit: Any) -> None:
+    caller = Caller(HTTP_AUTHORIZATION=f"Bearer {provider.token()}")
+    assert caller.get(API + "users/me/").json()["role"] == "sales"
+    assert visit("management").post(page_of(bound), taking_away(bound, role="support")).status_code == 302
+    assert caller.get(API + "users/me/").status_code == 401
+
+
+def test_without_a_provider_there_is_nothing_to_bind(world: World, visit: Any) -> None:
+    page = visit("management").get(page_of(world.users["sales"]))
+    assert b"identity-TOTAL_FORMS" not in page.content
+    assert b"identity-TOTAL_FORMS" not in visit("management").get(USERS + "add/").content

@@ -1,0 +1,259 @@
+"""The provider's keys: rotated, withdrawn, out of reach, asked for in storms; and what is no key at all."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from socket import SHUT_RDWR
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import oidc_keys
+from accounts.models import ExternalIdentity
+from accounts.tests.provider import Provider, jwk_of, rsa_key
+from conftest import API, Caller, World
+
+ME = API + "users/me/"
+HOUR = 3600
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """`later(31)` is thirty-one seconds later, for the age of the keys."""
+    passed = [0.0]
+    real = oidc_keys.monotonic
+    monkeypatch.setattr(oidc_keys, "monotonic", lambda: real() + passed[0])
+
+    def pass_by(seconds: float) -> None:
+        passed[0] += seconds
+
+    return pass_by
+
+
+@pytest.fixture
+def bound(world: World, provider: Provider) -> Provider:
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.create(user=world.users["sales"], issuer=provider.issuer, subject="subject-1")
+    return provider
+
+
+def status(token: str) -> int:
+    return int(Caller(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME).status_code)
+
+
+def test_keys_are_read_once_in_five_minutes(bound: Provider, later: Any) -> None:
+    for _ in range(3):
+        assert status(bound.token()) == 200
+    later(299)
+    assert (status(bound.token()), bound.fetches) == (200, 1)
+    later(2)
+    assert (status(bound.token()), bound.fetches) == (200, 2)
+
+
+def test_a_new_key_of_the_provider_is_believed_and_a_withdrawn_one_is_not(bound: Provider, later: Any) -> None:
+    old, new = bound.token(), bound.token(key=2)
+    assert [status(old), status(new)] == [200, 401]
+    bound.document = {"keys": [jwk_of(1), jwk_of(2)]}
+    assert status(new) == 401, "it was asked a moment ago"
+    later(31)
+    assert [status(new), status(old), bound.fetches] == [200, 200, 2]
+    bound.document = {"keys": [jwk_of(2)]}
+    later(301)
+    assert [status(new), status(old), bound.fetches] == [200, 401, 3]
+
+
+def test_a_key_that_changes_under_its_id_is_the_new_one(bound: Provider, later: Any) -> None:
+    assert status(bound.token()) == 200
+    bound.document = {"keys": [jwk_of(2, kid="key-1")]}
+    later(301)
+    assert status(bound.token()) == 401
+    assert status(bound.token(key=rsa_key(2))) == 200
+
+
+def answers_500(provider: Provider) -> None:
+    provider.status = 500
+
+
+def redirects(provider: Provider) -> None:
+    """To an address where there would be keys."""
+    provider.status, provider.headers = 302, {"Location": provider.address + "/elsewhere"}
+
+
+def says(document: Any) -> Callable[[Provider], None]:
+    def spoil(provider: Provider) -> None:
+        provider.document = document
+
+    return spoil
+
+
+def hangs_up(provider: Provider) -> None:
+    provider.during = lambda handler: handler.connection.shutdown(SHUT_RDWR)
+
+
+def talks_nonsense(provider: Provider) -> None:
+    provider.during = lambda handler: handler.wfile.write(b"\x16\x03\x01 nonsense\r\n\r\n")
+
+
+def waits(provider: Provider) -> None:
+    gone = Event()
+    provider.during = lambda handler: gone.wait(1)
+
+
+def drips(provider: Provider) -> None:
+    """Byte by byte, each in time, for ever."""
+    gone = Event()
+
+    def drip(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        while True:
+            handler.wfile.write(b" ")
+            gone.wait(0.01)
+
+    provider.during = drip
+
+
+BAD_DAYS = {
+    "stopped": Provider.stop, "500": answers_500, "redirect": redirects, "hangs up": hangs_up, "nonsense": talks_nonsense, "waits": waits, "drips": drips,
+    "no JSON": says(b"<html>"), "not UTF-8": says(b"\xff\xfe\xfa"), "deep": says(b"[" * 200_000), "empty": says(b""), "list": says([]), "text": says("keys"),
+    "number": says(7), "null": says(None), "no keys": says({}), "keys null": says({"keys": None}), "keys object": says({"keys": {"kid": "key-1"}}), "keys empty": says({"keys": []}),
+    "too large": says({"keys": [jwk_of(1)], "padding": "x" * 300_000}),
+}  # fmt: skip
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc_keys, "TIMEOUT", 0.3)
+
+
+@pytest.mark.parametrize("name", BAD_DAYS)
+def test_keys_that_are_known_serve_on_while_the_provider_is_down(
+    name: str, bound: Provider, later: Any, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, unknown = bound.token(), bound.token(key=2)
+    assert status(good) == 200
+    BAD_DAYS[name](bound)
+    for hours in (1, 10, 12):
+        later(hours * HOUR)
+        assert (status(good), status(unknown)) == (200, 401), hours
+    warnings = [record for record in caplog.records if record.name == "eecrm.oidc"]
+    assert len(warnings) == 3
+    assert bound.fetches == (1 if name == "stopped" else 4)
+    later(2 * HOUR)
+    response = Caller(HTTP_AUTHORIZATION=f"Bearer {good}").get(ME)
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert "Retry-After" in response
+
+
+@pytest.mark.parametrize("name", BAD_DAYS)
+def test_while_no_key_was_ever_read_it_is_a_503_and_nobody_is_logged_out(
+    name: str, bound: Provider, later: Any, impatient: None
+) -> None:
+    document, status_before = bound.document, bound.status
+    BAD_DAYS[name](bound)
+    response = Caller(HTTP_AUTHORIZATION=f"Bearer {bound.token()}").get(ME)
+    assert (response.status_code, response["Content-Type"]) == (503, "application/problem+json")
+    assert response.json()["detail"] == "The keys of the identity provider can't be read: try again in a moment."
+    assert "Retry-After" in response
+    assert status(bound.token()) == 503
+    assert bound.fetches in (0, 1)
+    if name != "stopped":
+        bound.document, bound.status, bound.during = document, status_before, lambda handler: None
+        later(31)
+        assert status(bound.token()) == 200
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        jwk_of(2, use="enc"), jwk_of(2, use=None), jwk_of(2, alg="RS512"), jwk_of(2, alg="HS256"), jwk_of(2, kty="oct", k="c2VjcmV0"), jwk_of(2, kty="EC"),
+        jwk_of(2, n=""), jwk_of(2, n=None), jwk_of(2, n=1), jwk_of(2, n=["x"]), jwk_of(2, n="é"), jwk_of(2, e=""), jwk_of(2, e="AA"), jwk_of(2, e="Ag"), jwk_of(2, n="AQAB"),
+        jwk_of(2, kid=None), jwk_of(2, kid=2), jwk_of(2, kid=["key-2"]), {}, [], None, 7, "key-2",
+    ],
+)  # fmt: skip
+def test_what_is_no_key_for_signatures_is_left_out(jwk: Any, bound: Provider) -> None:
+    bound.document = {"keys": [jwk, jwk_of(1)]}
+    assert status(bound.token()) == 200
+    assert status(bound.token(key=2)) == 401
+
+
+def test_a_short_key_is_left_out(bound: Provider) -> None:
+    bound.document = {"keys": [jwk_of(2, bits=1024), jwk_of(1)]}
+    assert status(bound.token()) == 200
+    with pytest.warns(match="below the minimum"):
+        token = bound.token(key=rsa_key(2, 1024), headers={"kid": "key-2"})
+    assert status(token) == 401
+
+
+@pytest.mark.parametrize("members", [{"use": ...}, {"alg": ...}, {"x5c": ["MII"], "x5t": "t"}, {"d": "AQAB"}])
+def test_a_key_may_say_less_or_more_of_itself(members: dict[str, Any], bound: Provider) -> None:
+    bound.document = {"keys": [{k: v for k, v in jwk_of(1, **members).items() if v is not ...}]}
+    assert status(bound.token()) == 200
+
+
+def test_a_storm_of_unknown_keys_fetches_once(bound: Provider, later: Any) -> None:
+    assert status(bound.token()) == 200
+    later(31)
+    for number in range(50):
+        assert status(bound.token(headers={"kid": f"made-up-{number}"})) == 401
+    assert bound.fetches == 2
+    later(31)
+    assert (status(bound.token(headers={"kid": "made-up"})), bound.fetches) == (401, 3)
+
+
+@pytest.fixture
+def in_the_open(committed_world: World, provider: Provider) -> Iterator[Provider]:
+    with acting_as(Role.SUPERUSER):
+        user = committed_world.users["sales"]
+        ExternalIdentity.objects.create(user=user, issuer=provider.issuer, subject="subject-1")
+    yield provider
+
+
+def alone(token: str) -> int:
+    try:
+        return status(token)
+    finally:
+        connection.close()
+
+
+def test_while_one_fetches_nobody_waits(in_the_open: Provider, later: Any) -> None:
+    provider, arrived, done = in_the_open, Event(), Event()
+    assert alone(provider.token()) == 200
+    later(31)
+
+    def hold(handler: Any) -> None:
+        arrived.set()
+        done.wait(10)
+
+    provider.during = hold
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(alone, provider.token(headers={"kid": "made-up"}))
+        assert arrived.wait(10)
+        made_up = [pool.submit(alone, provider.token(headers={"kid": f"made-up-{n}"})) for n in range(49)]
+        known = [pool.submit(partial(alone, provider.token())) for _ in range(8)]
+        assert {future.result(timeout=20) for future in made_up} == {401}
+        assert {future.result(timeout=20) for future in known} == {200}
+        assert provider.fetches == 2
+        done.set()
+        assert first.result(timeout=20) == 401
+    assert provider.fetches == 2
+
+
+def test_while_the_first_one_ever_fetches_the_others_may_come_again(in_the_open: Provider) -> None:
+    provider, arrived, done = in_the_open, Event(), Event()
+
+    def hold(handler: Any) -> None:
+        arrived.set()
+        done.wait(10)
+
+    provider.during = hold
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(alone, provider.token())
+        assert arrived.wait(10)
+        assert pool.submit(alone, provider.token()).result(timeout=20) == 503
+        done.set()
+        assert first.result(timeout=20) in (200, 503)  # 503 on a machine that took two seconds to get here
+    assert provider.fetches == 1
