@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from access.security_log import security_event
 
@@ -24,6 +25,7 @@ SECONDS_BETWEEN_HASHES = 0.25
 
 def _watched(view: Any) -> Any:
     """The view, after the try has been logged. Its visitor is nobody, even with the session of a manager."""
+    protected = csrf_protect(view)
 
     @wraps(view)
     def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -37,10 +39,10 @@ def _watched(view: Any) -> Any:
         )
         request.user = AnonymousUser()
         vars(request).pop("_messages", None)  # they may be kept in a session
-        return view(request, *args, **kwargs)
+        return protected(request, *args, **kwargs)
 
     watched.is_public = True  # type: ignore[attr-defined]  # for access.checks
-    # The views behind check the token themselves, as Django's do; a try without one is logged first.
+    # Checked in here instead: the middleware would refuse a try without a token before it is logged.
     watched.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
     return transaction.non_atomic_requests(watched)
 
@@ -73,6 +75,7 @@ class DecoySite(AdminSite):
     login_form = DecoyForm
 
     def has_permission(self, request: HttpRequest) -> bool:
+        request.session.accessed = True  # Django would ask it here, and say so in the Vary header
         return False
 
     def get_urls(self) -> list[Any]:
@@ -86,6 +89,9 @@ site = DecoySite(name="decoy")
 
 
 @_watched
+@csrf_exempt  # as the middleware that does it in a stock site comes before the check
 def without_slash(request: HttpRequest) -> HttpResponse:
     """What Django's APPEND_SLASH, which is off here, makes of `/admin`."""
-    return HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
+    response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
+    response.xframe_options_exempt = True  # type: ignore[attr-defined]  # XFrameOptionsMiddleware never sees Django's
+    return response

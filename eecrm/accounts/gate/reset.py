@@ -30,6 +30,6 @@ def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[Us
             messages.error(request, f"The second factor of {user} is a superuser's to reset.")
         elif reset(user, request):
             accounts.log_change(request, user, "Reset the second factor.")
-            messages.success(request, f"{user} sets up a new second factor at the next login.")
+            messages.success(request, f"The second factor of {user} is reset: it can be set up anew at the next login.")
         else:
-            messages.info(request, f"{user} has no second factor.")
+            messages.info(request, f"There is no second factor of {user} to reset.")

@@ -37,7 +37,9 @@ def test_a_hostile_bulk_action_is_no_500(chosen: str, world: World, visit: Any) 
      "events/event/?starts_at__gte=x", "events/event/add/?contract=abc", "events/event/add/?starts_at=x", "contracts/contract/add/?client=abc", "contracts/contract/add/?amount=NaN",
      "admin/logentry/?action_time__year=0", "admin/logentry/?action_time__year=99999&action_time__month=13", "admin/logentry/?q=%00",
      "autocomplete/?app_label=events&model_name=event&field_name=contract&term=%00", "autocomplete/?app_label=x&model_name=y&field_name=z",
-     "autocomplete/", "jsi18n/", "nothing/here/", "clients/client/?q=" + "x" * 5000, "r/1/1/", "r/99999999999999999999/1/"],
+     "autocomplete/", "jsi18n/", "nothing/here/", "clients/client/?q=" + "x" * 5000, "r/1/1/", "r/99999999999999999999/1/",
+     "second-factor/?next=%00", "second-factor/set-up/?next=%0d%0aSet-Cookie:x", "second-factor/manage/?next=//evil.example", "second-factor/%00/",
+     "second-factor/set-up/x", "login/?next=%00", "login/?next=https://[", "logout/?next=%ff"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["management", "auditor"])
 def test_no_address_of_the_admin_site_is_a_500(path: str, name: str, world: World, visit: Any) -> None:
