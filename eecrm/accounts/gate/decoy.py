@@ -93,5 +93,5 @@ site = DecoySite(name="decoy")
 def without_slash(request: HttpRequest) -> HttpResponse:
     """What Django's APPEND_SLASH, which is off here, makes of `/admin`."""
     response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
-    response.xframe_options_exempt = True  # type: ignore[attr-defined]  # XFrameOptionsMiddleware never sees Django's
+    response.xframe_options_exempt = True  # XFrameOptionsMiddleware never sees Django's
     return response

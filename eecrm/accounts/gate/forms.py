@@ -7,9 +7,15 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.gate import factor
 
 
+class CodeInput(forms.PasswordInput):
+    """Shows what is typed, and doesn't send it back with a page of errors: a code is worth nothing twice."""
+
+    input_type = "text"
+
+
 def _code(label: str, *, help_text: str = "") -> forms.CharField:
     # Apps show their codes in groups; browsers and password managers know the field by its autocomplete (HTML standard).
-    widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
+    widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
     return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
 
 

@@ -10,14 +10,26 @@ from conftest import World
 ADMIN = "/hidden-admin/"
 
 
-def test_an_outage_is_a_503_page(world: World, visit: Any) -> None:
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ("clients_client", "clients/client/"),
+        ("django_session", ""),
+        ("accounts_user", "login/"),
+        ("otp_totp_totpdevice", "clients/client/"),
+        ("otp_totp_totpdevice", "second-factor/"),
+        ("otp_totp_totpdevice", "second-factor/set-up/"),
+    ],
+)
+def test_an_outage_is_a_503_page(table: str, path: str, world: World, visit: Any) -> None:
     def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
-        if "clients_client" in sql:
+        if table in sql:
             raise OperationalError("server closed the connection")
         return execute(sql, params, *rest)
 
+    browser = visit("management")
     with connection.execute_wrapper(fail):
-        page = visit("management").get(ADMIN + "clients/client/")
+        page = browser.get(ADMIN + path)
     assert (page.status_code, page["Retry-After"]) == (503, "1")
     assert b"The database can't be reached" in page.content
 
