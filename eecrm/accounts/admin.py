@@ -18,6 +18,7 @@ from django_otp.plugins.otp_totp.admin import TOTPDevice
 from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
+from accounts.gate.reset import reset_second_factor
 from accounts.identity_admin import IdentityInline
 from accounts.models import User
 
@@ -61,6 +62,7 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
+    actions = [reset_second_factor]
 
     def _promotes(self, request: HttpRequest) -> bool:
         return policy.rule(request.user, "user", "promote").scope is not Scope.NONE

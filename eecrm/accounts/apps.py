@@ -8,6 +8,15 @@ from access.policy import COLUMNS, Role
 class AccountsConfig(AppConfig):
     name = "accounts"
 
+    def ready(self) -> None:
+        """However somebody logs in or out, Django says so: no way in is without its limits."""
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
+
+        from accounts.gate import sessions
+
+        user_logged_in.connect(sessions.begin)
+        user_logged_out.connect(sessions.end)
+
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
         from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, Cover, ExternalIdentity, Mail, TokenSession, User
@@ -57,4 +66,17 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(managers, "INSERT DELETE", identities)
         grants |= on_tables(managers, "INSERT", "django_admin_log")
         grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
+        return grants | self._second_factors(managers)
+
+    def _second_factors(self, managers: tuple[str, ...]) -> set[Grant]:
+        """Their secrets are the login role's alone. Managers take them away, knowing no more than whose they are."""
+        from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+        from django_otp.plugins.otp_totp.models import TOTPDevice
+
+        tables = [model._meta.db_table for model in (TOTPDevice, StaticDevice, StaticToken)]
+        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *tables)
+        for model in (TOTPDevice, StaticDevice):
+            grants |= on_tables(managers, "DELETE", model._meta.db_table)
+            for role in managers:
+                grants |= on_columns(role, "SELECT", model, "user")
         return grants

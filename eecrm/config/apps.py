@@ -2,4 +2,4 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class EpicEventsAdminConfig(AdminConfig):
-    default_site = "access.admin.EpicEventsAdminSite"
+    default_site = "accounts.gate.site.GatedAdminSite"

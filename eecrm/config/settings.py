@@ -48,6 +48,9 @@ _require(
     ADMIN_URL.split("/")[0] not in {"", ".well-known", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses.",
 )
+# Whether staff must have a second factor for the admin site, or may.
+SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
+_require(SECOND_FACTOR in {"required", "optional"}, "SECOND_FACTOR is required or optional.")
 # An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
@@ -99,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.gate.sessions.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "api.middleware.ProblemMiddleware",
 ]
@@ -216,6 +220,8 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+OTP_TOTP_ISSUER = "Epic Events CRM"  # under which name an authenticator app lists its codes
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -233,7 +239,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION e
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
-SESSION_COOKIE_AGE = 8 * 60 * 60
+# The admin site's logins end after so long without a request, and after so long altogether.
+ADMIN_SESSION_IDLE = timedelta(minutes=30)
+ADMIN_SESSION_AGE = timedelta(hours=8)
+SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_COOKIE_NAME = "eecrm_session"
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True

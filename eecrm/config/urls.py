@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.gate import decoy
 from accounts.key_views import public_keys
 from accounts.login_views import (
     LoginViewSet,
@@ -49,6 +50,8 @@ urlpatterns = [
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
     path(settings.ADMIN_URL, admin.site.urls),
+    path("admin", decoy.without_slash),
+    path("admin/", decoy.site.urls),
 ]
 
 handler400 = "api.problems.bad_request"

@@ -41,6 +41,14 @@ GUARDED = {
     "api/v1/events/": {"GET"},
     "api/v1/events/<id:pk>/": ITEM,
 }
+# The decoy, which answers every method as Django's own admin site does (accounts/tests/test_decoy.py).
+DECOY = {
+    path: {"GET"}
+    for path in (
+        "admin", "admin/", "admin/login/", "admin/logout/", "admin/password_change/", "admin/password_change/done/",
+        "admin/autocomplete/", "admin/jsi18n/", "admin/r/<path:content_type_id>/<path:object_id>/", "admin/(?P<url>.*)$",
+    )
+}  # fmt: skip
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -50,7 +58,7 @@ def methods_of(pattern: URLPattern) -> set[str]:
 
 
 def test_every_route_and_method_is_listed() -> None:
-    assert {path: methods_of(pattern) for path, pattern in routes()} == PUBLIC | GUARDED
+    assert {path: methods_of(pattern) for path, pattern in routes()} == PUBLIC | GUARDED | DECOY
 
 
 def filled(path: str, world: World) -> str:

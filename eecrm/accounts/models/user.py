@@ -165,6 +165,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         """The colleagues whose *own* is lent to this account at the moment (leave cover)."""
         return tuple(self.covers.current().values_list("colleague_id", flat=True))
 
+    @cached_property
+    def second_factor(self) -> Any:
+        """The authenticator app (django_otp's TOTPDevice), or None. Only the login role reads it: ask before a role is entered."""
+        return self.totpdevice_set.filter(confirmed=True).first()  # type: ignore[attr-defined]  # django_otp is untyped
+
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
         return type(self).objects.filter(pk=self.pk).delete()

@@ -1,8 +1,15 @@
+from base64 import b32decode
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
+from django_otp.oath import totp
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.gate import factor
+from accounts.models import User
 from accounts.oidc_keys import ProviderKeys
 from accounts.tests.provider import CLIENT, Provider
 from conftest import Visitor, World
@@ -29,3 +36,58 @@ def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provide
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield running
     running.stop()
+
+
+class Phone:
+    """Somebody's authenticator app, and the row that it goes with."""
+
+    def __init__(self, user: User, secret: str = "") -> None:
+        self.user = user
+        self.key = b32decode(secret.replace(" ", "")) if secret else b""
+        self.codes: list[str] = []
+
+    @property
+    def device(self) -> TOTPDevice:
+        return TOTPDevice.objects.get(user=self.user, confirmed=True)
+
+    def code(self, *, steps: int = 0) -> str:
+        return f"{totp(self.key or self.device.bin_key, drift=steps):06}"
+
+    def wrong_code(self) -> str:
+        right = {self.code(steps=steps) for steps in range(-3, 4)}
+        return next(code for code in map("{:06}".format, range(10)) if code not in right)
+
+    def wait(self) -> None:
+        """As if the next code had come, and every delay after wrong ones were over."""
+        TOTPDevice.objects.filter(user=self.user).update(last_t=-1, drift=0, throttling_failure_count=0)
+        StaticDevice.objects.filter(user=self.user).update(throttling_failure_count=0)
+
+
+def give_phone(user: User) -> Phone:
+    request = HttpRequest()
+    request.user = user
+    given = Phone(user)
+    given.codes = factor.confirm(request, factor.begin(user))
+    return given
+
+
+@pytest.fixture
+def phone(world: World) -> Any:
+    """`phone("management")` gives that person a confirmed app, and recovery codes as its `codes`."""
+    return lambda name: give_phone(world.users[name])
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Any:
+    """The security events since the last call, as `name key=value …` of the keys that are asked for."""
+    caplog.set_level("INFO", "eecrm.security")
+
+    def told(*keys: str) -> list[str]:
+        records = [record for record in caplog.records if record.name == "eecrm.security"]
+        caplog.clear()
+        return [
+            " ".join([record.event, *(f"{key}={getattr(record, key)}" for key in keys if hasattr(record, key))])
+            for record in records
+        ]
+
+    return told

@@ -10,14 +10,26 @@ from conftest import World
 ADMIN = "/hidden-admin/"
 
 
-def test_an_outage_is_a_503_page(world: World, visit: Any) -> None:
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ("clients_client", "clients/client/"),
+        ("django_session", ""),
+        ("accounts_user", "login/"),
+        ("otp_totp_totpdevice", "clients/client/"),
+        ("otp_totp_totpdevice", "second-factor/"),
+        ("otp_totp_totpdevice", "second-factor/set-up/"),
+    ],
+)
+def test_an_outage_is_a_503_page(table: str, path: str, world: World, visit: Any) -> None:
     def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
-        if "clients_client" in sql:
+        if table in sql:
             raise OperationalError("server closed the connection")
         return execute(sql, params, *rest)
 
+    browser = visit("management")
     with connection.execute_wrapper(fail):
-        page = visit("management").get(ADMIN + "clients/client/")
+        page = browser.get(ADMIN + path)
     assert (page.status_code, page["Retry-After"]) == (503, "1")
     assert b"The database can't be reached" in page.content
 
@@ -37,7 +49,9 @@ def test_a_hostile_bulk_action_is_no_500(chosen: str, world: World, visit: Any) 
      "events/event/?starts_at__gte=x", "events/event/add/?contract=abc", "events/event/add/?starts_at=x", "contracts/contract/add/?client=abc", "contracts/contract/add/?amount=NaN",
      "admin/logentry/?action_time__year=0", "admin/logentry/?action_time__year=99999&action_time__month=13", "admin/logentry/?q=%00",
      "autocomplete/?app_label=events&model_name=event&field_name=contract&term=%00", "autocomplete/?app_label=x&model_name=y&field_name=z",
-     "autocomplete/", "jsi18n/", "nothing/here/", "clients/client/?q=" + "x" * 5000, "r/1/1/", "r/99999999999999999999/1/"],
+     "autocomplete/", "jsi18n/", "nothing/here/", "clients/client/?q=" + "x" * 5000, "r/1/1/", "r/99999999999999999999/1/",
+     "second-factor/?next=%00", "second-factor/set-up/?next=%0d%0aSet-Cookie:x", "second-factor/manage/?next=//evil.example", "second-factor/%00/",
+     "second-factor/set-up/x", "login/?next=%00", "login/?next=https://[", "logout/?next=%ff"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["management", "auditor"])
 def test_no_address_of_the_admin_site_is_a_500(path: str, name: str, world: World, visit: Any) -> None:

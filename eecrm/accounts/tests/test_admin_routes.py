@@ -21,6 +21,7 @@ KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
     "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|admin|clients|contracts|events)/$", "(?P<url>.*)$",
     "accounts/user/<id>/password/",
+    *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
 }  # fmt: skip
 
@@ -50,7 +51,7 @@ def pages(world: World) -> list[str]:
         "events/event": world.own_event.pk, "admin/logentry": 1,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
-    return ["", "autocomplete/", "password_change/", f"accounts/user/{keys['accounts/user']}/password/", *rows]
+    return ["", "autocomplete/", "password_change/", f"accounts/user/{keys['accounts/user']}/password/", *GATE, *rows]
 
 
 @pytest.mark.parametrize("name", ["anonymous", "sales", "support", "partner", "unlinked"])

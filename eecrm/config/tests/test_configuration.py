@@ -20,11 +20,15 @@ STRONG = {
 }
 
 
-def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
+SHOW = (
+    "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"
+)
+
+
+def start(changes: dict[str, str | None], code: str = SHOW) -> subprocess.CompletedProcess[str]:
     """Load the settings in a process that has this environment alone, away from any .env of the checkout."""
     environment = {name: value for name, value in (STRONG | changes).items() if value is not None}
     environment |= {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}
-    code = "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
     )
@@ -48,6 +52,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("SECRET_KEY", "short"), ("SECRET_KEY", "a" * 60), ("JWT_SIGNING_KEY", "x" * 31), ("JWT_SIGNING_KEY", "y" * 40),
         ("JWT_SIGNING_KEY", STRONG["SECRET_KEY"]), ("DEBUG", "true"), ("DEBUG", "maybe"), ("ALLOWED_HOSTS", "*"), ("ALLOWED_HOSTS", ""),
         ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"), ("PG_PORT", "abc"),
+        ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""),
     ],
 )  # fmt: skip
 def test_a_weak_value_is_named(name: str, value: str) -> None:
@@ -56,6 +61,13 @@ def test_a_weak_value_is_named(name: str, value: str) -> None:
     assert "ImproperlyConfigured: " in result.stderr
     assert name in result.stderr.splitlines()[-1]
     assert value not in result.stderr.splitlines()[-1] or len(value) < 12, "a secret is printed"
+
+
+@pytest.mark.parametrize(("environment", "mode"), [("production", "required"), ("local", "optional")])
+def test_production_asks_for_a_second_factor(environment: str, mode: str) -> None:
+    code = "import config.settings as settings; print(settings.SECOND_FACTOR)"
+    assert start({"APP_ENV": environment}, code).stdout == f"{mode}\n"
+    assert start({"APP_ENV": environment, "SECOND_FACTOR": "optional"}, code).stdout == "optional\n"
 
 
 def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:

@@ -1,0 +1,76 @@
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.gate import factor
+
+
+class CodeInput(forms.PasswordInput):
+    """Shows what is typed, and doesn't send it back with a page of errors: a code is worth nothing twice."""
+
+    input_type = "text"
+
+
+def _code(label: str, *, help_text: str = "") -> forms.CharField:
+    # Apps show their codes in groups; browsers and password managers know the field by its autocomplete (HTML standard).
+    widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
+    return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
+
+
+class CodeForm(forms.Form):
+    """A code that the account has: of the app, or a recovery code. It is used up by checking it."""
+
+    code = _code("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.fields["code"].widget.attrs["autofocus"] = True
+
+    def clean_code(self) -> str:
+        code = self.cleaned_data["code"]
+        if self.errors:
+            return code  # another field has to be mended first: the code stays unused
+        if sentence := factor.check(self.request, code):
+            raise forms.ValidationError(sentence)
+        return code
+
+
+class ManageForm(CodeForm):
+    """What to do with one's second factor, and a code that proves that one has it."""
+
+    action = forms.ChoiceField(
+        choices=[("codes", "codes"), ("remove", "remove")],
+        error_messages={"required": "Choose what to do.", "invalid_choice": "This can't be done."},
+    )
+    field_order = ["action", "code"]
+
+    def __init__(self, *args: Any, may_remove: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_remove:
+            self.fields["action"].choices = [("codes", "codes")]  # type: ignore[attr-defined]  # a ChoiceField
+
+
+class SetUpForm(forms.Form):
+    """The first code of a new app, and one of the old app (or a recovery code) where it replaces one."""
+
+    new_code = _code("Code of the new app", help_text="The six digits that the app shows for this account now.")
+    code = _code("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
+
+    def __init__(self, *args: Any, request: HttpRequest, device: TOTPDevice, replaces: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request, self.device = request, device
+        self.fields["new_code"].widget.attrs["autofocus"] = True
+        if not replaces:
+            del self.fields["code"]
+            self.fields["new_code"].label = "Code"
+
+    def clean_new_code(self) -> str:
+        code = "".join(self.cleaned_data["new_code"].split())
+        if sentence := factor.refusal(self.device, code):
+            raise forms.ValidationError(sentence)
+        return code
+
+    clean_code = CodeForm.clean_code

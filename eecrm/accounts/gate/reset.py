@@ -1,0 +1,35 @@
+"""The lost phone: somebody else takes an account's second factor away, so that its owner can set up a new one."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from access.security_log import security_event
+from accounts.gate import factor
+from accounts.models import User
+
+
+def reset(user: User, request: HttpRequest | None = None) -> bool:
+    """Whether there was something to take away. The account's verified sessions end with their next request."""
+    if not factor.erase(user):
+        return False
+    security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="reset")
+    return True
+
+
+@admin.action(description="Reset the second factor (lost phone)", permissions=["change"])
+def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[User]) -> None:
+    for user in chosen:
+        if user.pk == request.user.pk:
+            messages.error(
+                request, "Nobody resets their own second factor: a colleague does, or you replace it with a code."
+            )
+        elif not accounts.has_change_permission(request, user):
+            messages.error(request, f"The second factor of {user} is a superuser's to reset.")
+        elif reset(user, request):
+            accounts.log_change(request, user, "Reset the second factor.")
+            messages.success(request, f"The second factor of {user} is reset: it can be set up anew at the next login.")
+        else:
+            messages.info(request, f"There is no second factor of {user} to reset.")

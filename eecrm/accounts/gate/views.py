@@ -1,0 +1,183 @@
+"""The pages of the second factor. They run as the login role: no other reads its secrets."""
+
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import RedirectURLMixin, redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic.edit import FormView
+from django_otp import DEVICE_ID_SESSION_KEY, login
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from access.security_log import security_event
+from accounts.gate import factor
+from accounts.gate.forms import CodeForm, ManageForm, SetUpForm
+from accounts.gate.site import is_staff, is_verified
+from accounts.models import User
+
+# How long a secret that was shown can be confirmed.
+SET_UP_WITHIN = timedelta(minutes=15)
+
+
+class GateView(RedirectURLMixin, FormView):
+    site = cast(AdminSite, None)  # given to as_view
+    title = ""
+    form_class: type[forms.Form] = CodeForm
+
+    @method_decorator(never_cache)
+    @method_decorator(sensitive_post_parameters())
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
+        if not is_staff(request):
+            return redirect_to_login(request.get_full_path(), self.address("login", aim=""))
+        if elsewhere := self.elsewhere():
+            return HttpResponseRedirect(elsewhere)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # an HttpResponseBase, says View
+
+    @property
+    def account(self) -> User:
+        return cast(User, self.request.user)
+
+    def elsewhere(self) -> str:
+        """Where somebody goes for whom this page is not; empty where it is."""
+        raise NotImplementedError
+
+    def address(self, name: str, *, aim: str | None = None) -> str:
+        """The page of this name, from which one goes on to where one wanted to go."""
+        aim = self.get_redirect_url() if aim is None else aim
+        return reverse(f"admin:{name}", current_app=self.site.name) + (f"?{urlencode({'next': aim})}" if aim else "")
+
+    def get_default_redirect_url(self) -> str:
+        return self.address("index", aim="")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shared = {
+            "title": self.title,
+            "next": self.get_redirect_url(),
+            "is_required": settings.SECOND_FACTOR == "required",
+        }
+        return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
+
+    def verified(self, device: TOTPDevice) -> None:
+        """From here on this session has shown the second factor; its key is another one than before."""
+        login(self.request, device)
+        self.request.session.cycle_key()
+
+    def show_codes(self, codes: list[str]) -> HttpResponse:
+        context = {
+            "codes": [factor.grouped(code) for code in codes],
+            "aim": self.get_success_url(),
+            "title": "Your recovery codes",
+        }
+        return self.response_class(
+            self.request, ["accounts/gate/codes.html"], self.site.each_context(self.request) | context
+        )
+
+
+class EnterCodeView(GateView):
+    """After the password: a code of the app, or a recovery code."""
+
+    title = "Second factor"
+    template_name = "accounts/gate/enter.html"
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None:
+            return self.address("second_factor_set_up")
+        return self.get_success_url() if is_verified(self.request) else ""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.verified(self.account.second_factor)
+        left = factor.recovery_codes_left(self.account)
+        if left < factor.RECOVERY_CODES // 2:
+            messages.warning(self.request, f"Recovery codes left: {left}. Make new ones before they run out.")
+        return super().form_valid(form)
+
+
+class SetUpView(GateView):
+    """A new authenticator app: the first one, or one in place of the old one."""
+
+    title = "Set up your second factor"
+    template_name = "accounts/gate/set_up.html"
+    form_class = SetUpForm
+    device: TOTPDevice
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None or is_verified(self.request):
+            return ""
+        return self.address("second_factor")
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Each time a new secret: one that was shown and not confirmed is worth nothing any more."""
+        self.device = factor.begin(self.account)
+        return super().get(*args, **kwargs)
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Two set-ups of one account at once take turns, and the second one finds that things have changed.
+        User.objects.select_for_update().get(pk=self.account.pk)
+        mine = TOTPDevice.objects.filter(user=self.account)
+        shown = mine.filter(confirmed=False, created_at__gt=timezone.now() - SET_UP_WITHIN).last()
+        if shown is None or mine.filter(confirmed=True).first() != self.account.second_factor:
+            messages.warning(self.request, "This set-up was too old, or done in another window. Scan the new QR code.")
+            return HttpResponseRedirect(self.address("second_factor_set_up"))
+        self.device = shown
+        return super().post(*args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        replaces = self.account.second_factor is not None
+        return super().get_form_kwargs() | {"device": self.device, "replaces": replaces}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        address = self.device.config_url
+        return super().get_context_data(**kwargs) | {
+            "qr_code": segno.make(address, error="m").svg_data_uri(scale=5, light="#fff"),
+            "secret": factor.grouped(address.split("secret=")[1].split("&")[0]),
+        }
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        codes = factor.confirm(self.request, self.device)
+        self.account.second_factor = self.device
+        self.verified(self.device)
+        return self.show_codes(codes)
+
+
+class ManageView(GateView):
+    """New recovery codes; no second factor any more, where it is not required."""
+
+    title = "Your second factor"
+    template_name = "accounts/gate/manage.html"
+    form_class = ManageForm
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None:
+            return self.address("second_factor_set_up")
+        return "" if is_verified(self.request) else self.address("second_factor", aim=self.request.get_full_path())
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"may_remove": settings.SECOND_FACTOR != "required"}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        left = {"left": factor.recovery_codes_left(self.account), "device": self.account.second_factor}
+        return super().get_context_data(**kwargs) | left
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if form.cleaned_data["action"] == "codes":
+            return self.show_codes(factor.new_recovery_codes(self.request))
+        factor.erase(self.account)
+        del self.request.session[DEVICE_ID_SESSION_KEY]
+        security_event("authn_token_revoked", self.request, account=self.account.pk, factor="totp", reason="removed")
+        messages.warning(self.request, "Your second factor is removed: your password alone lets you in now.")
+        return HttpResponseRedirect(self.get_success_url())

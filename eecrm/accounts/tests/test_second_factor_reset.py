@@ -1,0 +1,151 @@
+"""The lost phone: a manager, or the command line, takes a second factor away; nobody reads one."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.management import CommandError, call_command
+from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from access.database import acting_as
+from access.policy import COLUMNS, Role
+from access.tests.test_database_roles import REFUSED, run
+from accounts.models import User
+from accounts.tests.test_second_factor import ADMIN, ENTER, SET_UP, after_the_password
+from conftest import Visitor, World
+
+USERS = f"{ADMIN}accounts/user/"
+
+
+def reset(browser: Visitor, *users: User) -> str:
+    form = {"action": "reset_second_factor", "_selected_action": [user.pk for user in users]}
+    page = browser.post(USERS, form, follow=True)
+    return str(page.content.decode())
+
+
+def has_one(user: User) -> bool:
+    return TOTPDevice.objects.filter(user=user).exists() or StaticToken.objects.filter(device__user=user).exists()
+
+
+@pytest.mark.parametrize("mode", ["required", "optional"])
+def test_a_manager_resets_a_colleagues_and_ends_what_it_had_opened(
+    mode: str, world: World, phone: Any, visit: Any, settings: Any, events: Any
+) -> None:
+    manager, colleague = visit("management"), world.users["auditor"]
+    lost, opened = phone("auditor"), after_the_password("auditor")
+    opened.post(ENTER, {"code": lost.code()})
+    waiting = after_the_password("auditor")
+    assert opened.get(ADMIN).status_code == 200
+    events()
+    assert "The second factor of auditor is reset: it can be set up anew" in reset(manager, colleague)
+    told = [line for line in events("account", "reason", "actor") if line.startswith("authn")]
+    assert told == [f"authn_token_revoked account={colleague.pk} reason=reset actor={world.users['management'].pk}"]
+    assert not has_one(colleague)
+    with acting_as(Role.SUPERUSER):
+        entry = LogEntry.objects.values("object_repr", "change_message", "user__username").get()
+    assert entry == {
+        "object_repr": "auditor",
+        "change_message": "Reset the second factor.",
+        "user__username": "management",
+    }
+    settings.SECOND_FACTOR = mode
+    ended = opened.get(ADMIN, follow=True)
+    assert ended.redirect_chain[-1][0].startswith(f"{ADMIN}login/")
+    assert b"Your second factor was reset or replaced" in ended.content
+    assert waiting.get(ENTER).url == SET_UP
+
+
+def test_nobody_resets_their_own_and_only_a_superuser_a_superusers(world: World, phone: Any, visit: Any) -> None:
+    manager, boss = world.users["management"], world.users["superuser"]
+    app, browser = phone("management"), after_the_password("management")
+    browser.post(ENTER, {"code": app.code()})
+    phone("superuser")
+    said = reset(browser, manager, boss)
+    assert "Nobody resets their own second factor" in said
+    assert "The second factor of superuser is a superuser&#x27;s to reset." in said
+    assert has_one(manager) and has_one(boss)
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_superuser=True)
+    assert "The second factor of superuser is reset" in reset(visit("sales"), boss)
+    assert not has_one(boss)
+
+
+def test_an_auditor_resets_nothing(world: World, phone: Any, visit: Any) -> None:
+    phone("other_management")
+    page = visit("auditor").get(USERS)
+    assert b"reset_second_factor" not in page.content
+    reset(visit("auditor"), world.users["other_management"])
+    assert has_one(world.users["other_management"])
+
+
+def test_a_reset_of_nothing_says_so(world: World, visit: Any, events: Any) -> None:
+    manager = visit("management")
+    events()
+    assert "There is no second factor of sales to reset." in reset(manager, world.users["sales"])
+    assert events() == []
+
+
+def test_the_command_line_resets_one(world: World, phone: Any, events: Any) -> None:
+    phone("superuser")
+    out = StringIO()
+    call_command("reset_second_factor", "SuperUser", stdout=out)
+    assert not has_one(world.users["superuser"])
+    assert events("reason")[-1] == "authn_token_revoked reason=reset"
+    call_command("reset_second_factor", "superuser", stdout=out)
+    assert out.getvalue() == "superuser has no second factor any more.\nsuperuser had no second factor.\n"
+    with pytest.raises(CommandError, match="There is no account with this username."):
+        call_command("reset_second_factor", "nobody")
+
+
+def test_an_account_takes_its_second_factor_along(world: World, phone: Any, visit: Any) -> None:
+    phone("unlinked")
+    page = visit("management").post(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"})
+    assert page.status_code == 302
+    assert not User.objects.filter(username="unlinked").exists()
+    assert not TOTPDevice.objects.exists() and not StaticToken.objects.exists()
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT key FROM otp_totp_totpdevice", "SELECT * FROM otp_totp_totpdevice", "SELECT token FROM otp_static_statictoken",
+        "SELECT confirmed FROM otp_totp_totpdevice", "UPDATE otp_totp_totpdevice SET key = ''", "DELETE FROM otp_static_statictoken",
+        "UPDATE otp_totp_totpdevice SET throttling_failure_count = 0", "DELETE FROM otp_totp_totpdevice WHERE key LIKE 'a%' ",
+        "INSERT INTO otp_static_statictoken (device_id, token) VALUES (1, 'x')", "DELETE FROM otp_totp_totpdevice RETURNING key",
+    ],
+)  # fmt: skip
+def test_no_role_reads_or_writes_a_second_factor(role: str, statement: str, world: World, phone: Any) -> None:
+    phone("management")
+    assert run(statement, role) == REFUSED
+
+
+@pytest.mark.parametrize("table", ["otp_totp_totpdevice", "otp_static_staticdevice"])
+@pytest.mark.parametrize(
+    ("role", "whose", "outcome"),
+    [
+        ("management", "auditor", 1), ("superuser", "superuser", 1), ("management", "management", "second_factor_not_oneself"),
+        ("management", "superuser", "user_superuser_guarded"), ("auditor", "auditor", REFUSED), ("sales", "auditor", REFUSED),
+    ],
+)  # fmt: skip
+def test_postgresql_keeps_the_rules_of_a_reset(
+    role: str, whose: str, outcome: Any, table: str, world: World, phone: Any
+) -> None:
+    phone(whose)
+    statement = f"DELETE FROM {table} WHERE user_id = {world.users[whose].pk}"
+    assert run(statement, role, user_id=world.users["management"].pk) == outcome
+
+
+@pytest.mark.parametrize("table", ["otp_totp_totpdevice", "otp_static_staticdevice"])
+def test_nobody_has_two(table: str, world: World, phone: Any) -> None:
+    phone("management")
+    columns = "name, confirmed, user_id, throttling_failure_count"
+    more, values = (
+        ("", "")
+        if "static" in table
+        else (", key, step, t0, digits, tolerance, drift, last_t", ", '', 30, 0, 6, 1, 0, -1")
+    )
+    row = f"INSERT INTO {table} ({columns}{more}) VALUES ('', true, {world.users['management'].pk}, 0{values})"
+    assert str(run(row)).startswith("second_factor_one_")
