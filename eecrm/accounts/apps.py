@@ -51,4 +51,5 @@ class AccountsConfig(AppConfig):
         )
         grants |= on_tables(managers, "INSERT", "django_admin_log")
         grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
+        grants |= on_tables(managers, "INSERT DELETE", "accounts_user_groups")
         return grants

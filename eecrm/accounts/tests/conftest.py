@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,3 +14,13 @@ def visit(world: World) -> Any:
         return browser
 
     return log_in
+
+
+@pytest.fixture
+def groups(migrator: Any) -> Iterator[None]:
+    """Two groups, which only the migrator makes. Ask for them first: they outlive the transaction of the test."""
+    with migrator.cursor() as cursor:
+        cursor.execute("INSERT INTO eecrm.auth_group (name) VALUES ('Crew A'), ('Crew B') ON CONFLICT DO NOTHING")
+    yield
+    with migrator.cursor() as cursor:
+        cursor.execute("DELETE FROM eecrm.auth_group WHERE name IN ('Crew A', 'Crew B')")

@@ -80,7 +80,7 @@ def _decode(raw: bytes, name: str) -> tuple[str, str]:
     if best is None:
         raise CannotImport(
             f"{name} isn't text in an encoding that can be found out. If it is a spreadsheet, save it as CSV first;"
-            " if it is text, name its encoding with --encoding."
+            " if it is text, save it as UTF-8, or name its encoding to the command with --encoding."
         )
     return str(best), best.encoding.replace("_", "-")
 
