@@ -17,6 +17,7 @@ from django_otp.plugins.otp_totp.admin import TOTPDevice
 from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
+from accounts.importing.admin_pages import CSVPages
 from accounts.models import User
 
 admin.site.unregister(Group)  # roles decide here; groups would be a second truth
@@ -39,7 +40,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
+class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
     resource = "user"
     personal = ("email",)
     form = AccountForm

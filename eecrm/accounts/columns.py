@@ -20,6 +20,8 @@ COLUMNS = {
     "is_active": "yes or no; a new account without this column is active.",
 }
 GROUP_SEPARATOR = ";"
+# By what is stored, with their names for people. A superuser's isn't among them.
+ROLES: dict[str, str] = dict(User._meta.get_field("role").flatchoices)
 # The columns that are fields of the account's own row, and may change.
 FIELDS = tuple(name for name in COLUMNS if name not in ("username", "groups"))
 

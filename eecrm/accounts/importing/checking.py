@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from tqdm import tqdm
 
 from access.policy import Role
-from accounts.columns import GROUP_SEPARATOR, recognise
+from accounts.columns import GROUP_SEPARATOR, ROLES, recognise
 from accounts.models import User, normalise_username
 from api.tables import CannotImport
 from api.tables.columns import Columns
@@ -16,7 +16,6 @@ from api.tables.reading import Record, Table
 from api.tables.words import quoted
 from api.tables.writing import unguarded
 
-_ROLES = [value for value, _ in User._meta.get_field("role").flatchoices]
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 # Checked by the model's own validation; of an account's other fields the file says nothing, or only a few words.
 _TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
@@ -86,9 +85,10 @@ def _role(text: str) -> str:
     role = text.lower()
     if role == Role.SUPERUSER:
         raise ValueError("A file makes no superusers: that is done with createsuperuser on the server.")
-    if role not in _ROLES:
+    if role not in ROLES:
+        *others, last = ROLES
         found = f"{quoted(text)} isn't a role" if text else "An account has a role"
-        raise ValueError(f"{found}: write {', '.join(_ROLES[:-1])} or {_ROLES[-1]}.")
+        raise ValueError(f"{found}: write {', '.join(others)} or {last}.")
     return role
 
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from access.database import acting_as
 from access.policy import Role
 from access.security_log import security_event
+from accounts.columns import ROLES
 from accounts.exporting import BYTE_ORDER_MARK, accounts_csv, exported
 from accounts.models import User
 from api.tables.words import counted
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="where to, or - for the standard output")
-        parser.add_argument("--role", choices=[value for value, _ in User._meta.get_field("role").flatchoices])
+        parser.add_argument("--role", choices=list(ROLES))
         parser.add_argument("--active", action="store_true", help="leave out accounts that are not active")
         parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
