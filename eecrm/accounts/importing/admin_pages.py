@@ -96,7 +96,7 @@ class CSVPages(admin.ModelAdmin):
             return self._closed(request, "Export accounts", sentence)
         form = ExportForm(request.POST or None)
         if not form.is_valid():
-            return self._page(request, "export", "Export accounts", form=form, columns=COLUMNS)
+            return self._page(request, "export", "Export accounts", form=form)
         role, active = form.cleaned_data["role"], form.cleaned_data["active"]
         rows = exported(User.objects.visible_to(_visitor(request), action="list"))
         rows = rows.filter(role=role) if role else rows

@@ -118,6 +118,17 @@ def test_what_says_nothing_new_is_unchanged_and_ends_no_login(import_: Run, worl
     assert caller.get(API + "users/me/").status_code == 200
 
 
+def test_what_the_file_does_not_mention_stays_as_it_is(import_: Run) -> None:
+    import_(lines(ROW), "--no-invitations")
+    before = stored()["ada"]
+    import_(lines("ada,Countess", header="username,job_title"))
+    after = stored()["ada"]
+    assert [value for value, old in zip(after, before, strict=True) if value != old] == ["Countess"]
+    assert "0 changed, 1 unchanged" in import_(
+        lines("ada,06", header="username,mobile").replace("06", "+33 6 12 34 56 78")
+    )
+
+
 @pytest.mark.parametrize("row", ["unlinked,sales,yes", "unlinked,external,no"])
 def test_a_new_role_or_a_deactivation_ends_the_logins(import_: Run, world: World, row: str) -> None:
     caller = Caller.as_user(world.users["unlinked"])
