@@ -17,7 +17,7 @@ from api.tables.reading import table_of
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # seconds
-_MOST_ROWS = 10_000  # take about five seconds, of the thirty that a request has
+_MOST_ROWS = 5_000  # take a few seconds, of the thirty that a request has
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """`manage.py import_users`: a list of accounts, all or none."""
 
+import logging
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from access.database import acting_as
 from access.policy import Role
@@ -233,6 +235,27 @@ def test_a_thousand_rows_take_few_statements(groups: None, import_: Run, django_
     assert account("user7").group_names == {"Crew B"}
     with django_assert_max_num_queries(12):
         assert "1,000 unchanged" in import_(list_("Staff").replace("Crew A", "Crew B"))
+
+
+# --- what is told meanwhile
+
+
+@pytest.mark.parametrize("verbosity", [0, 1])
+def test_progress_is_shown_unless_it_is_to_be_quiet(verbosity: int, world: World, tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(lines(ROW))
+    call_command("import_users", str(path), verbosity=verbosity, stdout=StringIO())
+    call_command("export_users", "-", verbosity=verbosity, stdout=StringIO())
+    shown = capsys.readouterr().err
+    assert [word in shown for word in ("Checking: ", "Saving: ", "Exporting: ")] == [bool(verbosity)] * 3
+
+
+def test_an_import_is_a_security_event_in_numbers(import_: Run, caplog: Any) -> None:
+    with caplog.at_level(logging.INFO, "eecrm.security"):
+        import_(lines(ROW), "--dry-run")
+        import_(lines(ROW, "unlinked,,,u@epic.example,support,,,,yes"))
+    events = [(record.message, record.count) for record in caplog.records if record.name == "eecrm.security"]
+    assert events == [("user_created", 1), ("user_updated", 1), ("privilege_permissions_changed", 1)]
 
 
 # --- cells and files
