@@ -20,6 +20,7 @@ from access.admin import PolicyModelAdmin
 from access.policy import Scope
 from accounts.gate.reset import reset_second_factor
 from accounts.identity_admin import IdentityInline
+from accounts.importing.admin_pages import CSVPages
 from accounts.models import User
 
 admin.site.unregister(Group)  # roles decide here; groups would be a second truth
@@ -42,7 +43,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
+class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
     resource = "user"
     personal = ("email",)
     form = AccountForm

@@ -66,6 +66,7 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(managers, "INSERT DELETE", identities)
         grants |= on_tables(managers, "INSERT", "django_admin_log")
         grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
+        grants |= on_tables(managers, "INSERT DELETE", "accounts_user_groups")
         return grants | self._second_factors(managers)
 
     def _second_factors(self, managers: tuple[str, ...]) -> set[Grant]:

@@ -91,3 +91,13 @@ def events(caplog: pytest.LogCaptureFixture) -> Any:
         ]
 
     return told
+
+
+@pytest.fixture
+def groups(migrator: Any) -> Iterator[None]:
+    """Two groups, which only the migrator makes. Ask for them first: they outlive the transaction of the test."""
+    with migrator.cursor() as cursor:
+        cursor.execute("INSERT INTO eecrm.auth_group (name) VALUES ('Crew A'), ('Crew B') ON CONFLICT DO NOTHING")
+    yield
+    with migrator.cursor() as cursor:
+        cursor.execute("DELETE FROM eecrm.auth_group WHERE name IN ('Crew A', 'Crew B')")

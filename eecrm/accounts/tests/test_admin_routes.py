@@ -20,7 +20,7 @@ PER_MODEL = (
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
     "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|admin|clients|contracts|events)/$", "(?P<url>.*)$",
-    "accounts/user/<id>/password/",
+    "accounts/user/<id>/password/", "accounts/user/import/", "accounts/user/export/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
 }  # fmt: skip
@@ -51,7 +51,9 @@ def pages(world: World) -> list[str]:
         "events/event": world.own_event.pk, "admin/logentry": 1,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
-    return ["", "autocomplete/", "password_change/", f"accounts/user/{keys['accounts/user']}/password/", *GATE, *rows]
+    lists = ["accounts/user/import/", "accounts/user/export/"]
+    own = f"accounts/user/{keys['accounts/user']}/password/"
+    return ["", "autocomplete/", "password_change/", own, *GATE, *lists, *rows]
 
 
 @pytest.mark.parametrize("name", ["anonymous", "sales", "support", "partner", "unlinked"])
@@ -71,7 +73,7 @@ def test_an_auditor_may_read_every_page_and_send_none(world: World) -> None:
     for page in pages(world):
         if page in ("", "autocomplete/", "password_change/") or page.startswith("admin/logentry/1"):
             continue
-        closed = page.endswith(("add/", "delete/", "password/"))
+        closed = page.endswith(("add/", "delete/", "password/", "import/", "export/"))
         assert browser.get(f"/{settings.ADMIN_URL}{page}", follow=True).status_code == (403 if closed else 200), page
-        if page.endswith(("add/", "delete/", "password/", "change/")):
+        if closed or page.endswith("change/"):
             assert browser.post(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page

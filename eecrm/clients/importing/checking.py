@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from phonenumber_field.phonenumber import PhoneNumber
 
-from clients.importing.columns import COUNTRY, Columns
+from api.tables.columns import Columns
+from api.tables.problems import Problem, malformed
+from api.tables.reading import Record
+from clients.importing.columns import COUNTRY
 from clients.importing.phones import UnreadablePhone, read_phone
-from clients.importing.reading import Record
 from clients.models import Client
 
 _NAMES = ("company_name", "first_name", "last_name", "email")
@@ -40,12 +42,11 @@ class Checker:
     sales_contact_id: int
     country: str = ""
     is_lenient: bool = False
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def check(self, record: Record) -> Candidate | None:
-        malformed = list(self._malformed(record))
-        if malformed:
-            self.problems += malformed
+        if nonsense := list(malformed(record, self.columns)):
+            self.problems += nonsense
             return None
         values = self.columns.values(record.cells)
         phones, unreadable = self._phones(record, values)
@@ -55,21 +56,12 @@ class Checker:
             self.problems += problems
             return None
         extensions = sum(bool(number.extension) for number in phones.values())
-        return Candidate(record.line, client, tuple(unreadable), extensions)
+        return Candidate(record.line, client, tuple(map(str, unreadable)), extensions)
 
-    def _malformed(self, record: Record) -> Iterator[str]:
-        found, wanted = len(record.cells), len(self.columns.header)
-        if found != wanted:
-            yield f"line {record.line}: it has {found} fields, but the header has {wanted}."
-            return
-        for name, value in self.columns.values(record.cells).items():
-            if "\0" in value:
-                yield self._problem(record, name, "It contains a NUL character, which no text has.")
-
-    def _phones(self, record: Record, values: dict[str, str]) -> tuple[dict[str, PhoneNumber], list[str]]:
+    def _phones(self, record: Record, values: dict[str, str]) -> tuple[dict[str, PhoneNumber], list[Problem]]:
         country = values.get(COUNTRY) or self.country
         phones: dict[str, PhoneNumber] = {}
-        unreadable: list[str] = []
+        unreadable: list[Problem] = []
         for name in _PHONES:
             try:
                 if values.get(name):
@@ -78,12 +70,12 @@ class Checker:
                 unreadable.append(self._problem(record, name, str(error)))
         return phones, unreadable
 
-    def _invalid(self, record: Record, client: Client) -> Iterator[str]:
+    def _invalid(self, record: Record, client: Client) -> Iterator[Problem]:
         try:
             client.clean_fields(exclude=_NOT_CHECKED)
         except ValidationError as error:
             for name, sentences in error.message_dict.items():
                 yield self._problem(record, name, " ".join(sentences))
 
-    def _problem(self, record: Record, name: str, sentence: str) -> str:
-        return f"line {record.line}, column {self.columns.title(name)!r}: {sentence}"
+    def _problem(self, record: Record, name: str, sentence: str) -> Problem:
+        return Problem(record.line, sentence, self.columns.title(name))

@@ -1,10 +1,10 @@
-"""Which column of somebody's file is which field of ours."""
+"""Which column of somebody's list is which field of a client. A list needs only the required ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from clients.importing import CannotImport
-from clients.importing.spelling import listed, plain
+from api.tables import CannotImport
+from api.tables.columns import Columns, only_one
+from api.tables.words import listed, plain
 
 REQUIRED = ("company_name", "first_name", "last_name", "email")
 COUNTRY = "country"
@@ -33,25 +33,6 @@ _WORDS: dict[str, tuple[str, ...]] = {
     COUNTRY: ("country", "countryname", "countrycode", "pays", "codepays"),
 }  # fmt: skip
 FIELDS = tuple(_WORDS)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where each field stands. A file needs only the required ones."""
-
-    header: list[str]
-    positions: Mapping[str, int]
-
-    @property
-    def ignored(self) -> list[str]:
-        used = set(self.positions.values())
-        return [title for position, title in enumerate(self.header) if position not in used and title]
-
-    def title(self, field: str) -> str:
-        return self.header[self.positions[field]]
-
-    def values(self, cells: list[str]) -> dict[str, str]:
-        return {field: cells[position].strip() for field, position in self.positions.items()}
 
 
 def recognise(header: list[str], chosen: Mapping[str, str]) -> Columns:
@@ -88,7 +69,7 @@ def _position_of(title: str, header: list[str], field: str) -> int:
     found = exact or [position for position, name in enumerate(header) if plain(name) == plain(title) != ""]
     if not found:
         raise CannotImport(f"There is no column {title!r} for {field}. The file has: {listed(header)}.")
-    return _only(found, header, field)
+    return only_one(found, header, field)
 
 
 def _first_known(field: str, header: list[str], *, taken: set[int]) -> int | None:
@@ -96,13 +77,5 @@ def _first_known(field: str, header: list[str], *, taken: set[int]) -> int | Non
     for word in _WORDS[field]:
         found = [position for position, name in enumerate(names) if name == word and position not in taken]
         if found:
-            return _only(found, header, field)
+            return only_one(found, header, field)
     return None
-
-
-def _only(found: list[int], header: list[str], field: str) -> int:
-    if len(found) > 1:
-        raise CannotImport(
-            f"{len(found)} columns are called {header[found[0]]!r}, and only one can be the {field}: rename one."
-        )
-    return found[0]

@@ -2,20 +2,9 @@
 
 from collections.abc import Iterator
 
-from django.template.defaultfilters import pluralize
-
+from api.tables.words import counted, examples
 from clients.importing.checking import Candidate
 from clients.importing.saving import Outcome
-
-MOST_PROBLEMS = 50
-MOST_EXAMPLES = 5
-
-
-def failure(problems: list[str]) -> str:
-    shown = problems[:MOST_PROBLEMS]
-    more = len(problems) - len(shown)
-    end = [f"and {counted(more, 'more problem')}."] if more else []
-    return "\n".join([f"Nothing was imported, because of {counted(len(problems), 'problem')}:", *shown, *end])
 
 
 def summary(outcome: Outcome, sales_contact: str, *, is_dry_run: bool) -> Iterator[str]:
@@ -27,7 +16,7 @@ def summary(outcome: Outcome, sales_contact: str, *, is_dry_run: bool) -> Iterat
     left_out = [sentence for candidate in imported for sentence in candidate.left_out]
     if left_out:
         yield f"{counted(len(left_out), 'phone number')} left out:"
-        yield from _examples(left_out)
+        yield from examples(left_out)
     extensions = sum(candidate.extensions for candidate in imported)
     if extensions:
         yield f"{counted(extensions, 'phone extension')} dropped: numbers are stored without."
@@ -38,14 +27,4 @@ def summary(outcome: Outcome, sales_contact: str, *, is_dry_run: bool) -> Iterat
 def _with_examples(what: str, candidates: list[Candidate]) -> Iterator[str]:
     if candidates:
         yield f"{counted(len(candidates), 'row')} {what}:"
-        yield from _examples([f"line {candidate.line}: {candidate.client.email}" for candidate in candidates])
-
-
-def _examples(sentences: list[str]) -> Iterator[str]:
-    yield from (f"  {sentence}" for sentence in sentences[:MOST_EXAMPLES])
-    if len(sentences) > MOST_EXAMPLES:
-        yield f"  … and {len(sentences) - MOST_EXAMPLES:,} more."
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{pluralize(number)}"
+        yield from examples([f"line {candidate.line}: {candidate.client.email}" for candidate in candidates])

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from clients.importing import CannotImport
+from api.tables import CannotImport
 from clients.importing.checking import Candidate
 from clients.models import Client
 

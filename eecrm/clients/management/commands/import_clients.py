@@ -1,6 +1,5 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,14 +7,16 @@ from django.db import DatabaseError
 from tqdm import tqdm
 
 from access.refusals import refusal_of
-from clients.importing import CannotImport
+from api.tables import CannotImport
+from api.tables.options import add_reading_options, said_of, table_of_options
+from api.tables.problems import failure
+from api.tables.reading import Table
+from api.tables.words import listed
 from clients.importing.checking import Candidate, Checker
 from clients.importing.columns import FIELDS, parse_choices, recognise
 from clients.importing.countries import region_of
-from clients.importing.reading import DELIMITERS, Table, read_table
-from clients.importing.report import counted, failure, summary
+from clients.importing.report import summary
 from clients.importing.saving import find_sales_contact, save
-from clients.importing.spelling import listed
 
 
 class Command(BaseCommand):
@@ -24,11 +25,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
+        add_reading_options(parser)
         parser.add_argument(
             "--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects"
         )
-        parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
         parser.add_argument(
             "--column",
             action="append",
@@ -44,8 +44,6 @@ class Command(BaseCommand):
             action="store_true",
             help="leave out phone numbers that can't be right, instead of refusing the file",
         )
-        parser.add_argument("--encoding", help="instead of finding it out, e.g. utf-8, utf-16, cp1252, cp1250")
-        parser.add_argument("--delimiter", help="instead of finding it out: one character, or tab")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -58,11 +56,11 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
 
     def _import(self, **options: Any) -> Iterator[str]:
-        table = read_table(options["file"], encoding=options["encoding"], delimiter=_delimiter(options["delimiter"]))
+        table = table_of_options(options)
         if options["country"] and region_of(options["country"]) is None:
             raise CannotImport(f"--country {options['country']}: this isn't a country that is known here.")
         columns = recognise(table.header, parse_choices(options["column"]))
-        yield f"Read {counted(len(table.records), 'row')}, in {table.encoding} with {_words(table.delimiter)}."
+        yield said_of(table)
         if columns.ignored:
             yield f"Ignored columns: {listed(columns.ignored)}."
         checker = Checker(
@@ -79,14 +77,3 @@ def _checked(table: Table, checker: Checker, *, is_quiet: bool) -> list[Candidat
     progress = tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet)
     checked = (checker.check(record) for record in progress)
     return [candidate for candidate in checked if candidate is not None]
-
-
-def _delimiter(option: str | None) -> str | None:
-    delimiter = "\t" if option in {"tab", "\\t"} else option
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
-        raise CannotImport(f"--delimiter {option}: write one character, or tab.")
-    return delimiter
-
-
-def _words(delimiter: str) -> str:
-    return DELIMITERS.get(delimiter, f"'{delimiter}'")

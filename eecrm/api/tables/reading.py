@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import charset_normalizer
 
-from clients.importing import CannotImport
+from api.tables import CannotImport
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 
@@ -33,13 +33,17 @@ class Table:
 
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
     """The whole file; what isn't named is found out."""
-    raw = _bytes_of(path)
-    text, encoding = _decode_as(raw, encoding, path) if encoding else _decode(raw, path)
+    return table_of(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
+
+
+def table_of(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The same of what a file holds; `name` is what its reader calls it."""
+    text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)
     records = list(_records(text, delimiter))
     if not records:
-        raise CannotImport(f"{path} is empty.")
+        raise CannotImport(f"{name} is empty.")
     return Table(encoding, delimiter, [cell.strip() for cell in records[0].cells], records[1:])
 
 
@@ -54,16 +58,18 @@ def _bytes_of(path: Path) -> bytes:
         raise CannotImport(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def _decode_as(raw: bytes, encoding: str, path: Path) -> tuple[str, str]:
+def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
     try:
-        return raw.decode(encoding), encoding
+        text = raw.decode(encoding)
+        text.encode()  # some encodings (utf-7, unicode_escape) can say what is no character
+        return text, encoding
     except LookupError:
         raise CannotImport(f"'{encoding}' isn't an encoding of text: try utf-8, utf-16 or cp1252.") from None
     except UnicodeError:
-        raise CannotImport(f"{path} isn't encoded in {encoding}: name another with --encoding, or none.") from None
+        raise CannotImport(f"{name} isn't encoded in {encoding}: name another with --encoding, or none.") from None
 
 
-def _decode(raw: bytes, path: Path) -> tuple[str, str]:
+def _decode(raw: bytes, name: str) -> tuple[str, str]:
     # UTF-16 without its mark may pass for UTF-8 full of NULs.
     if b"\0" not in raw:
         try:
@@ -73,8 +79,8 @@ def _decode(raw: bytes, path: Path) -> tuple[str, str]:
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
     if best is None:
         raise CannotImport(
-            f"{path} isn't text in an encoding that can be found out. If it is a spreadsheet, save it as CSV first;"
-            " if it is text, name its encoding with --encoding."
+            f"{name} isn't text in an encoding that can be found out. If it is a spreadsheet, save it as CSV first;"
+            " if it is text, save it as UTF-8, or name its encoding to the command with --encoding."
         )
     return str(best), best.encoding.replace("_", "-")
 

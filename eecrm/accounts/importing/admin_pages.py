@@ -1,0 +1,134 @@
+"""Lists of accounts into and out of the admin site, with the rights of whoever visits it."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.signing import BadSignature
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from access.security_log import security_event
+from accounts.columns import COLUMNS
+from accounts.exporting import BYTE_ORDER_MARK, accounts_csv, exported, may_export
+from accounts.importing.report import counts, tell_security
+from accounts.importing.uploads import ExportForm, Upload, UploadForm
+from accounts.models import User
+from api.tables import CannotImport
+from api.tables.words import counted
+
+MOST_ROWS = 200  # that a page shows of what an import would do
+
+_LIST = "admin:accounts_user_changelist"
+
+
+class CSVPages(admin.ModelAdmin):
+    """Two pages beside the list of accounts: `import/` for who may create and change them, `export/` for who sees all."""
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [
+            path("import/", guarded(self.import_page), name="accounts_user_import"),
+            path("export/", guarded(self.export_page), name="accounts_user_export"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        buttons = {"may_import": self._may_import(request), "may_export": may_export(_visitor(request))}
+        return super().changelist_view(request, {**(extra_context or {}), **buttons})
+
+    def import_page(self, request: HttpRequest) -> HttpResponse:
+        """Choose a file; see what it would do; confirm."""
+        if not self._may_import(request):
+            return self._closed(request, "Import accounts", "Your role may not create and change accounts.")
+        if request.method != "POST":
+            return self._choose(request, UploadForm())
+        if "checked" in request.POST:
+            return self._confirmed(request, request.POST["checked"])
+        form = UploadForm(request.POST, request.FILES)
+        return self._checked(request, form) if form.is_valid() else self._choose(request, form)
+
+    def _may_import(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def _choose(self, request: HttpRequest, form: UploadForm, problems: str = "") -> HttpResponse:
+        return self._page(
+            request, "import", "Import accounts", form=form, columns=COLUMNS, problems=problems.splitlines()
+        )
+
+    def _checked(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
+        upload, visitor = form.upload(), _visitor(request)
+        try:
+            planned = upload.imported(visitor, is_dry_run=True)
+            signed = upload.signed(visitor)
+        except CannotImport as error:
+            return self._choose(request, form, str(error))
+        context: dict[str, Any] = {
+            "counts": counts(planned),
+            "new": planned.new[:MOST_ROWS],
+            "changed": planned.changed[:MOST_ROWS],
+            "not_shown": len(planned.new[MOST_ROWS:]) + len(planned.changed[MOST_ROWS:]),
+            "signed": signed if planned.steps else "",
+        }
+        return self._page(request, "import_check", "Import accounts: check", **context)
+
+    def _confirmed(self, request: HttpRequest, signed: str) -> HttpResponse:
+        visitor = _visitor(request)
+        try:
+            planned = Upload.unsigned(signed, visitor).imported(visitor, is_dry_run=False)
+        except BadSignature:
+            sentence = "This list was checked too long ago, or not for you: choose the file again."
+            return self._choose(request, UploadForm(), sentence)
+        except CannotImport as error:
+            return self._choose(request, UploadForm(), str(error))
+        self._record(request, "Import of accounts", counts(planned))
+        tell_security(planned, request)
+        messages.success(request, counts(planned))
+        return HttpResponseRedirect(reverse(_LIST))
+
+    def export_page(self, request: HttpRequest) -> HttpResponse:
+        """Choose whom; get the file."""
+        if not may_export(_visitor(request)):
+            sentence = "Your role may not export accounts: the file holds personal data in full."
+            return self._closed(request, "Export accounts", sentence)
+        form = ExportForm(request.POST or None)
+        if not form.is_valid():
+            return self._page(request, "export", "Export accounts", form=form)
+        role, active = form.cleaned_data["role"], form.cleaned_data["active"]
+        rows = exported(User.objects.visible_to(_visitor(request), action="list"))
+        rows = rows.filter(role=role) if role else rows
+        text, count = accounts_csv(rows.active() if active else rows)
+        self._record(request, "Export of accounts", f"{counted(count, 'account')} exported.")
+        security_event("sensitive_read", request, what="accounts exported", count=count)
+        return HttpResponse(
+            (BYTE_ORDER_MARK + text).encode(),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="accounts-{timezone.now():%Y-%m-%d}.csv"'},
+        )
+
+    def _record(self, request: HttpRequest, what: str, message: str) -> None:
+        LogEntry.objects.create(
+            user_id=_visitor(request).pk,
+            content_type_id=ContentType.objects.get_for_model(User).pk,
+            object_repr=what,
+            action_flag=CHANGE,
+            change_message=message,
+        )
+
+    def _closed(self, request: HttpRequest, title: str, sentence: str) -> HttpResponse:
+        security_event("authz_fail", request, what=title)
+        return self._page(request, "closed", title, status=403, sentence=sentence)
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+    ) -> HttpResponse:
+        shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        return TemplateResponse(request, f"admin/accounts/user/{template}.html", shown, status=status)
+
+
+def _visitor(request: HttpRequest) -> User:
+    """Nobody anonymous gets past `admin_view`."""
+    return cast(User, request.user)

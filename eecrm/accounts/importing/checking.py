@@ -1,0 +1,108 @@
+"""One row of a list of accounts, or what is wrong with it: as far as can be told without the database."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from tqdm import tqdm
+
+from access.policy import Role
+from accounts.columns import GROUP_SEPARATOR, ROLES, recognise
+from accounts.models import User, normalise_username
+from api.tables import CannotImport
+from api.tables.columns import Columns
+from api.tables.problems import Problem, malformed
+from api.tables.reading import Record, Table
+from api.tables.words import quoted
+from api.tables.writing import unguarded
+
+_YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+# Checked by the model's own validation; of an account's other fields the file says nothing, or only a few words.
+_TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
+_NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row without errors of its own. `values` are those of the columns that the file has."""
+
+    line: int
+    username: str
+    values: dict[str, str | bool]
+    groups: frozenset[str] | None  # by name
+
+
+@dataclass
+class Checked:
+    columns: Columns
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check(table: Table, *, is_quiet: bool) -> Checked:
+    """Every row, and every problem. Raises CannotImport where the table as a whole makes no sense."""
+    columns = recognise(table.header)
+    if not table.records:
+        raise CannotImport("The file names its columns, but has no rows.")
+    checked, lines = Checked(columns), dict[str, int]()
+    for record in tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet):
+        entry, problems = _checked(record, columns)
+        if entry and (first := lines.setdefault(entry.username, record.line)) != record.line:
+            sentence = f"{quoted(entry.username)} stands on line {first} already: one row for each account."
+            problems = [Problem(record.line, sentence, columns.title("username"))]
+        if entry and not problems:
+            checked.entries.append(entry)
+        checked.problems += problems
+    return checked
+
+
+def _checked(record: Record, columns: Columns) -> tuple[Entry | None, list[Problem]]:
+    if nonsense := list(malformed(record, columns)):
+        return None, nonsense
+    cells = {name: unguarded(cell).strip() for name, cell in columns.values(record.cells).items()}
+    user = User(**{name: cells[name] for name in _TEXTS if name in cells})
+    user.username = normalise_username(user.username)
+    problems = [Problem(record.line, sentence, columns.title(name)) for name, sentence in _invalid(user)]
+    values: dict[str, str | bool] = {name: str(getattr(user, name)) for name in _TEXTS[1:] if name in cells}
+    for name, read in _READERS.items():
+        try:
+            if name in cells:
+                values[name] = read(cells[name])
+        except ValueError as error:
+            problems.append(Problem(record.line, str(error), columns.title(name)))
+    return Entry(record.line, user.username, values, _groups(cells.get("groups"))), problems
+
+
+def _invalid(user: User) -> Iterator[tuple[str, str]]:
+    try:
+        user.clean_fields(exclude=_NOT_TEXTS)
+    except ValidationError as error:
+        for name, sentences in error.message_dict.items():
+            yield name, " ".join(sentences)
+
+
+def _role(text: str) -> str:
+    role = text.lower()
+    if role == Role.SUPERUSER:
+        raise ValueError("A file makes no superusers: that is done with createsuperuser on the server.")
+    if role not in ROLES:
+        *others, last = ROLES
+        found = f"{quoted(text)} isn't a role" if text else "An account has a role"
+        raise ValueError(f"{found}: write {', '.join(others)} or {last}.")
+    return role
+
+
+def _activity(text: str) -> bool:
+    try:
+        return _YES_AND_NO[text.lower()]
+    except KeyError:
+        raise ValueError(f"{quoted(text)} is neither yes nor no.") from None
+
+
+_READERS: dict[str, Callable[[str], str | bool]] = {"role": _role, "is_active": _activity}
+
+
+def _groups(cell: str | None) -> frozenset[str] | None:
+    if cell is None:
+        return None
+    return frozenset(name.strip() for name in cell.split(GROUP_SEPARATOR) if name.strip())

@@ -1,0 +1,161 @@
+"""What a list of accounts means to the accounts that there are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.contrib.auth.models import Group
+
+from accounts.columns import FIELDS, Membership, cell_of, cell_of_groups
+from accounts.importing.checking import Checked, Entry
+from accounts.models import Mail, User
+from api.tables.problems import Problem
+from api.tables.words import listed, quoted
+
+
+class Wishes(NamedTuple):
+    """What whoever imports wants besides the list itself."""
+
+    invites: bool = True
+    notify_to: str = ""  # every mail goes here instead: a rehearsal
+    uninvited: frozenset[int] = frozenset()  # accounts that are to be invited again, if they are in the list
+    actor_id: int | None = None
+
+
+class Change(NamedTuple):
+    column: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An account as it is."""
+
+    pk: int
+    is_superuser: bool
+    values: dict[str, str | bool]
+    groups: dict[str, int]  # the key of the membership by the group's name
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be written for one row. A step without `pk` is a new account."""
+
+    line: int
+    username: str
+    pk: int | None
+    values: dict[str, str | bool]
+    changes: tuple[Change, ...] = ()
+    joined: tuple[int, ...] = ()  # keys of groups
+    left: tuple[int, ...] = ()  # keys of memberships
+    is_invited: bool = False
+
+    @property
+    def changes_rights(self) -> bool:
+        return any(change.column in ("role", "groups") for change in self.changes)
+
+
+@dataclass
+class Plan:
+    new: list[Step] = field(default_factory=list)
+    changed: list[Step] = field(default_factory=list)
+    unchanged: list[Step] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def steps(self) -> list[Step]:
+        return [*self.new, *self.changed, *(step for step in self.unchanged if step.is_invited)]
+
+    @property
+    def invitations(self) -> int:
+        return sum(step.is_invited for step in self.steps)
+
+
+def uninvited_accounts(checked: Checked) -> frozenset[int]:
+    """Those of the list that have never set a password. Asked before a role is entered: only the login role may."""
+    names = [entry.username for entry in checked.entries]
+    waiting = User.objects.filter(username__in=names, password__startswith=UNUSABLE_PASSWORD_PREFIX, identity=None)
+    return frozenset(waiting.values_list("pk", flat=True))
+
+
+def plan(checked: Checked, wishes: Wishes) -> Plan:
+    """Compares list and accounts, which it locks: nobody changes them in between."""
+    stored = _stored(entry.username for entry in checked.entries)
+    groups = dict(Group.objects.values_list("name", "pk"))
+    pending = _pending(wishes.uninvited)
+    result = Plan()
+    for entry in checked.entries:
+        account = stored.get(entry.username)
+        if problems := list(_refused(entry, account, groups, checked, wishes)):
+            result.problems += problems
+        elif account is None:
+            result.new.append(_created(entry, groups, wishes))
+        else:
+            step = _updated(entry, account, groups, wishes.uninvited - pending)
+            (result.changed if step.changes else result.unchanged).append(step)
+    return result
+
+
+def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
+    rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
+    accounts, names = dict[int, Stored](), dict[str, int]()
+    for row in rows.values("pk", "username", "is_superuser", *FIELDS):
+        values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in FIELDS}
+        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], values, {})
+        names[row["username"]] = row["pk"]
+    memberships = Membership.objects.filter(user__in=accounts).values_list("pk", "user_id", "group__name")
+    for key, user_id, name in memberships:
+        accounts[user_id].groups[name] = key
+    return {name: accounts[pk] for name, pk in names.items()}
+
+
+def _pending(pks: frozenset[int]) -> frozenset[int]:
+    """The accounts to which a mail is on its way."""
+    unsent = Mail.objects.filter(user__in=pks, sent_at=None, given_up_at=None) if pks else Mail.objects.none()
+    return frozenset(unsent.values_list("user_id", flat=True))
+
+
+def _refused(
+    entry: Entry, account: Stored | None, groups: dict[str, int], checked: Checked, wishes: Wishes
+) -> Iterable[Problem]:
+    title = checked.columns.title
+    if account and account.is_superuser:
+        yield Problem(entry.line, f"{quoted(entry.username)} is a superuser, whom no file changes.", title("username"))
+    if account is None and entry.values.get("is_active", True) and not entry.values.get("email"):
+        sentence = f"{quoted(entry.username)} is new and active, and has no email address to be invited at."
+        yield Problem(entry.line, sentence, title("email") if "email" in checked.columns.positions else "")
+    if unknown := (entry.groups or frozenset()) - groups.keys():
+        sentence = f"There is no group {listed(sorted(unknown))}; the groups are {listed(sorted(groups))}."
+        yield Problem(entry.line, sentence, title("groups"))
+    elif account and entry.groups not in (None, account.groups.keys()) and account.pk == wishes.actor_id:
+        yield Problem(entry.line, "Nobody changes their own groups.", title("groups"))
+
+
+def _created(entry: Entry, groups: dict[str, int], wishes: Wishes) -> Step:
+    joined = tuple(groups[name] for name in sorted(entry.groups or ()))
+    invited = wishes.invites and bool(entry.values.get("is_active", True))
+    return Step(entry.line, entry.username, None, entry.values, joined=joined, is_invited=invited)
+
+
+def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> Step:
+    changes = [
+        Change(name, cell_of(account.values[name]), cell_of(value))
+        for name, value in entry.values.items()
+        if cell_of(account.values[name]) != cell_of(value)
+    ]
+    values = account.values | {change.column: entry.values[change.column] for change in changes}
+    wanted = account.groups.keys() if entry.groups is None else entry.groups
+    if wanted != account.groups.keys():
+        changes.append(Change("groups", cell_of_groups(account.groups), cell_of_groups(wanted)))
+    return Step(
+        entry.line,
+        entry.username,
+        account.pk,
+        values,
+        tuple(changes),
+        joined=tuple(groups[name] for name in sorted(wanted - account.groups.keys())),
+        left=tuple(key for name, key in account.groups.items() if name not in wanted),
+        is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),
+    )

@@ -1,0 +1,43 @@
+"""What became of a list of accounts: for the person who imported it, and for whoever watches over the product."""
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest
+
+from access.security_log import security_event
+from accounts.importing.planning import Plan, Step
+from api.tables.words import counted, examples, quoted
+
+
+def counts(planned: Plan) -> str:
+    """One line without anybody's name."""
+    return (
+        f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
+        f" {len(planned.unchanged):,} unchanged, {counted(planned.invitations, 'invitation')} queued."
+    )
+
+
+def summary(planned: Plan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]:
+    yield counts(planned)
+    yield from examples([f"line {step.line}: {step.username} is new" for step in planned.new])
+    yield from examples([f"line {step.line}: {step.username}: {changes_of(step)}" for step in planned.changed])
+    if notify_to and planned.invitations:
+        yield f"Every invitation goes to {notify_to}."
+    if is_dry_run:
+        yield "This was a dry run: nothing was changed."
+
+
+def changes_of(step: Step) -> str:
+    return ", ".join(f"{column} {quoted(before)} → {quoted(after)}" for column, before, after in step.changes)
+
+
+def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:
+    """The events of the OWASP Logging Vocabulary, with counts alone."""
+    told = {
+        "user_created": len(planned.new),
+        "user_updated": len(planned.changed),
+        "privilege_permissions_changed": sum(step.changes_rights for step in planned.changed),
+    }
+    for name, count in told.items():
+        if count:
+            security_event(name, request, count=count, by="import")

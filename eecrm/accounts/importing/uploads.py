@@ -1,0 +1,77 @@
+"""A list of accounts on its way through the admin site: chosen, checked, and confirmed as it was checked."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from django import forms
+from django.conf import settings
+from django.core.signing import TimestampSigner
+
+from accounts.columns import ROLES
+from accounts.importing.checking import check
+from accounts.importing.planning import Plan, Wishes
+from accounts.importing.saving import save
+from accounts.models import User
+from api.tables import CannotImport
+from api.tables.reading import table_of
+
+_CHOOSE = "Choose a CSV file of at most 1 MiB."
+_EXPIRES = 30 * 60  # seconds
+_MOST_ROWS = 5_000  # take a few seconds, of the thirty that a request has
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was chosen. Between check and confirmation the browser keeps it, signed; the server keeps nothing."""
+
+    content: bytes
+    invites: bool
+
+    def signed(self, user: User) -> str:
+        """Raises CannotImport where it is too large to be sent back as a field of a form."""
+        text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
+        if len(text) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:
+            raise CannotImport("This list is too large for a page: split it, or have it imported on the server.")
+        return text
+
+    @classmethod
+    def unsigned(cls, text: str, user: User) -> Self:
+        """Raises BadSignature for what wasn't checked for this user within half an hour."""
+        content, invites = cls._signer(user).unsign_object(text, max_age=_EXPIRES)
+        return cls(content.encode("latin-1"), invites)
+
+    @staticmethod
+    def _signer(user: User) -> TimestampSigner:
+        return TimestampSigner(salt=f"accounts.importing.{user.pk}")
+
+    def imported(self, user: User, *, is_dry_run: bool) -> Plan:
+        """With the rights of the role that was entered. Raises CannotImport."""
+        table = table_of(self.content, "The file")
+        if len(table.records) > _MOST_ROWS:
+            raise CannotImport(
+                f"A page takes at most {_MOST_ROWS:,} rows: split the list, or have it imported on the server."
+            )
+        wishes = Wishes(invites=self.invites, actor_id=user.pk)
+        return save(check(table, is_quiet=True), wishes, is_dry_run=is_dry_run, is_quiet=True)
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label="CSV file",
+        help_text="At most 1 MiB. Encoding and delimiter are found out; the first row names the columns.",
+        error_messages={"required": _CHOOSE, "invalid": _CHOOSE, "missing": _CHOOSE, "empty": "The file is empty."},
+    )
+    invites = forms.BooleanField(
+        label="Invite new accounts",
+        required=False,
+        initial=True,
+        help_text="Each new active account is sent a link with which to choose a password.",
+    )
+
+    def upload(self) -> Upload:
+        return Upload(self.cleaned_data["file"].read(), self.cleaned_data["invites"])
+
+
+class ExportForm(forms.Form):
+    role = forms.ChoiceField(choices=[("", "Every role"), *ROLES.items()], required=False)
+    active = forms.BooleanField(label="Active accounts only", required=False)
