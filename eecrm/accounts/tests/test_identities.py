@@ -14,6 +14,7 @@ from access.refusals import refusal_of
 from accounts import tokens
 from accounts.models import ExternalIdentity, User, normalise_username
 from accounts.tests.provider import Provider
+from api.tests.test_at_once import wait_for_a_blocked_statement
 from conftest import API, PASSWORD, Caller, World
 
 USERS = API + "users/"
@@ -119,15 +120,16 @@ def test_the_logins_of_ones_account_are_listed_and_none_is_this_one(bound: Provi
 def test_a_change_of_the_account_ends_its_tokens_on_the_next_request(
     change: dict[str, Any], bound: Provider, world: World
 ) -> None:
-    token = bound.token()
+    token, newer = bound.token(), bound.token(iat=int(time.time()) + 5)
     assert status(token) == 200
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(**change)
     assert status(token) == 401
+    assert status(newer) == (401 if "is_active" in change else 200)
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(is_active=True)
     assert status(token) == 401, "it came to life again"
-    assert status(bound.token(iat=int(time.time()) + 2)) == 200
+    assert status(bound.token(iat=int(time.time()) + 5)) == 200
 
 
 def test_a_new_name_ends_no_token(bound: Provider) -> None:
@@ -152,6 +154,32 @@ def test_an_account_that_is_deleted_or_set_free_has_no_way_in(bound: Provider, w
         world.users["unlinked"].delete()
         ExternalIdentity.objects.filter(user=world.users["sales"]).delete()
     assert [status(bound.token("subject-2")), status(bound.token())] == [401, 401]
+
+
+def test_a_password_that_is_set_while_the_account_is_bound_does_not_stay(
+    committed_world: World, provider: Provider, migrator: Any
+) -> None:
+    user = committed_world.users["sales"]
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(pk=user.pk).update(password="!unusable already")
+
+    def set_password() -> str:
+        try:
+            User.objects.filter(pk=user.pk).update(password="argon2$x")
+        except DatabaseError as error:
+            return str(error)
+        finally:
+            connection.close()
+        return ""
+
+    migrator.autocommit = False
+    with migrator.cursor() as cursor, ThreadPoolExecutor() as pool:
+        cursor.execute(INSERT, [user.pk, "subject-1"])
+        setting = pool.submit(set_password)
+        wait_for_a_blocked_statement(cursor)
+        migrator.commit()
+        assert ELSEWHERE in setting.result(timeout=20)
+    assert not stored("sales").has_usable_password()
 
 
 INSERT = "INSERT INTO accounts_externalidentity (user_id, issuer, subject) VALUES (%s, 'https://provider.example', %s)"
@@ -236,11 +264,11 @@ def test_subjects_that_read_alike_are_different_people(world: World, open_door: 
 
 
 def test_a_newcomer_whose_request_is_refused_leaves_nothing_behind(
-    world: World, open_door: Provider, django_capture_on_commit_callbacks: Any
+    world: World, open_door: Provider, django_capture_on_commit_callbacks: Any, caplog: Any
 ) -> None:
-    with django_capture_on_commit_callbacks() as told:
+    with django_capture_on_commit_callbacks(execute=True), caplog.at_level("INFO"):
         assert bearer(open_door.token("newcomer")).post(API + "clients/", {}).status_code == 403
-    assert told == []
+    assert "user_created" not in caplog.messages
     assert not ExternalIdentity.objects.exists()
     assert status(open_door.token("newcomer")) == 200
 
