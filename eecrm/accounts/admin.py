@@ -38,7 +38,9 @@ class AccountForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ["username", "first_name", "last_name", "email", "role", "is_active", "is_superuser", "groups"]
+        fields = [
+            "username", "first_name", "last_name", "email", "job_title", "mobile", "role", "is_active", "is_superuser", "groups",
+        ]  # fmt: skip
 
 
 @admin.register(User)
@@ -54,7 +56,7 @@ class AccountAdmin(PolicyModelAdmin, DjangoUserAdmin):
     filter_horizontal = []
     fieldsets = [
         (None, {"fields": ["username", "role", "is_active", "is_superuser", "groups"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email", "job_title", "mobile"]}),
         ("Record", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [

@@ -76,8 +76,10 @@ SECRETS = ("ann.own.company@own.example", "+33199001234", "+33 1 99 00 12 34", "
 
 def test_the_admin_site_asks_anew_for_each_request(world: World, visit: Any) -> None:
     with acting_as(Role.SUPERUSER):
-        User.objects.filter(pk=world.users["sales"].pk).update(mobile="+33199005678")
-    auditor = visit("auditor")
+        User.objects.filter(pk=world.users["sales"].pk).update(mobile="+33199005678", job_title="Key account manager")
+    auditor, page = visit("auditor"), f"{ADMIN}accounts/user/{world.users['sales'].pk}/change/"
+    assert "+33199005678" in visit("management").get(page).content.decode()
+    assert "Key account manager" in auditor.get(page).content.decode()
 
     def told() -> list[bool]:
         pages = (auditor.get(ADMIN + page).content.decode() for page in admin_pages(world))

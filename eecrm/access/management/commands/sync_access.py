@@ -22,12 +22,9 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         statements, changes = differences(), group_sync.changes()
-        for statement in statements:
-            if options["verbosity"] > 1 or options["check"]:
-                self.stdout.write(statement)
-        for change in changes:
-            if options["verbosity"] or options["check"]:
-                self.stdout.write(change.sentence)
+        level = 2 if options["check"] else options["verbosity"]
+        for line in (*(statements if level > 1 else ()), *(change.sentence for change in changes if level)):
+            self.stdout.write(line)
         if options["check"]:
             if statements or changes:
                 count = len(statements) + len(changes)
