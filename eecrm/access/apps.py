@@ -6,6 +6,7 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def ready(self) -> None:
-        from access.checks import every_view_is_known_to_the_policy
+        from access.checks import every_group_is_sound, every_view_is_known_to_the_policy
 
         register(every_view_is_known_to_the_policy)
+        register(every_group_is_sound)

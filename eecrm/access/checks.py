@@ -1,14 +1,18 @@
-"""A start-up check: no route opens by being forgotten."""
+"""Start-up checks: no route opens by being forgotten, no group by being misspelt."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from access import policy
+from access.codenames import ROLE_GROUPS, permission_cells
+from access.group_sync import django_permissions
+from access.groups import NO_MODEL, declared_groups
 from access.permissions import PolicyPermission, Public, policy_action
 
 
@@ -55,3 +59,41 @@ def every_view_is_known_to_the_policy(app_configs: Sequence[AppConfig] | None, *
         for path, pattern in routes()
         if (fault := _fault(pattern.callback))
     ]
+
+
+def _group_faults() -> Iterator[str]:
+    """What is wrong with the groups that apps and the variable GROUPS declare, by name."""
+    cells, by_django = permission_cells(), django_permissions()
+    owners = [(name, "a role") for name in ROLE_GROUPS] + [(name, "GROUPS") for name in settings.GROUPS]
+    owners += [(name, app) for app, name, _ in declared_groups()]
+    for name, count in Counter(name for name, _ in owners).items():
+        if count > 1:
+            yield f"The group {name} is declared twice: by {' and '.join(who for one, who in owners if one == name)}"
+        if not 0 < len(name) <= 100:
+            yield f"The group {name!r} has a name of {len(name)} characters: 1 to 100 are possible"
+    for app, name, permissions in declared_groups():
+        for permission, count in Counter(permissions).items():
+            label = permission.partition(".")[0]
+            if count > 1:
+                yield f"The group {name} of {app} names {permission} twice"
+            if label not in {NO_MODEL, *(config.label for config in apps.get_app_configs())}:
+                yield f"The group {name} of {app} has {permission}, and there is no app {label}"
+            elif permission not in cells and permission not in by_django:
+                yield f"The group {name} of {app} has {permission}, which neither the policy table nor a model knows"
+            elif permission in cells and label != NO_MODEL:
+                yield f"The group {name} of {app} has {permission}, which the role decides, as PostgreSQL's grants do"
+
+
+def _codename_faults() -> Iterator[str]:
+    """What a model declares for itself although the policy table has it."""
+    for model in apps.get_models():
+        for name, _ in model._meta.permissions:
+            if f"{model._meta.app_label}.{name}" in permission_cells():
+                yield f"The permission {name} of {model._meta.label} comes from the policy table, and is stated twice"
+
+
+def every_group_is_sound(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    hint = (
+        "Groups are `managed_groups` of an AppConfig and the variable GROUPS, permissions come from access/policy.py."
+    )
+    return [Error(f"{fault}.", id="access.E002", hint=hint) for fault in (*_group_faults(), *_codename_faults())]

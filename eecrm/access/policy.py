@@ -4,10 +4,13 @@ Permission classes, visible querysets, the admin site, PostgreSQL's grants and t
 Whatever is not in it is denied.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from django.db.models import TextChoices
+
+from access.groups import groups_that_open
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -66,6 +69,17 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("user",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("user",         "delete",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("user",         "promote",  NONE,    NONE, NONE,   NONE,      NONE,   ALL),
+    ("group",        "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("group",        "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("group",        "create",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("group",        "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("group",        "delete",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("cover",        "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("cover",        "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("cover",        "create",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("cover",        "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
+    ("cover",        "delete",   NONE,    NONE, NONE,   NONE,      NONE,   NONE),
+    ("cover",        "restore",  NONE,    NONE, NONE,   NONE,      NONE,   ALL),
     ("log_entry",    "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
@@ -75,6 +89,7 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("session",      "delete",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("admin_site",   "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("personal_data", "retrieve", OWN,    ALL,  ALL,    ALL,       NONE,   ALL),
+    ("personal_data", "export",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
 )  # fmt: skip
 
 COLUMNS = (Role.EXTERNAL, Role.SALES, Role.SUPPORT, Role.MANAGEMENT, Role.AUDITOR, Role.SUPERUSER)
@@ -104,6 +119,10 @@ FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
 STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote"})
 
 
+# What people own as its contact: *own* that leave cover lends.
+CONTACT_RESOURCES = ("client", "contract", "event")
+
+
 class Actor(Protocol):
     """What the policy needs to know of an account."""
 
@@ -111,29 +130,48 @@ class Actor(Protocol):
     def pk(self) -> int: ...
     @property
     def effective_role(self) -> str: ...
+    @property
+    def group_names(self) -> frozenset[str]: ...
+    @property
+    def covered_ids(self) -> tuple[int, ...]: ...
+    @property
+    def covering(self) -> tuple[tuple[str, datetime], ...]: ...  # for whom it stands in now, and until when
 
 
 Caller: TypeAlias = "Actor | AnonymousUser"
 
 
 class Rule(NamedTuple):
-    """The cell of the table that decides, with the words to tell it."""
+    """The cell of the table that decides, with the words to tell it to its caller."""
 
     resource: str
     action: str
     role: str
     scope: Scope
+    caller: "Caller | None" = None
 
     @property
     def id(self) -> str:
         return f"{self.resource}.{self.action}.{self.role or 'anonymous'}.{self.scope}"
 
     @property
-    def refusal(self) -> str:
+    def sentence(self) -> str:
+        """Costs a query for those who cover for somebody, and for nobody else."""
         noun, verb = self.resource.replace("_", " "), self.action
-        if self.scope is Scope.OWN:
-            return f"Your role may {verb} a {noun} only where you are its contact."
-        return f"Your role may not {verb} a {noun}."
+        article = "an" if noun.startswith(("a", "e", "i", "o")) else "a"
+        match self.scope:
+            case Scope.ALL:
+                return f"Your role may {verb} any {noun}."
+            case Scope.OWN if self.role == Role.EXTERNAL:
+                return f"Your role may {verb} {article} {noun} only where your account is linked to it."
+            case Scope.OWN:
+                return f"Your role may {verb} {article} {noun} only where you are its contact{self._as_cover()}."
+        return f"Your role may not {verb} {article} {noun}."
+
+    def _as_cover(self) -> str:
+        covering = getattr(self.caller, "covering", ()) if self.resource in CONTACT_RESOURCES else ()
+        named = " and ".join(f"for {name} until {until.day} {until:%B %Y}" for name, until in covering)
+        return f", or as cover {named}" if named else ""
 
 
 def role_of(user: Caller) -> str:
@@ -142,9 +180,15 @@ def role_of(user: Caller) -> str:
 
 
 def rule(user: Caller, resource: str, action: str) -> Rule:
-    """The rule for this caller; an unlisted resource, action or role has scope none."""
+    """The rule for this caller; an unlisted resource, action or role has scope none.
+
+    What the role may not, a managed group may open to its members (`access.groups`).
+    """
     role = role_of(user)
-    return Rule(resource, action, role, _scopes.get((resource, action, role), Scope.NONE))
+    scope = scope_of(resource, action, role)
+    if scope is Scope.NONE and (opening := groups_that_open(resource, action)):
+        scope = Scope.NONE if opening.isdisjoint(getattr(user, "group_names", ())) else Scope.ALL
+    return Rule(resource, action, role, scope, user)
 
 
 def knows(resource: str, action: str) -> bool:
@@ -155,9 +199,20 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
     return _scopes.get((resource, action, role), Scope.NONE)
 
 
+def contact_roles() -> tuple[Role, ...]:
+    """The roles that own something as its contact, and can be covered for; a partner owns by a link instead."""
+    owning = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
+    return tuple(role for role in COLUMNS if role in owning and role is not Role.EXTERNAL)
+
+
 def sees_personal_data(user: Caller) -> bool:
     """Whether email addresses and phones are shown in full (`access-matrix.md`, row *auditor*)."""
     return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
+
+
+def may_export_personal_data(user: Caller) -> bool:
+    """Whether email addresses and phones may leave in a file."""
+    return rule(user, "personal_data", "export").scope is not Scope.NONE
 
 
 def matrix_of(user: Caller) -> dict[str, dict[str, str]]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.db.models import Model, QuerySet
 
 from access import policy
-from access.policy import Caller, Scope
+from access.policy import Caller, Scope, role_of
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -14,10 +14,18 @@ class PolicyQuerySet(QuerySet[M]):
     """A queryset of one resource of the policy table. Subclasses name it and say what *own* means, once."""
 
     resource: ClassVar[str] = ""
+    # How a row leads to its contact (or linked account), by the role of that person. Other roles own nothing.
+    owners: ClassVar[dict[str, str]] = {}
+
+    def held_by(self, user: Caller) -> Self:
+        """The rows whose contact (or linked account) is this user."""
+        lookup = self.owners.get(role_of(user))
+        return self.filter(**{lookup: user.pk}) if lookup else self.none()
 
     def owned_by(self, user: Caller) -> Self:
-        """The rows whose contact (or linked account) is this user. A role without a notion of own owns nothing."""
-        return self.none()
+        """The user's own rows, and while they cover for colleagues also theirs."""
+        lookup, lent = self.owners.get(role_of(user)), getattr(user, "covered_ids", ())
+        return self.filter(**{f"{lookup}__in": (user.pk, *lent)}) if lookup and lent else self.held_by(user)
 
     def within(self, user: Caller, action: str) -> Self:
         """The rows on which the policy lets this user do this action."""
@@ -33,10 +41,14 @@ class PolicyQuerySet(QuerySet[M]):
         return self.within(user, action)
 
 
+# Models of Django's, whose managers can't say it.
+_OF_DJANGO = {"admin.logentry": "log_entry", "auth.group": "group"}
+
+
 def resource_of(model: type[Model]) -> str:
     """The resource of the policy table that this model's rows are; empty for one that the table doesn't know."""
-    if model._meta.label_lower == "admin.logentry":  # Django's, so that its manager can't say it
-        return "log_entry"
+    if resource := _OF_DJANGO.get(model._meta.label_lower):
+        return resource
     return getattr(model._default_manager.all(), "resource", "")
 
 

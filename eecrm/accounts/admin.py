@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.contrib.auth.models import Group
 from django.db.models import PROTECT, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -16,14 +15,16 @@ from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 
 from access import policy
-from access.admin import PolicyModelAdmin
+from access.admin import OfferedFilters, PolicyModelAdmin
 from access.policy import Scope
+from access.security_log import security_event
+from accounts import cover_admin, group_admin  # noqa: F401  # where Django looks for pages: here
 from accounts.gate.reset import reset_second_factor
+from accounts.group_admin import MembershipField
 from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import User
 
-admin.site.unregister(Group)  # roles decide here; groups would be a second truth
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
@@ -37,25 +38,29 @@ class NewAccountForm(AdminUserCreationForm):
 
 
 class AccountForm(forms.ModelForm):
+    groups = MembershipField()
+
     class Meta:
         model = User
-        fields = ["username", "first_name", "last_name", "email", "role", "is_active", "is_superuser"]
+        fields = [
+            "username", "first_name", "last_name", "email", "job_title", "mobile", "role", "is_active", "is_superuser", "groups",
+        ]  # fmt: skip
 
 
 @admin.register(User)
 class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
     resource = "user"
-    personal = ("email",)
+    personal = ("email", "mobile")
     form = AccountForm
     add_form = NewAccountForm
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    list_filter = ["role", "is_active", "is_superuser"]
+    list_filter = ["role", "is_active", "is_superuser", "groups"]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]
     filter_horizontal = []
     fieldsets = [
-        (None, {"fields": ["username", "role", "is_active", "is_superuser"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        (None, {"fields": ["username", "role", "is_active", "is_superuser", "groups"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email", "job_title", "mobile"]}),
         ("Record", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
@@ -69,12 +74,12 @@ class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
         return policy.rule(request.user, "user", "promote").scope is not Scope.NONE
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Superuser status is a superuser's to give; nobody changes their own role, status or activity."""
+        """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups."""
         fields = list(self.readonly_fields)
         if not self._promotes(request):
             fields.append("is_superuser")
         if obj is not None and obj.pk == request.user.pk:
-            fields += ["role", "is_active", "is_superuser"]
+            fields += ["role", "is_active", "is_superuser", "groups"]
         return fields
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
@@ -87,6 +92,12 @@ class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_self = obj is not None and obj.pk == request.user.pk
         return super().has_delete_permission(request, obj) and self._may_touch(request, obj) and not is_self
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "groups" in form.changed_data:
+            names = sorted(group.name for group in form.cleaned_data["groups"])
+            security_event("privilege_permissions_changed", request, account=form.instance.pk, groups=names)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -111,7 +122,7 @@ class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(admin.ModelAdmin):
+class LogEntryAdmin(OfferedFilters, admin.ModelAdmin):
     """What was done in the admin site: read by those whom the policy lets, changed by nobody."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "change_message"]

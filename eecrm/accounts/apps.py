@@ -8,6 +8,12 @@ from access.policy import COLUMNS, Role
 class AccountsConfig(AppConfig):
     name = "accounts"
 
+    # Whoever is in one of these sees personal data although their role is shown it masked (row *auditor*).
+    managed_groups = {
+        "PII": ("access.view_personal_data", "access.export_personal_data"),
+        "PII_VIEW": ("access.view_personal_data",),
+    }
+
     def ready(self) -> None:
         """However somebody logs in or out, Django says so: no way in is without its limits."""
         from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -19,7 +25,16 @@ class AccountsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
-        from accounts.models import PUBLIC_FIELDS, SESSION_FIELDS, Cover, ExternalIdentity, Mail, TokenSession, User
+        from accounts.models import (
+            COVER_FIELDS,
+            PUBLIC_FIELDS,
+            SESSION_FIELDS,
+            Cover,
+            ExternalIdentity,
+            Mail,
+            TokenSession,
+            User,
+        )
 
         everyone = tuple(database_role(role) for role in COLUMNS)
         managers = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
@@ -34,11 +49,19 @@ class AccountsConfig(AppConfig):
             "SELECT",
             identities,
             "accounts_user_groups",
-            "auth_group",
             Cover._meta.db_table,
         )
         # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
         grants |= {Grant(LOGIN_ROLE, "EXECUTE", "FUNCTION enrol_identity(text,text)")}
+        # What the groups may: no secret, and `has_perm` asks it. Who is in them is another matter.
+        grants |= on_tables(
+            (LOGIN_ROLE, *everyone),
+            "SELECT",
+            "auth_group",
+            "auth_permission",
+            "auth_group_permissions",
+            "django_content_type",
+        )
         # A login notes its time, and stores the password anew where the hasher has become stronger.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
 
@@ -49,24 +72,22 @@ class AccountsConfig(AppConfig):
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at")
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user")
             grants |= on_columns(role, "UPDATE", ExternalIdentity, "not_before")
+            grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS)
 
         # The admin site: its sessions outlive the transaction in which a role is entered.
         grants |= on_tables((LOGIN_ROLE, *admin_site), "SELECT INSERT UPDATE DELETE", "django_session")
         grants |= on_tables(
             admin_site,
             "SELECT",
-            "django_content_type",
-            "auth_permission",
-            "auth_group",
             "accounts_user_groups",
             "accounts_user_user_permissions",
             "django_admin_log",
         )
         grants |= on_tables(admin_site, "SELECT", identities)
         grants |= on_tables(managers, "INSERT DELETE", identities)
-        grants |= on_tables(managers, "INSERT", "django_admin_log")
-        grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
+        grants |= on_tables(admin_site, "INSERT", "django_admin_log")  # auditors' exports are on record too
         grants |= on_tables(managers, "INSERT DELETE", "accounts_user_groups")
+        grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
         return grants | self._second_factors(managers)
 
     def _second_factors(self, managers: tuple[str, ...]) -> set[Grant]:

@@ -32,7 +32,8 @@ _ACCOUNT = f"""
            ARRAY(SELECT auth_group.name FROM accounts_user_groups
                    JOIN auth_group ON auth_group.id = group_id WHERE user_id = account.id) AS group_names,
            ARRAY(SELECT colleague_id FROM accounts_cover
-                  WHERE substitute_id = account.id AND starts_at <= now() AND ends_at > now()) AS covered_ids,
+                  WHERE substitute_id = account.id
+                    AND starts_at <= statement_timestamp() AND ends_at > statement_timestamp()) AS covered_ids,
            set_config('role', '{ROLE_PREFIX}' ||
                CASE WHEN account.is_superuser THEN '{Role.SUPERUSER.value}' ELSE account.role END, true),
            set_config('eecrm.user_id', account.id::text, true)

@@ -15,8 +15,8 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def may_export(user: Caller) -> bool:
-    """Whoever may list accounts and sees personal data in full. This is the one place that asks."""
-    return policy.rule(user, "user", "list").scope is Scope.ALL and policy.sees_personal_data(user)
+    """Whoever may list accounts, and may take personal data along."""
+    return policy.rule(user, "user", "list").scope is Scope.ALL and policy.may_export_personal_data(user)
 
 
 def exported(rows: UserQuerySet) -> UserQuerySet:

@@ -51,6 +51,17 @@ class ContactSerializer(ResourceSerializer):
         fields = ["id", "name"]
 
 
+class CoverSerializer(serializers.Serializer):
+    """Leave cover that is in effect, with the other one of the two."""
+
+    id = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    until = serializers.DateTimeField(read_only=True)
+    reason = serializers.CharField(read_only=True)
+
+
 class MatrixSerializer(serializers.Serializer):
     role = serializers.CharField(read_only=True)
     permissions = serializers.DictField(child=serializers.DictField(child=serializers.CharField()), read_only=True)
+    covering = CoverSerializer(many=True, read_only=True)
+    covered_by = CoverSerializer(many=True, read_only=True)

@@ -41,8 +41,13 @@ class EffectiveMatrixViewSet(GenericViewSet):
     serializer_class = MatrixSerializer
 
     def retrieve(self, request: Request) -> Response:
-        """What one may do: for each resource and action none, own or all."""
-        return Response({"role": policy.role_of(request.user), "permissions": policy.matrix_of(request.user)})
+        """What one may do: for each resource and action none, own or all; and whose *own* is one's own for a while."""
+        user = account_of(request)
+        covers = {
+            "covering": user.covers.current().naming("colleague"),
+            "covered_by": user.covered_by.current().naming("substitute"),
+        }
+        return Response({"role": policy.role_of(user), "permissions": policy.matrix_of(user)} | covers)
 
 
 class ContactViewSet(GenericViewSet):

@@ -66,7 +66,7 @@ def _moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
 class ResourceFilterSet(django_filters.FilterSet):
     """What every list knows. Both ends of a range belong to it."""
 
-    mine = FlagFilter("owned_by")
+    mine = FlagFilter("held_by")
     created_after = _moment("created_at", "gte")
     created_before = _moment("created_at", "lte")
     updated_after = _moment("updated_at", "gte")
@@ -75,9 +75,9 @@ class ResourceFilterSet(django_filters.FilterSet):
     personal: tuple[str, ...] = ()
 
     def described(self, queryset: Any, adjective: str) -> Any:
-        """A queryset narrowed by its own method; *owned_by* asks about the caller."""
-        if adjective == "owned_by":
-            return queryset.owned_by(self.request.user)
+        """A queryset narrowed by its own method; *held_by* asks about the caller."""
+        if adjective == "held_by":
+            return queryset.held_by(self.request.user)
         for method in adjective.split("."):
             queryset = getattr(queryset, method)()
         return queryset

@@ -8,22 +8,14 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from phonenumber_field.modelfields import PhoneNumberField
 
-from access.policy import Caller, Role, role_of
+from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 
 
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "client"
-
-    def owned_by(self, user: Caller) -> "ClientQuerySet":
-        match role_of(user):
-            case Role.SALES:
-                return self.filter(sales_contact=user.pk)
-            case Role.EXTERNAL:
-                return self.filter(account=user.pk)
-            case _:
-                return self.none()
+    owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "account"}
 
 
 class Client(models.Model):

@@ -41,6 +41,8 @@ ALLOWED_HOSTS = env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
 TRUSTED_PROXIES = env("TRUSTED_PROXIES", default=0, cast=int)
+# Groups without permissions that the next `migrate` makes where they are missing: for `belongs_to_groups`.
+GROUPS = env("GROUPS", default="", cast=_names)
 
 _require(TRUSTED_PROXIES >= 0, "TRUSTED_PROXIES is a number of proxies: 0 or more.")
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")

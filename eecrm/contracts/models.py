@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, TruncDate
 
-from access.policy import Caller, Role, role_of
+from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 from clients.models import Client
@@ -22,15 +22,7 @@ SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
 class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "contract"
     search_paths = ("search", "client__search")
-
-    def owned_by(self, user: Caller) -> "ContractQuerySet":
-        match role_of(user):
-            case Role.SALES:
-                return self.filter(client__sales_contact=user.pk)
-            case Role.EXTERNAL:
-                return self.filter(client__account=user.pk)
-            case _:
-                return self.none()
+    owners = {Role.SALES: "client__sales_contact", Role.EXTERNAL: "client__account"}
 
     def signed(self) -> "ContractQuerySet":
         return self.filter(status=Contract.Status.SIGNED)

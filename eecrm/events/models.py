@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from access.policy import Caller, Role, role_of
+from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.search import SearchableQuerySet, SearchDocument
 from contracts.models import Contract
@@ -26,17 +26,11 @@ _WITHIN_REASON = [
 class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "event"
     search_paths = ("search", "contract__search", "contract__client__search")
-
-    def owned_by(self, user: Caller) -> "EventQuerySet":
-        match role_of(user):
-            case Role.SALES:
-                return self.filter(contract__client__sales_contact=user.pk)
-            case Role.SUPPORT:
-                return self.filter(support_contact=user.pk)
-            case Role.EXTERNAL:
-                return self.filter(contract__client__account=user.pk)
-            case _:
-                return self.none()
+    owners = {
+        Role.SALES: "contract__client__sales_contact",
+        Role.SUPPORT: "support_contact",
+        Role.EXTERNAL: "contract__client__account",
+    }
 
     def unassigned(self) -> "EventQuerySet":
         return self.filter(support_contact=None)

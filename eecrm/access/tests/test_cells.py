@@ -3,19 +3,22 @@
 Unlike the oracle, which lists cases, this covers every role × action, so that no cell can change unnoticed.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from access.database import acting_as, enter, leave
-from access.policy import COLUMNS, Role
+from access.policy import COLUMNS, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
 from accounts import tokens
-from accounts.models import User
+from accounts.models import Cover, User
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
 CELLS = {
@@ -142,10 +145,12 @@ STATE_SQL = {
     ("event", "restore"): "INSERT INTO events_event (contract_id, name, status, attendees, starts_at, location, notes) "
                           "VALUES ({signed}, 'R', 'closed', 1, '2027-01-01', '', '')",
     ("user", "promote"): "UPDATE accounts_user SET is_superuser = true WHERE id = {support}",
+    ("cover", "restore"): "INSERT INTO accounts_cover (colleague_id, substitute_id, starts_at, ends_at, reason) "
+                          "VALUES ({sales}, {other_sales}, '2026-01-01', '2026-01-02', 'R')",
 }  # fmt: skip
 
 
-@cells("amend", "reopen", "restore", "promote", resources=(*NOUNS, "user"))
+@cells("amend", "reopen", "restore", "promote", resources=(*NOUNS, "user", "cover"))
 def test_what_depends_on_state_is_decided_by_the_database(
     resource: str, action: str, role: str, scope: str, world: World
 ) -> None:
@@ -153,7 +158,7 @@ def test_what_depends_on_state_is_decided_by_the_database(
         closed = make_event(world.own_signed, "Over", world.users["support"], status="closed")
     values = {
         "signed": world.own_signed.pk, "client": world.own_client.pk, "closed": closed.pk,
-        "sales": world.users["sales"].pk, "support": world.users["other_support"].pk,
+        "sales": world.users["sales"].pk, "other_sales": world.users["other_sales"].pk, "support": world.users["other_support"].pk,
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -209,45 +214,69 @@ def test_personal_data(resource: str, action: str, role: str, scope: str, world:
     assert shown == (scope != "none")
 
 
-def in_the_admin_site(browser: Visitor, resource: str, action: str, victim: User, entry: LogEntry) -> Any:
+@cells("export", resources=("personal_data",))
+def test_export_of_personal_data(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    assert ("all" if may_export_personal_data(world.users[NAMES[role]]) else "none") == scope
+
+
+PAGES = {
+    "user": "accounts/user/", "log_entry": "admin/logentry/", "group": "auth/group/", "cover": "accounts/cover/",
+    "admin_site": "",
+}  # fmt: skip
+CHANGES = {
+    "user": {"username": "renamed", "role": "external", "is_active": "on"},
+    "group": {"name": "renamed"},
+    "cover": {"ends_at_0": f"{timezone.now() + timedelta(days=3):%Y-%m-%d}", "ends_at_1": "00:00:00"},
+}
+
+
+def stored(row: Any) -> Any:
+    """What the change of it changes, as it is in the database."""
+    field = {User: "username", Group: "name", Cover: "ends_at"}.get(type(row))
+    return type(row).objects.filter(pk=row.pk).values_list(field).first() if field else None
+
+
+def in_the_admin_site(browser: Visitor, resource: str, action: str, row: Any) -> Any:
     """Do the thing there. A page that may be read but not sent off counts as a refusal, as 403 and the login page do."""
-    accounts = "/hidden-admin/accounts/user/"
-    match resource, action:
-        case "admin_site", _:
-            return browser.get("/hidden-admin/")
-        case "log_entry", "list":
-            return browser.get("/hidden-admin/admin/logentry/")
-        case "log_entry", _:
-            return browser.get(f"/hidden-admin/admin/logentry/{entry.pk}/change/")
-        case _, "list":
-            return browser.get(accounts)
-        case _, "retrieve":
-            return browser.get(f"{accounts}{victim.pk}/change/")
-        case _, "create":
-            return browser.get(accounts + "add/")
-        case _, "update":
-            return browser.post(
-                f"{accounts}{victim.pk}/change/",
-                {"username": "renamed", "role": "external", "is_active": "on"},
-                follow=True,
-            )
+    page = "/hidden-admin/" + PAGES[resource]
+    match action:
+        case _ if resource == "admin_site":
+            return browser.get(page)
+        case "list":
+            return browser.get(page)
+        case "retrieve":
+            return browser.get(f"{page}{row.pk}/change/")
+        case "create":
+            return browser.get(page + "add/")
+        case "update":
+            return browser.post(f"{page}{row.pk}/change/", CHANGES[resource], follow=True)
         case _:
-            return browser.post(f"{accounts}{victim.pk}/delete/", {"post": "yes"}, follow=True)
+            return browser.post(f"{page}{row.pk}/delete/", {"post": "yes"}, follow=True)
 
 
-@cells("list", "retrieve", "create", "update", "delete", resources=("user", "log_entry", "admin_site"))
+@cells("list", "retrieve", "create", "update", "delete", resources=tuple(PAGES))
 def test_the_admin_site(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    users, now = world.users, timezone.now()
     with acting_as(Role.SUPERUSER):
-        entry = LogEntry.objects.create(
-            user=world.users["other_management"], object_repr="x", action_flag=1, change_message=""
-        )
+        rows = {
+            "user": users["unlinked"],
+            "log_entry": LogEntry.objects.create(
+                user=users["other_management"], object_repr="x", action_flag=1, change_message=""
+            ),
+            "group": Group.objects.create(name="Night shift"),
+            "cover": Cover.objects.create(
+                colleague=users["sales"], substitute=users["other_sales"], ends_at=now + timedelta(days=9), reason="Leave"
+            ),
+        }  # fmt: skip
+        before = stored(rows.get(resource))
     browser = Visitor()
-    browser.force_login(world.users[NAMES[role]])
-    response = in_the_admin_site(browser, resource, action, world.users["unlinked"], entry)
+    browser.force_login(users[NAMES[role]])
+    response = in_the_admin_site(browser, resource, action, rows.get(resource))
     is_done = response.status_code == 200 and "/login/" not in response.request["PATH_INFO"]
     assert ("all" if is_done else "none") == scope
     if action in ("update", "delete"):
-        assert User.objects.filter(username="unlinked").exists() == (scope == "none")
+        with acting_as(Role.SUPERUSER):
+            assert (stored(rows[resource]) == before) == (scope == "none")
 
 
 @pytest.mark.parametrize("role", COLUMNS)
@@ -256,7 +285,9 @@ def test_everybody_is_told_their_own_column(role: str, caller: Any) -> None:
     for (resource, action, column), scope in CELLS.items():
         if column == role:
             expected.setdefault(resource, {})[action] = scope
-    assert caller(NAMES[role]).get(API + "users/me/permissions/").json() == {"role": role, "permissions": expected}
+    assert caller(NAMES[role]).get(API + "users/me/permissions/").json() == {
+        "role": role, "permissions": expected, "covering": [], "covered_by": [],
+    }  # fmt: skip
 
 
 def test_the_database_grants_what_the_table_says(db: None) -> None:

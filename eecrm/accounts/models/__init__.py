@@ -1,12 +1,13 @@
 """People, their logins, and what belongs to them."""
 
-from accounts.models.cover import Cover
+from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
 from accounts.models.mail import Mail
 from accounts.models.session import SESSION_FIELDS, TokenSession
 from accounts.models.user import PUBLIC_FIELDS, User, normalise_username
 
 __all__ = [
+    "COVER_FIELDS",
     "PUBLIC_FIELDS",
     "SESSION_FIELDS",
     "Cover",

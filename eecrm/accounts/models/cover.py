@@ -1,11 +1,22 @@
 """Leave cover: one person's *own*, lent to a colleague until a date."""
 
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from access.policy import contact_roles
 from access.querysets import PolicyQuerySet
 from accounts.models.user import User
+
+LONGEST = timedelta(days=180)
+
+# What each database role may read of covers: for whom, by whom, how long and why.
+COVER_FIELDS = ("id", "colleague", "substitute", "starts_at", "ends_at", "reason")
 
 
 class CoverQuerySet(PolicyQuerySet["Cover"]):
@@ -14,16 +25,29 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
     def current(self) -> "CoverQuerySet":
         return self.filter(starts_at__lte=Now(), ends_at__gt=Now())
 
+    def naming(self, other: str) -> list[dict[str, Any]]:
+        """`{id, name, until, reason}` of each, where *id* and *name* are those of the other one of the two."""
+        rows = self.order_by("ends_at", "id").values_list(f"{other}_id", f"{other}__display_name", "ends_at", "reason")
+        return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]
+
+    def end(self) -> int:
+        """End these now, those that haven't begun before they do. The past stays as it was."""
+        return self.filter(ends_at__gt=Now()).update(ends_at=Now())
+
 
 class Cover(models.Model):
-    """While it lasts, what is `colleague`'s own is `substitute`'s own too. It ends by itself."""
+    """While it lasts, what is `colleague`'s own is `substitute`'s own too. It ends by itself.
 
-    colleague = models.ForeignKey(User, on_delete=models.CASCADE, related_name="covered_by")
-    substitute = models.ForeignKey(User, on_delete=models.CASCADE, related_name="covers")
+    It isn't changed but ended early, at any time until its end: then it has lent less, or nothing. It ends at once where
+    one of the two changes their role or is deactivated (a trigger on accounts).
+    """
+
+    colleague = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covered_by")
+    substitute = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covers")
     starts_at = models.DateTimeField(db_default=Now())
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=300)
-    granted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, editable=False, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = CoverQuerySet.as_manager()
@@ -31,10 +55,16 @@ class Cover(models.Model):
     class Meta:
         ordering = ["-ends_at", "-id"]
         constraints = [
+            # Equal: ended before it began.
             models.CheckConstraint(
                 name="cover_ends_after_start",
-                condition=Q(ends_at__gt=F("starts_at")),
+                condition=Q(ends_at__gte=F("starts_at")),
                 violation_error_message="A cover ends after it starts.",
+            ),
+            models.CheckConstraint(
+                name="cover_at_most_180_days",
+                condition=Q(ends_at__lte=F("starts_at") + LONGEST),
+                violation_error_message="A cover lasts at most 180 days.",
             ),
             models.CheckConstraint(
                 name="cover_by_somebody_else",
@@ -50,3 +80,16 @@ class Cover(models.Model):
 
     def __str__(self) -> str:
         return f"{self.substitute} for {self.colleague}"
+
+    def clean(self) -> None:
+        """The sentences of the trigger `cover_rules`, next to the field that each is about."""
+        if self.pk is not None:
+            return
+        people = [person for name in ("colleague", "substitute") if (person := getattr(self, name, None))]
+        for person in people:
+            if not person.is_active or person.effective_role not in contact_roles():
+                raise ValidationError("Cover is between two active people who are contacts: sales or support.")
+        if len({person.role for person in people}) > 1:
+            raise ValidationError({"substitute": "Somebody covers for a colleague of the same role."})
+        if self.ends_at and self.ends_at <= timezone.now():
+            raise ValidationError({"ends_at": "A cover ends in the future."})

@@ -4,16 +4,16 @@ import unicodedata
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.apps import apps
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.models import BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 from phonenumber_field.modelfields import PhoneNumberField
 
-from access.policy import NONE, Caller, Role, rule, scope_of
-from access.querysets import PolicyQuerySet, resource_of
+from access.policy import Caller, Role
+from access.querysets import PolicyQuerySet
+from accounts.models.rights import Rights
 
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -74,7 +74,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.create_user(username, password, is_superuser=True, **fields)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(Rights):
     """An account. Its role decides everything; the matrix is `access.policy.TABLE`."""
 
     username = models.CharField(
@@ -145,26 +145,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     def normalize_username(cls, username: str) -> str:
         return normalise_username(username)
 
-    @property
-    def effective_role(self) -> Role:
-        """The role that the policy sees."""
-        return Role.SUPERUSER if self.is_superuser else Role(self.role)
-
-    @property
-    def is_staff(self) -> bool:
-        """Whether the admin site opens: it follows from the role and is never set by hand."""
-        return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
-
-    @cached_property
-    def group_names(self) -> frozenset[str]:
-        """The names of the account's groups; a request has them from the statement that authenticates it."""
-        return frozenset(self.groups.values_list("name", flat=True))
-
-    @cached_property
-    def covered_ids(self) -> tuple[int, ...]:
-        """The colleagues whose *own* is lent to this account at the moment (leave cover)."""
-        return tuple(self.covers.current().values_list("colleague_id", flat=True))
-
     @cached_property
     def second_factor(self) -> Any:
         """The authenticator app (django_otp's TOTPDevice), or None. Only the login role reads it: ask before a role is entered."""
@@ -173,17 +153,3 @@ class User(AbstractBaseUser, PermissionsMixin):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
         return type(self).objects.filter(pk=self.pk).delete()
-
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Django's question in the policy's words, `app.verb_model`: the admin site has no rules of its own."""
-        app, _, codename = perm.partition(".")
-        verb, _, name = codename.partition("_")
-        actions = {"view": "retrieve", "add": "create", "change": "update", "delete": "delete"}
-        try:
-            resource = resource_of(apps.get_model(app, name))
-        except LookupError:
-            return False
-        return self.is_active and rule(self, resource, actions.get(verb, "")).scope is not NONE
-
-    def has_module_perms(self, app_label: str) -> bool:
-        return self.is_active and self.is_staff

@@ -1,14 +1,22 @@
 """Every address of the admin site is known here, by hand, and closed to whom the policy closes it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import Cover
 from conftest import Visitor, World
 
-NOUNS = ("accounts/user", "clients/client", "contracts/contract", "events/event", "admin/logentry")
+NOUNS = (
+    "accounts/user", "accounts/cover", "auth/group", "clients/client", "contracts/contract", "events/event", "admin/logentry",
+)  # fmt: skip
 PER_MODEL = (
     "",
     "add/",
@@ -19,7 +27,7 @@ PER_MODEL = (
 )
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|admin|clients|contracts|events)/$", "(?P<url>.*)$",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
     "accounts/user/<id>/password/", "accounts/user/import/", "accounts/user/export/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
@@ -46,8 +54,14 @@ def test_every_address_is_listed(site: list[str]) -> None:
 
 
 def pages(world: World) -> list[str]:
+    with acting_as(Role.SUPERUSER):
+        group = Group.objects.create(name="Night shift")
+        cover = Cover.objects.create(
+            colleague=world.users["sales"], substitute=world.users["other_sales"], reason="Leave",
+            ends_at=timezone.now() + timedelta(days=1),
+        )  # fmt: skip
     keys = {
-        "accounts/user": world.users["unlinked"].pk, "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk,
+        "accounts/cover": cover.pk, "auth/group": group.pk, "accounts/user": world.users["unlinked"].pk, "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk,
         "events/event": world.own_event.pk, "admin/logentry": 1,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]

@@ -4,28 +4,37 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from access import group_sync
 from access.grants import differences
 
 
 class Command(BaseCommand):
-    help = "Write the policy table into PostgreSQL's privileges. `migrate` does it by itself."
+    help = "Write the policy table into PostgreSQL's privileges, and its groups into Django's. `migrate` does it by itself."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where the two disagree")
+        parser.add_argument(
+            "--check",
+            "--dry-run",
+            action="store_true",
+            help="change nothing; tell what would be, and exit 1 where it is",
+        )
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        statements = differences()
-        for statement in statements:
-            if options["verbosity"] > 1 or options["check"]:
-                self.stdout.write(statement)
+        statements, changes = differences(), group_sync.changes()
+        level = 2 if options["check"] else options["verbosity"]
+        for line in (*(statements if level > 1 else ()), *(change.sentence for change in changes if level)):
+            self.stdout.write(line)
         if options["check"]:
-            if statements:
-                raise CommandError(f"The database differs from the policy table in {len(statements)} statements.")
+            if statements or changes:
+                count = len(statements) + len(changes)
+                raise CommandError(f"The database differs from the policy table in {count} statements.")
             self.stdout.write("The database says what the policy table says.")
             return
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+        for change in changes:
+            change.make()
         if options["verbosity"]:
             self.stdout.write(f"Privileges: {len(statements)} statements run.")

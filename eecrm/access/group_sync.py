@@ -1,0 +1,115 @@
+"""Permissions and groups of the code, written into Django's tables after each `migrate` (`sync_access`).
+
+A managed group is one that holds the permission `access.managed_group`, which nobody but the migrator can give. So the
+sync knows its own groups also when their declaration is gone, and leaves alone what people made by hand.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+
+from access.codenames import content_type_of, managed_groups, permission_cells
+from access.groups import NO_MODEL
+
+MARK = "managed_group"
+
+
+class Change(NamedTuple):
+    """One line of the difference, and what does it."""
+
+    sentence: str
+    make: Callable[[], object]
+
+
+def is_managed(groups: QuerySet[Group]) -> QuerySet[Group]:
+    """Those of the groups that the code made."""
+    return groups.filter(permissions__codename=MARK, permissions__content_type__app_label=NO_MODEL)
+
+
+def changes() -> list[Change]:
+    """What must be done, in this order, to make Django's tables say what the code says."""
+    return [*_permission_changes(), *_group_changes(), *_plain_groups()]
+
+
+def django_permissions() -> set[str]:
+    """What Django makes by itself: its four of each model, and those of `Meta.permissions`."""
+    return {
+        f"{model._meta.app_label}.{name}"
+        for model in apps.get_models()
+        for name in (
+            *(get_permission_codename(verb, model._meta) for verb in model._meta.default_permissions),
+            *(name for name, _ in model._meta.permissions),
+        )
+    }
+
+
+def _stored() -> dict[str, int]:
+    """`{"clients.assign_client": key}`"""
+    rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
+    return {f"{app_label}.{name}": key for app_label, name, key in rows}
+
+
+def _permission_changes() -> Iterator[Change]:
+    stored, wanted = _stored(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
+    for permission in sorted(wanted - stored.keys()):
+        yield Change(f"permission {permission}: made", partial(_make_permission, permission))
+    ours = Q(content_type__app_label=NO_MODEL)
+    for app_label, model in {content_type_of(permission) for permission in permission_cells()}:
+        ours |= Q(content_type__app_label=app_label, content_type__model=model)
+    stale = stored.keys() - wanted - django_permissions()
+    for row in Permission.objects.filter(ours, pk__in=[stored[name] for name in stale]).select_related("content_type"):
+        yield Change(f"permission {row.content_type.app_label}.{row.codename}: removed", row.delete)
+
+
+def _make_permission(permission: str) -> None:
+    app_label, _, name = permission.partition(".")
+    model = MARK if name == MARK else content_type_of(permission)[1]
+    noun, _is_new = ContentType.objects.get_or_create(app_label=app_label, model=model)
+    Permission.objects.create(content_type=noun, codename=name, name=f"Can {name.replace('_', ' ')}")
+
+
+def _group_changes() -> Iterator[Change]:
+    wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
+    made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
+    for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
+        # Nobody chose its members for what the group of the code opens.
+        name = f"{group.name} (made by hand, {group.pk})"
+        yield Change(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
+    for name in made.keys() - wanted.keys():
+        yield Change(f"group {name}: removed", Group.objects.filter(name=name).delete)
+    for name, want in wanted.items():
+        if name not in made:
+            yield Change(f"group {name}: made", partial(Group.objects.create, name=name))
+        have = made.get(name, frozenset())
+        if have != want:
+            signs = [*(f"+{one}" for one in sorted(want - have)), *(f"-{one}" for one in sorted(have - want))]
+            yield Change(f"group {name}: {' '.join(signs)}", partial(_give, name, want))
+
+
+def _permissions_of(group: Group) -> frozenset[str]:
+    rows = group.permissions.values_list("content_type__app_label", "codename")
+    return frozenset(f"{app_label}.{name}" for app_label, name in rows)
+
+
+def _rename(key: int, name: str) -> None:
+    Group.objects.filter(pk=key).update(name=name)
+
+
+def _give(name: str, permissions: frozenset[str]) -> None:
+    stored = _stored()
+    Group.objects.get(name=name).permissions.set([stored[permission] for permission in permissions])
+
+
+def _plain_groups() -> Iterator[Change]:
+    """Groups of the variable GROUPS are made where they are missing, and belong to the people from then on."""
+    there = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
+    for name in settings.GROUPS:
+        if name not in there:
+            yield Change(f"group {name}: made, as GROUPS says", partial(Group.objects.create, name=name))

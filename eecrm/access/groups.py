@@ -1,0 +1,36 @@
+"""Groups as code. An app declares them next to its models, on its AppConfig:
+
+    managed_groups = {"PII_VIEW": ("access.view_personal_data",)}
+
+`migrate` writes them into Django's tables (`access.group_sync`); people are put into them in the admin site.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from django.apps import apps
+
+# The app label of permissions that belong to no model.
+NO_MODEL = "access"
+
+_VERBS = {"retrieve": "view", "create": "add", "update": "change"}
+
+
+def codename(action: str, noun: str) -> str:
+    """Django's word for an action of the policy table: `view_client`, `sign_contract`."""
+    return f"{_VERBS.get(action, action)}_{noun}"
+
+
+def declared_groups() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """`(app, group, permissions)` of each declaration, in the order of INSTALLED_APPS."""
+    for app in apps.get_app_configs():
+        for name, permissions in getattr(app, "managed_groups", {}).items():
+            yield app.label, name, permissions
+
+
+@cache
+def groups_that_open(resource: str, action: str) -> frozenset[str]:
+    """The groups whose members may do this whatever their role. Only what belongs to no model opens so:
+    PostgreSQL's grants are the role's (a system check refuses the rest)."""
+    permission = f"{NO_MODEL}.{codename(action, resource)}"
+    return frozenset(name for _, name, permissions in declared_groups() if permission in permissions)
