@@ -38,7 +38,7 @@ def _watched(view: Any) -> Any:
             user_agent=request.headers.get("User-Agent", "")[:200],
         )
         request.user = AnonymousUser()
-        vars(request).pop("_messages", None)  # they may be kept in a session
+        vars(request).pop("_messages", None)  # what the real site has to say stays for the real site
         return protected(request, *args, **kwargs)
 
     watched.is_public = True  # type: ignore[attr-defined]  # for access.checks

@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from accounts.gate import decoy
+from accounts.gate.sessions import SEEN
 from conftest import PASSWORD, Visitor, World
 
 PATHS = (
@@ -99,6 +100,16 @@ def test_the_right_password_lets_nobody_in_and_a_manager_is_nobody(world: World,
     assert b"management" not in manager.get("/admin/login/").content
     assert manager.get("/admin/").url == "/admin/login/?next=/admin/"
     assert manager.get("/hidden-admin/").status_code == 200, "visiting the decoy logged somebody out"
+
+
+def test_what_the_real_site_has_to_say_is_not_said_here(world: World, visit: Any) -> None:
+    manager = visit("management")
+    session = manager.session
+    session[SEEN] = 0
+    session.save()
+    ended = manager.get("/hidden-admin/")
+    assert b"logged out" not in manager.get("/admin/login/").content
+    assert b"You were logged out" in manager.get(ended.url).content
 
 
 @pytest.mark.parametrize("address", PATHS)

@@ -26,7 +26,7 @@ def test_not_found_within_and_outside_the_api(world: World, sales: Caller) -> No
     problem(sales.get(CLIENTS + "999999/"), 404, "not_found")
     problem(sales.get("/nowhere/"), 404, "not_found")
     assert "slash" in problem(sales.get("/api/v1/clients"), 404, "not_found")["detail"]
-    problem(sales.get("/admin/"), 404, "not_found")
+    problem(sales.get("/administration/"), 404, "not_found")
 
 
 def test_unauthorized_carries_the_challenge(anonymous: Caller) -> None:
