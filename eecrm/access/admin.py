@@ -12,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
 
 from access import policy
 from access.database import enter
@@ -49,6 +50,15 @@ class EpicEventsAdminSite(admin.AdminSite):
                 raise SuspiciousOperation("This request makes no sense.") from error
 
         return entered
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from access.own_password import OwnPasswordView  # needs the user model, which is loaded after this module
+
+        request.current_app = self.name
+        return OwnPasswordView.as_view(
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return log_entries(super().get_log_entries(request))

@@ -66,6 +66,10 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("user",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("user",         "delete",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("user",         "promote",  NONE,    NONE, NONE,   NONE,      NONE,   ALL),
+    ("user",         "set_password", NONE, NONE, NONE, NONE,     NONE,   ALL),
+    ("mail",         "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("mail",         "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("mail",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("log_entry",    "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
@@ -101,7 +105,7 @@ FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
     "contract": (Change("sign", "status", "signed"),),
     "event": (Change("assign", "support_contact"),),
 }
-STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote"})
+STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote", "set_password"})
 
 
 class Actor(Protocol):

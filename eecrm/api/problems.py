@@ -141,8 +141,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
 
 
 def is_admin_page(request: HttpRequest) -> bool:
-    """People who browse the admin site get pages, everybody else gets problem documents."""
-    return request.path_info.lstrip("/").startswith(settings.ADMIN_URL)
+    """People who browse the admin site or choose a password get pages, everybody else gets problem documents."""
+    return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

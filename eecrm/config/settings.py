@@ -5,18 +5,13 @@ APP_ENV=local has defaults that `scripts/run` generates; APP_ENV=production has 
 
 from datetime import timedelta
 
-from django.core.exceptions import ImproperlyConfigured
-
 from config.environment import IS_PRODUCTION, ROOT, env
+from config.environment import require as _require
+from config.mail_settings import *  # noqa: F401, F403  # a settings module is its names
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ImproperlyConfigured(sentence)
 
 
 DEBUG = env("DEBUG", default=False, cast=bool)
@@ -36,7 +31,7 @@ _require(
 )
 _require(JWT_SIGNING_KEY != SECRET_KEY, "JWT_SIGNING_KEY must not be the SECRET_KEY.")
 _require(
-    ADMIN_URL.split("/")[0] not in {"", "admin", "api", "health", "static"},
+    ADMIN_URL.split("/")[0] not in {"", "account", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses.",
 )
 if IS_PRODUCTION:
@@ -120,13 +115,15 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "accounts.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.passwords.ContextValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds: the longest lifetime in accounts.links, which knows each
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],

@@ -10,12 +10,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from access.database import acting_as, enter, leave
 from access.policy import COLUMNS, Role
 from access.tests.paths import address, below, body_of
 from accounts import tokens
-from accounts.models import User
+from accounts.models import Mail, User
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
 CELLS = {
@@ -141,11 +142,12 @@ STATE_SQL = {
                              "VALUES ({client}, 'R', 'signed', 1, '2027-01-01', now())",
     ("event", "restore"): "INSERT INTO events_event (contract_id, name, status, attendees, starts_at, location, notes) "
                           "VALUES ({signed}, 'R', 'closed', 1, '2027-01-01', '', '')",
+    ("user", "set_password"): "UPDATE accounts_user SET password = '!' WHERE id = {support}",
     ("user", "promote"): "UPDATE accounts_user SET is_superuser = true WHERE id = {support}",
 }  # fmt: skip
 
 
-@cells("amend", "reopen", "restore", "promote", resources=(*NOUNS, "user"))
+@cells("amend", "reopen", "restore", "promote", "set_password", resources=(*NOUNS, "user"))
 def test_what_depends_on_state_is_decided_by_the_database(
     resource: str, action: str, role: str, scope: str, world: World
 ) -> None:
@@ -248,6 +250,22 @@ def test_the_admin_site(resource: str, action: str, role: str, scope: str, world
     assert ("all" if is_done else "none") == scope
     if action in ("update", "delete"):
         assert User.objects.filter(username="unlinked").exists() == (scope == "none")
+
+
+@cells("list", "retrieve", "update", resources=("mail",))
+def test_the_outbox(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    mail = Mail.objects.create(kind="invitation", user=world.users["unlinked"], given_up_at=timezone.now())
+    browser = Visitor()
+    browser.force_login(world.users[NAMES[role]])
+    match action:
+        case "list":
+            browser_sees = browser.get("/hidden-admin/accounts/mail/").status_code == 200
+        case "retrieve":
+            browser_sees = browser.get(f"/hidden-admin/accounts/mail/{mail.pk}/change/").status_code == 200
+        case _:
+            browser.post("/hidden-admin/accounts/mail/", {"action": "send_again", "_selected_action": [mail.pk]})
+            browser_sees = Mail.objects.waiting().exists()
+    assert ("all" if browser_sees else "none") == scope
 
 
 @pytest.mark.parametrize("role", COLUMNS)
