@@ -36,6 +36,18 @@ def leave() -> None:
 
 
 @contextmanager
+def as_login_role() -> Iterator[None]:
+    """The login role for a moment, which alone reads passwords and second factors; then whoever was entered before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('role'), current_setting('eecrm.user_id', true)")
+        role, user_id = cursor.fetchone()
+    leave()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTER, [role, user_id or ""])
+
+
+@contextmanager
 def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
     """One transaction in which a command acts with this role's rights. An error rolls back work and role alike."""
     with transaction.atomic():
@@ -49,7 +61,6 @@ def refuse_privileged_role() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = session_user")
         name, is_superuser, bypasses = cursor.fetchone()
-    connection.close()
     if is_superuser or bypasses:
         power = "a superuser" if is_superuser else "BYPASSRLS"
         raise ImproperlyConfigured(f"PG_USER {name} is {power}: serve requests as eecrm_app, which is neither.")

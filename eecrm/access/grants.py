@@ -24,6 +24,7 @@ _COMMANDS = {
     "create": "INSERT", "restore": "INSERT",
     "update": "UPDATE", "assign": "UPDATE", "sign": "UPDATE", "amend": "UPDATE", "reopen": "UPDATE",
     "delete": "DELETE",
+    "set_password": "UPDATE",
 }  # fmt: skip
 
 
@@ -61,24 +62,31 @@ def _resource_models() -> Iterator[tuple[str, type[Model]]]:
 
 
 def _secret(model: type[Model]) -> frozenset[str]:
-    """Columns that no role but the one that logs people in may read."""
+    """Columns that no role but the one that logs people in may read, and only *set_password* lets a role write."""
     return frozenset(getattr(model, "secret_fields", ()))
 
 
+def _columns(action: str, model: type[Model]) -> list[str]:
+    """The fields that an action reaches where it isn't the whole table's: secrets are set by an action of their own."""
+    secret = _secret(model)
+    if action == "set_password":
+        return sorted(secret)
+    if not secret or _COMMANDS[action] not in ("SELECT", "UPDATE"):
+        return []
+    return [field.name for field in model._meta.concrete_fields if field.name not in secret]
+
+
 def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
-    table, secret = model._meta.db_table, _secret(model)
     for listed, action, *_ in TABLE:
         if listed != resource or action not in _COMMANDS:
             continue
         for role in COLUMNS:
             if policy.scope_of(resource, action, role) is Scope.NONE:
                 continue
-            command = _COMMANDS[action]
-            if command == "SELECT" and secret:
-                readable = [field.name for field in model._meta.concrete_fields if field.name not in secret]
-                yield from on_columns(database_role(role), command, model, *readable)
+            if columns := _columns(action, model):
+                yield from on_columns(database_role(role), _COMMANDS[action], model, *columns)
             else:
-                yield Grant(database_role(role), command, table)
+                yield Grant(database_role(role), _COMMANDS[action], model._meta.db_table)
 
 
 def wanted() -> set[Grant]:

@@ -80,6 +80,10 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("cover",        "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("cover",        "delete",   NONE,    NONE, NONE,   NONE,      NONE,   NONE),
     ("cover",        "restore",  NONE,    NONE, NONE,   NONE,      NONE,   ALL),
+    ("user",         "set_password", NONE, NONE, NONE, NONE,     NONE,   ALL),
+    ("mail",         "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("mail",         "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("mail",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("log_entry",    "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
@@ -116,7 +120,7 @@ FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
     "contract": (Change("sign", "status", "signed"),),
     "event": (Change("assign", "support_contact"),),
 }
-STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote"})
+STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote", "set_password"})
 
 
 # What people own as its contact: *own* that leave cover lends.

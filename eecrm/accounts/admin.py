@@ -7,15 +7,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
 from django.db.models import PROTECT, Model, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.text import capfirst
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 
 from access import policy
-from access.admin import OfferedFilters, PolicyModelAdmin
+from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
 from accounts import cover_admin, group_admin  # noqa: F401  # where Django looks for pages: here
@@ -23,18 +23,26 @@ from accounts.gate.reset import reset_second_factor
 from accounts.group_admin import MembershipField
 from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
-from accounts.models import User
+from accounts.models import Mail, User
+from accounts.outbox.admin import SendsLinks
 
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
 
-class NewAccountForm(AdminUserCreationForm):
-    usable_password = None  # type: ignore[assignment]  # how Django drops an inherited field
+class NewAccountForm(forms.ModelForm):
+    """Without a password: a mail invites the new person to choose one."""
 
     class Meta:
         model = User
         fields = ["username", "first_name", "last_name", "email", "role"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].required = True
+        self.fields["email"].help_text = (
+            "Where the invitation goes, with a link to choose a password. It works for 7 days."
+        )
 
 
 class AccountForm(forms.ModelForm):
@@ -48,11 +56,12 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
+class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
     resource = "user"
     personal = ("email", "mobile")
     form = AccountForm
     add_form = NewAccountForm
+    add_form_template = None  # Django's speaks of passwords
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
     list_filter = ["role", "is_active", "is_superuser", "groups"]
     search_fields = ["username", "first_name", "last_name", "email"]
@@ -64,14 +73,25 @@ class AccountAdmin(CSVPages, PolicyModelAdmin, DjangoUserAdmin):
         ("Record", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
-        (None, {"fields": ["username", "role", "password1", "password2"]}),
+        (None, {"fields": ["username", "role"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
-    actions = [reset_second_factor]
+    actions = [*SendsLinks.actions, reset_second_factor]
 
     def _promotes(self, request: HttpRequest) -> bool:
         return policy.rule(request.user, "user", "promote").scope is not Scope.NONE
+
+    def get_urls(self) -> list[URLPattern]:
+        """Without the page on which Django lets others set a password."""
+        return [page for page in super().get_urls() if page.name != "auth_user_password_change"]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+        if not change:
+            Mail.objects.create(kind=Mail.Kind.INVITATION, user=obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups."""

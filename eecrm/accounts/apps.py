@@ -1,8 +1,13 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_columns, on_tables
 from access.policy import COLUMNS, Role
+
+if TYPE_CHECKING:
+    from accounts.outbox.jobs import Job
 
 
 class AccountsConfig(AppConfig):
@@ -43,13 +48,19 @@ class AccountsConfig(AppConfig):
 
         # Logging in: before it nobody's role is known, so that the login role does it.
         grants = on_tables((LOGIN_ROLE,), "SELECT", User._meta.db_table, "django_migrations")
-        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE", sessions, Mail._meta.db_table)
+        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", sessions)
+        # The worker is nobody in particular; mails are queued by whoever has forgotten a password, too.
+        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error")
         grants |= on_tables(
             (LOGIN_ROLE,),
             "SELECT",
             identities,
             "accounts_user_groups",
             Cover._meta.db_table,
+            # How long a password must be depends on whether there is a second factor.
+            "otp_totp_totpdevice",
+            "otp_static_staticdevice",
         )
         # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
         grants |= {Grant(LOGIN_ROLE, "EXECUTE", "FUNCTION enrol_identity(text,text)")}
@@ -62,7 +73,7 @@ class AccountsConfig(AppConfig):
             "auth_group_permissions",
             "django_content_type",
         )
-        # A login notes its time, and stores the password anew where the hasher has become stronger.
+        # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
 
         for role in everyone:
@@ -87,7 +98,7 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(managers, "INSERT DELETE", identities)
         grants |= on_tables(admin_site, "INSERT", "django_admin_log")  # auditors' exports are on record too
         grants |= on_tables(managers, "INSERT DELETE", "accounts_user_groups")
-        grants |= on_tables(managers, "SELECT INSERT UPDATE", Mail._meta.db_table)
+        grants |= on_tables(managers, "INSERT", Mail._meta.db_table)
         return grants | self._second_factors(managers)
 
     def _second_factors(self, managers: tuple[str, ...]) -> set[Grant]:
@@ -102,3 +113,11 @@ class AccountsConfig(AppConfig):
             for role in managers:
                 grants |= on_columns(role, "SELECT", model, "user")
         return grants
+
+    def background_jobs(self) -> "list[Job]":
+        """What `manage.py run_worker` does for this app."""
+        from accounts.outbox.delivery import deliver
+        from accounts.outbox.jobs import Every
+        from accounts.outbox.purging import purge
+
+        return [deliver, Every(60 * 60, purge)]

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from access.security_log import security_event
 from accounts.models import User, normalise_username
+from accounts.passwords import is_too_long
 from api import limits
 from api.addresses import place_of
 
@@ -26,7 +27,7 @@ class AccountBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         """The account, or None. Where the address asks too often, `request.login_wait` says for how many seconds."""
-        if request is None or username is None or password is None:
+        if request is None or username is None or password is None or is_too_long(password):
             return None
         return _Attempt(request, username).account_for(password)
 

@@ -1,13 +1,16 @@
 from rest_framework import serializers
 
 from accounts.models import User
+from accounts.passwords import require_hashable
 from api.serializers import ResourceSerializer, StrictSerializer
 
 
 class LoginSerializer(StrictSerializer):
     username = serializers.CharField(max_length=150)
     # Argon2 would hash a megabyte just as well; nobody types one.
-    password = serializers.CharField(max_length=1024, trim_whitespace=False, style={"input_type": "password"})
+    password = serializers.CharField(
+        max_length=1024, trim_whitespace=False, style={"input_type": "password"}, validators=[require_hashable]
+    )
 
 
 class RefreshSerializer(StrictSerializer):
@@ -20,8 +23,8 @@ class TokenPairSerializer(serializers.Serializer):
 
 
 class PasswordSerializer(StrictSerializer):
-    old_password = serializers.CharField(max_length=1024, trim_whitespace=False)
-    new_password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    old_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
+    new_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
 
 
 class TokenSessionSerializer(serializers.Serializer):

@@ -146,8 +146,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
 
 
 def is_admin_page(request: HttpRequest) -> bool:
-    """People who browse the admin site get pages (and so do those whom the decoy fools); else problem documents."""
-    return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "admin/"))
+    """Who browses the admin site (or is fooled by the decoy) or chooses a password gets pages, all others problem documents."""
+    return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -35,3 +35,9 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
         raise ImproperlyConfigured(f"{name} is not set: set it in {where}.") from None
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} can't be used: {error}") from None
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Stops the start with this sentence unless what it says holds."""
+    if not condition:
+        raise ImproperlyConfigured(sentence)

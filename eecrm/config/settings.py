@@ -6,19 +6,14 @@ APP_ENV=local has defaults that `scripts/run` generates; APP_ENV=production has 
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
-
 from accounts.keys import key_ring
 from config.environment import IS_PRODUCTION, ROOT, env
+from config.environment import require as _require
+from config.mail_settings import *  # noqa: F401, F403  # a settings module is its names
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ImproperlyConfigured(sentence)
 
 
 def _is_web_address(text: str) -> bool:
@@ -47,7 +42,7 @@ GROUPS = env("GROUPS", default="", cast=_names)
 _require(TRUSTED_PROXIES >= 0, "TRUSTED_PROXIES is a number of proxies: 0 or more.")
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
 _require(
-    ADMIN_URL.split("/")[0] not in {"", ".well-known", "admin", "api", "health", "static"},
+    ADMIN_URL.split("/")[0] not in {"", ".well-known", "account", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses.",
 )
 # Whether staff must have a second factor for the admin site, or may.
@@ -153,11 +148,12 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.login.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "accounts.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.passwords.ContextValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds: the longest lifetime in accounts.links, which knows each
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],

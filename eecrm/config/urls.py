@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts import password_pages
 from accounts.gate import decoy
 from accounts.key_views import public_keys
 from accounts.login_views import (
@@ -47,6 +48,10 @@ _api = [
 urlpatterns = [
     path("api/v1/", include(_api)),
     path(".well-known/jwks.json", public_keys, name="public-keys"),
+    path("account/forgotten/", password_pages.forgotten, name="forgotten"),
+    path("account/forgotten/sent/", password_pages.sent, name="forgotten-sent"),
+    path("account/password/done/", password_pages.chosen, name="password-chosen"),
+    path("account/password/<name>/<token>/", password_pages.choose, name="choose-password"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
     path(settings.ADMIN_URL, admin.site.urls),

@@ -9,8 +9,11 @@ application = get_wsgi_application()
 
 from django.core.management.base import BaseCommand  # noqa: E402  # needs the loaded apps, as the next one does
 
+from django.db import connection  # noqa: E402
+
 from access.database import refuse_privileged_role  # noqa: E402
 
 # Django checks before its commands, but not before it serves.
 BaseCommand().check()
 refuse_privileged_role()
+connection.close()  # gunicorn forks its workers from here

@@ -18,7 +18,7 @@ from access.database import acting_as, enter, leave
 from access.policy import COLUMNS, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
 from accounts import tokens
-from accounts.models import Cover, User
+from accounts.models import Cover, Mail, User
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
 CELLS = {
@@ -144,13 +144,14 @@ STATE_SQL = {
                              "VALUES ({client}, 'R', 'signed', 1, '2027-01-01', now())",
     ("event", "restore"): "INSERT INTO events_event (contract_id, name, status, attendees, starts_at, location, notes) "
                           "VALUES ({signed}, 'R', 'closed', 1, '2027-01-01', '', '')",
+    ("user", "set_password"): "UPDATE accounts_user SET password = '!' WHERE id = {support}",
     ("user", "promote"): "UPDATE accounts_user SET is_superuser = true WHERE id = {support}",
     ("cover", "restore"): "INSERT INTO accounts_cover (colleague_id, substitute_id, starts_at, ends_at, reason) "
                           "VALUES ({sales}, {other_sales}, '2026-01-01', '2026-01-02', 'R')",
 }  # fmt: skip
 
 
-@cells("amend", "reopen", "restore", "promote", resources=(*NOUNS, "user", "cover"))
+@cells("amend", "reopen", "restore", "promote", "set_password", resources=(*NOUNS, "user", "cover"))
 def test_what_depends_on_state_is_decided_by_the_database(
     resource: str, action: str, role: str, scope: str, world: World
 ) -> None:
@@ -277,6 +278,22 @@ def test_the_admin_site(resource: str, action: str, role: str, scope: str, world
     if action in ("update", "delete"):
         with acting_as(Role.SUPERUSER):
             assert (stored(rows[resource]) == before) == (scope == "none")
+
+
+@cells("list", "retrieve", "update", resources=("mail",))
+def test_the_outbox(resource: str, action: str, role: str, scope: str, world: World) -> None:
+    mail = Mail.objects.create(kind="invitation", user=world.users["unlinked"], given_up_at=timezone.now())
+    browser = Visitor()
+    browser.force_login(world.users[NAMES[role]])
+    match action:
+        case "list":
+            browser_sees = browser.get("/hidden-admin/accounts/mail/").status_code == 200
+        case "retrieve":
+            browser_sees = browser.get(f"/hidden-admin/accounts/mail/{mail.pk}/change/").status_code == 200
+        case _:
+            browser.post("/hidden-admin/accounts/mail/", {"action": "send_again", "_selected_action": [mail.pk]})
+            browser_sees = Mail.objects.waiting().exists()
+    assert ("all" if browser_sees else "none") == scope
 
 
 @pytest.mark.parametrize("role", COLUMNS)

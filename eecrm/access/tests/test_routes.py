@@ -16,6 +16,10 @@ PUBLIC = {
     "api/v1/users/login/": {"POST"},
     "api/v1/users/refresh/": {"POST"},
     ".well-known/jwks.json": {"GET"},
+    "account/forgotten/": {"GET", "POST"},
+    "account/forgotten/sent/": {"GET"},
+    "account/password/<name>/<token>/": {"GET", "POST"},
+    "account/password/done/": {"GET"},
     "health/live/": {"GET"},
     "health/ready/": {"GET"},
 }
@@ -53,8 +57,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def methods_of(pattern: URLPattern) -> set[str]:
-    actions = getattr(pattern.callback, "actions", None) or {"get": ""}
-    return {method.upper() for method in actions} - {"HEAD"}
+    is_page = hasattr(pattern.callback, "view_class") and not hasattr(pattern.callback, "cls")
+    names = pattern.callback.view_class.http_method_names if is_page else ["get"]
+    return {method.upper() for method in getattr(pattern.callback, "actions", None) or names} - {"HEAD", "OPTIONS"}
 
 
 def test_every_route_and_method_is_listed() -> None:

@@ -53,6 +53,15 @@ class GatedAdminSite(EpicEventsAdminSite):
             return redirect_to_login(aim, reverse(f"admin:{step}", current_app=self.name))
         return super().login(request, extra_context)
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from accounts.own_password import OwnPasswordView  # needs the user model, which is loaded after this module
+
+        request.current_app = self.name
+        return OwnPasswordView.as_view(
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
+
     def get_urls(self) -> list[Any]:
         from accounts.gate.views import EnterCodeView, ManageView, SetUpView  # they need this module
 

@@ -1,14 +1,38 @@
 """The outbox: mails that are owed, written in the transaction of what they are about."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from access.querysets import PolicyQuerySet
 from accounts.models.user import User
 
 
+class MailQuerySet(PolicyQuerySet["Mail"]):
+    resource = "mail"
+
+    def waiting(self) -> "MailQuerySet":
+        return self.filter(sent_at=None, given_up_at=None)
+
+    def given_up(self) -> "MailQuerySet":
+        return self.exclude(given_up_at=None)
+
+
+class MailManager(models.Manager.from_queryset(MailQuerySet)):  # type: ignore[misc]  # made at run time
+    """Leaves what people typed in the database: only the login role, as which the worker runs, may read it."""
+
+    def get_queryset(self) -> MailQuerySet:
+        return super().get_queryset().defer(*Mail.secret_fields)
+
+
 class Mail(models.Model):
-    """A mail to be written and sent by `manage.py run_worker`. It holds no text: links are made when it is sent."""
+    """A mail to be written and sent by `manage.py run_worker`. It holds no text: links are made when it is sent.
+
+    One without an account stands for "I have forgotten my password": the worker replaces it by one for each account
+    that goes by what was typed.
+    """
 
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
@@ -17,6 +41,8 @@ class Mail(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
     address = models.EmailField(blank=True, help_text="Where it goes instead of the account's own address.")
+    # People type their password into the wrong field now and then, so that no page shows this.
+    typed = models.CharField(max_length=254, blank=True, default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."
@@ -26,8 +52,14 @@ class Mail(models.Model):
     given_up_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
 
+    objects: ClassVar[MailManager] = MailManager()
+
+    # Read by the login role, and by no other.
+    secret_fields = ("typed",)
+
     class Meta:
         ordering = ["-id"]
+        base_manager_name = "objects"
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
         ]
@@ -39,10 +71,10 @@ class Mail(models.Model):
             ),
             models.CheckConstraint(
                 name="mail_has_a_recipient",
-                condition=Q(user__isnull=False) | ~Q(address=""),
-                violation_error_message="A mail goes to an account or to an address.",
+                condition=Q(user__isnull=False, typed="") | (Q(user=None, kind="password_reset") & ~Q(typed="")),
+                violation_error_message="A mail goes to an account, or answers what was typed into the reset page.",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} for {self.user or self.address}"
+        return f"{self.get_kind_display()} for {self.user or 'whoever it was'}"

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import BaseUserManager
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
 from django.db.models import F, Q, Value
@@ -71,6 +72,8 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        if password is not None:
+            validate_password(password, self.model(username=username, is_superuser=True, **fields))
         return self.create_user(username, password, is_superuser=True, **fields)
 
 

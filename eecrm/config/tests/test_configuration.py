@@ -15,6 +15,11 @@ STRONG = {
     "JWT_SIGNING_KEY": "another-" * 5,
     "ALLOWED_HOSTS": "crm.epic.example",
     "ADMIN_URL": "some-hidden-place/",
+    "PUBLIC_URL": "https://crm.epic.example",
+    "EMAIL_HOST": "mail.epic.example",
+    "EMAIL_HOST_USER": "crm",
+    "EMAIL_HOST_PASSWORD": "a password of the mail server",
+    "DEFAULT_FROM_EMAIL": "Epic Events CRM <no-reply@epic.example>",
     "PG_HOST": "127.0.0.1",
     "PG_PASSWORD": "app",
 }
@@ -53,6 +58,9 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("JWT_SIGNING_KEY", STRONG["SECRET_KEY"]), ("DEBUG", "true"), ("DEBUG", "maybe"), ("ALLOWED_HOSTS", "*"), ("ALLOWED_HOSTS", ""),
         ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"), ("PG_PORT", "abc"),
         ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""),
+        ("PUBLIC_URL", "http://crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example/path"), ("PUBLIC_URL", "crm.epic"),
+        ("PUBLIC_URL", "https://a@crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example?x"), ("EMAIL_HOST", ""), ("EMAIL_HOST_USER", ""),
+        ("EMAIL_HOST_PASSWORD", ""), ("EMAIL_SECURITY", "tls"), ("EMAIL_SECURITY", "none"), ("EMAIL_PORT", "abc"), ("DEFAULT_FROM_EMAIL", "somebody"),
     ],
 )  # fmt: skip
 def test_a_weak_value_is_named(name: str, value: str) -> None:
@@ -72,7 +80,8 @@ def test_production_asks_for_a_second_factor(environment: str, mode: str) -> Non
 
 def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:
     generated = {"SECRET_KEY": STRONG["SECRET_KEY"], "JWT_SIGNING_KEY": STRONG["JWT_SIGNING_KEY"]}
-    result = start({"APP_ENV": None, "ADMIN_URL": None, "ALLOWED_HOSTS": None} | generated)
+    unset = dict.fromkeys(STRONG.keys() - {"PG_HOST", "PG_PASSWORD"})
+    result = start(unset | generated)
     assert (result.returncode, result.stdout) == (0, "hidden-admin/ prefer\n"), result.stderr
     result = start({"APP_ENV": None, "SECRET_KEY": None})
     assert "let scripts/run generate it" in result.stderr

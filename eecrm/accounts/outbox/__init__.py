@@ -1,0 +1,1 @@
+"""The outbox at work: mails are claimed, written and sent by `manage.py run_worker`."""

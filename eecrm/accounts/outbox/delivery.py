@@ -1,0 +1,134 @@
+"""Claiming and sending, so that a mail is neither lost nor sent twice, whatever ends a worker in between.
+
+A claim is a lease: the mail is due again when it ends, unless the worker has noted by then what became of it. A worker
+that is killed between sending and noting leaves one repeat, with the Message-ID of the first.
+"""
+
+import logging
+import random
+import smtplib
+import time
+import traceback
+from datetime import timedelta
+
+from django.core.mail import get_connection
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from accounts.models import Mail, User
+from accounts.models.mail import MailQuerySet
+from accounts.outbox import mails
+
+log = logging.getLogger("eecrm.mail")
+
+MOST_TRIES = 8
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+QUIET = timedelta(minutes=10)  # An account isn't sent a second mail within this time, however often somebody asks.
+MOST_ACCOUNTS = 10  # that answer to one address
+
+_CLAIM = """
+    UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
+     WHERE id IN (SELECT id FROM accounts_mail
+                   WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp()
+                   ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+"""
+
+
+def deliver(lease: timedelta) -> bool:
+    """Send one mail that is due. Returns whether there was one."""
+    mail = _claim(lease)
+    if mail is None:
+        return False
+    if mail.attempts > MOST_TRIES:
+        _give_up(mail, "The worker was ended during each try.")
+    elif mail.user is None:
+        _find_accounts(mail)
+    elif reason := mails.reason_against(mail.kind, mail.user):
+        _give_up(mail, reason)
+    elif not (mail.address or mail.user.email):
+        _give_up(mail, "The account has no email address.")
+    else:
+        _send(mail, mail.user)
+    return True
+
+
+def _claim(lease: timedelta) -> Mail | None:
+    """One mail, for so long; committed before anything is sent. The account comes with its password, for the link."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [lease.total_seconds()])
+        row = cursor.fetchone()
+    # Deleted a moment ago, with its account: nothing is owed.
+    return Mail.objects.defer(None).select_related("user").filter(pk=row[0]).first() if row else None
+
+
+def _send(mail: Mail, user: User) -> None:
+    started = time.perf_counter()
+    try:
+        get_connection().send_messages([mails.compose(mail, user)])
+    except DatabaseError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever kept it from going, the mail must not be lost
+        _note_failure(mail, error)
+        return
+    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="")
+    _tell(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
+
+
+def _note_failure(mail: Mail, error: Exception) -> None:
+    """Only what kind of error it was: its words may hold an address."""
+    kind = _kind(error)
+    if mail.attempts >= MOST_TRIES:
+        _give_up(mail, kind)
+        return
+    _ours(mail).update(due_at=_later(mail.attempts), error=kind)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    _tell(logging.WARNING, "mail_failed", mail, error=kind, where=f"{where.filename}:{where.lineno}")
+
+
+def _kind(error: Exception) -> str:
+    """`SMTPRecipientsRefused 550`."""
+    code = getattr(error, "smtp_code", "")
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code = next(iter(error.recipients.values()))[0]
+    return f"{type(error).__name__} {code}".strip()
+
+
+def _later(attempts: int) -> Combinable:
+    """Twice as long a pause after each try, give or take half, so that what failed together doesn't return together."""
+    pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
+
+
+def _give_up(mail: Mail, reason: str) -> None:
+    _ours(mail).update(given_up_at=Now(), error=reason)
+    _tell(logging.WARNING, "mail_given_up", mail, error=reason)
+
+
+def _ours(mail: Mail) -> MailQuerySet:
+    """The mail, unless our lease has ended and another worker has claimed it since."""
+    return Mail.objects.filter(pk=mail.pk, attempts=mail.attempts, sent_at=None)
+
+
+def _find_accounts(request: Mail) -> None:
+    """Replace what somebody typed by a mail to each account that goes by it: all of them, or the request stays."""
+    with transaction.atomic():
+        known = Q(username=request.typed) | Q(email__iexact=request.typed)
+        # Locked, so that two workers with two requests for one account take turns and the second one sees the first's.
+        accounts = User.objects.active().filter(known, identity=None).exclude(email="").order_by("pk")
+        locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MOST_ACCOUNTS])
+        recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
+            Q(created_at__gt=Now() - QUIET) | Q(sent_at=None, given_up_at=None)
+        )
+        served = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
+        owed = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in served]
+        Mail.objects.bulk_create(owed)
+        request.delete()
+    _tell(logging.INFO, "mail_accounts_found", request, mails=len(owed))
+
+
+def _tell(level: int, event: str, mail: Mail, **fields: object) -> None:
+    told = {"mail": mail.pk, "kind": mail.kind, "account": mail.user_id, "attempt": mail.attempts}
+    log.log(level, event, extra=told | fields)

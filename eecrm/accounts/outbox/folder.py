@@ -1,0 +1,30 @@
+"""Where mails go on a laptop: into a folder, one file each."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+
+class FolderBackend(BaseEmailBackend):
+    """Writes `MAIL_FOLDER/<id>.eml`, named by the Message-ID: a mail that is sent again replaces itself."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        folder = Path(settings.MAIL_FOLDER)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for mail in email_messages:
+            message = mail.message()
+            name = message["Message-ID"].strip("<>").partition("@")[0]
+            _write(folder / f"{name}.eml", message.as_bytes())
+        return len(email_messages)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, and readable by its owner only from the first byte."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    draft.replace(path)

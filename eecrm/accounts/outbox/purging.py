@@ -1,0 +1,20 @@
+"""What nobody needs any longer is deleted, in a worker, once an hour."""
+
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import Mail, TokenSession
+
+ENDED_LOGINS = timedelta(days=30)
+SENT_MAILS = timedelta(days=90)
+
+
+def purge() -> None:
+    """Logins that ended long ago, sessions of the admin site that have expired, mails that were sent long ago."""
+    long_ago = Now() - ENDED_LOGINS
+    TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
+    Session.objects.filter(expire_date__lt=Now()).delete()
+    Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()

@@ -1,0 +1,255 @@
+"""People choose their own password by a link that works once, and nobody learns who has an account."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import links, tokens
+from accounts.models import Mail, TokenSession, User
+from conftest import API, CAST, PASSWORD, Caller, Visitor, World
+
+FORGOTTEN, SENT, DONE = "/account/forgotten/", "/account/forgotten/sent/", "/account/password/done/"
+GOOD = "seven quiet lanterns"
+LINKS = {"invitation": links.INVITATION, "reset": links.PASSWORD_RESET}
+
+
+def account(name: str) -> User:
+    return User.objects.defer(None).get(username=name)
+
+
+def link_for(name: str, kind: str = "reset") -> str:
+    if kind == "invitation":
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(username=name).update(password="!never set")
+    return LINKS[kind].url(account(name)).removeprefix("http://127.0.0.1:8000")
+
+
+def choose(link: str, first: str = GOOD, again: str | None = None) -> Any:
+    """Follow the link as a browser does, and send the form of the page where it ends."""
+    browser = Visitor()
+    landed = browser.get(link)
+    page = landed.url if landed.status_code == 302 else link
+    return browser.post(page, {"new_password1": first, "new_password2": first if again is None else again})
+
+
+def can_log_in(name: str, password: str) -> bool:
+    return Caller().post(API + "users/login/", {"username": name, "password": password}).status_code == 200
+
+
+def is_dead(link: str) -> bool:
+    page = Visitor().get(link)
+    return page.status_code == 404 and "This link doesn’t work" in page.content.decode().replace("'", "’")
+
+
+@pytest.mark.parametrize("kind", LINKS)
+@pytest.mark.parametrize("name", [*CAST, "superuser"])
+def test_somebody_of_any_role_chooses_a_password(name: str, kind: str, world: World) -> None:
+    link = link_for(name, kind)
+    sessions = tokens.log_in(world.users[name])
+    page = choose(link)
+    assert (page.status_code, page.url) == (302, DONE)
+    assert Visitor().get(DONE).status_code == 200
+    assert can_log_in(name, GOOD)
+    assert not can_log_in(name, PASSWORD)
+    assert Caller(HTTP_AUTHORIZATION=f"Bearer {sessions.access}").get(API + "users/me/").status_code == 401
+    assert TokenSession.objects.open().filter(user=world.users[name]).count() == 1  # that of can_log_in
+
+
+def test_a_link_leaves_the_address_at_once_and_the_page_keeps_no_copy(world: World) -> None:
+    link = link_for("sales")
+    browser = Visitor()
+    first = browser.get(link)
+    token = link.split("/")[-2]
+    assert first.status_code == 302
+    assert token not in first.url
+    cookie = first.cookies["eecrm_link"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["max-age"]) == (True, "Lax", first.url, "")
+    page = browser.get(first.url)
+    assert token not in page.content.decode()
+    assert (page["Cache-Control"], page["Referrer-Policy"]) == (
+        "max-age=0, no-cache, no-store, must-revalidate, private",
+        "same-origin",
+    )
+    assert "eecrm_session" not in browser.cookies
+    assert browser.post(first.url, {"new_password1": GOOD, "new_password2": GOOD}).cookies["eecrm_link"]["max-age"] == 0
+
+
+def test_the_pages_are_strict_and_nobody_caches_or_scripts_them(world: World) -> None:
+    browser = Visitor()
+    for path in (FORGOTTEN, SENT, DONE, "/account/password/x/y/", browser.get(link_for("sales")).url):
+        page = browser.get(path)
+        content = page.content.decode()
+        assert "default-src 'none'" in page["Content-Security-Policy"]
+        assert "unsafe-inline" not in page["Content-Security-Policy"]
+        assert "<script" not in content and " style=" not in content and "<style" not in content
+        assert "hidden-admin" not in content and "admin" not in page.headers.get("Set-Cookie", "")
+        assert 'lang="en-GB"' in content and "<h1>" in content and "viewport" in content
+
+
+def test_the_form_suits_password_managers(world: World) -> None:
+    browser = Visitor()
+    content = browser.get(browser.get(link_for("sales")).url).content.decode()
+    assert content.count('autocomplete="new-password"') == 2
+    assert 'value="sales" autocomplete="username"' in content
+    assert "maxlength" not in content  # which would cut a pasted password short
+
+
+def use(link: str) -> None:
+    assert choose(link).status_code == 302
+
+
+def change(**fields: Any) -> Callable[[str], None]:
+    def run(link: str) -> None:
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(username="sales").update(**fields)
+
+    return run
+
+
+ENDS = {
+    "used once": use,
+    "another password": change(password="argon2$another"),
+    "a password that works no more": change(password="!"),
+    "deactivated": change(is_active=False),
+    "another address": change(email="elsewhere@epic.example"),
+    "a login": lambda link: can_log_in("sales", PASSWORD) or pytest.fail("no login"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=list(ENDS))
+def test_a_link_ends(end: Callable[[str], None], world: World) -> None:
+    link = link_for("sales")
+    assert not is_dead(link)
+    end(link)
+    assert is_dead(link)
+    before = account("sales").password
+    assert choose(link, "another quiet lantern").status_code == 404
+    assert account("sales").password == before
+
+
+@pytest.mark.parametrize(("kind", "lifetime"), [("invitation", timedelta(days=7)), ("reset", timedelta(hours=1))])
+def test_a_link_ends_after_its_time(
+    kind: str, lifetime: timedelta, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, now = link_for("sales", kind), datetime.now()
+    monkeypatch.setattr(links.OneTimeLink, "_now", lambda self: now + lifetime - timedelta(seconds=5))
+    assert not is_dead(link)
+    monkeypatch.setattr(links.OneTimeLink, "_now", lambda self: now + lifetime + timedelta(seconds=5))
+    assert is_dead(link)
+    monkeypatch.setattr(links.OneTimeLink, "_now", lambda self: now - timedelta(seconds=5))
+    assert is_dead(link), "made in the future"
+
+
+def test_a_token_of_one_purpose_is_none_of_the_other(world: World) -> None:
+    link_for("sales", "invitation")
+    user = account("sales")
+    for own, other in ((links.INVITATION, links.PASSWORD_RESET), (links.PASSWORD_RESET, links.INVITATION)):
+        assert own.check_token(user, own.make_token(user))
+        assert not other.check_token(user, own.make_token(user))
+
+
+def test_a_link_of_one_account_opens_no_other(world: World) -> None:
+    theirs, mine = link_for("management"), link_for("sales")
+    assert is_dead(f"/account/password/{theirs.split('/')[3]}/{mine.split('/')[4]}/")
+    browser = Visitor()
+    browser.get(mine)  # my token is in the cookie now
+    page = Visitor().get(theirs).url
+    assert browser.post(page, {"new_password1": GOOD, "new_password2": GOOD}).status_code == 404
+    assert not can_log_in("management", GOOD)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "x/y/", "MQ/set-password/", "MQ/c-0/", "%00/x-y/", "4pyT/a-b/", "LTE/a-b/", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5/a-b/",
+        "MQ/" + "a" * 3000 + "-b/", "MQ/zzzzzzzzzzzzzzzzz-b/", "MQ/%F0%9F%92%A9-b/", "A" * 6000 + "/a-b/",
+    ],
+)  # fmt: skip
+def test_a_made_up_link_is_the_same_page(link: str, world: World) -> None:
+    assert is_dead("/account/password/" + link)
+    form = {"new_password1": GOOD, "new_password2": GOOD}
+    assert Visitor().post("/account/password/" + link, form).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "words"),
+    [
+        ("short", "short", "Use at least 12 characters"),
+        (GOOD, GOOD + " ", "match"),
+        ("password1234", "password1234", "too common"),
+        ("é" * 600, "é" * 600, "at most 1,024 bytes"),
+        ("", "", "required"),
+        ("sales@epic.example", "sales@epic.example", "too similar"),
+        ("a\x00" + GOOD, "a\x00" + GOOD, "Null characters"),
+    ],
+)
+def test_a_password_that_will_not_do_is_told_and_the_link_goes_on(
+    first: str, again: str, words: str, world: World
+) -> None:
+    link = link_for("sales")
+    page = choose(link, first, again)
+    assert (page.status_code, words in page.content.decode()) == (200, True), page.content.decode()
+    assert not first or first not in page.content.decode()
+    assert choose(link).status_code == 302
+
+
+def test_edge_spaces_are_part_of_the_password(world: World) -> None:
+    assert choose(link_for("sales"), f"  {GOOD} ").status_code == 302
+    assert can_log_in("sales", f"  {GOOD} ")
+    assert not can_log_in("sales", GOOD)
+
+
+def test_the_forms_refuse_what_another_site_sends(world: World) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    assert browser.post(FORGOTTEN, {"account": "sales"}).status_code == 403
+    page = browser.get(link_for("sales")).url
+    assert browser.post(page, {"new_password1": GOOD, "new_password2": GOOD}).status_code == 403
+
+
+# Forgotten
+
+
+@pytest.fixture
+def known_in_all_ways(world: World) -> World:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="support").update(is_active=False)
+        User.objects.filter(username__in=["management", "auditor"]).update(email="shared@epic.example")
+    return world
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["sales", "sales@epic.example", "SALES@epic.example", "support", "shared@epic.example", "nobody", "x@nowhere.example", "'; --", "é" * 254],
+)  # fmt: skip
+def test_whatever_is_typed_is_answered_alike_and_only_noted(
+    typed: str, known_in_all_ways: World, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(5):  # a savepoint and its end, is one waiting, a row, the end of the role
+        response = Visitor().post(FORGOTTEN, {"account": typed})
+    assert (response.status_code, response.url, response.content) == (302, SENT, b"")
+    assert response.cookies.keys() == {"csrftoken"} or not response.cookies
+    row = Mail.objects.values_list("kind", "user", "address", "typed").get()
+    assert row == ("password_reset", None, "", typed.lower())
+
+
+def test_asking_again_for_the_same_adds_no_row(world: World) -> None:
+    for typed in ("sales", "SALES", " sales ", "sa\u200bles", "ｓａｌｅｓ"):
+        assert Visitor().post(FORGOTTEN, {"account": typed}).url == SENT
+    assert Mail.objects.count() == 1
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\u200b", "x" * 255, "a\x00b"])
+def test_nothing_to_look_for_is_told(typed: str, world: World) -> None:
+    page = Visitor().post(FORGOTTEN, {"account": typed})
+    assert page.status_code == 200
+    assert b'role="alert"' in page.content
+    assert not Mail.objects.exists()
+
+
+def test_a_text_that_grows_when_it_is_normalised_is_no_500(world: World) -> None:
+    assert Visitor().post(FORGOTTEN, {"account": "ﷺ" * 254}).status_code == 302

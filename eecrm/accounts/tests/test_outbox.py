@@ -1,0 +1,312 @@
+"""Mails that are owed: written when they are sent, tried again, given up in the open, forgotten in the end."""
+
+import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core import mail as django_mail
+from django.db import connection
+from django.utils import timezone
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import Mail, TokenSession, User
+from accounts.outbox import delivery
+from accounts.outbox.delivery import deliver
+from accounts.outbox.jobs import Every, declared
+from accounts.outbox.purging import purge
+from conftest import World
+
+LEASE = timedelta(minutes=3)
+
+
+def empty_the_queue() -> int:
+    rounds = 0
+    while deliver(LEASE):
+        rounds += 1
+    return rounds
+
+
+def owe(world: World, name: str, kind: str = "password_reset", **fields: Any) -> Mail:
+    return Mail.objects.create(kind=kind, user=world.users[name], **fields)
+
+
+def forgotten(typed: str) -> list[str]:
+    """The addresses that mails went to after somebody typed this."""
+    Mail.objects.create(kind="password_reset", typed=typed)
+    empty_the_queue()
+    return sorted(message.to[0] for message in django_mail.outbox)
+
+
+def test_a_mail_says_what_to_do_and_bears_a_link_that_works(world: World, client: Any) -> None:
+    row = owe(world, "sales")
+    assert empty_the_queue() == 1
+    (message,) = django_mail.outbox
+    assert (message.to, message.subject) == (["sales@epic.example"], "Choose a new password for Epic Events CRM")
+    assert "Hello Sales Person,\n" in message.body and "your account sales in" in message.body
+    links = re.findall(r"http://127\.0\.0\.1:8000(/\S+)", message.body)
+    assert links[1] == "/account/forgotten/"
+    assert client.get(links[0]).status_code == 302
+    headers = message.message()
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert headers["Message-ID"] == f"<mail-{row.pk}-{row.created_at:%Y%m%d%H%M%S}@localhost>"
+    row.refresh_from_db()
+    assert (row.sent_at is not None, row.error, row.attempts) == (True, "", 1)
+
+
+def test_an_invitation_goes_to_whoever_never_set_a_password(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(password="!never", first_name="Noël & Co", last_name="")
+    owe(world, "sales", "invitation")
+    late = owe(world, "support", "invitation")
+    empty_the_queue()
+    (message,) = django_mail.outbox
+    assert "Hello Noël & Co,\n" in message.body
+    assert message.subject == "Your account at Epic Events CRM"
+    late.refresh_from_db()
+    assert (late.sent_at, late.error) == (None, "The account has a password already.")
+    assert late.given_up_at
+
+
+def test_a_mail_may_go_to_another_address(world: World) -> None:
+    owe(world, "sales", address="tester@epic.example")
+    empty_the_queue()
+    assert django_mail.outbox[0].to == ["tester@epic.example"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"is_active": False}, "The account is inactive."), ({"email": ""}, "The account has no email address.")],
+)
+def test_nothing_goes_to_an_account_that_must_not_have_it(change: dict[str, Any], reason: str, world: World) -> None:
+    row = owe(world, "sales")
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(**change)
+    empty_the_queue()
+    row.refresh_from_db()
+    assert (django_mail.outbox, row.error, row.given_up_at is None) == ([], reason, False)
+
+
+def test_a_claim_is_a_lease(world: World) -> None:
+    row = owe(world, "sales")
+    assert delivery._claim(LEASE) == row
+    assert delivery._claim(LEASE) is None
+    row.refresh_from_db()
+    assert row.attempts == 1
+    assert timedelta() < row.due_at - row.created_at - LEASE < timedelta(minutes=1)
+    Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert delivery._claim(LEASE) == row
+
+
+def test_what_is_not_due_yet_waits(world: World) -> None:
+    owe(world, "sales", due_at=timezone.now() + timedelta(minutes=1))
+    assert empty_the_queue() == 0
+
+
+def test_what_ends_the_worker_each_time_is_given_up(world: World) -> None:
+    row = owe(world, "sales", attempts=8)
+    empty_the_queue()
+    row.refresh_from_db()
+    assert (django_mail.outbox, row.error) == ([], "The worker was ended during each try.")
+
+
+# Forgotten passwords
+
+
+@pytest.mark.parametrize("typed", ["sales", "sales@epic.example"])
+def test_whoever_forgot_the_password_gets_a_mail(typed: str, world: World) -> None:
+    assert forgotten(typed) == ["sales@epic.example"]
+    assert not Mail.objects.filter(user=None).exists()
+
+
+def test_the_stored_address_decides_and_not_the_typed_one(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(email="Sales@Epic.example")
+    assert forgotten("sales@epic.example") == ["Sales@Epic.example"]
+
+
+def test_accounts_that_share_an_address_get_a_mail_each(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username__in=["management", "auditor"]).update(email="shared@epic.example")
+    assert forgotten("shared@epic.example") == ["shared@epic.example"] * 2
+    assert {re.findall("your account (.*) in", message.body)[0] for message in django_mail.outbox} == {
+        "management",
+        "auditor",
+    }
+
+
+def test_an_address_of_many_accounts_floods_nobody(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.bulk_create(User(username=f"n{i}", email="many@epic.example", password="!") for i in range(20))
+    assert len(forgotten("many@epic.example")) == delivery.MOST_ACCOUNTS
+
+
+@pytest.mark.parametrize("typed", ["nobody", "nobody@epic.example", "support", "superuser", "%", "sale_"])
+def test_unknown_inactive_and_unreachable_accounts_get_none(typed: str, world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="support").update(is_active=False)
+    assert forgotten(typed) == []
+    assert not Mail.objects.exists()
+
+
+def test_asking_again_and_again_sends_one_mail_in_ten_minutes(world: World) -> None:
+    for typed in ("sales", "sales@epic.example", "sales"):
+        forgotten(typed)
+    assert len(django_mail.outbox) == 1
+    with acting_as(Role.SUPERUSER):
+        Mail.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    assert len(forgotten("sales")) == 2
+
+
+# A server that refuses
+
+
+class Refusing(socketserver.StreamRequestHandler):
+    """As much of a mail server as it takes to be refused by one."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 test\r\n")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            if verb == b"RCPT":
+                self.server.refused += 1  # type: ignore[attr-defined]
+                self.wfile.write(b"550 5.1.1 <sales@epic.example>: no such user here\r\n")
+            elif verb == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+@pytest.fixture
+def refusing_server(settings: Any) -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
+        server.refused = 0  # type: ignore[attr-defined]
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_what_is_refused_is_tried_again_later_and_later_and_given_up(world: World, refusing_server: Any) -> None:
+    row = owe(world, "sales")
+    pauses = []
+    for attempt in range(1, 9):
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        assert empty_the_queue() == 1
+        row.refresh_from_db()
+        assert (row.attempts, row.sent_at, row.error) == (attempt, None, "SMTPRecipientsRefused 550")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement_timestamp()")
+            pauses.append((row.due_at - cursor.fetchone()[0]).total_seconds() / 60)
+        assert (row.given_up_at is None) == (attempt < 8)
+    assert refusing_server.refused == 8
+    for attempt, pause in enumerate(pauses[:7]):
+        assert 0.45 * 2**attempt <= pause <= min(1.5 * 2**attempt, 90)
+    assert empty_the_queue() == 0
+
+
+def test_a_server_that_is_not_there_is_tried_again(world: World, settings: Any, caplog: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    row = owe(world, "sales")
+    empty_the_queue()
+    row.refresh_from_db()
+    assert (row.error, row.given_up_at) == ("ConnectionRefusedError", None)
+    (record,) = [record for record in caplog.records if record.name == "eecrm.mail"]
+    assert (record.message, record.mail, record.error) == ("mail_failed", row.pk, "ConnectionRefusedError")
+
+
+def test_a_mail_that_cannot_be_written_does_not_stop_the_others(world: World, monkeypatch: Any) -> None:
+    compose = delivery.mails.compose
+
+    def fail_for_sales(mail: Mail, user: User) -> Any:
+        if user.username == "sales":
+            raise KeyError("sales@epic.example")
+        return compose(mail, user)
+
+    monkeypatch.setattr(delivery.mails, "compose", fail_for_sales)
+    broken = owe(world, "sales")
+    owe(world, "support")
+    assert empty_the_queue() == 2
+    broken.refresh_from_db()
+    assert (broken.error, [message.to for message in django_mail.outbox]) == ("KeyError", [["support@epic.example"]])
+
+
+def test_a_late_failure_does_not_undo_what_another_worker_did(world: World) -> None:
+    row = owe(world, "sales")
+    slow = delivery._claim(LEASE)
+    assert slow is not None
+    Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    empty_the_queue()
+    try:
+        raise TimeoutError
+    except TimeoutError as error:
+        delivery._note_failure(slow, error)
+    row.refresh_from_db()
+    assert (row.sent_at is not None, row.error) == (True, "")
+
+
+# The folder of a laptop
+
+
+def test_on_a_laptop_a_mail_is_a_file_for_its_owner_alone(world: World, settings: Any, tmp_path: Any) -> None:
+    settings.EMAIL_BACKEND, settings.MAIL_FOLDER = "accounts.outbox.folder.FolderBackend", tmp_path / "mail"
+    row = owe(world, "sales")
+    for _ in range(2):
+        Mail.objects.update(sent_at=None, due_at=timezone.now() - timedelta(seconds=1))
+        empty_the_queue()
+    (file,) = settings.MAIL_FOLDER.iterdir()
+    assert re.fullmatch(rf"mail-{row.pk}-\d{{14}}\.eml", file.name)
+    assert (file.stat().st_mode & 0o777, settings.MAIL_FOLDER.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert b"To: sales@epic.example" in file.read_bytes()
+
+
+# Jobs
+
+
+def test_old_logins_sessions_and_mails_are_purged_and_no_others(world: World) -> None:
+    now = timezone.now()
+    fields = {"user": world.users["sales"], "rotated_at": now}
+    ages = {"open": (None, 1), "just revoked": (-29, 1), "revoked": (-31, 1), "just expired": (None, -29), "expired": (None, -31)}  # fmt: skip
+    keys = {name: uuid4() for name in ages}
+    for name, (revoked, expires) in ages.items():
+        TokenSession.objects.create(
+            id=keys[name], refresh_jti=uuid4(), expires_at=now + timedelta(days=expires),
+            revoked_at=revoked and now + timedelta(days=revoked), **fields,
+        )  # fmt: skip
+    Session.objects.create(session_key="old", session_data="", expire_date=now - timedelta(seconds=1))
+    Session.objects.create(session_key="new", session_data="", expire_date=now + timedelta(days=1))
+    sent = {age: owe(world, "sales", sent_at=now - timedelta(days=age)).pk for age in (89, 91)}
+    dead = owe(world, "sales", given_up_at=now - timedelta(days=91))
+    waiting = owe(world, "sales")
+    purge()
+    assert set(TokenSession.objects.values_list("pk", flat=True)) == {
+        keys[name] for name in ("open", "just revoked", "just expired")
+    }
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
+    assert set(Mail.objects.values_list("pk", flat=True)) == {sent[89], dead.pk, waiting.pk}
+
+
+def test_a_job_for_every_hour_runs_once_in_an_hour(monkeypatch: Any) -> None:
+    ran: list[int] = []
+    job = Every(3600, lambda: ran.append(1))
+    for moment in (10_000, 10_001, 13_599, 13_600):
+        monkeypatch.setattr("time.monotonic", lambda moment=moment: float(moment))
+        assert job(LEASE) is False
+    assert len(ran) == 2
+
+
+def test_the_worker_knows_the_jobs_of_every_app() -> None:
+    assert deliver in list(declared())
+    assert len(list(declared())) >= 2

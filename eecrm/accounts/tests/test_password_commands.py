@@ -1,0 +1,164 @@
+"""Commands on the server: a link for somebody, and the first manager."""
+
+import io
+import re
+import subprocess
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import tokens
+from accounts.models import Mail, TokenSession, User
+from config.environment import ROOT
+from conftest import API, PASSWORD, Caller, Visitor, World
+
+GOOD = "seven quiet lanterns"
+
+
+def call(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def can_log_in(name: str, password: str = PASSWORD) -> bool:
+    return Caller().post(API + "users/login/", {"username": name, "password": password}).status_code == 200
+
+
+def use(link: str) -> None:
+    browser = Visitor()
+    page = browser.get(link.removeprefix("http://127.0.0.1:8000")).url
+    assert browser.post(page, {"new_password1": GOOD, "new_password2": GOOD}).status_code == 302
+
+
+def link_in(text: str) -> str:
+    return re.findall(r"http://127\.0\.0\.1:8000/\S+", text)[0]
+
+
+def test_a_link_is_queued_and_the_password_goes_on(world: World) -> None:
+    assert call("reset_password", "Sales") == "A mail to sales is queued; the worker sends it.\n"
+    assert list(Mail.objects.values_list("kind", "user__username")) == [("password_reset", "sales")]
+    assert can_log_in("sales")
+
+
+@pytest.mark.parametrize("name", ["sales", "management", "superuser"])
+def test_a_link_is_printed_where_it_is_asked_for(name: str, world: World) -> None:
+    use(link_in(call("reset_password", name, "--print-link")))
+    assert can_log_in(name, GOOD)
+    assert not Mail.objects.exists()
+
+
+def test_now_ends_the_password_and_every_login(world: World) -> None:
+    tokens.log_in(world.users["sales"])
+    said = call("reset_password", "sales", "--now", "--print-link")
+    assert "every login has ended" in said
+    assert not can_log_in("sales")
+    assert not TokenSession.objects.open().exists()
+    use(link_in(said))
+    assert can_log_in("sales", GOOD)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"username": "other"}, "There is no account sales."), ({"is_active": False}, "The account is inactive."), ({"email": ""}, "no email address")],
+)  # fmt: skip
+def test_who_gets_no_link_is_told_and_nothing_is_changed(change: dict[str, Any], words: str, world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(**change)
+    before = User.objects.defer(None).get(pk=world.users["sales"].pk).password
+    with pytest.raises(CommandError, match=words):
+        call("reset_password", "sales", "--now")
+    assert User.objects.defer(None).get(pk=world.users["sales"].pk).password == before
+    assert not Mail.objects.exists()
+
+
+# The first manager
+
+FIRST = ("create_first_manager", "--username=Boss", "--email=boss@epic.example", "--first-name=Bo", "--last-name=Ss")
+
+
+def test_the_first_manager_chooses_a_password_by_link(db: None) -> None:
+    said = call(*FIRST)
+    boss = User.objects.get(username="boss")
+    assert (boss.role, boss.is_staff, boss.is_superuser, boss.display_name) == ("management", True, False, "Bo Ss")
+    use(link_in(said))
+    assert can_log_in("boss", GOOD)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+def test_the_first_manager_gets_the_password_that_comes_in(db: None, ending: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"  {GOOD} {ending}"))
+    assert call(*FIRST, "--password-stdin") == "boss is a manager.\n"
+    assert can_log_in("boss", f"  {GOOD} ")
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("", "--password-stdin: nothing came in"), ("four lamps go", "--password-stdin: Use at least 15 characters"),
+        ("Epic-Events-2026!", "--password-stdin: Without your names"), ("é" * 513, "--password-stdin: A password has at most 1,024 bytes."),
+    ],
+)  # fmt: skip
+def test_a_weak_password_is_refused_by_name(password: str, words: str, db: None, monkeypatch: Any) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n"))
+    with pytest.raises(CommandError, match=re.escape(words)) as refusal:
+        call(*FIRST, "--password-stdin")
+    assert not password or password not in str(refusal.value)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--email=a@b.example",), "--username"), (("--username=boss",), "--email"), (("--username=boss", "--email="), "--email: "),
+        (("--username=", "--email=a@b.example"), "--username: "), (("--username=b s", "--email=x"), "--email: "), (("--username=b s", "--email=x"), "--username: "),
+    ],
+)  # fmt: skip
+def test_a_missing_or_wrong_value_is_refused_by_name(arguments: tuple[str, ...], words: str, db: None) -> None:
+    with pytest.raises(CommandError, match=words):
+        call("create_first_manager", *arguments)
+    assert not User.objects.exists()
+
+
+def test_there_is_one_first_manager(world: World) -> None:
+    with pytest.raises(CommandError, match="There is an active manager already"):
+        call(*FIRST)
+    assert not User.objects.filter(username="boss").exists()
+
+
+def test_a_username_that_is_taken_is_told(db: None) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("boss", role=Role.SALES)
+    with pytest.raises(CommandError, match="--username: An account with this username exists already."):
+        call(*FIRST)
+
+
+@pytest.mark.parametrize("command", ["reset_password", "create_first_manager"])
+def test_no_password_is_taken_on_the_command_line(command: str) -> None:
+    result = subprocess.run(
+        [sys.executable, ROOT / "eecrm/manage.py", command, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--password " not in result.stdout and "--password=" not in result.stdout
+
+
+# Django's own commands
+
+
+@pytest.mark.parametrize("password", ["four lamps go", "é" * 600])
+def test_a_superuser_is_made_with_a_good_password_alone(password: str, db: None, monkeypatch: Any) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+    with pytest.raises(CommandError, match="Use at least 15 characters|1,024 bytes"):
+        call("createsuperuser", "--no-input", "--username=first", "--email=first@epic.example")
+    assert not User.objects.exists()
+
+
+def test_a_manager_is_given_a_longer_password_on_the_command_line_too(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda **_: "four lamps go")
+    with pytest.raises(CommandError, match="Aborting"):
+        call_command("changepassword", "management", stdout=StringIO(), stderr=StringIO())
+    assert can_log_in("management")

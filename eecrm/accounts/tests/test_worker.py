@@ -1,0 +1,213 @@
+"""The worker as a process: killed, stopped, several at once. Nothing is lost, nothing is sent twice."""
+
+import os
+import random
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import links
+from accounts.models import Mail, User
+from config.environment import ROOT
+from conftest import Visitor, World
+
+PATIENCE = 120  # seconds until a test that makes no progress fails
+
+
+def owe_many(number: int) -> None:
+    with acting_as(Role.SUPERUSER):
+        users = User.objects.bulk_create(
+            User(username=f"reader{i}", email=f"reader{i}@epic.example", password="!") for i in range(number)
+        )
+        Mail.objects.bulk_create(Mail(kind="invitation", user=user) for user in users)
+
+
+def start(home: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(ROOT / "eecrm" / "manage.py"), "run_worker", *arguments]
+    environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(home)} | variables
+    with (home / "log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+# Starting Python twenty times takes most of a minute, so the workers that are killed are forks of one that is ready.
+NURSERY = """
+import os, signal, sys, django
+django.setup()
+from django.core.management import call_command
+from django.urls import get_resolver
+get_resolver().url_patterns
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        call_command("run_worker", "--lease=1")
+        os._exit(0)
+    print(child, flush=True)
+"""
+
+
+@contextmanager
+def nursery(home: Path) -> Iterator[Callable[[], int]]:
+    """`start_worker()`, which returns the id of a process of its own."""
+    environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(home)}
+    with (home / "log").open("w") as log, subprocess.Popen(
+        [sys.executable, "-c", NURSERY], env=environment, cwd=ROOT / "eecrm", stderr=log,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+    ) as parent:  # fmt: skip
+
+        def start_worker() -> int:
+            parent.stdin.write("\n")
+            return int(parent.stdout.readline())
+
+        yield start_worker
+        parent.stdin.close()
+        assert parent.wait(20) == 0
+
+
+def is_over(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def files(home: Path) -> set[str]:
+    return {path.name for path in (home / "mail").glob("*.eml")}
+
+
+def wait_until(holds: Callable[[], bool], home: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, (home / "log").read_text()[-3000:]
+        time.sleep(0.005)
+
+
+def test_a_worker_that_is_killed_again_and_again_loses_no_mail_and_doubles_none(
+    committed_world: World, tmp_path: Path
+) -> None:
+    owe_many(200)
+    with nursery(tmp_path) as start_worker:
+        for _ in range(10):
+            for worker in (start_worker(), start_worker()):
+                # After a few mails more, in the midst of whatever it is doing then.
+                seen = len(files(tmp_path)) + random.randint(1, 8)
+                wait_until(lambda seen=seen: len(files(tmp_path)) >= seen, tmp_path)
+                os.kill(worker, signal.SIGKILL)
+                wait_until(lambda worker=worker: is_over(worker), tmp_path)
+        assert Mail.objects.waiting().exists(), "the kills came too late to prove anything"
+        survivor = start_worker()
+        wait_until(lambda: not Mail.objects.waiting().exists(), tmp_path)
+        os.kill(survivor, signal.SIGTERM)
+        wait_until(lambda: is_over(survivor), tmp_path)
+    assert (tmp_path / "log").read_text().count('"worker_ended"') == 1
+    tried = Counter(Mail.objects.values_list("attempts", flat=True))
+    assert set(tried) != {1}, "no kill hit a mail in hand"
+    assert Mail.objects.exclude(sent_at=None).count() == 200
+    addressed = Counter(message_from_bytes((tmp_path / "mail" / name).read_bytes())["To"] for name in files(tmp_path))
+    assert addressed == {f"reader{i}@epic.example": 1 for i in range(200)}
+
+
+class Sink(socketserver.StreamRequestHandler):
+    """As much of a mail server as it takes to receive."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 test\r\n")
+        for line in self.rfile:
+            match line[:4].upper():
+                case b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    content = b""
+                    while not content.endswith(b"\r\n.\r\n"):
+                        content += self.rfile.readline()
+                    self.server.received.append(message_from_bytes(content)["Message-ID"])  # type: ignore[attr-defined]
+                    self.wfile.write(b"250 taken\r\n")
+                case b"QUIT":
+                    self.wfile.write(b"221 bye\r\n")
+                    return
+                case _:
+                    self.wfile.write(b"250 ok\r\n")
+
+
+@contextmanager
+def sink() -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Sink) as server:
+        server.received = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_two_workers_at_once_send_each_mail_once(committed_world: World, tmp_path: Path) -> None:
+    owe_many(60)
+    with sink() as server:
+        host, port = server.server_address
+        variables = {"EMAIL_HOST": host, "EMAIL_PORT": str(port), "EMAIL_SECURITY": "none"}
+        workers = [start(tmp_path, "--once", **variables) for _ in range(2)]
+        assert [worker.wait(PATIENCE) for worker in workers] == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    assert Counter(Counter(server.received).values()) == {1: 60}
+    assert not Mail.objects.waiting().exists()
+    assert not (tmp_path / "mail").exists()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_asked_to_stop_finishes_the_mail_in_hand(
+    signum: int, committed_world: World, tmp_path: Path
+) -> None:
+    owe_many(100)
+    worker = start(tmp_path)
+    wait_until(lambda: len(files(tmp_path)) > 3, tmp_path)
+    worker.send_signal(signum)
+    assert worker.wait(20) == 0
+    sent = Mail.objects.exclude(sent_at=None).count()
+    assert (len(files(tmp_path)), Mail.objects.filter(attempts=1).count()) == (sent, sent)
+    assert sent < 100
+    assert "worker_ended" in (tmp_path / "log").read_text()
+
+
+def test_the_log_tells_each_mail_and_no_address_or_link(committed_world: World, tmp_path: Path) -> None:
+    owe_many(3)
+    assert start(tmp_path, "--once").wait(PATIENCE) == 0
+    log = (tmp_path / "log").read_text()
+    assert log.count('"mail_sent"') == 3
+    assert '"attempt":1' in log and '"milliseconds":' in log
+    assert "@epic.example" not in log and "/account/" not in log
+
+
+def test_an_account_with_an_outside_identity_gets_no_link(
+    committed_world: World, migrator: Any, tmp_path: Path
+) -> None:
+    sales = User.objects.defer(None).get(username="sales")
+    link = links.PASSWORD_RESET.url(sales)
+    Mail.objects.create(kind="password_reset", user=sales)
+    Mail.objects.create(kind="password_reset", typed="sales")
+    with migrator.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_externalidentity (user_id, issuer, subject) VALUES (%s, 'https://id.example', '1')",
+            [sales.pk],
+        )
+    assert start(tmp_path, "--once").wait(PATIENCE) == 0
+    (row,) = Mail.objects.all()
+    assert row.error == "The account logs in with an outside identity and has no password here."
+    assert not files(tmp_path)
+    assert Visitor().get(link.removeprefix("http://127.0.0.1:8000")).status_code == 404
+
+
+def test_a_worker_without_a_database_says_so(tmp_path: Path) -> None:
+    assert start(tmp_path, "--once", PG_PORT="1").wait(PATIENCE) == 1

@@ -1,0 +1,48 @@
+"""The part of the settings that says how mails leave, and what their links begin with."""
+
+from urllib.parse import urlsplit
+
+from config.environment import HOME, IS_PRODUCTION, env
+from config.environment import require as _require
+
+# Where people reach us: every link in a mail begins with it, whatever host a request names.
+PUBLIC_URL = env(
+    "PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{env('PORT', default=8000, cast=int)}"})
+).rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+_require(
+    _public.scheme in ("http", "https")
+    and bool(_public.hostname)
+    and PUBLIC_URL == f"{_public.scheme}://{_public.netloc}"
+    and "@" not in _public.netloc,
+    "PUBLIC_URL is an address without a path, such as https://crm.epic.example.",
+)
+
+# Without a server, which is for a laptop only, each mail becomes a file in MAIL_FOLDER.
+_required_there = {} if IS_PRODUCTION else {"default": ""}
+EMAIL_HOST = env("EMAIL_HOST", **_required_there)
+EMAIL_HOST_USER = env("EMAIL_HOST_USER", **_required_there)
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", **_required_there)
+EMAIL_SECURITY = env("EMAIL_SECURITY", default="starttls")
+EMAIL_PORT = env("EMAIL_PORT", default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25), cast=int)
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "ssl"
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env(
+    "DEFAULT_FROM_EMAIL", **({} if IS_PRODUCTION else {"default": "Epic Events CRM <no-reply@localhost>"})
+)
+MAIL_FOLDER = HOME / "mail"
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "accounts.outbox.folder.FolderBackend"
+
+_require(EMAIL_SECURITY in ("starttls", "ssl", "none"), "EMAIL_SECURITY is starttls, ssl or none.")
+_require(
+    bool(EMAIL_HOST_USER) == bool(EMAIL_HOST_PASSWORD),
+    "EMAIL_HOST_USER and EMAIL_HOST_PASSWORD go together: both, or both empty for a server that asks for neither.",
+)
+_require("@" in DEFAULT_FROM_EMAIL, "DEFAULT_FROM_EMAIL is an email address, with or without a name.")
+if IS_PRODUCTION:
+    _require(_public.scheme == "https", "PUBLIC_URL must begin with https:// in production: links open accounts.")
+    _require(bool(EMAIL_HOST), "EMAIL_HOST must name a mail server in production.")
+    _require(
+        EMAIL_SECURITY != "none" or not EMAIL_HOST_USER,
+        "EMAIL_SECURITY must not be none where EMAIL_HOST_PASSWORD would travel in clear.",
+    )
