@@ -61,9 +61,7 @@ def every_view_is_known_to_the_policy(app_configs: Sequence[AppConfig] | None, *
     ]
 
 
-def _group_faults() -> Iterator[str]:
-    """What is wrong with the groups that apps and the variable GROUPS declare, by name."""
-    cells, by_django = permission_cells(), django_permissions()
+def _name_faults() -> Iterator[str]:
     owners = [(name, "a role") for name in ROLE_GROUPS] + [(name, "GROUPS") for name in settings.GROUPS]
     owners += [(name, app) for app, name, _ in declared_groups()]
     for name, count in Counter(name for name, _ in owners).items():
@@ -71,12 +69,17 @@ def _group_faults() -> Iterator[str]:
             yield f"The group {name} is declared twice: by {' and '.join(who for one, who in owners if one == name)}"
         if not 0 < len(name) <= 100:
             yield f"The group {name!r} has a name of {len(name)} characters: 1 to 100 are possible"
+
+
+def _permission_faults() -> Iterator[str]:
+    cells, by_django = permission_cells(), django_permissions()
+    labels = {NO_MODEL, *(config.label for config in apps.get_app_configs())}
     for app, name, permissions in declared_groups():
         for permission, count in Counter(permissions).items():
             label = permission.partition(".")[0]
             if count > 1:
                 yield f"The group {name} of {app} names {permission} twice"
-            if label not in {NO_MODEL, *(config.label for config in apps.get_app_configs())}:
+            if label not in labels:
                 yield f"The group {name} of {app} has {permission}, and there is no app {label}"
             elif permission not in cells and permission not in by_django:
                 yield f"The group {name} of {app} has {permission}, which neither the policy table nor a model knows"
@@ -85,7 +88,6 @@ def _group_faults() -> Iterator[str]:
 
 
 def _codename_faults() -> Iterator[str]:
-    """What a model declares for itself although the policy table has it."""
     for model in apps.get_models():
         for name, _ in model._meta.permissions:
             if f"{model._meta.app_label}.{name}" in permission_cells():
@@ -93,7 +95,9 @@ def _codename_faults() -> Iterator[str]:
 
 
 def every_group_is_sound(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """What apps and the variable GROUPS declare: each group once, of permissions that exist, stated in one place."""
     hint = (
         "Groups are `managed_groups` of an AppConfig and the variable GROUPS, permissions come from access/policy.py."
     )
-    return [Error(f"{fault}.", id="access.E002", hint=hint) for fault in (*_group_faults(), *_codename_faults())]
+    faults = (*_name_faults(), *_permission_faults(), *_codename_faults())
+    return [Error(f"{fault}.", id="access.E002", hint=hint) for fault in faults]

@@ -109,7 +109,16 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> N
         assert drift(option) == expected
     lines = sync().splitlines()
     assert lines == [*expected, "Privileges: 0 statements run."]
+    catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'PII')")
     assert sync("--verbosity=0") == ""
+    assert "says what" in sync("--dry-run")
+
+
+def test_the_app_role_may_look_and_not_write(catalogue: Any) -> None:
+    catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'Sales')")
+    result = manage("sync_access")
+    assert (result.returncode, "permission denied for table" in result.stderr) == (1, True)
+    assert drift("--check")
 
 
 def test_a_group_that_is_missing_is_made_again_with_its_permissions(catalogue: Any) -> None:

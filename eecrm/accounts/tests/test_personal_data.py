@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
 from access.policy import Role, may_export_personal_data, sees_personal_data
@@ -61,6 +63,16 @@ def test_the_api_asks_anew_for_each_request(world: World, auditor: Any) -> None:
     assert api_answers(world, auditor) == shown
     put(world, "auditor")
     assert api_answers(world, auditor) == masked
+
+
+def test_a_group_costs_a_request_of_the_api_no_statement(world: World, auditor: Any) -> None:
+    counts = []
+    for groups in ((), ("PII_VIEW",), ("PII_VIEW", "PII")):
+        put(world, "auditor", *groups)
+        with CaptureQueriesContext(connection) as queries:
+            auditor.get(API + "clients/")
+        counts.append(len(queries))
+    assert len(set(counts)) == 1
 
 
 def admin_pages(world: World) -> list[str]:
