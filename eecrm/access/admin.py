@@ -72,8 +72,9 @@ class OfferedFilters:
     """A list is filtered by what it offers and nothing else: Django would let any column be probed, masked or not."""
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        offered = {*self.get_list_filter(request), self.date_hierarchy} - {None}  # type: ignore[attr-defined]  # a mixin
-        is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+        listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # a mixin
+        offered = {getattr(one, "parameter_name", one) for one in listed} | {self.date_hierarchy}  # type: ignore[attr-defined]  # as above
+        is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # as above
 
 

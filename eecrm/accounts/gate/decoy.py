@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from access.security_log import security_event
+from accounts.passwords import is_too_long
 
 # Of each process. A careful attacker who measures finds a hash behind every try; a flood doesn't get the processor.
 SECONDS_BETWEEN_HASHES = 0.25
@@ -53,7 +54,7 @@ class _HashingClock:
     def hash(self, password: str) -> None:
         """Take as long as a wrong password takes at a real login, unless another try has just done so."""
         now = time.monotonic()
-        if now >= self.due:
+        if now >= self.due and not is_too_long(password):
             self.due = now + SECONDS_BETWEEN_HASHES
             make_password(password)
 

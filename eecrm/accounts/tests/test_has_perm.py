@@ -15,7 +15,7 @@ from conftest import World
 # Written by hand, so that a name can't change unnoticed.
 APPS = {
     "client": "clients.{}_client", "contract": "contracts.{}_contract", "event": "events.{}_event", "user": "accounts.{}_user",
-    "cover": "accounts.{}_cover", "group": "auth.{}_group", "log_entry": "admin.{}_logentry",
+    "cover": "accounts.{}_cover", "mail": "accounts.{}_mail", "group": "auth.{}_group", "log_entry": "admin.{}_logentry",
 }  # fmt: skip
 VERBS = {"retrieve": "view", "create": "add", "update": "change"}
 

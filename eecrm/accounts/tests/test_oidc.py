@@ -82,7 +82,7 @@ def test_our_own_tokens_work_next_to_the_providers(bound: Provider, world: World
 def test_one_statement_finds_the_account_and_enters_its_role(bound: Provider) -> None:
     caller = bearer(bound.token())
     with CaptureQueriesContext(connection) as captured:
-        assert caller.get(API + "users/me/permissions/").status_code == 200
+        assert caller.get(ME).status_code == 200
     (statement,) = (query["sql"] for query in captured if "accounts_" in query["sql"])
     assert "set_config('role'" in statement
 

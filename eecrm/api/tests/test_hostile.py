@@ -114,6 +114,8 @@ def test_hostile_headers(header: str, world: World, sales: Caller) -> None:
 
 def test_hostile_paths(world: World, management: Caller) -> None:
     for path in PUBLIC | GUARDED:
+        if path.startswith("account/"):
+            continue  # pages for people: accounts/tests/test_links.py
         for tail in ("%00", "..", "%2e%2e/", "?%00=%00", "%ff", "١/", ";a=b", "//", "%0a"):
             check(management.get(filled(path, world) + tail), path + tail)
 
