@@ -1,15 +1,17 @@
-"""The web server in the foreground, and the few lines that tell a newcomer what to do with it."""
+"""The web server and the worker in the foreground, and the few lines that tell a newcomer what to do with them."""
 
 import http.client
 import os
 import sys
 import time
+from subprocess import TimeoutExpired
 
-from config.environment import env
+from config.environment import HOME, env
 from dotenv import ROOT
 from processes import Child, Command, Failed, check_stopped, say, start, wait
 
 PATIENCE = 60  # Seconds until the first answer.
+PAUSE = 5  # Seconds until a worker that ended is started again.
 WELCOME = """
 ready: {address}/api/v1/
 
@@ -23,6 +25,8 @@ ready: {address}/api/v1/
 
   documents    {address}/api/v1/docs/
   admin site   {address}/{admin_url}/
+  mail         {mail}
+  forgotten?   {address}/account/forgotten/
   log in       curl -X POST {address}/api/v1/users/login/ -H 'Content-Type: application/json' -d '{login}'
 
 Ctrl-C stops it."""
@@ -32,17 +36,51 @@ LOGIN = """{"username": "oc-salesman", "password": "Epic-Events-2026!"}"""
 def serve(port: int) -> int:
     """Until somebody stops it, which is how it ends well."""
     say(f"Starting the web server on 127.0.0.1:{port} …")
+    os.environ["PORT"] = str(port)  # for links in mails, too
     command: Command = [sys.executable, "-m", "gunicorn", "--config", ROOT / "deploy" / "gunicorn.conf.py"]
-    server = start(command, env=os.environ | {"PORT": str(port)})
+    server = start(command)
     try:
         _wait_until_alive(server, port)
-        admin_url = env("ADMIN_URL", default="hidden-admin/").strip("/")
-        say(WELCOME.format(address=f"http://127.0.0.1:{port}", admin_url=admin_url, login=LOGIN))
+        _welcome(f"http://127.0.0.1:{port}")
+        _keep_a_worker(server)
         return wait(server)
     finally:
-        if server.poll() is None:
-            server.terminate()
-        wait(server)
+        _stop(server)
+
+
+def _welcome(address: str) -> None:
+    server = env("EMAIL_HOST", default="")
+    mail = f"goes out through {server}" if server else f"lands in {HOME / 'mail'}, one file each"
+    admin_url = env("ADMIN_URL", default="hidden-admin/").strip("/")
+    say(WELCOME.format(address=address, admin_url=admin_url, mail=mail, login=LOGIN))
+
+
+def _keep_a_worker(server: Child) -> None:
+    """As long as the server runs. A worker that ends is started again: what it had in hand is due again by itself."""
+    command: Command = [sys.executable, ROOT / "eecrm" / "manage.py", "run_worker"]
+    worker = start(command)
+    try:
+        while not _has_ended(server, within=1):
+            if worker.poll() is not None and not _has_ended(server, within=PAUSE):
+                check_stopped()
+                say(f"The worker ended with status {wait(worker)}; starting it again. Mails wait in the meantime.")
+                worker = start(command)
+    finally:
+        _stop(worker)
+
+
+def _has_ended(child: Child, *, within: float) -> bool:
+    try:
+        child.wait(within)
+    except TimeoutExpired:
+        return False
+    return True
+
+
+def _stop(child: Child) -> None:
+    if child.poll() is None:
+        child.terminate()
+    wait(child)
 
 
 def _wait_until_alive(server: Child, port: int) -> None:

@@ -12,7 +12,7 @@ import traceback
 from datetime import timedelta
 
 from django.core.mail import get_connection
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -68,8 +68,6 @@ def _send(mail: Mail, user: User) -> None:
     started = time.perf_counter()
     try:
         get_connection().send_messages([mails.compose(mail, user)])
-    except DatabaseError:
-        raise
     except Exception as error:  # noqa: BLE001  # whatever kept it from going, the mail must not be lost
         _note_failure(mail, error)
         return
@@ -125,7 +123,7 @@ def _find_accounts(request: Mail) -> None:
         served = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
         owed = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in served]
         Mail.objects.bulk_create(owed)
-        request.delete()
+        Mail.objects.filter(pk=request.pk).delete()
     _tell(logging.INFO, "mail_accounts_found", request, mails=len(owed))
 
 

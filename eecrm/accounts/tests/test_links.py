@@ -145,6 +145,15 @@ def test_a_link_ends_after_its_time(
     assert is_dead(link), "made in the future"
 
 
+def test_a_token_of_an_inactive_account_is_none(world: World) -> None:
+    user = account("sales")
+    token = links.PASSWORD_RESET.make_token(user)
+    assert links.is_valid(user, token)
+    user.is_active = False
+    assert not links.is_valid(user, token)
+    assert not links.is_valid(None, token) and not links.is_valid(user, None)
+
+
 def test_a_token_of_one_purpose_is_none_of_the_other(world: World) -> None:
     link_for("sales", "invitation")
     user = account("sales")

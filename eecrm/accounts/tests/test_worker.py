@@ -196,11 +196,11 @@ def test_an_account_with_an_outside_identity_gets_no_link(
     sales = User.objects.defer(None).get(username="sales")
     link = links.PASSWORD_RESET.url(sales)
     Mail.objects.create(kind="password_reset", user=sales)
-    Mail.objects.create(kind="password_reset", typed="sales")
+    Mail.objects.create(kind="password_reset", typed="support")
     with migrator.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO accounts_externalidentity (user_id, issuer, subject) VALUES (%s, 'https://id.example', '1')",
-            [sales.pk],
+            "INSERT INTO accounts_externalidentity (user_id, issuer, subject, created_at)"
+            " SELECT id, 'https://id.example', id, now() FROM accounts_user WHERE username IN ('sales', 'support')"
         )
     assert start(tmp_path, "--once").wait(PATIENCE) == 0
     (row,) = Mail.objects.all()
