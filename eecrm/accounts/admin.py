@@ -29,13 +29,16 @@ from accounts.outbox.admin import SendsLinks
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
+# Fields of an account that decide what it may do.
+_RIGHTS = frozenset({"role", "is_active", "is_superuser"})
+
 
 class NewAccountForm(forms.ModelForm):
     """Without a password: a mail invites the new person to choose one."""
 
     class Meta:
         model = User
-        fields = ["username", "first_name", "last_name", "email", "role"]
+        fields = ["username", "first_name", "last_name", "email", "job_title", "mobile", "role"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,7 +77,7 @@ class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "role"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email", "job_title", "mobile"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
     actions = [*SendsLinks.actions, reset_second_factor]
@@ -92,6 +95,22 @@ class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
         super().save_model(request, obj, form, change)
         if not change:
             Mail.objects.create(kind=Mail.Kind.INVITATION, user=obj)
+        event = "user_updated" if change else "user_created"
+        if change and not _RIGHTS.isdisjoint(form.changed_data):
+            event = "privilege_permissions_changed"
+        rights = {"role": obj.effective_role, "is_active": obj.is_active}
+        security_event(event, request, account=obj.pk, fields=form.changed_data if change else None, **rights)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        key = obj.pk
+        super().delete_model(request, obj)
+        security_event("user_deleted", request, account=key)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        keys = list(queryset.values_list("pk", flat=True))
+        super().delete_queryset(request, queryset)
+        for key in keys:
+            security_event("user_deleted", request, account=key)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups."""

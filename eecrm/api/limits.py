@@ -64,6 +64,12 @@ def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
         return [Taken(*row) for row in cursor.fetchall()]
 
 
+def forget_emptied() -> None:
+    """Delete the buckets that are empty: they begin anew where they are asked for again."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM api_limit WHERE filled_until < clock_timestamp()")
+
+
 class _Lease:
     """Requests that this worker has taken for somebody and not handed out yet; once they are, when to ask for more."""
 

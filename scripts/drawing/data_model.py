@@ -7,11 +7,14 @@ import svg
 from entities import Column, Entity, Relation, describe, own_models
 
 # Column and row of each model. The lines are drawn for these places: a foreign key leads to the left, or up.
-PLACES = {"User": (0, 0), "TokenSession": (0, 1), "Client": (1, 0), "Event": (1, 1), "Contract": (2, 0)}
+PLACES = {
+    "User": (0, 0), "TokenSession": (0, 1), "ExternalIdentity": (0, 2), "Mail": (0, 3),
+    "Client": (1, 0), "Event": (1, 1), "Cover": (1, 2), "Contract": (2, 0),
+}  # fmt: skip
 
 MARGIN, TOP, WIDTH, GAP_X, GAP_Y = 48, 92, 288, 92, 44
 HEAD, ROW, NOTE, PAD = 56, 23, 17, 8
-SLOT, LANE = 16, 18  # between lines that end at one box, and between lines that run side by side
+SLOT, LANE = 14, 13  # between lines that end at one box, and between lines that run side by side
 _KEY_COLOURS = {"PK": svg.AMBER, "FK": svg.BLUE, "UQ": svg.GREEN}
 
 
@@ -84,9 +87,12 @@ def _boxes() -> dict[str, Box]:
     entities = {model.__name__: describe(model) for model in own_models()}
     if set(entities) != set(PLACES):
         raise SystemExit(f"Say in {__file__} where to draw {', '.join(sorted(set(entities) ^ set(PLACES)))}.")
-    first = max(Box(entities[name], 0, 0).height for name, (_, row) in PLACES.items() if row == 0)
+    tops = [TOP]
+    for row in range(max(row for _, row in PLACES.values())):
+        heights = [Box(entities[name], 0, 0).height for name, place in PLACES.items() if place[1] == row]
+        tops.append(tops[-1] + max(heights) + GAP_Y)
     return {
-        name: Box(entities[name], MARGIN + column * (WIDTH + GAP_X), TOP + row * (first + GAP_Y))
+        name: Box(entities[name], MARGIN + column * (WIDTH + GAP_X), tops[row])
         for name, (column, row) in PLACES.items()
     }
 
@@ -120,7 +126,7 @@ def _connect(source: Box, target: Box, relation: Relation, place: int, of: int) 
         ends = _end_many(source.x, y, -1, relation) + _end_one(target.x, end_y, (-1, 0), relation)
     elif source.x > target.x:
         lane = target.right + GAP_X / 2 + LANE * ((of - 1) / 2 - place)
-        end_y = target.y + HEAD / 2 + SLOT * (place - (of - 1) / 2)
+        end_y = target.y + HEAD + SLOT * (place - (of - 1) / 2)
         points = [(source.x, y), (lane, y), (lane, end_y), (target.right, end_y)]
         ends = _end_many(source.x, y, -1, relation) + _end_one(target.right, end_y, (1, 0), relation)
     else:

@@ -1,10 +1,22 @@
+import math
 from typing import Any
 
 from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.gate import factor
+
+
+class PasswordForm(AdminAuthenticationForm):
+    """Username and password. `accounts.login` counts the tries, and notes how long an address has to wait."""
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        if wait := getattr(self.request, "login_wait", None):
+            sentence = f"Too many tries from your address: try again in {max(1, math.ceil(wait))} s."
+            return forms.ValidationError(sentence, code="throttled")
+        return super().get_invalid_login_error()
 
 
 class CodeInput(forms.PasswordInput):

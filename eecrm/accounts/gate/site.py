@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.admin import EpicEventsAdminSite
+from accounts.gate.forms import PasswordForm
 
 
 def is_staff(request: HttpRequest) -> bool:
@@ -29,6 +30,7 @@ def missing_step(request: HttpRequest) -> str:
 
 
 class GatedAdminSite(EpicEventsAdminSite):
+    login_form = PasswordForm
     index_template = "accounts/gate/index.html"
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import Mail, TokenSession
+from api import limits
 
 ENDED_LOGINS = timedelta(days=30)
 SENT_MAILS = timedelta(days=90)
@@ -17,4 +18,5 @@ def purge() -> None:
     long_ago = Now() - ENDED_LOGINS
     TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
     Session.objects.filter(expire_date__lt=Now()).delete()
+    limits.forget_emptied()
     Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()

@@ -120,6 +120,16 @@ def test_the_admin_site_counts_in_the_same_buckets(world: World) -> None:
     assert Visitor(REMOTE_ADDR=ELSEWHERE).post(ADMIN_LOGIN, form).status_code == 302
 
 
+def test_the_admin_site_says_how_long_an_address_has_to_wait(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login": (1, 86_400)}
+    form = {"username": "management", "password": "wrong"}
+    browser = Visitor(REMOTE_ADDR="192.0.2.1")
+    assert b"Too many tries" not in browser.post(ADMIN_LOGIN, form).content
+    page = browser.post(ADMIN_LOGIN, form | {"password": PASSWORD})
+    assert page.status_code == 200
+    assert b"Too many tries from your address: try again in 86" in page.content
+
+
 def test_malformed_logins_are_no_failures(world: World) -> None:
     for _ in range(12):
         assert Caller(REMOTE_ADDR="192.0.2.1").post(LOGIN, {"username": "sales"}).status_code == 400

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import TokenSession
+from accounts.models import TokenSession, User
 from api.logs import JSONFormatter
 from conftest import API, PASSWORD, Caller, World
 
@@ -68,6 +68,26 @@ def test_the_end_of_a_login_is_on_record(path: str, world: World, anonymous: Cal
     body = {"refresh": pair["refresh"]} if path == "logout/" else None
     Caller(HTTP_AUTHORIZATION=f"Bearer {pair['access']}").post(USERS + path, body)
     assert only(events, "authn_token_revoked")["actor"] == world.users["sales"].pk
+
+
+def test_what_a_manager_does_to_accounts_is_on_record(world: World, visit: Any, events: Any) -> None:
+    browser, users, manager = visit("management"), "/hidden-admin/accounts/user/", world.users["management"].pk
+    form = {"username": "newcomer", "role": "support", "email": "new@epic.example"}
+    assert browser.post(users + "add/", form).status_code == 302
+    account = User.objects.get(username="newcomer")
+    event = only(events, "user_created")
+    assert (event["account"], event["actor"], event["role"]) == (account.pk, manager, "support")
+    for change, name in (
+        ({"last_name": "Comer"}, "user_updated"),
+        ({"role": "sales"}, "privilege_permissions_changed"),
+    ):
+        form |= change | {"is_active": "on"}
+        assert browser.post(f"{users}{account.pk}/change/", form).status_code == 302
+        event = only(events, name)
+        assert (event["account"], event["fields"]) == (account.pk, list(change))
+    assert browser.post(f"{users}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
+    assert only(events, "user_deleted")["account"] == world.users["unlinked"].pk
+    assert "new@epic.example" not in json.dumps(events())
 
 
 def test_no_value_forges_a_line(world: World, events: Any) -> None:
