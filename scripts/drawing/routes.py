@@ -58,6 +58,8 @@ def _group(path: str, callback: Any) -> tuple[str, str]:
         return "users", "Accounts: logging in and out, one's own profile, whom one may assign."
     if path.startswith(ROOT):
         return "about", "The API about itself."
+    if path.startswith("account/"):
+        return "pages", "Pages on which people choose their own password."
     return "other", "For load balancers, orchestrators and whoever verifies tokens, outside the base path."
 
 
@@ -72,6 +74,9 @@ def _methods(callback: Any) -> list[tuple[str, str]]:
         return list(actions.items())
     view = getattr(callback, "cls", None)
     asked = ("get", "post", "put", "patch", "delete")
+    page = None if view else getattr(callback, "view_class", None)
+    if page:
+        return [(method, "") for method in asked if method in page.http_method_names]
     return [(method, "") for method in asked if hasattr(view, method)] if view else [("get", "")]
 
 

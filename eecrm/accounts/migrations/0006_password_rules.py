@@ -35,6 +35,8 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RemoveConstraint("mail", "mail_has_a_recipient"),
+        # What somebody typed has no other shape: unanswered requests are dropped in both directions, and asked again.
+        migrations.RunSQL(*["DELETE FROM accounts_mail WHERE user_id IS NULL"] * 2),
         migrations.AddField("mail", "typed", models.CharField(blank=True, default="", editable=False, max_length=254)),
         migrations.AlterModelOptions("mail", {"ordering": ["-id"], "base_manager_name": "objects"}),
         migrations.AddConstraint(

@@ -64,7 +64,7 @@ class MailAdmin(PolicyModelAdmin):
         _tell(
             self,
             request,
-            [("will be sent again", len(dead), messages.SUCCESS), ("not given up", left, messages.WARNING)],
+            [("will be sent again", len(dead), messages.SUCCESS), ("left alone: not given up", left, messages.WARNING)],
         )
 
 
@@ -83,7 +83,11 @@ class SendsLinks(PolicyModelAdmin):
         with as_login_role():
             uninvited = set(User.objects.filter(pk__in=keys, password__startswith="!").values_list("pk", flat=True))
         self._queue(
-            request, queryset, Mail.Kind.INVITATION, lambda user: user.pk in uninvited, "has a password already"
+            request,
+            queryset,
+            Mail.Kind.INVITATION,
+            lambda user: user.pk in uninvited,
+            "left out: a password is set already",
         )
 
     def _queue(
@@ -103,10 +107,10 @@ class SendsLinks(PolicyModelAdmin):
 
     def _reason_against(self, request: HttpRequest, user: User) -> str:
         if not self.has_change_permission(request, user):
-            return "not yours to change"
+            return "left out: not yours to change"
         if not user.is_active:
-            return "inactive"
-        return "" if user.email else "without an email address"
+            return "left out: inactive"
+        return "" if user.email else "left out: no email address"
 
     def _promise(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)

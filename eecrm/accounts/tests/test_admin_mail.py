@@ -91,7 +91,12 @@ def test_a_manager_sends_a_link_to_those_who_may_have_one(world: World, visit: A
     said = act(visit("management"), "send_reset", *rows)
     assert Mail.objects.filter(kind="password_reset").count() == 2
     assert set(Mail.objects.values_list("user__username", flat=True)) == {"sales", "auditor"}
-    for words in ("2 will get a link.", "1 inactive.", "1 without an email address.", "1 not yours to change."):
+    for words in (
+        "2 will get a link.",
+        "1 left out: inactive.",
+        "1 left out: no email address.",
+        "1 left out: not yours to change.",
+    ):
         assert words in said
     assert "Queued a mail: password reset." in visit("management").get(ADMIN + "admin/logentry/").content.decode()
 
@@ -101,7 +106,7 @@ def test_an_invitation_is_sent_again_to_who_never_set_a_password(world: World, v
         User.objects.filter(username="sales").update(password="!never")
     said = act(visit("management"), "send_invitation", world.users["sales"], world.users["support"])
     assert list(Mail.objects.values_list("kind", "user__username")) == [("invitation", "sales")]
-    assert "1 will get a link." in said and "1 has a password already." in said
+    assert "1 will get a link." in said and "1 left out: a password is set already." in said
 
 
 def test_an_auditor_sends_nothing(world: World, visit: Any) -> None:
@@ -128,7 +133,7 @@ def test_a_dead_letter_is_seen_and_sent_again(dead: Mail, world: World, visit: A
     for query in ("?state=waiting", "?state=sent", "?q=support"):
         assert "SMTPServerDisconnected" not in manager.get(MAILS + query).content.decode(), query
     said = act(manager, "send_again", dead, waiting, page=MAILS)
-    assert "1 will be sent again." in said and "1 not given up." in said
+    assert "1 will be sent again." in said and "1 left alone: not given up." in said
     dead.refresh_from_db()
     assert (dead.given_up_at, dead.attempts, dead.error) == (None, 0, "")
 

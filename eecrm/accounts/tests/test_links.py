@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client as Browser
 
 from access.database import acting_as
@@ -263,3 +264,15 @@ def test_nothing_to_look_for_is_told(typed: str, world: World) -> None:
 
 def test_a_text_that_grows_when_it_is_normalised_is_no_500(world: World) -> None:
     assert Visitor().post(FORGOTTEN, {"account": "ﷺ" * 254}).status_code == 302
+
+
+def test_an_outage_is_a_page_that_says_so(world: World) -> None:
+    def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
+        if "accounts_mail" in sql:
+            raise OperationalError("server closed the connection")
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(fail):
+        page = Visitor().post(FORGOTTEN, {"account": "sales"})
+    assert (page.status_code, page["Retry-After"]) == (503, "1")
+    assert b"The database can't be reached" in page.content

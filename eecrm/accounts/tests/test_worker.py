@@ -11,18 +11,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from access.database import acting_as
 from access.policy import Role
 from accounts import links
+from accounts.management.commands import run_worker
 from accounts.models import Mail, User
-from config.environment import ROOT
+from config.environment import ROOT, env
 from conftest import Visitor, World
 
 PATIENCE = 120  # seconds until a test that makes no progress fails
@@ -207,6 +211,68 @@ def test_an_account_with_an_outside_identity_gets_no_link(
     assert row.error == "The account logs in with an outside identity and has no password here."
     assert not files(tmp_path)
     assert Visitor().get(link.removeprefix("http://127.0.0.1:8000")).status_code == 404
+
+
+def test_a_worker_survives_the_loss_of_its_connection(committed_world: World, migrator: Any, tmp_path: Path) -> None:
+    worker = start(tmp_path)
+    owe_many(1)
+    wait_until(lambda: len(files(tmp_path)) == 1, tmp_path)
+    settings = connection.settings_dict
+    admin = psycopg2.connect(
+        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=env("PG_ADMIN_USER"),
+        password=env("PG_ADMIN_PASSWORD"),
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ours = cursor.fetchone()[0]
+    with admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = 'eecrm_app' AND pid <> %s",
+            [ours],
+        )
+        assert cursor.fetchone()[0] >= 1
+    admin.close()
+    Mail.objects.create(kind="password_reset", user=committed_world.users["sales"])
+    wait_until(lambda: len(files(tmp_path)) == 2, tmp_path)
+    worker.terminate()
+    assert worker.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(OperationalError("gone"), "worker_lost_database"), (KeyError("x"), "worker_job_failed")]
+)
+def test_a_job_that_fails_is_told_and_the_next_round_waits(error: Exception, line: str, caplog: Any) -> None:
+    def fail(lease: timedelta) -> bool:
+        raise error
+
+    with run_worker.stop_request() as stop:
+        assert run_worker.work([fail], timedelta(), stop) == run_worker.AFTER_TROUBLE
+        assert run_worker.work([lambda lease: True], timedelta(), stop) == 0
+        assert run_worker.work([lambda lease: False], timedelta(), stop) == run_worker.IDLE
+    assert line in [record.message for record in caplog.records]
+
+
+def test_one_broken_job_keeps_no_other_from_being_done() -> None:
+    done: list[int] = []
+
+    def fail(lease: timedelta) -> bool:
+        raise KeyError
+
+    with run_worker.stop_request() as stop:
+        assert run_worker.work([fail, lambda lease: bool(done.append(1)) or True], timedelta(), stop) == 0
+        stop.notice()
+        assert run_worker.work([lambda lease: pytest.fail("stopped")], timedelta(), stop) == run_worker.IDLE
+    assert done == [1]
+
+
+def test_once_tells_by_its_status_that_something_was_left_undone(db: None, monkeypatch: Any) -> None:
+    def fail(lease: timedelta) -> bool:
+        raise KeyError
+
+    monkeypatch.setattr(run_worker, "declared", lambda: [fail])
+    with pytest.raises(CommandError, match="Not all that is due could be done"):
+        call_command("run_worker", "--once")
 
 
 def test_a_worker_without_a_database_says_so(tmp_path: Path) -> None:

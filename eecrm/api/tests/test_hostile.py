@@ -37,7 +37,9 @@ COLLECTIONS = {
 
 def check(response: Any, what: str) -> None:
     assert response.status_code < 500, (what, response.content)
-    if response.status_code >= 400:
+    if what.startswith("account/"):
+        assert response["Content-Type"].startswith("text/html"), what  # pages for people
+    elif response.status_code >= 400:
         assert response["Content-Type"] == "application/problem+json", what
         assert json.loads(response.content)["status"] == response.status_code
 
