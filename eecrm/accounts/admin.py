@@ -98,8 +98,14 @@ class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
         event = "user_updated" if change else "user_created"
         if change and not _RIGHTS.isdisjoint(form.changed_data):
             event = "privilege_permissions_changed"
-        rights = {"role": obj.effective_role, "is_active": obj.is_active}
-        security_event(event, request, account=obj.pk, fields=form.changed_data if change else None, **rights)
+        security_event(
+            event,
+            request,
+            account=obj.pk,
+            fields=form.changed_data if change else None,
+            role=obj.effective_role,
+            is_active=obj.is_active,
+        )
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         key = obj.pk
