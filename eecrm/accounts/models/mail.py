@@ -37,6 +37,7 @@ class Mail(models.Model):
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
         PASSWORD_RESET = "password_reset", "Password reset"
+        ADDRESS_CHANGED = "address_changed", "Address changed"  # queued by a trigger on accounts
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
@@ -66,7 +67,7 @@ class Mail(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="mail_kind_known",
-                condition=Q(kind__in=["invitation", "password_reset"]),
+                condition=Q(kind__in=["invitation", "password_reset", "address_changed"]),
                 violation_error_message="This kind of mail doesn't exist.",
             ),
             models.CheckConstraint(

@@ -1,5 +1,7 @@
 """What the mails say."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
@@ -9,11 +11,14 @@ from django.utils import timezone
 from accounts import links
 from accounts.models import ExternalIdentity, Mail, User
 
+# What is news rather than a link needs none.
 _LINKS = {Mail.Kind.INVITATION: links.INVITATION, Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET}
 
 
 def reason_against(kind: str, user: User) -> str:
     """Why this account is sent no such link, as a sentence; empty where nothing is in its way."""
+    if kind not in _LINKS:
+        return ""
     if not user.is_active:
         return "The account is inactive."
     if ExternalIdentity.objects.filter(user=user).exists():
@@ -25,14 +30,13 @@ def reason_against(kind: str, user: User) -> str:
 
 def compose(mail: Mail, user: User) -> EmailMessage:
     """The mail as it is sent now: its link lives from this moment on."""
-    link = _LINKS[Mail.Kind(mail.kind)]
-    context = {
+    context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
         "user": user,
-        "link": link.url(user),
-        "ends_at": timezone.now() + link.lifetime,
         "forgotten": settings.PUBLIC_URL + reverse("forgotten"),
     }
+    if link := _LINKS.get(Mail.Kind(mail.kind)):
+        context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
         # The same at each try, so that a server or a reader can tell a repeat (RFC 5322, section 3.6.4).
