@@ -189,10 +189,10 @@ RATE_LIMITS = {
         ("read.external", 1_200, 60),
         ("write", 6_000, 60),
         ("write.external", 300, 60),
-        ("login", 300, 60),  # of an address, right or wrong: before a password is hashed
+        ("login", 600, 60),  # of an address, right or wrong: before a password is hashed
     )
 } | {
-    "login_failed_address": (200, 3_600),
+    "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
     "login_failed_here": (10, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
 }
