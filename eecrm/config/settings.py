@@ -194,7 +194,7 @@ RATE_LIMITS = {
 } | {
     "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
-    "login_failed_here": (10, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
+    "login_failed_here": (20, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
 }
 
 SPECTACULAR_SETTINGS = {

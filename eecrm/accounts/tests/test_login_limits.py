@@ -17,6 +17,11 @@ ADMIN_LOGIN = "/hidden-admin/login/"
 ELSEWHERE = "198.51.100.20"
 
 
+@pytest.fixture(autouse=True)
+def ten_failures(settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_here": (10, 600)}
+
+
 def log_in(username: str, password: str = PASSWORD, address: str = "192.0.2.1", **headers: str) -> Any:
     return Caller(REMOTE_ADDR=address, **headers).post(LOGIN, {"username": username, "password": password})
 
