@@ -73,7 +73,8 @@ class OfferedFilters:
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # a mixin
-        offered = {getattr(one, "parameter_name", one) for one in listed} | {self.date_hierarchy}  # type: ignore[attr-defined]  # as above
+        names = (one[0] if isinstance(one, tuple) else one for one in listed)
+        offered = {getattr(one, "parameter_name", one) for one in names} | {self.date_hierarchy}  # type: ignore[attr-defined]  # as above
         is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # as above
 

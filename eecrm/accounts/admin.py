@@ -66,7 +66,8 @@ class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
     add_form = NewAccountForm
     add_form_template = None  # Django's speaks of passwords
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    list_filter = ["role", "is_active", "is_superuser", "groups"]
+    # In a role's group nobody is by a row: it would find nobody.
+    list_filter = ["role", "is_active", "is_superuser", ("groups", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]
     filter_horizontal = []

@@ -128,3 +128,10 @@ def test_a_manager_leaves_a_superusers_groups_alone(world: World, visit: Any) ->
 def test_accounts_are_filtered_by_group(world: World, night_shift: Group, visit: Any) -> None:
     page = visit("management").get(f"{USERS}?groups__id__exact={night_shift.pk}")
     assert [user.username for user in page.context["cl"].result_list] == ["sales"]
+
+
+def test_the_filter_offers_the_groups_that_have_members(world: World, night_shift: Group, visit: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        world.users["auditor"].groups.add(Group.objects.get(name="PII_VIEW"))
+    (by_group,) = [spec for spec in visit("management").get(USERS).context["cl"].filter_specs if spec.title == "groups"]
+    assert {name for _, name in by_group.lookup_choices} == {"Night shift", "PII_VIEW"}
