@@ -3,47 +3,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import DatabaseError
 
 from access.database import acting_as
 from access.policy import Role
-from access.refusals import refusal_of
 from accounts.columns import COLUMNS
 from accounts.importing.checking import check
 from accounts.importing.planning import Wishes, uninvited_accounts
 from accounts.importing.report import summary, tell_security
 from accounts.importing.saving import save
 from api.tables import CannotImport
-from api.tables.options import add_reading_options, said_of, table_of_options
+from api.tables.commands import ImportCommand, said_of, table_of_options
 
 
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = (
         "Import accounts from a CSV file, all or none. New ones are invited by mail; those that exist are changed, never"
         f" their passwords. A column that the file lacks is left alone. The columns: {', '.join(COLUMNS)}."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_reading_options(parser)
+        super().add_arguments(parser)
         parser.add_argument("--no-invitations", action="store_true", help="queue no mail for new accounts")
         parser.add_argument(
             "--resend", action="store_true", help="invite those too who exist and have never set a password"
         )
         parser.add_argument("--notify-to", default="", metavar="ADDRESS", help="send every mail here: a rehearsal")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            for line in self._import(**options):
-                self.stdout.write(line)
-        except CannotImport as error:
-            raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            refusal = refusal_of(error)
-            raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
-
-    def _import(self, **options: Any) -> Iterator[str]:
+    def lines(self, **options: Any) -> Iterator[str]:
         notify_to, is_dry_run = _address(options["notify_to"]), options["dry_run"]
         is_quiet = options["verbosity"] == 0
         table = table_of_options(options)

@@ -2,13 +2,10 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from tqdm import tqdm
 
-from access.refusals import refusal_of
 from api.tables import CannotImport
-from api.tables.options import add_reading_options, said_of, table_of_options
+from api.tables.commands import ImportCommand, said_of, table_of_options
 from api.tables.problems import failure
 from api.tables.reading import Table
 from api.tables.words import listed
@@ -19,13 +16,13 @@ from clients.importing.report import summary
 from clients.importing.saving import find_sales_contact, save
 
 
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = (
         "Import a list of companies from a CSV file as prospects, all or none. Those that exist already are left alone."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_reading_options(parser)
+        super().add_arguments(parser)
         parser.add_argument(
             "--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects"
         )
@@ -45,17 +42,7 @@ class Command(BaseCommand):
             help="leave out phone numbers that can't be right, instead of refusing the file",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            for line in self._import(**options):
-                self.stdout.write(line)
-        except CannotImport as error:
-            raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            refusal = refusal_of(error)
-            raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
-
-    def _import(self, **options: Any) -> Iterator[str]:
+    def lines(self, **options: Any) -> Iterator[str]:
         table = table_of_options(options)
         if options["country"] and region_of(options["country"]) is None:
             raise CannotImport(f"--country {options['country']}: this isn't a country that is known here.")
