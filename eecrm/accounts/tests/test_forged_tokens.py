@@ -8,16 +8,24 @@ from typing import Any
 from uuid import uuid4
 
 import jwt
+import pytest
 from django.conf import settings
 from django.utils import timezone
 
 from accounts.keys import KeyRing
 from accounts.models import TokenSession
 from accounts.tests.test_login import bearer
-from accounts.tests.rings import private, public
+from accounts.tests.rings import private, public, ring
 from conftest import API, Caller, World
 
 REFRESH, ME = API + "users/refresh/", API + "users/me/"
+
+
+@pytest.fixture
+def three_keys(settings: Any) -> KeyRing:
+    """A rotation with a key of each kind: none may be used as what it isn't."""
+    settings.JWT_KEYS = ring("HS256", private("rsa"), public("ec"))
+    return settings.JWT_KEYS
 
 
 def forged(world: World, keys: KeyRing) -> dict[str, str]:

@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.keys import KeyRing
 from accounts.models import TokenSession, User
-from accounts.tests.rings import private, public, ring
 from conftest import API, PASSWORD, Caller, World
 
 LOGIN, REFRESH, LOGOUT, ME = (API + "users/" + path for path in ("login/", "refresh/", "logout/", "me/"))
@@ -180,13 +178,6 @@ def test_the_database_holds_no_token(pair: dict[str, str]) -> None:
     for token in pair.values():
         assert token not in stored
         assert token.rsplit(".", 1)[1] not in stored
-
-
-@pytest.fixture
-def three_keys(settings: Any) -> KeyRing:
-    """A rotation with a key of each kind: none may be used as what it isn't."""
-    settings.JWT_KEYS = ring("HS256", private("rsa"), public("ec"))
-    return settings.JWT_KEYS
 
 
 @pytest.mark.parametrize(
