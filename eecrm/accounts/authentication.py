@@ -110,8 +110,12 @@ class SessionTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>` (RFC 6750): one of ours, or of the identity provider."""
 
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        """Counts the request for whoever it is; without a header, RequestMiddleware has counted it for its address."""
+        if "HTTP_AUTHORIZATION" not in request.META:
+            return None
+        scheme, _, token = request.META["HTTP_AUTHORIZATION"].partition(" ")
         if scheme.lower() != "bearer":
+            limits.admit(request._request, "anonymous", place_of(request._request))
             return None
         try:
             user, claims = _caller(token.strip(), request._request)

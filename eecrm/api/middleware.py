@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -38,7 +39,7 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
-        response = self._limited(request) or self.get_response(request)
+        response = self.get_response(request)
         limits.settle(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
@@ -48,10 +49,11 @@ class RequestMiddleware:
         self._log(request, response, started)
         return response
 
-    @staticmethod
-    def _limited(request: HttpRequest) -> HttpResponse | None:
-        """429 for an address without a token that asks too much; whose token it is, `accounts.authentication` finds out."""
-        if "HTTP_AUTHORIZATION" in request.META or request.path_info.startswith(_UNLIMITED):
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """429 for an address that asks too much. Whose token it is, where a view wants to know, authentication finds out:
+        anybody can send a token to a view that doesn't look at it."""
+        asks_who = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
+        if (asks_who and "HTTP_AUTHORIZATION" in request.META) or request.path_info.startswith(_UNLIMITED):
             return None
         try:
             limits.admit(request, "anonymous", place_of(request))

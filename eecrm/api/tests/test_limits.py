@@ -83,7 +83,26 @@ def test_refusals_count_too(few: Any, world: World, support: Caller) -> None:
     assert statuses == [403] * 5 + [429]
 
 
-@pytest.mark.parametrize("header", [{}, {"HTTP_AUTHORIZATION": "Bearer forged"}])
+HEADERS = [{}, *({"HTTP_AUTHORIZATION": value} for value in ("Bearer forged", "Basic YTpi", "x", ""))]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize(
+    "path", [API, API + "schema/", API + "users/refresh/", "/account/forgotten/", "/hidden-admin/login/"]
+)
+def test_who_is_not_asked_for_a_token_sends_one_in_vain(
+    few: Any, world: World, path: str, header: dict[str, str]
+) -> None:
+    stranger = Caller(**header)
+    assert 429 not in [stranger.get(path).status_code for _ in range(5)]
+    assert stranger.get(path).status_code == 429
+
+
+def test_not_even_a_good_one(few: Any, world: World, sales: Caller) -> None:
+    assert [sales.get(API + "schema/").status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize("header", HEADERS)
 def test_without_a_good_token_the_address_is_counted(few: Any, world: World, header: dict[str, str]) -> None:
     stranger = Caller(**header)
     assert [stranger.get(CLIENTS).status_code for _ in range(6)] == [401] * 5 + [429]
