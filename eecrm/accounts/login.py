@@ -74,3 +74,20 @@ class _Attempt:
         event = "authn_login_lock" if is_locked else "authn_login_fail"
         reason = "unknown" if user is None else "password" if not is_right else "locked" if is_locked else "inactive"
         security_event(event, self.request, account=user.pk if user else None, reason=reason)
+
+
+def is_own_password(request: HttpRequest, user: User, password: str) -> bool:
+    """Whether somebody who is logged in knows the account's password. Raises TooManyRequests after too many wrong ones.
+
+    A refusal must be answered, not raised: the count is in the transaction of the request.
+    """
+    tries = (limits.limit("own_password"), str(user.pk))
+    (taken,) = limits.take((*tries, 1))
+    if not taken.granted:
+        security_event("excess_rate_limit_exceeded", request, limit="own_password")
+        raise limits.TooManyRequests(taken.wait)
+    if user.check_password(password):
+        limits.take((*tries, -1))
+        return True
+    security_event("authn_password_change_fail", request, account=user.pk)
+    return False

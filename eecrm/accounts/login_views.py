@@ -23,6 +23,7 @@ from access.permissions import Public
 from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
+from accounts.login import is_own_password
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
@@ -169,7 +170,7 @@ class PasswordViewSet(GenericViewSet):
     serializer_class = PasswordSerializer
 
     @extend_schema(responses={204: None})
-    def update(self, request: Request) -> Response:
+    def update(self, request: Request) -> Any:
         """Change one's own password. Every login of the account ends, this one too."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -178,9 +179,9 @@ class PasswordViewSet(GenericViewSet):
         user = User.objects.defer(None).get(pk=account_of(request).pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
-        if not user.check_password(old):
-            security_event("authn_password_change_fail", request._request, account=user.pk)
-            raise ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
+        if not is_own_password(request._request, user, old):
+            wrong = ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
+            return from_exception(request._request, wrong)
         try:
             validate_password(new, user)
         except DjangoValidationError as error:

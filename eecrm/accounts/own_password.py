@@ -4,13 +4,29 @@ from typing import Any
 
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
-from django.http import HttpResponse
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 
 from access.database import as_login_role
 from access.security_log import security_event
+from accounts.login import is_own_password
+from api.limits import TooManyRequests
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old = self.cleaned_data["old_password"]
+        try:
+            if is_own_password(self.request, self.user, old):
+                return old
+        except TooManyRequests as refusal:
+            raise ValidationError(str(refusal.detail), code="throttled") from None
+        raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+
     def save(self, commit: bool = True) -> Any:
         """No role of the admin site may write a password, and many may not write accounts at all."""
         self.user.set_password(self.cleaned_data["new_password1"])
@@ -21,6 +37,9 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
 class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)

@@ -18,6 +18,8 @@ from django.views.generic import FormView, TemplateView
 from access.security_log import security_event
 from accounts import links
 from accounts.models import Mail, User, normalise_username
+from api import limits
+from api.addresses import place_of
 
 COOKIE = "eecrm_link"
 IN_COOKIE = "set-password"  # stands in the address where the token was
@@ -48,6 +50,11 @@ class ForgottenView(FormView):
     success_url = reverse_lazy("forgotten-sent")
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
+        (taken,) = limits.take((limits.limit("forgotten"), place_of(self.request), 1))
+        if not taken.granted:
+            sentence = f"Too many links were asked for from your address: try again in {max(1, round(taken.wait))} s."
+            form.add_error("account", sentence)
+            return self.form_invalid(form)
         typed = form.cleaned_data["account"]
         if not Mail.objects.waiting().filter(typed=typed).exists():
             Mail.objects.create(kind=Mail.Kind.PASSWORD_RESET, typed=typed)

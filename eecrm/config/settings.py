@@ -178,7 +178,7 @@ SIMPLE_JWT = {
 }
 
 # How many requests in how many seconds: `scope` or `scope.role` of an account, `anonymous` of an address. For more, or
-# less, of all but the failed logins there is one factor.
+# less, of all but failed logins and links to a new password there is one factor.
 _FACTOR = env("RATE_LIMIT_FACTOR", default=1.0, cast=float)
 _require(0 < _FACTOR <= 1_000_000, "RATE_LIMIT_FACTOR must be a number above 0: 1 keeps the limits as they are.")
 RATE_LIMITS = {
@@ -192,6 +192,8 @@ RATE_LIMITS = {
         ("login", 600, 60),  # of an address, right or wrong: before a password is hashed
     )
 } | {
+    "own_password": (20, 600),  # tries of one's old password, on the way to a new one
+    "forgotten": (30, 600),  # links to a new password that an address may ask for
     "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
     "login_failed_here": (20, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon

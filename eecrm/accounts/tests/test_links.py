@@ -241,12 +241,23 @@ def test_whatever_is_typed_is_answered_alike_and_only_noted(
     typed: str, known_in_all_ways: World, django_assert_num_queries: Any
 ) -> None:
     Visitor().get(FORGOTTEN)  # with the first one a worker takes requests of the limit, by the dozen
-    with django_assert_num_queries(5):  # a savepoint and its end, is one waiting, a row, the end of the role
+    with django_assert_num_queries(6):  # a savepoint and its end, the limit, is one waiting, a row, the end of the role
         response = Visitor().post(FORGOTTEN, {"account": typed})
     assert (response.status_code, response.url, response.content) == (302, SENT, b"")
     assert response.cookies.keys() == {"csrftoken"} or not response.cookies
     row = Mail.objects.values_list("kind", "user", "address", "typed").get()
     assert row == ("password_reset", None, "", typed.lower())
+
+
+def test_an_address_asks_for_so_many_links_and_no_more(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"forgotten": (3, 86_400)}
+    for number in range(3):
+        assert Visitor().post(FORGOTTEN, {"account": f"somebody{number}"}).url == SENT
+    page = Visitor().post(FORGOTTEN, {"account": "sales"})
+    assert page.status_code == 200
+    assert "Too many links were asked for from your address: try again in 28" in page.content.decode()
+    assert Mail.objects.count() == 3
+    assert Visitor(REMOTE_ADDR="192.0.2.9").post(FORGOTTEN, {"account": "sales"}).url == SENT
 
 
 def test_asking_again_for_the_same_adds_no_row(world: World) -> None:

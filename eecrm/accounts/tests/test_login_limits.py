@@ -135,6 +135,25 @@ def test_the_admin_site_says_how_long_an_address_has_to_wait(world: World, setti
     assert b"Too many tries from your address: try again in 86" in page.content
 
 
+def test_a_stolen_token_or_session_is_no_way_to_guess_the_password(committed_world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 86_400)}
+    change = {"old_password": "wrong", "new_password": "a different long phrase"}
+    phone = Caller.as_user(committed_world.users["management"])
+    assert [phone.post(ME + "password/", change).status_code for _ in range(4)] == [400] * 3 + [429]
+    assert phone.post(ME + "password/", change | {"old_password": PASSWORD}).status_code == 429
+    browser = Visitor()
+    browser.force_login(committed_world.users["management"])
+    form = {
+        "old_password": PASSWORD,
+        "new_password1": "some other long phrase",
+        "new_password2": "some other long phrase",
+    }
+    page = browser.post("/hidden-admin/password_change/", form)
+    assert page.status_code == 200
+    assert b"Too many requests: try again in" in page.content
+    assert Caller.as_user(committed_world.users["sales"]).post(ME + "password/", change).status_code == 400
+
+
 def test_malformed_logins_are_no_failures(world: World) -> None:
     for _ in range(12):
         assert Caller(REMOTE_ADDR="192.0.2.1").post(LOGIN, {"username": "sales"}).status_code == 400
