@@ -209,7 +209,7 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
     migrator.rollback()
     migrator.autocommit = True
     with migrator.cursor() as cursor:
-        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, api_limit CASCADE")
+        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
 
 
 @pytest.fixture
