@@ -8,9 +8,9 @@ import stage  # noqa: F401  makes the project importable
 django.setup()
 
 # The models have to be loaded before these can be.
-from django.db import connection  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.db import connection  # noqa: E402  # needs the loaded apps
+from django.test import Client  # noqa: E402  # as above
+from django.test.utils import CaptureQueriesContext  # noqa: E402  # as above
 
 _, path, token = sys.argv
 client = Client(SERVER_NAME="127.0.0.1", HTTP_AUTHORIZATION=f"Bearer {token}")

@@ -9,7 +9,7 @@ application = get_wsgi_application()
 
 from django.core.management.base import BaseCommand  # noqa: E402  # needs the loaded apps, as the next one does
 
-from django.db import connection  # noqa: E402
+from django.db import connection  # noqa: E402  # needs the loaded apps
 
 from access.database import refuse_privileged_role  # noqa: E402
 
