@@ -28,11 +28,12 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 QUIET = timedelta(minutes=10)  # An account isn't sent a second mail within this time, however often somebody asks.
 MOST_ACCOUNTS = 10  # that answer to one address
 
+# `=`, for with IN the planner may run the subquery again for each row that it looks at, and claim them all.
 _CLAIM = """
     UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
-     WHERE id IN (SELECT id FROM accounts_mail
-                   WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp()
-                   ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+     WHERE id = (SELECT id FROM accounts_mail
+                  WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp()
+                  ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id
 """
 
