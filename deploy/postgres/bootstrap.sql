@@ -119,16 +119,18 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_readonly;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+-- The trail has a schema of its own.
 CREATE SCHEMA IF NOT EXISTS eecrm;
-GRANT USAGE, CREATE ON SCHEMA eecrm TO eecrm_migrator;
-GRANT USAGE ON SCHEMA eecrm TO eecrm_app, eecrm_readonly;
-SELECT format('GRANT USAGE ON SCHEMA eecrm TO %I', name) FROM unnest(:'groups'::name[]) AS name
+CREATE SCHEMA IF NOT EXISTS audit;
+GRANT USAGE, CREATE ON SCHEMA eecrm, audit TO eecrm_migrator;
+GRANT USAGE ON SCHEMA eecrm, audit TO eecrm_app, eecrm_readonly;
+SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
 -- For the tables that migrations will make. Nothing for eecrm_app and the groups: what isn't granted by name is refused.
 SET LOCAL ROLE eecrm_migrator;
-ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm GRANT SELECT ON TABLES TO eecrm_readonly;
-ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm GRANT SELECT ON SEQUENCES TO eecrm_readonly;
+ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_readonly;
+ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON SEQUENCES TO eecrm_readonly;
 -- Not per schema: that could add privileges, but not take away the one that PostgreSQL gives PUBLIC by itself.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 COMMIT;

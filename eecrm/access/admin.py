@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
 
 from access import policy
-from access.database import enter
+from access.database import enter, leave
 from access.policy import Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
@@ -36,6 +36,8 @@ class EpicEventsAdminSite(admin.AdminSite):
             request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
+            elif request.method == "POST":
+                leave(user_id=request.user.pk)  # who logs in, or sets up a second factor, is told of on the trail too
             try:
                 with transaction.atomic():
                     response = guarded(request, *args, **kwargs)

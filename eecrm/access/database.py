@@ -6,6 +6,8 @@ statement that authenticates a request enters it (`accounts.authentication`), co
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
@@ -14,7 +16,21 @@ from access.policy import Role
 
 ROLE_PREFIX = "eecrm_"
 
-_ENTER = "SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true)"
+
+class Origin(NamedTuple):
+    """Where a write comes from, as the trail tells it: `channel` is api, admin, command or worker."""
+
+    channel: str = "command"
+    request_id: str = ""
+    reason: str = ""
+
+
+_COMMAND = Origin()  # whatever isn't a request
+origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
+
+# Told together with the role, in the same statement: what is written in between has no other.
+ORIGIN_SETTINGS = ", ".join(f"set_config('eecrm.{name}', %s, true)" for name in Origin._fields)
+_ENTER = f"SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}"
 
 
 def database_role(role: str) -> str:
@@ -23,28 +39,33 @@ def database_role(role: str) -> str:
 
 def enter(role: str, *, user_id: int | None = None) -> None:
     """Act as this role (and account) until the transaction ends. Outside a transaction it would end at once: refused."""
+    _set(database_role(Role(role).value), str(user_id or ""))
+
+
+def leave(*, user_id: int | None = None) -> None:
+    """Be the login role (again), until the transaction ends. `user_id` is whoever logs in, or minds their own account."""
+    _set("none", str(user_id or ""))
+
+
+def _set(role: str, user_id: str) -> None:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A database role is entered for a transaction; open one first.")
     with connection.cursor() as cursor:
-        cursor.execute(_ENTER, [database_role(Role(role).value), str(user_id or "")])
-
-
-def leave() -> None:
-    """Be the login role again, inside the same transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTER, ["none", ""])
+        cursor.execute(_ENTER, [role, user_id, *origin.get()])
 
 
 @contextmanager
 def as_login_role() -> Iterator[None]:
     """The login role for a moment, which alone reads passwords and second factors; then whoever was entered before."""
+    if not connection.in_atomic_block:
+        yield  # nobody is entered
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role'), current_setting('eecrm.user_id', true)")
         role, user_id = cursor.fetchone()
-    leave()
+    _set("none", user_id or "")
     yield
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTER, [role, user_id or ""])
+    _set(role, user_id or "")
 
 
 @contextmanager
@@ -54,6 +75,21 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
         enter(role, user_id=user_id)
         yield
         leave()
+
+
+@contextmanager
+def acting_as_login_role() -> Iterator[None]:
+    """One transaction of whoever is nobody in particular: the worker."""
+    with transaction.atomic():
+        leave()
+        yield
+
+
+def give_reason(reason: str) -> None:
+    """Why the rest of this transaction is done, as the trail tells it."""
+    origin.set(origin.get()._replace(reason=reason))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])
 
 
 def refuse_privileged_role() -> None:

@@ -100,17 +100,22 @@ def wanted() -> set[Grant]:
     return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
 
 
+# Tables of the trail stand under both their names, as Django writes them.
 _ACTUAL = """
+    WITH tables AS (
+        SELECT oid, relacl,
+               CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname) ELSE relname::text END AS name
+          FROM pg_class
+         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace) AND relkind IN ('r', 'p', 'v', 'S')
+    )
     SELECT grantee::regrole::text, privilege_type, table_name, column_name
-      FROM (SELECT relname::text AS table_name, '' AS column_name, (aclexplode(relacl)).*
-              FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+      FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
-            SELECT relname::text, attname::text, (aclexplode(attacl)).*
-              FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-             WHERE relnamespace = current_schema()::regnamespace AND attacl IS NOT NULL
+            SELECT tables.name, attname::text, (aclexplode(attacl)).*
+              FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
-              FROM pg_proc WHERE pronamespace = current_schema()::regnamespace) AS privileges
+              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges
      WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
 """
 

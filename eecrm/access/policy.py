@@ -86,6 +86,8 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("mail",         "update",   NONE,    NONE, NONE,   ALL,       NONE,   ALL),
     ("log_entry",    "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("trail",        "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("trail",        "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
     ("profile",      "retrieve", OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("profile",      "update",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),

@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from access.database import ROLE_PREFIX
+from access.database import ORIGIN_SETTINGS, ROLE_PREFIX, origin
 from access.policy import Role
 from access.security_log import security_event
 from accounts import oidc
@@ -36,7 +36,7 @@ _ACCOUNT = f"""
                     AND starts_at <= statement_timestamp() AND ends_at > statement_timestamp()) AS covered_ids,
            set_config('role', '{ROLE_PREFIX}' ||
                CASE WHEN account.is_superuser THEN '{Role.SUPERUSER.value}' ELSE account.role END, true),
-           set_config('eecrm.user_id', account.id::text, true)
+           set_config('eecrm.user_id', account.id::text, true), {ORIGIN_SETTINGS}
 """
 _ENTER_BY_LOGIN = f"""{_ACCOUNT}
       FROM accounts_tokensession AS login
@@ -56,9 +56,9 @@ def enter(claims: Claims | Identity) -> User | None:
     """The caller, whose database role holds from here to the end of the transaction; None for a login that is over."""
     with connection.cursor() as cursor:
         if isinstance(claims, Claims):
-            cursor.execute(_ENTER_BY_LOGIN, [claims.session, claims.user])
+            cursor.execute(_ENTER_BY_LOGIN, [*origin.get(), claims.session, claims.user])
         else:
-            cursor.execute(_ENTER_BY_IDENTITY, claims)
+            cursor.execute(_ENTER_BY_IDENTITY, [*origin.get(), *claims])
         row = cursor.fetchone()
     if row is None:
         return None

@@ -72,6 +72,7 @@ class LoginViewSet(_PublicTokenViewSet):
         if not isinstance(user, User):
             raise AuthenticationFailed(_LOGIN_FAILED, code="login_failed")
         with transaction.atomic():
+            leave(user_id=user.pk)
             update_last_login(User, user)
             pair = tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""), address=_address(request))
         return Response(pair._asdict())
@@ -175,8 +176,9 @@ class PasswordViewSet(GenericViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
-        leave()  # passwords are the login role's alone
-        user = User.objects.defer(None).get(pk=account_of(request).pk)
+        account = account_of(request)
+        leave(user_id=account.pk)  # passwords are the login role's alone
+        user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
         if not is_own_password(request._request, user, old):

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
+from access.database import leave
 from access.security_log import security_event
 from accounts import links
 from accounts.models import Mail, User, normalise_username
@@ -57,6 +58,7 @@ class ForgottenView(FormView):
             return self.form_invalid(form)
         typed = form.cleaned_data["account"]
         if not Mail.objects.waiting().filter(typed=typed).exists():
+            leave()
             Mail.objects.create(kind=Mail.Kind.PASSWORD_RESET, typed=typed)
         return super().form_valid(form)
 
@@ -76,6 +78,7 @@ class ChoosePasswordForm(SetPasswordForm):
     def save(self, commit: bool = True) -> User:
         """One column: it is all that the login role may write. A trigger ends the account's logins."""
         self.user.set_password(self.cleaned_data["new_password1"])
+        leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
         return cast(User, self.user)
 

@@ -19,6 +19,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 
+from access.database import leave
 from accounts.keys import KeyRing
 from accounts.models import TokenSession, User
 
@@ -160,7 +161,9 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
         raise InvalidToken
     if session.previous_jti == claims.jti and now - session.rotated_at < RETRY:
         return _pair(session)
-    mine.revoke()
+    with transaction.atomic():
+        leave(user_id=claims.user)
+        mine.revoke()
     return Reused(claims.user)
 
 

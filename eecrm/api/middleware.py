@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from access.database import Origin, origin
 from access.refusals import refusal_of
 from api import limits, problems
 from api.addresses import client_address, place_of
@@ -21,6 +23,7 @@ log = logging.getLogger("eecrm.request")
 _UNLIMITED = ("/health/", "/admin/", f"/{settings.STATIC_URL.lstrip('/')}")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LONGEST_REASON = 500  # characters
 
 # Pages (admin, docs) load their own files only; answers of the API load nothing.
 _PAGE_POLICY = (
@@ -28,6 +31,18 @@ _PAGE_POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _reason(request: HttpRequest) -> str:
+    """Why the caller does it, from `X-Change-Reason` in UTF-8. Raises ValidationError for what is no line of text."""
+    try:
+        text = request.headers.get("X-Change-Reason", "").encode("latin-1").decode().strip()
+    except UnicodeError:
+        text = "\x00"
+    if not text.isprintable() or len(text) > _LONGEST_REASON:
+        detail = f"A reason is a line of text in UTF-8 of at most {_LONGEST_REASON} characters."
+        raise ValidationError({"X-Change-Reason": [ErrorDetail(detail, code="invalid")]})
+    return text
 
 
 class RequestMiddleware:
@@ -39,7 +54,12 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
-        response = self.get_response(request)
+        channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
+        told = origin.set(Origin(channel, request.request_id))  # type: ignore[attr-defined]  # set above
+        try:
+            response = self.get_response(request)
+        finally:
+            origin.reset(told)
         limits.settle(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
@@ -53,11 +73,13 @@ class RequestMiddleware:
         """429 for an address that asks too much. Whose token it is, where a view wants to know, authentication finds out:
         anybody can send a token to a view that doesn't look at it."""
         asks_who = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
-        if (asks_who and "HTTP_AUTHORIZATION" in request.META) or request.path_info.startswith(_UNLIMITED):
-            return None
+        counted_later = asks_who and "HTTP_AUTHORIZATION" in request.META
         try:
-            limits.admit(request, "anonymous", place_of(request))
-        except limits.TooManyRequests as refusal:
+            if not counted_later and not request.path_info.startswith(_UNLIMITED):
+                limits.admit(request, "anonymous", place_of(request))
+            if request.path_info.startswith("/api/"):
+                origin.set(origin.get()._replace(reason=_reason(request)))
+        except (limits.TooManyRequests, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None
 

@@ -12,11 +12,12 @@ import traceback
 from datetime import timedelta
 
 from django.core.mail import get_connection
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from access.database import acting_as_login_role
 from accounts.models import Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
@@ -72,7 +73,8 @@ def _send(mail: Mail, user: User) -> None:
     except Exception as error:  # noqa: BLE001  # whatever kept it from going, the mail must not be lost
         _note_failure(mail, error)
         return
-    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="")
+    with acting_as_login_role():
+        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="")
     _tell(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
 
 
@@ -102,7 +104,8 @@ def _later(attempts: int) -> Combinable:
 
 
 def _give_up(mail: Mail, reason: str) -> None:
-    _ours(mail).update(given_up_at=Now(), error=reason)
+    with acting_as_login_role():
+        _ours(mail).update(given_up_at=Now(), error=reason)
     _tell(logging.WARNING, "mail_given_up", mail, error=reason)
 
 
@@ -113,7 +116,7 @@ def _ours(mail: Mail) -> MailQuerySet:
 
 def _find_accounts(request: Mail) -> None:
     """Replace what somebody typed by a mail to each account that goes by it: all of them, or the request stays."""
-    with transaction.atomic():
+    with acting_as_login_role():
         known = Q(username=request.typed) | Q(email__iexact=request.typed)
         # Locked, so that two workers with two requests for one account take turns and the second one sees the first's.
         accounts = User.objects.active().filter(known, identity=None).exclude(email="").order_by("pk")

@@ -6,6 +6,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from access.database import acting_as_login_role
 from accounts.models import Mail, TokenSession
 from api import limits
 
@@ -16,7 +17,8 @@ SENT_MAILS = timedelta(days=90)
 def purge() -> None:
     """Logins that ended long ago, sessions of the admin site that have expired, mails that were sent long ago."""
     long_ago = Now() - ENDED_LOGINS
-    TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
-    Session.objects.filter(expire_date__lt=Now()).delete()
-    limits.forget_emptied()
-    Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()
+    with acting_as_login_role():
+        TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
+        Session.objects.filter(expire_date__lt=Now()).delete()
+        limits.forget_emptied()
+        Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()

@@ -16,6 +16,7 @@ from conftest import World
 APPS = {
     "client": "clients.{}_client", "contract": "contracts.{}_contract", "event": "events.{}_event", "user": "accounts.{}_user",
     "cover": "accounts.{}_cover", "mail": "accounts.{}_mail", "group": "auth.{}_group", "log_entry": "admin.{}_logentry",
+    "trail": "audit.{}_entry",
 }  # fmt: skip
 VERBS = {"retrieve": "view", "create": "add", "update": "change"}
 

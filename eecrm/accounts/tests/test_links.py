@@ -241,7 +241,9 @@ def test_whatever_is_typed_is_answered_alike_and_only_noted(
     typed: str, known_in_all_ways: World, django_assert_num_queries: Any
 ) -> None:
     Visitor().get(FORGOTTEN)  # with the first one a worker takes requests of the limit, by the dozen
-    with django_assert_num_queries(6):  # a savepoint and its end, the limit, is one waiting, a row, the end of the role
+    with django_assert_num_queries(
+        7
+    ):  # a savepoint and its end, the limit, is one waiting, the origin, a row, the end of the role
         response = Visitor().post(FORGOTTEN, {"account": typed})
     assert (response.status_code, response.url, response.content) == (302, SENT, b"")
     assert response.cookies.keys() == {"csrftoken"} or not response.cookies

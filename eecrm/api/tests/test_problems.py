@@ -110,7 +110,7 @@ def failing(error: Exception) -> Any:
     """A database that fails each statement: the one part of the world that a test can't break for real in passing."""
 
     def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
-        if params == ["none", ""]:  # the test client's own statement, see conftest
+        if params and params[:2] == ["none", ""]:  # the test client's own statement, see conftest
             return execute(sql, params, *rest)
         raise error
 

@@ -1,4 +1,4 @@
-"""Imports go to the left only: access, api ← accounts ← clients ← contracts ← events ← config."""
+"""Imports go to the left only: access, api ← audit ← accounts ← clients ← contracts ← events ← config."""
 
 import ast
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ from config.environment import ROOT
 MAY_IMPORT = {
     "access": {"access"},
     "api": {"access", "api"},
-    "accounts": {"access", "api", "accounts"},
-    "clients": {"access", "api", "accounts", "clients"},
-    "contracts": {"access", "api", "accounts", "clients", "contracts"},
-    "events": {"access", "api", "accounts", "clients", "contracts", "events"},
+    "audit": {"access", "api", "audit"},
+    "accounts": {"access", "api", "audit", "accounts"},
+    "clients": {"access", "api", "audit", "accounts", "clients"},
+    "contracts": {"access", "api", "audit", "accounts", "clients", "contracts"},
+    "events": {"access", "api", "audit", "accounts", "clients", "contracts", "events"},
 }
 # The environment is read by whoever needs a value of it.
 EVERYWHERE = "config.environment"

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
-from access.database import refuse_privileged_role
+from access.database import Origin, origin, refuse_privileged_role
 from accounts.outbox.jobs import Job, declared
 
 log = logging.getLogger("eecrm.worker")
@@ -34,6 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_privileged_role()
+        origin.set(Origin("worker"))
         jobs, lease = list(declared()), timedelta(seconds=options["lease"])
         log.info("worker_started", extra={"jobs": len(jobs)})
         with stop_request() as stop:

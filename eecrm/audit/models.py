@@ -1,0 +1,45 @@
+"""The trail: what happened to each row, when, by whom, through what and why. Written by triggers, and by nothing else."""
+
+from django.db import models
+
+from access.querysets import PolicyQuerySet
+
+
+class EntryQuerySet(PolicyQuerySet["Entry"]):
+    resource = "trail"
+
+    def about(self, row: models.Model) -> "EntryQuerySet":
+        return self.filter(table_name=row._meta.db_table, row_key=str(row.pk))
+
+
+class Entry(models.Model):
+    """One write to one row. `old` and `new` hold the whole row where it was deleted or made, else what changed.
+
+    `channel` is api (any page or request but the admin site's), admin, command, worker or sql. `role` is PostgreSQL's.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    transaction_id = models.TextField()  # xid8
+    table_name = models.TextField()
+    row_key = models.TextField()
+    operation = models.TextField()  # insert, update or delete
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.TextField()
+    role = models.TextField()
+    channel = models.TextField()
+    request_id = models.TextField()
+    reason = models.TextField()
+    old = models.JSONField(null=True)
+    new = models.JSONField(null=True)
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = '"audit"."entry"'
+        ordering = ["-id"]
+        verbose_name_plural = "entries"
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.table_name} {self.row_key}"

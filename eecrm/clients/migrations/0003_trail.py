@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from audit.recording import recorded
+
+
+class Migration(migrations.Migration):
+    dependencies = [("clients", "0002_rules"), ("audit", "0001_trail")]
+
+    operations = [recorded("clients_client", no_news=("search",))]
