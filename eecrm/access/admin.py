@@ -117,6 +117,11 @@ class PolicyModelAdmin(OfferedFilters, admin.ModelAdmin):
         rows: Any = super().get_queryset(request)
         return rows.visible_to(request.user).prefetch_related(*self.prefetched)
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """A change names its columns, as the privileges do: nobody may write keys, versions and times."""
+        names = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.changed_data if name in names] if change else None)
+
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
         """The history page joins its entries with their accounts."""
         rows = log_entries(queryset) if queryset.model is LogEntry else queryset

@@ -11,10 +11,11 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Model
 
-from access import policy
+from access import policy, row_security
 from access.database import database_role
-from access.policy import COLUMNS, STATE_ACTIONS, TABLE, Scope
+from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, TABLE, Scope
 from access.querysets import resource_of
+from access.row_security import EVERY_ROW, NO_ROW, TABLES, RowPolicy, owned
 
 LOGIN_ROLE = "eecrm_app"
 
@@ -29,26 +30,30 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege; `column` is empty for the whole table. A function stands in for a table as `FUNCTION name(types)`."""
+    """One privilege; `column` is empty for the whole table. A function stands in for a table as `FUNCTION name(types)`.
+
+    `rows` is the condition in SQL that row security puts on it (`access.row_security`).
+    """
 
     role: str
     command: str
     table: str
     column: str = ""
+    rows: str = EVERY_ROW
 
     def __str__(self) -> str:
         columns = f" ({self.column})" if self.column else ""
         return f"{self.command}{columns} ON {self.table} TO {self.role}"
 
 
-def on_columns(role: str, command: str, model: type[Model], *names: str) -> set[Grant]:
+def on_columns(role: str, command: str, model: type[Model], *names: str, rows: str = EVERY_ROW) -> set[Grant]:
     table = model._meta.db_table
     columns = {field.name: str(field.column) for field in model._meta.concrete_fields}
-    return {Grant(role, command, table, columns[name]) for name in names}
+    return {Grant(role, command, table, columns[name], rows) for name in names}
 
 
-def on_tables(roles: tuple[str, ...], commands: str, *tables: str) -> set[Grant]:
-    return {Grant(role, command, table) for role in roles for command in commands.split() for table in tables}
+def on_tables(roles: tuple[str, ...], commands: str, *tables: str, rows: str = EVERY_ROW) -> set[Grant]:
+    return {Grant(role, command, table, "", rows) for role in roles for command in commands.split() for table in tables}
 
 
 def on_functions(roles: tuple[str, ...], *functions: str) -> set[Grant]:
@@ -61,19 +66,42 @@ def _resource_models() -> Iterator[tuple[str, type[Model]]]:
             yield resource, model
 
 
+def models_of(*resources: str) -> list[type[Model]]:
+    """The models of these resources, in their order."""
+    found = dict(_resource_models())
+    return [found[resource] for resource in resources]
+
+
 def _secret(model: type[Model]) -> frozenset[str]:
     """Columns that no role but the one that logs people in may read, and only *set_password* lets a role write."""
     return frozenset(getattr(model, "secret_fields", ()))
 
 
 def _columns(action: str, model: type[Model]) -> list[str]:
-    """The fields that an action reaches where it isn't the whole table's: secrets are set by an action of their own."""
-    secret = _secret(model)
+    """The fields that an action reaches: all of the table where none is named.
+
+    Secrets are set by an action of their own, and so is what takes more than *update* (`FINER_THAN_UPDATE`). Keys,
+    versions and times are nobody's to change: triggers set them.
+    """
+    secret, command = _secret(model), _COMMANDS[action]
     if action == "set_password":
         return sorted(secret)
-    if not secret or _COMMANDS[action] not in ("SELECT", "UPDATE"):
-        return []
-    return [field.name for field in model._meta.concrete_fields if field.name not in secret]
+    if command == "UPDATE":
+        changes = FINER_THAN_UPDATE.get(resource_of(model), ())
+        if reached := [change.field for change in changes if change.action == action]:
+            return reached
+        finer = {change.field for change in changes if change.to is None}
+        editable = {field.name for field in model._meta.concrete_fields if field.editable and not field.primary_key}
+        return sorted(editable - secret - finer)
+    if secret and command == "SELECT":
+        return [field.name for field in model._meta.concrete_fields if field.name not in secret]
+    return []
+
+
+def _own_rows(model: type[Model], role: str) -> str:
+    """What *own* means for this role, as in `PolicyQuerySet.owned_by`."""
+    lookup = model._default_manager.all().owners.get(role)  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
+    return owned(model, lookup) if lookup else NO_ROW
 
 
 def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
@@ -81,33 +109,41 @@ def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
         if listed != resource or action not in _COMMANDS:
             continue
         for role in COLUMNS:
-            if policy.scope_of(resource, action, role) is Scope.NONE:
+            scope = policy.scope_of(resource, action, role)
+            if scope is Scope.NONE:
                 continue
+            rows = EVERY_ROW if scope is Scope.ALL else _own_rows(model, role)
             if columns := _columns(action, model):
-                yield from on_columns(database_role(role), _COMMANDS[action], model, *columns)
+                yield from on_columns(database_role(role), _COMMANDS[action], model, *columns, rows=rows)
             else:
-                yield Grant(database_role(role), _COMMANDS[action], model._meta.db_table)
+                yield Grant(database_role(role), _COMMANDS[action], model._meta.db_table, "", rows)
 
 
-def wanted() -> set[Grant]:
-    """Every privilege that the policy table and the apps' declarations ask for."""
+def _declared() -> set[Grant]:
+    """What the policy table and the apps ask for."""
     grants = {grant for resource, model in _resource_models() for grant in _of_resource(resource, model)}
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)
         grants |= declared() if declared else set()
+    return grants
+
+
+def wanted() -> set[Grant]:
+    """Every privilege, whatever the rows."""
+    grants = {grant._replace(rows=EVERY_ROW) for grant in _declared()}
     # A grant on the table covers its columns; PostgreSQL would keep both, and a revoke would leave one behind.
     whole = {grant for grant in grants if not grant.column}
     return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
 
 
-# Tables of the trail stand under both their names, as Django writes them.
-_ACTUAL = """
-    WITH tables AS (
-        SELECT oid, relacl,
-               CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname) ELSE relname::text END AS name
-          FROM pg_class
-         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace) AND relkind IN ('r', 'p', 'v', 'S')
-    )
+def wanted_policies() -> set[RowPolicy]:
+    """The rows on which each privilege may be used, where that isn't all."""
+    on_rows = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared())
+    return row_security.wanted(one for one in on_rows if not one[2].startswith("FUNCTION "))
+
+
+_ACTUAL = f"""
+    {TABLES}
     SELECT grantee::regrole::text, privilege_type, table_name, column_name
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
@@ -153,7 +189,10 @@ def actual_function() -> str | None:
 
 
 def differences() -> list[str]:
-    """What must be run to make the catalogue say what the table says: no line means that they agree."""
+    """What must be run to make the catalogue say what the table says, `row_security.confirm` being the last step.
+
+    No line means that they agree.
+    """
     have, want = actual(), wanted()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
@@ -165,4 +204,4 @@ def differences() -> list[str]:
             f"AS $policy${policy_function()}$policy$"
         ]
     )
-    return [*function, *revokes, *grants]
+    return [*function, *revokes, *grants, *row_security.differences(wanted_policies())]

@@ -118,7 +118,7 @@ class Change(NamedTuple):
 # Refused with 403 like any action. *amend*, *reopen* and *restore* depend on the row's state and are refused with
 # 409: PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE.
 FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
-    "client": (Change("assign", "sales_contact"),),
+    "client": (Change("assign", "sales_contact"), Change("assign", "account")),
     "contract": (Change("sign", "status", "signed"),),
     "event": (Change("assign", "support_contact"),),
 }

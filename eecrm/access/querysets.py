@@ -17,6 +17,10 @@ class PolicyQuerySet(QuerySet[M]):
     # How a row leads to its contact (or linked account), by the role of that person. Other roles own nothing.
     owners: ClassVar[dict[str, str]] = {}
 
+    def owner_ids(self, user: Caller) -> tuple[int, ...]:
+        """Whose rows are the user's own: theirs, and while they cover for colleagues those colleagues' too."""
+        return (user.pk or 0, *getattr(user, "covered_ids", ()))
+
     def held_by(self, user: Caller) -> Self:
         """The rows whose contact (or linked account) is this user."""
         lookup = self.owners.get(role_of(user))
@@ -24,8 +28,8 @@ class PolicyQuerySet(QuerySet[M]):
 
     def owned_by(self, user: Caller) -> Self:
         """The user's own rows, and while they cover for colleagues also theirs."""
-        lookup, lent = self.owners.get(role_of(user)), getattr(user, "covered_ids", ())
-        return self.filter(**{f"{lookup}__in": (user.pk, *lent)}) if lookup and lent else self.held_by(user)
+        lookup, ids = self.owners.get(role_of(user)), self.owner_ids(user)
+        return self.filter(**{f"{lookup}__in": ids}) if lookup and len(ids) > 1 else self.held_by(user)
 
     def within(self, user: Caller, action: str) -> Self:
         """The rows on which the policy lets this user do this action."""
@@ -55,6 +59,13 @@ def resource_of(model: type[Model]) -> str:
 def owns(user: Caller, row: Any) -> bool:
     queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
     return queryset.owned_by(user).filter(pk=row.pk).exists()
+
+
+def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
+    """Whether a row with these values would be the user's own. What hangs on a parent is owned as its parent is."""
+    rows = model._default_manager.all()
+    lookup = rows.owners.get(role_of(user), "")  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
+    return "__" in lookup or getattr(values.get(lookup), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:

@@ -5,6 +5,7 @@ from django.apps import AppConfig
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_columns, on_functions, on_tables
 from access.policy import COLUMNS, Role
+from access.row_security import about_me
 
 if TYPE_CHECKING:
     from accounts.outbox.jobs import Job
@@ -63,14 +64,16 @@ class AccountsConfig(AppConfig):
         )
 
         grants = set[Grant]()
+        between_me_and_another = f"{about_me('colleague_id')} OR {about_me('substitute_id')}"
         for role in map(database_role, COLUMNS):
             grants |= on_columns(role, "SELECT", User, *PUBLIC_FIELDS)
-            grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", "email")
-            grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS)
-            grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at")
-            grants |= on_columns(role, "SELECT", ExternalIdentity, "user")
-            grants |= on_columns(role, "UPDATE", ExternalIdentity, "not_before")
-            grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS)
+            grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", "email", rows=about_me("id"))
+            grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS, rows=about_me("user_id"))
+            grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at", rows=about_me("user_id"))
+            grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
+            grants |= on_columns(role, "UPDATE", ExternalIdentity, "not_before", rows=about_me("user_id"))
+            grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=between_me_and_another)
+        grants |= on_functions(tuple(map(database_role, COLUMNS)), "own_ids()")
         # What the groups may: no secret, and `has_perm` asks it. Who is in them is another matter.
         everybody = (LOGIN_ROLE, *map(database_role, COLUMNS))
         tables = ("auth_group", "auth_permission", "auth_group_permissions", "django_content_type")
@@ -84,7 +87,8 @@ class AccountsConfig(AppConfig):
         memberships = "accounts_user_groups"
         grants = on_tables((LOGIN_ROLE, *visitors), "SELECT INSERT UPDATE DELETE", "django_session")
         grants |= on_tables(visitors, "SELECT", memberships, "accounts_user_user_permissions", identities)
-        grants |= on_tables(visitors, "SELECT INSERT", "django_admin_log")
+        grants |= on_tables(visitors, "SELECT", "django_admin_log")
+        grants |= on_tables(visitors, "INSERT", "django_admin_log", rows=about_me("user_id"))
         grants |= on_tables(MANAGERS, "INSERT DELETE", identities, memberships)
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 

@@ -1,5 +1,6 @@
 """For load balancers and orchestrators: is the process alive, and can it work?"""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from access.grants import differences
 from api.problems import from_exception, problem
+
+log = logging.getLogger("eecrm.health")
 
 
 def _public(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,12 +32,16 @@ def live(request: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and has every migration; else 503."""
+    """200 when the database answers, has every migration and grants what the policy table says; else 503."""
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        drift = [] if pending else differences()
     except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
         return from_exception(request, error)
     if pending:
         return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")
+    if drift:
+        log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
+        return problem(request, 503, "unavailable", f"The database differs from the policy table in {len(drift)} places.")
     return JsonResponse({"status": "ok"})

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from access.permissions import Refused
+from access.permissions import Refused, policy_action
 from access.policy import Scope
-from access.querysets import is_within, owns
+from access.querysets import is_within, owns, would_own
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
 from api.renderers import JSONText
@@ -60,6 +60,7 @@ class ResourceViewSet(GenericViewSet):
             self._refuse_foreign_parent(parent)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        self._refuse_for_others(serializer.validated_data)
         row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
         self.check_object_permissions(request, row)
         body = self._representation(super().get_queryset().filter(pk=row.pk))
@@ -78,7 +79,10 @@ class ResourceViewSet(GenericViewSet):
         return self.update(request, partial=True, **kwargs)
 
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        self._locked().delete()
+        row = self._locked()
+        deleted, _ = row.delete()
+        if not deleted:
+            raise Refused(policy.rule(request.user, self.resource, "delete"))  # row security saw no row of the caller's
         return Response(status=204)
 
     def require_visible(self) -> None:
@@ -110,7 +114,9 @@ class ResourceViewSet(GenericViewSet):
         row = self.get_object()
         locked = super().get_queryset().select_related(None).select_for_update().filter(pk=row.pk).first()
         if locked is None:
-            raise Http404
+            # Deleted meanwhile, or given away: PostgreSQL locks for nobody what they may not change.
+            self.get_object()
+            raise Refused(policy.rule(self.request.user, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # it may have been given away while this request waited
         return locked
 
@@ -118,6 +124,12 @@ class ResourceViewSet(GenericViewSet):
         """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""
         rule = policy.rule(self.request.user, self.resource, "create")
         if rule.scope is Scope.OWN and not owns(self.request.user, parent):
+            raise Refused(rule)
+
+    def _refuse_for_others(self, values: dict[str, Any]) -> None:
+        """Asked before the row is saved, where a rule of state or PostgreSQL itself would speak first."""
+        rule = policy.rule(self.request.user, self.resource, "create")
+        if rule.scope is Scope.OWN and not would_own(self.request.user, super().get_queryset().model, values):
             raise Refused(rule)
 
     def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:

@@ -196,7 +196,7 @@ def test_migrate_works_under_the_migrators_settings(db: None) -> None:
         ("management", "UPDATE contracts_contract SET amount = 'NaN' WHERE id = {draft}", "contract_amount_positive"),
         ("management", "UPDATE contracts_contract SET payment_due = 'infinity' WHERE id = {draft}", "contract_payment_due_bounded"),
         ("management", "UPDATE contracts_contract SET payment_due = '9999-12-31' WHERE id = {draft}", "contract_payment_due_bounded"),
-        ("management", "UPDATE contracts_contract SET signed_at = now() WHERE id = {draft}", "contract_signed_at_when_signed"),
+        ("management", "UPDATE contracts_contract SET signed_at = now() WHERE id = {draft}", REFUSED),
         ("management", "UPDATE contracts_contract SET client_id = {other_client} WHERE id = {draft}", "contract_stays_with_client"),
         ("management", "INSERT INTO contracts_contract (client_id, name, amount, payment_due) VALUES ({prospect}, 'X', 1, '2027-01-01')", "contract_needs_client"),
         ("sales", "INSERT INTO contracts_contract (client_id, name, status, amount, payment_due, signed_at) VALUES ({client}, 'X', 'signed', 1, '2027-01-01', now())",
@@ -232,7 +232,7 @@ def test_raw_sql_breaks_no_business_rule(role: str, statement: str, rule: str, w
         "client": world.own_client.pk, "other_client": world.other_client.pk, "draft": world.own_draft.pk, "signed": world.own_signed.pk,
         "other_signed": world.other_signed.pk, "event": world.own_event.pk,
     }  # fmt: skip
-    assert run(statement.format(**keys), role, user_id=keys["management"]) == rule
+    assert run(statement.format(**keys), role, user_id=keys[role]) == rule
 
 
 @pytest.mark.parametrize(

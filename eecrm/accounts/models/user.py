@@ -153,6 +153,13 @@ class User(Rights):
         """The authenticator app (django_otp's TOTPDevice), or None. Only the login role reads it: ask before a role is entered."""
         return self.totpdevice_set.filter(confirmed=True).first()  # type: ignore[attr-defined]  # django_otp is untyped
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Of an account that exists, all but what nobody may write: the day on which it was made (`access.grants`)."""
+        if not self._state.adding and not args and kwargs.get("update_fields") is None:
+            loaded = {field.name for field in self._meta.concrete_fields if field.editable and not field.primary_key}
+            kwargs["update_fields"] = loaded - self.get_deferred_fields()
+        super().save(*args, **kwargs)
+
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
         return type(self).objects.filter(pk=self.pk).delete()

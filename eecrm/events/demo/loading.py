@@ -13,7 +13,7 @@ from clients.models import Client
 from contracts.models import Contract
 from events.demo.accounts import find_contacts, make_missing_accounts
 from events.demo.companies import BY_HAND, company
-from events.demo.copying import copy_rows, reserve_ids
+from events.demo.inserting import insert_rows, reserve_ids
 from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, Plan, Story
 from events.models import Event
@@ -64,9 +64,9 @@ def fill(count: int) -> Iterator[Loaded]:
     for start in range(0, count, CLIENTS_PER_TRANSACTION):
         with acting_as(Role.SUPERUSER):
             story = _tell(min(CLIENTS_PER_TRANSACTION, count - start), start=start, total=count)
-            copy_rows(Client, story.clients, ClientRow._fields)
-            copy_rows(Contract, story.contracts, ContractRow._fields)
-            copy_rows(Event, story.events, EventRow._fields)
+            insert_rows(Client, story.clients, ClientRow._fields)
+            insert_rows(Contract, story.contracts, ContractRow._fields)
+            insert_rows(Event, story.events, EventRow._fields)
         yield _counted(story)
 
 

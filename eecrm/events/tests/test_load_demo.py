@@ -18,7 +18,7 @@ from conftest import API, Caller
 from contracts.models import Contract
 from events.demo import loading
 from events.demo.accounts import PASSWORD
-from events.demo.copying import copy_rows
+from events.demo.inserting import insert_rows
 from events.demo.rows import ClientRow
 from events.models import Event
 
@@ -189,24 +189,24 @@ def test_a_number_of_clients_is_positive(db, number):
         load(f"--clients={number}")
 
 
-def test_any_text_goes_through_copy_unchanged(as_superuser):
+def test_any_text_goes_in_unchanged(as_superuser):
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
     name = "Tab\there, back\\slash, \\N, line\nand\rreturn, Łódź"
     contact = User.objects.sales_contacts().first().pk
     row = ClientRow(1_000_000, "client", name, "Ann", "Doe", "ann@tab.example", "", "", contact, None, moment, moment)
-    copy_rows(Client, [row], ClientRow._fields)
+    insert_rows(Client, [row], ClientRow._fields)
     client = Client.objects.get(pk=1_000_000)
     assert (client.company_name, client.phone, client.account_id, client.created_at) == (name, "", None, moment)
 
 
-def test_a_refusal_in_the_middle_of_a_copy_has_its_sentence(as_superuser):
+def test_a_refusal_in_the_middle_of_many_rows_has_its_sentence(as_superuser):
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
     contact = User.objects.support_contacts().first().pk
     row = ClientRow(
         1_000_000, "client", "Nordlys", "Ann", "Doe", "ann@x.example", "", "", contact, None, moment, moment
     )
     with pytest.raises(IntegrityError) as refusal, transaction.atomic():
-        copy_rows(Client, [row], ClientRow._fields)
+        insert_rows(Client, [row], ClientRow._fields)
     assert refusal_of(refusal.value).sentence == "A sales contact is an active sales user."
 
 

@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import group_sync
-from access.grants import differences
+from access import group_sync, row_security
+from access.grants import differences, wanted_policies
 
 
 class Command(BaseCommand):
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+        row_security.confirm(wanted_policies())
         for change in changes:
             change.make()
         if options["verbosity"]:

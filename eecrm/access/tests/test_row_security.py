@@ -1,0 +1,198 @@
+"""What PostgreSQL lets each role do with each row, and that nobody can switch it off unnoticed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from access.database import acting_as
+from access.grants import differences, wanted_policies
+from access.policy import COLUMNS, Role
+from access.row_security import READER
+from access.tests.test_database_roles import REFUSED, manage, run
+from accounts import tokens
+from accounts.models import Cover
+from audit.models import Entry
+from conftest import Caller, World
+
+NARROWED = ("clients_client", "contracts_contract", "events_event", '"audit"."entry"')
+
+
+@pytest.mark.parametrize("table", NARROWED)
+def test_a_role_without_a_person_owns_nothing(table: str, world: World) -> None:
+    assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL) == [(0,)]
+    assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL, world.users["unlinked"].pk) == [(0,)]
+    assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL, world.users["partner"].pk) != [(0,)]
+
+
+def test_a_partner_sees_one_client_with_all_that_follows(world: World) -> None:
+    partner = world.users["partner"].pk
+    assert run("SELECT id FROM clients_client", Role.EXTERNAL, partner) == [(world.own_client.pk,)]
+    contracts = run("SELECT id FROM contracts_contract ORDER BY id", Role.EXTERNAL, partner)
+    assert contracts == [(world.own_signed.pk,), (world.own_draft.pk,)]
+    assert run("SELECT id FROM events_event", Role.EXTERNAL, partner) == [(world.own_event.pk,)]
+
+
+def test_what_is_not_ones_own_is_neither_changed_nor_deleted_nor_given_away(world: World) -> None:
+    sales, support = world.users["sales"].pk, world.users["support"].pk
+    other_support = world.users["other_support"].pk
+    for statement, role, person, outcome in (
+        ("UPDATE contracts_contract SET name = 'x'", Role.SALES, sales, 2),
+        (f"UPDATE contracts_contract SET name = 'x' WHERE id = {world.other_draft.pk}", Role.SALES, sales, 0),
+        (f"DELETE FROM contracts_contract WHERE id = {world.other_draft.pk}", Role.SALES, sales, 0),
+        ("UPDATE events_event SET notes = 'x'", Role.SUPPORT, support, 1),
+        (f"DELETE FROM events_event WHERE id = {world.other_event.pk}", Role.SUPPORT, support, 0),
+        (f"UPDATE events_event SET support_contact_id = {other_support}", Role.SUPPORT, support, REFUSED),
+        (f"UPDATE clients_client SET sales_contact_id = {sales}", Role.SALES, sales, REFUSED),
+        ("UPDATE clients_client SET account_id = NULL", Role.SALES, sales, REFUSED),
+        ("UPDATE clients_client SET id = id + 1000000", Role.MANAGEMENT, None, REFUSED),
+        ("UPDATE contracts_contract SET created_at = now()", Role.MANAGEMENT, None, REFUSED),
+    ):
+        assert run(statement, role, person) == outcome, statement
+
+
+@pytest.mark.parametrize(
+    ("statement", "own", "other"),
+    [
+        ("INSERT INTO clients_client (company_name, first_name, last_name, email, phone, mobile, sales_contact_id) "
+         "VALUES ('X', 'X', 'X', 'x@x.example', '', '', {contact})", 1, REFUSED),
+        ("INSERT INTO contracts_contract (client_id, name, amount, payment_due) VALUES ({client}, 'X', 1, '2027-01-01')", 1, REFUSED),
+        ("INSERT INTO events_event (contract_id, name, attendees, starts_at, location, notes) "
+         "VALUES ({signed}, 'X', 1, '2027-01-01', '', '')", 1, REFUSED),
+    ],
+)  # fmt: skip
+def test_a_new_row_is_ones_own(statement: str, own: int, other: str, world: World) -> None:
+    mine = {"contact": world.users["sales"].pk, "client": world.own_client.pk, "signed": world.own_signed.pk}
+    theirs = {"contact": world.users["other_sales"].pk, "client": world.other_client.pk, "signed": world.other_signed.pk}
+    assert run(statement.format(**mine), Role.SALES, world.users["sales"].pk) == own
+    assert run(statement.format(**theirs), Role.SALES, world.users["sales"].pk) == other
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_everybody_changes_their_own_profile_and_logins_and_no_others(role: str, world: World) -> None:
+    name = {"external": "partner"}.get(role, role)
+    person, other = world.users[name], world.users["unlinked"]
+    for user in (person, other):
+        tokens.log_in(user)
+    may_change_all = role in (Role.MANAGEMENT, Role.SUPERUSER)
+    changed = run(f"UPDATE accounts_user SET last_name = 'X' WHERE id IN ({person.pk}, {other.pk})", role, person.pk)
+    assert changed == (2 if may_change_all else 1)
+    assert run("UPDATE accounts_tokensession SET revoked_at = now()", role, person.pk) == 1
+    assert run("SELECT user_id FROM accounts_tokensession", role, person.pk) == [(person.pk,)]
+
+
+def test_nobody_writes_a_log_entry_in_anothers_name(world: World) -> None:
+    manager, auditor = world.users["management"].pk, world.users["auditor"].pk
+    statement = (
+        "INSERT INTO django_admin_log (action_time, user_id, object_repr, action_flag, change_message) "
+        f"VALUES (now(), {manager}, 'x', 1, '')"
+    )
+    assert run(statement, Role.MANAGEMENT, manager) == 1
+    assert run(statement, Role.AUDITOR, auditor) == REFUSED
+
+
+def test_history_is_read_of_what_one_sees_and_the_trail_by_whom_the_policy_lets(world: World) -> None:
+    def tables(name: str) -> set[str]:
+        person = world.users[name]
+        with acting_as(person.effective_role, user_id=person.pk):
+            return set(Entry.objects.values_list("table_name", flat=True))
+
+    nouns = {"clients_client", "contracts_contract", "events_event"}
+    assert tables("sales") == tables("support") == tables("partner") == nouns
+    assert tables("unlinked") == set()
+    assert tables("auditor") > nouns
+    partner = world.users["partner"]
+    with acting_as(Role.EXTERNAL, user_id=partner.pk):
+        assert set(Entry.objects.filter(table_name="clients_client").values_list("row_key", flat=True)) == {
+            str(world.own_client.pk)
+        }
+
+
+def test_a_report_reads_every_row(world: World) -> None:
+    narrowed = {policy.table for policy in wanted_policies()}
+    assert {*NARROWED, "accounts_user", "accounts_tokensession", "accounts_cover"} <= narrowed
+    readers = {(policy.table, policy.rows) for policy in wanted_policies() if policy.role == READER}
+    assert readers == {(table, "true") for table in narrowed}
+
+
+def _trigger_off(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE clients_client DISABLE TRIGGER trail")
+
+
+def _security_off(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE contracts_contract DISABLE ROW LEVEL SECURITY")
+
+
+def _policy_gone(cursor: Any) -> None:
+    cursor.execute("DROP POLICY eecrm_sales_delete ON contracts_contract")
+
+
+def _policy_wider(cursor: Any) -> None:
+    cursor.execute("ALTER POLICY eecrm_sales_delete ON contracts_contract USING (true)")
+
+
+def _policy_of_a_stranger(cursor: Any) -> None:
+    cursor.execute("CREATE POLICY open_door ON contracts_contract FOR SELECT TO eecrm_external USING (true)")
+
+
+def _security_of_a_stranger(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE api_limit ENABLE ROW LEVEL SECURITY")
+
+
+@pytest.mark.parametrize(
+    ("meddle", "cures"),
+    [
+        (_trigger_off, ["ALTER TABLE clients_client ENABLE TRIGGER trail"]),
+        (_security_off, ["ALTER TABLE contracts_contract ENABLE ROW LEVEL SECURITY"]),
+        (_policy_gone, ["CREATE POLICY eecrm_sales_delete ON contracts_contract"]),
+        (_policy_wider, ["DROP POLICY eecrm_sales_delete ON contracts_contract", "CREATE POLICY eecrm_sales_delete ON contracts_contract"]),
+        (_policy_of_a_stranger, ["DROP POLICY open_door ON contracts_contract"]),
+        (_security_of_a_stranger, ["ALTER TABLE api_limit DISABLE ROW LEVEL SECURITY"]),
+    ],
+)  # fmt: skip
+def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
+    meddle: Callable[[Any], None], cures: list[str], in_the_open: None, migrator: Any
+) -> None:
+    anonymous = Caller()
+    assert differences() == []
+    with migrator.cursor() as cursor:
+        meddle(cursor)
+    try:
+        told = differences()
+        assert [line.startswith(cure) for line, cure in zip(told, cures, strict=True)] == [True] * len(cures)
+        with pytest.raises(CommandError, match=f"differs from the policy table in {len(cures)} statements"):
+            call_command("sync_access", "--check", verbosity=0)
+        answer = anonymous.get("/health/ready/")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        assert answer.json()["detail"] == f"The database differs from the policy table in {len(cures)} places."
+    finally:
+        mended = manage("sync_access", "--settings=config.migrator_settings")
+    assert mended.returncode == 0, mended.stderr
+    assert differences() == []
+    assert anonymous.get("/health/ready/").status_code == 200
+
+
+@pytest.fixture
+def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Outside of a transaction, which would hold locks on the tables whose policies it has looked at."""
+    with django_db_blocker.unblock():
+        yield
+        connection.close()
+
+
+def test_cover_lends_in_the_database_too(world: World) -> None:
+    sales, colleague = world.users["sales"].pk, world.users["other_sales"].pk
+    change = f"UPDATE contracts_contract SET name = 'x' WHERE id = {world.other_draft.pk}"
+    assert run(change, Role.SALES, sales) == 0
+    with acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_cover (colleague_id, substitute_id, ends_at, reason) "
+            "VALUES (%s, %s, now() + interval '1 day', 'Leave')",
+            [colleague, sales],
+        )
+    assert run(change, Role.SALES, sales) == 1
+    with acting_as(Role.SUPERUSER):
+        Cover.objects.end()
+    assert run(change, Role.SALES, sales) == 0
