@@ -14,6 +14,7 @@ from access.codenames import ROLE_GROUPS, permission_cells
 from access.group_sync import django_permissions
 from access.groups import NO_MODEL, declared_groups
 from access.permissions import PolicyPermission, Public, policy_action
+from access.policy import Scope
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -58,6 +59,24 @@ def every_view_is_known_to_the_policy(app_configs: Sequence[AppConfig] | None, *
         )
         for path, pattern in routes()
         if (fault := _fault(pattern.callback))
+    ]
+
+
+_WIDTH = {scope: width for width, scope in enumerate(Scope)}
+
+
+def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """PostgreSQL knows one UPDATE: who may sign or assign rows that they may not update could write all of their columns."""
+    return [
+        Error(
+            f"{role} may {change.action} more {resource} rows than update.",
+            id="access.E003",
+            hint="Widen update, or narrow the finer action, in access/policy.py.",
+        )
+        for resource, changes in policy.FINER_THAN_UPDATE.items()
+        for change in changes
+        for role in policy.COLUMNS
+        if _WIDTH[policy.scope_of(resource, change.action, role)] > _WIDTH[policy.scope_of(resource, "update", role)]
     ]
 
 

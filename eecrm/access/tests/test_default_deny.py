@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from access import policy
-from access.checks import every_view_is_known_to_the_policy
+from access.checks import every_view_is_known_to_the_policy, nothing_finer_is_wider_than_update
 from access.permissions import Public
 from access.policy import Role, Scope
 from access.querysets import PolicyQuerySet
@@ -53,6 +53,13 @@ def test_an_unknown_role_owns_nothing(model: Any, world: World) -> None:
 
 def test_a_queryset_without_a_notion_of_own_owns_nothing(world: World) -> None:
     assert not PolicyQuerySet(User).owned_by(world.users["sales"]).exists()
+
+
+def test_a_finer_action_on_more_rows_than_update_stops_the_start(monkeypatch: Any) -> None:
+    assert nothing_finer_is_wider_than_update(None) == []
+    monkeypatch.setitem(policy._scopes, ("contract", "sign", Role.SUPPORT), Scope.OWN)
+    (error,) = nothing_finer_is_wider_than_update(None)
+    assert (error.id, error.msg) == ("access.E003", "support may sign more contract rows than update.")
 
 
 class Forgotten(GenericViewSet):
