@@ -107,7 +107,9 @@ def main() -> int:
     readers = [start(worker, share) for worker, share in zip(WORKERS, shares, strict=True)]
     with tqdm(total=len(every), unit="flip", mininterval=10) as bar, ThreadPoolExecutor() as pool:
         found = pool.map(lambda reader, share: verdicts_of(reader, len(share), bar), readers, shares)
-        seen = {flip: verdict for share, verdicts in zip(shares, found, strict=True) for flip, verdict in zip(share, verdicts, strict=True)}  # fmt: skip
+        seen = dict(
+            pair for share, verdicts in zip(shares, found, strict=True) for pair in zip(share, verdicts, strict=True)
+        )
     survivors = [flip for flip, verdict in seen.items() if verdict == SURVIVED]
     for cell, other in survivors:
         print(f"not noticed: {'.'.join(cell)} flipped to {other}")

@@ -64,6 +64,9 @@ def refusal_of(error: BaseException) -> Refusal | None:
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     cause = error.__cause__
+    if cause is None and "did not affect any rows" in str(error):
+        # Django's own, when a row isn't there (any more) for the role that saves it.
+        return Refusal(409, "conflict", "row_gone", "This was deleted, or given to somebody else, a moment ago.")
     constraint = _declared().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
     match cause:
         case errors.UniqueViolation():

@@ -43,5 +43,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")
     if drift:
         log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
-        return problem(request, 503, "unavailable", f"The database differs from the policy table in {len(drift)} places.")
+        return problem(
+            request, 503, "unavailable", f"The database differs from the policy table in {len(drift)} places."
+        )
     return JsonResponse({"status": "ok"})

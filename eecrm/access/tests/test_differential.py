@@ -272,6 +272,17 @@ def test_without_python_postgresql_refuses_the_same(
     assert (refused > 0) == (user.effective_role not in (Role.MANAGEMENT, Role.SUPERUSER))
 
 
+def test_a_row_that_is_out_of_reach_is_told_also_where_nobody_looked_for_it(
+    world: World, other_sales: Caller, knocked_out: None, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(ResourceViewSet, "_locked", ResourceViewSet.get_object)
+    draft = address(world.own_draft)
+    change, removal = other_sales.patch(draft, {"name": "Mine now"}), other_sales.delete(draft)
+    assert (change.status_code, change.json()["rule"]) == (409, "row_gone")
+    assert (removal.status_code, removal.json()["rule"]) == (403, "contract.delete.sales.own")
+    assert other_sales.get(draft).json()["name"] == "Own draft"
+
+
 def test_what_postgresql_refuses_is_a_problem_document_that_tells_the_rule(
     world: World, other_sales: Caller, partner: Caller, knocked_out: None
 ) -> None:

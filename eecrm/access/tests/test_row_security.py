@@ -7,10 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from access import policy
 from access.database import acting_as
 from access.grants import differences, wanted_policies
-from access.policy import COLUMNS, Role
-from access.row_security import READER
+from access.policy import COLUMNS, Role, Scope
+from access.row_security import READER, RowPolicy
 from access.tests.test_database_roles import REFUSED, manage, run
 from accounts import tokens
 from accounts.models import Cover
@@ -65,7 +66,11 @@ def test_what_is_not_ones_own_is_neither_changed_nor_deleted_nor_given_away(worl
 )  # fmt: skip
 def test_a_new_row_is_ones_own(statement: str, own: int, other: str, world: World) -> None:
     mine = {"contact": world.users["sales"].pk, "client": world.own_client.pk, "signed": world.own_signed.pk}
-    theirs = {"contact": world.users["other_sales"].pk, "client": world.other_client.pk, "signed": world.other_signed.pk}
+    theirs = {
+        "contact": world.users["other_sales"].pk,
+        "client": world.other_client.pk,
+        "signed": world.other_signed.pk,
+    }
     assert run(statement.format(**mine), Role.SALES, world.users["sales"].pk) == own
     assert run(statement.format(**theirs), Role.SALES, world.users["sales"].pk) == other
 
@@ -111,10 +116,25 @@ def test_history_is_read_of_what_one_sees_and_the_trail_by_whom_the_policy_lets(
 
 
 def test_a_report_reads_every_row(world: World) -> None:
-    narrowed = {policy.table for policy in wanted_policies()}
+    narrowed = {one.table for one in wanted_policies()}
     assert {*NARROWED, "accounts_user", "accounts_tokensession", "accounts_cover"} <= narrowed
-    readers = {(policy.table, policy.rows) for policy in wanted_policies() if policy.role == READER}
+    readers = {(one.table, one.rows) for one in wanted_policies() if one.role == READER}
     assert readers == {(table, "true") for table in narrowed}
+
+
+def test_what_a_row_becomes_is_asked_like_what_it_was(migrator: Any) -> None:
+    with migrator.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid)) "
+            "FROM pg_policy WHERE polcmd = 'w'"
+        )
+        updates, with_both = cursor.fetchone()
+    assert updates == with_both > 10
+
+
+def test_a_role_that_owns_nothing_of_a_kind_gets_no_row_of_it(monkeypatch: Any) -> None:
+    monkeypatch.setitem(policy._scopes, ("contract", "delete", Role.SUPPORT), Scope.OWN)
+    assert RowPolicy("contracts_contract", "eecrm_support", "DELETE", "false") in wanted_policies()
 
 
 def _trigger_off(cursor: Any) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from access.database import acting_as
 from access.policy import Role
 from accounts.gate.sessions import SEEN, STARTED
+from accounts.gate.store import digest
 from accounts.models import User
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from conftest import Visitor, World
@@ -25,6 +26,19 @@ def as_if(browser: Visitor, **ago: float) -> None:
     session.save()
 
 
+def test_who_reads_the_stored_key_of_a_session_is_nobody_with_it(world: World, visit: Any) -> None:
+    browser = visit("management")
+    assert browser.get(ADMIN).status_code == 200
+    cookie, stored = browser.cookies[settings.SESSION_COOKIE_NAME], Session.objects.values_list("pk", flat=True).get()
+    assert cookie.value != stored == digest(cookie.value)
+    thief = Visitor()
+    thief.cookies[settings.SESSION_COOKIE_NAME] = stored
+    assert thief.get(ADMIN).status_code == 302
+    assert browser.get(ADMIN).status_code == 200
+    browser.post(f"{ADMIN}logout/")
+    assert not Session.objects.exists()
+
+
 def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, events: Any) -> None:
     browser = visit("management")
     as_if(browser, **{SEEN: 29 * MINUTE, STARTED: HOUR})
@@ -37,7 +51,7 @@ def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, 
     assert b"You were logged out after 30 minutes without a request, or 8 hours after your login." in page.content
     assert b"You are authenticated as" not in page.content
     assert events("reason", "account") == [f"session_expired reason=timeout account={world.users['management'].pk}"]
-    assert not Session.objects.filter(session_key=key).exists()
+    assert not Session.objects.filter(session_key=digest(key)).exists()
 
 
 def test_a_request_within_time_renews_the_thirty_minutes(world: World, visit: Any) -> None:

@@ -64,9 +64,7 @@ def test_of_many_clients_with_one_email_one_is_made(committed_world: World, at_o
 
 
 @pytest.mark.parametrize(("noun", "status"), [("contract", "signed"), ("event", "closed")])
-def test_of_many_who_sign_or_close_one_does_it(
-    noun: str, status: str, committed_world: World, at_once: Crowd
-) -> None:
+def test_of_many_who_sign_or_close_one_does_it(noun: str, status: str, committed_world: World, at_once: Crowd) -> None:
     person = committed_world.users["sales" if noun == "contract" else "support"]
     people = [person, committed_world.users["management"]] * (SIZE // 2)
     callers = [Caller.as_user(one) for one in people]
