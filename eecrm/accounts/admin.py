@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -25,6 +24,7 @@ from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import Mail, User
 from accounts.outbox.admin import SendsLinks
+from audit.reason_admin import ReasonAdmin, ReasonForm
 
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
@@ -33,7 +33,7 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 _RIGHTS = frozenset({"role", "is_active", "is_superuser"})
 
 
-class NewAccountForm(forms.ModelForm):
+class NewAccountForm(ReasonForm):
     """Without a password: a mail invites the new person to choose one."""
 
     class Meta:
@@ -48,7 +48,7 @@ class NewAccountForm(forms.ModelForm):
         )
 
 
-class AccountForm(forms.ModelForm):
+class AccountForm(ReasonForm):
     groups = MembershipField()
 
     class Meta:
@@ -59,7 +59,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
+class AccountAdmin(CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
     resource = "user"
     personal = ("email", "mobile")
     form = AccountForm
