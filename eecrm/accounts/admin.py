@@ -128,6 +128,12 @@ class AccountAdmin(CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
             fields += ["role", "is_active", "is_superuser", "groups"]
         return fields
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Who is somebody's contact has something to hand over."""
+        account = context["original"]
+        is_contact = account is not None and (account.clients.exists() or account.events.exists())
+        return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         """An identity is bound to an account that is there, and only where there is a provider."""
         return [IdentityInline] if obj is not None and settings.OIDC_ISSUER else []

@@ -33,6 +33,14 @@ class Step(NamedTuple):
     now: Any
     then: Any
 
+    @property
+    def now_in_words(self) -> str:
+        return _in_words(self.field, self.now)
+
+    @property
+    def then_in_words(self) -> str:
+        return _in_words(self.field, self.then)
+
 
 def model_of(noun: str) -> type[Model]:
     """The client's, contract's or event's model. Raises CannotRestore for any other noun."""
@@ -129,6 +137,15 @@ def undo(entry: Entry) -> Model:
         [entry.pk, entry.row_key],
     )
     return model._default_manager.get(pk=entry.row_key)
+
+
+def _in_words(field: Any, value: Any) -> str:
+    """A stored value as people know it: a related row by its name, a choice by its label."""
+    if value is None or value == "":
+        return "–"
+    if field.related_model:
+        return str(field.related_model._default_manager.filter(pk=value).first() or f"number {value}, which is gone")
+    return str(dict(field.flatchoices).get(value, value))
 
 
 def _stored(model: type[Model]) -> list[Any]:

@@ -4,11 +4,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit.reason_admin import ReasonAdmin
+from events.hand_over_admin import HandOverPage
 from events.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(ReasonAdmin):
+class EventAdmin(HandOverPage, ReasonAdmin):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]

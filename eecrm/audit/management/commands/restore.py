@@ -2,7 +2,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.db.models import Model
 
 from access.policy import CONTACT_RESOURCES
@@ -21,18 +20,20 @@ class Command(BaseCommand):
         parser.add_argument("--undo", default="", metavar="ENTRY", help="undo the change that this entry is about")
         parser.add_argument("--reason", required=True, help="why: the trail keeps it")
         parser.add_argument("--as", default="", metavar="USERNAME", help="the manager whose name stands in the trail")
-        parser.add_argument("--dry-run", action="store_true", help="only tell whether it would go, and what it would do")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only tell whether it would go, and what it would do"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         noun, key, undone = options["noun"], options["key"], options["undo"]
         if bool(noun and key) == bool(undone) or bool(noun) != bool(key):
-            raise CommandError("Name what was deleted (restore client 7), or the entry of a change (restore --undo 812).")
+            raise CommandError(
+                "Name what was deleted (restore client 7), or the entry of a change (restore --undo 812)."
+            )
         try:
             cells = [(one, "restore") for one in CONTACT_RESOURCES]
-            with on_behalf_of(options["as"], options["reason"], *cells):
+            with on_behalf_of(options["as"], options["reason"], *cells, is_dry_run=options["dry_run"]):
                 line = self._undone(undone) if undone else self._restored(noun, key)
-                if options["dry_run"]:
-                    transaction.set_rollback(True)
         except CannotRestore as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             raise CannotRestore(f"The trail has no entry {key}.")
         steps = restoring.reversal(entry)
         row: Model = restoring.undo(entry)
-        put_back = ", ".join(f"{step.field.verbose_name}: {step.now} → {step.then}" for step in steps)
+        put_back = ", ".join(f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps)
         return f"Undone: {restoring.noun_of(entry)} {row.pk}, {row}. {put_back}."
 
 
