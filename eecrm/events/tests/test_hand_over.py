@@ -20,6 +20,8 @@ from events.models import Event
 from events.tests.trail import last, stored
 
 WHY = "Leaves on Friday"
+# What tests in the open commit stays on the trail.
+IN_THE_OPEN = "At the same moment"
 ACCOUNT = "/hidden-admin/accounts/user/{}/change/"
 
 
@@ -229,7 +231,7 @@ def test_who_may_not_assign_finds_no_page(office: World, visit: Any) -> None:
 
 def moves(world: World, leaver: str, successor: str, *, deactivates: bool) -> Any:
     def move() -> Any:
-        with because(WHY), acting_as(Role.MANAGEMENT):
+        with because(IN_THE_OPEN), acting_as(Role.MANAGEMENT):
             return hand_over(
                 User.objects.get(username=leaver), User.objects.get(username=successor), deactivates=deactivates
             )
@@ -258,7 +260,7 @@ def test_a_client_that_is_made_a_moment_later_waits(
     body = {"company_name": "Late", "first_name": "A", "last_name": "B", "email": "late@late.example",
             "sales_contact_id": committed_world.users["sales"].pk}  # fmt: skip
     with ThreadPoolExecutor() as pool, migrator.cursor() as cursor:
-        with because(WHY), acting_as(Role.MANAGEMENT):
+        with because(IN_THE_OPEN), acting_as(Role.MANAGEMENT):
             leaver, successor = (User.objects.get(username=name) for name in ("sales", "other_sales"))
             assert hand_over(leaver, successor, deactivates=deactivates).clients == 1
             answer = pool.submit(alone(partial(caller.post, API + "clients/", body)))
