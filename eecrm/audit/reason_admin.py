@@ -51,10 +51,11 @@ class ReasonAdmin(PolicyModelAdmin):
     delete_confirmation_template = "admin/audit/delete_for_a_reason.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Whoever only reads isn't asked why."""
+        """Whoever only reads isn't asked why. Before the record, which is long and nobody writes."""
         is_asked = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         shown = super().get_fieldsets(request, obj)
-        return [*shown, ("Why", {"fields": ["change_reason"]})] if is_asked else shown
+        place = next((place for place, (title, _) in enumerate(shown) if title == "Record"), len(shown))
+        return [*shown[:place], ("Why", {"fields": ["change_reason"]}), *shown[place:]] if is_asked else shown
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

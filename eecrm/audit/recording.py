@@ -19,33 +19,34 @@ def recorded(table: str, *, no_news: tuple[str, ...] = (), secrets: tuple[str, .
 
 
 # Looking at the trail takes 7 µs, comparing two numbers half of one: so a plain new row is told by its key, which the
-# sequence gave just now. Therefore the key of a deleted row must never be the newest.
-_RESTORED = """
+# sequence gave just now. Therefore the key of a deleted row must never be the newest (`retired_keys`).
+_RETURNING = """IF NEW.id IS DISTINCT FROM pg_sequence_last_value('{table}_id_seq'::regclass) THEN
+            IF EXISTS (SELECT FROM audit.entry
+                        WHERE table_name = '{table}' AND row_key = NEW.id::text AND operation = 'delete') THEN
+                IF NOT policy_allows('{noun}.restore') THEN
+                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this {noun}.';
+                END IF;
+                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+                    PERFORM refuse('{noun}_restore_needs_reason', 'Say why you restore it.');
+                END IF;
+            END IF;
+        END IF;"""
+
+_RETIRED = """
 BEGIN
-    IF TG_OP = 'DELETE' THEN
-        IF OLD.id = pg_sequence_last_value('{table}_id_seq'::regclass) THEN
-            PERFORM nextval('{table}_id_seq'::regclass);
-        END IF;
-        RETURN OLD;
+    IF OLD.id = pg_sequence_last_value('{table}_id_seq'::regclass) THEN
+        PERFORM nextval('{table}_id_seq'::regclass);
     END IF;
-    IF NEW.id = pg_sequence_last_value('{table}_id_seq'::regclass) THEN
-        RETURN NEW;
-    END IF;
-    IF EXISTS (SELECT FROM audit.entry
-                WHERE table_name = '{table}' AND row_key = NEW.id::text AND operation = 'delete') THEN
-        IF NOT policy_allows('{noun}.restore') THEN
-            RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this {noun}.';
-        END IF;
-        IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-            PERFORM refuse('{noun}_restore_needs_reason', 'Say why you restore it.');
-        END IF;
-    END IF;
-    RETURN NEW;
+    RETURN OLD;
 END
 """
 
 
-def restored_for_a_reason(table: str, *, noun: str) -> Operation:
-    """A key that was deleted comes back for whoever may restore, and with a reason only."""
-    body = _RESTORED.format(table=table, noun=noun)
-    return rules(f"{noun}_restored", table=table, when="BEFORE INSERT OR DELETE", body=body)
+def returning_key(table: str, *, noun: str) -> str:
+    """What a trigger asks before an INSERT: a key that was deleted comes back for whoever may restore, and with a reason only."""
+    return _RETURNING.format(table=table, noun=noun)
+
+
+def retired_keys(table: str, *, noun: str) -> Operation:
+    """The sequence goes past the key of a row that is deleted."""
+    return rules(f"{noun}_key_retired", table=table, when="BEFORE DELETE", body=_RETIRED.format(table=table))

@@ -6,11 +6,12 @@ Values go from the entry into the table within PostgreSQL, so that they are to t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Field, Model
+from django.db.models import DateTimeField, Field, Model
 
 from access.database import origin
 from access.policy import CONTACT_RESOURCES
@@ -32,6 +33,10 @@ class Step(NamedTuple):
     field: "Field[Any, Any]"
     now: Any
     then: Any
+
+    @property
+    def is_of_people(self) -> bool:
+        return self.field.name not in _RECORD
 
     @property
     def now_in_words(self) -> str:
@@ -145,6 +150,8 @@ def _in_words(field: Any, value: Any) -> str:
         return "–"
     if field.related_model:
         return str(field.related_model._default_manager.filter(pk=value).first() or f"number {value}, which is gone")
+    if isinstance(field, DateTimeField):
+        return f"{field.to_python(value).astimezone(UTC):%d %B %Y, %H:%M} UTC"
     return str(dict(field.flatchoices).get(value, value))
 
 

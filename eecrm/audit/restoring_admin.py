@@ -101,14 +101,15 @@ class RestoringAdmin(PolicyModelAdmin):
         self, request: HttpRequest, entry: Entry, title: str, form: forms.Form, steps: list[Step], problem: str = ""
     ) -> HttpResponse:
         """With a problem that stays until something else changes there is nothing to send."""
+        is_undo = entry.operation == "update"
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"{title} {restoring.noun_of(entry)} {entry.row_key}",
+            "title": f"{title}{' a change of' if is_undo else ''} {restoring.noun_of(entry)} {entry.row_key}",
             "entry": entry,
             "form": form,
-            "steps": steps,
-            "is_undo": entry.operation == "update",
+            "steps": [step for step in steps if step.is_of_people],
+            "is_undo": is_undo,
             "problem": problem,
             "action": title,
         }

@@ -30,9 +30,9 @@ class SuccessorField(forms.ModelChoiceField):
 class HandOverForm(forms.Form):
     successor = SuccessorField(queryset=User.objects.none(), label="Successor", empty_label="Choose somebody")
     deactivates = forms.BooleanField(
-        label="Deactivate the account afterwards",
+        label="Deactivate the account",
         required=False,
-        help_text="It logs out everywhere at once. Leave it unticked for somebody who only moves.",
+        help_text="Afterwards. It logs out everywhere at once. Leave it unticked for somebody who only moves.",
     )
     change_reason = ReasonField(help_text="Why, in a line. The trail keeps it with each row that goes over.")
 

@@ -5,11 +5,12 @@ from importlib import import_module
 from django.db import migrations
 
 from access.rules import rewritten_rules
-from audit.recording import restored_for_a_reason
+from audit.recording import retired_keys, returning_key
 
-CLIENT_RULES = """
+CLIENT_RULES = f"""
 BEGIN
     IF TG_OP = 'INSERT' THEN
+        {returning_key("clients_client", noun="client")}
         IF NOT policy_allows('client.restore') THEN
             IF NEW.status <> 'prospect' THEN
                 PERFORM refuse('client_starts_as_prospect', 'A client starts as a prospect: turn it into a client afterwards.');
@@ -51,5 +52,5 @@ class Migration(migrations.Migration):
 
     operations = [
         rewritten_rules("client_rules", body=CLIENT_RULES, before=BEFORE),
-        restored_for_a_reason("clients_client", noun="client"),
+        retired_keys("clients_client", noun="client"),
     ]

@@ -5,11 +5,12 @@ from importlib import import_module
 from django.db import migrations
 
 from access.rules import rewritten_rules
-from audit.recording import restored_for_a_reason
+from audit.recording import retired_keys, returning_key
 
-CONTRACT_RULES = """
+CONTRACT_RULES = f"""
 BEGIN
     IF TG_OP = 'INSERT' THEN
+        {returning_key("contracts_contract", noun="contract")}
         IF NOT policy_allows('contract.restore') THEN
             IF NEW.status <> 'draft' THEN
                 PERFORM refuse('contract_starts_as_draft', 'A contract starts as a draft: sign it afterwards.');
@@ -68,5 +69,5 @@ class Migration(migrations.Migration):
 
     operations = [
         rewritten_rules("contract_rules", body=CONTRACT_RULES, before=BEFORE),
-        restored_for_a_reason("contracts_contract", noun="contract"),
+        retired_keys("contracts_contract", noun="contract"),
     ]

@@ -5,9 +5,9 @@ from importlib import import_module
 from django.db import migrations
 
 from access.rules import rewritten_rules
-from audit.recording import restored_for_a_reason
+from audit.recording import retired_keys, returning_key
 
-EVENT_RULES = """
+EVENT_RULES = f"""
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         IF OLD.status = 'closed' AND NOT policy_allows('event.reopen') THEN
@@ -18,6 +18,7 @@ BEGIN
         RETURN OLD;
     END IF;
     IF TG_OP = 'INSERT' THEN
+        {returning_key("events_event", noun="event")}
         IF NOT policy_allows('event.restore') THEN
             IF NEW.status <> 'created' THEN
                 PERFORM refuse('event_starts_as_created', 'An event starts as created: move it on afterwards.');
@@ -64,5 +65,5 @@ class Migration(migrations.Migration):
 
     operations = [
         rewritten_rules("event_rules", body=EVENT_RULES, before=BEFORE),
-        restored_for_a_reason("events_event", noun="event"),
+        retired_keys("events_event", noun="event"),
     ]
