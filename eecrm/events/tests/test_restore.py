@@ -10,7 +10,7 @@ from access.database import acting_as, because
 from access.policy import Role
 from audit.restoring import CannotRestore, restore
 from conftest import World, make_client, make_contract, make_event
-from events.tests.trail import change, delete, entries, last, stored
+from events.tests.trail import change, delete, entries, last, logged, stored
 
 WHY = "Deleted by mistake"
 
@@ -222,7 +222,7 @@ def test_the_page_shows_what_comes_back_and_asks_why(chain: tuple[Any, Any, Any]
     assert "This field is required." in answer.content.decode()
     answer = manager.post(page, {"change_reason": WHY}, follow=True)
     assert "The event Over is there again." in answer.content.decode()
-    assert "Restored from the trail." in manager.get(f"/hidden-admin/events/event/{event.pk}/history/").content.decode()
+    assert logged(event) == "Restored from the trail."
     assert "it needn&#x27;t be restored" in manager.get(page).content.decode()
 
 

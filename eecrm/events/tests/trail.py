@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
+
 from access.database import acting_as, because
 from access.policy import Role
 from audit.models import Entry
@@ -39,3 +41,11 @@ def stored(row: Any) -> dict[str, Any] | None:
     if values:
         del values["updated_at"], values["search"]
     return values
+
+
+def logged(row: Any) -> str:
+    """The last message about it in the log of the admin site."""
+    with acting_as(Role.SUPERUSER):
+        return LogEntry.objects.filter(object_id=str(row.pk), content_type__model=row._meta.model_name)[
+            0
+        ].get_change_message()
