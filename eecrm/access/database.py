@@ -86,10 +86,20 @@ def acting_as_login_role() -> Iterator[None]:
 
 
 def give_reason(reason: str) -> None:
-    """Why the rest of this transaction is done, as the trail tells it."""
+    """Why the rest of this request is done, as the trail tells it."""
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])
+
+
+@contextmanager
+def because(reason: str) -> Iterator[None]:
+    """Why a command does what it does in this block, for every role that it enters there."""
+    told = origin.set(origin.get()._replace(reason=reason))
+    try:
+        yield
+    finally:
+        origin.reset(told)
 
 
 def refuse_privileged_role() -> None:

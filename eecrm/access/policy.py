@@ -115,14 +115,15 @@ class Change(NamedTuple):
     to: str | None = None
 
 
-# Refused with 403 like any action. *amend*, *reopen* and *restore* depend on the row's state and are refused with
-# 409: PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE.
+# Refused with 403 like any action, by the API and, where a trigger asks, by PostgreSQL.
 FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
     "client": (Change("assign", "sales_contact"), Change("assign", "account")),
     "contract": (Change("sign", "status", "signed"),),
     "event": (Change("assign", "support_contact"),),
 }
-STATE_ACTIONS = frozenset({"amend", "reopen", "restore", "promote", "set_password"})
+# What PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE. *amend*, *reopen* and *restore* depend on
+# the row's state and are refused with 409.
+STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
 # What people own as its contact: *own* that leave cover lends.

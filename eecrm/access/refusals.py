@@ -9,6 +9,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, Model, ProtectedError
 from psycopg2 import errors
 
+REASON_REQUIRED = "reason_required"  # the code of what is done with a reason only
+
 
 class Refusal(NamedTuple):
     status: int
@@ -75,7 +77,10 @@ def refusal_of(error: BaseException) -> Refusal | None:
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
         case errors.CheckViolation():  # raised by a trigger, with its rule and its sentence
-            return Refusal(409, "conflict", cause.diag.constraint_name or "state", cause.diag.message_primary or "")
+            rule, sentence = cause.diag.constraint_name or "state", cause.diag.message_primary or ""
+            if rule.endswith("_needs_reason"):
+                return Refusal(400, REASON_REQUIRED, rule, sentence)
+            return Refusal(409, "conflict", rule, sentence)
         case errors.ForeignKeyViolation():
             return _foreign_key(cause)
         case errors.InsufficientPrivilege():

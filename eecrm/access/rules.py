@@ -45,6 +45,12 @@ def rules(name: str, *, table: str, when: str, body: str) -> Operation:
     return RunSQL(_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
 
 
+def rewritten_rules(name: str, *, body: str, before: str) -> Operation:
+    """Another body for the trigger function of this name; `before` is the one that a migration back gives it again."""
+    function = _FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1)
+    return RunSQL(function.format(name=name, body=body), function.format(name=name, body=before))
+
+
 def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:
     """Foreign keys that answer at once: with a refusal, or (`cascade`) by deleting what refers to a deleted row."""
     action = "ON DELETE CASCADE" if cascade else "NOT DEFERRABLE"

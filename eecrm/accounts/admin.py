@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -25,6 +24,7 @@ from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import Mail, User
 from accounts.outbox.admin import SendsLinks
+from audit.reason_admin import ReasonAdmin, ReasonForm
 
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
@@ -33,7 +33,7 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 _RIGHTS = frozenset({"role", "is_active", "is_superuser"})
 
 
-class NewAccountForm(forms.ModelForm):
+class NewAccountForm(ReasonForm):
     """Without a password: a mail invites the new person to choose one."""
 
     class Meta:
@@ -48,7 +48,7 @@ class NewAccountForm(forms.ModelForm):
         )
 
 
-class AccountForm(forms.ModelForm):
+class AccountForm(ReasonForm):
     groups = MembershipField()
 
     class Meta:
@@ -59,7 +59,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
+class AccountAdmin(CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
     resource = "user"
     personal = ("email", "mobile")
     form = AccountForm
@@ -127,6 +127,12 @@ class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
         if obj is not None and obj.pk == request.user.pk:
             fields += ["role", "is_active", "is_superuser", "groups"]
         return fields
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Who is somebody's contact has something to hand over."""
+        account = context["original"]
+        is_contact = account is not None and (account.clients.exists() or account.events.exists())
+        return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         """An identity is bound to an account that is there, and only where there is a provider."""

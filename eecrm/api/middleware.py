@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from access import reasons
 from access.database import Origin, origin
 from access.refusals import refusal_of
 from api import limits, problems
@@ -23,7 +24,6 @@ log = logging.getLogger("eecrm.request")
 _UNLIMITED = ("/health/", "/admin/", f"/{settings.STATIC_URL.lstrip('/')}")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LONGEST_REASON = 500  # characters
 
 # Pages (admin, docs) load their own files only; answers of the API load nothing.
 _PAGE_POLICY = (
@@ -39,9 +39,8 @@ def _reason(request: HttpRequest) -> str:
         text = request.headers.get("X-Change-Reason", "").encode("latin-1").decode().strip()
     except UnicodeError:
         text = "\x00"
-    if not text.isprintable() or len(text) > _LONGEST_REASON:
-        detail = f"A reason is a line of text in UTF-8 of at most {_LONGEST_REASON} characters."
-        raise ValidationError({"X-Change-Reason": [ErrorDetail(detail, code="invalid")]})
+    if not reasons.is_fit(text):
+        raise ValidationError({"X-Change-Reason": [ErrorDetail(reasons.UNFIT, code="invalid")]})
     return text
 
 

@@ -14,7 +14,7 @@ from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
-from access.refusals import refusal_of
+from access.refusals import REASON_REQUIRED, refusal_of
 from access.security_log import security_event
 
 log = logging.getLogger("eecrm.error")
@@ -104,9 +104,13 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
     if refusal is None:
         return None
     members: dict[str, Any] = {}
+    pointer = "#"
+    if refusal.code == REASON_REQUIRED:
+        pointer = "X-Change-Reason"
+        refusal = refusal._replace(sentence=f"{refusal.sentence} Send a reason with {pointer}.")
     match refusal.status:
         case 400:
-            members["errors"] = [{"pointer": "#", "code": refusal.rule, "detail": refusal.sentence}]
+            members["errors"] = [{"pointer": pointer, "code": refusal.rule, "detail": refusal.sentence}]
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):

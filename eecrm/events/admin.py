@@ -3,12 +3,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from access.admin import PolicyModelAdmin
+from audit.reason_admin import ReasonAdmin
+from events.hand_over_admin import HandOverPage
 from events.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(PolicyModelAdmin):
+class EventAdmin(HandOverPage, ReasonAdmin):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]

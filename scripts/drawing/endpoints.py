@@ -1,7 +1,7 @@
 """The endpoints: a line for each method of each route, and a column for each role of the policy table."""
 
 import svg
-from access.policy import COLUMNS, STATE_ACTIONS, Scope
+from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, Scope
 from routes import Group, Line, groups
 
 MARGIN, TOP, ROW, HEAD, GAP = 32, 84, 25, 32, 14
@@ -81,7 +81,8 @@ def _legend(x: float, y: float) -> list[str]:
 
 
 def _notes(x: float, y: float) -> list[str]:
-    state = ", ".join(sorted(STATE_ACTIONS))
+    finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}  # refused with 403
+    state = ", ".join(sorted(STATE_ACTIONS - finer))
     words = (
         "A row that somebody can't see is a 404 for them; one that they see but may not act on is a 403.",
         f"{state}: actions of the policy that PostgreSQL's triggers ask about, where the state of a row forbids a change (409).",

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from access.database import acting_as, enter, leave
+from access.database import acting_as, because, enter, leave
 from access.policy import COLUMNS, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
 from accounts import tokens
@@ -162,7 +162,7 @@ def test_what_depends_on_state_is_decided_by_the_database(
         "sales": world.users["sales"].pk, "other_sales": world.users["other_sales"].pk, "support": world.users["other_support"].pk,
     }  # fmt: skip
     try:
-        with transaction.atomic():
+        with because("Asked for"), transaction.atomic():
             enter(role, user_id=world.users[NAMES[role]].pk)
             with connection.cursor() as cursor:
                 cursor.execute(STATE_SQL[resource, action].format(**values))

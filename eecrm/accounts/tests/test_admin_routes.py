@@ -12,11 +12,12 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, Mail
+from audit.models import Entry
 from conftest import Visitor, World
 
 NOUNS = (
     "accounts/user", "accounts/cover", "accounts/mail", "auth/group", "clients/client", "contracts/contract", "events/event",
-    "admin/logentry",
+    "admin/logentry", "audit/entry",
 )  # fmt: skip
 PER_MODEL = (
     "",
@@ -28,8 +29,9 @@ PER_MODEL = (
 )
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
-    "accounts/user/import/", "accounts/user/export/",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|auth|admin|audit|clients|contracts|events)/$", "(?P<url>.*)$",
+    "accounts/user/import/", "accounts/user/export/", "events/event/hand-over/<id:key>/",
+    "audit/entry/<id:key>/restore/", "audit/entry/<id:key>/undo/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
 }  # fmt: skip
@@ -62,13 +64,15 @@ def pages(world: World) -> list[str]:
             colleague=world.users["sales"], substitute=world.users["other_sales"], reason="Leave",
             ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
+        entry = Entry.objects.about(world.own_client).get()
     keys = {
         "accounts/cover": cover.pk, "accounts/mail": mail.pk, "auth/group": group.pk, "accounts/user": world.users["unlinked"].pk,
         "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk, "events/event": world.own_event.pk,
-        "admin/logentry": 1,
+        "admin/logentry": 1, "audit/entry": entry.pk,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
-    lists = ["accounts/user/import/", "accounts/user/export/"]
+    lists = ["accounts/user/import/", "accounts/user/export/", f"events/event/hand-over/{world.users['sales'].pk}/"]
+    lists += [f"audit/entry/{entry.pk}/restore/", f"audit/entry/{entry.pk}/undo/"]
     return ["", "autocomplete/", "password_change/", *GATE, *lists, *rows]
 
 
@@ -89,7 +93,7 @@ def test_an_auditor_may_read_every_page_and_send_none(world: World) -> None:
     for page in pages(world):
         if page in ("", "autocomplete/") or page.startswith("admin/logentry/1"):
             continue
-        closed = page.endswith(("add/", "delete/", "import/", "export/"))
+        closed = page.endswith(("add/", "delete/", "import/", "export/", "restore/", "undo/")) or "hand-over" in page
         assert browser.get(f"/{settings.ADMIN_URL}{page}", follow=True).status_code == (403 if closed else 200), page
         if closed or page.endswith("/change/"):
             assert browser.post(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page

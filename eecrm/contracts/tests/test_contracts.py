@@ -108,7 +108,7 @@ def test_only_management_amends_and_reopens_what_is_signed(world: World, sales: 
     response = sales.patch(signed(world), {"status": "draft"})
     assert (response.status_code, response.json()["rule"]) == (409, "contract_signed_stays_signed")
     assert management.patch(signed(world), {"amount": "1.00"}).json()["amount"] == "1.00"
-    row = management.patch(signed(world), {"status": "draft"}).json()
+    row = management.patch(signed(world), {"status": "draft"}, HTTP_X_CHANGE_REASON="Signed too early").json()
     assert (row["status"], row["signed_at"]) == ("draft", None)
 
 

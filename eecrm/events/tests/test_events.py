@@ -100,7 +100,8 @@ def test_a_closed_event_is_read_only_until_management_reopens_it(
     for response in (support.patch(address, {"notes": "late"}), support.delete(address)):
         assert (response.status_code, response.json()["rule"]) == (409, "event_closed_read_only")
     assert management.patch(address, {"notes": "by management"}).status_code == 200
-    assert management.patch(address, {"status": "created"}).json()["status"] == "created"
+    reopened = management.patch(address, {"status": "created"}, HTTP_X_CHANGE_REASON="There is more to do")
+    assert reopened.json()["status"] == "created"
     assert support.patch(address, {"notes": "again"}).status_code == 200
 
 

@@ -1,0 +1,61 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Model
+
+from access.policy import CONTACT_RESOURCES
+from audit import restoring
+from audit.models import Entry
+from audit.on_behalf import on_behalf_of
+from audit.restoring import CannotRestore
+
+
+class Command(BaseCommand):
+    help = "Bring back a client, contract or event that was deleted, or undo one change of it, from the trail."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("noun", nargs="?", default="", metavar="NOUN", help=", ".join(CONTACT_RESOURCES))
+        parser.add_argument("key", nargs="?", default="", metavar="NUMBER", help="the row's id")
+        parser.add_argument("--undo", default="", metavar="ENTRY", help="undo the change that this entry is about")
+        parser.add_argument("--reason", required=True, help="why: the trail keeps it")
+        parser.add_argument("--as", default="", metavar="USERNAME", help="the manager whose name stands in the trail")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only tell whether it would go, and what it would do"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        noun, key, undone = options["noun"], options["key"], options["undo"]
+        if bool(noun and key) == bool(undone) or bool(noun) != bool(key):
+            raise CommandError(
+                "Name what was deleted (restore client 7), or the entry of a change (restore --undo 812)."
+            )
+        try:
+            cells = [(one, "restore") for one in CONTACT_RESOURCES]
+            with on_behalf_of(options["as"], options["reason"], *cells, is_dry_run=options["dry_run"]):
+                line = self._undone(undone) if undone else self._restored(noun, key)
+        except CannotRestore as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
+
+    def _restored(self, noun: str, key: str) -> str:
+        restoring.model_of(noun)
+        entry = restoring.last_deletion(noun, _number(key))
+        row = restoring.restore(entry)
+        return f"Restored: {noun} {row.pk}, {row}, as it was deleted on {entry.at:%d %B %Y at %H:%M} UTC."
+
+    def _undone(self, key: str) -> str:
+        entry = Entry.objects.filter(pk=_number(key)).first()
+        if entry is None:
+            raise CannotRestore(f"The trail has no entry {key}.")
+        steps = restoring.reversal(entry)
+        row: Model = restoring.undo(entry)
+        put_back = ", ".join(f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps)
+        return f"Undone: {restoring.noun_of(entry)} {row.pk}, {row}. {put_back}."
+
+
+def _number(text: str) -> int:
+    """Raises CannotRestore for what is no key."""
+    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+        raise CannotRestore(f"{text} isn't a number of a row or an entry.")
+    return int(text)

@@ -1,0 +1,56 @@
+"""In whose name a command writes what only managers may write."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+
+from access import policy, reasons
+from access.database import acting_as, because
+from access.policy import Role, Scope
+from access.refusals import refusal_of
+
+
+class _DryRun(Exception):
+    """Rolls the work back."""
+
+
+@contextmanager
+def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run: bool) -> Iterator[None]:
+    """One transaction, for this reason, as this person; without a name with the rights of management, as nobody.
+
+    `cells` are resource and action of the policy table that the person needs, each. A dry run does the same work, and
+    takes it back. Raises CommandError.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise CommandError("Say why: --reason is a line of text.")
+    if not reasons.is_fit(reason):
+        raise CommandError(reasons.UNFIT)
+    role, key = _person(username, cells) if username else (Role.MANAGEMENT, None)
+    try:
+        with suppress(_DryRun), because(reason), acting_as(role, user_id=key):
+            yield
+            if is_dry_run:
+                raise _DryRun
+    except DatabaseError as error:
+        refusal = refusal_of(error)
+        raise CommandError(refusal.sentence if refusal else str(error)) from error
+
+
+def _person(username: str, cells: tuple[tuple[str, str], ...]) -> tuple[str, int]:
+    users: Any = get_user_model()._default_manager
+    with acting_as(Role.MANAGEMENT):
+        try:
+            user = users.get_by_natural_key(username)
+        except users.model.DoesNotExist:
+            raise CommandError(f"There is no account {username}.") from None
+        refused = [rule for cell in cells if (rule := policy.rule(user, *cell)).scope is not Scope.ALL]
+    if not user.is_active:
+        raise CommandError(f"{user} isn't active: name somebody who is with --as.")
+    if refused:
+        raise CommandError(f"--as {user}: {refused[0].sentence}")
+    return user.effective_role, user.pk

@@ -1,0 +1,198 @@
+"""What was deleted comes back, and one change is taken back: both out of the trail, under every rule.
+
+Values go from the entry into the table within PostgreSQL, so that they are to the last digit what they were. Who may do it
+(*restore* of the policy table) the caller asks first; the entered role's grants and the triggers ask again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+from django.db.models import DateTimeField, Field, Model
+
+from access.database import origin
+from access.policy import CONTACT_RESOURCES
+from access.querysets import resource_of
+from access.refusals import refusal_of
+from audit.models import Entry
+
+# What the database writes by itself: never put back by an undo.
+_RECORD = frozenset({"id", "version", "created_at", "updated_at", "signed_at"})
+
+
+class CannotRestore(Exception):
+    """Why not, as a sentence."""
+
+
+class Step(NamedTuple):
+    """A field that is put back; `now` is None where the whole row is gone."""
+
+    field: "Field[Any, Any]"
+    now: Any
+    then: Any
+
+    @property
+    def is_of_people(self) -> bool:
+        return self.field.name not in _RECORD
+
+    @property
+    def now_in_words(self) -> str:
+        return _in_words(self.field, self.now)
+
+    @property
+    def then_in_words(self) -> str:
+        return _in_words(self.field, self.then)
+
+
+def model_of(noun: str) -> type[Model]:
+    """The client's, contract's or event's model. Raises CannotRestore for any other noun."""
+    found = (model for model in apps.get_models() if noun in CONTACT_RESOURCES and resource_of(model) == noun)
+    if (model := next(found, None)) is None:
+        raise CannotRestore("Only clients, contracts and events are restored from the trail.")
+    return model
+
+
+def noun_of(entry: Entry) -> str:
+    """Raises CannotRestore for an entry that isn't about a client, contract or event."""
+    for noun in CONTACT_RESOURCES:
+        if model_of(noun)._meta.db_table == entry.table_name:
+            return noun
+    raise CannotRestore("Only clients, contracts and events are restored from the trail.")
+
+
+def last_deletion(noun: str, key: int) -> Entry:
+    """Raises CannotRestore where this row was never deleted."""
+    rows = Entry.objects.filter(table_name=model_of(noun)._meta.db_table, row_key=str(key), operation="delete")
+    if (entry := rows.order_by("-id").first()) is None:
+        raise CannotRestore(f"The trail knows of no {noun} {key} that was deleted.")
+    return entry
+
+
+def restoration(entry: Entry) -> list[Step]:
+    """What *restore* would put back. Raises CannotRestore where it can be told beforehand that it won't go."""
+    noun = noun_of(entry)
+    model, key = model_of(noun), entry.row_key
+    if entry.operation != "delete":
+        raise CannotRestore("Only what was deleted can be restored: this entry is about something else.")
+    if model._default_manager.filter(pk=key).exists():
+        raise CannotRestore(f"The {noun} {key} is there: it needn't be restored.")
+    if last_deletion(noun, int(key)).pk != entry.pk:
+        raise CannotRestore(f"The {noun} {key} was deleted again later: restore it from its last deletion.")
+    old: dict[str, Any] = entry.old or {}
+    steps = [Step(field, None, old[field.column]) for field in _stored(model) if field.column in old]
+    for field, _, parent in steps:
+        above = field.related_model
+        if above and resource_of(above) in CONTACT_RESOURCES and not above._default_manager.filter(pk=parent).exists():
+            raise CannotRestore(f"Restore its {above._meta.verbose_name} first: number {parent}.")
+    return steps
+
+
+def restore(entry: Entry) -> Model:
+    """The row again, with its key, under the next version. Raises CannotRestore."""
+    _demand_reason()
+    steps = restoration(entry)
+    model = model_of(noun_of(entry))
+    columns = [connection.ops.quote_name(str(step.field.column)) for step in steps]
+    table = connection.ops.quote_name(model._meta.db_table)
+    listed = ", ".join(columns)
+    # A column that the table got since takes its default; one that it lost is left out.
+    _run(
+        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM jsonb_populate_record(NULL::{table}, (SELECT old || "
+        "jsonb_build_object('version', (old ->> 'version')::bigint + 1, 'updated_at', statement_timestamp()) "
+        "FROM audit.entry WHERE id = %s))",
+        [entry.pk],
+    )
+    return model._default_manager.get(pk=entry.row_key)
+
+
+def reversal(entry: Entry) -> list[Step]:
+    """What *undo* would put back. Raises CannotRestore where it can be told beforehand that it won't go."""
+    noun = noun_of(entry)
+    model = model_of(noun)
+    if entry.operation != "update":
+        raise CannotRestore("Only a change can be undone: this entry is about something else.")
+    old, new = entry.old or {}, entry.new or {}
+    fields = [field for field in _stored(model) if field.column in new and field.name not in _RECORD]
+    if not fields:
+        raise CannotRestore("Nothing that people write was changed: there is nothing to undo.")
+    names = [str(field.column) for field in fields]
+    now = _compared(model, entry, names)
+    if now is None:
+        raise CannotRestore(f"The {noun} {entry.row_key} was deleted: restore it first.")
+    changed = [str(field.verbose_name) for field in fields if not now[str(field.column)]]
+    if changed:
+        raise CannotRestore(f"This was changed again since: {', '.join(changed)}. Undo the later change first.")
+    return [Step(field, new[field.column], old[field.column]) for field in fields]
+
+
+def undo(entry: Entry) -> Model:
+    """The row with the old values of what the change wrote. Raises CannotRestore."""
+    _demand_reason()
+    steps = reversal(entry)
+    model = model_of(noun_of(entry))
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = [connection.ops.quote_name(str(step.field.column)) for step in steps]
+    values = ", ".join(f"{column} = before.{column}" for column in columns)
+    _run(
+        f"UPDATE {table} AS stored SET {values} FROM audit.entry AS entry, "
+        f"jsonb_populate_record(NULL::{table}, entry.old) AS before WHERE entry.id = %s AND stored.id = %s",
+        [entry.pk, entry.row_key],
+    )
+    return model._default_manager.get(pk=entry.row_key)
+
+
+def _in_words(field: Any, value: Any) -> str:
+    """A stored value as people know it: a related row by its name, a choice by its label."""
+    if value is None or value == "":
+        return "–"
+    if field.related_model:
+        return str(field.related_model._default_manager.filter(pk=value).first() or f"number {value}, which is gone")
+    if isinstance(field, DateTimeField):
+        return f"{field.to_python(value).astimezone(UTC):%d %B %Y, %H:%M} UTC"
+    return str(dict(field.flatchoices).get(value, value))
+
+
+def _stored(model: type[Model]) -> list[Any]:
+    """The fields that have a column of their own to write: what PostgreSQL computes comes back by itself."""
+    return [field for field in model._meta.concrete_fields if not field.generated]
+
+
+def _compared(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
+    """Whether each column still has the value that the change gave it, of the row that is locked for it; None: no row."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    quoted = [connection.ops.quote_name(column) for column in columns]
+    same = ", ".join(f"stored.{column} IS NOT DISTINCT FROM given.{column}" for column in quoted)
+    rows = _run(
+        f"SELECT {same} FROM {table} AS stored, audit.entry AS entry, jsonb_populate_record(NULL::{table}, entry.new) AS given "
+        "WHERE entry.id = %s AND stored.id = %s FOR NO KEY UPDATE OF stored",
+        [entry.pk, entry.row_key],
+    )
+    return dict(zip(columns, rows[0], strict=True)) if rows else None
+
+
+def _demand_reason() -> None:
+    """The reason is told before, by `give_reason` or `because`."""
+    if not origin.get().reason:
+        raise CannotRestore("Say why: what is put back from the trail needs a reason.")
+
+
+def _run(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with refused_in_words(), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def refused_in_words() -> Iterator[None]:
+    """A refusal of the database as CannotRestore; the transaction around goes on."""
+    try:
+        with transaction.atomic():
+            yield
+    except DatabaseError as error:
+        refusal = refusal_of(error)
+        if refusal is None or refusal.status >= 500:
+            raise
+        raise CannotRestore(refusal.sentence) from error

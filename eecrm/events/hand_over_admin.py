@@ -1,0 +1,107 @@
+"""The hand-over in the admin site, reached from the page of an account: choose the successor, see the numbers, say why."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from access import policy
+from access.database import give_reason
+from access.policy import Role, Scope
+from access.querysets import is_within
+from access.refusals import refusal_of
+from accounts.models import User
+from audit.reason_admin import ReasonField
+from events.hand_over import CELLS, CannotHandOver, Numbers, hand_over, numbers, successors, tell_security
+
+
+class SuccessorField(forms.ModelChoiceField):
+    def label_from_instance(self, obj: User) -> str:
+        return f"{obj.display_name} ({obj.username}, {obj.get_role_display()})"
+
+
+class HandOverForm(forms.Form):
+    successor = SuccessorField(queryset=User.objects.none(), label="Successor", empty_label="Choose somebody")
+    deactivates = forms.BooleanField(
+        label="Deactivate the account",
+        required=False,
+        help_text="Afterwards. It logs out everywhere at once. Leave it unticked for somebody who only moves.",
+    )
+    change_reason = ReasonField(help_text="Why, in a line. The trail keeps it with each row that goes over.")
+
+    def __init__(self, leaver: User, data: Any, *, may_deactivate: bool) -> None:
+        super().__init__(data)
+        self.fields["successor"].queryset = successors(leaver)  # type: ignore[attr-defined]  # of a choice of models
+        if not may_deactivate:
+            del self.fields["deactivates"]
+
+
+class HandOverPage(admin.ModelAdmin):
+    """`hand-over/<account>/` beside the list of events, which are the last ones to know of what is handed over."""
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("hand-over/<id:key>/", self.admin_site.admin_view(self.hand_over_page), name="hand_over")
+        return [page, *super().get_urls()]
+
+    def hand_over_page(self, request: HttpRequest, key: int) -> HttpResponse:
+        if any(policy.rule(request.user, *cell).scope is not Scope.ALL for cell in CELLS):
+            raise PermissionDenied
+        visitor = cast(User, request.user)
+        leaver = User.objects.visible_to(visitor).filter(pk=key).first()
+        if leaver is None:
+            raise Http404
+        may_deactivate = leaver.is_active and leaver.pk != visitor.pk and is_within(visitor, "update", leaver)
+        form = HandOverForm(leaver, request.POST or None, may_deactivate=may_deactivate)
+        if form.is_valid():
+            moved = self._handed_over(leaver, form)
+            if moved is not None:
+                return self._done(request, leaver, form.cleaned_data["successor"], moved)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": User._meta,
+            "title": f"Hand over from {leaver.display_name}",
+            "leaver": leaver,
+            "numbers": [(role.label, numbers(leaver, role)) for role in (Role.SALES, Role.SUPPORT)],
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/events/event/hand_over.html", context)
+
+    @staticmethod
+    def _handed_over(leaver: User, form: HandOverForm) -> Numbers | None:
+        """None where it was refused: the form says why."""
+        chosen = form.cleaned_data
+        give_reason(chosen["change_reason"])
+        try:
+            with transaction.atomic():
+                return hand_over(leaver, chosen["successor"], deactivates=chosen.get("deactivates", False))
+        except CannotHandOver as error:
+            form.add_error(None, str(error))
+        except DatabaseError as error:
+            refusal = refusal_of(error)
+            if refusal is None or refusal.status >= 500:
+                raise
+            form.add_error(None, refusal.sentence)
+        leaver.refresh_from_db(fields=["is_active"])
+        return None
+
+    @staticmethod
+    def _done(request: HttpRequest, leaver: User, successor: User, moved: Numbers) -> HttpResponse:
+        said = f"{moved} went from {leaver} to {successor}."
+        LogEntry.objects.create(
+            user_id=cast(User, request.user).pk,
+            content_type_id=ContentType.objects.get_for_model(User).pk,
+            object_id=str(leaver.pk),
+            object_repr=str(leaver),
+            action_flag=CHANGE,
+            change_message=said,
+        )
+        tell_security(leaver, successor, moved, request)
+        messages.success(request, said if leaver.is_active else f"{said} The account is deactivated.")
+        return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))

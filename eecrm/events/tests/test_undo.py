@@ -1,0 +1,149 @@
+"""One change is taken back: its old values return where nothing came in between."""
+
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import DatabaseError
+
+from access.database import acting_as, because
+from access.policy import Role
+from audit.restoring import CannotRestore, undo
+from conftest import World, make_client, make_contract, make_event
+from events.tests.trail import change, delete, entries, last, stored
+
+WHY = "That was the wrong company"
+
+
+def page_of(entry: Any) -> str:
+    return f"/hidden-admin/audit/entry/{entry.pk}/undo/"
+
+
+@pytest.fixture(params=["command", "page"])
+def undone(request: Any, run: Any, visit: Any) -> Any:
+    """Undo this entry; the sentence of a refusal, or nothing."""
+
+    def by_command(entry: Any) -> str:
+        try:
+            run("restore", "--undo", str(entry.pk), "--reason", WHY, "--as", "management")
+        except CommandError as error:
+            return str(error)
+        return ""
+
+    def by_page(entry: Any) -> str:
+        answer = visit("management").post(page_of(entry), {"change_reason": WHY})
+        return str(answer.context["problem"]) if answer.status_code == 200 else ""
+
+    return by_command if request.param == "command" else by_page
+
+
+def test_a_change_is_undone_field_by_field_with_an_entry_of_its_own(world: World, undone: Any) -> None:
+    event, before = world.own_event, stored(world.own_event)
+    entry = change(event, name="Wrong", attendees=7, support_contact=world.users["other_support"], notes="Wrong")
+    change(event, location="Lyon")
+    assert before is not None
+    assert undone(entry) == ""
+    assert stored(event) == before | {"location": "Lyon", "version": before["version"] + 3}
+    told = last(event)
+    assert (told.operation, told.reason, told.actor_name) == ("update", WHY, "management")
+    assert set(told.new) == {"name", "attendees", "support_contact_id", "notes", "version", "updated_at"}
+
+
+def test_an_undo_is_undone_like_any_change(world: World, undone: Any) -> None:
+    change(world.own_client, company_name="Wrong", sales_contact=world.users["other_sales"])
+    assert undone(last(world.own_client)) == ""
+    assert undone(last(world.own_client)) == ""
+    row = stored(world.own_client)
+    assert row is not None
+    assert (row["company_name"], row["sales_contact_id"]) == ("Wrong", world.users["other_sales"].pk)
+
+
+def test_what_was_changed_again_since_is_named(world: World, undone: Any) -> None:
+    entry = change(world.own_client, company_name="Wrong", last_name="Wrong", phone="")
+    change(world.own_client, company_name="Right", phone="+33123456789")
+    before = stored(world.own_client)
+    assert undone(entry) == "This was changed again since: company name, phone. Undo the later change first."
+    assert stored(world.own_client) == before
+    assert undone(last(world.own_client)) == ""
+    assert undone(entry) == ""
+
+
+def test_money_and_times_are_compared_as_what_they_are(world: World, undone: Any) -> None:
+    entry = change(world.own_draft, amount="0.10")
+    with acting_as(Role.SUPERUSER):
+        type(world.own_draft).objects.filter(pk=world.own_draft.pk).update(amount="0.1", name="Renamed")
+    assert undone(entry) == ""
+    row = stored(world.own_draft)
+    assert row is not None
+    assert (str(row["amount"]), row["name"]) == ("1500.00", "Renamed")
+
+
+def test_a_signature_is_taken_back_and_an_event_reopened(world: World, undone: Any) -> None:
+    signed = change(world.own_draft, status="signed")
+    assert "signed_at" in signed.new
+    assert undone(signed) == ""
+    row = stored(world.own_draft)
+    assert row is not None
+    assert (row["status"], row["signed_at"]) == ("draft", None)
+    assert undone(change(world.own_event, status="closed")) == ""
+
+
+def test_the_rules_hold_for_an_undo(world: World, undone: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        prospect = make_client("Prospect", world.users["sales"], status="prospect")
+    assert undone(change(prospect, status="client")) == "A client never becomes a prospect again."
+    moved = change(world.own_client, sales_contact=world.users["other_sales"])
+    with acting_as(Role.SUPERUSER):
+        type(world.users["sales"]).objects.filter(username="sales").update(is_active=False)
+    assert undone(moved) == "A sales contact is an active sales user."
+    started = change(world.own_event, status="in_progress")
+    assert undone(started) == "An event goes from created over in progress to closed, one way."
+    assert last(world.own_event).pk == started.pk
+
+
+def test_what_there_is_nothing_to_undo_of_is_said(world: World, undone: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        contract = make_contract(world.own_client, "To go")
+        type(contract).objects.filter(pk=contract.pk).update(name="to go")
+    renamed, made = last(contract, "update"), last(contract, "insert")
+    assert undone(made) == "Only a change can be undone: this entry is about something else."
+    delete(contract)
+    assert undone(renamed) == f"The contract {contract.pk} was deleted: restore it first."
+    with acting_as(Role.SUPERUSER):
+        event = make_event(world.own_signed, "Touched", None)
+        event.save()
+    assert undone(last(event)) == "Nothing that people write was changed: there is nothing to undo."
+
+
+def test_the_page_shows_now_and_then(world: World, visit: Any) -> None:
+    manager, entry = visit("management"), change(world.own_event, name="Wrong", support_contact=None)
+    shown = manager.get(page_of(entry)).content.decode()
+    for words in ("<td>Wrong</td><td>Own party</td>", "<td>–</td><td>support</td>"):
+        assert words in shown
+    assert manager.post(page_of(entry), {"change_reason": ""}).status_code == 200
+    assert len(entries(world.own_event)) == 2
+    answer = manager.post(page_of(entry), {"change_reason": WHY}, follow=True)
+    assert "The event Own party is as it was before that change." in answer.content.decode()
+
+
+def test_the_dry_run_tells_now_and_then(world: World, run: Any) -> None:
+    entry = change(world.own_event, status="closed", notes="Wrong")
+    said = run("restore", "--undo", str(entry.pk), "--reason", WHY, "--dry-run")
+    assert said.startswith(f"Nothing is changed yet. Undone: event {world.own_event.pk}, Own party. ")
+    assert "status: Closed → Created" in said
+    assert "notes: Wrong → –" in said
+    assert last(world.own_event).pk == entry.pk
+
+
+def test_who_may_not_restore_undoes_nothing(world: World, visit: Any) -> None:
+    entry = change(world.own_event, name="Wrong")
+    for method in ("get", "post"):
+        assert getattr(visit("auditor"), method)(page_of(entry), {"change_reason": WHY}).status_code == 403
+        assert "/login/" in getattr(visit("support"), method)(page_of(entry), {"change_reason": WHY}).url
+    for role in (Role.AUDITOR, Role.EXTERNAL, Role.SUPPORT):
+        with pytest.raises((CannotRestore, DatabaseError)), because(WHY), acting_as(
+            role, user_id=world.users["support"].pk
+        ):
+            undo(entry)
+    assert last(world.own_event).pk == entry.pk
+    assert visit("superuser").post(page_of(entry), {"change_reason": WHY}).status_code == 302
