@@ -7,7 +7,7 @@ from access.grants import LOGIN_ROLE, Grant, on_columns, on_functions, on_tables
 from access.policy import COLUMNS, Role
 
 if TYPE_CHECKING:
-    from accounts.outbox.jobs import Job
+    from api.jobs import Job
 
 
 MANAGERS = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
@@ -104,7 +104,7 @@ class AccountsConfig(AppConfig):
     def background_jobs(self) -> "list[Job]":
         """What `manage.py run_worker` does for this app."""
         from accounts.outbox.delivery import deliver
-        from accounts.outbox.jobs import Every
+        from api.jobs import Every
         from accounts.outbox.purging import purge
 
         return [deliver, Every(60 * 60, purge)]

@@ -19,7 +19,7 @@ from access.policy import Role
 from accounts.models import Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
-from accounts.outbox.jobs import Every, declared
+from api.jobs import Every, declared
 from accounts.outbox.purging import purge
 from conftest import World
 
