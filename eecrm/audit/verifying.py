@@ -23,7 +23,7 @@ _SEALS = """
 """
 # With ties, for there is no primary key where somebody has dropped it.
 _ENTRIES = """
-    SELECT id, pg_catalog.to_jsonb(entry)::text
+    SELECT id, pg_catalog.to_jsonb(entry)::text || pg_catalog.num_nulls(old, new)
       FROM audit.entry WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
 """
 _WRITTEN = "SELECT min(at)::text, max(at)::text FROM audit.entry WHERE id BETWEEN %s AND %s"
@@ -113,7 +113,7 @@ def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]
     outcome, trail, before = Outcome(), _Trail(), _NO_SEAL
     is_expected_there = expected is None
     for seal in seals():
-        outcome.problems += [*_breaks_of_chain(before, seal), *_breaks_of_entries(before, seal, trail)]
+        outcome.problems += [*_breaks_of_chain(before, seal), *_breaks_of_entries(seal, trail)]
         outcome.seals, outcome.entries, before = outcome.seals + 1, outcome.entries + seal.entries, seal
         is_expected_there |= (seal.id, seal.hash) == expected
         advance(seal.entries)
@@ -137,9 +137,9 @@ def _breaks_of_chain(before: Seal, seal: Seal) -> Iterator[str]:
         yield f"{seal.name} doesn't follow from the seal before it: one of the two was changed or replaced."
 
 
-def _breaks_of_entries(before: Seal, seal: Seal, trail: _Trail) -> Iterator[str]:
+def _breaks_of_entries(seal: Seal, trail: _Trail) -> Iterator[str]:
     in_front = sum(1 for _ in trail.up_to(seal.first_id - 1))
-    if in_front and before is _NO_SEAL:
+    if in_front and seal.id == 1:
         yield f"{counted(in_front, 'entry', 'entries')} in front of the first seal: put in."
     digests = [sha256(content.encode()).digest() for content in trail.up_to(seal.last_id)]
     surplus = len(digests) - seal.entries

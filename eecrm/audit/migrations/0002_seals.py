@@ -28,7 +28,8 @@ INSERT INTO audit.boundary VALUES (0, '0');
 # A boundary of the future was noted in another cluster, from which this database was restored: it says nothing here.
 #
 # The lock on the boundary's row is one that only its owner could take, unlike an advisory lock; nobody waits for it, and
-# no write but a sealer's looks for it. What the text of a row depends on (time zone, form of bytea) is pinned.
+# no write but a sealer's looks for it. What the text of a row depends on (time zone, form of bytea) is pinned; in it NULL
+# reads like the null of JSON, so that NULLs are counted.
 SEAL = """
 CREATE FUNCTION audit.seal_closed(most integer) RETURNS SETOF audit.seal LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = audit, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex'
@@ -59,7 +60,8 @@ BEGIN
             made.first_id := made.last_id + 1;
             made.previous_hash := coalesce(made.hash, '');
             SELECT count(*), CASE WHEN count(*) < 1000 THEN closed.last_id ELSE max(id) END,
-                   coalesce(string_agg(sha256(convert_to(to_jsonb(batch)::text, 'UTF8')), '' ORDER BY id), '')
+                   coalesce(string_agg(sha256(convert_to(to_jsonb(batch)::text || num_nulls(old, new), 'UTF8')), ''
+                                       ORDER BY id), '')
               INTO made.entries, made.last_id, digests
               FROM (SELECT * FROM entry WHERE id BETWEEN made.first_id AND closed.last_id ORDER BY id LIMIT 1000) AS batch;
             made.sealed_at := clock_timestamp();
