@@ -8,7 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from access.database import acting_as
+from access.policy import Role
 from audit import sealing
+from audit.models import Entry
 from config.environment import env
 from conftest import World, empty_the_trail
 
@@ -84,3 +87,18 @@ class Verdict:
 @pytest.fixture
 def verify() -> Any:
     return Verdict
+
+
+@pytest.fixture
+def told(db: None) -> Any:
+    """`told()`: the entries since the last call, in order."""
+    seen = 0
+
+    def since() -> list[Entry]:
+        nonlocal seen
+        with acting_as(Role.AUDITOR):
+            rows = list(Entry.objects.filter(pk__gt=seen).order_by("pk"))
+        seen = rows[-1].pk if rows else seen
+        return rows
+
+    return since
