@@ -1,9 +1,12 @@
 """Requests to a server on this machine, two at a time, bounded in number and in time."""
 
 import http.client
+import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 from processes import check_stopped
 
@@ -16,17 +19,32 @@ class Unexpected(Exception):
 
 
 def get(port: int, path: str, token: str) -> bytes:
+    return _ask(port, "GET", path, token, expected=200)
+
+
+def post(port: int, path: str, token: str, body: dict[str, Any]) -> bytes:
+    return _ask(port, "POST", path, token, expected=201, body=json.dumps(body))
+
+
+def _ask(port: int, method: str, path: str, token: str, *, expected: int, body: str | None = None) -> bytes:
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
-        body = response.read()
-    if response.status != 200:
-        raise Unexpected(f"{path} answered {response.status}: {body[:500]!r}")
-    return body
+        answer = response.read()
+    if response.status != expected:
+        raise Unexpected(f"{path} answered {response.status}: {answer[:500]!r}")
+    return answer
 
 
 def run(port: int, path: str, token: str, *, requests: int) -> tuple[int, float]:
     """How many requests were answered, and in how many seconds."""
+    return repeat(lambda: get(port, path, token), requests)
+
+
+def repeat(request: Callable[[], Any], requests: int) -> tuple[int, float]:
     started = time.monotonic()
 
     def some(count: int) -> int:
@@ -34,7 +52,7 @@ def run(port: int, path: str, token: str, *, requests: int) -> tuple[int, float]
             if time.monotonic() - started > LONGEST:
                 return done
             check_stopped()
-            get(port, path, token)
+            request()
         return count
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

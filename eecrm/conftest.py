@@ -210,6 +210,11 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
     migrator.autocommit = True
     with migrator.cursor() as cursor:
         cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
+        empty_the_trail(cursor)
+
+
+def empty_the_trail(cursor: Any) -> None:
+    cursor.execute("TRUNCATE audit.entry, audit.seal; UPDATE audit.boundary SET last_id = 0, xid = '0'")
 
 
 @pytest.fixture

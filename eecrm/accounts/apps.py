@@ -8,7 +8,7 @@ from access.policy import COLUMNS, Role
 from access.row_security import about_me
 
 if TYPE_CHECKING:
-    from accounts.outbox.jobs import Job
+    from api.jobs import Job
 
 
 MANAGERS = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
@@ -108,7 +108,7 @@ class AccountsConfig(AppConfig):
     def background_jobs(self) -> "list[Job]":
         """What `manage.py run_worker` does for this app."""
         from accounts.outbox.delivery import deliver
-        from accounts.outbox.jobs import Every
+        from api.jobs import Every
         from accounts.outbox.purging import purge
 
         return [deliver, Every(60 * 60, purge)]

@@ -1,16 +1,33 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 
 from access.database import database_role
-from access.grants import Grant, models_of, on_tables
-from access.policy import COLUMNS, CONTACT_RESOURCES
+from access.grants import LOGIN_ROLE, Grant, models_of, on_functions, on_tables
+from access.policy import COLUMNS, CONTACT_RESOURCES, Scope, scope_of
 from access.row_security import seen
+
+if TYPE_CHECKING:
+    from api.jobs import Job
 
 
 class AuditConfig(AppConfig):
     name = "audit"
+    verbose_name = "Audit trail"
 
     def database_grants(self) -> set[Grant]:
-        """Whoever sees a client, a contract or an event may read its history; all of the trail is the policy's matter."""
-        roles = tuple(map(database_role, COLUMNS))
+        """Whoever sees a client, a contract or an event may read its history; all of the trail is the policy's matter.
+
+        Whoever reads the trail reads its seals. The worker has them made, and can make none itself.
+        """
         history = seen("row_key", *models_of(*CONTACT_RESOURCES))
-        return on_tables(roles, "SELECT", '"audit"."entry"', rows=history)
+        grants = on_tables(tuple(map(database_role, COLUMNS)), "SELECT", '"audit"."entry"', rows=history)
+        readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
+        grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
+        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)")
+
+    def background_jobs(self) -> "list[Job]":
+        from api.jobs import Every
+        from audit import sealing
+
+        return [Every(sealing.EVERY, sealing.seal)]

@@ -19,8 +19,9 @@ from access.policy import Role
 from accounts.models import Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
-from accounts.outbox.jobs import Every, declared
 from accounts.outbox.purging import purge
+from api.jobs import Every, declared
+from audit import sealing
 from conftest import World
 
 LEASE = timedelta(minutes=3)
@@ -320,6 +321,14 @@ def test_a_job_for_every_hour_runs_once_in_an_hour(monkeypatch: Any) -> None:
     assert len(ran) == 2
 
 
+def test_a_job_for_every_hour_that_has_more_to_do_is_done_again_at_once(monkeypatch: Any) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 10_000.0)
+    more = iter([True, True, False])
+    job = Every(3600, lambda: next(more))
+    assert [job(LEASE) for _ in range(5)] == [True, True, False, False, False]
+
+
 def test_the_worker_knows_the_jobs_of_every_app() -> None:
     assert deliver in list(declared())
-    assert len(list(declared())) >= 2
+    assert sealing.seal in [getattr(job, "action", None) for job in declared()]
+    assert len(list(declared())) >= 3

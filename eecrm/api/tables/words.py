@@ -25,8 +25,8 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join([*map(quoted, names[:_MOST_NAMES]), *more]) or "none"
 
 
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{pluralize(number)}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {plural if plural and number != 1 else noun + pluralize(number)}"
 
 
 def examples(sentences: Sequence[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
 from access.database import Origin, origin, refuse_privileged_role
-from accounts.outbox.jobs import Job, declared
+from api.jobs import Job, declared
 
 log = logging.getLogger("eecrm.worker")
 

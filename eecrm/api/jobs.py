@@ -14,17 +14,20 @@ Job = Callable[[timedelta], bool]
 
 
 class Every:
-    """A job that a worker does when it starts, and then once in so many seconds."""
+    """A job that a worker does when it starts, and then once in so many seconds, or at once where it returns True."""
 
-    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, action: Callable[[], bool | None]) -> None:
         self.seconds, self.action = seconds, action
         self._next = 0.0
 
     def __call__(self, lease: timedelta) -> bool:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self.seconds
-            self.action()
-        return False
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self.seconds
+        has_more = bool(self.action())
+        if has_more:
+            self._next = 0.0
+        return has_more
 
 
 def declared() -> Iterator[Job]:

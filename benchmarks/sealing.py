@@ -1,0 +1,118 @@
+"""How long a long trail takes to seal and to verify, and whether what was done to it is found. See README.md."""
+
+import argparse
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import stage
+from processes import Failed, say, status_of
+
+_FILL = """
+INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
+SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 40, 'eecrm_sales', 'api', md5(n::text), '',
+       jsonb_build_object('company_name', 'Company ' || n, 'version', n, 'updated_at', now()),
+       jsonb_build_object('company_name', 'Société ' || n, 'version', n + 1, 'updated_at', now())
+  FROM generate_series(1, %s) AS n
+"""
+_COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
+# In a transaction that is rolled back no other connection would see it: each is done, looked for, and undone.
+_KEEP = "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids}); DELETE FROM audit.{table} WHERE id IN ({ids});"
+_PUT_BACK = "INSERT INTO audit.{table} {overriding} SELECT * FROM audit.kept; DROP TABLE audit.kept;"
+_SWAP = (
+    _KEEP.format(table="entry", ids="{id}, {id} + 1")
+    + "UPDATE audit.kept SET id = {id} + {id} + 1 - id;"
+    + _PUT_BACK.format(table="entry", overriding="OVERRIDING SYSTEM VALUE")
+)
+TAMPERING = {
+    "a changed value": (
+        "UPDATE audit.entry SET actor_name = actor_name || 'x' WHERE id = {id}",
+        "UPDATE audit.entry SET actor_name = left(actor_name, -1) WHERE id = {id}",
+    ),
+    "a removed row": (
+        _KEEP.format(table="entry", ids="{id}"),
+        _PUT_BACK.format(table="entry", overriding="OVERRIDING SYSTEM VALUE"),
+    ),
+    "a row put into a gap": (
+        f"INSERT INTO audit.entry ({_COLUMNS}) OVERRIDING SYSTEM VALUE"
+        " VALUES ({gap}, 'clients_client', '1', 'delete', '', '', 'sql', '', '')",
+        "DELETE FROM audit.entry WHERE id = {gap}",
+    ),
+    "two rows swapped": (_SWAP, _SWAP),
+    "a removed seal": (_KEEP.format(table="seal", ids="2"), _PUT_BACK.format(table="seal", overriding="")),
+}
+
+
+def timed(action: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    return action(), time.perf_counter() - started
+
+
+def seal_all(owner: Any, number: int) -> None:
+    from audit import sealing
+
+    while True:
+        sealing.seal()
+        with owner.cursor() as cursor:
+            cursor.execute("SELECT sum(entries) FROM audit.seal")
+            if cursor.fetchone()[0] == number:
+                return
+
+
+def verify(*, quietly: bool = True) -> str:
+    """The first problem that `manage.py verify_audit` tells; empty where there is none."""
+    from django.core.management import CommandError, call_command
+
+    output = io.StringIO()
+    try:
+        call_command("verify_audit", f"--verbosity={0 if quietly else 1}", stdout=output)
+    except CommandError:
+        return output.getvalue().splitlines()[0]
+    return ""
+
+
+def measure(owner: Any, number: int) -> None:
+    row, gap = number // 2, number // 2 + 5
+    with owner.cursor() as cursor:
+        cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
+        cursor.execute(_FILL, [number])
+        cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")  # as a rollback leaves one
+    _, seconds = timed(lambda: seal_all(owner, number - 1))
+    say(f"sealing {number:,} entries: {seconds:.1f} s")
+    problem, seconds = timed(lambda: verify(quietly=False))
+    say(f"verifying them: {seconds:.1f} s{problem}")
+    for what, (doing, undoing) in TAMPERING.items():
+        with owner.cursor() as cursor:
+            cursor.execute(doing.format(id=row, gap=gap))
+            problem, seconds = timed(verify)
+            cursor.execute(undoing.format(id=row, gap=gap))
+        if not problem:
+            raise Failed(f"{what} was not found.")
+        say(f"{what}, found in {seconds:.1f} s: {problem}")
+    if problem := verify():
+        raise Failed(f"Undone, and yet: {problem}")
+
+
+def main(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench sealing", description=__doc__)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    options = parser.parse_args(arguments)
+    with stage.prepared():
+        import django
+
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        django.setup()
+        import logging
+
+        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # a line for each seal
+        with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
+            measure(owner, options.entries)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(status_of(main, *sys.argv[1:]))
