@@ -25,6 +25,7 @@ from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import Mail, User
 from accounts.outbox.admin import SendsLinks
+from audit.admin import TrailHistory
 
 # Second factors are their owners' alone: no page shows anybody's secret.
 admin.site.unregister([TOTPDevice, StaticDevice])
@@ -59,7 +60,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User)
-class AccountAdmin(CSVPages, SendsLinks, DjangoUserAdmin):
+class AccountAdmin(TrailHistory, CSVPages, SendsLinks, DjangoUserAdmin):
     resource = "user"
     personal = ("email", "mobile")
     form = AccountForm

@@ -1,11 +1,11 @@
 from django.contrib import admin
 
-from access.admin import PolicyModelAdmin
+from audit.admin import TrailHistory
 from clients.models import Client
 
 
 @admin.register(Client)
-class ClientAdmin(PolicyModelAdmin):
+class ClientAdmin(TrailHistory):
     resource = "client"
     personal = ("email", "phone", "mobile")
     list_display = ["company_name", "status", "email", "sales_contact", "updated_at"]

@@ -3,12 +3,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from access.admin import PolicyModelAdmin
+from audit.admin import TrailHistory
 from contracts.models import Contract
 
 
 @admin.register(Contract)
-class ContractAdmin(PolicyModelAdmin):
+class ContractAdmin(TrailHistory):
     resource = "contract"
     list_display = ["name", "client", "status", "amount", "payment_due", "signed_at"]
     list_filter = ["status", "payment_due"]

@@ -3,12 +3,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from access.admin import PolicyModelAdmin
+from audit.admin import TrailHistory
 from events.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(PolicyModelAdmin):
+class EventAdmin(TrailHistory):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]

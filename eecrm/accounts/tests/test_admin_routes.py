@@ -12,11 +12,12 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, Mail
+from audit.models import Entry
 from conftest import Visitor, World
 
 NOUNS = (
     "accounts/user", "accounts/cover", "accounts/mail", "auth/group", "clients/client", "contracts/contract", "events/event",
-    "admin/logentry",
+    "admin/logentry", "audit/entry",
 )  # fmt: skip
 PER_MODEL = (
     "",
@@ -28,7 +29,7 @@ PER_MODEL = (
 )
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>audit|accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
     "accounts/user/import/", "accounts/user/export/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
@@ -62,10 +63,11 @@ def pages(world: World) -> list[str]:
             colleague=world.users["sales"], substitute=world.users["other_sales"], reason="Leave",
             ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
+        entry = Entry.objects.all()[0]
     keys = {
         "accounts/cover": cover.pk, "accounts/mail": mail.pk, "auth/group": group.pk, "accounts/user": world.users["unlinked"].pk,
         "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk, "events/event": world.own_event.pk,
-        "admin/logentry": 1,
+        "admin/logentry": 1, "audit/entry": entry.pk,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
     lists = ["accounts/user/import/", "accounts/user/export/"]
