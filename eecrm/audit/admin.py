@@ -49,13 +49,19 @@ class EntryAdmin(PolicyModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return matching(queryset, search_term), False
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Its columns need the room of the sidebar."""
+        told = {"title": "Audit trail", "is_nav_sidebar_enabled": False}
+        return super().changelist_view(request, told | (extra_context or {}))
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
         changelist.is_bounded = changelist.result_count >= MOST
+        changelist.full_result_count = changelist.result_count  # told below the list, and not beside the search
         names = linked(self.admin_site, request, map(place_of, entries))
         for entry in entries:
-            entry.named = names.get(place_of(entry), Value(entry.row_key))
+            entry.named = names.get(place_of(entry), Value(Truncator(entry.row_key).chars(12)))
         return changelist
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:

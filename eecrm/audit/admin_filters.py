@@ -90,7 +90,7 @@ class KindFilter(_ChoiceFilter):
     column = "table_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(((table, kind_of(table)) for table in PERSONAL), key=lambda choice: choice[1])
+        return sorted(((table, kind_of(table)) for table in PERSONAL), key=lambda choice: choice[1].lower())
 
 
 class ChannelFilter(_ChoiceFilter):

@@ -22,12 +22,12 @@ _BOOKKEEPING = ("updated_at", "version")
 
 
 class Difference(NamedTuple):
-    """A column before and after. `mark` is a word where there is something to see: not for bookkeeping."""
+    """A column before and after. In a change, what it is about is marked, and bookkeeping isn't."""
 
     label: str
     before: Value
     after: Value
-    mark: str
+    is_marked: bool
 
 
 class Told(NamedTuple):
@@ -68,7 +68,7 @@ def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[To
             names.get(place_of(entry), Value(entry.row_key)),
             names.get(_person(entry), Value(entry.actor_name)),
             role_in_words(entry.role),
-            [_difference(entry, name, names, is_masked) for name in columns(entry)],
+            list(_differences(entry, names, is_masked)),
         )
         for entry in entries
     ]
@@ -101,14 +101,18 @@ def _references(entry: Entry) -> Iterator[Place]:
             yield from ((field.related_model._meta.db_table, str(value)) for value in values if value is not None)
 
 
-def _difference(entry: Entry, column: str, names: dict[Place, Value], is_masked: bool) -> Difference:
-    field = _fields(entry.table_name).get(column)
-    sides = []
-    for side in (entry.old, entry.new):
-        value = (side or {}).get(column)
-        sides.append(_shown(hidden(entry.table_name, column, value) if is_masked else value, field, names))
-    mark = "" if column in _BOOKKEEPING or not any(side.text for side in sides) else VERBS[entry.operation]
-    return Difference(_label(entry.table_name, column), sides[0], sides[1], mark)
+def _differences(entry: Entry, names: dict[Place, Value], is_masked: bool) -> Iterator[Difference]:
+    """What is empty in a new or a deleted row is left out."""
+    for column in columns(entry):
+        field = _fields(entry.table_name).get(column)
+        values = [(side or {}).get(column) for side in (entry.old, entry.new)]
+        if is_masked:
+            values = [hidden(entry.table_name, column, value) for value in values]
+        before, after = (_shown(value, field, names) for value in values)
+        is_change = entry.operation == "update"
+        if is_change or before.text or after.text:
+            is_marked = is_change and column not in _BOOKKEEPING
+            yield Difference(_label(entry.table_name, column), before, after, is_marked)
 
 
 def _shown(value: Any, field: Any, names: dict[Place, Value]) -> Value:

@@ -77,13 +77,13 @@ class Names:
 
 
 def changes(entry: VisibleEntry, fields: tuple[Told, ...]) -> Iterator[tuple[Told, Any, Any]]:
-    """Each field that this write changed, with its old and new value as stored; of a new row those that aren't empty."""
+    """Each field that this write changed, with its old and new value as stored; of a row's beginning and end those that aren't empty."""
     old, new = entry.old or {}, entry.new or {}
     for one in fields:
         if one.column not in old and one.column not in new:
             continue
         before, after = old.get(one.column), new.get(one.column)
-        if before is not None or after is not None:
+        if any(value not in (None, "") for value in (before, after)):
             yield one, before, after
 
 

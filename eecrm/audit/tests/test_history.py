@@ -97,7 +97,7 @@ def test_a_new_row_is_told_in_the_words_of_its_representation(world: World, mana
     with acting_as(Role.SUPERUSER):
         event = make_event(
             world.own_signed, "Gala", world.users["support"], ends_at=datetime(2027, 6, 1, 23, 30, 0, 120000, UTC),
-            starts_at=datetime(2027, 6, 1, 18, 0, tzinfo=UTC),
+            starts_at=datetime(2027, 6, 1, 18, 0, tzinfo=UTC), location="Lyon", notes="Vegetarian",
         )  # fmt: skip
     for row in (world.own_client, world.own_signed, event):
         made = history(management, row)[-1]
