@@ -142,6 +142,18 @@ def test_contacts_are_told_by_the_name_of_today_and_null_stays_null(world: World
     }
 
 
+def test_a_parent_that_one_may_not_see_has_no_name(world: World, management: Caller, partner: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        world.other_draft.client = world.own_client
+        world.other_draft.save(update_fields=["client"])
+    keys = world.other_client.pk, world.own_client.pk
+    for person, name in ((management, "Other Company"), (partner, None)):
+        moved = told(history(person, world.other_draft)[0])
+        assert moved == {
+            "client": ({"id": keys[0], "company_name": name}, {"id": keys[1], "company_name": "Own Company"})
+        }
+
+
 @pytest.mark.parametrize("name", ["management", "sales", "partner", "auditor"])
 def test_a_change_that_the_representation_does_not_show_is_left_out(name: str, world: World, caller: Any) -> None:
     with acting_as(Role.SUPERUSER):

@@ -143,6 +143,11 @@ def test_a_change_is_a_table_of_before_and_after_marked_in_words(world: World, v
         assert link in page
 
 
+def test_money_keeps_its_last_places(world: World, visit: Any) -> None:
+    page = text(visit("auditor"), f"{ADMIN}contracts/contract/{world.own_draft.pk}/history/")
+    assert "<span>1500.00</span>" in page
+
+
 def test_a_page_leads_to_everything_of_its_request(world: World, visit: Any, management: Caller) -> None:
     answer = management.patch(f"{API}clients/{world.own_client.pk}/", {"last_name": "Elsewhere"})
     entry = newest(request_id=answer["X-Request-ID"])
