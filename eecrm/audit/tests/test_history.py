@@ -13,7 +13,7 @@ from access.policy import Role
 from access.tests.paths import address
 from access.tests.test_routes import wrong_chains
 from audit.models import Entry
-from conftest import API, Caller, World, make_client, make_event
+from conftest import API, Caller, World, make_client, make_contract, make_event
 
 PEOPLE = ("sales", "other_sales", "support", "management", "auditor", "partner", "unlinked", "superuser", "anonymous")
 
@@ -143,15 +143,17 @@ def test_contacts_are_told_by_the_name_of_today_and_null_stays_null(world: World
 
 
 def test_a_parent_that_one_may_not_see_has_no_name(world: World, management: Caller, partner: Caller) -> None:
+    """A contract stays with its client; only under the key of one that is gone may another one come."""
+    key, other = world.other_draft.pk, world.other_client.pk
     with acting_as(Role.SUPERUSER):
-        world.other_draft.client = world.own_client
-        world.other_draft.save(update_fields=["client"])
-    keys = world.other_client.pk, world.own_client.pk
+        world.other_draft.delete()
+        contract = make_contract(world.own_client, "Under an old key", pk=key)
     for person, name in ((management, "Other Company"), (partner, None)):
-        moved = told(history(person, world.other_draft)[0])
-        assert moved == {
-            "client": ({"id": keys[0], "company_name": name}, {"id": keys[1], "company_name": "Own Company"})
-        }
+        clients = [told(entry)["client"] for entry in history(person, contract)]
+        gone = {"id": other, "company_name": name}
+        assert clients == [
+            (None, {"id": world.own_client.pk, "company_name": "Own Company"}), (gone, None), (None, gone),
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["management", "sales", "partner", "auditor"])
