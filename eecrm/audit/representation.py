@@ -77,7 +77,7 @@ class Names:
 
 
 def changes(entry: VisibleEntry, fields: tuple[Told, ...]) -> Iterator[tuple[Told, Any, Any]]:
-    """Each field that this write changed, with its old and new value as stored; of a row's beginning and end those that aren't empty."""
+    """Each field that this write changed, with its old and new value as stored. Of a row that begins or ends, what isn't empty."""
     old, new = entry.old or {}, entry.new or {}
     for one in fields:
         if one.column not in old and one.column not in new:
