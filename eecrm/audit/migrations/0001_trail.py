@@ -95,11 +95,6 @@ class Migration(migrations.Migration):
                 ("old", models.JSONField(null=True)),
                 ("new", models.JSONField(null=True)),
             ],
-            options={
-                "db_table": '"audit"."entry"',
-                "managed": False,
-                "ordering": ["-id"],
-                "verbose_name_plural": "entries",
-            },
+            options={"db_table": '"audit"."entry"', "managed": False, "ordering": ["-id"], "verbose_name_plural": "entries"},
         ),
     ]
