@@ -24,6 +24,7 @@ from accounts.identity_admin import IdentityInline
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import Mail, User
 from accounts.outbox.admin import SendsLinks
+from audit.admin import TrailHistory
 from audit.reason_admin import ReasonAdmin, ReasonForm
 
 # Second factors are their owners' alone: no page shows anybody's secret.
@@ -59,7 +60,7 @@ class AccountForm(ReasonForm):
 
 
 @admin.register(User)
-class AccountAdmin(CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
+class AccountAdmin(TrailHistory, CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
     resource = "user"
     personal = ("email", "mobile")
     form = AccountForm

@@ -8,14 +8,14 @@ from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from access.admin import PolicyModelAdmin
 from access.policy import contact_roles
 from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, Cover, User
+from audit.admin import TrailHistory
 
 
 @admin.register(Cover)
-class CoverAdmin(PolicyModelAdmin):
+class CoverAdmin(TrailHistory):
     """Who granted it is written by the database, from the account that is entered there."""
 
     resource = "cover"

@@ -13,6 +13,7 @@ from access.codenames import ROLE_GROUPS, role_group
 from access.group_sync import is_managed
 from access.policy import COLUMNS
 from accounts.models import PUBLIC_FIELDS, User
+from audit.admin import TrailHistory
 
 MOST_MEMBERS = 200  # that are named on a group's page
 
@@ -35,7 +36,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(PolicyModelAdmin):
+class GroupAdmin(TrailHistory):
     """Permissions come from the code alone, so that a group made by hand has a name and members, and no more."""
 
     resource = "group"

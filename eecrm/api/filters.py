@@ -59,7 +59,7 @@ class TextFilter(django_filters.CharFilter):
         super().__init__(lookup_expr="iexact", max_length=300, **kwargs)
 
 
-def _moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
+def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
     return django_filters.IsoDateTimeFilter(field_name=name, lookup_expr=lookup)
 
 
@@ -67,9 +67,9 @@ class ResourceFilterSet(django_filters.FilterSet):
     """What every list knows. Both ends of a range belong to it."""
 
     mine = FlagFilter("held_by")
-    created_after = _moment("created_at", "gte")
-    created_before = _moment("created_at", "lte")
-    updated_after = _moment("updated_at", "gte")
+    created_after = moment("created_at", "gte")
+    created_before = moment("created_at", "lte")
+    updated_after = moment("updated_at", "gte")
 
     # Filters on what the policy shows some people masked only: they would tell it by trying.
     personal: tuple[str, ...] = ()
@@ -89,6 +89,14 @@ def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
         raise BadQuery({name: [f"This parameter is unknown. Known: {', '.join(sorted(known))}."] for name in strangers})
 
 
+def narrowed(queryset: Any, request: Request, filterset_class: type[django_filters.FilterSet]) -> Any:
+    """The rows that pass the filters. Raises BadQuery for a value that a filter doesn't take."""
+    filterset = filterset_class(request.query_params, queryset=queryset, request=request)
+    if not filterset.is_valid():
+        raise BadQuery({name: [str(text) for text in texts] for name, texts in filterset.errors.items()})
+    return filterset.qs
+
+
 def filtered(
     queryset: Any, request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, searches: bool
 ) -> Any:
@@ -98,10 +106,7 @@ def filtered(
     filters = tuple(name for name in declared if name not in hidden)
     refuse_unknown(request, (*filters, *(name for name in _RESERVED if searches or name != "search")))
     if filterset_class and any(name in request.query_params for name in filters):
-        filterset = filterset_class(request.query_params, queryset=queryset, request=request)
-        if not filterset.is_valid():
-            raise BadQuery({name: [str(text) for text in texts] for name, texts in filterset.errors.items()})
-        queryset = filterset.qs
+        queryset = narrowed(queryset, request, filterset_class)
     text = request.query_params.get("search", "")
     if text.strip():
         # Weight B of a search document is personal data.

@@ -14,7 +14,8 @@ from api.problems import BadQuery
 from api.renderers import JSONText
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 200
-PARAMETERS = ("page_size", "cursor", "ordering", "count")
+PAGE_PARAMETERS = ("page_size", "cursor")
+PARAMETERS = (*PAGE_PARAMETERS, "ordering", "count")
 
 
 def _bad(parameter: str, detail: str) -> BadQuery:
@@ -88,10 +89,11 @@ def _address(request: Request, cursor: Cursor) -> str:
     return request.build_absolute_uri(f"{request.path}?{urlencode(sorted(query.items()))}")
 
 
-def page(
-    queryset: QuerySet[Any], request: Request, row: Expression, *, allowed: tuple[str, ...], default: str
-) -> JSONText:
-    """`{next, previous, results}` (and `count` when asked for) of the page that the request names, in one statement."""
+def cut(
+    queryset: QuerySet[Any], request: Request, *columns: Any, allowed: tuple[str, ...], default: str
+) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
+    """The page that the request names, in one statement: its rows (the columns, then what they are ordered by), and the
+    addresses of the `next` and the `previous` one."""
     size = _page_size(request)
     order = _ordering(request, allowed, default)
     names = [name for name, _ in order]
@@ -101,16 +103,24 @@ def page(
     direction = [(name, descending != backwards) for name, descending in order]
     rows = queryset if cursor is None else queryset.filter(_beyond(direction, cursor.values))
     rows = rows.order_by(*(f"-{name}" if descending else name for name, descending in direction))
-    found = list(rows.values_list(row, *names)[: size + 1])
+    found = list(rows.values_list(*columns, *names)[: size + 1])
     has_more = len(found) > size
     found = found[:size]
     if backwards:
         found.reverse()
-    members = []
+    links = {}
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
         more = has_more if is_back == backwards else cursor is not None
-        link = _address(request, Cursor(is_back, found[edge][1:])) if found and more else None
-        members.append(f'"{label}":{orjson.dumps(link).decode()}')
+        links[label] = _address(request, Cursor(is_back, found[edge][len(columns) :])) if found and more else None
+    return found, links
+
+
+def page(
+    queryset: QuerySet[Any], request: Request, row: Expression, *, allowed: tuple[str, ...], default: str
+) -> JSONText:
+    """`{next, previous, results}` (and `count` when asked for) of rows that PostgreSQL renders."""
+    found, links = cut(queryset, request, row, allowed=allowed, default=default)
+    members = [f'"{label}":{orjson.dumps(link).decode()}' for label, link in links.items()]
     if request.query_params.get("count") is not None:
         if request.query_params["count"] not in ("true", "false"):
             raise _bad("count", "count is true or false.")

@@ -1,4 +1,4 @@
-"""URL patterns of a resource, collection and item, in the one shape that all have."""
+"""URL patterns of a resource, collection, item and its history, in the one shape that all have."""
 
 from typing import Any
 
@@ -18,4 +18,5 @@ def resource_routes(prefix: str, viewset: type[Any], name: str, *, creates: bool
     return [
         path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list"),
         path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail"),
+        path(f"{prefix}/<id:pk>/history/", viewset.as_view({"get": "history"}), name=f"{name}-history"),
     ]

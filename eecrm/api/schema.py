@@ -36,11 +36,14 @@ _RATE_LIMIT = {
 }
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": build_basic_type(OpenApiTypes.INT)}}
 
-_LIST_PARAMETERS = (
+_PAGE_PARAMETERS = (
     OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
     OpenApiParameter(
         "cursor", str, description="Where the page begins: from `next` or `previous`, never made by hand."
     ),
+)
+_LIST_PARAMETERS = (
+    *_PAGE_PARAMETERS,
     OpenApiParameter("ordering", str, description="Fields, separated by commas; a minus sign turns one round."),
     OpenApiParameter("count", bool, description="Whether the answer counts all rows."),
 )
@@ -66,18 +69,22 @@ class ProblemAutoSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         """The noun at the end of the path; everything about accounts is under *users*."""
-        nouns = [step for step in self.path.removeprefix("/api/v1/").split("/") if step and not step.startswith("{")]
+        steps = self.path.removeprefix("/api/v1/").removesuffix("/history/").split("/")
+        nouns = [step for step in steps if step and not step.startswith("{")]
         return ["users" if "users" in nouns else nouns[-1] if nouns else "catalogue"]
 
-    def _is_page(self) -> bool:
+    def _is_list(self) -> bool:
         return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]
+
+    def _is_page(self) -> bool:
+        return self._is_list() or getattr(self.view, "action", None) == "history"
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self._is_page()
 
     def get_override_parameters(self) -> list[Any]:
-        if not self._is_page():
-            return []
+        if not self._is_list():
+            return list(_PAGE_PARAMETERS) if self._is_page() else []
         if not hasattr(self.view, "filterset_class"):
             return list(_LIST_PARAMETERS)
         search = OpenApiParameter("search", str, description="Words, each of which begins a word of the row.")
@@ -93,8 +100,9 @@ class ProblemAutoSchema(AutoSchema):
             return response
         content = response["content"]["application/json"]
         link = {"type": "string", "format": "uri", "nullable": True}
+        count = {"count": build_basic_type(OpenApiTypes.INT)} if self._is_list() else {}
         content["schema"] = build_object_type(
-            {"next": link, "previous": link, "count": build_basic_type(OpenApiTypes.INT), "results": content["schema"]},
+            {"next": link, "previous": link, **count, "results": content["schema"]},
             required=["next", "previous", "results"],
         )
         return response

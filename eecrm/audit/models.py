@@ -1,14 +1,25 @@
 """The trail: what happened to each row, when, by whom, through what and why. Written by triggers, and by nothing else."""
 
+import json
+from decimal import Decimal
+from typing import Any, Self
+
 from django.db import models
 
 from access.querysets import PolicyQuerySet
 
 
+class _Exact(json.JSONDecoder):
+    """Money stays what it was: a float would lose its last places."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"parse_float": Decimal} | options)
+
+
 class EntryQuerySet(PolicyQuerySet["Entry"]):
     resource = "trail"
 
-    def about(self, row: models.Model) -> "EntryQuerySet":
+    def about(self, row: models.Model) -> Self:
         return self.filter(table_name=row._meta.db_table, row_key=str(row.pk))
 
 
@@ -16,6 +27,7 @@ class Entry(models.Model):
     """One write to one row. `old` and `new` hold the whole row where it was deleted or made, else what changed.
 
     `channel` is api (any page or request but the admin site's), admin, command, worker or sql. `role` is PostgreSQL's.
+    Row security shows all of it to whom the policy lets, and to others what happened to what they see (`audit.apps`).
     """
 
     id = models.BigIntegerField(primary_key=True)
@@ -30,8 +42,8 @@ class Entry(models.Model):
     channel = models.TextField()
     request_id = models.TextField()
     reason = models.TextField()
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
+    old = models.JSONField(null=True, decoder=_Exact)
+    new = models.JSONField(null=True, decoder=_Exact)
 
     objects = EntryQuerySet.as_manager()
 

@@ -1,11 +1,12 @@
 from django.contrib import admin
 
+from audit.admin import TrailHistory
 from audit.reason_admin import ReasonAdmin
 from clients.models import Client
 
 
 @admin.register(Client)
-class ClientAdmin(ReasonAdmin):
+class ClientAdmin(TrailHistory, ReasonAdmin):
     resource = "client"
     personal = ("email", "phone", "mobile")
     list_display = ["company_name", "status", "email", "sales_contact", "updated_at"]

@@ -1,10 +1,10 @@
-from api.views import ResourceViewSet
+from audit.history import RecordedViewSet
 from clients.filters import ClientFilterSet
 from clients.models import Client
 from clients.serializers import ClientSerializer
 
 
-class ClientViewSet(ResourceViewSet):
+class ClientViewSet(RecordedViewSet):
     """Clients and prospects: the companies that order parties."""
 
     resource = "client"

@@ -3,12 +3,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from audit.admin import TrailHistory
 from audit.reason_admin import ReasonAdmin
 from contracts.models import Contract
 
 
 @admin.register(Contract)
-class ContractAdmin(ReasonAdmin):
+class ContractAdmin(TrailHistory, ReasonAdmin):
     resource = "contract"
     list_display = ["name", "client", "status", "amount", "payment_due", "signed_at"]
     list_filter = ["status", "payment_due"]

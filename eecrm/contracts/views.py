@@ -1,11 +1,12 @@
-from api.views import Parent, ResourceViewSet
+from api.views import Parent
+from audit.history import RecordedViewSet
 from clients.models import Client
 from contracts.filters import ContractFilterSet
 from contracts.models import Contract
 from contracts.serializers import ContractSerializer
 
 
-class ContractViewSet(ResourceViewSet):
+class ContractViewSet(RecordedViewSet):
     """Contracts: drafts, and signed ones whose amount is frozen."""
 
     resource = "contract"

@@ -3,13 +3,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from audit.admin import TrailHistory
 from audit.reason_admin import ReasonAdmin
 from events.hand_over_admin import HandOverPage
 from events.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(HandOverPage, ReasonAdmin):
+class EventAdmin(HandOverPage, TrailHistory, ReasonAdmin):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]

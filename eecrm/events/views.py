@@ -1,4 +1,5 @@
-from api.views import Parent, ResourceViewSet
+from api.views import Parent
+from audit.history import RecordedViewSet
 from clients.models import Client
 from contracts.models import Contract
 from events.filters import EventFilterSet
@@ -6,7 +7,7 @@ from events.models import Event
 from events.serializers import EventSerializer
 
 
-class EventViewSet(ResourceViewSet):
+class EventViewSet(RecordedViewSet):
     """Events: the parties under signed contracts, carried out by support."""
 
     resource = "event"

@@ -19,6 +19,7 @@ from access.policy import COLUMNS, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
 from accounts import tokens
 from accounts.models import Cover, Mail, User
+from audit.models import Entry
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
 CELLS = {
@@ -222,7 +223,7 @@ def test_export_of_personal_data(resource: str, action: str, role: str, scope: s
 
 PAGES = {
     "user": "accounts/user/", "log_entry": "admin/logentry/", "group": "auth/group/", "cover": "accounts/cover/",
-    "admin_site": "",
+    "admin_site": "", "trail": "audit/entry/",
 }  # fmt: skip
 CHANGES = {
     "user": {"username": "renamed", "role": "external", "is_active": "on"},
@@ -268,6 +269,7 @@ def test_the_admin_site(resource: str, action: str, role: str, scope: str, world
             "cover": Cover.objects.create(
                 colleague=users["sales"], substitute=users["other_sales"], ends_at=now + timedelta(days=9), reason="Leave"
             ),
+            "trail": Entry.objects.all()[0],
         }  # fmt: skip
         before = stored(rows.get(resource))
     browser = Visitor()

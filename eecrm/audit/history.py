@@ -1,0 +1,84 @@
+"""`{object}/history/`: who changed what of it, when, through what and why (`api.md`)."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.filters import KeyFilter, moment, narrowed, refuse_unknown
+from api.pagination import PAGE_PARAMETERS, cut
+from api.views import ResourceViewSet
+from audit.models import Entry
+from audit.representation import ACTIONS, Names, represented, targets, told
+
+_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
+
+
+class EntryFilterSet(django_filters.FilterSet):
+    actor = KeyFilter(field_name="actor_id")
+    request_id = django_filters.CharFilter(max_length=64)
+    after = moment("at", "gte")
+    before = moment("at", "lte")
+
+
+class ActorSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class ChangeSerializer(serializers.Serializer):
+    """A field as the object's own representation has it, before and after. Both may be null."""
+
+    field = serializers.CharField()
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
+class EntrySerializer(serializers.Serializer):
+    """For the OpenAPI document."""
+
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    action = serializers.ChoiceField(choices=list(ACTIONS.values()))
+    actor = ActorSerializer(allow_null=True)
+    role = serializers.CharField()
+    channel = serializers.ChoiceField(choices=["api", "admin", "command", "worker", "sql"])
+    request_id = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    version = serializers.IntegerField(allow_null=True)
+    changes = ChangeSerializer(many=True)
+
+
+class RecordedViewSet(ResourceViewSet):
+    """A resource that tells its history to whom it shows itself."""
+
+    @extend_schema(
+        responses=EntrySerializer,
+        parameters=[
+            OpenApiParameter("actor", OpenApiTypes.INT64, description="What this account did."),
+            OpenApiParameter("request_id", str, description="What was written in this request: its `X-Request-ID`."),
+            OpenApiParameter("after", OpenApiTypes.DATETIME, description="At this time or later."),
+            OpenApiParameter("before", OpenApiTypes.DATETIME, description="At this time or earlier."),
+        ],
+    )
+    def history(self, request: Request, **kwargs: Any) -> Response:
+        """Who changed what of it, when, through what and why; newest first."""
+        row = self.get_queryset().only("pk").filter(pk=kwargs["pk"]).first()
+        if row is None:
+            raise Http404
+        refuse_unknown(request, (*EntryFilterSet.base_filters, *PAGE_PARAMETERS))
+        fields = told(self.serializer_class)
+        # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
+        seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
+        rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
+        found, links = cut(rows, request, *_COLUMNS, allowed=("id",), default="-id")
+        entries = [Entry(**dict(zip((*_COLUMNS, "id"), line, strict=True))) for line in found]
+        names = Names(request.user, targets(entries, fields))
+        results = [represented(entry, fields, names, is_masked=self._masked()) for entry in entries]
+        return Response(links | {"results": results})
