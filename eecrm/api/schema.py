@@ -36,6 +36,12 @@ _RATE_LIMIT = {
 }
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": build_basic_type(OpenApiTypes.INT)}}
 
+_REASON = OpenApiParameter(
+    "X-Change-Reason",
+    str,
+    OpenApiParameter.HEADER,
+    description="Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
+)
 _PAGE_PARAMETERS = (
     OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
     OpenApiParameter(
@@ -82,7 +88,12 @@ class ProblemAutoSchema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self._is_page()
 
+    def _is_write(self) -> bool:
+        return self.method in ("POST", "PUT", "PATCH", "DELETE")
+
     def get_override_parameters(self) -> list[Any]:
+        if self._is_write():
+            return [] if self.view.permission_classes == [Public] else [_REASON]
         if not self._is_list():
             return list(_PAGE_PARAMETERS) if self._is_page() else []
         if not hasattr(self.view, "filterset_class"):
@@ -120,7 +131,7 @@ class ProblemAutoSchema(AutoSchema):
         return responses
 
     def _refusals(self) -> list[tuple[str, str]]:
-        is_write = self.method in ("POST", "PUT", "PATCH", "DELETE")
+        is_write = self._is_write()
         found = [("429", "Too many requests: wait.")]
         if self.view.permission_classes == [Public] and not is_write:
             return found

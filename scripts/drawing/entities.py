@@ -8,7 +8,6 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import connection
 from django.db.models import Field, ForeignKey, GeneratedField, Model, OneToOneField, UniqueConstraint
 
-_VIEWS = {"VisibleEntry"}
 _SHORTER = {"timestamp with time zone": "timestamptz", "double precision": "float8"}
 
 
@@ -42,8 +41,8 @@ class Entity:
 
 
 def own_models() -> list[type[Model]]:
-    """Those of this repository's apps: neither Django's, nor the tables between two of them, nor a view of another."""
-    return [model for model in apps.get_models() if _is_own(model) and model.__name__ not in _VIEWS]
+    """Those of this repository's apps: neither Django's, nor the tables between two of them."""
+    return [model for model in apps.get_models() if _is_own(model)]
 
 
 def _is_own(model: type[Model]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from access import policy
 from access.database import acting_as
@@ -26,6 +26,15 @@ def test_a_role_without_a_person_owns_nothing(table: str, world: World) -> None:
     assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL) == [(0,)]
     assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL, world.users["unlinked"].pk) == [(0,)]
     assert run(f"SELECT count(*) FROM {table}", Role.EXTERNAL, world.users["partner"].pk) != [(0,)]
+
+
+@pytest.mark.parametrize("table", NARROWED)
+def test_who_switches_row_security_off_is_refused_and_not_shown_more(table: str, world: World) -> None:
+    with acting_as(Role.EXTERNAL, user_id=world.users["partner"].pk), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL row_security = off")
+        with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
+            cursor.execute(f"SELECT count(*) FROM {table}")
+        cursor.execute("SET LOCAL row_security = on")
 
 
 def test_a_partner_sees_one_client_with_all_that_follows(world: World) -> None:

@@ -189,7 +189,8 @@ def test_the_admin_site_asks_why(world: World, closed: Any, visit: Any) -> None:
         page = page_of(row) + "change/"
         assert b'name="change_reason"' in manager.get(page).content
         assert b'name="change_reason"' not in visit("auditor").get(page).content
-        answer = manager.post(page, form_of(row) | {"change_reason": "Typing error"})
+        typo = {"last_name": "Smith"} if row == world.own_client else {"name": "Retyped"}
+        answer = manager.post(page, form_of(row) | typo | {"change_reason": "Typing error"})
         assert answer.status_code == 302, answer.context["adminform"].form.errors
         assert (last(row).channel, last(row).reason, last(row).actor_name) == ("admin", "Typing error", "management")
     form = form_of(world.own_client) | {"email": "new@new.example", "status": "prospect", "change_reason": "A fair"}
@@ -243,6 +244,7 @@ def test_a_reason_is_a_line_of_text(reason: str, world: World, visit: Any) -> No
 
 def test_a_reason_ends_with_its_request(world: World, visit: Any) -> None:
     manager, row = visit("management"), world.own_draft
-    manager.post(page_of(row) + "change/", form_of(row) | {"change_reason": "Once"})
+    manager.post(page_of(row) + "change/", form_of(row) | {"change_reason": "Nothing changed"})
+    manager.post(page_of(row) + "change/", form_of(row) | {"name": "Renamed", "change_reason": "Once"})
     manager.post(page_of(row) + "change/", form_of(row) | {"name": "Twice"})
     assert [entry.reason for entry in entries(row, "update")] == ["Once", ""]

@@ -26,8 +26,8 @@ def chain(world: World) -> tuple[Any, Any, Any]:
         client = make_client("Chain", world.users["sales"], account=world.users["unlinked"], mobile="")
         contract = make_contract(client, "Signed", signed=True, amount="9999999999.99")
         event = make_event(contract, "Over", world.users["support"], status="closed", notes="“quoted”\n\\ and\ttabbed")
-        for row in (client, contract, event):
-            row.save()
+        for row, field in ((client, "company_name"), (contract, "name"), (event, "name")):
+            row.save(update_fields=[field])
     return client, contract, event
 
 

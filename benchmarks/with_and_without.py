@@ -1,24 +1,24 @@
-"""What the trail costs a create: the same requests with its trigger and without it, in turn. See README.md."""
+"""What the trail costs a create, and what row security costs a list: the same requests with and without, in turn. See README.md."""
 
 import argparse
 import itertools
 import os
 import statistics
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import stage
-from clients_list import OURS
+from clients_list import OURS, PAGE
 from processes import Failed, say, status_of
 
 import load
-from servers import Server, running
+from servers import Implementation, Server, running
 
-CREATE = OURS._replace(path="/api/v1/clients/")
 WARM_UP = 200
-WAYS = {"with the trail": "ENABLE", "without it": "DISABLE"}
+CREATE = OURS._replace(path="/api/v1/clients/")
 _numbers = itertools.count(1)
 
 
@@ -33,6 +33,16 @@ class Sample(NamedTuple):
         return self.server + self.database
 
 
+class Protection(NamedTuple):
+    """What is switched, and the request that is measured; `on` and `off` are SQL for the migrator: nobody who serves could."""
+
+    request: str
+    implementation: Implementation
+    send: Callable[[Server, str], object]
+    on: str
+    off: str
+
+
 def create(server: Server, token: str) -> None:
     number = next(_numbers)
     body = {
@@ -42,42 +52,46 @@ def create(server: Server, token: str) -> None:
     load.post(server.port, CREATE.path, token, body)
 
 
-def measure(server: Server, token: str, requests: int) -> Sample:
+def read(server: Server, token: str) -> None:
+    load.get(server.port, OURS.path, token)
+
+
+# The tables that a list and its authentication read.
+_READ = ("clients_client", "accounts_user", "accounts_tokensession", "accounts_cover")
+PROTECTIONS = {
+    "trail": Protection(
+        "creating a client", CREATE, create,
+        "ALTER TABLE clients_client ENABLE TRIGGER trail", "ALTER TABLE clients_client DISABLE TRIGGER trail",
+    ),
+    "row_security": Protection(
+        f"listing {PAGE} clients", OURS, read,
+        *(";".join(f"ALTER TABLE {table} {word} ROW LEVEL SECURITY" for table in _READ) for word in ("ENABLE", "DISABLE")),
+    ),
+}  # fmt: skip
+
+
+def measure(server: Server, send: Callable[[], object], requests: int) -> Sample:
     server_before, database_before = server.worker_seconds(), server.database_seconds()
-    answered, _ = load.repeat(lambda: create(server, token), requests)
+    answered, _ = load.repeat(send, requests)
     return Sample(
         server=(server.worker_seconds() - server_before) * 1000 / answered,
         database=(server.database_seconds() - database_before) * 1000 / answered,
     )
 
 
-def count(owner: Any) -> int:
-    with owner.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM audit.entry WHERE table_name = 'clients_client' AND channel = 'api'")
-        (number,) = cursor.fetchone()
-    return int(number)
-
-
-def switch(owner: Any, way: str) -> None:
-    """As the migrator: nobody who serves requests could."""
-    with owner.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE clients_client {WAYS[way]} TRIGGER trail")
-
-
-def rounds(server: Server, owner: Any, number: int, requests: int) -> dict[str, list[Sample]]:
-    samples: dict[str, list[Sample]] = {way: [] for way in WAYS}
+def rounds(server: Server, owner: Any, protection: Protection, number: int, requests: int) -> dict[str, list[Sample]]:
+    ways = {"with": protection.on, "without": protection.off}
+    samples: dict[str, list[Sample]] = {way: [] for way in ways}
     for turn in range(number + 1):
         say(f"Round {turn} of {number} …" if turn else "Warming up …")
-        token, before, done = stage.access_token(), count(owner), 0
+        token = stage.access_token()
         # Who goes first changes, since the tables grow.
-        for way in list(WAYS) if turn % 2 else reversed(WAYS):
-            switch(owner, way)
-            sample = measure(server, token, requests if turn else WARM_UP)
+        for way in list(ways) if turn % 2 else reversed(ways):
+            with owner.cursor() as cursor:
+                cursor.execute(ways[way])
+            sample = measure(server, lambda token=token: protection.send(server, token), requests if turn else WARM_UP)  # type: ignore[misc]
             if turn:
                 samples[way].append(sample)
-            done += 0 if way == "without it" else (requests if turn else WARM_UP)
-        if count(owner) - before != done // load.AT_ONCE * load.AT_ONCE:
-            raise Failed("The trail holds another number of entries than clients were created with it.")
     return samples
 
 
@@ -92,20 +106,25 @@ def report(samples: dict[str, list[Sample]]) -> None:
 
 
 def main(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench trail", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("protection", choices=PROTECTIONS)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--requests", type=int, default=800, help="each way in each round")
     options = parser.parse_args(arguments)
     if not Path(f"/proc/{os.getpid()}/task").is_dir():
         raise Failed("Processor time is read from /proc, which only Linux has.")
+    protection = PROTECTIONS[options.protection]
     with stage.prepared():
         import django
 
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         django.setup()
-        with running(CREATE) as server, closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
-            samples = rounds(server, owner, options.rounds, options.requests)
-    say(f"\nProcessor time of creating a client over HTTP; medians of {options.rounds} rounds of {options.requests}.\n")
+        with running(protection.implementation) as server:
+            with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
+                samples = rounds(server, owner, protection, options.rounds, options.requests)
+    name = options.protection.replace("_", " ")
+    say(f"\nProcessor time of {protection.request} over HTTP with and without {name}; ")
+    say(f"medians of {options.rounds} rounds of {options.requests}.\n")
     report(samples)
     return 0
 
