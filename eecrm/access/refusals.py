@@ -50,6 +50,16 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     return Refusal(409, "conflict", rule, "What this belongs to was deleted a moment ago.")
 
 
+def _of_unique_column(table: str, name: str) -> str:
+    """The sentence about a column that is unique by itself. Its constraint is named by PostgreSQL, which tells no more of
+    it where rows are out of somebody's sight."""
+    model = _model_of(table)
+    for field in model._meta.concrete_fields if model else ():
+        if name == f"{table}_{field.column}_key":
+            return f"Another {field.model._meta.verbose_name} has this {field.verbose_name} already."
+    return "This exists already."
+
+
 def refusal_of(error: BaseException) -> Refusal | None:
     """How to answer an error that came out of the database; None for one that is nobody's fault but the code's."""
     if isinstance(error, ProtectedError):
@@ -72,8 +82,9 @@ def refusal_of(error: BaseException) -> Refusal | None:
     constraint = _declared().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
     match cause:
         case errors.UniqueViolation():
-            sentence = constraint.violation_error_message if constraint else "This exists already."
-            return Refusal(409, "duplicate", cause.diag.constraint_name or "unique", str(sentence))
+            table, name = cause.diag.table_name or "", cause.diag.constraint_name or "unique"
+            sentence = constraint.violation_error_message if constraint else _of_unique_column(table, name)
+            return Refusal(409, "duplicate", name, str(sentence))
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
         case errors.CheckViolation():  # raised by a trigger, with its rule and its sentence

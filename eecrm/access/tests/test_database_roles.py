@@ -74,6 +74,13 @@ def test_without_a_context_nothing_of_the_business_is_open(table: str, statement
         "SET session_replication_role = replica", "SET SESSION AUTHORIZATION eecrm_migrator", "SET ROLE eecrm_migrator", "SET ROLE eecrm_owner", "SET ROLE eecrm_readonly",
         "COPY accounts_user TO PROGRAM 'cat'", "COPY (SELECT 1) TO '/tmp/x'", "SELECT pg_read_file('/etc/passwd')", "ALTER ROLE eecrm_app SUPERUSER",
         "ALTER ROLE eecrm_app BYPASSRLS", "CREATE ROLE mine", "GRANT eecrm_migrator TO eecrm_app",
+        "ALTER TABLE clients_client DISABLE ROW LEVEL SECURITY", "ALTER TABLE clients_client NO FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY mine ON clients_client USING (true)", "DROP POLICY eecrm_sales_select ON clients_client",
+        "ALTER POLICY eecrm_external_select ON clients_client USING (true)", "ALTER FUNCTION own_ids() SECURITY INVOKER",
+        "CREATE OR REPLACE FUNCTION own_ids() RETURNS bigint[] LANGUAGE sql AS 'SELECT array_agg(id) FROM accounts_user'",
+        "ALTER TABLE audit.entry DISABLE TRIGGER ALL", "DELETE FROM audit.entry", "UPDATE audit.entry SET actor_name = 'x'", "TRUNCATE audit.entry",
+        "INSERT INTO audit.entry (table_name) VALUES ('x')", "CREATE TABLE audit.mine (id int)", "DROP SCHEMA audit CASCADE",
+        "DELETE FROM audit.seal", "UPDATE audit.boundary SET last_id = 0", "ALTER TABLE clients_client OWNER TO eecrm_app", "COPY clients_client FROM STDIN",
         "ALTER SYSTEM SET log_statement = 'all'", "CREATE DATABASE mine", "LOCK TABLE clients_client",
     ],
 )  # fmt: skip

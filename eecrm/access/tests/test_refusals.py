@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
+from django_otp.plugins.otp_static.models import StaticDevice
 
 from access.database import acting_as
 from access.policy import Role
@@ -36,10 +37,19 @@ def test_a_declared_constraint_speaks_its_own_sentence(world: World) -> None:
     assert again == (409, "duplicate", "client_email_unique", "A client with this email address exists already.")
 
 
-def test_an_undeclared_unique_index_has_a_plain_sentence(world: World) -> None:
+def test_a_column_that_is_unique_by_itself_is_told_by_its_name(world: World) -> None:
     refusal = refused(sql("UPDATE accounts_user SET username = 'sales' WHERE username = 'support'"))
     assert refusal is not None
-    assert (refusal.status, refusal.code, refusal.sentence) == (409, "duplicate", "This exists already.")
+    assert refusal[:2] == (409, "duplicate")
+    assert refusal.sentence == "Another user has this username already."
+
+
+def test_an_undeclared_unique_index_has_a_plain_sentence(world: World) -> None:
+    user = world.users["sales"].pk
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():  # second factors are the login role's
+        for _ in range(2):
+            StaticDevice.objects.create(user_id=user, name="")
+    assert refusal_of(caught.value) == (409, "duplicate", "second_factor_one_set_of_codes", "This exists already.")
 
 
 def test_a_trigger_speaks_its_rule(world: World) -> None:

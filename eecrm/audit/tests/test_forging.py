@@ -1,9 +1,9 @@
 """Whoever talks SQL as the app role, in any role of a person or in none: can they forge the trail, or get around it?"""
 
+import io
 from functools import partial
 from typing import Any
 
-import io
 import psycopg2
 import pytest
 

@@ -112,7 +112,7 @@ def test_only_the_last_deletion_counts(chain: tuple[Any, Any, Any], visit: Any) 
         ("UPDATE clients_client SET email = 'ANN.chain@chain.example' WHERE company_name = 'Other Company'", 0,
          "A client with this email address exists already."),
         ("UPDATE clients_client SET account_id = (SELECT id FROM accounts_user WHERE username = 'unlinked') "
-         "WHERE company_name = 'Other Company'", 0, "This exists already."),
+         "WHERE company_name = 'Other Company'", 0, "Another client has this account already."),
         ("UPDATE accounts_user SET is_active = false WHERE username = 'support'", 2, "A support contact is an active support user."),
         ("UPDATE contracts_contract SET status = 'draft' WHERE name = 'Signed'", 2, "Sign the contract before planning its event."),
     ],
