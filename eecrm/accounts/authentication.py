@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from access.database import ORIGIN_SETTINGS, ROLE_PREFIX, origin
+from access.database import ORIGIN_SETTINGS, ROLE_PREFIX, leave, origin
 from access.policy import Role
 from access.security_log import security_event
 from accounts import oidc
@@ -72,6 +72,7 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
     """An account for somebody whom nobody knows here yet, where OIDC_CREATE_ACCOUNTS lets it be made."""
     user = None
     if settings.OIDC_CREATE_ACCOUNTS:
+        leave()  # nobody yet; the trail tells of the account in which request it was made
         with connection.cursor() as cursor:
             cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
             (made,) = cursor.fetchone()

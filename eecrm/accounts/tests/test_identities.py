@@ -15,6 +15,7 @@ from accounts import tokens
 from accounts.models import ExternalIdentity, User, normalise_username
 from accounts.tests.provider import Provider
 from api.tests.test_at_once import wait_for_a_blocked_statement
+from audit.models import Entry
 from conftest import API, PASSWORD, Caller, World
 
 USERS = API + "users/"
@@ -238,6 +239,10 @@ def test_a_newcomer_gets_an_external_account_without_password(
     assert not user.has_usable_password()
     assert user.is_active
     assert not user.is_staff
+    with acting_as(Role.AUDITOR):
+        entry = Entry.objects.about(user).get()
+    assert (entry.operation, entry.channel, entry.role, entry.actor_id) == ("insert", "api", "eecrm_app", None)
+    assert entry.request_id
     assert bearer(open_door.token("Auth0|New.Comer")).get(ME).json() == me
     (event,) = (record for record in caplog.records if record.name == "eecrm.security")
     assert (event.event, event.account) == ("user_created", user.pk)
