@@ -1,7 +1,6 @@
 """Three answers to each question: what the API does, what the policy says, what PostgreSQL lets raw SQL do. They agree.
 
-A cell is one actor, one row and one command. `scripts/test -n0 -s eecrm/access/tests/test_differential.py` prints how
-many there are.
+A cell is one actor, one row and one command; the last lines of a test run tell how many there were (`conftest.py`).
 """
 
 import random
@@ -215,7 +214,9 @@ def with_a_reason() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ACTORS)
-def test_api_policy_and_database_agree(name: str, world: World, rows: list[Row], with_a_reason: None) -> None:
+def test_api_policy_and_database_agree(
+    name: str, world: World, rows: list[Row], with_a_reason: None, record_property: Any
+) -> None:
     user = actor_of(name, world)
     caller, count = Caller.as_user(user), 0
     for row, command in questions(rows):
@@ -228,7 +229,7 @@ def test_api_policy_and_database_agree(name: str, world: World, rows: list[Row],
         assert (answer.word != "refused") == (visible and permitted), told
         assert (answer.status == 404) == (not visible), told
         count += 1
-    print(f"{name}: {count} cells agree")
+    record_property("cells", count)
     assert count * len(ACTORS) >= 2_000
 
 
