@@ -95,11 +95,24 @@ def give_reason(reason: str) -> None:
 @contextmanager
 def because(reason: str) -> Iterator[None]:
     """Why a command does what it does in this block, for every role that it enters there."""
-    told = origin.set(origin.get()._replace(reason=reason))
+    with _telling(origin.get()._replace(reason=reason)):
+        yield
+
+
+@contextmanager
+def acting_through(channel: str, request_id: str = "") -> Iterator[None]:
+    """What is written in this block comes through this channel, and in this request."""
+    with _telling(Origin(channel, request_id)):
+        yield
+
+
+@contextmanager
+def _telling(told: Origin) -> Iterator[None]:
+    before = origin.set(told)
     try:
         yield
     finally:
-        origin.reset(told)
+        origin.reset(before)
 
 
 def refuse_privileged_role() -> None:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from access import reasons
-from access.database import Origin, origin
+from access.database import acting_through, origin
 from access.refusals import refusal_of
 from api import limits, problems
 from api.addresses import client_address, place_of
@@ -54,11 +54,8 @@ class RequestMiddleware:
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        told = origin.set(Origin(channel, request.request_id))  # type: ignore[attr-defined]  # set above
-        try:
+        with acting_through(channel, request.request_id):  # type: ignore[attr-defined]  # set above
             response = self.get_response(request)
-        finally:
-            origin.reset(told)
         limits.settle(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from access import policy
-from access.database import Origin, acting_as, enter, origin
+from access.database import acting_as, because, enter
 from access.permissions import PolicyPermission
 from access.policy import Role, Scope
 from access.querysets import PolicyQuerySet, is_within, owns, would_own
@@ -208,9 +208,8 @@ def of_the_database(user: User, sql: str) -> Verdict:
 
 @pytest.fixture
 def with_a_reason() -> Iterator[None]:
-    told = origin.set(Origin(reason=WHY))
-    yield
-    origin.reset(told)
+    with because(WHY):
+        yield
 
 
 @pytest.mark.parametrize("name", ACTORS)

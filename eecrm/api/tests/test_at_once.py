@@ -39,7 +39,10 @@ def test_an_event_that_is_given_away_meanwhile_is_no_longer_ones_own(committed_w
 def wait_for_a_blocked_statement(cursor: Any) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        # In this database: the other process of the tests has locks of its own.
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+        )
         if cursor.fetchone()[0]:
             return
         time.sleep(0.01)

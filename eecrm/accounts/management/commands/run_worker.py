@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
-from access.database import Origin, origin, refuse_privileged_role
+from access.database import acting_through, refuse_privileged_role
 from api.jobs import Job, declared
 
 log = logging.getLogger("eecrm.worker")
@@ -34,10 +34,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_privileged_role()
-        origin.set(Origin("worker"))
         jobs, lease = list(declared()), timedelta(seconds=options["lease"])
         log.info("worker_started", extra={"jobs": len(jobs)})
-        with stop_request() as stop:
+        with stop_request() as stop, acting_through("worker"):
             pause = 0.0
             while not stop.wait(pause):
                 pause = work(jobs, lease, stop)
