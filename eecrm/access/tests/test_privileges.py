@@ -1,0 +1,28 @@
+"""What PostgreSQL lets each role do, against a list that somebody has read (`security.md` 24): no privilege changes unseen."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+
+from access.grants import actual, differences, wanted_policies
+
+LIST = Path(__file__).with_name("privileges.txt")
+
+
+def lines() -> Iterator[str]:
+    columns: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for grant in actual():
+        columns[grant.table, grant.role, grant.command].append(grant.column)
+    for (table, role, command), names in sorted(columns.items()):
+        listed = f" ({', '.join(sorted(names))})" if all(names) else ""
+        yield f"GRANT {command}{listed} ON {table} TO {role}"
+    for policy in sorted(wanted_policies()):
+        yield policy.create()
+
+
+def test_the_catalogue_is_the_list(db: None) -> None:
+    """After a change that is meant, read the difference, and put it into the list."""
+    assert differences() == []
+    difference = "\n".join(unified_diff(LIST.read_text().splitlines(), list(lines()), "the list", "PostgreSQL", n=0))
+    assert not difference, f"privileges have changed:\n{difference}"
