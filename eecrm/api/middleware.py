@@ -62,6 +62,9 @@ class RequestMiddleware:
         response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
+        if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            # Django counts the bytes of a body that there isn't: RFC 9110, section 8.6, forbids to tell.
+            del response["Content-Length"]
         self._log(request, response, started)
         return response
 

@@ -85,7 +85,7 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
     if isinstance(error, exceptions.ValidationError):
         return _invalid(request, error)
     name = error.get_codes() if isinstance(error.get_codes(), str) else error.default_code
-    members: dict[str, Any] = {}
+    members: dict[str, Any] = dict(getattr(error, "members", {}))
     if error.status_code == status.HTTP_400_BAD_REQUEST:
         members["errors"] = [{"pointer": "#", "code": name, "detail": str(error.detail)}]
     if error.status_code in (status.HTTP_403_FORBIDDEN, status.HTTP_409_CONFLICT):
@@ -96,6 +96,8 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
         response["Retry-After"] = str(wait)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = value
     return response
 
 

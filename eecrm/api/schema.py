@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from access.permissions import Public
+from api.conditional_schema import add_tags, condition_parameters, condition_refusals
 from api.serializers import CanonicalURL, Reference
 
 _STRING = build_basic_type(OpenApiTypes.STR)
@@ -16,7 +17,10 @@ _KEY = build_basic_type(OpenApiTypes.INT64)
 
 _PROBLEM = {
     "type": "object",
-    "description": "RFC 9457. `errors` comes with a 400, `rule` with a 403 and a 409.",
+    "description": (
+        "RFC 9457. `errors` comes with a 400, `rule` with a 403 and a 409, `version` and `changed` with a 412: the present "
+        "version, and the fields that differ from the version that If-Match names (null where nobody can tell)."
+    ),
     "properties": {
         "type": _STRING,
         "title": _STRING,
@@ -25,6 +29,8 @@ _PROBLEM = {
         "code": _STRING,
         "request_id": _STRING,
         "rule": _STRING,
+        "version": _KEY,
+        "changed": {"type": "array", "items": _STRING, "nullable": True},
         "errors": build_array_type(build_object_type({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
     },
     "required": ["type", "title", "status", "detail", "code", "request_id"],
@@ -93,9 +99,9 @@ class ProblemAutoSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         if self._is_write():
-            return [] if self.view.permission_classes == [Public] else [_REASON]
+            return [] if self.view.permission_classes == [Public] else [_REASON, *condition_parameters(self.view)]
         if not self._is_list():
-            return list(_PAGE_PARAMETERS) if self._is_page() else []
+            return list(_PAGE_PARAMETERS) if self._is_page() else condition_parameters(self.view)
         if not hasattr(self.view, "filterset_class"):
             return list(_LIST_PARAMETERS)
         search = OpenApiParameter("search", str, description="Words, each of which begins a word of the row.")
@@ -125,6 +131,7 @@ class ProblemAutoSchema(AutoSchema):
                 "description": meaning,
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
             }
+        add_tags(self.view, responses)
         for status, response in responses.items():
             waits = _RETRY_AFTER if status == "429" else {}
             response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits
@@ -142,7 +149,7 @@ class ProblemAutoSchema(AutoSchema):
             found.append(("404", "Missing, or invisible to the caller."))
         if is_write and "users/" not in self.path:
             found.append(("409", "Allowed, but not in this state, or a duplicate: `rule` tells which."))
-        return found
+        return found + condition_refusals(self.view)
 
 
 def add_problem(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from access import policy
 from access.permissions import Refused, policy_action
 from access.policy import Scope
 from access.querysets import is_within, owns, would_own
+from api.conditional import PreconditionFailed, Representation, mismatch
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
 from api.renderers import JSONText
@@ -29,7 +30,8 @@ class Parent(NamedTuple):
 class ResourceViewSet(GenericViewSet):
     """List, create, retrieve, update and delete the rows of one resource of the policy table, nested or flat.
 
-    Order of refusals: 401, 404 (invisible or missing, parents included), 403, 400, 409 (`access-matrix.md`, Business rules).
+    Order of refusals: 401, 404 (invisible or missing, parents included), 403, 412, 400, 403 of an action finer than update,
+    409 (`access-matrix.md`, Business rules; RFC 9110, section 13.2.1: preconditions come before the body is looked at).
     """
 
     resource: ClassVar[str]
@@ -52,7 +54,9 @@ class ResourceViewSet(GenericViewSet):
         return Response(page(rows, request, self._row(), allowed=self.ordering_fields, default=self.default_ordering))
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self._representation(self.get_queryset().filter(pk=kwargs["pk"])))
+        found = self._representation(self.get_queryset().filter(pk=kwargs["pk"]))
+        self._refuse_other_version(found.version)
+        return found.answer_if_new(request)
 
     def create(self, request: Request, **kwargs: Any) -> Response:
         parent = self._parent()
@@ -63,8 +67,8 @@ class ResourceViewSet(GenericViewSet):
         self._refuse_for_others(serializer.validated_data)
         row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
         self.check_object_permissions(request, row)
-        body = self._representation(super().get_queryset().filter(pk=row.pk))
-        return Response(body, status=201, headers={"Location": self._location(row)})
+        made = self._representation(super().get_queryset().filter(pk=row.pk))
+        return made.answer(status=201, Location=self._location(row))
 
     def update(self, request: Request, *, partial: bool = False, **kwargs: Any) -> Response:
         row = self._locked()
@@ -73,7 +77,7 @@ class ResourceViewSet(GenericViewSet):
         self._refuse_finer_actions(row, serializer.validated_data)
         serializer.save()
         self.check_object_permissions(request, row)
-        return Response(self._representation(super().get_queryset().filter(pk=row.pk)))
+        return self._representation(super().get_queryset().filter(pk=row.pk)).answer()
 
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         return self.update(request, partial=True, **kwargs)
@@ -110,7 +114,8 @@ class ResourceViewSet(GenericViewSet):
         return parent
 
     def _locked(self) -> Any:
-        """The row, seen (404), permitted (403) and then locked: locking first would hide a row one may only read."""
+        """The row, seen (404), permitted (403) and then locked: locking first would hide a row one may only read. What its
+        version is compared with (412) holds until the transaction ends."""
         row = self.get_object()
         locked = super().get_queryset().select_related(None).select_for_update().filter(pk=row.pk).first()
         if locked is None:
@@ -118,7 +123,21 @@ class ResourceViewSet(GenericViewSet):
             self.get_object()
             raise Refused(policy.rule(self.request.user, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # it may have been given away while this request waited
+        self._refuse_other_version(locked.version)
         return locked
+
+    def _refuse_other_version(self, version: int) -> None:
+        """412 where the caller asks for another version than this. Raises ValidationError for tags that are none."""
+        if (found := mismatch(self.request, version)) is None:
+            return
+        since = found.known_version
+        changed = None if since is None else self._changed_since(since)
+        present = self._representation(super().get_queryset().filter(pk=self.kwargs["pk"]))
+        raise PreconditionFailed(found.sentence, present, changed)
+
+    def _changed_since(self, version: int) -> tuple[str, ...] | None:
+        """The fields that differ from how they were in this version; None where nobody can tell."""
+        return None
 
     def _refuse_foreign_parent(self, parent: Model) -> None:
         """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""
@@ -145,11 +164,11 @@ class ResourceViewSet(GenericViewSet):
     def _row(self) -> Any:
         return self.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=self._masked())
 
-    def _representation(self, rows: Any) -> JSONText:
-        line = rows.values_list(self._row(), flat=True).first()
+    def _representation(self, rows: Any) -> Representation:
+        line = rows.values_list(self._row(), "version").first()
         if line is None:
             raise Http404
-        return JSONText(line)
+        return Representation(JSONText(line[0]), line[1])
 
     def _location(self, row: Model) -> str:
         return self.request.build_absolute_uri(f"{self.request.path}{row.pk}/")

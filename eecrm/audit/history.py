@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Q
+from django.db.models import Q, Subquery
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,6 +17,7 @@ from api.views import ResourceViewSet
 from audit.models import Entry
 from audit.representation import ACTIONS, Names, represented, targets, told
 
+_MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
 _COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 
 
@@ -82,3 +83,20 @@ class RecordedViewSet(ResourceViewSet):
         names = Names(request.user, targets(entries, fields))
         results = [represented(entry, fields, names, is_masked=self._masked()) for entry in entries]
         return Response(links | {"results": results})
+
+    def _changed_since(self, version: int) -> tuple[str, ...] | None:
+        """The trail of the row from the write on that made this version; None also for what is long ago."""
+        model: Any = self.serializer_class.Meta.model
+        entries = Entry.objects.about(model(pk=self.kwargs["pk"]))
+        made = entries.filter(new__version=version).order_by("-id").values("id")[:1]
+        lines = entries.filter(id__gte=Subquery(made)).order_by("id").values_list("old", "new")
+        since = list(lines[: _MOST_CHANGES + 2])
+        if not since or len(since) > _MOST_CHANGES + 1:
+            return None
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for old, new in since[1:]:
+            before = (old or {}) | before
+            after |= new or {}
+        fields = told(self.serializer_class)
+        return tuple(one.name for one in fields if before.get(one.column) != after.get(one.column))

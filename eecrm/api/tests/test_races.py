@@ -85,6 +85,32 @@ def test_of_many_who_sign_or_close_one_does_it(noun: str, status: str, committed
         assert (row.status, row.version, changes) == (status, 2, [status])
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_of_many_who_write_to_one_version_one_wins(mixed: bool, committed_world: World, at_once: Crowd) -> None:
+    callers = [Caller.as_user(committed_world.users["management"]) for _ in range(SIZE)]
+    for number in range(ROUNDS):
+        with acting_as(Role.SUPERUSER):
+            row = make_contract(committed_world.own_client, f"Race {number}")
+        path = f"{API}contracts/{row.pk}/"
+        known = callers[0].get(path)["ETag"]
+        writes = [partial(one.patch, path, {"name": f"By {n}"}, HTTP_IF_MATCH=known) for n, one in enumerate(callers)]
+        if mixed:
+            writes[::4] = [partial(one.delete, path, HTTP_IF_MATCH=known) for one in callers[::4]]
+        answers = at_once(writes)
+        won = [answer for answer in answers if answer.status_code < 300]
+        lost = [answer for answer in answers if answer.status_code >= 300]
+        assert len(won) == 1, [answer.status_code for answer in answers]
+        if won[0].status_code == 204:
+            assert {answer.status_code for answer in lost} == {404}
+            continue
+        told = {(answer.status_code, answer["ETag"], answer.json()["version"]) for answer in lost}
+        assert told == {(412, won[0]["ETag"], 2)}
+        assert [answer.json()["changed"] for answer in lost] == [["name"]] * (SIZE - 1)
+        with acting_as(Role.SUPERUSER):
+            row.refresh_from_db(fields=["name", "version"])
+        assert (row.name, row.version) == (won[0].json()["name"], 2)
+
+
 def demote(user: User) -> bool:
     try:
         with acting_as(Role.SUPERUSER):

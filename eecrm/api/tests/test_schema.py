@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 from typing import Any
 
@@ -51,6 +52,33 @@ def test_every_operation_tells_its_limits(document: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 assert {"RateLimit", "RateLimit-Policy"} <= set(response["headers"]), (path, status)
             assert "Retry-After" in operation["responses"]["429"]["headers"]
+
+
+def test_conditional_requests_are_described_where_they_count(document: dict[str, Any]) -> None:
+    described = 0
+    for path, item in document["paths"].items():
+        is_item = re.search(r"/(clients|contracts|events)/\{id}/$", path) is not None
+        is_collection = re.search(r"/(clients|contracts|events)/$", path) is not None
+        for method, operation in item.items():
+            headers = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "header"}
+            tagged = {status for status, one in operation["responses"].items() if "ETag" in one["headers"]}
+            match method:
+                case "get" if is_item:
+                    expected = ({"If-Match", "If-None-Match"}, {"200", "304", "412"})
+                    assert "content" not in operation["responses"]["304"]
+                case "put" | "patch" if is_item:
+                    expected = ({"If-Match"}, {"200", "412"})
+                case "delete" if is_item:
+                    expected = ({"If-Match"}, {"412"})
+                case "post" if is_collection:
+                    expected = (set(), {"201"})
+                case _:
+                    expected = (set(), set())
+            assert (headers & {"If-Match", "If-None-Match"}, tagged) == expected, (method, path)
+            assert ("304" in operation["responses"]) == ("304" in tagged)
+            described += is_item
+    assert described == 5 * 4
+    assert {"version", "changed"} <= set(document["components"]["schemas"]["Problem"]["properties"])
 
 
 def test_lists_tell_their_parameters(document: dict[str, Any]) -> None:

@@ -1,0 +1,123 @@
+"""Conditional requests to one object (RFC 9110, sections 8.8.3 and 13).
+
+A tag is `"<version>-<digest>"`. The version is the row's. The digest is that of the representation, which also holds names
+of parents and contacts and is masked for some: so no 304 hides a change. A write compares versions alone, for nothing of
+the row is overwritten where its client got another name; it takes the bare `"<version>"` too.
+"""
+
+import re
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.renderers import JSONText
+
+# One member of a list that may have empty ones. No two repeats meet, so a long header costs no more than its length.
+_MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
+
+
+class Tag(NamedTuple):
+    opaque: str
+    is_weak: bool
+
+    @property
+    def version(self) -> str:
+        return self.opaque.partition("-")[0]
+
+
+class Condition(NamedTuple):
+    """The value of `If-Match` or `If-None-Match`: entity tags, or `*` for whatever is there."""
+
+    tags: tuple[Tag, ...]
+    is_any: bool = False
+
+    def holds(self, version: int, *, strongly: bool) -> bool:
+        """Whether one of the tags is of this version. A strong comparison takes no weak tag (section 8.8.3.2)."""
+        return self.is_any or any(tag.version == str(version) and not (strongly and tag.is_weak) for tag in self.tags)
+
+    def holds_exactly(self, etag: str) -> bool:
+        """The weak comparison with a whole tag."""
+        return self.is_any or any(f'"{tag.opaque}"' == etag for tag in self.tags)
+
+    def newest_until(self, version: int) -> int | None:
+        """The newest version among the tags that there has been, so far as a number tells."""
+        named = (int(tag.version) for tag in self.tags if re.fullmatch(r"[0-9]{1,19}", tag.version))
+        return max((one for one in named if 0 < one <= version), default=None)
+
+
+class Representation(NamedTuple):
+    """An object as its caller gets it."""
+
+    body: JSONText
+    version: int
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.version}-{blake2b(self.body.encode(), digest_size=8).hexdigest()}"'
+
+    def answer(self, *, status: int = 200, **headers: str) -> Response:
+        return Response(self.body, status=status, headers={"ETag": self.etag} | headers)
+
+    def answer_if_new(self, request: Request) -> Response:
+        """304 for whoever has just this."""
+        known = condition(request, "If-None-Match")
+        if known is None or not known.holds_exactly(self.etag):
+            return self.answer()
+        return Response(status=304, headers={"ETag": self.etag})
+
+
+class PreconditionFailed(APIException):
+    """412. `changed` names the fields that differ from the version that the caller knows; None where nobody can tell."""
+
+    status_code = 412
+    default_code = "precondition_failed"
+
+    def __init__(  # noqa: B042  # answered at once, never copied or pickled
+        self, detail: str, present: Representation, changed: tuple[str, ...] | None
+    ) -> None:
+        super().__init__(detail)
+        self.members: dict[str, Any] = {"version": present.version, "changed": changed}
+        self.headers = {"ETag": present.etag}
+
+
+class Mismatch(NamedTuple):
+    """Why a row isn't what the caller wants to act on, and which version of it they know, if any."""
+
+    sentence: str
+    known_version: int | None
+
+
+def condition(request: Request, name: str) -> Condition | None:
+    """What this header asks for; None where it wasn't sent. Raises ValidationError for what is no list of tags."""
+    value = request.headers.get(name)
+    if value is None:
+        return None
+    text, tags, place = value.strip(" \t"), [], 0
+    if text == "*":
+        return Condition((), is_any=True)
+    while place < len(text):
+        if (member := _MEMBER.match(text, place)) is None:
+            break
+        if member[2] is not None:
+            tags.append(Tag(member[2], is_weak=member[1] is not None))
+        place = member.end()
+    if place < len(text) or not tags:
+        sentence = f'{name} holds entity tags as an ETag header gave them, in double quotes and separated by commas, or "*" without quotes.'
+        raise ValidationError({name: [ErrorDetail(sentence, code="invalid")]})
+    return Condition(tuple(tags))
+
+
+def mismatch(request: Request, version: int) -> Mismatch | None:
+    """None where the preconditions let the method go on, in the order of section 13.2.2. What `If-None-Match` does to a GET
+    is `answer_if_new`'s. Raises ValidationError."""
+    wanted, unwanted = condition(request, "If-Match"), condition(request, "If-None-Match")
+    if wanted and not wanted.holds(version, strongly=True):
+        reason = "names another" if not wanted.holds(version, strongly=False) else "takes no weak tags"
+        return Mismatch(f"This is at version {version} now, and If-Match {reason}.", wanted.newest_until(version))
+    if unwanted and request.method not in SAFE_METHODS and unwanted.holds(version, strongly=False):
+        return Mismatch(f"This is at version {version} now, which If-None-Match excludes.", version)
+    return None
