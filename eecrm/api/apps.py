@@ -1,15 +1,44 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_functions, on_tables
-from access.policy import COLUMNS
+from access.policy import COLUMNS, CONTACT_RESOURCES, Scope, scope_of
+from access.row_security import about_me
+
+if TYPE_CHECKING:
+    from api.jobs import Job
 
 
 class ApiConfig(AppConfig):
     name = "api"
 
     def database_grants(self) -> set[Grant]:
+        return self._of_limits() | self._of_repeats()
+
+    def _of_limits(self) -> set[Grant]:
         """Every request is counted, whoever's it is; emptied buckets are swept up by the worker."""
         everybody = (LOGIN_ROLE, *(database_role(role) for role in COLUMNS))
         grants = on_functions(everybody, "take_limits(text[],integer[],integer[],double precision[])")
         return grants | on_tables((LOGIN_ROLE,), "SELECT DELETE", "api_limit")
+
+    def _of_repeats(self) -> set[Grant]:
+        """Who may create something keeps their own answers; the worker purges them, and can't read one."""
+        table, mine = "api_idempotency", about_me("user_id")
+        creators = tuple(
+            database_role(role)
+            for role in COLUMNS
+            if any(scope_of(resource, "create", role) is not Scope.NONE for resource in CONTACT_RESOURCES)
+        )
+        grants = on_tables(creators, "SELECT INSERT", table, rows=mine)
+        for column in ("request", "created_at", "row_id", "status", "headers", "body"):
+            grants |= {Grant(role, "UPDATE", table, column, mine) for role in creators}
+        read = {Grant(LOGIN_ROLE, "SELECT", table, column) for column in ("user_id", "key", "created_at")}
+        return grants | read | on_tables((LOGIN_ROLE,), "DELETE", table)
+
+    def background_jobs(self) -> "list[Job]":
+        from api import idempotency
+        from api.jobs import Every
+
+        return [Every(60 * 60, lambda: idempotency.purge() == idempotency.MOST)]

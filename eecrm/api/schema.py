@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from access.permissions import Public
+from api import idempotency
 from api.conditional_schema import add_tags, condition_parameters, condition_refusals
 from api.serializers import CanonicalURL, Reference
 
@@ -48,6 +49,22 @@ _REASON = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
 )
+_KEY_OF_REPEATS = OpenApiParameter(
+    idempotency.HEADER,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    OpenApiParameter.HEADER,
+    description=(
+        "Makes it safe to repeat: one new key (such as a UUID) for each thing that you create. For "
+        f"{idempotency.DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
+        "A refused request may be sent again with its key."
+    ),
+)
+_REPLAYED = {
+    idempotency.REPLAYED: {
+        "description": "`true` when this is the first answer again, as it was then.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
 _PAGE_PARAMETERS = (
     OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
     OpenApiParameter(
@@ -97,7 +114,13 @@ class ProblemAutoSchema(AutoSchema):
     def _is_write(self) -> bool:
         return self.method in ("POST", "PUT", "PATCH", "DELETE")
 
+    def _is_repeatable(self) -> bool:
+        """Whether it heeds `Idempotency-Key`: what creates a row of a resource. A login and the like ignore it."""
+        return self.method == "POST" and hasattr(self.view, "parents")
+
     def get_override_parameters(self) -> list[Any]:
+        if self._is_repeatable():
+            return [_REASON, _KEY_OF_REPEATS]
         if self._is_write():
             return [] if self.view.permission_classes == [Public] else [_REASON, *condition_parameters(self.view)]
         if not self._is_list():
@@ -134,7 +157,8 @@ class ProblemAutoSchema(AutoSchema):
         add_tags(self.view, responses)
         for status, response in responses.items():
             waits = _RETRY_AFTER if status == "429" else {}
-            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits
+            replayed = _REPLAYED if status == "201" and self._is_repeatable() else {}
+            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits | replayed
         return responses
 
     def _refusals(self) -> list[tuple[str, str]]:
@@ -149,6 +173,8 @@ class ProblemAutoSchema(AutoSchema):
             found.append(("404", "Missing, or invisible to the caller."))
         if is_write and "users/" not in self.path:
             found.append(("409", "Allowed, but not in this state, or a duplicate: `rule` tells which."))
+        if self._is_repeatable():
+            found.append(("422", f"The {idempotency.HEADER} was used for another path or body."))
         return found + condition_refusals(self.view)
 
 

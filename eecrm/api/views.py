@@ -12,6 +12,7 @@ from access import policy
 from access.permissions import Refused, policy_action
 from access.policy import Scope
 from access.querysets import is_within, owns, would_own
+from api import idempotency
 from api.conditional import PreconditionFailed, Representation, mismatch
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
@@ -62,13 +63,19 @@ class ResourceViewSet(GenericViewSet):
         parent = self._parent()
         if parent is not None:
             self._refuse_foreign_parent(parent)
+        key = idempotency.key_of(request)
+        if key and (first := idempotency.claim(request, key)):
+            return self._repeated(first)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self._refuse_for_others(serializer.validated_data)
         row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
         self.check_object_permissions(request, row)
         made = self._representation(super().get_queryset().filter(pk=row.pk))
-        return made.answer(status=201, Location=self._location(row))
+        response = made.answer(status=201, Location=self._location(row))
+        if key:
+            idempotency.keep(request, key, row.pk, response)
+        return response
 
     def update(self, request: Request, *, partial: bool = False, **kwargs: Any) -> Response:
         row = self._locked()
@@ -138,6 +145,14 @@ class ResourceViewSet(GenericViewSet):
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
         """The fields that differ from how they were in this version; None where nobody can tell."""
         return None
+
+    def _repeated(self, first: idempotency.FirstAnswer) -> Response:
+        """The first answer, to whom it would be given today: the row must be visible (404), and one they may create (403)."""
+        row = self.get_queryset().filter(pk=first.row_id).first()
+        if row is None:
+            raise Http404
+        self.check_object_permissions(self.request, row)
+        return first.again()
 
     def _refuse_foreign_parent(self, parent: Model) -> None:
         """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""

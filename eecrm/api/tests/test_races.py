@@ -16,7 +16,9 @@ from access.tests.paths import address, below, body_of
 from accounts import tokens
 from accounts.models import User
 from audit.models import Entry
+from clients.models import Client
 from conftest import API, Caller, World, make_client, make_contract, make_event
+from contracts.models import Contract
 
 ROUNDS = int(os.environ.get("ROUNDS", "10"))  # CI plays them 100 times
 SIZE = 16
@@ -109,6 +111,24 @@ def test_of_many_who_write_to_one_version_one_wins(mixed: bool, committed_world:
         with acting_as(Role.SUPERUSER):
             row.refresh_from_db(fields=["name", "version"])
         assert (row.name, row.version) == (won[0].json()["name"], 2)
+
+
+@pytest.mark.parametrize("noun", ["client", "contract"])
+def test_of_many_repeats_with_one_key_one_creates_and_all_get_its_answer(
+    noun: str, committed_world: World, at_once: Crowd
+) -> None:
+    callers = [Caller.as_user(committed_world.users["sales"]) for _ in range(32)]
+    path = API + "clients/" if noun == "client" else below(committed_world.own_client)
+    for number in range(ROUNDS):
+        body = body_of(noun, committed_world)
+        body |= {"email": f"once{number}@once.example"} if noun == "client" else {"name": f"Once {number}"}
+        answers = at_once([partial(one.post, path, body, HTTP_IDEMPOTENCY_KEY=f"key-{number}") for one in callers])
+        told = {(answer.status_code, answer["Location"], answer.content) for answer in answers}
+        assert [status for status, _, _ in told] == [201]
+        assert sum("Idempotency-Replayed" not in answer for answer in answers) == 1
+        with acting_as(Role.SUPERUSER):
+            model: Any = Client if noun == "client" else Contract
+            assert model.objects.filter(**{name: body[name] for name in ("email", "name") if name in body}).count() == 1
 
 
 def demote(user: User) -> bool:

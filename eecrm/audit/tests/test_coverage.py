@@ -8,6 +8,7 @@ from django.apps import apps
 from access.policy import COLUMNS, Role
 
 EXCEPTIONS = {
+    "api_idempotency": "answers kept for who repeats a request; what they are about is on the trail",
     "api_limit": "counts of requests, some seconds old",
     "auth_permission": "written by migrations alone, from the code",
     "django_admin_log": "a record itself, which nobody changes; what it is about is on the trail",

@@ -1,0 +1,15 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from api import idempotency
+
+
+class Command(BaseCommand):
+    help = f"Delete idempotency keys that are older than {idempotency.DAYS} days. The worker does so once an hour."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        deleted = 0
+        while found := idempotency.purge():
+            deleted += found
+        self.stdout.write(f"Deleted: {deleted}.")
