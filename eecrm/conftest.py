@@ -27,7 +27,7 @@ from accounts.models import User
 from api import limits
 from api.logs import JSONFormatter
 from clients.models import Client
-from config.environment import env
+from config.environment import ROOT, env
 from contracts.models import Contract
 from events.models import Event
 
@@ -83,11 +83,22 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"API, policy and PostgreSQL gave one answer in each of {cells:,} cells.")
 
 
+_PUBLISHED = (ROOT / "docs" / "access.md").read_text()
+
+
+def assert_published(response: Any) -> None:
+    """Each rule that any test is refused by is on the page of rules. A view's own groups are named there in general."""
+    if response.status_code in (403, 409) and response["Content-Type"] == "application/problem+json":
+        rule = response.json()["rule"]
+        assert rule.startswith("group.") or f"`{rule}`" in _PUBLISHED, f"docs/access.md doesn't tell of {rule}"
+
+
 class _RoleEnds:
     """Ends the caller's database role with each request, as the end of the transaction does in production."""
 
     def request(self, **kwargs: Any) -> Any:
         response = super().request(**kwargs)  # type: ignore[misc]  # a mixin
+        assert_published(response)
         if connection.in_atomic_block:
             # A refusal of a view without a transaction would roll back the test's own.
             connection.needs_rollback = False

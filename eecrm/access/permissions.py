@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # rest_framework.views reads the default permission class: th
     from rest_framework.views import APIView
 
 # The viewset's words for what the matrix calls otherwise.
-_ACTIONS = {"partial_update": "update", "destroy": "delete", "history": "retrieve"}
+_ACTIONS = {"partial_update": "update", "destroy": "delete", "history": "retrieve", "access": "retrieve"}
 
 
 class Refused(PermissionDenied):

@@ -88,6 +88,7 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("log_entry",    "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("trail",        "list",     NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("trail",        "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
+    ("access",       "explain",  NONE,    NONE, NONE,   ALL,       ALL,    ALL),
     ("contact",      "list",     NONE,    ALL,  NONE,   ALL,       NONE,   ALL),
     ("profile",      "retrieve", OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("profile",      "update",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
@@ -130,6 +131,13 @@ STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "prom
 CONTACT_RESOURCES = ("client", "contract", "event")
 
 
+# What can't be said as an action on a noun.
+_PHRASES = {
+    ("access", "explain"): "ask what somebody else may do",
+    ("user", "set_password"): "set somebody else's password",
+}
+
+
 class Actor(Protocol):
     """What the policy needs to know of an account."""
 
@@ -163,17 +171,25 @@ class Rule(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Costs a query for those who cover for somebody, and for nobody else."""
-        noun, verb = self.resource.replace("_", " "), self.action
+        """For its caller. Costs a query for those who cover for somebody, and for nobody else."""
+        return self._told("Your role", linked="your account is", contact="you are")
+
+    def sentence_about(self, name: str) -> str:
+        """For whoever asks what this account may do."""
+        return self._told(f"The role of {name}", linked="their account is", contact="they are")
+
+    def _told(self, role: str, *, linked: str, contact: str) -> str:
+        noun = self.resource.replace("_", " ")
         article = "an" if noun.startswith(("a", "e", "i", "o")) else "a"
+        phrase = _PHRASES.get((self.resource, self.action), "")
         match self.scope:
             case Scope.ALL:
-                return f"Your role may {verb} any {noun}."
+                return f"{role} may {phrase or f'{self.action} any {noun}'}."
             case Scope.OWN if self.role == Role.EXTERNAL:
-                return f"Your role may {verb} {article} {noun} only where your account is linked to it."
+                return f"{role} may {self.action} {article} {noun} only where {linked} linked to it."
             case Scope.OWN:
-                return f"Your role may {verb} {article} {noun} only where you are its contact{self._as_cover()}."
-        return f"Your role may not {verb} {article} {noun}."
+                return f"{role} may {self.action} {article} {noun} only where {contact} its contact{self._as_cover()}."
+        return f"{role} may not {phrase or f'{self.action} {article} {noun}'}."
 
     def _as_cover(self) -> str:
         covering = getattr(self.caller, "covering", ()) if self.resource in CONTACT_RESOURCES else ()

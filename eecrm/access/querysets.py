@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 
 from access import policy
 from access.policy import Caller, Scope, role_of
+from access.state import StateRule
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -16,6 +17,8 @@ class PolicyQuerySet(QuerySet[M]):
     resource: ClassVar[str] = ""
     # How a row leads to its contact (or linked account), by the role of that person. Other roles own nothing.
     owners: ClassVar[dict[str, str]] = {}
+    # What the triggers refuse on a row by its status; for those who ask before they try.
+    state_rules: ClassVar[tuple[StateRule, ...]] = ()
 
     def owner_ids(self, user: Caller) -> tuple[int, ...]:
         """Whose rows are the user's own: theirs, and while they cover for colleagues those colleagues' too."""

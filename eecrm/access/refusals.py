@@ -9,6 +9,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, Model, ProtectedError
 from psycopg2 import errors
 
+from access import reasons
+
 REASON_REQUIRED = "reason_required"  # the code of what is done with a reason only
 
 
@@ -28,7 +30,7 @@ def _model_of(table: str) -> type[Model] | None:
     return next((model for model in apps.get_models(include_auto_created=True) if model._meta.db_table == table), None)
 
 
-def _still_used(used: type[Model], by: type[Model]) -> Refusal:
+def still_used(used: type[Model], by: type[Model]) -> Refusal:
     """Rule 6 of the access matrix: what others hang on can't be deleted."""
     one, many = used._meta.verbose_name, by._meta.verbose_name_plural
     return Refusal(
@@ -45,12 +47,12 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     deleted = re.match(r'update or delete on table "(\w+)"', error.diag.message_primary or "")
     used = _model_of(deleted[1]) if deleted else None
     if used and referring:
-        return _still_used(used, referring)
+        return still_used(used, referring)
     rule = error.diag.constraint_name or "foreign_key"
     return Refusal(409, "conflict", rule, "What this belongs to was deleted a moment ago.")
 
 
-def _of_unique_column(table: str, name: str) -> str:
+def of_unique_column(table: str, name: str) -> str:
     """The sentence about a column that is unique by itself. Its constraint is named by PostgreSQL, which tells no more of
     it where rows are out of somebody's sight."""
     model = _model_of(table)
@@ -72,7 +74,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
             ),
             None,
         )
-        return _still_used(used, type(row)) if used else Refusal(409, "conflict", "in_use", "This is still in use.")
+        return still_used(used, type(row)) if used else Refusal(409, "conflict", "in_use", "This is still in use.")
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     cause = error.__cause__
@@ -83,13 +85,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
     match cause:
         case errors.UniqueViolation():
             table, name = cause.diag.table_name or "", cause.diag.constraint_name or "unique"
-            sentence = constraint.violation_error_message if constraint else _of_unique_column(table, name)
+            sentence = constraint.violation_error_message if constraint else of_unique_column(table, name)
             return Refusal(409, "duplicate", name, str(sentence))
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
         case errors.CheckViolation():  # raised by a trigger, with its rule and its sentence
             rule, sentence = cause.diag.constraint_name or "state", cause.diag.message_primary or ""
-            if rule.endswith("_needs_reason"):
+            if rule.endswith(reasons.DEMANDED):
                 return Refusal(400, REASON_REQUIRED, rule, sentence)
             return Refusal(409, "conflict", rule, sentence)
         case errors.ForeignKeyViolation():

@@ -1,4 +1,4 @@
-"""URL patterns of a resource, collection, item and its history, in the one shape that all have."""
+"""URL patterns of a resource, collection, item, its history and access, in the one shape that all have."""
 
 from typing import Any
 
@@ -19,4 +19,5 @@ def resource_routes(prefix: str, viewset: type[Any], name: str, *, creates: bool
         path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list"),
         path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail"),
         path(f"{prefix}/<id:pk>/history/", viewset.as_view({"get": "history"}), name=f"{name}-history"),
+        path(f"{prefix}/<id:pk>/access/", viewset.as_view({"get": "access"}), name=f"{name}-access"),
     ]

@@ -98,7 +98,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         """The noun at the end of the path; everything about accounts is under *users*."""
-        steps = self.path.removeprefix("/api/v1/").removesuffix("/history/").split("/")
+        steps = self.path.removeprefix("/api/v1/").removesuffix("/history/").removesuffix("/access/").split("/")
         nouns = [step for step in steps if step and not step.startswith("{")]
         return ["users" if "users" in nouns else nouns[-1] if nouns else "catalogue"]
 

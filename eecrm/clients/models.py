@@ -10,12 +10,19 @@ from phonenumber_field.modelfields import PhoneNumberField
 
 from access.policy import Role
 from access.querysets import PolicyQuerySet
+from access.state import StateRule
 from api.search import SearchableQuerySet, SearchDocument
 
 
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "client"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "account"}
+    state_rules = (
+        StateRule(
+            "create_contract", "prospect", "contract_needs_client",
+            "Turn the prospect into a client before making its contract.",
+        ),
+    )  # fmt: skip
 
 
 class Client(models.Model):

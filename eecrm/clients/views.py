@@ -1,10 +1,11 @@
+from api.explaining import ExplainedViewSet
 from audit.history import RecordedViewSet
 from clients.filters import ClientFilterSet
 from clients.models import Client
 from clients.serializers import ClientSerializer
 
 
-class ClientViewSet(RecordedViewSet):
+class ClientViewSet(ExplainedViewSet, RecordedViewSet):
     """Clients and prospects: the companies that order parties."""
 
     resource = "client"

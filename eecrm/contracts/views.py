@@ -1,3 +1,4 @@
+from api.explaining import ExplainedViewSet
 from api.views import Parent
 from audit.history import RecordedViewSet
 from clients.models import Client
@@ -6,7 +7,7 @@ from contracts.models import Contract
 from contracts.serializers import ContractSerializer
 
 
-class ContractViewSet(RecordedViewSet):
+class ContractViewSet(ExplainedViewSet, RecordedViewSet):
     """Contracts: drafts, and signed ones whose amount is frozen."""
 
     resource = "contract"

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from access.policy import Role
 from access.querysets import PolicyQuerySet
+from access.state import StateRule
 from api.search import SearchableQuerySet, SearchDocument
 from contracts.models import Contract
 
@@ -23,6 +24,10 @@ _WITHIN_REASON = [
 ]
 
 
+_CLOSED = "A closed event is read-only until management reopens it."
+_OPEN = "The event isn't closed: there is nothing to reopen."
+
+
 class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "event"
     search_paths = ("search", "contract__search", "contract__client__search")
@@ -31,6 +36,15 @@ class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignor
         Role.SUPPORT: "support_contact",
         Role.EXTERNAL: "contract__client__account",
     }
+    state_rules = (
+        StateRule("update", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
+        StateRule("assign", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
+        StateRule("reopen", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
+        StateRule("delete", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
+        StateRule("reopen", "closed", "event_reopen_needs_reason", "Say why you reopen it."),
+        StateRule("reopen", "created", "event_is_open", _OPEN, is_moot=True),
+        StateRule("reopen", "in_progress", "event_is_open", _OPEN, is_moot=True),
+    )
 
     def unassigned(self) -> "EventQuerySet":
         return self.filter(support_contact=None)

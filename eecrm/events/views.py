@@ -1,3 +1,4 @@
+from api.explaining import ExplainedViewSet
 from api.views import Parent
 from audit.history import RecordedViewSet
 from clients.models import Client
@@ -7,7 +8,7 @@ from events.models import Event
 from events.serializers import EventSerializer
 
 
-class EventViewSet(RecordedViewSet):
+class EventViewSet(ExplainedViewSet, RecordedViewSet):
     """Events: the parties under signed contracts, carried out by support."""
 
     resource = "event"

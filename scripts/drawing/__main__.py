@@ -1,4 +1,4 @@
-"""Draws the pictures of the documentation from the code, so that they can't tell what was true once.
+"""Draws the pictures of the documentation from the code, and writes docs/access.md, so that they can't tell what was true once.
 
 scripts/pictures            draw them anew
 scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
@@ -31,8 +31,13 @@ def draw() -> dict[Path, str]:
     # Not before: they read the loaded apps.
     import data_model
     import endpoints
+    from access import page
 
-    return {PICTURES / "data-model.svg": data_model.draw(), PICTURES / "endpoints.svg": endpoints.draw()}
+    return {
+        PICTURES / "data-model.svg": data_model.draw(),
+        PICTURES / "endpoints.svg": endpoints.draw(),
+        ROOT / "docs" / "access.md": page.written(),
+    }
 
 
 def main(arguments: list[str]) -> int:

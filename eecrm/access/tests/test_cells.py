@@ -181,6 +181,12 @@ def test_contact_directories(resource: str, action: str, role: str, scope: str, 
         assert ("all" if allowed(response, resource, action) else "none") == scope
 
 
+@cells("explain", resources=("access",))
+def test_asking_for_somebody_else(resource: str, action: str, role: str, scope: str, world: World, caller: Any) -> None:
+    response = caller(NAMES[role]).get(f"{address(world.own_client)}access/?as=sales")
+    assert ("all" if allowed(response, resource, action) else "none") == scope
+
+
 @cells("retrieve", "update", resources=("profile",))
 def test_profile(resource: str, action: str, role: str, scope: str, caller: Any) -> None:
     person = caller(NAMES[role])

@@ -37,18 +37,23 @@ GUARDED = {
     "api/v1/clients/": {"GET", "POST"},
     "api/v1/clients/<id:pk>/": ITEM,
     "api/v1/clients/<id:pk>/history/": {"GET"},
+    "api/v1/clients/<id:pk>/access/": {"GET"},
     "api/v1/clients/<id:client>/contracts/": {"GET", "POST"},
     "api/v1/clients/<id:client>/contracts/<id:pk>/": ITEM,
     "api/v1/clients/<id:client>/contracts/<id:pk>/history/": {"GET"},
+    "api/v1/clients/<id:client>/contracts/<id:pk>/access/": {"GET"},
     "api/v1/clients/<id:client>/contracts/<id:contract>/events/": {"GET", "POST"},
     "api/v1/clients/<id:client>/contracts/<id:contract>/events/<id:pk>/": ITEM,
     "api/v1/clients/<id:client>/contracts/<id:contract>/events/<id:pk>/history/": {"GET"},
+    "api/v1/clients/<id:client>/contracts/<id:contract>/events/<id:pk>/access/": {"GET"},
     "api/v1/contracts/": {"GET"},
     "api/v1/contracts/<id:pk>/": ITEM,
     "api/v1/contracts/<id:pk>/history/": {"GET"},
+    "api/v1/contracts/<id:pk>/access/": {"GET"},
     "api/v1/events/": {"GET"},
     "api/v1/events/<id:pk>/": ITEM,
     "api/v1/events/<id:pk>/history/": {"GET"},
+    "api/v1/events/<id:pk>/access/": {"GET"},
 }
 # The decoy, which answers every method as Django's own admin site does (accounts/tests/test_decoy.py).
 DECOY = {

@@ -1,0 +1,110 @@
+"""`docs/access.md`: the table and the rules of state in words. `scripts/pictures` writes it, and a test compares it."""
+
+from collections.abc import Iterable
+
+from django.apps import apps
+
+from access import rulebook
+from access.policy import COLUMNS, TABLE, Scope, scope_of
+from access.querysets import resource_of
+from access.rulebook import Known
+from access.state import StateRule
+
+_HEAD = """<!-- Written by scripts/pictures from the code: change the code, not this page. -->
+# Who may do what, and why not
+
+Each refusal tells the rule that decided, and this page has them all. Permission comes first and state second:
+
+| status | what it says | where the rule stands |
+| --- | --- | --- |
+| 401 | nobody is logged in | |
+| 404 | it doesn't exist, or you don't see it: the two are told alike | |
+| 403 | you see it, and your role may not do this to it | `rule`, e.g. `contract.sign.support.none`: resource, action, role and whose rows |
+| 409 | your role may, but not in this state; or it exists already | `rule`, e.g. `contract_signed_amount_frozen` |
+| 400 | a value can't be stored, or a reason is missing | `errors[].code` |
+
+`GET …/{id}/access/` of a client, a contract or an event tells beforehand what you may do with it at that moment, action by
+action, each with its rule and its sentence. To *amend* a contract is to change its amount, to *reopen* a contract or an event is
+to take it out of its last status, to *assign* a client or an event is to change its contact; `create_…` is to make what hangs on
+it. `change_reason_required` means that it takes an `X-Change-Reason`. What there is no need to do (to sign what is signed) is
+not allowed either, though a request for it is answered with 200 and changes nothing. Management and auditors ask for somebody
+else with `?as=USERNAME`: leave cover counts, and an object that the account doesn't see is `visible: false`.
+"""
+
+_STATE_HEAD = ("resource", "status", "action", "answer", "rule", "sentence")
+
+
+def written() -> str:
+    """The whole page."""
+    return "\n".join([_HEAD, *_matrix(), *_explained(), *_state(), *_values(), *_others()]) + "\n"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    names = list(head)
+    lines = [names, ["---"] * len(names), *([str(cell) for cell in row] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def _word(scope: Scope) -> str:
+    return "" if scope is Scope.NONE else scope.value
+
+
+def _matrix() -> list[str]:
+    lines = [
+        "## The table", "",
+        "*own* are the rows whose contact one is (or for whose contact one stands in while they are on leave); for a partner, "
+        "those of the client linked to the account. Empty is no row at all.", "",
+    ]  # fmt: skip
+    refusing = list(rulebook.of_policy())
+    for resource in dict.fromkeys(resource for resource, *_ in TABLE):
+        actions = [action for listed, action, *_ in TABLE if listed == resource]
+        cells = ([action, *(_word(scope_of(resource, action, role)) for role in COLUMNS)] for action in actions)
+        lines += [f"### {resource.replace('_', ' ')}", "", *_table(["", *COLUMNS], cells)]
+        told: dict[str, list[str]] = {}
+        for rule in refusing:
+            if rule.resource == resource:
+                told.setdefault(rule.sentence, []).append(f"`{rule.id}`")
+        lines += _table(["403", "rules"], ((sentence, ", ".join(names)) for sentence, names in told.items()))
+    return lines
+
+
+def _explained() -> list[str]:
+    """What `access/` knows of states."""
+    rows = [
+        [resource_of(model), state.status, state.action, _answer(state), f"`{state.name}`", state.sentence]
+        for model in apps.get_models()
+        for state in getattr(model._default_manager.all(), "state_rules", ())
+    ]
+    return ["## What depends on the status", "", *_table(_STATE_HEAD, rows)]
+
+
+def _answer(state: StateRule) -> str:
+    if state.is_moot:
+        return "nothing to do"
+    if state.demands_reason:
+        return "asks for a reason"
+    return f"refused, unless one may {state.unless}" if state.unless else "refused"
+
+
+def _rules(rules: Iterable[Known]) -> list[str]:
+    rows = ([f"`{rule.name}`", rule.status, rule.sentence, rule.when] for rule in dict.fromkeys(rules))
+    return _table(["rule", "status", "sentence", "asked when"], rows)
+
+
+def _state() -> list[str]:
+    held = (rule for rule in rulebook.of_models() if rule.status != 400)
+    return [
+        "## Rules of state",
+        "",
+        "Held by PostgreSQL, whoever writes.",
+        "",
+        *_rules([*rulebook.of_triggers(), *held]),
+    ]
+
+
+def _values() -> list[str]:
+    return ["## Values that can't be stored", "", *_rules(rule for rule in rulebook.of_models() if rule.status == 400)]
+
+
+def _others() -> list[str]:
+    return ["## All other refusals", "", *_rules(rulebook.OTHERS)]

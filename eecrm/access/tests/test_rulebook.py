@@ -1,0 +1,99 @@
+"""`docs/access.md` is that of the code, and has every rule by which anything can be refused."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from access import page, rulebook
+from access.querysets import PolicyQuerySet
+from access.tests.test_cells import CELLS
+from config.environment import ROOT
+
+PAGE = (ROOT / "docs" / "access.md").read_text()
+
+
+def test_the_page_is_written_by_the_code() -> None:
+    assert PAGE == page.written(), "run scripts/pictures"
+
+
+def rows(sql: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def test_every_refusal_of_the_policy_is_on_the_page() -> None:
+    refusing = {cell: scope for cell, scope in CELLS.items() if scope != "all"}
+    assert len(refusing) > 150
+    for (resource, action, role), scope in refusing.items():
+        assert f"`{resource}.{action}.{role}.{scope}`" in PAGE
+
+
+def test_every_refusal_of_a_trigger_is_on_the_page_in_its_words(db: None) -> None:
+    bodies = rows(
+        "SELECT prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
+        " AND prorettype = 'trigger'::regtype"
+    )
+    stored = {pair for (body,) in bodies for pair in rulebook.refused_in(body)}
+    assert sum(body.count("refuse(") for (body,) in bodies) >= len(stored) > 40
+    assert stored == {(rule.name, rule.sentence) for rule in rulebook.of_triggers()}
+    for name, sentence in stored:
+        status = 400 if name.endswith("_needs_reason") else 409
+        assert f"| `{name}` | {status} | {sentence} |" in PAGE
+
+
+def test_no_refusal_of_a_trigger_is_overlooked(db: None) -> None:
+    """Each `refuse(` in the catalogue is one that can be read."""
+    for name, body in rows(
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
+    ):
+        calls = body.count("PERFORM refuse(")
+        assert calls == len(rulebook._REFUSED.findall(body)), name
+        assert name == "refuse" or body.count("refuse(") == calls, name
+
+
+def test_every_constraint_and_unique_index_is_on_the_page(db: None) -> None:
+    """Of the tables of our own models. Keys can't be chosen, and a serializer comes before Django's own `…_check`."""
+    tables = "'^(accounts|clients|contracts|events)_(?!user_groups|user_user_permissions)'"
+    named = rows(
+        "SELECT conname FROM pg_constraint WHERE connamespace = 'eecrm'::regnamespace AND contype IN ('c', 'x')"
+        f" AND conrelid::regclass::text ~ {tables} AND conname !~ '_check$'"
+        " UNION SELECT indexrelid::regclass::text FROM pg_index"
+        f" WHERE indisunique AND NOT indisprimary AND indrelid::regclass::text ~ {tables}"
+    )
+    assert ("client_email_unique",) in named and len(named) > 25
+    assert {name for (name,) in named if f"`{name}`" not in PAGE} == set()
+
+
+def test_what_others_hang_on_is_on_the_page(db: None) -> None:
+    """Each foreign key to one of our rows that keeps it from being deleted."""
+    keys = rows(
+        "SELECT confrelid::regclass::text, conrelid::regclass::text FROM pg_constraint"
+        " WHERE connamespace = 'eecrm'::regnamespace AND contype = 'f' AND confdeltype = 'a'"
+        " AND confrelid::regclass::text ~ '^(accounts|clients|contracts|events)_'"
+    )
+    models = {model._meta.db_table: model._meta for model in apps.get_models(include_auto_created=True)}
+    held = {f"{models[used].model_name}_has_{models[by].verbose_name_plural}".replace(" ", "_") for used, by in keys}
+    assert {"client_has_contracts", "user_has_clients", "user_has_log_entries"} <= held
+    assert {name for name in held if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_states_are_told_in_the_words_of_the_triggers() -> None:
+    triggers = {(rule.name, rule.sentence) for rule in rulebook.of_triggers()}
+    declared = [
+        state
+        for model in apps.get_models()
+        if isinstance(queryset := model._default_manager.all(), PolicyQuerySet)
+        for state in queryset.state_rules
+    ]
+    assert len(declared) > 10
+    for state in declared:
+        assert ((state.name, state.sentence) in triggers) != state.is_moot, state
+        assert f"`{state.name}` | {state.sentence} |" in PAGE
+
+
+@pytest.mark.parametrize("rule", list(rulebook.of_models()), ids=lambda rule: rule.name)
+def test_a_rule_of_a_model_has_a_sentence(rule: rulebook.Known) -> None:
+    assert rule.sentence.endswith(".") and rule.sentence[0].isupper()
