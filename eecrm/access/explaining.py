@@ -32,10 +32,8 @@ class Answer(NamedTuple):
 
 def below(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
     """`("contract", Contract)` of Client: the resources whose rows hang on rows of this one, and hold them."""
-    for relation in model._meta.related_objects:
-        child = relation.related_model
-        if isinstance(child, type) and (resource := resource_of(child)):
-            yield resource, child
+    children: Any = [relation.related_model for relation in model._meta.related_objects]
+    return ((resource, child) for child in children if (resource := resource_of(child)))
 
 
 def actions_of(model: type[Model]) -> list[str]:
