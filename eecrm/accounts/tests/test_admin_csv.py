@@ -301,5 +301,6 @@ def test_each_import_and_export_is_recorded_in_numbers(manager: Visitor, world: 
     assert "Export of accounts Change 4 accounts exported." in log
     for secret in ("ada", "epic.example"):
         assert secret not in log
-        assert not any(secret in str(record.__dict__) for record in events)
+        # As a word: a request id has any three letters up to f in a row, now and then.
+        assert not any(re.search(rf"\b{secret}\b", str(record.__dict__)) for record in events)
     assert manager.get("/hidden-admin/").status_code == 200
