@@ -131,3 +131,19 @@ def test_the_docs_page_runs_without_inline_scripts(anonymous: Caller) -> None:
     content = page.content.decode()
     assert "<script>" not in content
     assert "https://" not in content
+
+
+def test_what_creates_a_row_of_a_resource_tells_how_it_is_repeated_and_nothing_else_does(
+    document: dict[str, Any],
+) -> None:
+    repeatable = set()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            names = {parameter["name"] for parameter in operation.get("parameters", ())}
+            headers = operation["responses"].get("201", {}).get("headers", {})
+            told = {"Idempotency-Key" in names, "422" in operation["responses"], "Idempotency-Replayed" in headers}
+            assert len(told) == 1, (path, method)
+            if told == {True}:
+                repeatable.add((path.replace("{client}", "1").replace("{contract}", "1"), method))
+    contracts = "/api/v1/clients/1/contracts/"
+    assert repeatable == {(path, "post") for path in ("/api/v1/clients/", contracts, contracts + "1/events/")}
