@@ -7,6 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ def rounds(server: Server, owner: Any, protection: Protection, number: int, requ
         for way in list(ways) if turn % 2 else reversed(ways):
             with owner.cursor() as cursor:
                 cursor.execute(ways[way])
-            sample = measure(server, lambda token=token: protection.send(server, token), requests if turn else WARM_UP)  # type: ignore[misc]
+            sample = measure(server, partial(protection.send, server, token), requests if turn else WARM_UP)
             if turn:
                 samples[way].append(sample)
     return samples
