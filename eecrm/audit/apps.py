@@ -10,6 +10,8 @@ from access.row_security import seen
 if TYPE_CHECKING:
     from api.jobs import Job
 
+_POSITIONS = "xid8,bigint,xid8,bigint,integer"
+
 
 class AuditConfig(AppConfig):
     name = "audit"
@@ -24,7 +26,20 @@ class AuditConfig(AppConfig):
         grants = on_tables(tuple(map(database_role, COLUMNS)), "SELECT", '"audit"."entry"', rows=history)
         readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
-        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)")
+        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | self._of_copies()
+
+    @staticmethod
+    def _of_copies() -> set[Grant]:
+        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`)."""
+        grants = set[Grant]()
+        for role in COLUMNS:
+            asked = [("offline_copy", "retrieve"), *((resource, "list") for resource in CONTACT_RESOURCES)]
+            scopes = {scope_of(*cell, role) for cell in asked}
+            if Scope.OWN in scopes:
+                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
+            elif Scope.ALL in scopes:
+                grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")
+        return grants
 
     def background_jobs(self) -> "list[Job]":
         from api.jobs import Every
