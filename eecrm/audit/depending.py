@@ -42,5 +42,6 @@ def _stored(model: type[Model], field: Any) -> set[str]:
     """The columns on the trail: PostgreSQL's own (`display_name`) isn't there, but what it is made of."""
     if not field.generated:
         return {field.column}
-    sources = (node.name for node in field.expression.flatten() if isinstance(node, F))
-    return {str(model._meta.get_field(name).column) for name in sources}
+    columns = {one.name: str(one.column) for one in model._meta.concrete_fields}
+    sources: list[Any] = [node for node in field.expression.flatten() if isinstance(node, F)]
+    return {columns[source.name] for source in sources}

@@ -61,4 +61,6 @@ class Cursor(NamedTuple):
             raise CursorExpired("This cursor is another account's, or what you may see has changed since") from None
         if then_epoch != epoch:
             raise CursorExpired("The database was restored since") from None
-        return cls(tuple(types), Position(*since), Position(*until) if until else None, tuple(walked) if walked else None)
+        return cls(
+            tuple(types), Position(*since), Position(*until) if until else None, tuple(walked) if walked else None
+        )

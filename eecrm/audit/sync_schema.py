@@ -16,23 +16,27 @@ class SyncSchema(ProblemAutoSchema):
         return ["sync"]
 
     def get_override_parameters(self) -> list[Any]:
-        types = ", ".join(f"`{source.resource}`" for source in self.view.sources)
+        types = ", ".join(f"`{source.resource}`" for source in self._sources())
         return [
             OpenApiParameter("cursor", str, description="The `next` of the last answer; none for all that you see."),
-            OpenApiParameter("types", str, description=f"Some of {types}, separated by commas; all of them by default."),
+            OpenApiParameter(
+                "types", str, description=f"Some of {types}, separated by commas; all of them by default."
+            ),
             OpenApiParameter("page_size", int, description="Changes of an answer, 1 to 200; 200 by default."),
         ]
 
     def get_response_serializers(self) -> Any:
-        changes = [self._upsert(source) for source in self.view.sources]
-        names = [source.resource for source in self.view.sources]
-        changes.append(self._removal(names))
+        sources = self._sources()
+        changes = [*map(self._upsert, sources), self._removal([source.resource for source in sources])]
         page = {
             "changes": build_array_type({"oneOf": changes}),
             "next": {"type": "string", "description": "The cursor to go on with, now or later."},
             "has_more": {"type": "boolean", "description": "Whether to ask again at once."},
         }
-        return build_object_type(page, required=list(page))
+        return {"200": build_object_type(page, required=list(page))}
+
+    def _sources(self) -> Any:
+        return self.view.sources  # type: ignore[attr-defined]  # of SyncViewSet, the one view with this schema
 
     def _upsert(self, source: Any) -> dict[str, Any]:
         data = self.resolve_serializer(source.serializer_class, "response").ref

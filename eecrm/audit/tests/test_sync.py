@@ -260,9 +260,7 @@ def test_what_is_written_while_a_page_of_a_batch_is_read_comes_after_it(
     assert copy.rows == view_of(copy.caller)
 
 
-def test_what_is_written_while_the_first_pages_are_read_comes_after_them(
-    committed_world: World, closed: Any
-) -> None:
+def test_what_is_written_while_the_first_pages_are_read_comes_after_them(committed_world: World, closed: Any) -> None:
     world = committed_world
     closed()
     copy = Replica(Caller.as_user(world.users["management"]), page_size=2)
@@ -337,9 +335,7 @@ def is_asking(statement: str) -> bool:
     return "SELECT" in statement and "take_limits" not in statement
 
 
-def test_no_more_statements_for_twenty_rows_than_for_one(
-    committed_world: World, copy_of: Copies, closed: Any
-) -> None:
+def test_no_more_statements_for_twenty_rows_than_for_one(committed_world: World, copy_of: Copies, closed: Any) -> None:
     copy, world, counts = copy_of("management"), committed_world, []
     for number in (1, 20):
         change(world.own_client, company_name=f"Renamed {number}")
@@ -364,7 +360,14 @@ def test_the_log_tells_partners_of_what_they_see_alone(committed_world: World, c
     with acting_as(Role.EXTERNAL, user_id=world.users["partner"].pk), connection.cursor() as cursor:
         cursor.execute(f"SELECT table_name, key FROM audit.changes_of_mine{arguments} WHERE table_name <> ''")
         told = set(cursor.fetchall())
-    mine = {world.own_client, world.own_draft, world.own_signed, world.own_event, world.users["sales"], world.users["support"]}
+    mine = {
+        world.own_client,
+        world.own_draft,
+        world.own_signed,
+        world.own_event,
+        world.users["sales"],
+        world.users["support"],
+    }
     assert told <= {(row._meta.db_table, row.pk) for row in mine}
     assert {Client._meta.db_table, Contract._meta.db_table, Event._meta.db_table, User._meta.db_table} == {
         table for table, _ in told
@@ -376,13 +379,18 @@ def test_the_log_tells_partners_of_what_they_see_alone(committed_world: World, c
     [
         *((role, "changes") for role in (Role.EXTERNAL, "app")),
         *((role, "changes_of_mine") for role in Role if role is not Role.EXTERNAL),
-        *((role, name) for role in ("app", *Role) for name in ("linked_then", "client_then", "contracts_then", "events_then")),
+        *(
+            (role, name)
+            for role in ("app", *Role)
+            for name in ("linked_then", "client_then", "contracts_then", "events_then")
+        ),
     ],
 )
 def test_nobody_calls_what_their_role_has_no_use_for(role: str, function: str, migrator: Any) -> None:
     with migrator.cursor() as cursor:
         cursor.execute(
-            "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE proname = %s", [f"eecrm_{role}", function]
+            "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE proname = %s",
+            [f"eecrm_{role}", function],
         )
         assert cursor.fetchall() == [(False,)]
 

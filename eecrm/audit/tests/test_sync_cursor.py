@@ -63,7 +63,9 @@ def test_somebody_who_is_shown_more_than_before_starts_again(world: World, audit
 def test_a_cursor_lasts_for_thirty_days(days: int, expected: tuple[int, str], sales: Caller) -> None:
     with patch.object(signing.time, "time", return_value=time.time() - days * DAY):
         # Made as the view makes them, by a signature of that day.
-        old = signing.dumps(signing.loads(sales.get(f"{API}sync/").json()["next"], salt="eecrm.sync"), salt="eecrm.sync")
+        old = signing.dumps(
+            signing.loads(sales.get(f"{API}sync/").json()["next"], salt="eecrm.sync"), salt="eecrm.sync"
+        )
     assert answer(sales, cursor=old) == expected
 
 

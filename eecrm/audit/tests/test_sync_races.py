@@ -2,10 +2,9 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -77,7 +76,9 @@ class Writer:
             case 0:
                 self.change(self.one(Client), company_name=self.name())
             case 1:
-                self.change(self.one(Contract), name=self.name(), payment_due=date(2027, 1, 1) + timedelta(self.number % 300))
+                self.change(
+                    self.one(Contract), name=self.name(), payment_due=date(2027, 1, 1) + timedelta(self.number % 300)
+                )
             case 2:
                 self.change(self.one(Event), name=self.name())
             case _:
@@ -132,9 +133,9 @@ def crowd(committed_world: World) -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def reading(copy: Replica, is_over: Callable[[], bool]) -> None:
+def reading(copy: Replica, writing: list[Future[None]]) -> None:
     """Asks again and again until the writers are done."""
-    while not is_over():
+    while not all(one.done() for one in writing):
         copy.step()
     connection.close()
 
@@ -155,7 +156,7 @@ def test_at_rest_each_copy_is_the_servers_view(
             copy.told, copy.parameters = [], {"page_size": (200, 1, 50, 3)[number % 4]}
         copies = [*old.values(), *new.values()]
         writing = [crowd.submit(writer.play) for writer in writers]
-        readers = [crowd.submit(reading, copy, lambda: all(one.done() for one in writing)) for copy in copies]
+        readers = [crowd.submit(reading, copy, writing) for copy in copies]
         wait([*writing, *readers])
         for one in (*writing, *readers):
             one.result()

@@ -142,9 +142,6 @@ class Migration(migrations.Migration):
         rules("client_link_waits", table="clients_client", when="BEFORE UPDATE OF account_id", body=LINK),
         migrations.RunSQL(LINKED_THEN, "DROP FUNCTION audit.linked_then(bigint, bigint)"),
         migrations.RunSQL(CLIENT_THEN, "DROP FUNCTION audit.client_then(bigint, bigint)"),
-        *(
-            migrations.RunSQL(BELOW_THEN.format(**names), WITHOUT_BELOW_THEN.format(**names))
-            for names in CHILDREN
-        ),
+        *(migrations.RunSQL(BELOW_THEN.format(**names), WITHOUT_BELOW_THEN.format(**names)) for names in CHILDREN),
         migrations.RunSQL(OF_MINE, "DROP FUNCTION audit.changes_of_mine(xid8, bigint, xid8, bigint, integer)"),
     ]
