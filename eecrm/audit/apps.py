@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, models_of, on_functions, on_tables
-from access.policy import COLUMNS, CONTACT_RESOURCES, Scope, scope_of
+from access.policy import COLUMNS, CONTACT_RESOURCES, Role, Scope, scope_of
 from access.row_security import seen
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class AuditConfig(AppConfig):
         """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`)."""
         grants = set[Grant]()
         for role in COLUMNS:
-            asked = [("offline_copy", "retrieve"), *((resource, "list") for resource in CONTACT_RESOURCES)]
-            scopes = {scope_of(*cell, role) for cell in asked}
-            if Scope.OWN in scopes:
-                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
-            elif Scope.ALL in scopes:
+            scope = scope_of("offline_copy", "retrieve", role)
+            if scope is Scope.NONE:
+                continue
+            lists = {scope_of(resource, "list", role) for resource in CONTACT_RESOURCES} - {Scope.NONE}
+            if lists | {scope} == {Scope.ALL}:
                 grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")
+            elif role is Role.EXTERNAL:  # `changes_of_mine` knows what theirs is, and nobody else's
+                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
         return grants
 
     def background_jobs(self) -> "list[Job]":

@@ -107,7 +107,7 @@ class SyncViewSet(ViewSet):
             epoch, xmin = database.fetchone()
         text, view = request.query_params.get("cursor"), self._view()
         types = self._types(request)
-        cursor = Cursor(types, Position(xmin, 0), walked=("", 0))
+        cursor = Cursor(types, Position(xmin, 0), walked=(types[0], 0))
         if text:
             cursor = Cursor.decode(text, view, epoch)
             if "types" in request.query_params and types != cursor.types:
@@ -144,11 +144,10 @@ class SyncViewSet(ViewSet):
     def _page(self, cursor: Cursor, size: int, *, is_first: bool) -> tuple[list[Change], Cursor, bool]:
         """The changes, the next cursor, and whether to ask again at once."""
         batch = None if cursor.is_snapshot else self._batch(cursor)
-        walked, key = cursor.walked or ("", 0)
+        walked, key = cursor.walked or (cursor.types[0], 0)
+        left = cursor.types[cursor.types.index(walked) :]
         found: list[Change] = []
-        for source in self._scopes():
-            if source.resource not in cursor.types[cursor.types.index(walked) if walked else 0 :]:
-                continue
+        for source in (source for source in self._scopes() if source.resource in left):
             after = key if source.resource == walked else 0
             found += self._changes(source, batch, after, size + 1 - len(found))
             if len(found) > size:

@@ -1,11 +1,14 @@
 """An offline copy, as a phone keeps it, and what the server itself shows."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from audit.tests.conftest import PATIENCE
+from access.database import acting_as
+from access.policy import Role
 from conftest import API, Caller
 
+PATIENCE = 120  # seconds until a test that makes no progress fails
 COLLECTIONS = {"client": "clients", "contract": "contracts", "event": "events"}
 Rows = dict[tuple[str, int], dict[str, Any]]
 
@@ -49,6 +52,9 @@ class Replica:
         raise AssertionError("the copy never comes to an end")
 
 
+Copies = Callable[..., Replica]  # `copy_of` of the conftest
+
+
 def view_of(caller: Caller) -> Rows:
     """All that the lists show."""
     rows: Rows = {}
@@ -71,3 +77,16 @@ def wait_until_closed(cursor: Any) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("some transaction never ended")
+
+
+def change(row: Any, **values: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(values))
+
+
+def delete(*rows: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        for row in rows:
+            type(row).objects.filter(pk=row.pk).delete()
