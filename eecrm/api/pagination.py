@@ -54,8 +54,8 @@ def _typed(model: type[Model], name: str, value: Any) -> Any:
     return typed
 
 
-def _page_size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(DEFAULT_SIZE))
+def page_size(request: Request, *, default: int = DEFAULT_SIZE) -> int:
+    text = request.query_params.get("page_size", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= LARGEST_SIZE):
         raise _bad("page_size", f"A page holds 1 to {LARGEST_SIZE} rows.")
     return int(text)
@@ -94,7 +94,7 @@ def cut(
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
     """The page that the request names, in one statement: its rows (the columns, then what they are ordered by), and the
     addresses of the `next` and the `previous` one."""
-    size = _page_size(request)
+    size = page_size(request)
     order = _ordering(request, allowed, default)
     names = [name for name, _ in order]
     text = request.query_params.get("cursor")

@@ -4,11 +4,13 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, models_of, on_functions, on_tables
-from access.policy import COLUMNS, CONTACT_RESOURCES, Scope, scope_of
+from access.policy import COLUMNS, CONTACT_RESOURCES, Role, Scope, scope_of
 from access.row_security import seen
 
 if TYPE_CHECKING:
     from api.jobs import Job
+
+_POSITIONS = "xid8,bigint,xid8,bigint,integer"
 
 
 class AuditConfig(AppConfig):
@@ -24,7 +26,22 @@ class AuditConfig(AppConfig):
         grants = on_tables(tuple(map(database_role, COLUMNS)), "SELECT", '"audit"."entry"', rows=history)
         readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
-        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)")
+        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | self._of_copies()
+
+    @staticmethod
+    def _of_copies() -> set[Grant]:
+        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`)."""
+        grants = set[Grant]()
+        for role in COLUMNS:
+            scope = scope_of("offline_copy", "retrieve", role)
+            if scope is Scope.NONE:
+                continue
+            lists = {scope_of(resource, "list", role) for resource in CONTACT_RESOURCES} - {Scope.NONE}
+            if lists | {scope} == {Scope.ALL}:
+                grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")
+            elif role is Role.EXTERNAL:  # `changes_of_mine` knows what theirs is, and nobody else's
+                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
+        return grants
 
     def background_jobs(self) -> "list[Job]":
         from api.jobs import Every

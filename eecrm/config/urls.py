@@ -19,9 +19,12 @@ from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactV
 from api.catalogue import CatalogueViewSet, DocsView, SchemaView
 from api.health import live, ready
 from api.routes import resource_routes
+from audit.sync import SyncViewSet
 from clients.views import ClientViewSet
 from contracts.views import ContractViewSet
 from events.views import EventViewSet
+
+_nouns = (ClientViewSet, ContractViewSet, EventViewSet)
 
 _api = [
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
@@ -43,6 +46,7 @@ _api = [
     *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),
     *resource_routes("contracts", ContractViewSet, "contract", creates=False),
     *resource_routes("events", EventViewSet, "event", creates=False),
+    path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=_nouns), name="sync"),
 ]
 
 urlpatterns = [

@@ -56,6 +56,8 @@ def _group(path: str, callback: Any) -> tuple[str, str]:
         return view.resource, (view.__doc__ or "").strip().split("\n")[0]
     if path.startswith(f"{ROOT}users/"):
         return "users", "Accounts: logging in and out, one's own profile, whom one may assign."
+    if path == f"{ROOT}sync/":
+        return "sync", (view.__doc__ or "").strip()
     if path.startswith(ROOT):
         return "about", "The API about itself."
     if path.startswith("account/"):

@@ -54,6 +54,7 @@ GUARDED = {
     "api/v1/events/<id:pk>/": ITEM,
     "api/v1/events/<id:pk>/history/": {"GET"},
     "api/v1/events/<id:pk>/access/": {"GET"},
+    "api/v1/sync/": {"GET"},
 }
 # The decoy, which answers every method as Django's own admin site does (accounts/tests/test_decoy.py).
 DECOY = {

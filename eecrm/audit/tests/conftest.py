@@ -1,6 +1,6 @@
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg2
@@ -12,10 +12,9 @@ from access.database import acting_as
 from access.policy import Role
 from audit import sealing
 from audit.models import Entry
+from audit.tests.replica import PATIENCE, Copies, Replica, wait_until_closed
 from config.environment import env
-from conftest import World, empty_the_trail
-
-PATIENCE = 120  # seconds until a test that makes no progress fails
+from conftest import Caller, World, empty_the_trail
 
 
 @pytest.fixture
@@ -102,3 +101,26 @@ def told(db: None) -> Any:
         return rows
 
     return since
+
+
+@pytest.fixture
+def closed(committed_world: World, migrator: Any) -> Callable[[], None]:
+    def wait() -> None:
+        with migrator.cursor() as cursor:
+            wait_until_closed(cursor)
+
+    return wait
+
+
+@pytest.fixture
+def copy_of(committed_world: World, closed: Callable[[], None]) -> Iterator[Copies]:
+    """`copy_of("partner")`: their copy, up to date."""
+
+    def made(name: str, **parameters: Any) -> Replica:
+        closed()
+        copy = Replica(Caller.as_user(committed_world.users[name]), **parameters)
+        closed()  # a login is an entry too, whose transaction is one that may come late
+        copy.catch_up()
+        return copy
+
+    yield made

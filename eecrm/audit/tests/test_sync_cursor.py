@@ -1,0 +1,134 @@
+"""Cursors of offline copies: which are continued, which are over (410), and which are none (400)."""
+
+import time
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core import signing
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import User
+from api.tests.test_hostile import QUERY
+from audit.tests.replica import Replica
+from conftest import API, Caller, World
+
+DAY = 24 * 60 * 60  # seconds
+
+
+@pytest.fixture
+def cursor(sales: Caller) -> str:
+    return sales.get(f"{API}sync/").json()["next"]
+
+
+def answer(caller: Caller, **parameters: Any) -> tuple[int, str]:
+    response = caller.get(f"{API}sync/", parameters)
+    body = response.json()
+    assert (response.status_code == 200) == ("changes" in body)
+    if response.status_code != 200:
+        assert response["Content-Type"] == "application/problem+json"
+        assert body["status"] == response.status_code
+    return response.status_code, body.get("code", "")
+
+
+def test_an_account_continues_its_own_cursor(sales: Caller, cursor: str) -> None:
+    assert answer(sales, cursor=cursor) == (200, "")
+
+
+@pytest.mark.parametrize("name", ["other_sales", "support", "management", "partner", "superuser"])
+def test_the_cursor_of_another_account_is_over(name: str, caller: Any, cursor: str) -> None:
+    assert answer(caller(name), cursor=cursor) == (410, "cursor_expired")
+
+
+def test_with_another_role_one_starts_again(world: World, sales: Caller, cursor: str) -> None:
+    with acting_as(Role.SUPERUSER):
+        world.own_client.sales_contact = world.other_client.sales_contact
+        world.own_client.save(update_fields=["sales_contact"])
+        User.objects.filter(pk=world.users["sales"].pk).update(role=Role.SUPPORT)
+    phone = Caller.as_user(world.users["sales"])
+    assert answer(phone, cursor=cursor) == (410, "cursor_expired")
+    assert answer(phone) == (200, "")
+
+
+def test_somebody_who_is_shown_more_than_before_starts_again(world: World, auditor: Caller, monkeypatch: Any) -> None:
+    """Membership of a group opens personal data: what an auditor copied was masked."""
+    old = auditor.get(f"{API}sync/").json()["next"]
+    assert answer(auditor, cursor=old) == (200, "")
+    monkeypatch.setattr("access.policy.sees_personal_data", lambda user: True)
+    assert answer(auditor, cursor=old) == (410, "cursor_expired")
+
+
+@pytest.mark.parametrize(("days", "expected"), [(29, (200, "")), (31, (410, "cursor_expired"))])
+def test_a_cursor_lasts_for_thirty_days(days: int, expected: tuple[int, str], sales: Caller) -> None:
+    with patch.object(signing.time, "time", return_value=time.time() - days * DAY):
+        # Made as the view makes them, by a signature of that day.
+        old = signing.dumps(
+            signing.loads(sales.get(f"{API}sync/").json()["next"], salt="eecrm.sync"), salt="eecrm.sync"
+        )
+    assert answer(sales, cursor=old) == expected
+
+
+def test_a_cursor_of_a_database_that_was_restored_is_over(sales: Caller, cursor: str) -> None:
+    view, epoch, *rest = signing.loads(cursor, salt="eecrm.sync")
+    other = signing.dumps([view, epoch[:-1] + "x", *rest], salt="eecrm.sync")
+    assert answer(sales, cursor=other) == (410, "cursor_expired")
+
+
+def test_an_altered_cursor_is_none(sales: Caller, cursor: str) -> None:
+    for place in range(0, len(cursor), 3):
+        other = "A" if cursor[place] != "A" else "B"
+        altered = cursor[:place] + other + cursor[place + 1 :]
+        # The last character of a signature holds bits that say nothing.
+        assert answer(sales, cursor=altered)[0] == 400 or place == len(cursor) - 1, altered
+    for altered in (cursor[:-2], cursor + "x", cursor[1:], cursor.replace(":", ""), signing.dumps([1], salt="other")):
+        assert answer(sales, cursor=altered)[0] == 400, altered
+
+
+def test_an_empty_cursor_is_none_at_all(sales: Caller) -> None:
+    assert answer(sales, cursor="") == (200, "")
+
+
+@pytest.mark.parametrize("parameter", ["cursor", "types", "page_size", "since", "ordering", "count"])
+def test_hostile_parameters_are_refused(parameter: str, sales: Caller) -> None:
+    for value in QUERY:
+        response = sales.get(f"{API}sync/?{parameter}={value}")
+        if (parameter, value) == ("cursor", ""):
+            continue
+        assert response.status_code == 400, (parameter, value, response.content)
+        assert response.json()["errors"][0]["pointer"] == f"?{parameter}"
+
+
+@pytest.mark.parametrize("size", ["0", "201", "-1", "1.5", "01x", ""])
+def test_a_page_has_a_size(size: str, sales: Caller) -> None:
+    assert answer(sales, page_size=size)[0] == 400
+
+
+@pytest.mark.parametrize("types", ["user", "client,", "client,user", "Client", " client"])
+def test_types_are_known_ones(types: str, sales: Caller) -> None:
+    response = sales.get(f"{API}sync/", {"types": types})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["detail"] == "Name one or more of client, contract, event, separated by commas."
+
+
+def test_a_cursor_stays_with_its_types(sales: Caller) -> None:
+    copy = Replica(sales, types="client,event", page_size=1)
+    copy.catch_up()
+    assert answer(sales, cursor=copy.cursor, types="event,client") == (200, "")
+    assert answer(sales, cursor=copy.cursor) == (200, "")
+    for types in ("client", "client,contract,event", "contract"):
+        assert answer(sales, cursor=copy.cursor, types=types)[0] == 400
+
+
+def test_a_type_that_the_role_may_not_list_is_left_out(world: World, caller: Any, monkeypatch: Any) -> None:
+    from access import policy
+
+    whole = Replica(caller("support"))
+    whole.catch_up()
+    monkeypatch.setitem(policy._scopes, ("contract", "list", "support"), policy.Scope.NONE)
+    copy = Replica(caller("support"))
+    copy.catch_up()
+    assert {noun for noun, _ in copy.rows} == {"client", "event"}
+    assert answer(copy.caller, cursor=whole.cursor) == (410, "cursor_expired")
+    response = copy.caller.get(f"{API}sync/", {"types": "contract"})
+    assert (response.status_code, response.json()["rule"]) == (403, "contract.list.support.none")
