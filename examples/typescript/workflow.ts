@@ -34,7 +34,7 @@ function expect<Data>(answer: { data?: Data; error?: Problem; response: Response
 }
 
 /** The problem document of an answer that must be a refusal with this status. */
-function expectRefusal(status: number, answer: { error?: Problem; response: Response }): Problem {
+function expectRefusal<Refusal extends Problem>(status: number, answer: { error?: Refusal; response: Response }): Refusal {
   if (answer.response.status !== status || !answer.error) throw new Error(`${answer.response.status} is not ${status}`);
   return answer.error;
 }
@@ -72,7 +72,7 @@ const stale = expectRefusal(
   412,
   await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { phone: "+33199004117" } }),
 );
-assert(stale.version === client.version, "a 412 tells the present version");
+assert("changed" in stale && stale.version === client.version, "a 412 tells the present version");
 console.log(`   ${stale.detail} What has changed: ${stale.changed?.join(", ")}.`);
 
 // 3. Sales creates a contract.
@@ -88,7 +88,7 @@ console.log(`3. ${contract.name} for ${contract.amount} ${contract.currency} is 
 const ofContract = { params: { path: { id: contract.id } } };
 contract = expect(await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { status: "signed" } }));
 const frozen = expectRefusal(409, await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { amount: "1.00" } }));
-assert(frozen.rule === "contract_signed_amount_frozen", "a 409 names its rule");
+assert("rule" in frozen && frozen.rule === "contract_signed_amount_frozen", "a 409 names its rule");
 console.log(`4. It was signed at ${contract.signed_at}. ${frozen.detail}`);
 
 // 5. Sales creates an event and gives it to support.
@@ -117,7 +117,7 @@ for (const status of ["in_progress", "closed"] as const) {
 const header8 = { "X-Change-Reason": "The caterer was never paid" };
 const reopening = { params: { ...ofEvent.params, header: header8 }, body: { status: "in_progress" as const } };
 const refused = expectRefusal(403, await sales.PATCH("/api/v1/events/{id}/", reopening));
-assert(refused.rule !== undefined, "a 403 names its rule");
+assert("rule" in refused, "a 403 names its rule");
 event = expect(await management.PATCH("/api/v1/events/{id}/", reopening));
 console.log(`8. ${refused.detail} (${refused.rule}) Management has reopened it: ${event.status}.`);
 
