@@ -1,6 +1,6 @@
 """The eight steps of Epic Events' workflow, with nothing but Python's standard library.
 
-    python3 examples/workflow.py     (with scripts/run running; API and PASSWORD in the environment name other ones)
+python3 examples/workflow.py     (with scripts/run running; API and PASSWORD in the environment name other ones)
 """
 
 import json
@@ -53,7 +53,12 @@ class Person:
 sales, support, management = Person("oc-salesman"), Person("oc-supporttech"), Person("oc-manager")
 
 # 1. Sales adds a prospect.
-company = {"company_name": "Maison Lumen", "first_name": "Inès", "last_name": "Garnier", "email": f"ines@{uuid4()}.example"}
+company = {
+    "company_name": "Maison Lumen",
+    "first_name": "Inès",
+    "last_name": "Garnier",
+    "email": f"ines@{uuid4()}.example",
+}
 client = sales.call("POST", "/clients/", company)
 print(f"1. {client['company_name']} is a {client['status']}.")
 

@@ -1,8 +1,8 @@
 """The workflow with a client that openapi-python-client generates from docs/openapi.yaml: every call and answer is typed.
 
-    pip install -r requirements.txt
-    openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none --config generator.yaml
-    mypy --strict workflow.py && python workflow.py     (with scripts/run running; API and PASSWORD name other ones)
+pip install -r requirements.txt
+openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none --config generator.yaml
+mypy --strict workflow.py && python workflow.py     (with scripts/run running; API and PASSWORD name other ones)
 """
 
 import os
@@ -49,7 +49,8 @@ Wanted = TypeVar("Wanted")
 
 def log_in(username: str) -> AuthenticatedClient:
     """The API as this person sees it. The access token lasts ten minutes; whoever runs for longer refreshes it."""
-    tokens = a(TokenPair, auth_login.sync(client=Client(SERVER, raise_on_unexpected_status=True), body=Login(username=username, password=PASSWORD)))
+    nobody = Client(SERVER, raise_on_unexpected_status=True)
+    tokens = a(TokenPair, auth_login.sync(client=nobody, body=Login(username=username, password=PASSWORD)))
     return AuthenticatedClient(SERVER, token=tokens.access, raise_on_unexpected_status=True)
 
 

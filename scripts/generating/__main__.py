@@ -46,7 +46,14 @@ def check_python() -> None:
         PYTHON.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(EXAMPLES / "python" / "workflow.py", PYTHON / "workflow.py")
         generator = Path(sys.executable).with_name("openapi-python-client")
-        options = ["--config", EXAMPLES / "python" / "generator.yaml", "--meta", "none", "--overwrite", "--fail-on-warning"]
+        options = [
+            "--config",
+            EXAMPLES / "python" / "generator.yaml",
+            "--meta",
+            "none",
+            "--overwrite",
+            "--fail-on-warning",
+        ]
         run([generator, "generate", "--path", DOCUMENT, "--output-path", PYTHON / "epic_events", *options], PYTHON)
         run([sys.executable, "-m", "mypy", "--strict", "--config-file=", "workflow.py", "epic_events"], PYTHON)
 
