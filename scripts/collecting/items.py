@@ -18,7 +18,8 @@ NOBODY = "nobody"  # who sends no token
 class Request:
     """`operation` is as in "PATCH clients/{id}/". `role` is whose token it carries, empty for the folder's.
 
-    Without a `body`, it sends the document's example. `rule` is that of a refusal.
+    Without a `body`, it sends the document's example. `rule` is that of a refusal; `like` names the document's example of a
+    refusal that has none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Request:
     why: str
     answers: int = 200
     rule: str = ""
+    like: str = ""
     role: str = ""
     path: dict[str, str] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
@@ -105,7 +107,8 @@ def _events(request: Request) -> list[dict[str, Any]]:
 
 def _described(request: Request, operation: Operation) -> str:
     parts = [request.why]
-    who = [line for line in operation.description.splitlines() if line.startswith("Who may")]
+    told = set(request.why.splitlines())
+    who = [line for line in operation.description.splitlines() if line.startswith("Who may") and line not in told]
     parts += [line.replace("Who may:", "**Who may:**") for line in who]
     if request.rule:
         sentence = _refusal(request, operation).body["detail"]
@@ -127,14 +130,16 @@ def _worth_keeping(request: Request, folder: Folder, operation: Operation) -> li
     if request.rule:
         return [_refusal(request, operation)]
     if request.answers >= 400:
-        return [answer for answer in operation.answers if answer.status == request.answers][:1]
+        alike = (answer for answer in operation.answers if answer.status == request.answers)
+        return [answer for answer in alike if request.like in ("", answer.name)][:1]
     role = {"partner": "external"}.get(request.role or folder.role, request.role or folder.role)
     return [
         answer
         for answer in operation.answers
         if answer.status < 400
         or (answer.status == 403 and (not role or f".{role}." in answer.name))
-        or answer.status in (409, 412)
+        or answer.status == 409
+        or (answer.status == 412 and operation.method != "GET")
     ]
 
 

