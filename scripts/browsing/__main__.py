@@ -38,7 +38,9 @@ class Story:
         self.manager.go_on()
         self.manager.invite(NEWCOMER | {"role": "sales"})
         self.step("The manager adds an account, without touching a password.", self.manager.page)
-        self.nina.choose_password(NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page))
+        self.nina.choose_password(
+            NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page)
+        )
         self.step("Its owner chooses a password by the link that was mailed.", self.nina.page)
         self.nina.refuse_used_link()
         self.step("The link works once.", self.nina.page)
