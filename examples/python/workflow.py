@@ -19,16 +19,16 @@ from epic_events.api.sync import sync_changes
 from epic_events.client import AuthenticatedClient, Client
 from epic_events.models import (
     ClientPatch,
-    ClientRecord,
+    ClientRead,
     ClientStatus,
     ClientWrite,
     ContactPage,
-    Contract,
     ContractPatch,
+    ContractRead,
     ContractStatus,
     ContractWrite,
-    Event,
     EventPatch,
+    EventRead,
     EventStatus,
     EventWrite,
     Login,
@@ -92,14 +92,14 @@ company = ClientWrite("Maison Lumen", "Inès", "Garnier", email=f"ines@{uuid4()}
 key = new_key()
 prospect = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
 repeated = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
-company_id = a(ClientRecord, prospect.parsed).id
-assert a(ClientRecord, repeated.parsed).id == company_id and repeated.headers["Idempotency-Replayed"] == "true"
-print(f"1. {a(ClientRecord, prospect.parsed).company_name} is a {a(ClientRecord, prospect.parsed).status}.")
+company_id = a(ClientRead, prospect.parsed).id
+assert a(ClientRead, repeated.parsed).id == company_id and repeated.headers["Idempotency-Replayed"] == "true"
+print(f"1. {a(ClientRead, prospect.parsed).company_name} is a {a(ClientRead, prospect.parsed).status}.")
 
 # 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime: If-Match.
 known = tag(clients_get.sync_detailed(company_id, client=sales))
 promoted = ClientPatch(status=ClientStatus.CLIENT)
-record = a(ClientRecord, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))
+record = a(ClientRead, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))
 print(f"2. It is a {record.status} now.")
 
 #    The tag is that of an older version by now. Nothing is overwritten; the answer tells what has changed.
@@ -110,12 +110,12 @@ print(f"   {stale.detail}")
 
 # 3. Sales creates a contract.
 sale = ContractWrite("Centenary gala", amount="48000.00", payment_due=date(2027, 9, 30))
-contract = a(Contract, client_contracts_create.sync(company_id, client=sales, body=sale, idempotency_key=new_key()))
+contract = a(ContractRead, client_contracts_create.sync(company_id, client=sales, body=sale, idempotency_key=new_key()))
 print(f"3. {contract.name} for {contract.amount} {contract.currency} is a {contract.status}.")
 
 # 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
 signed = ContractPatch(status=ContractStatus.SIGNED)
-contract = a(Contract, contracts_update.sync(contract.id, client=sales, body=signed))
+contract = a(ContractRead, contracts_update.sync(contract.id, client=sales, body=signed))
 frozen = a(RuleProblem, contracts_update.sync(contract.id, client=sales, body=ContractPatch(amount="1.00")))
 assert (frozen.status, frozen.rule) == (409, "contract_signed_amount_frozen")
 print(f"4. It was signed at {contract.signed_at}. {frozen.detail}")
@@ -125,25 +125,25 @@ colleagues = a(ContactPage, support_contacts_list.sync(client=sales)).results
 karin = next(colleague.id for colleague in colleagues if colleague.name == "Karin Vogel")
 party = EventWrite("Centenary gala", 240, datetime(2027, 10, 9, 18, tzinfo=UTC), support_contact_id=karin)
 event_of = client_contract_events_create
-event = a(Event, event_of.sync(company_id, contract.id, client=sales, body=party, idempotency_key=new_key()))
+event = a(EventRead, event_of.sync(company_id, contract.id, client=sales, body=party, idempotency_key=new_key()))
 print(f"5. {event.name} is Karin Vogel's.")
 
 # 6. Support reads the event.
-event = a(Event, events_get.sync(event.id, client=support))
+event = a(EventRead, events_get.sync(event.id, client=support))
 print(f"6. {event.attendees} people come to {event.client.company_name}'s {event.name}.")
 
 # 7. Support takes it from open to closed.
 copy: dict[tuple[str, int], object] = {}
 cursor, everything = synchronize(support, copy, "")
 for status in (EventStatus.IN_PROGRESS, EventStatus.CLOSED):
-    event = a(Event, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
+    event = a(EventRead, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
     print(f"7. It is {event.status}.")
 
 # 8. Management may do everything: reopen the event, for one, and must say why. Sales may not: 403, with the rule.
 reopened, why = EventPatch(status=EventStatus.IN_PROGRESS), "The caterer was never paid"
 refused = a(RuleProblem, events_update.sync(event.id, client=sales, body=reopened, x_change_reason=why))
 assert (refused.status, refused.rule) == (403, "event.update.sales.none")
-event = a(Event, events_update.sync(event.id, client=management, body=reopened, x_change_reason=why))
+event = a(EventRead, events_update.sync(event.id, client=management, body=reopened, x_change_reason=why))
 print(f"8. {refused.detail} ({refused.rule}) Management has reopened it: {event.status}.")
 
 cursor, changed = synchronize(support, copy, cursor)

@@ -109,7 +109,7 @@ def _described(request: Request, operation: Operation) -> str:
     parts = [request.why]
     told = set(request.why.splitlines())
     who = [line for line in operation.description.splitlines() if line.startswith("Who may") and line not in told]
-    parts += [line.replace("Who may:", "**Who may:**") for line in who]
+    parts += [re.sub(r"^([^:]+:)", r"**\1**", line) for line in who]
     if request.rule:
         sentence = _refusal(request, operation).body["detail"]
         parts.append(f"**Its rule:** `{request.rule}`. {sentence}")
@@ -121,7 +121,6 @@ def _refusal(request: Request, operation: Operation) -> Answer:
     for answer in operation.answers:
         if (answer.status, answer.name) == (request.answers, request.rule):
             return answer
-    return Answer(request.answers, request.rule, {"detail": "TODO"}, "application/problem+json", ())
     raise ValueError(f"The document has no example of {request.answers} {request.rule} for {request.operation}.")
 
 
