@@ -51,7 +51,7 @@ def send() -> int:
             "2",
         ]
         report = ["--reporters", "json", "--reporter-json-export", str(HOME / "report.json"), "--suppress-exit-code"]
-        node.run(["newman", "run", str(TARGET / collection.COLLECTION), *options, *report], HOME)
+        node.run(["newman", "run", str(TARGET / collection.COLLECTION), *options, *report], HOME, NODE_NO_WARNINGS="1")
     return results.tell(json.loads((HOME / "report.json").read_text("utf-8"))["run"])
 
 

@@ -114,3 +114,9 @@ def test_the_python_example_runs(server: str) -> None:
     assert [line[:2] for line in said] == ["1.", "2.", "3.", "4.", "5.", "6.", "7.", "7.", "8.", "8."]
     assert "(409, event_closed_read_only)" in said[-2]
     assert said[-1] == "8. Management has reopened it: in_progress."
+
+
+def test_the_readme_quotes_the_python_example_word_for_word() -> None:
+    example = (ROOT / "examples/workflow.py").read_text()
+    for quoted in README.split("```python\n")[1:]:
+        assert quoted.split("```")[0].strip() in example
