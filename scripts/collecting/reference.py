@@ -12,8 +12,11 @@ ABOUT = (
     "changes nothing; choose another token in the Authorization of this folder. Headers and filters that one may send are "
     "there, switched off."
 )
-# Sent as they stand in the document they would change the profile of whoever tries them out.
-_HARMLESS: dict[str, dict[str, str]] = {"PATCH users/me/": {}}
+# Sent as they stand in the document, these would change the account of whoever tries them out.
+_HARMLESS: dict[str, dict[str, str]] = {
+    "PATCH users/me/": {},
+    "POST users/me/password/": {"old_password": "the one of today", "new_password": "the one of tomorrow"},
+}
 _KEPT = {"GET users/me/sessions/": (keep(session_id="answer.results[answer.results.length - 1].id"),)}
 
 

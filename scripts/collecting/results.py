@@ -9,7 +9,7 @@ def tell(run: dict[str, Any]) -> int:
     answers = {execution["cursor"]["ref"]: execution.get("response", {}) for execution in run["executions"]}
     for failure in run["failures"]:
         folder, request = failure.get("parent", {}).get("name", ""), failure["source"].get("name", "")
-        print(f"FAILED: {folder} / {request}, round {failure['cursor']['iteration'] + 1}")
+        print(f"FAILED: {folder} / {request}")
         print(f"    {failure['error'].get('test', failure['error']['name'])}: {failure['error']['message']}")
         answer = answers.get(failure["cursor"]["ref"], {})
         print(f"    answer: {answer.get('code', 'none')} {_body(answer)[:500]}")
