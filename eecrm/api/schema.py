@@ -120,7 +120,7 @@ class ProblemAutoSchema(AutoSchema):
         if not self._is_page():
             return response
         rows = response["content"][_JSON]["schema"]
-        name = rows["items"]["$ref"].rpartition("/")[2]
+        name = rows["items"]["$ref"].rpartition("/")[2].removesuffix("Read")
         count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`.", "examples": [41]}}
         address = f"https://crm.epic.example{re.sub(r'{.+?}', '7', self.path)}?cursor=W2ZhbHNlLDdd"
         is_cut = self._is_list() and self._is_paged()

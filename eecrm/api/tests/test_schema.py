@@ -159,9 +159,9 @@ def test_an_answer_has_the_fields_that_the_document_promises(
     document: dict[str, Any], world: World, sales: Caller
 ) -> None:
     for component, path in (
-        ("Client", f"clients/{world.own_client.pk}/"),
-        ("Contract", f"contracts/{world.own_draft.pk}/"),
-        ("Event", f"events/{world.own_event.pk}/"),
+        ("ClientRead", f"clients/{world.own_client.pk}/"),
+        ("ContractRead", f"contracts/{world.own_draft.pk}/"),
+        ("EventRead", f"events/{world.own_event.pk}/"),
     ):
         assert set(sales.get(API + path).json()) == set(document["components"]["schemas"][component]["properties"])
 
