@@ -40,6 +40,8 @@ class ResourceViewSet(GenericViewSet):
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
+    # The rules of state that refuse an action of the policy with 409, for the OpenAPI document.
+    conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
     serializer_class: type[ResourceSerializer]
 
     def get_queryset(self) -> Any:

@@ -1,4 +1,5 @@
-"""The life of an account, as its manager and its owner see it in a browser, and what the API says meanwhile."""
+"""The pages about the API; and the life of an account, as its manager and its owner see it in a browser, and what the API says
+meanwhile."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -6,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from chromium import chromium
+from documentation import Developer
+from own_server import running
 from playwright.sync_api import Browser, Page
 from people import Manager, Person
-from server import HOME, running
+from sent_mail import HOME
 
 PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
 CHOSEN = "correct horse battery staple"
@@ -22,6 +25,7 @@ class Story:
         self.address, self.pages, self.taken = address, pages, 0
         self.manager = Manager(browser, address)
         self.nina = Person(browser, address)
+        self.developer = Developer(browser, address)
 
     def step(self, sentence: str, page: Page | None = None) -> None:
         self.taken += 1
@@ -30,6 +34,7 @@ class Story:
             page.screenshot(path=self.pages / f"{self.taken:02}.png", full_page=True)
 
     def tell(self) -> None:
+        self.developer.read(self.step, "oc-salesman", PASSWORD)
         self.decoy()
         self.manager.log_in("oc-manager", PASSWORD)
         self.step("A manager logs in with a password, and is led to a second factor.", self.manager.page)
@@ -38,7 +43,9 @@ class Story:
         self.manager.go_on()
         self.manager.invite(NEWCOMER | {"role": "sales"})
         self.step("The manager adds an account, without touching a password.", self.manager.page)
-        self.nina.choose_password(NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page))
+        self.nina.choose_password(
+            NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page)
+        )
         self.step("Its owner chooses a password by the link that was mailed.", self.nina.page)
         self.nina.refuse_used_link()
         self.step("The link works once.", self.nina.page)
@@ -89,9 +96,10 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    with running() as address, chromium() as browser:
+    # As strict as production about the second factor.
+    with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
-        Story(browser, address, pages).tell()
+        Story(browser, server.address, pages).tell()
     print(f"The pages are in {pages}.")
     return 0
 
