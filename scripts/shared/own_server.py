@@ -21,7 +21,7 @@ class OwnServer:
     """It starts while its owner does something else: only who asks for its address waits."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: int) -> None:
-        self._process, self._port, self._log = process, port, log
+        self.process, self._port, self._log = process, port, log
 
     @property
     def address(self) -> str:
@@ -30,7 +30,7 @@ class OwnServer:
             told = os.pread(self._log, 10_000_000, 0).decode(errors="replace")
             if re.search(r"^ready: ", told, re.MULTILINE):
                 return f"http://127.0.0.1:{self._port}"
-            if self._process.poll() is not None:
+            if self.process.poll() is not None:
                 sys.exit(f"scripts/run ended:\n{told[-3000:]}")
             time.sleep(0.2)
         sys.exit(f"scripts/run isn't ready after {PATIENCE} s.")

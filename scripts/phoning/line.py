@@ -1,0 +1,73 @@
+"""A bad network: one request at a time over a connection that may drop before, while or after the server has it."""
+
+import json
+import socket
+from collections import Counter
+from http.client import HTTPException, HTTPResponse
+from random import Random
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+PATIENCE = 30  # seconds for an answer, in which dead workers come back
+MISFORTUNES = {
+    "": 85,
+    "never sent": 2,
+    "half sent": 3,
+    "sent, and the answer lost": 6,
+    "sent, and the answer torn": 4,
+}
+
+
+class Lost(Exception):
+    """Nobody can tell whether the server did it."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Line:
+    """What a phone has between itself and the server; `misfortunes` counts what befell it."""
+
+    def __init__(self, address: str, chance: Random) -> None:
+        where = urlsplit(address)
+        self.host, self.port, self.chance = str(where.hostname), int(where.port or 80), chance
+        self.misfortunes: Counter[str] = Counter()
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Answer:
+        """Raises Lost."""
+        misfortune = self.chance.choices(list(MISFORTUNES), list(MISFORTUNES.values()))[0]
+        try:
+            return self._ask(misfortune, method, path, headers, body)
+        except (OSError, HTTPException, ValueError) as error:
+            misfortune = misfortune or "the server went away"
+            raise Lost(f"{misfortune}: {error}") from None
+        finally:
+            self.misfortunes[misfortune] += 1
+
+    def _ask(self, misfortune: str, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
+        if misfortune == "never sent":
+            raise OSError("no network")
+        content = b"" if body is None else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+        request = "\r\n".join([*lines, "", ""]).encode() + content
+        with socket.create_connection((self.host, self.port), timeout=PATIENCE) as connection:
+            if misfortune == "half sent":
+                connection.sendall(request[: self.chance.randrange(len(request))])
+                raise OSError("hung up")
+            connection.sendall(request)
+            if misfortune == "sent, and the answer lost":
+                raise OSError("hung up")
+            if misfortune == "sent, and the answer torn":
+                connection.recv(self.chance.randrange(1, 400))
+                raise OSError("hung up")
+            answer = HTTPResponse(connection, method=method)
+            answer.begin()
+            text = answer.read()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, told, json.loads(text) if text else None)

@@ -1,0 +1,74 @@
+"""The eight steps of a party, by three people on three phones, some of it by two of them at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any, NamedTuple
+
+from phone import API, Copy, Phone
+
+MADE = {"clients": 1, "contracts": 1, "events": 1}
+# What each row's history must hold in the end: its creation and every change, each of them once.
+ENTRIES = {"clients": 4, "contracts": 2, "events": 6}
+
+
+class Crew(NamedTuple):
+    """The phones of one thread. `colleague` changes what `sales` made, at the same time; so does `management` with `support`."""
+
+    sales: Phone
+    colleague: Phone
+    support: Phone
+    management: Phone
+    copies: list[Copy]
+
+    @classmethod
+    def of(cls, address: str, chance: Random) -> "Crew":
+        names = ("oc-salesman", "oc-salesman2", "oc-supporttech", "oc-manager")
+        sales, colleague, support, management = phones = [Phone(address, name, chance) for name in names]
+        return cls(sales, colleague, support, management, [Copy(phone) for phone in phones])
+
+
+def append(field: str, mark: str) -> Any:
+    """A change that adds to what is there: whoever writes over it takes a colleague's mark away."""
+    return lambda now: {} if mark in now[field] else {field: f"{now[field]}{mark}"}
+
+
+def at_once(*changes: tuple[Phone, str, Any]) -> None:
+    with ThreadPoolExecutor(len(changes)) as pool:
+        for one in [pool.submit(phone.change, url, change) for phone, url, change in changes]:
+            one.result()
+
+
+def play(crew: Crew, run: str, number: int) -> None:
+    """Everything that it makes carries the name `run number`."""
+    name = f"{run} {number:05}"
+    client = crew.sales.create(
+        f"{API}clients/",
+        {"company_name": name, "first_name": "Ines", "last_name": "Roth", "email": f"{run}-{number}@phones.example"},
+    )
+    crew.sales.change(client["url"], lambda now: {} if now["status"] == "client" else {"status": "client"})
+    at_once(
+        (crew.sales, client["url"], append("last_name", " (s)")),
+        (crew.colleague, client["url"], append("last_name", " (c)")),
+    )
+    contract = crew.sales.create(
+        f"{API}clients/{client['id']}/contracts/", {"name": name, "amount": "1200.00", "payment_due": "2027-05-01"}
+    )
+    crew.sales.change(contract["url"], lambda now: {} if now["status"] == "signed" else {"status": "signed"})
+    event = crew.sales.create(
+        f"{API}clients/{client['id']}/contracts/{contract['id']}/events/",
+        {"name": name, "starts_at": "2027-06-01T18:00:00Z", "attendees": 80},
+    )
+    someone = crew.support.get(f"{API}users/me/")["id"]
+    crew.management.change(event["url"], lambda now: {} if now["support_contact"] else {"support_contact_id": someone})
+    crew.support.change(event["url"], lambda now: {} if now["status"] == "in_progress" else {"status": "in_progress"})
+    at_once(
+        (crew.support, event["url"], append("notes", "[support]")),
+        (crew.management, event["url"], append("notes", "[management]")),
+    )
+    crew.support.change(event["url"], lambda now: {} if now["status"] == "closed" else {"status": "closed"})
+    for phone in crew[:4]:
+        if phone.chance.random() < 0.05:
+            phone.refresh()
+    for copy in crew.copies:
+        if copy.phone.chance.random() < 0.2:
+            copy.catch_up()
