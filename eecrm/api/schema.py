@@ -14,6 +14,10 @@ _JSON = "application/json"
 _PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
 
 
+def _word(resource: str, action: str) -> str:
+    return "ask about somebody else" if resource == "access" else action
+
+
 class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema of a view, with this API's names, pages, parameters and problem documents."""
 
@@ -35,7 +39,9 @@ class ProblemAutoSchema(AutoSchema):
             return f"{told[0]} Nobody has to be logged in."
         own, *others = rules.cells_of(self.view)
         told.append(f"Who may: {rules.who_may(*own)}.")
-        told += [f"Who may {action} as well: {rules.who_may(resource, action)}." for resource, action in others]
+        told += [
+            f"And who may {_word(resource, action)}: {rules.who_may(resource, action)}." for resource, action in others
+        ]
         return "\n\n".join(told)
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:

@@ -19,6 +19,7 @@ _CLIENT = {
         "status": {"type": "string", "enum": ["prospect", "client"]},
         "phone": {"type": ["string", "null"]},
         "contact": {"allOf": [{"$ref": "#/components/schemas/Contact"}], "readOnly": True},
+        "team": {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}}}},
     },
 }
 _WRITE = {
@@ -30,6 +31,7 @@ _WRITE = {
         "status": {"type": "string", "enum": ["prospect", "client"]},
         "amount": {"type": ["string", "number"], "pattern": "^[0-9]+$"},
         "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 5},
+        "extra": {"type": "object"},
     },
 }
 _CHANGE = {"oneOf": [{"$ref": "#/components/schemas/Client"}, {"$ref": "#/components/schemas/Removal"}]}
@@ -128,6 +130,19 @@ BREAKING: dict[str, tuple[Change, str]] = {
     "a header is gone": (lambda d: d["components"]["responses"]["NotFound"]["headers"].clear(), "header Retry-After is gone"),
     "a header isn't promised": (
         lambda d: _list(d)["responses"]["200"]["headers"]["ETag"].pop("required"), "header ETag isn't promised",
+    ),
+    "a header is of another type": (
+        lambda d: d["components"]["responses"]["NotFound"]["headers"]["Retry-After"].update(schema={"type": "string"}),
+        "header Retry-After: the type string",
+    ),
+    "a body takes no other members any more": (
+        lambda d: _sent(d)["properties"]["extra"].update(additionalProperties=False), "extra: a member that isn't named",
+    ),
+    "a member within a member is gone": (
+        lambda d: d["components"]["schemas"]["Contact"]["properties"].clear(), "201/contact/id: the member is gone",
+    ),
+    "a member of an item is gone": (
+        lambda d: _answered(d)["properties"]["team"]["items"]["properties"].clear(), "201/team/*/id: the member is gone",
     ),
     "a member of an answer is gone": (lambda d: _answered(d)["properties"].pop("phone"), "201/phone: the member is gone"),
     "a member of an answer isn't promised": (lambda d: _answered(d)["required"].remove("name"), "/name: leaving it out wasn't"),
