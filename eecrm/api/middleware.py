@@ -15,7 +15,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from access import reasons
 from access.database import acting_through, origin
 from access.refusals import refusal_of
-from api import limits, problems
+from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
 
 log = logging.getLogger("eecrm.request")
@@ -57,6 +57,7 @@ class RequestMiddleware:
         with acting_through(channel, request.request_id):  # type: ignore[attr-defined]  # set above
             response = self.get_response(request)
         limits.settle(request, response)
+        deprecation.announce(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
         response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from access.permissions import Public
 from api import idempotency
 from api.conditional_schema import add_tags, condition_parameters, condition_refusals
+from api.deprecation import deprecation_of
 from api.serializers import CanonicalURL, Reference
 
 _STRING = build_basic_type(OpenApiTypes.STR)
@@ -158,8 +159,15 @@ class ProblemAutoSchema(AutoSchema):
         for status, response in responses.items():
             waits = _RETRY_AFTER if status == "429" else {}
             replayed = _REPLAYED if status == "201" and self._is_repeatable() else {}
-            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits | replayed
+            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits | replayed | self._announced()
         return responses
+
+    def is_deprecated(self) -> bool:
+        return deprecation_of(self.view, self.method) is not None
+
+    def _announced(self) -> dict[str, Any]:
+        deprecation = deprecation_of(self.view, self.method)
+        return deprecation.described() if deprecation else {}
 
     def _refusals(self) -> list[tuple[str, str]]:
         is_write = self._is_write()
