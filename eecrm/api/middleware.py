@@ -17,6 +17,7 @@ from access.database import acting_through, origin
 from access.refusals import refusal_of
 from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
+from api.parsers import LengthRequired
 
 log = logging.getLogger("eecrm.request")
 
@@ -78,8 +79,10 @@ class RequestMiddleware:
             if not counted_later and not request.path_info.startswith(_UNLIMITED):
                 limits.admit(request, "anonymous", place_of(request))
             if request.path_info.startswith("/api/"):
+                if "HTTP_TRANSFER_ENCODING" in request.META:
+                    raise LengthRequired
                 origin.set(origin.get()._replace(reason=_reason(request)))
-        except (limits.TooManyRequests, ValidationError) as refusal:
+        except (limits.TooManyRequests, LengthRequired, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None
 
