@@ -27,7 +27,7 @@ from accounts.login import is_own_password
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
-    PasswordSerializer,
+    PasswordChangeSerializer,
     RefreshSerializer,
     TokenPairSerializer,
     TokenSessionSerializer,
@@ -62,7 +62,7 @@ class LoginViewSet(_PublicTokenViewSet):
 
     serializer_class = LoginSerializer
 
-    @extend_schema(responses=TokenPairSerializer)
+    @extend_schema(operation_id="auth_login", tags=["auth"], summary="Log in", responses={200: TokenPairSerializer})
     def create(self, request: Request) -> Response:
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days)."""
         serializer = self.get_serializer(data=request.data)
@@ -84,7 +84,9 @@ class RefreshViewSet(_PublicTokenViewSet):
 
     serializer_class = RefreshSerializer
 
-    @extend_schema(responses=TokenPairSerializer)
+    @extend_schema(
+        operation_id="auth_refresh", tags=["auth"], summary="Refresh tokens", responses={200: TokenPairSerializer}
+    )
     def create(self, request: Request) -> Any:
         """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
         serializer = self.get_serializer(data=request.data)
@@ -105,7 +107,7 @@ class LogoutViewSet(GenericViewSet):
     resource = "session"
     serializer_class = RefreshSerializer
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="auth_logout", tags=["auth"], summary="Log out", responses={204: None})
     def destroy(self, request: Request) -> Response:
         """End the login that a refresh token belongs to: its access tokens are refused from the next request on."""
         serializer = self.get_serializer(data=request.data)
@@ -121,7 +123,13 @@ class LogoutAllViewSet(GenericViewSet):
     resource = "session"
     serializer_class = None
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(
+        operation_id="auth_logout_everywhere",
+        tags=["auth"],
+        summary="Log out everywhere",
+        request=None,
+        responses={204: None},
+    )
     def destroy(self, request: Request) -> Response:
         """End every login of one's account: all its tokens are refused from the next request on."""
         account = account_of(request)
@@ -141,6 +149,7 @@ class TokenSessionViewSet(GenericViewSet):
     def get_queryset(self) -> Any:
         return TokenSession.objects.open().filter(user=account_of(self.request)).only(*SESSION_FIELDS)
 
+    @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
     def list(self, request: Request) -> Response:
         """One's logins that are open, the newest first."""
         refuse_unknown(request, ())
@@ -149,7 +158,9 @@ class TokenSessionViewSet(GenericViewSet):
         mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))
         return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
 
-    @extend_schema(responses={204: None})
+    @extend_schema(
+        operation_id="me_sessions_delete", tags=["me"], summary="End one of one's own logins", responses={204: None}
+    )
     def destroy(self, request: Request, pk: UUID) -> Response:
         """End one of one's logins: the tokens of that device are refused from the next request on."""
         if not self.get_queryset().filter(pk=pk).revoke():
@@ -169,9 +180,11 @@ class PasswordViewSet(GenericViewSet):
     """One's own password."""
 
     resource = "profile"
-    serializer_class = PasswordSerializer
+    serializer_class = PasswordChangeSerializer
 
-    @extend_schema(responses={204: None})
+    @extend_schema(
+        operation_id="me_change_password", tags=["me"], summary="Change one's own password", responses={204: None}
+    )
     def update(self, request: Request) -> Any:
         """Change one's own password. Every login of the account ends, this one too."""
         serializer = self.get_serializer(data=request.data)

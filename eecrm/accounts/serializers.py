@@ -22,7 +22,7 @@ class TokenPairSerializer(serializers.Serializer):
     refresh = serializers.CharField(read_only=True)
 
 
-class PasswordSerializer(StrictSerializer):
+class PasswordChangeSerializer(StrictSerializer):
     old_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
     new_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
 
@@ -63,7 +63,7 @@ class CoverSerializer(serializers.Serializer):
     reason = serializers.CharField(read_only=True)
 
 
-class MatrixSerializer(serializers.Serializer):
+class PermissionsSerializer(serializers.Serializer):
     role = serializers.CharField(read_only=True)
     permissions = serializers.DictField(child=serializers.DictField(child=serializers.CharField()), read_only=True)
     covering = CoverSerializer(many=True, read_only=True)

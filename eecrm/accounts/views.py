@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -9,7 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 from access import policy
 from accounts.authentication import account_of
 from accounts.models import User
-from accounts.serializers import ContactSerializer, MatrixSerializer, ProfileSerializer
+from accounts.serializers import ContactSerializer, PermissionsSerializer, ProfileSerializer
 from api.filters import filtered
 from api.pagination import page
 
@@ -20,9 +21,12 @@ class ProfileViewSet(GenericViewSet):
     resource = "profile"
     serializer_class = ProfileSerializer
 
+    @extend_schema(operation_id="me_get", tags=["me"], summary="Read one's own profile")
     def retrieve(self, request: Request) -> Response:
+        """One's own account, as the API sees it at this moment."""
         return Response(self._representation(account_of(request)))
 
+    @extend_schema(operation_id="me_update", tags=["me"], summary="Change one's own profile")
     def partial_update(self, request: Request) -> Response:
         """Change one's own names and email address; nothing else can be changed here."""
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
@@ -38,8 +42,9 @@ class EffectiveMatrixViewSet(GenericViewSet):
     """One's own permissions."""
 
     resource = "profile"
-    serializer_class = MatrixSerializer
+    serializer_class = PermissionsSerializer
 
+    @extend_schema(operation_id="me_permissions", tags=["me"], summary="Read one's own permissions")
     def retrieve(self, request: Request) -> Response:
         """What one may do: for each resource and action none, own or all; and whose *own* is one's own for a while."""
         user = account_of(request)
@@ -56,19 +61,27 @@ class ContactViewSet(GenericViewSet):
     resource = "contact"
     queryset = User.objects.none()
     serializer_class = ContactSerializer
+    ordering_fields = ("id",)
+    default_ordering = "id"
 
     def list(self, request: Request) -> Response:
         rows = filtered(self.get_queryset(), request, None, masked=False, searches=False)
         row = ContactSerializer.row("", masked=False)
-        return Response(page(rows, request, row, allowed=("id",), default="id"))
+        return Response(page(rows, request, row, allowed=self.ordering_fields, default=self.default_ordering))
 
 
+@extend_schema_view(
+    list=extend_schema(operation_id="sales_contacts_list", tags=["contacts"], summary="List sales contacts")
+)
 class SalesContactViewSet(ContactViewSet):
     """The active salespeople that a client may be given to."""
 
     queryset = User.objects.sales_contacts()
 
 
+@extend_schema_view(
+    list=extend_schema(operation_id="support_contacts_list", tags=["contacts"], summary="List support contacts")
+)
 class SupportContactViewSet(ContactViewSet):
     """The active support staff that an event may be given to."""
 

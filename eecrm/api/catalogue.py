@@ -40,7 +40,11 @@ class CatalogueViewSet(ViewSet):
     authentication_classes: list[Any] = []
     permission_classes = [Public]
 
-    @extend_schema(responses={200: {"type": "object", "additionalProperties": True}})
+    @extend_schema(
+        operation_id="catalogue_get",
+        summary="List the endpoints",
+        responses={200: {"type": "object", "additionalProperties": True}},
+    )
     def list(self, request: Request) -> Response:
         """The endpoints of this API, each with its methods and what it is for."""
         root = "api/v1/"

@@ -2,50 +2,34 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter
-
+from api.openapi.headers import references
+from api.openapi.parameters import HEADER, parameter
 from api.views import ResourceViewSet
 
 _ITEM_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
+_TAG = '"4-5c1e0f2ab3d49786"'
 
-_IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description=(
-        "Go on only where the object is at this version: its ETag, several with commas between, or `*`. Else 412. "
-        "Weak tags match nothing."
-    ),
-)
-_IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The ETag of what the caller has, several with commas between, or `*`: 304 where that is still so.",
-)
-_ETAG = {
-    "ETag": {
-        "description": 'A strong tag of just this answer, `"<version>-<digest>"`, for If-Match and If-None-Match.',
-        "schema": {"type": "string"},
-        "required": True,
-    }
-}
+_IF_MATCH = parameter(
+    "If-Match", {"type": "string"},
+    "Go on only where the object is at this version: its ETag, several with commas between, or `*`. Else 412. Weak tags match "
+    "nothing.",
+    _TAG, location=HEADER,
+)  # fmt: skip
+_IF_NONE_MATCH = parameter(
+    "If-None-Match", {"type": "string"},
+    "The ETag of what the caller has, several with commas between, or `*`: 304 where that is still so.",
+    _TAG, location=HEADER,
+)  # fmt: skip
 
 
 def _is_about_an_object(view: Any) -> bool:
     return isinstance(view, ResourceViewSet) and view.action in (*_ITEM_ACTIONS, "create")
 
 
-def condition_parameters(view: Any) -> list[OpenApiParameter]:
+def condition_parameters(view: Any) -> list[dict[str, Any]]:
     if not _is_about_an_object(view) or view.action == "create":
         return []
     return [_IF_MATCH, _IF_NONE_MATCH] if view.action == "retrieve" else [_IF_MATCH]
-
-
-def condition_refusals(view: Any) -> list[tuple[str, str]]:
-    if not condition_parameters(view):
-        return []
-    return [("412", "Not at the version that If-Match names: `version` and `changed` tell what is there instead.")]
 
 
 def add_tags(view: Any, responses: dict[str, Any]) -> None:
@@ -55,4 +39,4 @@ def add_tags(view: Any, responses: dict[str, Any]) -> None:
     if view.action == "retrieve":
         responses["304"] = {"description": "The caller has just this already."}
     for status in {"200", "201", "304", "412"} & set(responses):
-        responses[status]["headers"] = responses[status].get("headers", {}) | _ETAG
+        responses[status]["headers"] = responses[status].get("headers", {}) | references("ETag")

@@ -21,12 +21,12 @@ from api.views import ResourceViewSet
 _AS = "as"
 
 
-class ObjectSerializer(serializers.Serializer):
+class ObjectReferenceSerializer(serializers.Serializer):
     type = serializers.CharField(help_text="client, contract or event.")
     id = serializers.IntegerField()
 
 
-class AnswerSerializer(serializers.Serializer):
+class AllowedActionSerializer(serializers.Serializer):
     action = serializers.CharField(help_text="The policy's word, or `create_…` of what hangs on the object.")
     allowed = serializers.BooleanField()
     rule = serializers.CharField(help_text="What allows it or refuses it: the `rule` of a 403 or 409.")
@@ -37,11 +37,11 @@ class AnswerSerializer(serializers.Serializer):
 class AccessSerializer(serializers.Serializer):
     """For the OpenAPI document."""
 
-    object = ObjectSerializer()
+    object = ObjectReferenceSerializer()
     account = serializers.CharField(help_text="Whom it is about.")
     role = serializers.ChoiceField(choices=Role.choices)
     visible = serializers.BooleanField(help_text="False for an object that this account doesn't see; only with `as`.")
-    actions = AnswerSerializer(many=True)
+    actions = AllowedActionSerializer(many=True)
 
 
 class ExplainedViewSet(ResourceViewSet):

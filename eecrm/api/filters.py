@@ -1,6 +1,6 @@
 """Filters are declared; a parameter that nobody declared is refused, since it would silently filter nothing."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
@@ -70,6 +70,14 @@ class ResourceFilterSet(django_filters.FilterSet):
     created_after = moment("created_at", "gte")
     created_before = moment("created_at", "lte")
     updated_after = moment("updated_at", "gte")
+
+    # For the OpenAPI document: what each filter keeps, and an example.
+    told: ClassVar[dict[str, tuple[str, Any]]] = {
+        "mine": ("Those whose contact the caller is (or stands in for), or the others.", True),
+        "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
+        "created_before": ("Made at this time or earlier.", "2027-12-31T23:59:59Z"),
+        "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
+    }
 
     # Filters on what the policy shows some people masked only: they would tell it by trying.
     personal: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from access.security_log import security_event
 
 log = logging.getLogger("eecrm.error")
 
-_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110 has renamed them
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110 has renamed them
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
 
@@ -38,7 +38,7 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
     """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
     if code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
-    title = _TITLES.get(code) or HTTPStatus(code).phrase
+    title = TITLES.get(code) or HTTPStatus(code).phrase
     body = {
         "type": "about:blank",
         "title": title,

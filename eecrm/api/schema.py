@@ -1,107 +1,52 @@
-"""How drf-spectacular reads this API: its pages, its parameters and its problem documents."""
+"""How drf-spectacular reads this API. What the document says is in `api.openapi`; this says where it says what."""
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_array_type, build_basic_type, build_object_type
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 
 from access.permissions import Public
-from api import idempotency
-from api.conditional_schema import add_tags, condition_parameters, condition_refusals
-from api.deprecation import deprecation_of
-from api.serializers import CanonicalURL, Reference
+from api.conditional_schema import add_tags, condition_parameters
+from api.deprecation import Deprecation, deprecation_of
+from api.openapi import examples, headers, names, parameters, problems, rules
+from api.openapi.fields import KEY, LINK, component, obj
+from api.serializers import ResourceSerializer, StrictSerializer
 
-_STRING = build_basic_type(OpenApiTypes.STR)
-_KEY = build_basic_type(OpenApiTypes.INT64)
-
-_PROBLEM = {
-    "type": "object",
-    "description": (
-        "RFC 9457. `errors` comes with a 400, `rule` with a 403 and a 409, `version` and `changed` with a 412: the present "
-        "version, and the fields that differ from the version that If-Match names (null where nobody can tell)."
-    ),
-    "properties": {
-        "type": _STRING,
-        "title": _STRING,
-        "status": build_basic_type(OpenApiTypes.INT),
-        "detail": _STRING,
-        "code": _STRING,
-        "request_id": _STRING,
-        "rule": _STRING,
-        "version": _KEY,
-        "changed": {"type": "array", "items": _STRING, "nullable": True},
-        "errors": build_array_type(build_object_type({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
-    },
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-}
-
-_RATE_LIMIT = {
-    "RateLimit-Policy": {"description": "The limit that applies: `q` requests in `w` seconds.", "schema": _STRING},
-    "RateLimit": {"description": "`r` requests are left; `t` seconds until all are there again.", "schema": _STRING},
-}
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": build_basic_type(OpenApiTypes.INT)}}
-
-_REASON = OpenApiParameter(
-    "X-Change-Reason",
-    str,
-    OpenApiParameter.HEADER,
-    description="Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
-)
-_KEY_OF_REPEATS = OpenApiParameter(
-    idempotency.HEADER,
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    OpenApiParameter.HEADER,
-    description=(
-        "Makes it safe to repeat: one new key (such as a UUID) for each thing that you create. For "
-        f"{idempotency.DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
-        "A refused request may be sent again with its key."
-    ),
-)
-_REPLAYED = {
-    idempotency.REPLAYED: {
-        "description": "`true` when this is the first answer again, as it was then.",
-        "schema": {"type": "string", "enum": ["true"]},
-    }
-}
-_PAGE_PARAMETERS = (
-    OpenApiParameter("page_size", int, description="Rows of a page, 1 to 200; 50 by default."),
-    OpenApiParameter(
-        "cursor", str, description="Where the page begins: from `next` or `previous`, never made by hand."
-    ),
-)
-_LIST_PARAMETERS = (
-    *_PAGE_PARAMETERS,
-    OpenApiParameter("ordering", str, description="Fields, separated by commas; a minus sign turns one round."),
-    OpenApiParameter("count", bool, description="Whether the answer counts all rows."),
-)
-
-
-class ReferenceExtension(OpenApiSerializerFieldExtension):
-    target_class = Reference
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        schema = build_object_type({"id": _KEY, self.target.key: _STRING}, required=["id", self.target.key])
-        return schema | ({"nullable": True} if self.target.nullable else {})
-
-
-class CanonicalURLExtension(OpenApiSerializerFieldExtension):
-    target_class = CanonicalURL
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        return build_basic_type(OpenApiTypes.URI) or {}
+_JSON = "application/json"
+_PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
 
 
 class ProblemAutoSchema(AutoSchema):
-    """drf-spectacular's schema of a view, with this API's pages, list parameters and problem documents."""
+    """drf-spectacular's schema of a view, with this API's names, pages, parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
-        """The noun at the end of the path; everything about accounts is under *users*."""
-        steps = self.path.removeprefix("/api/v1/").removesuffix("/history/").removesuffix("/access/").split("/")
-        nouns = [step for step in steps if step and not step.startswith("{")]
-        return ["users" if "users" in nouns else nouns[-1] if nouns else "catalogue"]
+        """The noun at the end of the path."""
+        return (names.nouns(self.path) or ["catalogue"])[-1:]
+
+    def get_operation_id(self) -> str:
+        return names.operation_id(self.path, self.view.action)
+
+    def get_summary(self) -> str | None:
+        return names.summary(self.path, self.view.action)
+
+    def get_description(self) -> str:
+        """What it does, and who may: in the words of the policy table, so that it is stated once."""
+        action = getattr(self.view, self.view.action)
+        told = [
+            names.about(self.view.action) if self._is_resource() and not action.__doc__ else super().get_description()
+        ]
+        if self.view.permission_classes == [Public]:
+            return f"{told[0]} Nobody has to be logged in."
+        own, *others = rules.cells_of(self.view)
+        told.append(f"Who may: {rules.who_may(*own)}.")
+        told += [f"Who may {action} as well: {rules.who_may(resource, action)}." for resource, action in others]
+        return "\n\n".join(told)
+
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
+        name = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        return names.component_name(name, serializer, direction)
+
+    def _is_resource(self) -> bool:
+        return hasattr(self.view, "parents")
 
     def _is_list(self) -> bool:
         return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]
@@ -115,78 +60,100 @@ class ProblemAutoSchema(AutoSchema):
     def _is_write(self) -> bool:
         return self.method in ("POST", "PUT", "PATCH", "DELETE")
 
-    def _is_repeatable(self) -> bool:
-        """Whether it heeds `Idempotency-Key`: what creates a row of a resource. A login and the like ignore it."""
-        return self.method == "POST" and hasattr(self.view, "parents")
+    def takes_body(self) -> bool:
+        return self._is_write() and self._get_request_body() is not None
 
-    def get_override_parameters(self) -> list[Any]:
-        if self._is_repeatable():
-            return [_REASON, _KEY_OF_REPEATS]
+    def takes_query(self) -> bool:
+        return any(one["in"] == "query" for one in self._get_parameters())
+
+    def reads_rows(self) -> bool:
+        """Whether the path, or the first answer to a key, names a row that may be out of sight."""
+        return "{" in self.path or self.is_repeatable()
+
+    def asks_database(self) -> bool:
+        return self.view.action != "list" or self.view.permission_classes != [Public]
+
+    def is_repeatable(self) -> bool:
+        """Whether it heeds `Idempotency-Key`: what creates a row of a resource. A login and the like ignore it."""
+        return self.method == "POST" and self._is_resource()
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        """Those that a view gives with `extend_schema` among them, and those of the path."""
+        found = super()._get_parameters()
+        for one in found:
+            if one["in"] == "path":
+                one["description"] = f"The key of the {self._noun(one['name'])}."
+                is_uuid = one["schema"].get("format") == "uuid"
+                one["schema"] = one["schema"] if is_uuid else KEY
+                one["example"] = examples.sample(one["schema"], {}) if is_uuid else _PATH_EXAMPLES[one["name"]]
+        # A filter that the path has decided already would be a second parameter of the same name.
+        named = {one["name"] for one in found}
+        return [*found, *(one for one in self._own_parameters() if one["name"] not in named), parameters.REQUEST_ID]
+
+    def _noun(self, name: str) -> str:
+        return name if name != "id" else names.nouns(self.path)[-1].removesuffix("s")
+
+    def _own_parameters(self) -> list[dict[str, Any]]:
         if self._is_write():
-            return [] if self.view.permission_classes == [Public] else [_REASON, *condition_parameters(self.view)]
+            reason = [] if self.view.permission_classes == [Public] else [parameters.REASON]
+            key = [parameters.KEY_OF_REPEATS] if self.is_repeatable() else []
+            return [*reason, *key, *condition_parameters(self.view)]
+        if not self._is_page():
+            return condition_parameters(self.view)
         if not self._is_list():
-            return list(_PAGE_PARAMETERS) if self._is_page() else condition_parameters(self.view)
-        if not hasattr(self.view, "filterset_class"):
-            return list(_LIST_PARAMETERS)
-        search = OpenApiParameter("search", str, description="Words, each of which begins a word of the row.")
-        filters = [
-            OpenApiParameter(name, str, description=(type(one).__doc__ or "").split("\n")[0] or one.lookup_expr)
-            for name, one in self.view.filterset_class.base_filters.items()
-        ]
-        return [*_LIST_PARAMETERS, search, *filters]
+            return parameters.PAGE
+        return parameters.of_list(self.view) if self._is_paged() else []
+
+    def _is_paged(self) -> bool:
+        return hasattr(self.view, "ordering_fields")
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)
+        for name, value in examples.of_serializer(serializer, "examples").items():
+            if name in schema.get("properties", {}):
+                schema["properties"][name]["examples"] = [value]
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
 
     def _get_response_for_code(self, serializer: Any, status_code: str, *args: Any, **kwargs: Any) -> Any:
         response = super()._get_response_for_code(serializer, status_code, *args, **kwargs)
         if not self._is_page():
             return response
-        content = response["content"]["application/json"]
-        link = {"type": "string", "format": "uri", "nullable": True}
-        count = {"count": build_basic_type(OpenApiTypes.INT)} if self._is_list() else {}
-        content["schema"] = build_object_type(
-            {"next": link, "previous": link, **count, "results": content["schema"]},
-            required=["next", "previous", "results"],
+        rows = response["content"][_JSON]["schema"]
+        name = rows["items"]["$ref"].rpartition("/")[2]
+        count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`."}}
+        page = obj(
+            next=LINK, previous=LINK, results=rows, optional=count if self._is_list() and self._is_paged() else {}
         )
+        response["content"][_JSON]["schema"] = component(self, f"{name}Page", page)
         return response
+
+    def refusals(self) -> list[problems.Refusal]:
+        return problems.refusals(self)
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         responses = super()._get_response_bodies(*args, **kwargs)
-        for status, meaning in self._refusals():
-            responses[status] = {
-                "description": meaning,
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            }
+        told: dict[str, tuple[str, ...]] = {}
+        for refusal in self.refusals():
+            responses[str(refusal.status)] = refusal.described()
+            told[str(refusal.status)] = refusal.headers
         add_tags(self.view, responses)
+        if self.is_repeatable():
+            told["201"] = ("Location", "Idempotency-Replayed")
         for status, response in responses.items():
-            waits = _RETRY_AFTER if status == "429" else {}
-            replayed = _REPLAYED if status == "201" and self._is_repeatable() else {}
-            response["headers"] = response.get("headers", {}) | _RATE_LIMIT | waits | replayed | self._announced()
-        return responses
+            mine = headers.references(*headers.EVERYWHERE, *told.get(status, ()))
+            response["headers"] = response.get("headers", {}) | mine
+        if deprecation := deprecation_of(self.view, self.method):
+            _announce(deprecation, responses)
+        return dict(sorted(responses.items()))
 
     def is_deprecated(self) -> bool:
         return deprecation_of(self.view, self.method) is not None
 
-    def _announced(self) -> dict[str, Any]:
-        deprecation = deprecation_of(self.view, self.method)
-        return deprecation.described() if deprecation else {}
 
-    def _refusals(self) -> list[tuple[str, str]]:
-        is_write = self._is_write()
-        found = [("429", "Too many requests: wait.")]
-        if self.view.permission_classes == [Public] and not is_write:
-            return found
-        found += [("400", "Not acceptable: `errors` tells where."), ("401", "Not logged in.")]
-        if self.view.permission_classes != [Public]:
-            found.append(("403", "Not allowed: `rule` tells why."))
-        if "{" in self.path:
-            found.append(("404", "Missing, or invisible to the caller."))
-        if is_write and "users/" not in self.path:
-            found.append(("409", "Allowed, but not in this state, or a duplicate: `rule` tells which."))
-        if self._is_repeatable():
-            found.append(("422", f"The {idempotency.HEADER} was used for another path or body."))
-        return found + condition_refusals(self.view)
-
-
-def add_problem(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: the component that every refusal refers to."""
-    result["components"]["schemas"]["Problem"] = _PROBLEM
-    return result
+def _announce(deprecation: Deprecation, responses: dict[str, Any]) -> None:
+    """Refusals that others share have no such headers: these stay by themselves."""
+    for response in responses.values():
+        response["headers"] |= deprecation.described()
+        response.update({"x-name": ""} if "x-name" in response else {})

@@ -14,12 +14,12 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from audit.models import CHANNELS
 from audit.naming import kind_of
 from audit.personal import PERSONAL
 
 MOST = 10_000  # entries that are counted, and leafed through
 MOST_SUGGESTIONS = 500
-CHANNELS = ("api", "admin", "command", "worker", "sql")
 
 
 class BoundedPaginator(Paginator):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from api.filters import KeyFilter, moment, narrowed, refuse_unknown
 from api.pagination import PAGE_PARAMETERS, cut
 from api.views import ResourceViewSet
-from audit.models import Entry
+from audit.models import CHANNELS, Entry
 from audit.representation import ACTIONS, Names, represented, targets, told
 
 _MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
@@ -33,7 +33,7 @@ class ActorSerializer(serializers.Serializer):
     name = serializers.CharField()
 
 
-class ChangeSerializer(serializers.Serializer):
+class FieldChangeSerializer(serializers.Serializer):
     """A field as the object's own representation has it, before and after. Both may be null."""
 
     field = serializers.CharField()
@@ -41,7 +41,7 @@ class ChangeSerializer(serializers.Serializer):
     new = serializers.JSONField(allow_null=True)
 
 
-class EntrySerializer(serializers.Serializer):
+class HistoryEntrySerializer(serializers.Serializer):
     """For the OpenAPI document."""
 
     id = serializers.IntegerField()
@@ -49,18 +49,18 @@ class EntrySerializer(serializers.Serializer):
     action = serializers.ChoiceField(choices=list(ACTIONS.values()))
     actor = ActorSerializer(allow_null=True)
     role = serializers.CharField()
-    channel = serializers.ChoiceField(choices=["api", "admin", "command", "worker", "sql"])
+    channel = serializers.ChoiceField(choices=CHANNELS)
     request_id = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
     version = serializers.IntegerField(allow_null=True)
-    changes = ChangeSerializer(many=True)
+    changes = FieldChangeSerializer(many=True)
 
 
 class RecordedViewSet(ResourceViewSet):
     """A resource that tells its history to whom it shows itself."""
 
     @extend_schema(
-        responses=EntrySerializer,
+        responses=HistoryEntrySerializer,
         parameters=[
             OpenApiParameter("actor", OpenApiTypes.INT64, description="What this account did."),
             OpenApiParameter("request_id", str, description="What was written in this request: its `X-Request-ID`."),

@@ -8,6 +8,8 @@ from django.db import models
 
 from access.querysets import PolicyQuerySet
 
+CHANNELS = ("api", "admin", "command", "worker", "sql")
+
 
 class _Exact(json.JSONDecoder):
     """Money stays what it was: a float would lose its last places."""

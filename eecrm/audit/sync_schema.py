@@ -2,62 +2,76 @@
 
 from typing import Any
 
-from drf_spectacular.plumbing import build_array_type, build_basic_type, build_object_type
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
-
+from api.openapi.fields import KEY, component, obj
+from api.openapi.parameters import parameter
+from api.openapi.problems import Refusal, example
+from api.pagination import LARGEST_SIZE
 from api.schema import ProblemAutoSchema
+
+_GONE = example(
+    410, "cursor_expired", "This cursor is older than 30 days: drop the copy, and start again without a cursor."
+)
 
 
 class SyncSchema(ProblemAutoSchema):
-    """A change is one of three, told apart by its `op`; its `data` is the representation of its `type`."""
+    """A change is one of four, told apart by its `type` and `op`; its `data` is the representation of its `type`."""
 
-    def get_tags(self) -> list[str]:
-        return ["sync"]
+    def get_operation_id(self) -> str:
+        return "sync_changes"
 
-    def get_override_parameters(self) -> list[Any]:
-        types = ", ".join(f"`{source.resource}`" for source in self._sources())
+    def get_summary(self) -> str:
+        return "Follow what one sees"
+
+    def _own_parameters(self) -> list[dict[str, Any]]:
+        names = [source.resource for source in self._sources()]
+        one = f"({'|'.join(names)})"
         return [
-            OpenApiParameter("cursor", str, description="The `next` of the last answer; none for all that you see."),
-            OpenApiParameter(
-                "types", str, description=f"Some of {types}, separated by commas; all of them by default."
+            parameter(
+                "cursor", {"type": "string"}, "The `next` of the last answer; none for all that you see.",
+                "WyIyZDhjIl0:1vM2Xy:signature",
             ),
-            OpenApiParameter("page_size", int, description="Changes of an answer, 1 to 200; 200 by default."),
-        ]
+            parameter(
+                "types", {"type": "string", "pattern": f"^{one}(,{one})*$"},
+                f"Some of {', '.join(f'`{name}`' for name in names)}, separated by commas; all of them by default.",
+                ",".join(names[:2]),
+            ),
+            parameter(
+                "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": LARGEST_SIZE},
+                "Changes of an answer.", 100,
+            ),
+        ]  # fmt: skip
 
     def get_response_serializers(self) -> Any:
         sources = self._sources()
-        changes = [*map(self._upsert, sources), self._removal([source.resource for source in sources])]
-        page = {
-            "changes": build_array_type({"oneOf": changes}),
-            "next": {"type": "string", "description": "The cursor to go on with, now or later."},
-            "has_more": {"type": "boolean", "description": "Whether to ask again at once."},
-        }
-        return {"200": build_object_type(page, required=list(page))}
+        options = [*map(self._upsert, sources), self._removal([source.resource for source in sources])]
+        change = component(self, "SyncChange", {"oneOf": options})
+        page = obj(
+            changes={"type": "array", "items": change},
+            next={"type": "string", "description": "The cursor to go on with, now or later."},
+            has_more={"type": "boolean", "description": "Whether to ask again at once."},
+        )
+        return {"200": component(self, "SyncPage", page)}
+
+    def refusals(self) -> list[Refusal]:
+        gone = "The cursor can't be continued: drop the copy, and start again without one."
+        return [*super().refusals(), Refusal(410, "CursorExpired", gone, {"expired": _GONE})]
 
     def _sources(self) -> Any:
         return self.view.sources  # type: ignore[attr-defined]  # of SyncViewSet, the one view with this schema
 
     def _upsert(self, source: Any) -> dict[str, Any]:
         data = self.resolve_serializer(source.serializer_class, "response").ref
-        return _change([source.resource], ["upsert"], build_basic_type(OpenApiTypes.INT64), data)
+        name = data["$ref"].rpartition("/")[2]
+        about = f"A {source.resource} that is new, changed, or in sight now."
+        kind, operation = _constant(source.resource), _constant("upsert")
+        return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, data=data))
 
-    @staticmethod
-    def _removal(types: list[str]) -> dict[str, Any]:
-        nothing = {"type": "object", "nullable": True, "enum": [None]}
-        return _change(types, ["delete", "revoke"], nothing, nothing)
-
-    def _refusals(self) -> list[tuple[str, str]]:
-        gone = "The cursor can't be continued: drop the copy, and start again without one."
-        return [*super()._refusals(), ("410", gone)]
+    def _removal(self, types: list[str]) -> dict[str, Any]:
+        about = "Something that was deleted, or is out of the caller's sight (`revoke`): drop it from the copy."
+        kind, operation = ({"type": "string", "enum": names} for names in (types, ["delete", "revoke"]))
+        nothing = {"type": "null"}
+        return component(self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, data=nothing))
 
 
-def _change(types: list[str], operations: list[str], version: Any, data: Any) -> dict[str, Any]:
-    members = {
-        "type": {"type": "string", "enum": types},
-        "id": build_basic_type(OpenApiTypes.INT64),
-        "op": {"type": "string", "enum": operations},
-        "version": version,
-        "data": data,
-    }
-    return build_object_type(members, required=list(members))
+def _constant(word: str) -> dict[str, Any]:
+    return {"type": "string", "const": word}

@@ -10,4 +10,13 @@ class ClientFilterSet(ResourceFilterSet):
     email = TextFilter()
     sales_contact = KeyFilter()
 
+    told = ResourceFilterSet.told | {
+        "status": ("Prospects, or clients.", "client"),
+        "company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
+        "email": (
+            "With this email address, ignoring case; not for those who see it masked.",
+            "camille@lumiere.example",
+        ),
+        "sales_contact": ("Of this sales contact.", 4),
+    }
     personal = ("email",)

@@ -17,4 +17,19 @@ class ContractFilterSet(ResourceFilterSet):
     overdue = FlagFilter("signed.overdue")
     sales_contact = KeyFilter(field_name="client__sales_contact")
 
+    told = ResourceFilterSet.told | {
+        "status": ("Drafts, or signed ones.", "signed"),
+        "client": ("Of this client.", 7),
+        "client_email": (
+            "Of the client with this email address, ignoring case; not for those who see it masked.",
+            "camille@lumiere.example",
+        ),
+        "client_company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
+        "amount_min": ("Of this amount or more.", 1000),
+        "amount_max": ("Of this amount or less.", 20000),
+        "payment_due_after": ("Due on this day or later.", "2027-05-01"),
+        "payment_due_before": ("Due on this day or earlier.", "2027-05-31"),
+        "overdue": ("Signed, and due before today (in UTC); or all others.", True),
+        "sales_contact": ("Of this sales contact's clients.", 4),
+    }
     personal = ("client_email",)

@@ -14,4 +14,17 @@ class EventFilterSet(ResourceFilterSet):
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lte")
 
+    told = ResourceFilterSet.told | {
+        "status": ("In this status.", "in_progress"),
+        "client": ("Of this client.", 7),
+        "contract": ("Under this contract.", 21),
+        "client_email": (
+            "Of the client with this email address, ignoring case; not for those who see it masked.",
+            "camille@lumiere.example",
+        ),
+        "support_contact": ("Given to this support contact.", 6),
+        "unassigned": ("Given to nobody yet, or to somebody.", True),
+        "starts_after": ("Starting at this time or later.", "2027-06-01T00:00:00Z"),
+        "starts_before": ("Starting at this time or earlier.", "2027-06-30T23:59:59Z"),
+    }
     personal = ("client_email",)

@@ -1,0 +1,82 @@
+"""How operations, tags and components are called: generated clients take their names from here.
+
+An operation is `<collection>_<verb>`: `clients_list`, `client_contracts_create`, `contracts_history`. A view that is no
+collection says its own name with `extend_schema(operation_id=…)`.
+"""
+
+from typing import Any
+
+from drf_spectacular.plumbing import is_patched_serializer
+
+from api.serializers import ResourceSerializer
+
+_VERBS = {
+    "list": "list",
+    "create": "create",
+    "retrieve": "get",
+    "update": "replace",
+    "partial_update": "update",
+    "destroy": "delete",
+    "history": "history",
+    "access": "access",
+}
+
+
+_SUMMARIES = {
+    "list": "List {many}",
+    "create": "Create {one}",
+    "retrieve": "Read {one}",
+    "update": "Replace {one}",
+    "partial_update": "Change {one}",
+    "destroy": "Delete {one}",
+    "history": "Read the history of {one}",
+    "access": "Ask what one may do with {one}",
+}
+_ABOUT = {
+    "list": "Those that the caller sees, page by page.",
+    "create": "Makes one and answers it, with its address in `Location`. Send an `Idempotency-Key` to make it safe to repeat.",
+    "retrieve": "One of those that the caller sees.",
+    "update": "Sets what is sent and answers the whole. Required members must be sent; others that aren't stay as they are.",
+    "partial_update": "Sets the members that are sent and answers the whole; all others stay as they are.",
+    "destroy": "Deletes it. The trail holds the whole row, from which management can restore it.",
+}
+
+
+def nouns(path: str) -> list[str]:
+    """`["clients", "contracts"]` of `/api/v1/clients/{client}/contracts/{id}/history/`."""
+    steps = path.removeprefix("/api/v1/").removesuffix("/history/").removesuffix("/access/").split("/")
+    return [step for step in steps if step and not step.startswith("{")]
+
+
+def operation_id(path: str, action: str) -> str:
+    *parents, collection = nouns(path) or ["catalogue"]
+    return "_".join([*(parent.removesuffix("s") for parent in parents), collection, _VERBS[action]])
+
+
+def summary(path: str, action: str) -> str:
+    """`Create a contract of a client`."""
+    *parents, collection = nouns(path)
+    below = f" of {_one(parents[-1])}" if parents else ""
+    return _SUMMARIES[action].format(one=_one(collection), many=collection) + below
+
+
+def about(action: str) -> str:
+    return _ABOUT.get(action, "")
+
+
+def _one(collection: str) -> str:
+    noun = collection.removesuffix("s").replace("-", " ")
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def component_name(name: str, serializer: Any, direction: str) -> str:
+    """`Client` is what is read, `ClientWrite` what creates or replaces one, `ClientPatch` what changes one.
+
+    `name` is drf-spectacular's, with `Patched` and `Request` around it.
+    """
+    if direction != "request":
+        return name
+    plain = name.removesuffix("Request")
+    if is_patched_serializer(serializer, direction):
+        return f"{plain.removeprefix('Patched')}Patch"
+    return f"{plain}Write" if isinstance(serializer, ResourceSerializer) else plain

@@ -1,0 +1,104 @@
+"""The parameters of every operation, with their types, bounds and examples."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiParameter
+
+from access import reasons
+from api import idempotency
+from api.filters import FlagFilter, KeyFilter, TextFilter
+from api.openapi.fields import KEY
+from api.pagination import DEFAULT_SIZE, LARGEST_SIZE
+
+HEADER, QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
+
+
+def parameter(
+    name: str, schema: Any, description: str, example: Any, *, location: str = QUERY, required: bool = False
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": location,
+        "description": description,
+        **({"required": True} if required else {}),
+        "schema": schema,
+        "example": example,
+    }
+
+
+REQUEST_ID = parameter(
+    "X-Request-ID", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "A name for this request, that its log lines, the trail and a problem document tell. One is made where none is sent, or "
+    "another than 1 to 64 letters, digits, dots, underscores and hyphens.",
+    "phone-7f3a.42", location=HEADER,
+)  # fmt: skip
+REASON = parameter(
+    "X-Change-Reason", {"type": "string", "maxLength": reasons.LONGEST},
+    "Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
+    "The client asked for it on the phone.", location=HEADER,
+)  # fmt: skip
+KEY_OF_REPEATS = parameter(
+    idempotency.HEADER, {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "Makes it safe to repeat: one new key (such as a UUID) for each thing that you create. For "
+    f"{idempotency.DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
+    "A refused request may be sent again with its key.",
+    "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", location=HEADER,
+)  # fmt: skip
+PAGE = [
+    parameter(
+        "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+        "Rows of a page.", 20,
+    ),
+    parameter(
+        "cursor", {"type": "string"}, "Where the page begins: from `next` or `previous`, never made by hand.",
+        "W2ZhbHNlLDEyM10",
+    ),
+]  # fmt: skip
+SEARCH = parameter("search", {"type": "string"}, "Words, each of which begins a word of the row.", "gala")
+COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the answer counts all rows.", True)
+
+
+def ordering(allowed: tuple[str, ...], default: str) -> dict[str, Any]:
+    one = f"-?({'|'.join(allowed)})"
+    return parameter(
+        "ordering", {"type": "string", "pattern": f"^{one}(,{one})*$", "default": default},
+        f"One or more of {', '.join(f'`{name}`' for name in allowed)}, separated by commas; a minus sign turns one round.",
+        f"-{allowed[-1]},id" if allowed[-1] != "id" else "-id",
+    )  # fmt: skip
+
+
+def of_list(view: Any) -> list[dict[str, Any]]:
+    """The parameters of a list: those of a resource's are more than those of the people one may assign."""
+    found = [*PAGE, ordering(view.ordering_fields, view.default_ordering), COUNT]
+    if getattr(view, "filterset_class", None) is None:
+        return found
+    return [*found, SEARCH, *filters(view.filterset_class, view.queryset.model)]
+
+
+def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:
+    """The filters of a list. `told` of a filterset has a sentence and an example for each."""
+    return [
+        parameter(name, _schema(name, one, model), *filterset.told[name])
+        for name, one in filterset.base_filters.items()
+    ]
+
+
+def _schema(name: str, one: Any, model: Any) -> dict[str, Any]:
+    match one:
+        case KeyFilter():
+            return KEY
+        case FlagFilter():
+            return {"type": "boolean"}
+        case TextFilter():
+            return {"type": "string", "maxLength": one.extra["max_length"]}
+        case django_filters.ChoiceFilter():
+            return {"$ref": f"#/components/schemas/{model._meta.object_name}{name.title()}"}
+        case django_filters.IsoDateTimeFilter():
+            return {"type": "string", "format": "date-time"}
+        case django_filters.DateFilter():
+            return {"type": "string", "format": "date"}
+        case django_filters.NumberFilter():
+            low, high = (float(validator.limit_value) for validator in one.extra["validators"])
+            return {"type": "number", "minimum": low, "maximum": high}
+    return {"type": "string", "maxLength": one.extra["max_length"]}

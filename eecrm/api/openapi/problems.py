@@ -1,0 +1,177 @@
+"""Refusals as the document describes them: which statuses an operation has, and what their problem documents hold."""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from access.permissions import Public
+from api import idempotency
+from api.conditional_schema import condition_parameters
+from api.openapi import rules
+from api.openapi.fields import obj
+from api.openapi.headers import REQUEST_ID
+from api.parsers import LengthRequired
+from api.problems import NOT_FOUND, TITLES
+
+STRING = {"type": "string"}
+
+_MEMBERS: dict[str, Any] = {
+    "type": {"type": "string", "format": "uri", "description": "`about:blank`: the status says what kind it is."},
+    "title": {"type": "string", "description": "The status in words."},
+    "status": {"type": "integer", "minimum": 400, "maximum": 599},
+    "detail": {"type": "string", "description": "What happened, as a sentence to a person."},
+    "code": {"type": "string", "description": "What happened, as a word to a program."},
+    "request_id": {"type": "string", "description": "The `X-Request-ID` of the answer, to ask about."},
+}
+_RULE = {"type": "string", "description": "The rule that decided; docs/access.md has them all."}
+_ERRORS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/ProblemError"}}
+_VERSION = {"type": "integer", "format": "int64", "description": "The version that is there now."}
+_CHANGED = {
+    "type": ["array", "null"],
+    "items": STRING,
+    "description": "The fields that differ from the version that If-Match names; null where nobody can tell.",
+}
+_POINTER = "Where: `#/name` is a member of the body, `?name` a parameter, `#/Name-Of-Header` or its name a header."
+
+SCHEMAS = {
+    "Problem": obj("A refusal (RFC 9457).", **_MEMBERS),
+    "ProblemError": obj("One thing that is wrong.", pointer=STRING | {"description": _POINTER}, code=STRING, detail=STRING),
+    "ValidationProblem": obj("What was sent can't be accepted.", **_MEMBERS, errors=_ERRORS),
+    "RuleProblem": obj("A rule forbids it: to this caller (403), or in this state (409).", **_MEMBERS, rule=_RULE),
+    "PreconditionProblem": obj("Another version is there.", **_MEMBERS, version=_VERSION, changed=_CHANGED),
+}  # fmt: skip
+
+
+class Refusal(NamedTuple):
+    """`name` is that of the component, where operations have it in common."""
+
+    status: int
+    name: str
+    meaning: str
+    examples: dict[str, Any]
+    schema: str = "Problem"
+    headers: tuple[str, ...] = ()
+
+    def described(self) -> dict[str, Any]:
+        content = {"schema": {"$ref": f"#/components/schemas/{self.schema}"}, "examples": self.examples}
+        return {"x-name": self.name, "description": self.meaning, "content": {"application/problem+json": content}}
+
+
+def example(status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": REQUEST_ID,
+    }
+    return {"summary": detail, "value": body | members}
+
+
+def _invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
+    name = pointer.lstrip("#/?")
+    where = "query" if pointer.startswith("?") else "request"
+    error = {"pointer": pointer, "code": code, "detail": detail}
+    return example(400, "invalid", f"The {where} can't be accepted: see {name}.", errors=[error])
+
+
+_UNKNOWN = _invalid("?colour", "invalid", "This parameter is unknown. Known: count, cursor, ordering, page_size.")
+_REASON = _invalid("#/X-Change-Reason", "invalid", "A reason is a line of text in UTF-8 of at most 500 characters.")
+_REQUIRED = _invalid("#/name", "required", "This field is required.")
+_STRANGER = _invalid("#/colour", "unknown", "This field is unknown.")
+_NOT_JSON = example(
+    400, "invalid", "The body is not JSON: unexpected end of data at line 1, column 1.",
+    errors=[{"pointer": "#", "code": "parse_error", "detail": "The body is not JSON: unexpected end of data at line 1, column 1."}],
+)  # fmt: skip
+
+_TOKEN = example(401, "not_authenticated", "Authentication credentials were not provided.")
+_LOGIN = example(
+    401, "login_failed",
+    "No active account has this username and password, or it rests for some minutes after too many failed tries.",
+)  # fmt: skip
+_WAIT = example(429, "throttled", "Too many requests: try again in 12 s.")
+_DOWN = example(503, "unavailable", "The database can't be reached: try again in a moment.")
+_BUSY = example(503, "busy", "Somebody else is changing the same thing: try again in a moment.")
+_STALE = example(
+    412, "precondition_failed", "This is at version 4 now, and If-Match names another.", version=4, changed=["status"]
+)
+
+
+_CHUNKED = example(411, LengthRequired.default_code, LengthRequired.default_detail)
+_TOO_LARGE = example(413, "body_too_large", "A request body holds at most 1 MiB.")
+_NOT_JSON_TYPE = example(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.')
+_MISSING = example(404, "not_found", NOT_FOUND)
+_REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
+
+TOO_MANY = Refusal(429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",))
+NO_LENGTH = Refusal(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
+TOO_LARGE = Refusal(413, "BodyTooLarge", "The body is larger than 1 MiB.", {"too_large": _TOO_LARGE})
+NO_JSON = Refusal(415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE})
+NO_LOGIN = Refusal(
+    401,
+    "Unauthorized",
+    "Nobody is logged in, or the login is over.",
+    {"no_token": _TOKEN},
+    headers=("WWW-Authenticate",),
+)
+NO_ENTRY = Refusal(
+    401, "LoginRefused", "Not what it should be, or over.", {"refused": _LOGIN}, headers=("WWW-Authenticate",)
+)
+MISSING = Refusal(404, "NotFound", "Missing, or invisible to the caller.", {"not_found": _MISSING})
+REUSED = Refusal(
+    422, "KeyReused", f"The {idempotency.HEADER} was used for another path or body.", {"another_request": _REUSED}
+)
+STALE = Refusal(
+    412, "PreconditionFailed",
+    "Not at the version that If-Match names: `version` and `changed` tell what is there instead.",
+    {"stale": _STALE}, "PreconditionProblem", ("ETag",),
+)  # fmt: skip
+DOWN = Refusal(
+    503, "Unavailable", "The database is away, or others are at the same thing: try again.",
+    {"down": _DOWN, "busy": _BUSY}, headers=("Retry-After",),
+)  # fmt: skip
+
+
+def refusals(schema: Any) -> list[Refusal]:
+    """Every refusal of an operation, by what it takes and whom it is for; `schema` is its ProblemAutoSchema."""
+    view, takes_body = schema.view, schema.takes_body()
+    is_public = view.permission_classes == [Public]
+    told = [
+        (TOO_MANY, True),
+        (_unfit(takes_body=takes_body, takes_query=schema.takes_query()), True),
+        (NO_LENGTH, True),
+        (TOO_LARGE, takes_body),
+        (NO_JSON, takes_body),
+        (NO_LOGIN, not is_public),
+        (NO_ENTRY, is_public and takes_body),
+        (MISSING, schema.reads_rows()),
+        (REUSED, schema.is_repeatable()),
+        (STALE, bool(condition_parameters(view))),
+        (DOWN, schema.asks_database()),
+    ]
+    return [refusal for refusal, is_possible in told if is_possible] + ([] if is_public else _by_rule(view))
+
+
+def _unfit(*, takes_body: bool, takes_query: bool) -> Refusal:
+    """Any request may have a reason that is none."""
+    wrong = {"unknown_parameter": _UNKNOWN} if takes_query else {}
+    wrong |= {"missing": _REQUIRED, "unknown_field": _STRANGER, "not_json": _NOT_JSON} if takes_body else {}
+    name = "UnfitBody" if takes_body else "UnfitQuery" if takes_query else "UnfitHeader"
+    return Refusal(400, name, "Not acceptable: `errors` tells where.", wrong | {"reason": _REASON}, "ValidationProblem")
+
+
+def _by_rule(view: Any) -> list[Refusal]:
+    found = []
+    if cells := rules.refusing(view):
+        told = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
+        found.append(Refusal(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
+    if names := getattr(view, "conflicts", {}).get(view.action, ()):
+        known = rules.sentences()
+        told = {name: example(409, _code(name), known[name], rule=name) for name in names}
+        meaning = "Allowed, but not in this state, or a duplicate: `rule` tells which."
+        found.append(Refusal(409, "", meaning, told, "RuleProblem"))
+    return found
+
+
+def _code(rule: str) -> str:
+    return "duplicate" if rule.endswith(("_unique", "_key")) else "conflict"
