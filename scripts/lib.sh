@@ -1,4 +1,4 @@
-# Shared by scripts/run and scripts/test: find a Python that works, and hand over to it for good.
+# Shared by the scripts: find a Python that works, and hand over to it for good.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -24,4 +24,18 @@ start() {
     local python
     python=$(find_python)
     exec "$python" "$root/scripts/local/install.py" "$@"
+}
+
+# For what comes after: a program of scripts/ in the virtual environment that scripts/run and scripts/test make, with what
+# the program needs besides (its requirements.txt) and the modules of scripts/shared.
+hand_over() {
+    local program="$root/scripts/$1" python=${EECRM_HOME:-$root/.local}/venv/bin/python
+    if [ ! -x "$python" ]; then
+        echo "There is no virtual environment yet: scripts/run and scripts/test make one." >&2
+        exit 1
+    fi
+    if [ -f "$program/requirements.txt" ]; then
+        "$python" -m pip install -qq --disable-pip-version-check --requirement "$program/requirements.txt"
+    fi
+    PYTHONPATH="$root/scripts/shared" exec "$python" "$program" "${@:2}"
 }

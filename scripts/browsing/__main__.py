@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from chromium import chromium
+from own_server import running
 from playwright.sync_api import Browser, Page
 from people import Manager, Person
-from server import HOME, running
+from sent_mail import HOME
 
 PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
 CHOSEN = "correct horse battery staple"
@@ -38,7 +39,9 @@ class Story:
         self.manager.go_on()
         self.manager.invite(NEWCOMER | {"role": "sales"})
         self.step("The manager adds an account, without touching a password.", self.manager.page)
-        self.nina.choose_password(NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page))
+        self.nina.choose_password(
+            NEWCOMER["email"], CHOSEN, lambda: self.step("The mail's link opens.", self.nina.page)
+        )
         self.step("Its owner chooses a password by the link that was mailed.", self.nina.page)
         self.nina.refuse_used_link()
         self.step("The link works once.", self.nina.page)
@@ -89,9 +92,10 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    with running() as address, chromium() as browser:
+    # As strict as production about the second factor.
+    with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
-        Story(browser, address, pages).tell()
+        Story(browser, server.address, pages).tell()
     print(f"The pages are in {pages}.")
     return 0
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from playwright.sync_api import APIResponse, Browser, Page
-from server import link_in_mail
+from sent_mail import link_in_mail
 
 
 class Person:

@@ -4,30 +4,17 @@ scripts/pictures            draw them anew
 scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
 """
 
-import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "img"
+import product
+from own_server import ROOT
 
-# Nothing is opened or signed. These go before .env and the machine's own settings, so that all machines draw the same.
-_SETTINGS = {
-    "DJANGO_SETTINGS_MODULE": "config.settings",
-    "APP_ENV": "local",
-    "SECRET_KEY": "only for drawing: nothing is signed with this, nowhere and never",
-    "JWT_SIGNING_KEY": "only for drawing: no token is signed",
-    "PG_HOST": "nowhere.invalid",
-    "PG_PASSWORD": "none",
-}
+PICTURES = ROOT / "img"
 
 
 def draw() -> dict[Path, str]:
-    os.environ.update(_SETTINGS)
-    sys.path.insert(0, str(ROOT / "eecrm"))
-    import django
-
-    django.setup()
+    product.load()
     # Not before: they read the loaded apps.
     import data_model
     import endpoints

@@ -102,3 +102,15 @@ def test_the_workflow_runs_as_it_is_written(server: str) -> None:
     assert [said[0], *said[2:6]] == ["client", said[2], "in_progress", "closed", "in_progress"]
     assert said[1].startswith("20")
     assert '"rule":"client.delete.support.none"' in said[6]
+
+
+def test_the_python_example_runs(server: str) -> None:
+    """With the standard library alone, as the README says: isolated from what is installed here."""
+    command = [sys.executable, "-I", "-S", str(ROOT / "examples/workflow.py")]
+    environment = os.environ | {"API": f"{server}/api/v1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = result.stdout.splitlines()
+    assert [line[:2] for line in said] == ["1.", "2.", "3.", "4.", "5.", "6.", "7.", "7.", "8.", "8."]
+    assert "(409, event_closed_read_only)" in said[-2]
+    assert said[-1] == "8. Management has reopened it: in_progress."

@@ -1,0 +1,143 @@
+// The eight steps of Epic Events' workflow, and what an app on a bad network does about errors: with types that
+// openapi-typescript generates from docs/openapi.yaml, and openapi-fetch to call what they describe.
+//
+//   npm ci && npm run generate && npm run check && npm start     (with scripts/run running; API names another server)
+
+import { randomUUID } from "node:crypto";
+import createClient, { type Client, type Middleware } from "openapi-fetch";
+import type { components, paths } from "./epic-events.js";
+
+type Api = Client<paths>;
+type Problem = components["schemas"]["Problem"];
+
+const server = process.env.API ?? "http://127.0.0.1:8000";
+const password = process.env.PASSWORD ?? "Epic-Events-2026!"; // of the demo's accounts
+
+/** The API as this person sees it. The access token lasts ten minutes; whoever runs for longer refreshes it. */
+async function logIn(username: string): Promise<Api> {
+  const api = createClient<paths>({ baseUrl: server });
+  const { access } = expect(await api.POST("/api/v1/users/login/", { body: { username, password } }));
+  const authorize: Middleware = {
+    onRequest({ request }) {
+      request.headers.set("Authorization", `Bearer ${access}`);
+      return request;
+    },
+  };
+  api.use(authorize);
+  return api;
+}
+
+/** The data of an answer that must be good. */
+function expect<Data>(answer: { data?: Data; error?: Problem; response: Response }): Data {
+  if (answer.error) throw new Error(`${answer.response.status}: ${answer.error.detail}`);
+  return answer.data as Data;
+}
+
+/** The problem document of an answer that must be a refusal with this status. */
+function expectRefusal<Refusal extends Problem>(status: number, answer: { error?: Refusal; response: Response }): Refusal {
+  if (answer.response.status !== status || !answer.error) throw new Error(`${answer.response.status} is not ${status}`);
+  return answer.error;
+}
+
+function assert(isTrue: boolean, what: string): asserts isTrue {
+  if (!isTrue) throw new Error(`It should be true that ${what}.`);
+}
+
+const sales = await logIn("oc-salesman");
+const support = await logIn("oc-supporttech");
+const management = await logIn("oc-manager");
+
+// 1. Sales adds a prospect. The answer may get lost on the way, so the request carries a key: sent again with the same
+//    key, it is given the first answer again and nothing is made twice.
+const prospect = {
+  params: { header: { "Idempotency-Key": randomUUID() } },
+  body: { company_name: "Maison Lumen", first_name: "Inès", last_name: "Garnier", email: `ines@${randomUUID()}.example` },
+};
+let client = expect(await sales.POST("/api/v1/clients/", prospect));
+const repeated = await sales.POST("/api/v1/clients/", prospect);
+assert(expect(repeated).id === client.id, "a repeat makes nothing new");
+assert(repeated.response.headers.get("Idempotency-Replayed") === "true", "a repeat is called one");
+console.log(`1. ${client.company_name} is a ${client.status}.`);
+
+// 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime: If-Match.
+const path = { id: client.id };
+const { response } = await sales.GET("/api/v1/clients/{id}/", { params: { path } });
+const tag = response.headers.get("ETag") ?? "";
+const header = { "If-Match": tag };
+client = expect(await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { status: "client" } }));
+console.log(`2. It is a ${client.status} now.`);
+
+//    The tag is that of an older version by now. Nothing is overwritten; the answer tells what has changed.
+const stale = expectRefusal(
+  412,
+  await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { phone: "+33199004117" } }),
+);
+assert("changed" in stale && stale.version === client.version, "a 412 tells the present version");
+console.log(`   ${stale.detail} What has changed: ${stale.changed?.join(", ")}.`);
+
+// 3. Sales creates a contract.
+let contract = expect(
+  await sales.POST("/api/v1/clients/{client}/contracts/", {
+    params: { path: { client: client.id }, header: { "Idempotency-Key": randomUUID() } },
+    body: { name: "Centenary gala", amount: "48000.00", payment_due: "2027-09-30" },
+  }),
+);
+console.log(`3. ${contract.name} for ${contract.amount} ${contract.currency} is a ${contract.status}.`);
+
+// 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
+const ofContract = { params: { path: { id: contract.id } } };
+contract = expect(await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { status: "signed" } }));
+const frozen = expectRefusal(409, await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { amount: "1.00" } }));
+assert("rule" in frozen && frozen.rule === "contract_signed_amount_frozen", "a 409 names its rule");
+console.log(`4. It was signed at ${contract.signed_at}. ${frozen.detail}`);
+
+// 5. Sales creates an event and gives it to support.
+const karin = expect(await sales.GET("/api/v1/users/support-contacts/")).results.find(({ name }) => name === "Karin Vogel");
+assert(karin !== undefined, "Karin Vogel is of support");
+let event = expect(
+  await sales.POST("/api/v1/clients/{client}/contracts/{contract}/events/", {
+    params: { path: { client: client.id, contract: contract.id }, header: { "Idempotency-Key": randomUUID() } },
+    body: { name: "Centenary gala", starts_at: "2027-10-09T18:00:00Z", attendees: 240, support_contact_id: karin.id },
+  }),
+);
+console.log(`5. ${event.name} is ${event.support_contact?.name}'s.`);
+
+// 6. Support reads the event.
+const ofEvent = { params: { path: { id: event.id } } };
+event = expect(await support.GET("/api/v1/events/{id}/", ofEvent));
+console.log(`6. ${event.attendees} people come to ${event.client.company_name}'s ${event.name}.`);
+
+// 7. Support takes it from open to closed.
+for (const status of ["in_progress", "closed"] as const) {
+  event = expect(await support.PATCH("/api/v1/events/{id}/", { ...ofEvent, body: { status } }));
+  console.log(`7. It is ${event.status}.`);
+}
+
+// 8. Management may do everything: reopen the event, for one, and must say why. Sales may not: 403, with the rule.
+const header8 = { "X-Change-Reason": "The caterer was never paid" };
+const reopening = { params: { ...ofEvent.params, header: header8 }, body: { status: "in_progress" as const } };
+const refused = expectRefusal(403, await sales.PATCH("/api/v1/events/{id}/", reopening));
+assert("rule" in refused, "a 403 names its rule");
+event = expect(await management.PATCH("/api/v1/events/{id}/", reopening));
+console.log(`8. ${refused.detail} (${refused.rule}) Management has reopened it: ${event.status}.`);
+
+// Offline copies: all that one sees, page by page, and from then on what has changed.
+const copy = new Map<string, unknown>();
+let cursor: string | undefined;
+async function synchronize(): Promise<number> {
+  for (let seen = 0; ; ) {
+    const page = expect(await support.GET("/api/v1/sync/", { params: { query: cursor ? { cursor } : {} } }));
+    for (const change of page.changes) {
+      const key = `${change.type} ${change.id}`;
+      if (change.op === "upsert") copy.set(key, change.data);
+      else copy.delete(key);
+    }
+    [cursor, seen] = [page.next, seen + page.changes.length];
+    if (!page.has_more) return seen;
+  }
+}
+const all = await synchronize();
+expect(await support.PATCH("/api/v1/events/{id}/", { ...ofEvent, body: { status: "closed" } }));
+const changed = await synchronize();
+assert(changed >= 1 && changed < all && copy.has(`event ${event.id}`), "the second time only changes come");
+console.log(`Offline copy: ${all} rows at first, then ${changed} changed.`);

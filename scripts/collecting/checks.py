@@ -1,0 +1,42 @@
+"""What is asked of an answer, and what is kept of it for the requests that follow, as lines for Postman's sandbox."""
+
+import json
+
+
+def quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def answers(status: int) -> str:
+    return f"pm.test('Answers {status}', () => pm.response.to.have.status({status}));"
+
+
+def holds(sentence: str, condition: str) -> str:
+    """`condition` may use `answer`, the body of the answer."""
+    return f"pm.test({quoted(sentence)}, () => {{ const answer = pm.response.json(); pm.expect({condition}).to.be.true; }});"
+
+
+def equals(field: str, value: object) -> str:
+    return f"pm.test({quoted(f'{field} is {value}')}, () => pm.expect(pm.response.json().{field}).to.eql({quoted(value)}));"
+
+
+def has_header(name: str, value: str = "") -> str:
+    expected = f", {quoted(value)}" if value else ""
+    return f"pm.test('{name} tells it', () => pm.response.to.have.header({quoted(name)}{expected}));"
+
+
+def keep(**variables: str) -> str:
+    """`variables` are names of collection variables, with what of `answer` they hold."""
+    lines = [f"    pm.collectionVariables.set({quoted(name)}, {found});" for name, found in variables.items()]
+    return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
+
+
+def keep_tag(name: str) -> str:
+    return f"pm.collectionVariables.set({quoted(name)}, pm.response.headers.get('ETag'));"
+
+
+def refused(status: int, rule: str) -> tuple[str, ...]:
+    """The tests of a refusal; `rule` is empty where the status says it all."""
+    document = "pm.expect(pm.response.headers.get('Content-Type')).to.include('application/problem+json')"
+    told = f"pm.test('It is a problem document', () => {document});"
+    return (told, equals("rule", rule)) if rule else (told, equals("status", status))

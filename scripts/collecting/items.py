@@ -1,0 +1,208 @@
+"""Requests, folders and saved examples, as the collection format 2.1 writes them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import checks
+from document import Answer, Document, Operation, written
+
+SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+_NOUNS = {"clients": "client_id", "contracts": "contract_id", "events": "event_id", "sessions": "session_id"}
+_KEY = "Idempotency-Key"
+NOBODY = "nobody"  # who sends no token
+
+
+@dataclass(frozen=True)
+class Request:
+    """`operation` is as in "PATCH clients/{id}/". `role` is whose token it carries, empty for the folder's.
+
+    Without a `body`, it sends the document's example. `rule` is that of a refusal.
+    """
+
+    name: str
+    operation: str
+    why: str
+    answers: int = 200
+    rule: str = ""
+    role: str = ""
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+    before: str = ""
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`role` is whose token its requests carry; empty where each of them says it."""
+
+    name: str
+    about: str
+    requests: tuple[Request, ...]
+    role: str = ""
+    after_each: str = ""
+
+
+def identifier(*steps: str) -> str:
+    """The same for the same place in the collection, so that a change shows as one."""
+    return str(uuid5(NAMESPACE_URL, "/".join(["epic-events-postman", *steps])))
+
+
+def script(when: str, code: str) -> dict[str, Any]:
+    return {"listen": when, "script": {"type": "text/javascript", "exec": code.splitlines()}}
+
+
+def authorization(role: str) -> dict[str, Any]:
+    if role == NOBODY:
+        return {"type": "noauth"}
+    return {"type": "bearer", "bearer": [{"key": "token", "value": f"{{{{{role}_access}}}}", "type": "string"}]}
+
+
+def folder_item(folder: Folder, document: Document) -> dict[str, Any]:
+    names = [request.name for request in folder.requests]
+    if len(set(names)) != len(names):
+        raise ValueError(f"Two requests of {folder.name} have one name.")
+    found: dict[str, Any] = {"name": folder.name, "id": identifier(folder.name), "description": folder.about}
+    found["item"] = [request_item(request, folder, document) for request in folder.requests]
+    if folder.role:
+        found["auth"] = authorization(folder.role)
+    if folder.after_each:
+        found["event"] = [script("test", folder.after_each)]
+    return found
+
+
+def request_item(request: Request, folder: Folder, document: Document) -> dict[str, Any]:
+    operation = document[request.operation]
+    place = (folder.name, request.name)
+    sent: dict[str, Any] = {
+        "method": operation.method,
+        "description": _described(request, operation),
+        "header": _headers(request, operation),
+        "url": _url(request, operation),
+    }
+    if (body := _body(request, operation)) is not None:
+        sent["body"] = {"mode": "raw", "raw": _numbers(written(body)), "options": {"raw": {"language": "json"}}}
+    if operation.is_public or request.role:
+        sent["auth"] = authorization(NOBODY if operation.is_public else request.role)
+    found: dict[str, Any] = {"name": request.name, "id": identifier(*place)}
+    if events := _events(request):
+        found["event"] = events
+    kept = _worth_keeping(request, folder, operation)
+    return found | {"request": sent, "response": [_saved(answer, sent, place) for answer in kept]}
+
+
+def _events(request: Request) -> list[dict[str, Any]]:
+    tests = [checks.answers(request.answers)] if request.answers else []
+    if request.answers >= 400:
+        tests += checks.refused(request.answers, request.rule)
+    lines = "\n".join([*tests, *request.tests])
+    asked = [script("test", lines)] if lines else []
+    return ([script("prerequest", request.before)] if request.before else []) + asked
+
+
+def _described(request: Request, operation: Operation) -> str:
+    parts = [request.why]
+    who = [line for line in operation.description.splitlines() if line.startswith("Who may")]
+    parts += [line.replace("Who may:", "**Who may:**") for line in who]
+    if request.rule:
+        sentence = _refusal(request, operation).body["detail"]
+        parts.append(f"**Its rule:** `{request.rule}`. {sentence}")
+    parts.append(f"`{operation.method} {operation.path}`: {operation.summary}.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _refusal(request: Request, operation: Operation) -> Answer:
+    for answer in operation.answers:
+        if (answer.status, answer.name) == (request.answers, request.rule):
+            return answer
+    return Answer(request.answers, request.rule, {"detail": "TODO"}, "application/problem+json", ())
+    raise ValueError(f"The document has no example of {request.answers} {request.rule} for {request.operation}.")
+
+
+def _worth_keeping(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
+    """The examples that this request may meet: how it ends, and the refusals of its own role and of states."""
+    if request.rule:
+        return [_refusal(request, operation)]
+    if request.answers >= 400:
+        return [answer for answer in operation.answers if answer.status == request.answers][:1]
+    role = {"partner": "external"}.get(request.role or folder.role, request.role or folder.role)
+    return [
+        answer
+        for answer in operation.answers
+        if answer.status < 400
+        or (answer.status == 403 and (not role or f".{role}." in answer.name))
+        or answer.status in (409, 412)
+    ]
+
+
+def _saved(answer: Answer, sent: dict[str, Any], place: tuple[str, str]) -> dict[str, Any]:
+    name = f"{answer.status} {answer.phrase}" + (f": {answer.name}" if answer.name else "")
+    original = {part: sent[part] for part in ("method", "body") if part in sent} | {"url": sent["url"]["raw"]}
+    return {
+        "id": identifier(*place, name),
+        "name": name,
+        "originalRequest": original,
+        "status": answer.phrase,
+        "code": answer.status,
+        "_postman_previewlanguage": "json" if answer.content_type else "text",
+        "header": [{"key": "Content-Type", "value": answer.content_type}] if answer.content_type else [],
+        "cookie": [],
+        "body": written(answer.body),
+    }
+
+
+def _body(request: Request, operation: Operation) -> Any:
+    return request.body if request.body is not None else operation.body
+
+
+def _numbers(text: str) -> str:
+    """Variables that hold a key go out as numbers."""
+    return re.sub(r'"(\{\{\w+_id\}\})"', r"\1", text)
+
+
+def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
+    """Those that it sends, then those that it could, switched off."""
+    known = {one["name"]: one for one in operation.parameters("header")}
+    used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
+    found = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []
+    found += [{"key": name, "value": value, **_about(known.get(name, {}))} for name, value in used.items()]
+    return found + [
+        {"key": name, "value": str(one.get("example", "")), **_about(one), "disabled": True}
+        for name, one in known.items()
+        if name not in used
+    ]
+
+
+def _about(parameter: dict[str, Any]) -> dict[str, str]:
+    return {"description": parameter["description"]} if parameter.get("description") else {}
+
+
+def _url(request: Request, operation: Operation) -> dict[str, Any]:
+    steps = [f":{step[1:-1]}" if step.startswith("{") else step for step in operation.path.split("/")]
+    known = {one["name"]: one for one in operation.parameters("query")}
+    query: list[dict[str, Any]] = [
+        {"key": name, "value": value, **_about(known.get(name, {}))} for name, value in request.query.items()
+    ]
+    tail = "?" + "&".join(f"{one['key']}={one['value']}" for one in query) if query else ""
+    query += [
+        {"key": name, "value": str(one.get("example", "")), **_about(one), "disabled": True}
+        for name, one in known.items()
+        if name not in request.query
+    ]
+    url: dict[str, Any] = {"raw": "{{base_url}}/" + "/".join(steps) + tail, "host": ["{{base_url}}"], "path": steps}
+    names = [step[1:] for step in steps if step.startswith(":")]
+    if names:
+        url["variable"] = [{"key": name, "value": _value_of(name, request, operation)} for name in names]
+    return url | ({"query": query} if query else {})
+
+
+def _value_of(name: str, request: Request, operation: Operation) -> str:
+    if name in request.path:
+        return request.path[name]
+    if name != "id":
+        return f"{{{{{name}_id}}}}"
+    noun = next(step for step in reversed(operation.path.split("/")) if step in _NOUNS)
+    return f"{{{{{_NOUNS[noun]}}}}}"

@@ -1,0 +1,24 @@
+"""The product's code, loaded without a database: for what is written down from its tables and rules."""
+
+import os
+import sys
+
+from own_server import ROOT
+
+# Nothing is opened or signed. These go before .env and the machine's own settings, so that all machines write the same.
+_SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "APP_ENV": "local",
+    "SECRET_KEY": "only for drawing: nothing is signed with this, nowhere and never",
+    "JWT_SIGNING_KEY": "only for drawing: no token is signed",
+    "PG_HOST": "nowhere.invalid",
+    "PG_PASSWORD": "none",
+}
+
+
+def load() -> None:
+    os.environ.update(_SETTINGS)
+    sys.path.insert(0, str(ROOT / "eecrm"))
+    import django
+
+    django.setup()
