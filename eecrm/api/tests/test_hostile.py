@@ -75,13 +75,12 @@ def read_everything(world: World) -> None:
             listed = person.get(f"{API}{collection}/?page_size=200")
             assert listed.status_code == 200
             for row in listed.json()["results"]:
-                for tail in ("", "history/", "access/"):
-                    assert person.get(row["url"] + tail).status_code == 200, row
+                assert person.get(row["url"] + "history/").status_code == 200, row
         copy = person.get(API + "sync/")
         assert copy.status_code == 200
         assert person.get(f"{API}sync/?cursor={copy.json()['next']}").status_code == 200
     visitor = Visitor()
-    visitor.force_login(world.users["superuser"])
+    visitor.force_login(world.users["other_management"])  # whose password nobody has changed
     for place in ("clients/client", "contracts/contract", "events/event", "accounts/user", "audit/entry"):
         page = visitor.get(f"/hidden-admin/{place}/")
         assert page.status_code == 200, place
@@ -100,44 +99,32 @@ def test_no_request_is_a_500_or_leaves_poison(operation: Operation, world: World
         count += 1
         if response.status_code < 300 and not is_read:
             accepted.append(hostile)
-    for hostile in accepted:
+    for hostile in {hostile.body: hostile for hostile in accepted}.values():
         stage.try_out(hostile)
     assert not stage.faults
     if accepted:
         read_everything(world)
-    record_property("hostile", count + len(accepted))
+    record_property("hostile", count)
 
 
 @pytest.mark.parametrize("path", corpus.undescribed())
 def test_nor_is_one_to_a_page_for_people(path: str, world: World, record_property: Any) -> None:
-    browser, count = Browser(), 0
-    address = route_filled(path, world)
-    tails = (
-        "",
-        *(f"?{name}={value}" for name in ("next", "%00", "q") for value in corpus.QUERY),
-        "%00",
-        "..",
-        "%2e%2e/",
-        "%ff",
-        "١/",
-        ";a=b",
-        "//",
-        "%0a",
-    )
-    for tail in tails:
-        assert browser.get(address + tail).status_code < 500, (path, tail)
-    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
-        for content_type in corpus.TYPES:
-            for body in (b"a=%00&a=%FF&username=%00", b"\xff" * 100, b"--x\r\n\r\n", b""):
-                response = browser.generic(method, address, body, content_type=content_type)
-                assert response.status_code < 500, (path, method, content_type, body)
-                count += 1
+    browser, address = Browser(), route_filled(path, world)
+    tails = [f"?{name}={value}" for name in ("next", "%00") for value in corpus.QUERY]
+    if path.endswith("schema/"):
+        tails = tails[::10]  # each is written anew
+    tails += ["%00", "..", "%2e%2e/", "%ff", "١/", ";a=b", "//", "%0a"]
+    found = [(tail, browser.get(address + tail)) for tail in tails]
+    for content_type in corpus.TYPES:
+        for body in (b"a=%00&a=%FF&username=%00", b"\xff" * 100, b"--x\r\n\r\n", b""):
+            found.append((content_type, browser.generic("POST", address, body, content_type=content_type)))
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        found.append((method, browser.generic(method, address, b"\xff" * 100)))
     for name in corpus.EVERY_HEADER:
-        for value in corpus.HEADERS:
-            response = browser.get(address, **{"HTTP_" + name.upper().replace("-", "_"): value})
-            assert response.status_code < 500, (path, name, value)
-            count += 1
-    record_property("hostile", count + len(tails))
+        header = "HTTP_" + name.upper().replace("-", "_")
+        found += [(name, browser.get(address, **{header: value})) for value in ("\x00", "\xff\xfe", "a" * 9000)]
+    assert not [(what, response.status_code) for what, response in found if response.status_code >= 500]
+    record_property("hostile", len(found))
 
 
 def test_the_hostile_requests_are_many(world: World) -> None:
