@@ -26,6 +26,7 @@ from accounts import tokens
 from accounts.models import User
 from api import limits
 from api.logs import JSONFormatter
+from api.tests.published import published
 from clients.models import Client
 from config.environment import ROOT, env
 from contracts.models import Contract
@@ -98,7 +99,14 @@ def assert_published(response: Any) -> None:
 
 
 class _RoleEnds:
-    """Ends the caller's database role with each request, as the end of the transaction does in production."""
+    """Ends the caller's database role with each request, as the end of the transaction does in production. Holds each answer of
+    the API to the published document."""
+
+    def generic(self, method: str, path: str, data: Any = "", *args: Any, **kwargs: Any) -> Any:
+        response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # a mixin
+        if response.request["PATH_INFO"].startswith(API):
+            published.judge(method, response.request["PATH_INFO"], data, response)
+        return response
 
     def request(self, **kwargs: Any) -> Any:
         response = super().request(**kwargs)  # type: ignore[misc]  # a mixin

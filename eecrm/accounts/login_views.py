@@ -181,6 +181,7 @@ class PasswordViewSet(GenericViewSet):
 
     resource = "profile"
     serializer_class = PasswordChangeSerializer
+    conflicts = {"update": (PasswordElsewhere.rule,)}
 
     @extend_schema(
         operation_id="me_change_password", tags=["me"], summary="Change one's own password", responses={204: None}

@@ -1,30 +1,63 @@
 from rest_framework import serializers
 
+from access.policy import Role, Scope
 from accounts.models import User
 from accounts.passwords import require_hashable
 from api.serializers import ResourceSerializer, StrictSerializer
 
+_PASSWORD = {"input_type": "password"}
+_TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
+
 
 class LoginSerializer(StrictSerializer):
-    username = serializers.CharField(max_length=150)
+    """Who logs in."""
+
+    username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
     # Argon2 would hash a megabyte just as well; nobody types one.
     password = serializers.CharField(
-        max_length=1024, trim_whitespace=False, style={"input_type": "password"}, validators=[require_hashable]
+        max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
+
+    told = {"username": ("Case makes no difference.", "oc-salesman"), "password": ("", "Epic-Events-2026!")}
 
 
 class RefreshSerializer(StrictSerializer):
+    """A refresh token."""
+
     refresh = serializers.CharField(max_length=4096)
+
+    told = {"refresh": ("As the last login or refresh gave it.", _TOKEN)}
 
 
 class TokenPairSerializer(serializers.Serializer):
+    """The tokens of one login."""
+
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
+    told = {
+        "access": ("For `Authorization: Bearer …`, for 10 minutes.", _TOKEN),
+        "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN),
+    }
+
 
 class PasswordChangeSerializer(StrictSerializer):
-    old_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
-    new_password = serializers.CharField(max_length=1024, trim_whitespace=False, validators=[require_hashable])
+    """One's password, and the one to come."""
+
+    old_password = serializers.CharField(
+        max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
+    )
+    new_password = serializers.CharField(
+        max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
+    )
+
+    told = {
+        "old_password": ("", "Epic-Events-2026!"),
+        "new_password": (
+            "Long (12 characters or more), uncommon, and unlike the account.",
+            "correct horse battery staple",
+        ),
+    }
 
 
 class TokenSessionSerializer(serializers.Serializer):
@@ -38,20 +71,40 @@ class TokenSessionSerializer(serializers.Serializer):
     address = serializers.IPAddressField(read_only=True, allow_null=True)
     is_current = serializers.BooleanField(read_only=True)
 
+    told = {
+        "user_agent": ("What the device called itself.", "EpicEvents/2.1 (Android 15)"),
+        "address": ("From where it logged in: IPv4 or IPv6.", "192.0.2.17"),
+    }
+
 
 class ProfileSerializer(ResourceSerializer):
+    """One's own account."""
+
     class Meta:
         model = User
         fields = ["id", "username", "first_name", "last_name", "email", "role", "is_superuser"]
         read_only_fields = ["username", "role", "is_superuser"]
+        told = {
+            "id": ("", 4),
+            "username": ("", "oc-salesman"),
+            "first_name": ("", "Julien"),
+            "last_name": ("", "Moreau"),
+            "email": ("", "julien.moreau@epic-events.example"),
+            "role": ("What decides, unless it is a superuser's account.", "sales"),
+            "is_superuser": ("Whether the account may do everything.", False),
+        }
+        patch = {"email": "julien.moreau@epic-events.example"}
 
 
 class ContactSerializer(ResourceSerializer):
+    """An active account that clients or events may be given to."""
+
     name = serializers.CharField(source="display_name", read_only=True)
 
     class Meta:
         model = User
         fields = ["id", "name"]
+        told = {"id": ("", 4), "name": ("", "Julien Moreau")}
 
 
 class CoverSerializer(serializers.Serializer):
@@ -62,9 +115,25 @@ class CoverSerializer(serializers.Serializer):
     until = serializers.DateTimeField(read_only=True)
     reason = serializers.CharField(read_only=True)
 
+    told = {"id": ("The colleague's key.", 5), "name": ("", "Nora Lindqvist"), "reason": ("", "Parental leave")}
+
 
 class PermissionsSerializer(serializers.Serializer):
-    role = serializers.CharField(read_only=True)
-    permissions = serializers.DictField(child=serializers.DictField(child=serializers.CharField()), read_only=True)
+    """The caller's column of the policy table."""
+
+    role = serializers.ChoiceField(choices=Role.choices, read_only=True)
+    permissions = serializers.DictField(
+        child=serializers.DictField(child=serializers.ChoiceField(choices=[scope.value for scope in Scope])),
+        read_only=True,
+    )
     covering = CoverSerializer(many=True, read_only=True)
     covered_by = CoverSerializer(many=True, read_only=True)
+
+    told = {
+        "role": ("", "sales"),
+        "permissions": (
+            "For each resource and action none, own or all.",
+            {"client": {"list": "all", "update": "all"}, "contract": {"list": "all", "update": "own"}},
+        ),
+        "covering": ("For whom the caller stands in now: their *own* is the caller's too.", []),
+    }

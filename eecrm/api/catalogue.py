@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -33,6 +34,25 @@ class DocsView(SpectacularSwaggerSplitView):
     url_name = "schema"
 
 
+class EndpointSerializer(serializers.Serializer):
+    """A path, and what it is for."""
+
+    path = serializers.CharField()
+    methods = serializers.ListField(child=serializers.CharField())
+    about = serializers.CharField()
+
+    told = {"path": ("", "/api/v1/clients/"), "methods": ("", ["GET", "POST"]), "about": ("", "Clients and prospects.")}
+
+
+class CatalogueSerializer(serializers.Serializer):
+    """The endpoints, for a first look."""
+
+    documentation = serializers.URLField()
+    endpoints = EndpointSerializer(many=True)
+
+    told = {"documentation": ("The page on which to try it out.", "https://crm.epic.example/api/v1/docs/")}
+
+
 @_without_database
 class CatalogueViewSet(ViewSet):
     """The endpoints, a line each."""
@@ -43,7 +63,7 @@ class CatalogueViewSet(ViewSet):
     @extend_schema(
         operation_id="catalogue_get",
         summary="List the endpoints",
-        responses={200: {"type": "object", "additionalProperties": True}},
+        responses={200: CatalogueSerializer},
     )
     def list(self, request: Request) -> Response:
         """The endpoints of this API, each with its methods and what it is for."""

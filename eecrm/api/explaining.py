@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from access import policy
 from access.database import as_login_role
 from access.explaining import explained
 from access.permissions import Refused
-from access.policy import Role, Scope
+from access.policy import CONTACT_RESOURCES, Role, Scope
 from api.filters import refuse_unknown
 from api.problems import BadQuery
 from api.views import ResourceViewSet
@@ -22,26 +22,39 @@ _AS = "as"
 
 
 class ObjectReferenceSerializer(serializers.Serializer):
-    type = serializers.CharField(help_text="client, contract or event.")
+    """The object that it is about."""
+
+    type = serializers.ChoiceField(choices=CONTACT_RESOURCES)
     id = serializers.IntegerField()
 
 
 class AllowedActionSerializer(serializers.Serializer):
+    """One action, and the rule that decides."""
+
     action = serializers.CharField(help_text="The policy's word, or `create_…` of what hangs on the object.")
     allowed = serializers.BooleanField()
     rule = serializers.CharField(help_text="What allows it or refuses it: the `rule` of a 403 or 409.")
     reason = serializers.CharField(help_text="The same as a sentence.")
     change_reason_required = serializers.BooleanField(help_text="Whether it takes an `X-Change-Reason`.")
 
+    told = {
+        "action": ("The policy's word, or `create_…` of what hangs on the object.", "update"),
+        "rule": ("What allows it or refuses it: the `rule` of a 403 or 409.", "client.update.sales.all"),
+        "reason": ("The same as a sentence.", "Your role may update any client."),
+        "change_reason_required": ("Whether it takes an `X-Change-Reason`.", False),
+    }
+
 
 class AccessSerializer(serializers.Serializer):
-    """For the OpenAPI document."""
+    """What an account may do with an object at this moment, action by action."""
 
     object = ObjectReferenceSerializer()
     account = serializers.CharField(help_text="Whom it is about.")
     role = serializers.ChoiceField(choices=Role.choices)
     visible = serializers.BooleanField(help_text="False for an object that this account doesn't see; only with `as`.")
     actions = AllowedActionSerializer(many=True)
+
+    told = {"account": ("Whom it is about.", "oc-salesman"), "role": ("", "sales")}
 
 
 class ExplainedViewSet(ResourceViewSet):
@@ -54,6 +67,7 @@ class ExplainedViewSet(ResourceViewSet):
                 _AS,
                 str,
                 description="The username of the account to ask about. For management and auditors; it writes nothing.",
+                examples=[OpenApiExample("account", "oc-salesman")],
             )
         ],
     )

@@ -1,5 +1,6 @@
 """How drf-spectacular reads this API. What the document says is in `api.openapi`; this says where it says what."""
 
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -7,9 +8,8 @@ from drf_spectacular.openapi import AutoSchema
 from access.permissions import Public
 from api.conditional_schema import add_tags, condition_parameters
 from api.deprecation import Deprecation, deprecation_of
-from api.openapi import examples, headers, names, parameters, problems, rules
+from api.openapi import examples, headers, members, names, parameters, problems, rules
 from api.openapi.fields import KEY, LINK, component, obj
-from api.serializers import ResourceSerializer, StrictSerializer
 
 _JSON = "application/json"
 _PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
@@ -109,12 +109,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)
-        for name, value in examples.of_serializer(serializer, "examples").items():
-            if name in schema.get("properties", {}):
-                schema["properties"][name]["examples"] = [value]
-        if direction == "request" and isinstance(serializer, StrictSerializer):
-            schema["additionalProperties"] = False
-        return schema
+        return members.complete(schema, serializer, direction)
 
     def _get_response_for_code(self, serializer: Any, status_code: str, *args: Any, **kwargs: Any) -> Any:
         response = super()._get_response_for_code(serializer, status_code, *args, **kwargs)
@@ -122,10 +117,12 @@ class ProblemAutoSchema(AutoSchema):
             return response
         rows = response["content"][_JSON]["schema"]
         name = rows["items"]["$ref"].rpartition("/")[2]
-        count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`."}}
-        page = obj(
-            next=LINK, previous=LINK, results=rows, optional=count if self._is_list() and self._is_paged() else {}
-        )
+        count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`.", "examples": [41]}}
+        address = f"https://crm.epic.example{re.sub(r'{.+?}', '7', self.path)}?cursor=W2ZhbHNlLDdd"
+        is_cut = self._is_list() and self._is_paged()
+        following = LINK | {"description": "The next page, if any.", "examples": [address if is_cut else None]}
+        previous = LINK | {"description": "The page before it, if any.", "examples": [None]}
+        page = obj(next=following, previous=previous, results=rows, optional=count if is_cut else {})
         response["content"][_JSON]["schema"] = component(self, f"{name}Page", page)
         return response
 
@@ -144,6 +141,8 @@ class ProblemAutoSchema(AutoSchema):
         for status, response in responses.items():
             mine = headers.references(*headers.EVERYWHERE, *told.get(status, ()))
             response["headers"] = response.get("headers", {}) | mine
+            if status < "300":
+                response["description"] = names.outcome(self.view.action, status)
         if deprecation := deprecation_of(self.view, self.method):
             _announce(deprecation, responses)
         return dict(sorted(responses.items()))

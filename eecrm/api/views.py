@@ -42,6 +42,8 @@ class ResourceViewSet(GenericViewSet):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
     deprecated: Deprecation | None = None
+    # The rules of state that refuse an action of the policy with 409, for the OpenAPI document.
+    conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
     serializer_class: type[ResourceSerializer]
 
     def get_queryset(self) -> Any:

@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q, Subquery
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,20 +29,30 @@ class EntryFilterSet(django_filters.FilterSet):
 
 
 class ActorSerializer(serializers.Serializer):
+    """Who did it, by their name today, or then where the account is gone."""
+
     id = serializers.IntegerField()
     name = serializers.CharField()
+
+    told = {"id": ("", 4), "name": ("", "Julien Moreau")}
 
 
 class FieldChangeSerializer(serializers.Serializer):
     """A field as the object's own representation has it, before and after. Both may be null."""
 
     field = serializers.CharField()
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
+    old = serializers.JSONField()
+    new = serializers.JSONField()
+
+    told = {
+        "field": ("", "status"),
+        "old": ("Null where the object was made, or the field was empty.", "draft"),
+        "new": ("Null where the object was deleted, or the field is empty.", "signed"),
+    }
 
 
 class HistoryEntrySerializer(serializers.Serializer):
-    """For the OpenAPI document."""
+    """One write: who changed what, when, through what and why."""
 
     id = serializers.IntegerField()
     at = serializers.DateTimeField()
@@ -55,6 +65,15 @@ class HistoryEntrySerializer(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
     changes = FieldChangeSerializer(many=True)
 
+    told = {
+        "id": ("", 4711),
+        "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
+        "action": ("", "update"),
+        "request_id": ("The `X-Request-ID` of the request that wrote it.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "reason": ("Empty where nobody gave one.", "The client signed on paper."),
+        "version": ("Of the object afterwards; null where it was deleted.", 2),
+    }
+
 
 class RecordedViewSet(ResourceViewSet):
     """A resource that tells its history to whom it shows itself."""
@@ -62,10 +81,30 @@ class RecordedViewSet(ResourceViewSet):
     @extend_schema(
         responses=HistoryEntrySerializer,
         parameters=[
-            OpenApiParameter("actor", OpenApiTypes.INT64, description="What this account did."),
-            OpenApiParameter("request_id", str, description="What was written in this request: its `X-Request-ID`."),
-            OpenApiParameter("after", OpenApiTypes.DATETIME, description="At this time or later."),
-            OpenApiParameter("before", OpenApiTypes.DATETIME, description="At this time or earlier."),
+            OpenApiParameter(
+                "actor",
+                OpenApiTypes.INT64,
+                description="What this account did.",
+                examples=[OpenApiExample("account", 4)],
+            ),
+            OpenApiParameter(
+                "request_id",
+                {"type": "string", "maxLength": 64},
+                description="What was written in this request: its `X-Request-ID`.",
+                examples=[OpenApiExample("request", "phone-7f3a.42")],
+            ),
+            OpenApiParameter(
+                "after",
+                OpenApiTypes.DATETIME,
+                description="At this time or later.",
+                examples=[OpenApiExample("start", "2027-03-01T00:00:00Z")],
+            ),
+            OpenApiParameter(
+                "before",
+                OpenApiTypes.DATETIME,
+                description="At this time or earlier.",
+                examples=[OpenApiExample("end", "2027-03-31T23:59:59Z")],
+            ),
         ],
     )
     def history(self, request: Request, **kwargs: Any) -> Response:

@@ -8,6 +8,7 @@ from api.openapi.problems import Refusal, example
 from api.pagination import LARGEST_SIZE
 from api.schema import ProblemAutoSchema
 
+_CURSOR = "WyIyZDhjIl0:1vM2Xy:signature"
 _GONE = example(
     410, "cursor_expired", "This cursor is older than 30 days: drop the copy, and start again without a cursor."
 )
@@ -28,7 +29,7 @@ class SyncSchema(ProblemAutoSchema):
         return [
             parameter(
                 "cursor", {"type": "string"}, "The `next` of the last answer; none for all that you see.",
-                "WyIyZDhjIl0:1vM2Xy:signature",
+                _CURSOR,
             ),
             parameter(
                 "types", {"type": "string", "pattern": f"^{one}(,{one})*$"},
@@ -47,7 +48,7 @@ class SyncSchema(ProblemAutoSchema):
         change = component(self, "SyncChange", {"oneOf": options})
         page = obj(
             changes={"type": "array", "items": change},
-            next={"type": "string", "description": "The cursor to go on with, now or later."},
+            next={"type": "string", "description": "The cursor to go on with, now or later.", "examples": [_CURSOR]},
             has_more={"type": "boolean", "description": "Whether to ask again at once."},
         )
         return {"200": component(self, "SyncPage", page)}

@@ -30,6 +30,24 @@ class ClientSerializer(ResourceSerializer):
             "sales_contact", "sales_contact_id", "created_at", "updated_at", "version",
         ]  # fmt: skip
         personal = ("email", "phone", "mobile")
+        told = {
+            "id": ("", 7),
+            "url": ("Its address.", "https://crm.epic.example/api/v1/clients/7/"),
+            "sales_contact": ("Who looks after it.", {"id": 4, "name": "Julien Moreau"}),
+            "version": ("One more with each change; its ETag begins with it.", 1),
+            "status": ("A client starts as a prospect, and never turns back into one.", "prospect"),
+            "company_name": ("", "Maison Lumière SAS"),
+            "first_name": ("Of the contact person.", "Camille"),
+            "last_name": ("Of the contact person.", "Laurent"),
+            "email": ("Unique among clients, ignoring case. Masked for auditors.", "camille@lumiere.example"),
+            "phone": ("Stored in E.164; empty where there is none. Masked for auditors.", "+33199001234"),
+            "mobile": ("Stored in E.164; empty where there is none. Masked for auditors.", "+33612345678"),
+            "sales_contact_id": (
+                "An active sales user. Whoever sells is it by themselves; management must name one, and alone may change it.",
+                4,
+            ),
+        }
+        patch = {"status": "client"}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Rule 7: who creates only their own clients is the contact of each; whoever may create any names one."""

@@ -12,4 +12,9 @@ class ClientViewSet(ExplainedViewSet, RecordedViewSet):
     queryset = Client.objects.all()
     serializer_class = ClientSerializer
     filterset_class = ClientFilterSet
+    conflicts = {
+        "create": ("client_starts_as_prospect", "client_email_unique", "client_sales_contact_active"),
+        "update": ("client_never_turns_back", "client_email_unique", "client_sales_contact_active"),
+        "delete": ("client_has_contracts",),
+    }
     ordering_fields = ("id", "created_at", "updated_at", "company_name", "last_name")

@@ -207,7 +207,23 @@ RATE_LIMITS = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Epic Events CRM",
-    "DESCRIPTION": "Clients, their contracts and the events that follow. Log in, then send `Authorization: Bearer …`.",
+    "DESCRIPTION": (
+        "Clients, their contracts and the events that follow.\n\n"
+        "Log in with `auth_login`, then send `Authorization: Bearer …`; exchange the refresh token before the access token "
+        "ends. Errors are problem documents (RFC 9457), and each 403 and 409 names its rule. Send an `Idempotency-Key` with "
+        "what creates something, and `If-Match` with what changes something. Answers may get new members: ignore what you "
+        "don't know. Every path answers HEAD and OPTIONS as well, and 405 with `Allow` to methods that it doesn't have."
+    ),
+    "TAGS": [
+        {"name": "auth", "description": "Log in and out: a pair of tokens for each device."},
+        {"name": "me", "description": "One's own account, its permissions, its logins."},
+        {"name": "contacts", "description": "The people that clients and events may be given to."},
+        {"name": "clients", "description": "Clients and prospects: the companies that order parties."},
+        {"name": "contracts", "description": "Contracts: drafts, and signed ones whose amount is frozen."},
+        {"name": "events", "description": "Events: the parties under signed contracts, carried out by support."},
+        {"name": "sync", "description": "Offline copies: what has changed of all that one sees."},
+        {"name": "catalogue", "description": "The endpoints, for a first look."},
+    ],
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -15,4 +15,9 @@ class ContractViewSet(ExplainedViewSet, RecordedViewSet):
     queryset = Contract.objects.all()
     serializer_class = ContractSerializer
     filterset_class = ContractFilterSet
+    conflicts = {
+        "create": ("contract_starts_as_draft", "contract_needs_client"),
+        "update": ("contract_signed_amount_frozen", "contract_signed_stays_signed"),
+        "delete": ("contract_signed_stays", "contract_has_events"),
+    }
     ordering_fields = ("id", "created_at", "updated_at", "name", "amount", "payment_due")

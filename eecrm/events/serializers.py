@@ -22,6 +22,29 @@ class EventSerializer(ResourceSerializer):
     )
 
     class Meta:
+        told = {
+            "id": ("", 33),
+            "url": (
+                "Its address, below its contract.",
+                "https://crm.epic.example/api/v1/clients/7/contracts/21/events/33/",
+            ),
+            "contract": ("Under which it is planned.", {"id": 21, "name": "Annual gala"}),
+            "client": ("For whom it is.", {"id": 7, "company_name": "Maison Lumière SAS"}),
+            "version": ("One more with each change; its ETag begins with it.", 1),
+            "support_contact": ("Null until it is given to somebody.", {"id": 6, "name": "Karin Vogel"}),
+            "support_contact_id": (
+                "An active support user, or null. Once it is there management alone may change it.",
+                6,
+            ),
+            "name": ("", "Gala dinner"),
+            "status": ("It goes one way: created, in progress, closed. Closed it is read-only.", "created"),
+            "attendees": ("", 120),
+            "starts_at": ("From 2000 to 2099, with a time zone.", "2027-06-12T18:00:00Z"),
+            "ends_at": ("Not before it starts.", "2027-06-12T23:00:00Z"),
+            "location": ("", "Old Harbour Hall"),
+            "notes": ("", "Twelve guests eat vegetarian, two can't have nuts."),
+        }
+        patch = {"status": "in_progress"}
         model = Event
         fields = [
             "id", "url", "contract", "client", "support_contact", "support_contact_id", "name", "status", "attendees",

@@ -16,4 +16,9 @@ class EventViewSet(ExplainedViewSet, RecordedViewSet):
     queryset = Event.objects.all()
     serializer_class = EventSerializer
     filterset_class = EventFilterSet
+    conflicts = {
+        "create": ("event_starts_as_created", "event_needs_signed_contract", "event_support_contact_active"),
+        "update": ("event_closed_read_only", "event_goes_one_way", "event_support_contact_active"),
+        "delete": ("event_closed_read_only",),
+    }
     ordering_fields = ("id", "created_at", "updated_at", "name", "starts_at", "attendees")

@@ -4,10 +4,18 @@ from collections import Counter
 from typing import Any
 
 import orjson
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from api.openapi.examples import sample
 from api.openapi.headers import HEADERS
 from api.openapi.problems import SCHEMAS
+
+
+def written() -> str:
+    """The document as it is committed and served: the same text on every machine."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return OpenApiYamlRenderer().render(document, renderer_context={}).decode()
 
 
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -20,6 +28,8 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for operation in operations:
         _exemplify(operation, components["schemas"])
         _name_rules(operation["responses"], components["examples"])
+    for schema in components["schemas"].values():
+        schema.pop("x-effect", None)
     _share(operations, components["responses"])
     components["examples"] = dict(sorted(components["examples"].items()))
     components["responses"] = dict(sorted(components["responses"].items()))
@@ -27,11 +37,16 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
-    for body in bodies:
+    asked = operation.get("requestBody", {})
+    for body in (asked, *operation["responses"].values()):
         for media in body.get("content", {}).values():
-            if "examples" not in media and "example" not in media:
+            if "examples" not in media:
                 media["example"] = sample(media["schema"], schemas)
+    for media in asked.get("content", {}).values():
+        effect = schemas[media["schema"]["$ref"].rpartition("/")[2]].get("x-effect", {})
+        if effect:
+            answer = operation["responses"]["200"]["content"]["application/json"]
+            answer["example"] |= effect | ({"version": 2} if "version" in answer["example"] else {})
 
 
 def _name_rules(responses: dict[str, Any], examples: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Examples of bodies, put together from those of their members.
 
-A serializer gives them: `examples` of its Meta (or of itself) has a value for each field, `example_patch` the change that a
-PATCH makes.
+A serializer gives them, in its Meta where it has one: `told` has a sentence and a value for each field that needs them, and
+`patch` is the change that a PATCH makes, with `effect` on other members.
 """
 
 from typing import Any
@@ -38,7 +38,9 @@ def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         case {"type": "array", "items": items}:
             return [sample(items, components)]
         case {"type": "object"}:
-            return {name: sample(one, components) for name, one in schema.get("properties", {}).items()}
+            # What is only written are keys of rows that the reader's own database may not have.
+            members = schema.get("properties", {}).items()
+            return {name: sample(one, components) for name, one in members if not one.get("writeOnly")}
         case {"format": name} if name in _BY_FORMAT:
             return _BY_FORMAT[name]
     kind = schema.get("type", "string")

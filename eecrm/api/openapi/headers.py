@@ -20,6 +20,7 @@ HEADERS = {
     "RateLimit": _header(
         "`r` requests are left; `t` seconds until all are there again.", '"read";r=11990;t=1', required=False
     ),
+    "Allow": _header("The methods that this path has.", "GET, POST, HEAD, OPTIONS", required=False),
     "Retry-After": _header("Seconds to wait.", 12, {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": _header("How to log in (RFC 6750).", 'Bearer realm="api"'),
     "Location": _header("The address of what was made.", "https://crm.epic.example/api/v1/clients/7/", {"type": "string", "format": "uri"}),
@@ -32,7 +33,7 @@ HEADERS = {
         required=False,
     ),
 }  # fmt: skip
-EVERYWHERE = ("X-Request-ID", "RateLimit-Policy", "RateLimit")
+EVERYWHERE = ("X-Request-ID", "RateLimit-Policy", "RateLimit", "Allow")
 
 
 def references(*names: str) -> dict[str, Any]:

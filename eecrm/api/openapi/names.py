@@ -32,6 +32,15 @@ _SUMMARIES = {
     "history": "Read the history of {one}",
     "access": "Ask what one may do with {one}",
 }
+_OUTCOMES = {
+    "list": "A page of them.",
+    "create": "It is made: this is how it looks now.",
+    "retrieve": "As it is now.",
+    "update": "It is changed: this is how it looks now.",
+    "partial_update": "It is changed: this is how it looks now.",
+    "history": "A page of entries, newest first.",
+    "access": "Each action, with the rule that decides.",
+}
 _ABOUT = {
     "list": "Those that the caller sees, page by page.",
     "create": "Makes one and answers it, with its address in `Location`. Send an `Idempotency-Key` to make it safe to repeat.",
@@ -62,6 +71,10 @@ def summary(path: str, action: str) -> str:
 
 def about(action: str) -> str:
     return _ABOUT.get(action, "")
+
+
+def outcome(action: str, status: str) -> str:
+    return "Done: there is nothing to tell." if status == "204" else _OUTCOMES.get(action, "The answer.")
 
 
 def _one(collection: str) -> str:

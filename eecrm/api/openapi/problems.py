@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from access.permissions import Public
+from access.permissions import Public, policy_action
 from api import idempotency
 from api.conditional_schema import condition_parameters
 from api.openapi import rules
@@ -165,7 +165,7 @@ def _by_rule(view: Any) -> list[Refusal]:
     if cells := rules.refusing(view):
         told = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
         found.append(Refusal(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
-    if names := getattr(view, "conflicts", {}).get(view.action, ()):
+    if names := getattr(view, "conflicts", {}).get(policy_action(view.action), ()):
         known = rules.sentences()
         told = {name: example(409, _code(name), known[name], rule=name) for name in names}
         meaning = "Allowed, but not in this state, or a duplicate: `rule` tells which."

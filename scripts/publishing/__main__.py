@@ -1,0 +1,85 @@
+"""Publishes the OpenAPI document: docs/openapi.yaml is what the code says, docs/openapi-released.yaml what partners were given.
+
+scripts/openapi              write docs/openapi.yaml anew
+scripts/openapi --check      change nothing; exit 1 where it differs from the code, or breaks what was released
+scripts/openapi --release    make today's document the released one; refused where it breaks the last
+
+What breaks is told by eecrm/api/openapi/breaking.py.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITTEN = ROOT / "docs" / "openapi.yaml"
+RELEASED = ROOT / "docs" / "openapi-released.yaml"
+
+# Nothing is opened or signed. These go before .env and the machine's own settings, so that all machines write the same.
+_SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "APP_ENV": "local",
+    "SECRET_KEY": "only for writing: nothing is signed with this, nowhere and never",
+    "JWT_SIGNING_KEY": "only for writing: no token is signed",
+    "PG_HOST": "nowhere.invalid",
+    "PG_PASSWORD": "none",
+}
+
+
+def described() -> str:
+    os.environ.update(_SETTINGS)
+    sys.path.insert(0, str(ROOT / "eecrm"))
+    import django
+
+    django.setup()
+    from api.openapi.document import written
+
+    return written()
+
+
+def broken(text: str) -> list[str]:
+    from api.openapi.breaking import breaks
+
+    return breaks(_read(RELEASED.read_text("utf-8")), _read(text)) if RELEASED.is_file() else []
+
+
+def _read(text: str) -> Any:
+    import yaml
+
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def check(text: str) -> int:
+    faults = broken(text)
+    for fault in faults:
+        print(f"It breaks what was released: {fault}.", file=sys.stderr)
+    is_stale = not WRITTEN.is_file() or WRITTEN.read_text("utf-8") != text
+    if is_stale:
+        print(f"{WRITTEN.relative_to(ROOT)} isn't what the code says: run scripts/openapi.", file=sys.stderr)
+    return 1 if faults or is_stale else 0
+
+
+def write(text: str, *paths: Path) -> int:
+    for path in paths:
+        path.write_text(text, "utf-8")
+        print(f"Wrote {path.relative_to(ROOT)}.")
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--check"], ["--release"]):
+        print("Usage: scripts/openapi [--check | --release]", file=sys.stderr)
+        return 2
+    text = described()
+    if arguments == ["--check"]:
+        return check(text)
+    if arguments == ["--release"]:
+        if broken(text):
+            return check(text)
+        return write(text, WRITTEN, RELEASED)
+    return write(text, WRITTEN)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
