@@ -7,14 +7,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import cycle
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from drf_spectacular.generators import SchemaGenerator
-
 from access.checks import routes
+from api.tests.published import published
 from conftest import PASSWORD, World
 
 IS_FULL = os.environ.get("CORPUS") == "full"
@@ -96,15 +94,10 @@ class Hostile(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@cache
-def document() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
-
-
 def operations() -> list[Operation]:
     found = [
         (path, method.upper(), described)
-        for path, item in sorted(document()["paths"].items())
+        for path, item in sorted(published.document["paths"].items())
         for method, described in item.items()
     ]
     return [Operation(*one, place) for place, one in enumerate(found)]
@@ -138,7 +131,7 @@ def _properties(operation: Operation) -> tuple[dict[str, Any], list[str]]:
     if "application/json" not in content:
         return {}, []
     schema = content["application/json"]["schema"]
-    schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    schema = published.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return schema["properties"], schema.get("required", [])
 
 

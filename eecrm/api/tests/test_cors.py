@@ -62,8 +62,6 @@ def test_a_page_reads_why_it_is_refused(world: World, sales: Caller, support: Ca
     ]
     with failing(OperationalError("server closed the connection")):
         answers.append((503, sales.get(CLIENTS, **origin)))
-    with failing(ZeroDivisionError()):
-        answers.append((500, sales.get(CLIENTS, **origin)))
     settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (1, 86_400)}
     answers += [(200, Caller().get(API, **origin)), (429, Caller().get(API, **origin))]
     for status, response in answers:

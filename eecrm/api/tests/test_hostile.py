@@ -1,6 +1,5 @@
 """Hostile values in every field, parameter, header and path: never a 500, always a document, nothing poisonous stored."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,11 +10,6 @@ from access.tests.test_routes import filled as route_filled
 from api.tests import corpus
 from api.tests.corpus import Hostile, Operation
 from conftest import API, Caller, Visitor, World
-
-# What any operation may answer, whatever it does.
-ANYWHERE = {"405"}
-MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
-FURTHER = {400: {"errors"}, 403: {"rule"}, 409: {"rule"}, 412: {"version", "changed"}}
 
 
 @pytest.fixture(autouse=True)
@@ -42,28 +36,15 @@ class Stage:
             self.operation.method, hostile.address, hostile.body, **({"content_type": hostile.content_type} | headers)
         )
 
-    def fault(self, hostile: Hostile, response: Any) -> str:
-        """What is wrong with an answer; empty where nothing is."""
-        status = response.status_code
-        if status >= 500:
-            return "an error of ours"
-        if str(status) not in {*self.operation.described["responses"], *ANYWHERE}:
-            return f"{status} isn't declared"
-        if status < 400:
-            return ""
-        if response["Content-Type"] != "application/problem+json":
-            return f"{response['Content-Type']} is no problem document"
-        body = json.loads(response.content)
-        if body["status"] != status or body.keys() != MEMBERS | FURTHER.get(status, set()):
-            return f"a {status} with {', '.join(body)}"
-        if any(entry.keys() != {"pointer", "code", "detail"} for entry in body.get("errors", ())):
-            return "errors of another shape"
-        return ""
-
     def try_out(self, hostile: Hostile) -> Any:
-        response = self.send(hostile)
-        if fault := self.fault(hostile, response):
-            self.faults.setdefault(fault, f"{hostile!r:.500} -> {response.content!r:.300}")
+        """The answer, where it is one that the document declares (api.tests.published): else a fault is noted."""
+        try:
+            response = self.send(hostile)
+        except AssertionError as fault:
+            self.faults.setdefault(str(fault)[:100], f"{hostile!r:.600}: {str(fault):.600}")
+            return None
+        if response.status_code >= 500:
+            self.faults.setdefault(str(response.status_code), f"{hostile!r:.600}: {response.content!r:.300}")
         return response
 
 
@@ -97,11 +78,14 @@ def test_no_request_is_a_500_or_leaves_poison(operation: Operation, world: World
                 response = stage.try_out(hostile)
                 transaction.set_rollback(True)
         count += 1
-        if response.status_code < 300 and not is_read:
+        if response is not None and response.status_code < 300 and not is_read:
             accepted.append(hostile)
     for hostile in {hostile.body: hostile for hostile in accepted}.values():
         stage.try_out(hostile)
     assert not stage.faults
+    assert (
+        accepted or is_read or "/users/" in operation.path or operation.method == "DELETE"
+    ), "nothing gets past the form"
     if accepted:
         read_everything(world)
     record_property("hostile", count)
