@@ -174,12 +174,12 @@ def make_users() -> dict[str, User]:
     users["superuser"] = User(username="superuser", is_superuser=True)
     for user in users.values():
         user.password = _hashed[0]
-        user.save()
+    User.objects.bulk_create(users.values())
     return users
 
 
-def make_client(name: str, contact: User, **fields: Any) -> Client:
-    return Client.objects.create(
+def new_client(name: str, contact: User, **fields: Any) -> Client:
+    return Client(
         **{
             "status": "client", "company_name": name, "first_name": "Ann", "last_name": "Doe",
             "email": f"ann.{name.lower().replace(' ', '.')}@{name.split()[0].lower()}.example",
@@ -188,15 +188,15 @@ def make_client(name: str, contact: User, **fields: Any) -> Client:
     )  # fmt: skip
 
 
-def make_contract(client: Client, name: str, *, signed: bool = False, **fields: Any) -> Contract:
+def new_contract(client: Client, name: str, *, signed: bool = False, **fields: Any) -> Contract:
     state = {"status": "signed", "signed_at": timezone.now()} if signed else {}
-    return Contract.objects.create(
+    return Contract(
         **{"client": client, "name": name, "amount": "1500.00", "payment_due": date(2027, 5, 1)} | state | fields
     )
 
 
-def make_event(contract: Contract, name: str, contact: User | None, **fields: Any) -> Event:
-    return Event.objects.create(
+def new_event(contract: Contract, name: str, contact: User | None, **fields: Any) -> Event:
+    return Event(
         **{
             "contract": contract, "name": name, "support_contact": contact, "attendees": 75,
             "starts_at": timezone.now() + timedelta(days=30),
@@ -204,25 +204,37 @@ def make_event(contract: Contract, name: str, contact: User | None, **fields: An
     )  # fmt: skip
 
 
+def make_client(name: str, contact: User, **fields: Any) -> Client:
+    return saved(new_client(name, contact, **fields))
+
+
+def make_contract(client: Client, name: str, **fields: Any) -> Contract:
+    return saved(new_contract(client, name, **fields))
+
+
+def make_event(contract: Contract, name: str, contact: User | None, **fields: Any) -> Event:
+    return saved(new_event(contract, name, contact, **fields))
+
+
+def saved(row: Any) -> Any:
+    row.save(force_insert=True)
+    return row
+
+
 def build_world() -> World:
+    """Table by table: nearly every test has a world of its own."""
     with acting_as(Role.SUPERUSER):
         users = make_users()
-        own = make_client("Own Company", users["sales"], account=users["partner"])
-        other = make_client("Other Company", users["other_sales"])
-        own_signed, other_signed = make_contract(own, "Own gala", signed=True), make_contract(
-            other, "Other gala", signed=True
-        )
-        return World(
-            users=users,
-            own_client=own,
-            other_client=other,
-            own_draft=make_contract(own, "Own draft"),
-            other_draft=make_contract(other, "Other draft"),
-            own_signed=own_signed,
-            other_signed=other_signed,
-            own_event=make_event(own_signed, "Own party", users["support"]),
-            other_event=make_event(other_signed, "Other party", users["other_support"]),
-        )
+        own = new_client("Own Company", users["sales"], account=users["partner"])
+        other = new_client("Other Company", users["other_sales"])
+        Client.objects.bulk_create([own, other])
+        own_signed, other_signed = new_contract(own, "Own gala", signed=True), new_contract(other, "Other gala", signed=True)
+        own_draft, other_draft = new_contract(own, "Own draft"), new_contract(other, "Other draft")
+        Contract.objects.bulk_create([own_signed, other_signed, own_draft, other_draft])
+        own_event = new_event(own_signed, "Own party", users["support"])
+        other_event = new_event(other_signed, "Other party", users["other_support"])
+        Event.objects.bulk_create([own_event, other_event])
+        return World(users, own, other, own_draft, other_draft, own_signed, other_signed, own_event, other_event)
 
 
 @pytest.fixture

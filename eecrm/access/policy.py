@@ -95,8 +95,8 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("session",      "list",     OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("session",      "delete",   OWN,     OWN,  OWN,    OWN,       OWN,    OWN),
     ("admin_site",   "retrieve", NONE,    NONE, NONE,   ALL,       ALL,    ALL),
-    ("personal_data", "retrieve", OWN,    ALL,  ALL,    ALL,       NONE,   ALL),
     ("offline_copy", "retrieve", OWN,     ALL,  ALL,    ALL,       ALL,    ALL),
+    ("personal_data", "retrieve", OWN,    ALL,  ALL,    ALL,       NONE,   ALL),
     ("personal_data", "export",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
 )  # fmt: skip
 

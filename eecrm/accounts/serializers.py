@@ -118,7 +118,7 @@ class CoverSerializer(serializers.Serializer):
     told = {"id": ("The colleague's key.", 5), "name": ("", "Nora Lindqvist"), "reason": ("", "Parental leave")}
 
 
-class PermissionsSerializer(serializers.Serializer):
+class OwnPermissionsSerializer(serializers.Serializer):
     """The caller's column of the policy table."""
 
     role = serializers.ChoiceField(choices=Role.choices, read_only=True)

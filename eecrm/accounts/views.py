@@ -10,7 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 from access import policy
 from accounts.authentication import account_of
 from accounts.models import User
-from accounts.serializers import ContactSerializer, PermissionsSerializer, ProfileSerializer
+from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
 from api.filters import filtered
 from api.pagination import page
 
@@ -42,7 +42,7 @@ class EffectiveMatrixViewSet(GenericViewSet):
     """One's own permissions."""
 
     resource = "profile"
-    serializer_class = PermissionsSerializer
+    serializer_class = OwnPermissionsSerializer
 
     @extend_schema(operation_id="me_permissions", tags=["me"], summary="Read one's own permissions")
     def retrieve(self, request: Request) -> Response:

@@ -3,35 +3,76 @@
 from typing import Any
 
 from django.db import transaction
+from django.http import HttpResponse
 from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from access.checks import routes
 from access.permissions import Public
+from api.middleware import PAGE_POLICY
+from api.openapi import document
 
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
 
 @_without_database
-class SchemaView(SpectacularAPIView):
+class SchemaView(APIView):
     """This API as an OpenAPI 3 document."""
 
+    authentication_classes: list[Any] = []
     permission_classes = [Public]
     http_method_names = ["get", "head"]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        inline = {"Content-Disposition": 'inline; filename="openapi.yaml"'}
+        return HttpResponse(
+            document.written(), content_type="application/vnd.oai.openapi; charset=utf-8", headers=inline
+        )
+
+
+# Redoc makes a style element without content, and fills it through the CSSOM: the first is the hash of nothing. The second is
+# that of its scrollbar's style; `scripts/browse` notices when another version has another one.
+_REDOC_STYLES = (
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
+)
+_REDOC_POLICY = PAGE_POLICY.replace("style-src 'self'", f"style-src 'self' {_REDOC_STYLES}")
+
+
+class _PageView(APIView):
+    """A page around the OpenAPI document, of local files only."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [Public]
+    renderer_classes = [TemplateHTMLRenderer]
+    http_method_names = ["get", "head"]
+    template_name: str
+    headers_of_page: dict[str, str] = {}
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response(template_name=self.template_name, headers=self.headers_of_page)
 
 
 @_without_database
-class DocsView(SpectacularSwaggerSplitView):
+class DocsView(_PageView):
     """This API as a page on which to try it out."""
 
-    permission_classes = [Public]
-    http_method_names = ["get", "head"]
-    url_name = "schema"
+    template_name = "api/docs.html"
+
+
+@_without_database
+class ReferenceView(_PageView):
+    """This API as a page to read."""
+
+    template_name = "api/redoc.html"
+    headers_of_page = {"Content-Security-Policy": _REDOC_POLICY}
 
 
 class EndpointSerializer(serializers.Serializer):

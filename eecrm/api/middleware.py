@@ -27,7 +27,7 @@ _UNLIMITED = ("/health/", "/admin/", f"/{settings.STATIC_URL.lstrip('/')}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Pages (admin, docs) load their own files only; answers of the API load nothing.
-_PAGE_POLICY = (
+PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -61,7 +61,7 @@ class RequestMiddleware:
         deprecation.announce(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
-        response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
+        response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
         if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):

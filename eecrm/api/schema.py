@@ -15,6 +15,10 @@ _JSON = "application/json"
 _PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
 
 
+def _word(resource: str, action: str) -> str:
+    return "ask about somebody else" if resource == "access" else action
+
+
 class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema of a view, with this API's names, pages, parameters and problem documents."""
 
@@ -23,36 +27,41 @@ class ProblemAutoSchema(AutoSchema):
         return (names.nouns(self.path) or ["catalogue"])[-1:]
 
     def get_operation_id(self) -> str:
-        return names.operation_id(self.path, self.view.action)
+        return names.operation_id(self.path, self._action)
 
     def get_summary(self) -> str | None:
-        return names.summary(self.path, self.view.action)
+        return names.summary(self.path, self._action)
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular overrides it
         """What it does, and who may: in the words of the policy table, so that it is stated once."""
-        action = getattr(self.view, self.view.action)
-        told = [
-            names.about(self.view.action) if self._is_resource() and not action.__doc__ else super().get_description()
-        ]
+        action = getattr(self.view, self._action)
+        told = [names.about(self._action) if self._is_resource() and not action.__doc__ else super().get_description()]
         if self.view.permission_classes == [Public]:
             return f"{told[0]} Nobody has to be logged in."
         own, *others = rules.cells_of(self.view)
         told.append(f"Who may: {rules.who_may(*own)}.")
-        told += [f"Who may {action} as well: {rules.who_may(resource, action)}." for resource, action in others]
+        told += [
+            f"And who may {_word(resource, action)}: {rules.who_may(resource, action)}." for resource, action in others
+        ]
         return "\n\n".join(told)
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
         name = super()._get_serializer_name(serializer, direction, bypass_extensions)
         return names.component_name(name, serializer, direction)
 
+    @property
+    def _action(self) -> str:
+        """`list`, `create` and so on: every view with a place in the document is a viewset's."""
+        return self.view.action  # type: ignore[attr-defined]  # as above
+
     def _is_resource(self) -> bool:
         return hasattr(self.view, "parents")
 
     def _is_list(self) -> bool:
-        return getattr(self.view, "action", None) == "list" and self.view.permission_classes != [Public]
+        return self._action == "list" and self.view.permission_classes != [Public]
 
     def _is_page(self) -> bool:
-        return self._is_list() or getattr(self.view, "action", None) == "history"
+        return self._is_list() or self._action == "history"
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self._is_page()
@@ -71,7 +80,7 @@ class ProblemAutoSchema(AutoSchema):
         return "{" in self.path or self.is_repeatable()
 
     def asks_database(self) -> bool:
-        return self.view.action != "list" or self.view.permission_classes != [Public]
+        return self._action != "list" or self.view.permission_classes != [Public]
 
     def is_repeatable(self) -> bool:
         """Whether it heeds `Idempotency-Key`: what creates a row of a resource. A login and the like ignore it."""
@@ -81,6 +90,8 @@ class ProblemAutoSchema(AutoSchema):
         """Those that a view gives with `extend_schema` among them, and those of the path."""
         found = super()._get_parameters()
         for one in found:
+            if examples_of_view := one.pop("examples", None):
+                one["example"] = next(iter(examples_of_view.values()))["value"]
             if one["in"] == "path":
                 one["description"] = f"The key of the {self._noun(one['name'])}."
                 is_uuid = one["schema"].get("format") == "uuid"
@@ -116,7 +127,7 @@ class ProblemAutoSchema(AutoSchema):
         if not self._is_page():
             return response
         rows = response["content"][_JSON]["schema"]
-        name = rows["items"]["$ref"].rpartition("/")[2]
+        name = rows["items"]["$ref"].rpartition("/")[2].removesuffix("Read")
         count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`.", "examples": [41]}}
         address = f"https://crm.epic.example{re.sub(r'{.+?}', '7', self.path)}?cursor=W2ZhbHNlLDdd"
         is_cut = self._is_list() and self._is_paged()
@@ -142,7 +153,7 @@ class ProblemAutoSchema(AutoSchema):
             mine = headers.references(*headers.EVERYWHERE, *told.get(status, ()))
             response["headers"] = response.get("headers", {}) | mine
             if status < "300":
-                response["description"] = names.outcome(self.view.action, status)
+                response["description"] = names.outcome(self._action, status)
         if deprecation := deprecation_of(self.view, self.method):
             _announce(deprecation, responses)
         return dict(sorted(responses.items()))

@@ -62,7 +62,7 @@ class SyncSchema(ProblemAutoSchema):
 
     def _upsert(self, source: Any) -> dict[str, Any]:
         data = self.resolve_serializer(source.serializer_class, "response").ref
-        name = data["$ref"].rpartition("/")[2]
+        name = data["$ref"].rpartition("/")[2].removesuffix("Read")
         about = f"A {source.resource} that is new, changed, or in sight now."
         kind, operation = _constant(source.resource), _constant("upsert")
         return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, data=data))

@@ -16,7 +16,7 @@ from accounts.login_views import (
     TokenSessionViewSet,
 )
 from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
-from api.catalogue import CatalogueViewSet, DocsView, SchemaView
+from api.catalogue import CatalogueViewSet, DocsView, ReferenceView, SchemaView
 from api.health import live, ready
 from api.routes import resource_routes
 from audit.sync import SyncViewSet
@@ -30,6 +30,7 @@ _api = [
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
+    path("docs/redoc/", ReferenceView.as_view(), name="docs-redoc"),
     path("users/login/", LoginViewSet.as_view({"post": "create"}), name="login"),
     path("users/refresh/", RefreshViewSet.as_view({"post": "create"}), name="refresh"),
     path("users/logout/", LogoutViewSet.as_view({"post": "destroy"}), name="logout"),

@@ -1,4 +1,5 @@
-"""The life of an account, as its manager and its owner see it in a browser, and what the API says meanwhile."""
+"""The pages about the API; and the life of an account, as its manager and its owner see it in a browser, and what the API says
+meanwhile."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -6,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chromium import chromium
+from documentation import Developer
 from own_server import running
 from playwright.sync_api import Browser, Page
 from people import Manager, Person
@@ -23,6 +25,7 @@ class Story:
         self.address, self.pages, self.taken = address, pages, 0
         self.manager = Manager(browser, address)
         self.nina = Person(browser, address)
+        self.developer = Developer(browser, address)
 
     def step(self, sentence: str, page: Page | None = None) -> None:
         self.taken += 1
@@ -31,6 +34,7 @@ class Story:
             page.screenshot(path=self.pages / f"{self.taken:02}.png", full_page=True)
 
     def tell(self) -> None:
+        self.developer.read(self.step, "oc-salesman", PASSWORD)
         self.decoy()
         self.manager.log_in("oc-manager", PASSWORD)
         self.step("A manager logs in with a password, and is led to a second factor.", self.manager.page)

@@ -13,6 +13,7 @@ PUBLIC = {
     "api/v1/": {"GET"},
     "api/v1/schema/": {"GET"},
     "api/v1/docs/": {"GET"},
+    "api/v1/docs/redoc/": {"GET"},
     "api/v1/users/login/": {"POST"},
     "api/v1/users/refresh/": {"POST"},
     ".well-known/jwks.json": {"GET"},

@@ -21,7 +21,7 @@ from api.openapi.narrowing import Schema, Side, gone, less
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """A line for each change that breaks; none where every client of the old document gets on with the new one."""
     before, after = Side(old), Side(new)
-    found = []
+    found: list[str] = []
     for (path, method), one in before.operations().items():
         where = f"{method.upper()} {path}"
         other = after.operations().get((path, method))

@@ -1,6 +1,7 @@
 """drf-spectacular's last hook: what operations share is stated once, and every body has an example."""
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import orjson
@@ -12,8 +13,9 @@ from api.openapi.headers import HEADERS
 from api.openapi.problems import SCHEMAS
 
 
+@cache
 def written() -> str:
-    """The document as it is committed and served: the same text on every machine."""
+    """The document as it is committed and served: the same text on every machine. Once made, which takes a second, it stays."""
     document = SchemaGenerator().get_schema(request=None, public=True)
     return OpenApiYamlRenderer().render(document, renderer_context={}).decode()
 

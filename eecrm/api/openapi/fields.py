@@ -42,7 +42,7 @@ class ReferenceExtension(OpenApiSerializerFieldExtension):
             model = model._meta.get_field(step).related_model
         name = model._meta.object_name
         about = f"Which {model._meta.verbose_name} it is, and what they are called."
-        members = {"id": KEY, self.target.key: {"type": "string"}}
+        members: dict[str, Any] = {"id": KEY, self.target.key: {"type": "string"}}
         reference = component(auto_schema, f"{name}Reference", obj(about, **members))
         return (or_null(reference) if self.target.nullable else {"allOf": [reference]}) | {"readOnly": True}
 

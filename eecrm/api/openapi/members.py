@@ -19,10 +19,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
         if name in properties:
             properties[name] = _told(properties[name], about, value)
     for name, one in properties.items():
-        if one.get("type") == "integer" and (name in ("id", "version") or name.endswith("_id")):
-            one |= {"format": "int64", "minimum": 1}
-        if one.get("format") == "decimal":
-            one["pattern"] = _MONEY[direction]
+        _refine(one, name, direction)
         if direction == "response" and name in of_serializer(serializer, "personal"):
             one.pop("format", None)  # of an address that is masked
     schema.pop("description", None)  # which may be that of a class above
@@ -36,6 +33,18 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
     if direction == "request" and isinstance(serializer, StrictSerializer):
         schema["additionalProperties"] = False
     return schema
+
+
+def _refine(one: dict[str, Any], name: str, direction: str) -> None:
+    """The types of keys, versions, money and addresses that may be empty, in place."""
+    if one.get("oneOf", [])[1:] == [{"enum": [""]}]:
+        # JSON Schema's "email" knows neither an empty one nor one with letters beyond ASCII, which are accepted.
+        one |= one.pop("oneOf")[0]
+        one.pop("format")
+    if "integer" in one.get("type", ()) and (name in ("id", "version") or name.endswith("_id")):
+        one |= {"format": "int64", "minimum": 1}
+    if one.get("format") == "decimal":
+        one["pattern"] = _MONEY[direction]
 
 
 def _told(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:

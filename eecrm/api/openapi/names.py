@@ -83,12 +83,13 @@ def _one(collection: str) -> str:
 
 
 def component_name(name: str, serializer: Any, direction: str) -> str:
-    """`Client` is what is read, `ClientWrite` what creates or replaces one, `ClientPatch` what changes one.
+    """`ClientRead` is what is read, `ClientWrite` what creates or replaces one, `ClientPatch` what changes one.
 
-    `name` is drf-spectacular's, with `Patched` and `Request` around it.
+    Never `Client` alone: that is what generators call their own. `name` is drf-spectacular's, with `Patched` and `Request`
+    around it.
     """
     if direction != "request":
-        return name
+        return f"{name}Read" if isinstance(serializer, ResourceSerializer) else name
     plain = name.removesuffix("Request")
     if is_patched_serializer(serializer, direction):
         return f"{plain.removeprefix('Patched')}Patch"

@@ -54,7 +54,9 @@ def sentences() -> dict[str, str]:
 
 def who_may(resource: str, action: str) -> str:
     """`sales (own), management, superuser`."""
-    scopes = ((role, policy.scope_of(resource, action, role)) for role in COLUMNS)
+    scopes = [(role, policy.scope_of(resource, action, role)) for role in COLUMNS]
+    if all(scope is Scope.OWN for _, scope in scopes):
+        return "everybody who is logged in, for themselves"
     return ", ".join(
         role.value + (" (own)" if scope is Scope.OWN else "") for role, scope in scopes if scope is not Scope.NONE
     )

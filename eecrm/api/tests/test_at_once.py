@@ -39,13 +39,15 @@ def test_an_event_that_is_given_away_meanwhile_is_no_longer_ones_own(committed_w
 def wait_for_a_blocked_statement(cursor: Any) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        # In this database: the other process of the tests has locks of its own.
+        # A transaction sees one picture of the activity; in this database: the other process of the tests has locks, too.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
         )
         if cursor.fetchone()[0]:
             return
         time.sleep(0.01)
+    raise AssertionError("no statement waits for another")
 
 
 def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator: Any) -> None:

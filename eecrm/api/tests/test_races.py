@@ -20,7 +20,7 @@ from clients.models import Client
 from conftest import API, Caller, World, make_client, make_contract, make_event
 from contracts.models import Contract
 
-ROUNDS = int(os.environ.get("ROUNDS", "10"))  # CI plays them 100 times
+ROUNDS = int(os.environ.get("ROUNDS", "3"))  # CI plays them 100 times
 SIZE = 16
 
 Crowd = Callable[[Sequence[Callable[[], Any]]], list[Any]]

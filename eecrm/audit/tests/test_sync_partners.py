@@ -3,11 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from access.database import acting_as
 from access.policy import Role
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
-from audit.tests.replica import Copies, change, delete, view_of
-from conftest import World, make_contract
+from audit.tests.replica import Copies, Replica, change, delete, view_of
+from conftest import Caller, World, make_contract, make_event
 
 
 def test_a_partner_whose_account_is_unlinked_loses_all_below_and_learns_no_more(
@@ -109,4 +111,30 @@ def test_a_link_waits_for_what_is_made_below_it_so_that_nothing_stays_behind(
     told = copy.catch_up()
     assert {op for _, _, op in told} == {"revoke"}
     assert len(told) == 5
+    assert copy.rows == view_of(copy.caller) == {}
+
+
+def make_party(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        make_event(world.own_signed, "Party of nobody's", None)
+
+
+@pytest.mark.parametrize("meanwhile", [make_party, lambda world: delete(world.own_event)], ids=["make", "delete"])
+def test_what_hangs_below_waits_for_a_link_so_that_nobody_is_shown_what_no_entry_takes_back(
+    committed_world: World, closed: Any, other_connection: Any, migrator: Any, meanwhile: Any
+) -> None:
+    """Otherwise a copy could be shown an event whose entry comes after that of the link, and keep it."""
+    copy, world = Replica(Caller.as_user(committed_world.users["partner"])), committed_world
+    with other_connection.cursor() as slow, migrator.cursor() as watching, ThreadPoolExecutor() as pool:
+        slow.execute("SELECT set_config('role', 'eecrm_superuser', true)")
+        slow.execute("UPDATE clients_client SET account_id = NULL WHERE id = %s", [world.own_client.pk])
+        waiting = pool.submit(alone(lambda: meanwhile(world)))
+        try:
+            wait_for_a_blocked_statement(watching)
+            copy.catch_up()
+        finally:
+            other_connection.commit()
+        waiting.result(timeout=20)
+    closed()
+    assert {op for _, _, op in copy.catch_up()} == {"revoke"}
     assert copy.rows == view_of(copy.caller) == {}

@@ -1,6 +1,5 @@
 """Configuration is complete on paper, and a weak or missing secret stops a production start by name."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,35 +7,7 @@ import sys
 import pytest
 
 from config.environment import ROOT
-
-STRONG = {
-    "APP_ENV": "production",
-    "SECRET_KEY": "s3cret-" * 10,
-    "JWT_SIGNING_KEY": "another-" * 5,
-    "ALLOWED_HOSTS": "crm.epic.example",
-    "ADMIN_URL": "some-hidden-place/",
-    "PUBLIC_URL": "https://crm.epic.example",
-    "EMAIL_HOST": "mail.epic.example",
-    "EMAIL_HOST_USER": "crm",
-    "EMAIL_HOST_PASSWORD": "a password of the mail server",
-    "DEFAULT_FROM_EMAIL": "Epic Events CRM <no-reply@epic.example>",
-    "PG_HOST": "127.0.0.1",
-    "PG_PASSWORD": "app",
-}
-
-
-SHOW = (
-    "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"
-)
-
-
-def start(changes: dict[str, str | None], code: str = SHOW) -> subprocess.CompletedProcess[str]:
-    """Load the settings in a process that has this environment alone, away from any .env of the checkout."""
-    environment = {name: value for name, value in (STRONG | changes).items() if value is not None}
-    environment |= {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=ROOT / "eecrm", capture_output=True, text=True, check=False
-    )
+from config.tests.starts import STRONG, start
 
 
 def test_a_complete_production_environment_starts() -> None:

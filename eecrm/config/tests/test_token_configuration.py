@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.tests.rings import private, public
-from config.tests.test_configuration import STRONG, start
+from config.tests.starts import STRONG, start
 
 SECRET = STRONG["JWT_SIGNING_KEY"]
 PROVIDER = {
