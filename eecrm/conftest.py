@@ -228,9 +228,7 @@ def build_world() -> World:
         own = new_client("Own Company", users["sales"], account=users["partner"])
         other = new_client("Other Company", users["other_sales"])
         Client.objects.bulk_create([own, other])
-        own_signed, other_signed = new_contract(own, "Own gala", signed=True), new_contract(
-            other, "Other gala", signed=True
-        )
+        own_signed, other_signed = new_contract(own, "Own gala", signed=True), new_contract(other, "Other gala", signed=True)
         own_draft, other_draft = new_contract(own, "Own draft"), new_contract(other, "Other draft")
         Contract.objects.bulk_create([own_signed, other_signed, own_draft, other_draft])
         own_event = new_event(own_signed, "Own party", users["support"])

@@ -127,9 +127,7 @@ def test_a_type_that_the_role_may_not_list_is_left_out(world: World, caller: Any
     whole = Replica(caller("support"))
     whole.catch_up()
     monkeypatch.setitem(policy._scopes, ("contract", "list", "support"), policy.Scope.NONE)
-    monkeypatch.setattr(
-        "conftest._PUBLISHED", "`contract.list.support.none`"
-    )  # docs/access.md is that of the real table
+    monkeypatch.setattr("conftest._PUBLISHED", "`contract.list.support.none`")  # docs/access.md is that of the real table
     copy = Replica(caller("support"))
     copy.catch_up()
     assert {noun for noun, _ in copy.rows} == {"client", "event"}
