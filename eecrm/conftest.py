@@ -79,9 +79,13 @@ def fresh_limits() -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How much was compared, by whichever tests say so."""
-    told = (pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties)
+    told = [pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties]
     if cells := sum(value for name, value in told if name == "cells"):
         terminalreporter.write_line(f"API, policy and PostgreSQL gave one answer in each of {cells:,} cells.")
+    if hostile := sum(value for name, value in told if name == "hostile"):
+        terminalreporter.write_line(
+            f"{hostile:,} hostile requests: no 500, no answer that the document doesn't declare."
+        )
 
 
 _PUBLISHED = (ROOT / "docs" / "access.md").read_text()

@@ -47,6 +47,7 @@ def _address(request: Request) -> str | None:
 
 
 class _PublicTokenViewSet(GenericViewSet):
+    holds_tokens = True
     authentication_classes: list[Any] = []
     permission_classes = [Public]
 

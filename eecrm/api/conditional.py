@@ -2,7 +2,8 @@
 
 A tag is `"<version>-<digest>"`. The version is the row's. The digest is that of the representation, which also holds names
 of parents and contacts and is masked for some: so no 304 hides a change. A write compares versions alone, for nothing of
-the row is overwritten where its client got another name; it takes the bare `"<version>"` too.
+the row is overwritten where its client got another name; it takes the bare `"<version>"` too. An answer that was compressed
+has a tag with an end of its own (`api.compression`): it names the same version and the same digest.
 """
 
 import re
@@ -15,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.renderers import JSONText
+
+GZIPPED = "-gzip"
 
 # One member of a list that may have empty ones. No two repeats meet, so a long header costs no more than its length.
 _MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
@@ -39,9 +42,11 @@ class Condition(NamedTuple):
         """Whether one of the tags is of this version. A strong comparison takes no weak tag (section 8.8.3.2)."""
         return self.is_any or any(tag.version == str(version) and not (strongly and tag.is_weak) for tag in self.tags)
 
-    def holds_exactly(self, etag: str) -> bool:
-        """The weak comparison with a whole tag."""
-        return self.is_any or any(f'"{tag.opaque}"' == etag for tag in self.tags)
+    def same_as(self, etag: str) -> str | None:
+        """The weak comparison with a whole tag: the tag that is the same, as it was given; None where none is."""
+        if self.is_any:
+            return etag
+        return next((f'"{tag.opaque}"' for tag in self.tags if f'"{tag.opaque.removesuffix(GZIPPED)}"' == etag), None)
 
     def newest_until(self, version: int) -> int | None:
         """The newest version among the tags that there has been, so far as a number tells."""
@@ -65,9 +70,9 @@ class Representation(NamedTuple):
     def answer_if_new(self, request: Request) -> Response:
         """304 for whoever has just this."""
         known = condition(request, "If-None-Match")
-        if known is None or not known.holds_exactly(self.etag):
+        if known is None or (etag := known.same_as(self.etag)) is None:
             return self.answer()
-        return Response(status=304, headers={"ETag": self.etag})
+        return Response(status=304, headers={"ETag": etag})  # that of the form which the caller has
 
 
 class PreconditionFailed(APIException):

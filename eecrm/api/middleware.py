@@ -15,8 +15,9 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from access import reasons
 from access.database import acting_through, origin
 from access.refusals import refusal_of
-from api import limits, problems
+from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
+from api.parsers import LengthRequired
 
 log = logging.getLogger("eecrm.request")
 
@@ -57,6 +58,7 @@ class RequestMiddleware:
         with acting_through(channel, request.request_id):  # type: ignore[attr-defined]  # set above
             response = self.get_response(request)
         limits.settle(request, response)
+        deprecation.announce(request, response)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
@@ -77,8 +79,10 @@ class RequestMiddleware:
             if not counted_later and not request.path_info.startswith(_UNLIMITED):
                 limits.admit(request, "anonymous", place_of(request))
             if request.path_info.startswith("/api/"):
+                if "HTTP_TRANSFER_ENCODING" in request.META:
+                    raise LengthRequired
                 origin.set(origin.get()._replace(reason=_reason(request)))
-        except (limits.TooManyRequests, ValidationError) as refusal:
+        except (limits.TooManyRequests, LengthRequired, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None
 

@@ -1,25 +1,62 @@
-"""JSON as RFC 8259 has it: no NaN, no lone surrogates, no numbers beyond a double, and 1 MiB at most."""
+"""JSON as RFC 8259 has it, in UTF-8: no NaN, no lone surrogates, no numbers beyond a double, no name twice, and 1 MiB at most."""
 
+import json
+from collections import Counter
 from typing import IO, Any
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError
+from django.http import UnreadablePostError
+from rest_framework import status
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+
+
+class LengthRequired(APIException):
+    """411: a body of unknown length would be taken for none, and what it says would be lost."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "A request with a body has a Content-Length here: chunked ones aren't read."
+    default_code = "length_required"
 
 
 class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        _refuse_encodings(parser_context["request"])
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
+        try:
+            body = stream.read(limit + 1)
+        except UnreadablePostError:
+            raise ParseError("The body has ended before its Content-Length.") from None
         if len(body) > limit:
             raise RequestDataTooBig
         try:
-            return orjson.loads(body)
+            data = orjson.loads(body)
+            # orjson keeps the last of two members of one name. Whoever checked the request before us may have read the first.
+            json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
         except orjson.JSONDecodeError as error:
             raise ParseError(
                 f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
             ) from None
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+        return data
+
+
+def _refuse_encodings(request: Any) -> None:
+    """JSON between systems is UTF-8 (RFC 8259, section 8.1), and a small body needs no compression."""
+    charset = request._request.content_params.get("charset", "utf-8")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("", "JSON is sent in UTF-8 here.")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("", "A body is sent as it is here, without a Content-Encoding.")
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    counts = Counter(name for name, _ in pairs)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        raise ParseError(f"The body names {', '.join(map(repr, repeated[:3]))} more than once.")

@@ -7,6 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from access.permissions import Public
 from api.conditional_schema import add_tags, condition_parameters
+from api.deprecation import Deprecation, deprecation_of
 from api.openapi import examples, headers, members, names, parameters, problems, rules
 from api.openapi.fields import KEY, LINK, component, obj
 
@@ -153,4 +154,16 @@ class ProblemAutoSchema(AutoSchema):
             response["headers"] = response.get("headers", {}) | mine
             if status < "300":
                 response["description"] = names.outcome(self._action, status)
+        if deprecation := deprecation_of(self.view, self.method):
+            _announce(deprecation, responses)
         return dict(sorted(responses.items()))
+
+    def is_deprecated(self) -> bool:
+        return deprecation_of(self.view, self.method) is not None
+
+
+def _announce(deprecation: Deprecation, responses: dict[str, Any]) -> None:
+    """Refusals that others share have no such headers: these stay by themselves."""
+    for response in responses.values():
+        response["headers"] |= deprecation.described()
+        response.update({"x-name": ""} if "x-name" in response else {})

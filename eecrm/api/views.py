@@ -14,6 +14,7 @@ from access.policy import Scope
 from access.querysets import is_within, owns, would_own
 from api import idempotency
 from api.conditional import PreconditionFailed, Representation, mismatch
+from api.deprecation import Deprecation
 from api.filters import ResourceFilterSet, filtered
 from api.pagination import page
 from api.renderers import JSONText
@@ -40,6 +41,7 @@ class ResourceViewSet(GenericViewSet):
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
+    deprecated: Deprecation | None = None
     # The rules of state that refuse an action of the policy with 409, for the OpenAPI document.
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
     serializer_class: type[ResourceSerializer]

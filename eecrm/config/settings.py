@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.keys import key_ring
+from config.cors_settings import *  # noqa: F401, F403  # as those of mail
 from config.environment import IS_PRODUCTION, ROOT, env
 from config.environment import require as _require
 from config.mail_settings import *  # noqa: F401, F403  # a settings module is its names
@@ -82,6 +83,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "phonenumber_field",
+    "corsheaders",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
@@ -94,10 +96,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.middleware.RequestMiddleware",
+    "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "api.compression.CompressionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -36,7 +36,11 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
 
 
 def _refine(one: dict[str, Any], name: str, direction: str) -> None:
-    """The types of keys, versions and money, in place."""
+    """The types of keys, versions, money and addresses that may be empty, in place."""
+    if one.get("oneOf", [{}])[0].get("format") == "email":
+        # JSON Schema's "email" knows neither an empty one nor one with letters beyond ASCII, which are accepted.
+        one |= one.pop("oneOf")[0]
+        one.pop("format")
     if "integer" in one.get("type", ()) and (name in ("id", "version") or name.endswith("_id")):
         one |= {"format": "int64", "minimum": 1}
     if one.get("format") == "decimal":

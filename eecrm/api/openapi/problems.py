@@ -9,6 +9,7 @@ from api.conditional_schema import condition_parameters
 from api.openapi import rules
 from api.openapi.fields import obj
 from api.openapi.headers import REQUEST_ID
+from api.parsers import LengthRequired
 from api.problems import NOT_FOUND, TITLES
 
 STRING = {"type": "string"}
@@ -96,12 +97,14 @@ _STALE = example(
 )
 
 
+_CHUNKED = example(411, LengthRequired.default_code, LengthRequired.default_detail)
 _TOO_LARGE = example(413, "body_too_large", "A request body holds at most 1 MiB.")
 _NOT_JSON_TYPE = example(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.')
 _MISSING = example(404, "not_found", NOT_FOUND)
 _REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
 
 TOO_MANY = Refusal(429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",))
+NO_LENGTH = Refusal(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
 TOO_LARGE = Refusal(413, "BodyTooLarge", "The body is larger than 1 MiB.", {"too_large": _TOO_LARGE})
 NO_JSON = Refusal(415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE})
 NO_LOGIN = Refusal(
@@ -136,6 +139,7 @@ def refusals(schema: Any) -> list[Refusal]:
     told = [
         (TOO_MANY, True),
         (_unfit(takes_body=takes_body, takes_query=schema.takes_query()), True),
+        (NO_LENGTH, True),
         (TOO_LARGE, takes_body),
         (NO_JSON, takes_body),
         (NO_LOGIN, not is_public),

@@ -5,6 +5,7 @@ there may be more of them one day.
 """
 
 import copy
+import gzip
 import re
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 # Of every answer of a web server (security.md 22, RFC 9110): no operation has to say that it has them.
 COMMON_HEADERS = {
-    "content-type", "content-length", "content-security-policy", "cache-control", "vary", "x-frame-options",
+    "content-type", "content-length", "content-encoding", "content-security-policy", "cache-control", "vary", "x-frame-options",
     "x-content-type-options", "referrer-policy", "cross-origin-opener-policy", "strict-transport-security",
     "access-control-allow-origin", "access-control-expose-headers", "access-control-max-age",
 }  # fmt: skip
@@ -110,7 +111,7 @@ class Published:
         self._judge_headers(where, described.get("headers", {}), response)
         if method != "HEAD":
             self._judge_body(where, described, response)
-        if response.status_code < 300 and "requestBody" in operation.described:
+        if response.status_code < 300 and sent and "requestBody" in operation.described:
             schema = operation.described["requestBody"]["content"]["application/json"]["schema"]
             fault = self.fault(schema, orjson.loads(sent), tolerated=("type", "format", "pattern"))
             assert not fault, f"{operation.id} accepted what isn't declared: {fault}"
@@ -134,7 +135,8 @@ class Published:
             return
         kind = response["Content-Type"]
         assert kind in content, f"{where} is {kind}"
-        body = orjson.loads(response.content)
+        is_compressed = response.get("Content-Encoding") == "gzip"
+        body = orjson.loads(gzip.decompress(response.content) if is_compressed else response.content)
         fault = self.fault(content[kind]["schema"], body)
         assert not fault, f"{where}: {fault}"
         if response.status_code in (403, 409) and not ANYWHERE.match(body["rule"]):

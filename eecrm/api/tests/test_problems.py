@@ -75,6 +75,50 @@ def test_another_content_type_is_refused(content_type: str, world: World, sales:
     problem(sales.generic("POST", CLIENTS, b"{}", content_type=content_type), 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf-16", 'application/json; charset="UTF-7"', "application/json;charset=latin-1"],
+)
+def test_another_charset_is_refused(content_type: str, world: World, sales: Caller) -> None:
+    body = problem(sales.generic("POST", CLIENTS, b"{}", content_type=content_type), 415, "unsupported_media_type")
+    assert body["detail"] == "JSON is sent in UTF-8 here."
+
+
+@pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", 'application/json; charset="utf-8"; v=1'])
+def test_utf_8_may_be_said(content_type: str, world: World, sales: Caller) -> None:
+    problem(sales.generic("POST", CLIENTS, b"{}", content_type=content_type), 400, "invalid")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip", "x"])
+def test_a_compressed_body_is_refused(coding: str, world: World, sales: Caller) -> None:
+    response = sales.post(CLIENTS, {"company_name": "x"}, HTTP_CONTENT_ENCODING=coding)
+    problem(response, 415, "unsupported_media_type")
+    problem(sales.post(CLIENTS, {}, HTTP_CONTENT_ENCODING="identity"), 400, "invalid")
+
+
+@pytest.mark.parametrize("coding", ["chunked", "gzip, chunked", ""])
+def test_a_body_of_unknown_length_is_refused_rather_than_lost(coding: str, world: World, sales: Caller) -> None:
+    address = f"{CLIENTS}{world.own_client.pk}/"
+    response = sales.generic("PATCH", address, b"", content_type="application/json", HTTP_TRANSFER_ENCODING=coding)
+    problem(response, 411, "length_required")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "a", "name": "b"}',
+        b'{"name": "a", "n\\u0061me": "b"}',
+        b'{"x": [{"a": 1, "a": 1}]}',
+        b'{"": 1, "": 1}',
+    ],
+)
+def test_a_name_that_comes_twice_is_refused(body: bytes, world: World, sales: Caller) -> None:
+    address = f"{API}contracts/{world.own_draft.pk}/"
+    refused = problem(sales.generic("PATCH", address, body, content_type="application/json"), 400, "parse_error")
+    assert "more than once" in refused["detail"]
+    assert sales.get(address).json()["version"] == 1
+
+
 def test_a_large_body_is_refused(world: World, sales: Caller) -> None:
     body = json.dumps({"company_name": "x" * 2 * 1024 * 1024})
     problem(sales.generic("POST", CLIENTS, body, content_type="application/json"), 413, "body_too_large")

@@ -1,0 +1,24 @@
+"""docs/api.md is true where a test can tell."""
+
+from django.conf import settings
+
+from api.idempotency import DAYS
+from api.pagination import DEFAULT_SIZE, LARGEST_SIZE
+from audit.sync_cursor import LONGEST
+from config.environment import ROOT
+
+PAGE = " ".join((ROOT / "docs" / "api.md").read_text().split())
+
+
+def test_its_numbers_are_those_of_the_code() -> None:
+    access, refresh = (settings.SIMPLE_JWT[f"{name}_TOKEN_LIFETIME"] for name in ("ACCESS", "REFRESH"))
+    assert f"`access` ({access.seconds // 60} minutes) and `refresh` ({refresh.days} days)" in PAGE
+    assert f"`page_size` is {DEFAULT_SIZE}, {LARGEST_SIZE} at most" in PAGE
+    assert f"for up to {DAYS} days" in PAGE
+    assert f"a cursor of more than {LONGEST.days} days" in PAGE
+    assert "at most 1 MiB" in PAGE and settings.DATA_UPLOAD_MAX_MEMORY_SIZE == 2**20
+    assert '`RateLimit-Policy: "read";q={};w={}`'.format(*settings.RATE_LIMITS["read"]) in PAGE
+
+
+def test_every_exposed_header_is_told() -> None:
+    assert all(f"`{name}`" in PAGE for name in settings.CORS_EXPOSE_HEADERS)

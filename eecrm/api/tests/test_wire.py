@@ -1,0 +1,147 @@
+"""What no client library sends, to a real gunicorn as it is configured for production: one clear answer each, and no error of ours."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+from access.database import acting_as
+from access.policy import Role
+from accounts import tokens
+from clients.models import Client
+from config.environment import ROOT
+from conftest import World
+
+PATIENCE = 10  # seconds
+
+
+@contextmanager
+def gunicorn(log: Path) -> Iterator[int]:
+    """The port of a server with one worker, so that one that hangs is noticed."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "PG_DATABASE": connection.settings_dict["NAME"], "PORT": str(port), "WEB_CONCURRENCY": "1"
+    }  # fmt: skip
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "deploy" / "gunicorn.conf.py")]
+    with log.open("w") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not is_alive(port):
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.terminate()
+
+
+def exchange(port: int, sent: bytes, *, ends: bool = False) -> list[int]:
+    """The statuses of all answers, until the server closes; `ends` closes our half after the last byte."""
+    answer = b""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as line:
+        try:
+            line.sendall(sent)
+            if ends:
+                line.shutdown(socket.SHUT_WR)
+            while part := line.recv(65_536):
+                answer += part
+        except ConnectionError:
+            pass  # it has closed with bytes of ours unread
+        except TimeoutError:
+            return []  # it waits for more, where it should have answered
+    return [int(status) for status in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3})", answer)]
+
+
+def is_one_of(statuses: list[int], expected: set[int]) -> bool:
+    return len(statuses) == 1 and statuses[0] in expected
+
+
+def is_alive(port: int) -> bool:
+    try:
+        return exchange(port, b"GET /health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n") == [200]
+    except OSError:
+        return False
+
+
+def get(path: bytes = b"/health/live/", *lines: bytes) -> bytes:
+    return b"\r\n".join([b"GET " + path + b" HTTP/1.1", b"Host: localhost", *lines, b"", b""])
+
+
+HEALTHY = get()
+STRANGE = {
+    "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n", {400}),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
+    "HTTP/0.9": (b"GET /health/live/\r\n\r\n", {400, 505}),
+    "no host": (b"GET /health/live/ HTTP/1.1\r\n\r\n", {400, 200}),
+    "an unknown host": (b"GET /api/v1/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", {400}),
+    "two hosts": (get(b"/api/v1/", b"Host: evil.example"), {400}),
+    "NUL in a header": (get(b"/api/v1/", b"X-Request-ID: a\x00b"), {400}),
+    "a bare line feed": (get(b"/api/v1/", b"X-Request-ID: a\nX-Evil: b"), {400, 200}),
+    "a bare carriage return": (get(b"/api/v1/", b"X-Request-ID: a\rX-Evil: b"), {400}),
+    "a folded header": (get(b"/api/v1/", b"X-Request-ID: a\r\n b"), {400}),
+    "a space before the colon": (get(b"/api/v1/", b"Transfer-Encoding : chunked"), {400}),
+    "an underscore for a hyphen": (get(b"/api/v1/", b"X_Change_Reason: \xff"), {200, 400}),
+    "a header without a name": (get(b"/api/v1/", b": x"), {400}),
+    "bytes beyond ASCII": (get(b"/api/v1/", b"X-Change-Reason: \xff\xfe"), {400}),
+    "a reason in UTF-8": (get(b"/api/v1/", "X-Change-Reason: Größe".encode()), {200}),
+    "a header of 64 KiB": (get(b"/api/v1/", b"X-Long: " + b"a" * 65_536), {400, 431}),
+    "a thousand headers": (get(b"/api/v1/", *(b"X-%d: 1" % number for number in range(1_000))), {400, 431}),
+    "a path of 64 KiB": (get(b"/" + b"a" * 65_536), {400, 414}),
+    "bytes in a path": (get(b"/api/v1/\xff\xfe/"), {400, 404}),
+    "NUL in a path": (get(b"/api/v1/%00/\x00"), {400, 404}),
+    "an absolute address": (get(b"http://evil.example/api/v1/"), {200, 400, 404}),
+    "an asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", {400, 404}),
+    "CONNECT": (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", {400, 404, 405}),
+    "a strange method": (b"G\x00T / HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    "both lengths": (get(b"/api/v1/", b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"0\r\n\r\n" + HEALTHY, {400}),
+    "two lengths": (get(b"/api/v1/", b"Content-Length: 5", b"Content-Length: 6") + b"hello!", {400}),
+    "a list of lengths": (get(b"/api/v1/", b"Content-Length: 5, 5") + b"hello", {400}),
+    "a negative length": (get(b"/api/v1/", b"Content-Length: -1"), {400}),
+    "a length with a sign": (get(b"/api/v1/", b"Content-Length: +5") + b"hello", {400}),
+    "a length in words": (get(b"/api/v1/", b"Content-Length: five") + b"hello", {400}),
+    "two codings": (get(b"/api/v1/", b"Transfer-Encoding: chunked, identity") + b"0\r\n\r\n" + HEALTHY, {400, 501}),
+    "another coding": (get(b"/api/v1/", b"Transfer-Encoding: xchunked") + b"0\r\n\r\n" + HEALTHY, {400, 501}),
+    "two requests at once": (HEALTHY + HEALTHY, {200}),
+    "a body that nobody reads": (get(b"/health/live/", b"Content-Length: 5") + b"hello" + HEALTHY, {200}),
+}  # fmt: skip
+
+
+def test_one_answer_to_each_strange_request(committed_world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    token = tokens.log_in(committed_world.users["management"]).access.encode()
+    address = b"/api/v1/clients/%d/" % committed_world.own_client.pk
+    patch = (
+        b"PATCH " + address + b" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + b"\r\nContent-Type: application/json\r\n"
+    )  # fmt: skip
+    body = b'{"company_name": "Changed"}'
+    with gunicorn(log) as port:
+        answered = {name: exchange(port, sent) for name, (sent, _) in STRANGE.items()}
+        strangely = {name: statuses for name, statuses in answered.items() if not is_one_of(statuses, STRANGE[name][1])}
+        assert not strangely
+        assert is_alive(port)
+        # A body of unknown length is refused, not lost; one that ends too soon changes nothing.
+        chunked = patch + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        assert exchange(port, chunked + HEALTHY) == [411]
+        assert exchange(port, patch + b"Content-Length: 1000\r\n\r\n" + body[:-1], ends=True) == [400]
+        assert stored(committed_world) == ("Own Company", 1)
+        # What follows a body is no second request.
+        assert exchange(port, patch + b"Content-Length: %d\r\n\r\n" % len(body) + body + HEALTHY) == [200]
+        assert stored(committed_world) == ("Changed", 2)
+        # Who doesn't wait for the answer leaves no error behind.
+        with closing(socket.create_connection(("127.0.0.1", port))) as line:
+            line.sendall(patch + b"Content-Length: 1000\r\n\r\n" + body[:5])
+        assert is_alive(port)
+    assert "unforeseen" not in log.read_text()
+
+
+def stored(world: World) -> tuple[str, int]:
+    with acting_as(Role.SUPERUSER):
+        found = Client.objects.get(pk=world.own_client.pk)
+    return found.company_name, found.version

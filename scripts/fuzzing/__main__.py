@@ -1,0 +1,99 @@
+"""schemathesis, as each role, against a server of its own with the demo's data. What it finds is a bug of the product or of
+the document; the whole of what it says about a role is in .local/fuzz/ROLE.txt."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from own_server import LOCAL, running
+
+HERE, HOME = Path(__file__).parent, LOCAL / "fuzz"
+PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
+ACCOUNTS = {
+    "sales": "oc-salesman", "support": "oc-supporttech", "management": "oc-manager", "auditor": "oc-auditor",
+    "external": "oc-partner", "superuser": "admin-oc", "anonymous": "",
+}  # fmt: skip
+# Not negative_data_rejection nor positive_data_acceptance: rows, rules and permissions decide more than a schema can say.
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,ensure_resource_availability,"
+    "ignored_auth"
+)
+# Their success ends the token that all other requests need.
+SUICIDAL = ("auth_logout_everywhere", "me_change_password")
+
+
+def tool() -> Path:
+    """schemathesis in a virtual environment of its own: next to pytest it would plug itself in there."""
+    directory, requirements = HOME / "tools", HERE / "requirements-schemathesis.txt"
+    wanted, record = hashlib.sha256(requirements.read_bytes()).hexdigest(), directory / "installed"
+    if not record.is_file() or record.read_text() != wanted:
+        print("Installing schemathesis …", flush=True)
+        venv.create(directory, with_pip=True, clear=True)
+        pip = [directory / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--requirement", requirements], check=True)
+        record.write_text(wanted)
+    return directory / "bin" / "st"
+
+
+def post(address: str, body: dict[str, str]) -> Any:
+    request = Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request) as answer:
+        return json.load(answer)
+
+
+def fuzz(address: str, role: str, token: str, seconds: int, seed: int) -> tuple[int, bool]:
+    """How many requests it has sent, and whether all were answered as they should be."""
+    report = HOME / f"{role}.ndjson"
+    command = [
+        tool(), "run", f"{address}/api/v1/schema/", "--checks", CHECKS, "--max-time", str(seconds), "--seed", str(seed),
+        "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-color", "--warnings", "off",
+        "--generation-database", "none", "--report-ndjson-path", report, "--output-truncate", "false",
+    ]  # fmt: skip
+    for operation in SUICIDAL if token else ():
+        command += ["--exclude-operation-id", operation]
+    if token:
+        command += ["--header", f"Authorization: Bearer {token}"]
+    done = subprocess.run(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    (HOME / f"{role}.txt").write_text(done.stdout)
+    found = re.search(r"([\d,]+) (?:generated|test cases)", done.stdout)
+    if done.returncode:
+        print(done.stdout[-6_000:])
+    return int(found[1].replace(",", "")) if found else 0, not done.returncode
+
+
+def main(*arguments: str) -> int:
+    seconds = int(arguments[0]) if arguments else 10
+    roles = arguments[1:] or tuple(ACCOUNTS)
+    if not 1 <= seconds <= 540 or not set(roles) <= ACCOUNTS.keys():
+        sys.exit(f"Usage: scripts/fuzz [SECONDS, 540 at most] [{' | '.join(ACCOUNTS)} ...]")
+    seed = int(os.environ.get("SEED") or random.randrange(2**32))
+    print(f"SEED={seed}", flush=True)
+    failed = []
+    with running(HOME, RATE_LIMIT_FACTOR="100000") as server:
+        tool()
+        users = f"{server.address}/api/v1/users/"
+        # All at once: failed logins, of which there will be many, are limited for everybody on this machine.
+        refresh = {
+            role: post(users + "login/", {"username": ACCOUNTS[role], "password": PASSWORD})["refresh"]
+            for role in roles
+            if ACCOUNTS[role]
+        }
+        for role in roles:
+            token = post(users + "refresh/", {"refresh": refresh[role]})["access"] if role in refresh else ""
+            requests, is_well = fuzz(server.address, role, token, seconds, seed)
+            print(f"{role:11} {requests:7,} requests, {'all well' if is_well else 'FAILED'}", flush=True)
+            failed += [] if is_well else [role]
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
