@@ -16,6 +16,10 @@ wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{env('PORT', default=8000, cast=int)}"
 workers = env("WEB_CONCURRENCY", default=2, cast=int)
 
+# Loaded once, before there are workers: one that dies is back within milliseconds, and while the database is away too (to
+# load asks it as whom we log in, and gunicorn gives up altogether when a worker can't load). New code wants a restart.
+preload_app = True
+
 # Sync workers were the fastest of gunicorn's kinds for this API; they want a proxy in front that buffers slow clients.
 worker_class = "sync"
 
@@ -25,6 +29,9 @@ graceful_timeout = 10
 
 # Workers prove that they live by touching a file, which a busy disk can delay until they are taken for dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# Every parameter of a list at once still fits, percent-encoded; the most that gunicorn takes.
+limit_request_line = 8190
 
 # A second way to control the server, through a socket in the home directory, that nobody uses here.
 control_socket_disable = True

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from api.pagination import PARAMETERS
 from api.problems import BadQuery
+from api.search import LONGEST
 
 _RESERVED = (*PARAMETERS, "search")
 
@@ -116,6 +117,8 @@ def filtered(
     if filterset_class and any(name in request.query_params for name in filters):
         queryset = narrowed(queryset, request, filterset_class)
     text = request.query_params.get("search", "")
+    if len(text) > LONGEST:
+        raise BadQuery({"search": [f"Search for {LONGEST} characters at most."]})
     if text.strip():
         # Weight B of a search document is personal data.
         queryset = queryset.matching(text, weights="A" if masked else "AB")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Expression, F, Func, QuerySet, Value
 
-MAX_WORDS = 8
+MAX_WORDS, LONGEST = 8, 200  # words that count, characters that are taken
 _SEPARATORS = "@._-+/&'’,;:()\""
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = Path(sys.prefix).parent  # What scripts make lies next to their virtual environment.
@@ -49,7 +48,7 @@ def running(home: Path, **settings: str) -> Iterator[OwnServer]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG_", "PYTHONPATH"))}
     environment = inherited | {"EECRM_HOME": str(home), "PORT": str(port)} | settings
     signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))  # so that the block ends, and the server with it
-    with TemporaryFile() as log:
+    with open(home / "run.log", "w+b") as log:  # to be read where something went wrong
         process = subprocess.Popen([ROOT / "scripts" / "run", "--reset"], env=environment, stdout=log, stderr=log)
         try:
             yield OwnServer(process, port, log.fileno())

@@ -10,6 +10,7 @@ from api import idempotency
 from api.filters import FlagFilter, KeyFilter, TextFilter
 from api.openapi.fields import KEY
 from api.pagination import DEFAULT_SIZE, LARGEST_SIZE
+from api.search import LONGEST
 
 HEADER, QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
 
@@ -55,14 +56,15 @@ PAGE = [
         "W2ZhbHNlLDEyM10",
     ),
 ]  # fmt: skip
-SEARCH = parameter("search", {"type": "string"}, "Words, each of which begins a word of the row.", "gala")
+SEARCH = parameter("search", {"type": "string", "maxLength": LONGEST}, "Words, each of which begins a word of the row.", "gala")
 COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the answer counts all rows.", True)
 
 
 def ordering(allowed: tuple[str, ...], default: str) -> dict[str, Any]:
     one = f"-?({'|'.join(allowed)})"
+    longest = sum(len(f"-{name},") for name in allowed)
     return parameter(
-        "ordering", {"type": "string", "pattern": f"^{one}(,{one})*$", "default": default},
+        "ordering", {"type": "string", "pattern": f"^{one}(,{one})*$", "maxLength": longest, "default": default},
         f"One or more of {', '.join(f'`{name}`' for name in allowed)}, separated by commas; a minus sign turns one round.",
         f"-{allowed[-1]},id" if allowed[-1] != "id" else "-id",
     )  # fmt: skip

@@ -120,6 +120,10 @@ def not_json(stage: Stage, settings: Any) -> Any:
     return caller.generic(stage.operation.method, stage.operation.path.format(**stage.keys), b"a=1", "text/plain")
 
 
+def chunked(stage: Stage, settings: Any) -> Any:
+    return stage.call(transfer_encoding="chunked")
+
+
 def reused(stage: Stage, settings: Any) -> Any:
     stage.call(idempotency_key="k")
     return stage.call(stage.example | {"status": "other"}, idempotency_key="k")
@@ -143,7 +147,7 @@ def without_database(stage: Stage, settings: Any) -> Any:
 
 
 CAUSES: dict[str, Callable[[Stage, Any], Any]] = {
-    "304": unchanged, "400": by_reason, "401": without_login, "404": missing, "410": gone, "412": stale, "413": too_large,
+    "304": unchanged, "400": by_reason, "401": without_login, "404": missing, "410": gone, "411": chunked, "412": stale, "413": too_large,
     "415": not_json, "422": reused, "429": too_many, "503": without_database,
 }  # fmt: skip
 BY_RULE = {"403", "409"}

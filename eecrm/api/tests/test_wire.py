@@ -2,13 +2,15 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from django.db import connection
 
@@ -23,13 +25,13 @@ PATIENCE = 10  # seconds
 
 
 @contextmanager
-def gunicorn(log: Path) -> Iterator[int]:
+def gunicorn(log: Path, **variables: str) -> Iterator[int]:
     """The port of a server with one worker, so that one that hangs is noticed."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     environment = os.environ | {
         "PG_DATABASE": connection.settings_dict["NAME"], "PORT": str(port), "WEB_CONCURRENCY": "1"
-    }  # fmt: skip
+    } | variables  # fmt: skip
     command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "deploy" / "gunicorn.conf.py")]
     with log.open("w") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:
         try:
@@ -145,3 +147,55 @@ def stored(world: World) -> tuple[str, int]:
     with acting_as(Role.SUPERUSER):
         found = Client.objects.get(pk=world.own_client.pk)
     return found.company_name, found.version
+
+
+@contextmanager
+def relay() -> Iterator[tuple[int, Callable[[], None]]]:
+    """A port that leads to PostgreSQL, until it is called off."""
+    settings = connection.settings_dict
+    lines = [socket.create_server(("127.0.0.1", 0))]
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while part := source.recv(65_536):
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):  # the end of it
+            while True:
+                near, _ = lines[0].accept()
+                far = socket.create_connection((settings["HOST"], int(settings["PORT"])))
+                lines.extend((near, far))
+                for ends in ((near, far), (far, near)):
+                    Thread(target=pump, args=ends, daemon=True).start()
+
+    def call_off() -> None:
+        for line in lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+
+    Thread(target=accept, daemon=True).start()
+    try:
+        yield lines[0].getsockname()[1], call_off
+    finally:
+        call_off()
+
+
+def test_a_worker_that_dies_while_the_database_is_away_is_replaced(committed_world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def workers() -> list[int]:
+        return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", log.read_text())]
+
+    with relay() as (port_of_database, call_off), gunicorn(log, PG_PORT=str(port_of_database)) as port:
+        assert exchange(port, get(b"/health/ready/", b"Connection: close")) == [200]
+        call_off()
+        assert exchange(port, get(b"/health/ready/", b"Connection: close")) == [503]
+        os.kill(workers()[-1], signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        while len(workers()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert is_alive(port), log.read_text()[-1_000:]
+        assert exchange(port, get(b"/health/ready/", b"Connection: close")) == [503]

@@ -253,7 +253,7 @@ def test_filters_filter(world: World, visit: Any) -> None:
     day = f"{first.at:%Y-%m-%d}"
     for query, expected in (
         ("person=sales", [third, first]), (f"person=%23{people['sales'].pk}", [third, first]), ("person=SALES", [third, first]), ("person=nobody", []),
-        ("person=%23", []), ("person=%231", []), ("kind=clients_client&person=sales", [first]), ("kind=events_event&person=sales", []),
+        ("person=%23", []), ("person=%239999999999", []), ("kind=clients_client&person=sales", [first]), ("kind=events_event&person=sales", []),
         (f"kind=contracts_contract&object={world.own_draft.pk}&person=sales", [third]), ("channel=worker", [first]), ("channel=sql&person=sales", []),
         (f"day={day}&person=sales", [third, first]), ("day=2020-02-29", []), ("request=request-1", [first]), ("request=unheard-of", []),
         ("q=request-1", [first]), ("q=maison+lum", [second]), ("q=lumen+merged", [second]), ("q=lumen+sold", []), ("q=request", []),

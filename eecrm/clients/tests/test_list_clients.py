@@ -219,3 +219,9 @@ def test_a_retrieval_costs_two_statements(name: str, world: World, sales: Caller
     with CaptureQueriesContext(connection) as queries:
         assert sales.get(address(getattr(world, name))).status_code == 200
     assert len(statements(queries)) == 2
+
+
+def test_a_search_has_an_end(sales: Caller) -> None:
+    assert sales.get(LIST, {"search": "é" * 200}).status_code == 200
+    response = sales.get(LIST, {"search": "é" * 201})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "?search")
