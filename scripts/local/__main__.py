@@ -81,11 +81,11 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def pytest(arguments: list[str]) -> list[str]:
-    """Whoever says how many processes there shall be, or wants no coverage, looks for something: no defaults then."""
+    """In two processes, unless somebody says how many there shall be."""
     command = [sys.executable, "-m", "pytest"]
-    if any(argument.startswith(("-n", "--numprocesses", "--no-cov")) for argument in arguments):
+    if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
         return [*command, *arguments]
-    return [*command, "-n", str(len(TEST_DATABASES)), "--cov", "--cov-config=setup.cfg", *arguments]
+    return [*command, "-n", str(len(TEST_DATABASES)), *arguments]
 
 
 def execute(command: list[str], *, cwd: Path | None = None) -> int:
