@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from access.database import acting_as, enter, refuse_privileged_role
+from access.database import acting_as, as_login_role, enter, refuse_privileged_role
 from access.grants import actual, differences, wanted
 from access.policy import COLUMNS, Role
 from config.environment import ROOT, env
@@ -285,3 +285,9 @@ def test_a_privileged_database_role_does_not_serve(privilege: str, db: None) -> 
     assert result.returncode == 1
     power = {"SUPERUSER": "a superuser"}.get(privilege, privilege)
     assert f"ImproperlyConfigured: PG_USER {name} is {power}: serve requests as eecrm_app" in result.stderr
+
+
+def test_outside_a_transaction_nobody_is_entered_so_the_login_role_is_who_it_is(committed_world: World) -> None:
+    with as_login_role(), connection.cursor() as cursor:
+        cursor.execute("SELECT count(password) FROM accounts_user")
+        assert cursor.fetchone() == (len(committed_world.users),)

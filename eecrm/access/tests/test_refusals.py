@@ -52,6 +52,16 @@ def test_an_undeclared_unique_index_has_a_plain_sentence(world: World) -> None:
     assert refusal_of(caught.value) == (409, "duplicate", "second_factor_one_set_of_codes", "This exists already.")
 
 
+def test_a_save_that_reaches_no_row_says_that_it_is_gone(world: World) -> None:
+    draft = world.own_draft
+    with acting_as(Role.SUPERUSER):
+        type(draft).objects.filter(pk=draft.pk).delete()
+    draft.name = "Too late"
+    refusal = refused(lambda: draft.save(update_fields=["name"]))
+    assert refusal is not None
+    assert refusal[:3] == (409, "conflict", "row_gone")
+
+
 def test_a_trigger_speaks_its_rule(world: World) -> None:
     assert refused(sql(f"UPDATE clients_client SET status = 'prospect' WHERE id = {world.own_client.pk}")) == (
         409, "conflict", "client_never_turns_back", "A client never becomes a prospect again.",
