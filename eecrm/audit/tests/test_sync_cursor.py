@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from api.tests.test_hostile import QUERY
+from api.tests.corpus import QUERY
 from audit.tests.replica import Replica
 from conftest import API, Caller, World
 
