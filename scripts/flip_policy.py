@@ -31,6 +31,7 @@ from tqdm import tqdm  # noqa: E402
 
 from access import policy  # noqa: E402
 from access.policy import COLUMNS, TABLE, Scope  # noqa: E402
+from api.tests.published import published  # noqa: E402
 
 Flip = tuple[tuple[str, str, str], Scope]
 BEHAVIOUR, BY_LITERAL, SURVIVED = b"b", b"l", b"s"
@@ -68,6 +69,8 @@ def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str,
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
+        # The document is made from the table, too: to write it anew would take a second, and agree with the flip.
+        setattr(published, "judge", lambda *_: None)  # noqa: B010  # an attribute that mypy takes for a method
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if session.testsfailed:
