@@ -7,32 +7,19 @@ scripts/openapi --release    make today's document the released one; refused whe
 What breaks is told by eecrm/api/openapi/breaking.py.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import product
+from own_server import ROOT
+
 WRITTEN = ROOT / "docs" / "openapi.yaml"
 RELEASED = ROOT / "docs" / "openapi-released.yaml"
 
-# Nothing is opened or signed. These go before .env and the machine's own settings, so that all machines write the same.
-_SETTINGS = {
-    "DJANGO_SETTINGS_MODULE": "config.settings",
-    "APP_ENV": "local",
-    "SECRET_KEY": "only for writing: nothing is signed with this, nowhere and never",
-    "JWT_SIGNING_KEY": "only for writing: no token is signed",
-    "PG_HOST": "nowhere.invalid",
-    "PG_PASSWORD": "none",
-}
-
 
 def described() -> str:
-    os.environ.update(_SETTINGS)
-    sys.path.insert(0, str(ROOT / "eecrm"))
-    import django
-
-    django.setup()
+    product.load()
     from api.openapi.document import written
 
     return written()

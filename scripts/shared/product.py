@@ -9,8 +9,8 @@ from own_server import ROOT
 _SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "APP_ENV": "local",
-    "SECRET_KEY": "only for drawing: nothing is signed with this, nowhere and never",
-    "JWT_SIGNING_KEY": "only for drawing: no token is signed",
+    "SECRET_KEY": "only for writing: nothing is signed with this, nowhere and never",
+    "JWT_SIGNING_KEY": "only for writing: no token is signed",
     "PG_HOST": "nowhere.invalid",
     "PG_PASSWORD": "none",
 }
