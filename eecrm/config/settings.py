@@ -99,13 +99,13 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "api.compression.CompressionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.gate.sessions.SessionLimitMiddleware",
+    "config.page_middleware.CsrfViewMiddleware",
+    "config.page_middleware.AuthenticationMiddleware",
+    "config.page_middleware.MessageMiddleware",
+    "config.page_middleware.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "api.middleware.ProblemMiddleware",
 ]
