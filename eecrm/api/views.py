@@ -213,7 +213,8 @@ class ResourceViewSet(GenericViewSet):
         if scope is Scope.OWN and user.covered_ids:
             return None
         steps = tuple(step.keyword for step in self._steps())
-        return Look(type(self), Anybody.like(user), self._looking(), steps, self._masked())
+        who = Anybody(policy.role_of(user), user.group_names)
+        return Look(type(self), who, self._looking(), steps, self._masked())
 
     def _values(self) -> dict[str, Any]:
         return self.kwargs | {"root": self._root(), "caller": self.request.user.pk}
