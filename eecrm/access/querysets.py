@@ -65,13 +65,14 @@ def owns(user: Caller, row: Any) -> bool:
     rows: PolicyQuerySet[Any] = type(row)._default_manager.all()
     if len(rows.owner_ids(user)) > 1:
         return rows.owned_by(user).filter(pk=row.pk).exists()
-    return bool(_owned(type(row), role_of(user)).rows({"caller": user.pk, "pk": row.pk}))
+    model: Any = type(row)
+    return bool(_owned(model, role_of(user)).rows({"caller": user.pk, "pk": row.pk}))
 
 
 @cache
 def _owned(model: type[Model], role: str) -> Statement:
     """The row, where it is the own of whoever has this role and covers for nobody."""
-    rows: PolicyQuerySet[Any] = model._default_manager.all()
+    rows: Any = model._default_manager.all()
     return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet, Value
 
+
 class Slot(Value):
     """The place of a value that comes with the request."""
 
@@ -46,6 +47,6 @@ class Anybody(NamedTuple):
 
     effective_role: str
     group_names: frozenset[str] = frozenset()
-    pk: Slot = Slot("caller")
+    pk: Any = Slot("caller")
     covered_ids: tuple[int, ...] = ()
     covering: tuple[Any, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
+from access.statements import Slot
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
@@ -101,7 +102,7 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
         return []
 
     @classmethod
-    def row(cls, root: str, *, masked: bool) -> Row:
+    def row(cls, root: str | Slot, *, masked: bool) -> Row:
         """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
         return Row(*_written(cls, masked), root)
 
