@@ -10,10 +10,9 @@ import sys
 import time
 
 import stage
-from clients_list import OURS
 from processes import Failed, say, status_of
 
-from servers import running
+from servers import OURS, running
 
 PASSWORD = "a long enough passphrase"
 CASES = {
@@ -69,7 +68,7 @@ def main(*arguments: str) -> int:
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         django.setup()
         make_accounts()
-        with running(OURS) as server:
+        with running(OURS) as [server]:
             for number in range(options.logins + 5):
                 for case in random.sample(list(CASES), len(CASES)):
                     address = f"10.{list(CASES).index(case)}.{number // 250}.{number % 250 + 1}"
