@@ -11,8 +11,8 @@ from access import policy
 from accounts.authentication import account_of
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
-from api.filters import filtered
-from api.pagination import page
+from api.filters import refuse_unknown
+from api.pagination import PARAMETERS, Place, page
 
 
 class ProfileViewSet(GenericViewSet):
@@ -65,9 +65,15 @@ class ContactViewSet(GenericViewSet):
     default_ordering = "id"
 
     def list(self, request: Request) -> Response:
-        rows = filtered(self.get_queryset(), request, None, masked=False, searches=False)
-        row = ContactSerializer.row("", masked=False)
-        return Response(page(rows, request, row, allowed=self.ordering_fields, default=self.default_ordering))
+        refuse_unknown(request, PARAMETERS)
+        rows, row = self.get_queryset(), ContactSerializer.row("", masked=False)
+
+        def read(place: Place, values: tuple[Any, ...]) -> Any:
+            return place.of(rows, values, row)
+
+        return Response(
+            page(read, rows.count, request, User, allowed=self.ordering_fields, default=self.default_ordering)
+        )
 
 
 @extend_schema_view(

@@ -1,5 +1,6 @@
 """Where a request comes from."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -20,6 +21,7 @@ def client_address(request: HttpRequest) -> str | None:
     return str(address) if address else None
 
 
+@lru_cache(maxsize=1_000)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)

@@ -36,7 +36,7 @@ class CompressionMiddleware:
         patch_vary_headers(response, ("Accept-Encoding",))
         if len(response.content) < SMALLEST or response.has_header("Content-Encoding"):
             return response
-        if not _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")):
+        if not _TAKES_GZIP.search(request.META.get("HTTP_ACCEPT_ENCODING", "")):
             return response
         response.content = gzip.compress(response.content, _LEVEL, mtime=0)
         response["Content-Encoding"] = "gzip"

@@ -37,7 +37,7 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 def _reason(request: HttpRequest) -> str:
     """Why the caller does it, from `X-Change-Reason` in UTF-8. Raises ValidationError for what is no line of text."""
     try:
-        text = request.headers.get("X-Change-Reason", "").encode("latin-1").decode().strip()
+        text = request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode().strip()
     except UnicodeError:
         text = "\x00"
     if not reasons.is_fit(text):
@@ -51,7 +51,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"

@@ -1,19 +1,21 @@
 """Keyset pagination: a page begins where the last one ended, by value, so that page 20,000 costs what page 1 does."""
 
 import base64
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Expression, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from rest_framework.request import Request
 
 from api.problems import BadQuery
 from api.renderers import JSONText
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 200
+MOST_TERMS = 10  # more than any list has to order by
 PAGE_PARAMETERS = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETERS, "ordering", "count")
 
@@ -73,7 +75,7 @@ def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[
     return order
 
 
-def _beyond(order: list[tuple[str, bool]], values: tuple[Any, ...]) -> Q:
+def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q:
     """The rows after these values. The first term bounds the leading field alone, so that its index is used."""
     condition, equal = Q(), Q()
     for (name, descending), value in zip(order, values, strict=True):
@@ -84,46 +86,63 @@ def _beyond(order: list[tuple[str, bool]], values: tuple[Any, ...]) -> Q:
 
 
 def _address(request: Request, cursor: Cursor) -> str:
-    query = request.query_params.copy()
-    query["cursor"] = cursor.encode()
+    query = request.query_params.dict() | {"cursor": cursor.encode()}
     return request.build_absolute_uri(f"{request.path}?{urlencode(sorted(query.items()))}")
 
 
+class Place(NamedTuple):
+    """Where a page is, but for the values that it begins after: the order in which it is read, and how many rows at most."""
+
+    order: tuple[tuple[str, bool], ...]
+    size: int
+    is_beyond: bool = False
+
+    def of(self, queryset: QuerySet[Any], values: Sequence[Any], *columns: Any) -> QuerySet[Any, Any]:
+        """Its rows: the columns, then what they are ordered by."""
+        rows = queryset.filter(_beyond(self.order, values)) if self.is_beyond else queryset
+        rows = rows.order_by(*(f"-{name}" if descending else name for name, descending in self.order))
+        return rows.values_list(*columns, *(name for name, _ in self.order))[: self.size]
+
+
+# What is at a place, beyond these values.
+Read = Callable[[Place, tuple[Any, ...]], Iterable[tuple[Any, ...]]]
+
+
 def cut(
-    queryset: QuerySet[Any], request: Request, *columns: Any, allowed: tuple[str, ...], default: str
+    read: Read, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
-    """The page that the request names, in one statement: its rows (the columns, then what they are ordered by), and the
-    addresses of the `next` and the `previous` one."""
+    """The page that the request names: what `read` found at its place, and the addresses of the `next` and the `previous`
+    one. Each row ends with what it is ordered by (`Place.of`)."""
     size = page_size(request)
     order = _ordering(request, allowed, default)
-    names = [name for name, _ in order]
     text = request.query_params.get("cursor")
-    cursor = Cursor.decode(text, queryset.model, names) if text else None
+    cursor = Cursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
-    direction = [(name, descending != backwards) for name, descending in order]
-    rows = queryset if cursor is None else queryset.filter(_beyond(direction, cursor.values))
-    rows = rows.order_by(*(f"-{name}" if descending else name for name, descending in direction))
-    found = list(rows.values_list(*columns, *names)[: size + 1])
+    direction = tuple((name, descending != backwards) for name, descending in order)
+    # One row more tells whether there is another page.
+    found = list(read(Place(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
     has_more = len(found) > size
-    found = found[:size]
+    del found[size:]
     if backwards:
         found.reverse()
     links = {}
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
         more = has_more if is_back == backwards else cursor is not None
-        links[label] = _address(request, Cursor(is_back, found[edge][len(columns) :])) if found and more else None
+        links[label] = _address(request, Cursor(is_back, found[edge][-len(order) :])) if found and more else None
     return found, links
 
 
 def page(
-    queryset: QuerySet[Any], request: Request, row: Expression, *, allowed: tuple[str, ...], default: str
+    read: Read, count: Callable[[], int], request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
 ) -> JSONText:
-    """`{next, previous, results}` (and `count` when asked for) of rows that PostgreSQL renders."""
-    found, links = cut(queryset, request, row, allowed=allowed, default=default)
+    """`{next, previous, results}`, and `count` when asked for, of rows that PostgreSQL renders in the first column."""
+    found, links = cut(read, request, model, allowed=allowed, default=default)
     members = [f'"{label}":{orjson.dumps(link).decode()}' for label, link in links.items()]
-    if request.query_params.get("count") is not None:
-        if request.query_params["count"] not in ("true", "false"):
+    match request.query_params.get("count", "false"):
+        case "true":
+            members.append(f'"count":{count()}')
+        case "false":
+            pass
+        case _:
             raise _bad("count", "count is true or false.")
-        if request.query_params["count"] == "true":
-            members.append(f'"count":{queryset.count()}')
-    return JSONText(f"{{{','.join(members)},\"results\":[{','.join(line for line, *_ in found)}]}}")
+    return JSONText(f"{{{','.join(members)},\"results\":[{','.join([row[0] for row in found])}]}}")

@@ -10,13 +10,15 @@ from rest_framework.viewsets import GenericViewSet
 
 from access import policy
 from access.permissions import Refused, policy_action
-from access.policy import Scope
+from access.policy import Caller, Scope
 from access.querysets import is_within, owns, would_own
+from access.statements import Anybody
 from api import idempotency
 from api.conditional import PreconditionFailed, Representation, mismatch
 from api.deprecation import Deprecation
-from api.filters import ResourceFilterSet, filtered
-from api.pagination import page
+from api.filters import ResourceFilterSet, narrowing
+from api.pagination import Place, page
+from api.reading import Look, after, item_statement, page_statement
 from api.renderers import JSONText
 from api.serializers import API_ROOT, ResourceSerializer, differs
 
@@ -46,20 +48,36 @@ class ResourceViewSet(GenericViewSet):
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
     serializer_class: type[ResourceSerializer]
 
+    @classmethod
+    def rows(cls, who: Caller, action: str, keys: dict[str, Any]) -> Any:
+        """What this caller sees with an action of the policy, below the parents of these keys."""
+        rows: Any = cls.queryset.all()
+        lookups = {step.lookup: keys[step.keyword] for step in cls.parents if step.keyword in keys}
+        return rows.visible_to(who, action=action).filter(**lookups)
+
     def get_queryset(self) -> Any:
         """The caller's visible rows below the parents that the path names."""
-        action = "list" if self.action == "list" else "retrieve"
-        rows: Any = super().get_queryset()
-        rows = rows.visible_to(self.request.user, action=action)
-        return rows.filter(**{step.lookup: self.kwargs[step.keyword] for step in self._steps()})
+        return self.rows(self.request.user, self._looking(), self.kwargs)
 
     def list(self, request: Request, **kwargs: Any) -> Response:
         self._parent()
-        rows = filtered(self.get_queryset(), request, self.filterset_class, masked=self._masked(), searches=True)
-        return Response(page(rows, request, self._row(), allowed=self.ordering_fields, default=self.default_ordering))
+        narrow = narrowing(request, self.filterset_class, masked=self._masked())
+        look = None if narrow else self._look()
+
+        def rows() -> Any:
+            return narrow(self.get_queryset()) if narrow else self.get_queryset()
+
+        def read(place: Place, values: tuple[Any, ...]) -> Any:
+            if look is None:
+                return place.of(rows(), values, self._row())
+            return page_statement(look, place).rows(self._values() | after(values))
+
+        model, allowed = self.serializer_class.Meta.model, self.ordering_fields
+        body = page(read, lambda: rows().count(), request, model, allowed=allowed, default=self.default_ordering)
+        return Response(body)
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
-        found = self._representation(self.get_queryset().filter(pk=kwargs["pk"]))
+        found = self._seen()
         self._refuse_other_version(found.version)
         return found.answer_if_new(request)
 
@@ -75,7 +93,7 @@ class ResourceViewSet(GenericViewSet):
         self._refuse_for_others(serializer.validated_data)
         row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
         self.check_object_permissions(request, row)
-        made = self._representation(super().get_queryset().filter(pk=row.pk))
+        made = self._written(row.pk)
         response = made.answer(status=201, Location=self._location(row))
         if key:
             idempotency.keep(request, key, row.pk, response)
@@ -88,7 +106,7 @@ class ResourceViewSet(GenericViewSet):
         self._refuse_finer_actions(row, serializer.validated_data)
         serializer.save()
         self.check_object_permissions(request, row)
-        return self._representation(super().get_queryset().filter(pk=row.pk)).answer()
+        return self._written(row.pk).answer()
 
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         return self.update(request, partial=True, **kwargs)
@@ -104,7 +122,7 @@ class ResourceViewSet(GenericViewSet):
         """404 unless what the path names is visible: asked before a 403, which would tell that it exists."""
         self._parent()
         if "pk" in self.kwargs:
-            self._representation(self.get_queryset().filter(pk=self.kwargs["pk"]))
+            self._seen()
 
     def _steps(self) -> tuple[Parent, ...]:
         return tuple(step for step in self.parents if step.keyword in self.kwargs)
@@ -143,8 +161,7 @@ class ResourceViewSet(GenericViewSet):
             return
         since = found.known_version
         changed = None if since is None else self._changed_since(since)
-        present = self._representation(super().get_queryset().filter(pk=self.kwargs["pk"]))
-        raise PreconditionFailed(found.sentence, present, changed)
+        raise PreconditionFailed(found.sentence, self._written(self.kwargs["pk"]), changed)
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
         """The fields that differ from how they were in this version; None where nobody can tell."""
@@ -181,13 +198,43 @@ class ResourceViewSet(GenericViewSet):
         return not policy.sees_personal_data(self.request.user)
 
     def _row(self) -> Any:
-        return self.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=self._masked())
+        return self.serializer_class.row(self._root(), masked=self._masked())
 
-    def _representation(self, rows: Any) -> Representation:
-        line = rows.values_list(self._row(), "version").first()
-        if line is None:
-            raise Http404
-        return Representation(JSONText(line[0]), line[1])
+    def _root(self) -> str:
+        return self.request.build_absolute_uri(API_ROOT)
+
+    def _looking(self) -> str:
+        return "list" if self.action == "list" else "retrieve"
+
+    def _look(self) -> Look | None:
+        """The look of everybody who sees what the caller sees; None while they see more than others, as somebody's cover."""
+        user: Any = self.request.user
+        scope = policy.rule(user, self.resource, self._looking()).scope
+        if scope is Scope.OWN and user.covered_ids:
+            return None
+        steps = tuple(step.keyword for step in self._steps())
+        return Look(type(self), Anybody.like(user), self._looking(), steps, self._masked())
+
+    def _values(self) -> dict[str, Any]:
+        return self.kwargs | {"root": self._root(), "caller": self.request.user.pk}
+
+    def _seen(self) -> Representation:
+        """The row that the path names, as the caller sees it. Raises Http404."""
+        if look := self._look():
+            return _one(item_statement(look).rows(self._values()))
+        rows = self.get_queryset().filter(pk=self.kwargs["pk"])
+        return _one(rows.values_list(self._row(), "version"))
+
+    def _written(self, key: int) -> Representation:
+        """A row of which it was checked that the caller sees it."""
+        statement = item_statement(Look(type(self), None, "retrieve", (), self._masked()))
+        return _one(statement.rows(self._values() | {"pk": key}))
 
     def _location(self, row: Model) -> str:
         return self.request.build_absolute_uri(f"{self.request.path}{row.pk}/")
+
+
+def _one(rows: Any) -> Representation:
+    for body, version in rows:
+        return Representation(JSONText(body), version)
+    raise Http404

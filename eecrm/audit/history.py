@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.filters import KeyFilter, moment, narrowed, refuse_unknown
-from api.pagination import PAGE_PARAMETERS, cut
+from api.pagination import PAGE_PARAMETERS, Place, cut
 from api.views import ResourceViewSet
 from audit.models import CHANNELS, Entry
 from audit.representation import ACTIONS, Names, represented, targets, told
@@ -117,7 +117,11 @@ class RecordedViewSet(ResourceViewSet):
         # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
         seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
         rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
-        found, links = cut(rows, request, *_COLUMNS, allowed=("id",), default="-id")
+
+        def read(place: Place, values: tuple[Any, ...]) -> Any:
+            return place.of(rows, values, *_COLUMNS)
+
+        found, links = cut(read, request, Entry, allowed=("id",), default="-id")
         entries = [Entry(**dict(zip((*_COLUMNS, "id"), line, strict=True))) for line in found]
         names = Names(request.user, targets(entries, fields))
         results = [represented(entry, fields, names, is_masked=self._masked()) for entry in entries]

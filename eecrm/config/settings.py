@@ -99,13 +99,13 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "api.compression.CompressionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.gate.sessions.SessionLimitMiddleware",
+    "config.page_middleware.CsrfViewMiddleware",
+    "config.page_middleware.AuthenticationMiddleware",
+    "config.page_middleware.MessageMiddleware",
+    "config.page_middleware.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "api.middleware.ProblemMiddleware",
 ]
@@ -131,7 +131,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgresql",
         "HOST": env("PG_HOST"),
         "PORT": env("PG_PORT", default=5432, cast=int),
         "NAME": env("PG_DATABASE", default="eecrm"),
@@ -140,6 +140,12 @@ DATABASES = {
         "OPTIONS": {
             "sslmode": env("PG_SSLMODE", default="require" if IS_PRODUCTION else "prefer"),
             "connect_timeout": 2,
+            # A server that vanished without a word is noticed within a minute at rest, and sooner than gunicorn's timeout
+            # in a statement. Milliseconds; the others are seconds, and a number.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
         },
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,

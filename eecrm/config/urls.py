@@ -27,6 +27,12 @@ from events.views import EventViewSet
 _nouns = (ClientViewSet, ContractViewSet, EventViewSet)
 
 _api = [
+    # First, since they are asked for most: paths are tried in this order.
+    *resource_routes("clients", ClientViewSet, "client"),
+    *resource_routes("clients/<id:client>/contracts", ContractViewSet, "client-contract"),
+    *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),
+    *resource_routes("contracts", ContractViewSet, "contract", creates=False),
+    *resource_routes("events", EventViewSet, "event", creates=False),
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
@@ -42,11 +48,6 @@ _api = [
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
     path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),
     path("users/support-contacts/", SupportContactViewSet.as_view({"get": "list"}), name="support-contacts"),
-    *resource_routes("clients", ClientViewSet, "client"),
-    *resource_routes("clients/<id:client>/contracts", ContractViewSet, "client-contract"),
-    *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),
-    *resource_routes("contracts", ContractViewSet, "contract", creates=False),
-    *resource_routes("events", EventViewSet, "event", creates=False),
     path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=_nouns), name="sync"),
 ]
 
