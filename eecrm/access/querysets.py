@@ -1,5 +1,6 @@
 """Which rows exist for whom."""
 
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -7,6 +8,7 @@ from django.db.models import Model, QuerySet
 from access import policy
 from access.policy import Caller, Scope, role_of
 from access.state import StateRule
+from access.statements import Anybody, Slot, Statement
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -60,8 +62,18 @@ def resource_of(model: type[Model]) -> str:
 
 
 def owns(user: Caller, row: Any) -> bool:
-    queryset: PolicyQuerySet[Any] = type(row)._default_manager.all()
-    return queryset.owned_by(user).filter(pk=row.pk).exists()
+    rows: PolicyQuerySet[Any] = type(row)._default_manager.all()
+    if len(rows.owner_ids(user)) > 1:
+        return rows.owned_by(user).filter(pk=row.pk).exists()
+    model: Any = type(row)
+    return bool(_owned(model, role_of(user)).rows({"caller": user.pk, "pk": row.pk}))
+
+
+@cache
+def _owned(model: type[Model], role: str) -> Statement:
+    """The row, where it is the own of whoever has this role and covers for nobody."""
+    rows: Any = model._default_manager.all()
+    return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 
 
 def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:

@@ -11,8 +11,6 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet, Value
 
-from access.policy import Caller, Role, role_of
-
 
 class Slot(Value):
     """The place of a value that comes with the request."""
@@ -47,12 +45,8 @@ class Statement(NamedTuple):
 class Anybody(NamedTuple):
     """Whoever looks in this role, as a statement for all of them sees it: their key is a slot."""
 
-    effective_role: Role
-    group_names: frozenset[str]
-    pk: Slot = Slot("caller")
+    effective_role: str
+    group_names: frozenset[str] = frozenset()
+    pk: Any = Slot("caller")
     covered_ids: tuple[int, ...] = ()
     covering: tuple[Any, ...] = ()
-
-    @classmethod
-    def like(cls, user: Caller) -> Self:
-        return cls(Role(role_of(user)), user.group_names)  # type: ignore[union-attr]  # not anonymous

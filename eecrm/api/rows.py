@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from django.db.models import Expression, TextField
 
+from access.statements import Slot
+
 
 def quoted(text: str) -> str:
     """A constant of the code in SQL; nothing that anybody sent ever stands there."""
@@ -20,7 +22,7 @@ def quoted(text: str) -> str:
 class Row(Expression):
     """`template` is SQL in which `{client__company_name}` stands for that column, and `%s` for the root of addresses."""
 
-    def __init__(self, template: str, paths: tuple[str, ...], root: str) -> None:
+    def __init__(self, template: str, paths: tuple[str, ...], root: str | Slot) -> None:
         super().__init__(output_field=TextField())
         self.template, self.paths, self.root = template, paths, root
         self.columns: list[Any] = []
@@ -50,7 +52,7 @@ class Row(Expression):
             resolved.columns.append(column)
         return resolved
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str, ...]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         aliases = {column.alias: compiler.quote_name_unless_alias(column.alias) for column in self.columns}
         names = tuple(f'{aliases[column.alias]}."{column.target.column}"' for column in self.columns)
         sql = _filled(self.template, self.paths, names)

@@ -4,6 +4,7 @@ Writes go through Django REST framework's fields. Reads don't: each field is wri
 returns a row as finished JSON (docs/adr/0003).
 """
 
+import copy
 import re
 from functools import cache
 from string import Formatter
@@ -12,6 +13,7 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
+from access.statements import Slot
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
@@ -91,12 +93,16 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
     serializer_related_field = RelatedKey
 
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
+        return {name: copy.copy(field) for name, field in _fields(type(self)).items()}
+
     def get_unique_together_validators(self) -> list[Any]:
         """The database tells duplicates, in the same statement as the write; asking before is a race."""
         return []
 
     @classmethod
-    def row(cls, root: str, *, masked: bool) -> Row:
+    def row(cls, root: str | Slot, *, masked: bool) -> Row:
         """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
         return Row(*_written(cls, masked), root)
 
@@ -114,6 +120,11 @@ def differs(row: Model, name: str, value: Any) -> bool:
     """Whether a field would change. Keys are compared, not related rows, which the caller may not even read."""
     field: Any = row._meta.get_field(name)
     return getattr(row, field.attname) != getattr(value, "pk", value)
+
+
+@cache
+def _fields(cls: type[ResourceSerializer]) -> dict[str, serializers.Field]:
+    return super(ResourceSerializer, cls()).get_fields()
 
 
 @cache

@@ -24,7 +24,7 @@ class _PagesOnly:
         if request.path_info.startswith(API):
             response: HttpResponse = self.get_response(request)
             return response
-        return super().__call__(request)  # type: ignore[misc,no-any-return]  # a mixin
+        return super().__call__(request)  # type: ignore[misc]  # a mixin
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):

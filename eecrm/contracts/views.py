@@ -1,5 +1,5 @@
 from api.explaining import ExplainedViewSet
-from api.views import Parent
+from api.reading import Parent
 from audit.history import RecordedViewSet
 from clients.models import Client
 from contracts.filters import ContractFilterSet

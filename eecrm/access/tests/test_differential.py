@@ -19,6 +19,7 @@ from access.policy import Role, Scope
 from access.querysets import PolicyQuerySet, is_within, owns, would_own
 from access.tests.paths import address, below, body_of
 from accounts.models import Cover, User
+from api.reading import item_statement, page_statement
 from api.views import ResourceViewSet
 from conftest import CAST, API, Caller, World, make_client, make_contract, make_event
 
@@ -248,14 +249,23 @@ def test_lists_agree(name: str, resource: str, world: World, rows: list[Row]) ->
 # With everything in Python that refuses knocked out
 
 
+def forget_statements() -> None:
+    """Those that were compiled with the filters, or without them."""
+    page_statement.cache_clear()
+    item_statement.cache_clear()
+
+
 @pytest.fixture
-def knocked_out(monkeypatch: Any) -> None:
+def knocked_out(monkeypatch: Any) -> Iterator[None]:
     """An authorization bug of each kind at once: no filter, no permission, no question about the saved row."""
+    forget_statements()
     monkeypatch.setattr(PolicyQuerySet, "visible_to", lambda rows, user, **_: rows.all())
     monkeypatch.setattr(PolicyPermission, "has_permission", lambda *_: True)
     monkeypatch.setattr(PolicyPermission, "has_object_permission", lambda *_: True)
     for name in ("_refuse_foreign_parent", "_refuse_for_others", "_refuse_finer_actions"):
         monkeypatch.setattr(ResourceViewSet, name, lambda *_: None)
+    yield
+    forget_statements()
 
 
 @pytest.mark.parametrize("name", ACTORS)
