@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,51 +12,49 @@ from operations import Operation
 from processes import Child, Failed, check_stopped, start, wait
 
 AT_ONCE = 2
-HOME = stage.HOME / "benchmarks"
 _SOURCE = stage.ROOT / "benchmarks" / "loading"
 
 
 class Answers(NamedTuple):
-    """Times as the client sees them: `seconds` for all, milliseconds for the median and for the slowest in a hundred."""
+    """As the client sees them: `seconds` for all, and milliseconds for the median and for the slowest in a hundred."""
 
-    number: int
     seconds: float
     p50: float
     p99: float
     statuses: dict[str, int]
+
+    @property
+    def number(self) -> int:
+        return sum(self.statuses.values())
 
 
 class Load:
     def __init__(self, process: Child) -> None:
         self._process = process
 
-    def send(self, operation: Operation, port: int, token: str, requests: int, *, closes: bool) -> Answers:
-        """So many requests, two at a time. Raises Failed for any answer but the expected one."""
-        answers = self._ask(operation.job(port, token) | {"connections": AT_ONCE, "amount": requests, "closes": closes})
-        if answers.statuses != {str(operation.expected): requests}:
-            raise Failed(f"{operation.path} of port {port} answered {answers.statuses} instead of {operation.expected}.")
-        return answers
-
-    def _ask(self, job: dict[str, Any]) -> Answers:
+    def send(self, job: dict[str, Any], *, keeps_alive: bool = False, **options: Any) -> Answers:
+        """Two requests at a time, as long as autocannon's options say: an `amount`, or a `duration` (in seconds)."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        asked = {"connections": AT_ONCE, "closes": not keeps_alive} | job | options
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         check_stopped()
         if not line:
             raise Failed("The load generator ended, see above.")
         told = json.loads(line)
-        if told["errors"]:
-            raise Failed(f"{told['errors']} connections to {job['url']} failed.")
-        return Answers(told["answered"], told["seconds"], told["p50"], told["p99"], told["statuses"])
+        if errors := told.pop("errors"):
+            raise Failed(f"{errors} connections to {job['url']} failed.")
+        return Answers(**told)
 
 
 @contextmanager
 def generator() -> Iterator[Load]:
     import node
 
-    node.packages(_SOURCE, HOME)
-    environment = node.programs() | {"NODE_PATH": str(HOME / "node_modules")}
+    home = stage.HOME / "benchmarks"
+    node.packages(_SOURCE, home)
+    environment = node.programs() | {"NODE_PATH": str(home / "node_modules")}
     command = ["node", str(_SOURCE / "load.js")]
     process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     try:
@@ -75,5 +72,5 @@ def answer(operation: Operation, port: int, token: str = "") -> Any:
         response = connection.getresponse()
         body = response.read()
     if response.status != operation.expected:
-        raise Failed(f"{operation.path} of port {port} answered {response.status}: {body[:500]!r}")
+        raise Failed(f"{operation.path} was answered {response.status}: {body[:500]!r}")
     return json.loads(body)

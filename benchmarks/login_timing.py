@@ -60,8 +60,6 @@ def main(*arguments: str) -> int:
     parser.add_argument("--logins", type=int, default=60, help="of each case")
     options = parser.parse_args(arguments)
     times: dict[str, list[float]] = {case: [] for case in CASES}
-    # Each login comes from an address of its own, so that no limit but the one of the locked account is met.
-    os.environ["TRUSTED_PROXIES"] = "1"
     with stage.prepared():
         import django
 
@@ -71,6 +69,7 @@ def main(*arguments: str) -> int:
         with running(OURS) as [server]:
             for number in range(options.logins + 5):
                 for case in random.sample(list(CASES), len(CASES)):
+                    # Each comes from an address of its own, so that no limit but the one of the locked account is met.
                     address = f"10.{list(CASES).index(case)}.{number // 250}.{number % 250 + 1}"
                     # The locked account is asked with the right password: that mustn't show either.
                     password = PASSWORD if case in ("locked account", "inactive account") else "a wrong passphrase"

@@ -65,21 +65,20 @@ ALTER TABLE plain.events_event ADD FOREIGN KEY (contract_id) REFERENCES plain.co
 
 
 @contextmanager
-def prepared(*, clients: int = CLIENTS, with_copies: bool = False, rate_limit_factor: int = 1000) -> Iterator[None]:
-    """The database, from nothing, and gone afterwards: no earlier run and no test can have left anything in it.
-
-    Requests are counted as ever; with a `rate_limit_factor` that high they are never refused.
-    """
+def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterator[None]:
+    """The database, from nothing, and gone afterwards: no earlier run and no test can have left anything in it. With contracts
+    and events, and with copies of all for the references, where it is `for_comparison`."""
     import database
 
-    # For all that follows: the migrations, the servers, and Django in this process.
-    os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": str(rate_limit_factor)}
+    # For all that follows: the migrations, the servers, and Django in this process. Limits are those that are shipped: a higher
+    # factor would have requests counted by the thousand, and seem to cost nothing.
+    os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
         database.bootstrap(DATABASE)
         database.migrate_all([DATABASE])
-        _fill(clients)
-        if with_copies:
+        _fill(clients, with_orders=for_comparison)
+        if for_comparison:
             _copy()
         yield
     finally:
@@ -92,15 +91,15 @@ def _drop() -> None:
         cursor.execute(f"DROP ROLE IF EXISTS {REFERENCE}")
 
 
-def _fill(clients: int) -> None:
-    """1.75 contracts for a client, and 1.5 events for it, or so. No trigger speaks: nobody's history begins with a million rows."""
-    contracts, events = clients * 7 // 4, clients * 3 // 2
+def _fill(clients: int, *, with_orders: bool) -> None:
+    """Orders are 1.75 contracts and 1.5 events for each client. No trigger speaks, or each row would be on the trail."""
     with closing(connect("PG_MIGRATOR", DATABASE)) as connection, connection.cursor() as cursor:
         _switch_triggers(cursor, "DISABLE")
         cursor.execute(_USERS, [_HASH, SALES_CONTACTS])
         cursor.execute(_CLIENTS, [SALES_CONTACTS, clients])
-        cursor.execute(_CONTRACTS, [clients, contracts])
-        cursor.execute(_EVENTS, [events])
+        if with_orders:
+            cursor.execute(_CONTRACTS, [clients, clients * 7 // 4])
+            cursor.execute(_EVENTS, [clients * 3 // 2])
         _switch_triggers(cursor, "ENABLE")
         cursor.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
 
