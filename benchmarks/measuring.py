@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 from load import Load
@@ -19,12 +20,12 @@ class Sample(NamedTuple):
     p99: float
 
     @property
-    def total(self) -> float:
+    def both(self) -> float:
         return self.server + self.database
 
 
 Rounds = list[Sample]
-Cost = Callable[[Sample], float]
+SERVER, DATABASE, BOTH, RATE = map(attrgetter, ("server", "database", "both", "rate"))
 
 
 def sample(server: Server, generator: Load, operation: Operation) -> Sample:
@@ -44,14 +45,6 @@ def medians(rounds: Rounds) -> Sample:
     return Sample(*(statistics.median(column) for column in zip(*rounds, strict=True)))
 
 
-def ratios(rounds: Rounds, others: Rounds, cost: Cost) -> list[float]:
-    """How many times as much these cost as the others, in each round."""
-    return [cost(one) / cost(other) for one, other in zip(rounds, others, strict=True)]
-
-
-def server_ratio(rounds: Rounds, others: Rounds) -> float:
-    return statistics.median(ratios(rounds, others, lambda one: one.server))
-
-
-def database_ratio(rounds: Rounds, others: Rounds) -> float:
-    return statistics.median(ratios(rounds, others, lambda one: one.database))
+def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
+    """How many times as much of it as the others: the median of what each round says."""
+    return statistics.median(of(one) / of(other) for one, other in zip(rounds, others, strict=True))

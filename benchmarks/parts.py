@@ -68,15 +68,15 @@ class Saved(NamedTuple):
     """What a request costs less without a part, in each round: milliseconds, and shares of what all of it costs."""
 
     server: list[float]
-    total: list[float]
+    both: list[float]
     share: list[float]
 
     @classmethod
     def between(cls, whole: Rounds, rest: Rounds) -> "Saved":
         pairs = list(zip(whole, rest, strict=True))
         server = [one.server - other.server for one, other in pairs]
-        total = [one.total - other.total for one, other in pairs]
-        return cls(server, total, [(one.server - other.server) / one.server for one, other in pairs])
+        both = [one.both - other.both for one, other in pairs]
+        return cls(server, both, [(one.server - other.server) / one.server for one, other in pairs])
 
 
 Measured = dict[str, dict[Part, Rounds]]  # by operation

@@ -10,7 +10,7 @@ matplotlib.use("Agg")  # no window
 from matplotlib import pyplot  # noqa: E402  # after the choice
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
 
-from measuring import server_ratio  # noqa: E402
+from measuring import SERVER, times  # noqa: E402
 from results import MOST_TIMES, Results  # noqa: E402
 from servers import FASTAPI, FLOOR, OURS, USUAL  # noqa: E402
 
@@ -36,25 +36,25 @@ def draw(results: Results, target: Path) -> None:
 def _bars(axes: Any, results: Results) -> None:
     for place, (implementation, colour) in enumerate(_COLOURS.items()):
         at = [number + (place - 1) * (_WIDTH + _GAP) for number in range(len(results.rounds))]
-        times = [
-            server_ratio(rounds[implementation], rounds[FLOOR]) if implementation in rounds else None
+        values = [
+            times(rounds[implementation], rounds[FLOOR], SERVER) if implementation in rounds else None
             for rounds in results.rounds.values()
         ]
-        drawn = [(x, value) for x, value in zip(at, times, strict=True) if value is not None]
+        drawn = [(x, value) for x, value in zip(at, values, strict=True) if value is not None]
         where, heights = [x for x, _ in drawn], [value - 1 for _, value in drawn]
         bars = axes.bar(where, heights, _WIDTH, bottom=1, label=implementation.name, color=colour, zorder=2)
         texts = axes.bar_label(bars, [f"{value:.1f}" for _, value in drawn], padding=3, fontsize=8.5, zorder=4)
         for text in texts:  # a goal may lie behind it
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
             text.set_weight("bold" if implementation is OURS else "normal")
-        for x, value in zip(at, times, strict=True):
+        for x, value in zip(at, values, strict=True):
             if value is None:
                 axes.text(x, 1.04, "none", ha="center", va="bottom", fontsize=8.5, rotation=90, color="#7b8794")
 
 
 def _goals(axes: Any, names: list[str]) -> None:
     at = [names.index(name) - _WIDTH - _GAP for name in MOST_TIMES if name in names]
-    most = [times for name, times in MOST_TIMES.items() if name in names]
+    most = [number for name, number in MOST_TIMES.items() if name in names]
     ends = ([x - _WIDTH / 2 - 0.05 for x in at], [x + _WIDTH / 2 + 0.05 for x in at])
     axes.hlines(most, *ends, color="#b42318", linewidth=2.2, zorder=3, label=_GOAL)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import stage
-from measuring import Rounds, database_ratio, medians, server_ratio
+from measuring import BOTH, DATABASE, RATE, SERVER, Rounds, medians, times
 from parts import WHOLE, Measured, Saved
 from results import Goal, Results
 from servers import FLOOR, Implementation
@@ -63,23 +63,22 @@ def summary(results: Results) -> str:
 def _cell(rounds: dict[Implementation, Rounds], one: Implementation) -> str:
     if one not in rounds:
         return "—"
-    return f"{medians(rounds[one]).server:.2f} ms (× {server_ratio(rounds[one], rounds[FLOOR]):.2f})"
+    return f"{medians(rounds[one]).server:.2f} ms (× {times(rounds[one], rounds[FLOOR], SERVER):.2f})"
 
 
 def everything(results: Results) -> str:
     """One line for each operation of each implementation."""
-    head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "p50 ms", "p99 ms", "SQL"]
+    head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor", "p50 ms", "p99 ms", "SQL"]
     lines = [head]
     for name, rounds in results.rounds.items():
         for one, samples in rounds.items():
             median, floor = medians(samples), rounds[FLOOR]
-            rate = statistics.median(mine.rate / its.rate for mine, its in zip(samples, floor, strict=True))
             sent = results.statements[name, one]
             lines.append(
                 [
-                    name, one.name, f"{median.rate:.0f}", f"{rate:.2f}", f"{median.server:.2f}",
-                    f"{server_ratio(samples, floor):.2f}", f"{median.database:.2f}", f"{database_ratio(samples, floor):.2f}",
-                    f"{median.p50:.1f}", f"{median.p99:.1f}", f"{sent.number:g} + {sent.brackets:g}",
+                    name, one.name, f"{median.rate:.0f}", f"{times(samples, floor, RATE):.2f}", f"{median.server:.2f}",
+                    f"{times(samples, floor, SERVER):.2f}", f"{median.database:.2f}", f"{times(samples, floor, DATABASE):.2f}",
+                    f"{times(samples, floor, BOTH):.2f}", f"{median.p50:.1f}", f"{median.p99:.1f}", f"{sent.number:g} + {sent.brackets:g}",
                 ]  # fmt: skip
             )
     return table(lines)
@@ -96,7 +95,7 @@ def parts(measured: Measured) -> str:
     lines = [["without", "saves", "of the server's", "in the rounds", "with the database's"]]
     for name, rounds in measured.items():
         whole = medians(rounds[WHOLE])
-        lines.append([f"**{name}**, all of it", f"{whole.server:.2f} ms", "", "", f"{whole.total:.2f} ms"])
+        lines.append([f"**{name}**, all of it", f"{whole.server:.2f} ms", "", "", f"{whole.both:.2f} ms"])
         for part, samples in rounds.items():
             if part is not WHOLE:
                 lines.append([part.name, *_saved(Saved.between(rounds[WHOLE], samples))])
@@ -104,8 +103,8 @@ def parts(measured: Measured) -> str:
 
 
 def _saved(saved: Saved) -> list[str]:
-    server, total, share = (statistics.median(values) for values in saved)
-    return [f"{server:.2f} ms", f"{share:.0%}", f"{min(saved.share):.0%} to {max(saved.share):.0%}", f"{total:.2f} ms"]
+    server, both, share = (statistics.median(values) for values in saved)
+    return [f"{server:.2f} ms", f"{share:.0%}", f"{min(saved.share):.0%} to {max(saved.share):.0%}", f"{both:.2f} ms"]
 
 
 def goals(found: list[Goal]) -> str:

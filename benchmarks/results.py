@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from measuring import Rounds, medians, server_ratio
+from measuring import SERVER, Rounds, medians, times
 from parts import AUTHORIZATION, PASSWORD_CHECK, WHOLE, Measured, Saved
 from processor import Memory
 from servers import FLOOR, OURS, USUAL, Implementation
@@ -44,10 +44,10 @@ def _of_time(results: Results) -> list[Goal]:
     found = []
     for name, most in MOST_TIMES.items():
         if one := results.rounds.get(name):
-            times = server_ratio(one[OURS], one[FLOOR])
-            found.append(at_most(f"{name}: at most {most:g} × the floor's processor time", times, most, "{:.2f} ×"))
+            sentence = f"{name}: at most {most:g} × the floor's processor time"
+            found.append(at_most(sentence, times(one[OURS], one[FLOOR], SERVER), most, "{:.2f} ×"))
     if one := results.rounds.get("list"):
-        cheaper = server_ratio(one[USUAL], one[OURS])
+        cheaper = times(one[USUAL], one[OURS], SERVER)
         sentence = "list: at least 4 × cheaper than Django REST framework as everyone writes it"
         found.append(Goal(sentence, f"{cheaper:.1f} ×", cheaper >= 4))
     return found
@@ -59,7 +59,7 @@ def _of_parts(parts: Measured) -> list[Goal]:
         share = statistics.median(Saved.between(one[WHOLE], one[AUTHORIZATION]).share)
         found.append(at_most("list: authorization is at most 25 % of it", share, 0.25, "{:.0%}"))
     if one := parts.get("login"):
-        rest = medians(one[PASSWORD_CHECK]).total
+        rest = medians(one[PASSWORD_CHECK]).both
         sentence = "login: all but the password check takes at most 5 ms, the database's included"
         found.append(at_most(sentence, rest, 5, "{:.1f} ms"))
     return found
