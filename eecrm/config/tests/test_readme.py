@@ -70,7 +70,7 @@ def server(django_db_setup: None, migrator: Any, tmp_path: Any) -> Iterator[str]
             process.terminate()
             process.wait(20)
             with migrator.cursor() as cursor:
-                cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log CASCADE")
+                cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, api_limit CASCADE")
 
 
 def wait_until_it_answers(port: int, process: Any) -> None:
