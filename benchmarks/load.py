@@ -1,60 +1,76 @@
-"""Requests to a server on this machine, two at a time, bounded in number and in time."""
+"""The load generator (autocannon), and single requests, to a server on this machine."""
 
 import http.client
 import json
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from typing import Any
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
 
-from processes import check_stopped
+import stage
+from operations import Operation
+from processes import Child, Failed, check_stopped, start, wait
 
 AT_ONCE = 2
-LONGEST = 60.0  # seconds
+_SOURCE = stage.ROOT / "benchmarks" / "loading"
 
 
-class Unexpected(Exception):
-    """An answer that isn't the one measured."""
+class Answers(NamedTuple):
+    """As the client sees them: `seconds` for all, and milliseconds for the median and for the slowest in a hundred."""
+
+    seconds: float
+    p50: float
+    p99: float
+    statuses: dict[str, int]
+
+    @property
+    def number(self) -> int:
+        return sum(self.statuses.values())
 
 
-def get(port: int, path: str, token: str) -> bytes:
-    return _ask(port, "GET", path, token, expected=200)
+class Load:
+    def __init__(self, process: Child) -> None:
+        self._process = process
+
+    def send(self, job: dict[str, Any], *, keeps_alive: bool = False, **options: Any) -> Answers:
+        """Two requests at a time, as long as autocannon's options say: an `amount`, or a `duration` (in seconds)."""
+        assert self._process.stdin and self._process.stdout
+        asked = {"connections": AT_ONCE, "closes": not keeps_alive} | job | options
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        check_stopped()
+        if not line:
+            raise Failed("The load generator ended, see above.")
+        told = json.loads(line)
+        if errors := told.pop("errors"):
+            raise Failed(f"{errors} connections to {job['url']} failed.")
+        return Answers(**told)
 
 
-def post(port: int, path: str, token: str, body: dict[str, Any]) -> bytes:
-    return _ask(port, "POST", path, token, expected=201, body=json.dumps(body))
+@contextmanager
+def generator() -> Iterator[Load]:
+    import node
+
+    home = stage.HOME / "benchmarks"
+    node.packages(_SOURCE, home)
+    environment = node.programs() | {"NODE_PATH": str(home / "node_modules")}
+    command = ["node", str(_SOURCE / "load.js")]
+    process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    try:
+        yield Load(process)
+    finally:
+        process.terminate()
+        wait(process)
 
 
-def _ask(port: int, method: str, path: str, token: str, *, expected: int, body: str | None = None) -> bytes:
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        connection.request(method, path, body, headers)
+def answer(operation: Operation, port: int, token: str = "") -> Any:
+    """What one request is answered. Raises Failed for any answer but the expected one."""
+    job = operation.job(port, token)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(operation.method, operation.path, job["body"], job["headers"])
         response = connection.getresponse()
-        answer = response.read()
-    if response.status != expected:
-        raise Unexpected(f"{path} answered {response.status}: {answer[:500]!r}")
-    return answer
-
-
-def run(port: int, path: str, token: str, *, requests: int) -> tuple[int, float]:
-    """How many requests were answered, and in how many seconds."""
-    return repeat(lambda: get(port, path, token), requests)
-
-
-def repeat(request: Callable[[], Any], requests: int) -> tuple[int, float]:
-    started = time.monotonic()
-
-    def some(count: int) -> int:
-        for done in range(count):
-            if time.monotonic() - started > LONGEST:
-                return done
-            check_stopped()
-            request()
-        return count
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answered = sum(pool.map(some, [requests // AT_ONCE] * AT_ONCE))
-    return answered, time.monotonic() - started
+        body = response.read()
+    if response.status != operation.expected:
+        raise Failed(f"{operation.path} was answered {response.status}: {body[:500]!r}")
+    return json.loads(body)

@@ -10,10 +10,9 @@ import sys
 import time
 
 import stage
-from clients_list import OURS
 from processes import Failed, say, status_of
 
-from servers import running
+from servers import OURS, running
 
 PASSWORD = "a long enough passphrase"
 CASES = {
@@ -61,17 +60,16 @@ def main(*arguments: str) -> int:
     parser.add_argument("--logins", type=int, default=60, help="of each case")
     options = parser.parse_args(arguments)
     times: dict[str, list[float]] = {case: [] for case in CASES}
-    # Each login comes from an address of its own, so that no limit but the one of the locked account is met.
-    os.environ["TRUSTED_PROXIES"] = "1"
     with stage.prepared():
         import django
 
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         django.setup()
         make_accounts()
-        with running(OURS) as server:
+        with running(OURS) as [server]:
             for number in range(options.logins + 5):
                 for case in random.sample(list(CASES), len(CASES)):
+                    # Each comes from an address of its own, so that no limit but the one of the locked account is met.
                     address = f"10.{list(CASES).index(case)}.{number // 250}.{number % 250 + 1}"
                     # The locked account is asked with the right password: that mustn't show either.
                     password = PASSWORD if case in ("locked account", "inactive account") else "a wrong passphrase"

@@ -1,69 +1,117 @@
-"""One implementation under gunicorn, and the processor time that it and its database connections have used."""
+"""The implementations that are compared, and how each is served."""
 
 import http.client
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import stage
-from processes import Child, Failed, check_stopped, start, wait
+from operations import Operation, next_login
+from processes import Child, Command, Failed, check_stopped, start, wait
+
+import load
+from processor import Clocks, Memory, children, memory
 
 WORKERS = 2
-PATIENCE = 30  # seconds until the first answer
-_TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE = 60  # seconds until the first answer
+_HERE = Path(__file__).parent
 
 
 class Implementation(NamedTuple):
     name: str
-    app: str  # as gunicorn wants it
-    path: str
-    settings: str | None = None  # of Django, where there is one
+    app: str  # as its server wants it
+    is_asgi: bool = False
+    is_ours: bool = False
+    lacks: tuple[str, ...] = ()  # names of operations
+    without: tuple[str, ...] = ()  # parts of this project (without.py)
+
+    @property
+    def label(self) -> str:
+        """By which PostgreSQL's processes tell whom they serve, in 63 bytes at most."""
+        return "-".join([self.app.partition(":")[0], *self.without])[:63]
+
+    def command(self, port: int) -> Command:
+        if self.is_asgi:
+            options = [f"--port={port}", f"--workers={WORKERS}", f"--app-dir={_HERE}", "--no-access-log"]
+            return [sys.executable, "-m", "uvicorn", *options, self.app]
+        options = [f"--config={stage.ROOT / 'deploy' / 'gunicorn.conf.py'}", f"--pythonpath={_HERE}"]
+        return [sys.executable, "-m", "gunicorn", *options, self.app]
+
+    def environment(self, port: int) -> dict[str, str]:
+        named = {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "PGAPPNAME": self.label}
+        special = {"WITHOUT": ",".join(self.without)} if self.is_ours else stage.reference_environment()
+        return os.environ | named | special
 
 
-@dataclass(frozen=True)
+OURS = Implementation("this project", "config.wsgi:application", is_ours=True)
+FLOOR = Implementation("the floor", "references.floor:application")
+USUAL = Implementation("Django REST framework", "references.drf.wsgi:application", lacks=("sync",))
+FASTAPI = Implementation("FastAPI + SQLAlchemy", "references.fast:app", is_asgi=True)
+
+
+@dataclass
 class Server:
     implementation: Implementation
     process: Child
     port: int
+    owner: Any  # a connection of PostgreSQL's administrator
+    log: BinaryIO
+    token: str = field(default="", init=False)
 
-    def worker_seconds(self) -> float:
-        return _seconds(_children(self.process.pid))
+    def log_in(self) -> None:
+        self.token = load.answer(next_login(), self.port)["access"]
 
-    def database_seconds(self) -> float:
+    def answer(self, operation: Operation) -> Any:
+        return load.answer(operation, self.port, self.token)
+
+    def ask(self, generator: load.Load, operation: Operation, **options: int) -> load.Answers:
+        """As many times, or as long, as the options say (`Load.send`). Raises Failed for any answer but the expected one."""
+        job, keeps_alive = operation.job(self.port, self.token), self.implementation.is_asgi
+        answers = generator.send(job, keeps_alive=keeps_alive, **options)
+        if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get("amount", answers.number):
+            raise Failed(f"{operation.name} of {self.implementation.label} was answered {answers.statuses}.")
+        return answers
+
+    def worker_clocks(self) -> Clocks:
+        return Clocks(children(self.process.pid))
+
+    def database_clocks(self) -> Clocks:
         """Of the PostgreSQL processes that serve its connections, which persist from request to request."""
-        with closing(stage.connect("PG_ADMIN", "postgres")) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
-                [stage.DATABASE, self.implementation.app],
-            )
-            return _seconds(pid for (pid,) in cursor.fetchall())
+        with self.owner.cursor() as cursor:
+            cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [self.implementation.label])
+            return Clocks(pid for (pid,) in cursor.fetchall())
+
+    def memory(self) -> Memory:
+        """Of its largest worker."""
+        return max(memory(pid) for pid in children(self.process.pid))
 
 
 @contextmanager
-def running(implementation: Implementation) -> Iterator[Server]:
+def running(*implementations: Implementation) -> Iterator[list[Server]]:
+    """All of them, at the same time."""
+    with ExitStack() as stack:
+        owner = stack.enter_context(closing(stage.connect("PG_ADMIN", "postgres")))
+        servers = [stack.enter_context(_started(implementation, owner)) for implementation in implementations]
+        for server in servers:
+            _wait_until_it_answers(server)
+        yield servers
+
+
+@contextmanager
+def _started(implementation: Implementation, owner: Any) -> Iterator[Server]:
     port = _free_port()
-    options = [f"--config={stage.ROOT / 'deploy' / 'gunicorn.conf.py'}", f"--pythonpath={stage.ROOT / 'benchmarks'}"]
+    stage.LOGS.mkdir(parents=True, exist_ok=True)
     # Log lines are written, not shown: they are part of what a request costs.
-    with TemporaryFile() as log:
-        process = start(
-            [sys.executable, "-m", "gunicorn", *options, implementation.app],
-            # libpq tells the server the name, by which its processes are found again.
-            env=os.environ | {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "PGAPPNAME": implementation.app},
-            stdout=log,
-            stderr=log,
-        )
+    with open(stage.LOGS / f"{implementation.label}.log", "w+b") as log:
+        process = start(implementation.command(port), env=implementation.environment(port), stdout=log, stderr=log)
         try:
-            if not _answers(process, port):
-                log.seek(0)
-                raise Failed(f"{implementation.name} didn't start:\n{log.read().decode(errors='replace')[-2000:]}")
-            yield Server(implementation, process, port)
+            yield Server(implementation, process, port, owner, log)
         finally:
             process.terminate()
             wait(process)
@@ -76,29 +124,16 @@ def _free_port() -> int:
         return port
 
 
-def _answers(process: Child, port: int) -> bool:
+def _wait_until_it_answers(server: Server) -> None:
     deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
+    while server.process.poll() is None and time.monotonic() < deadline:
         check_stopped()
         try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
                 connection.request("GET", "/")
                 connection.getresponse()
-                return True
+                return
         except OSError:
             time.sleep(0.1)
-    return False
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _seconds(pids: Iterable[int]) -> float:
-    """User and system time (proc(5), fields 14 and 15 of stat)."""
-    ticks = 0
-    for pid in pids:
-        # The second field is the program's name, in parentheses, which may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS
+    server.log.seek(0)
+    raise Failed(f"{server.implementation.label} didn't start:\n{server.log.read().decode(errors='replace')[-2000:]}")

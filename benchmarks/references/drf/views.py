@@ -1,12 +1,14 @@
-"""The list of clients as the tutorials of Django REST framework write it, with the joined row fetched along."""
+"""Clients as the tutorials of Django REST framework write them, with the joined row fetched along."""
 
-from django.urls import include, path
-from rest_framework.routers import DefaultRouter
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.serializers import CharField, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
-from accounts.models import User
-from reference.models import Client
+from references.drf.models import Client, User
+
+
+class Page(PageNumberPagination):
+    page_size_query_param = "page_size"
 
 
 class SalesContactSerializer(ModelSerializer):
@@ -31,9 +33,9 @@ class ClientSerializer(ModelSerializer):
 class ClientViewSet(ModelViewSet):
     queryset = Client.objects.select_related("sales_contact")
     serializer_class = ClientSerializer
+    pagination_class = Page
+    filterset_fields = ["status", "company_name", "email", "sales_contact"]
+    search_fields = ["company_name", "first_name", "last_name", "email"]
 
-
-router = DefaultRouter()
-router.register("clients", ClientViewSet)
-
-urlpatterns = [path("api/v1/", include(router.urls))]
+    def perform_create(self, serializer: ClientSerializer) -> None:
+        serializer.save(sales_contact=self.request.user)

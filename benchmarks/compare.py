@@ -1,0 +1,142 @@
+"""What seven operations cost: the floor, two usual ways of writing them, and this project. See README.md."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import stage
+from processes import Failed, say, status_of
+from tqdm import tqdm
+
+import load
+import parts
+import report
+import statements
+from measuring import Rounds, sample
+from operations import OPERATIONS, Operation
+from results import Results, goals
+from servers import FASTAPI, FLOOR, OURS, USUAL, Implementation, Server, running
+
+IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, USUAL)
+PARTS = "parts"  # of this project, after the operations
+ALL = (*OPERATIONS, PARTS)
+PAGE_OF_RESULTS, PICTURE = stage.ROOT / "benchmarks" / "results.md", stage.ROOT / "img" / "benchmark.png"
+_ALIKE = ("list", "detail", "filtered", "search", "sync")
+
+
+def main(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, help="of each implementation in each round; each operation has its own")
+    parser.add_argument("--operations", type=_names, default=ALL, metavar=",".join(ALL))
+    options = parser.parse_args(arguments)
+    chosen = [
+        operation._replace(requests=options.requests or operation.requests)
+        for name, operation in OPERATIONS.items()
+        if name in options.operations
+    ]
+    _install()
+    with stage.prepared(for_comparison=True), load.generator() as generator:
+        results = _measured(generator, chosen, options.rounds)
+        if PARTS in options.operations:
+            names = [operation.name for operation in chosen] or list(OPERATIONS)
+            results.parts = _measured_parts(generator, names, options.rounds, options.requests)
+        with closing(stage.connect("PG_ADMIN", "postgres")) as owner:
+            heading = report.heading(owner, options.rounds)
+    found = goals(results)
+    text = report.page(heading, results, found)
+    say(f"\n{text}")
+    if set(options.operations) == set(ALL) and options.requests is None:
+        _keep(text, results)  # nobody quotes a part of it
+    return 0 if all(goal.is_met for goal in found) else 1
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(ALL):
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}")
+    return names
+
+
+def _install() -> None:
+    """What only the benchmark needs."""
+    requirements = stage.ROOT / "benchmarks" / "requirements.txt"
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    if subprocess.run([*pip, f"--requirement={requirements}"]).returncode:
+        raise Failed("The benchmark's requirements could not be installed, see above.")
+
+
+def _measured(generator: load.Load, chosen: Sequence[Operation], rounds: int) -> Results:
+    results = Results()
+    with running(*IMPLEMENTATIONS) as servers:
+        _refuse_different_answers(servers)
+        with _progress(rounds * sum(len(_able(servers, operation)) for operation in chosen)) as bar:
+            for operation in chosen:
+                results.rounds[operation.name] = _rounds(_able(servers, operation), generator, operation, rounds, bar)
+        results.memory = {server.implementation: server.memory() for server in servers}
+        with statements.logged(servers[0].owner):
+            for operation in chosen:
+                for server in _able(servers, operation):
+                    sent = statements.count(server, generator, operation)
+                    results.statements[operation.name, server.implementation] = sent
+    return results
+
+
+def _rounds(
+    servers: Sequence[Server], generator: load.Load, operation: Operation, number: int, bar: Any
+) -> dict[Implementation, Rounds]:
+    for server in servers:
+        server.log_in()
+        server.ask(generator, operation, amount=max(operation.requests // 4, 10))  # to warm up
+    found: dict[Implementation, Rounds] = {server.implementation: [] for server in servers}
+    for _ in range(number):
+        for server in servers:
+            server.log_in()
+            found[server.implementation].append(sample(server, generator, operation))
+            bar.update()
+    return found
+
+
+def _able(servers: Sequence[Server], operation: Operation) -> list[Server]:
+    return [server for server in servers if operation.name not in server.implementation.lacks]
+
+
+def _measured_parts(generator: load.Load, names: Sequence[str], rounds: int, requests: int | None) -> parts.Measured:
+    with _progress(parts.samples(names) * rounds) as bar:
+        return parts.measure(generator, names, rounds, requests, bar.update)
+
+
+def _progress(total: int) -> Any:
+    """Where somebody looks at it."""
+    return tqdm(total=total, unit="sample", leave=False, disable=None)
+
+
+def _refuse_different_answers(servers: Sequence[Server]) -> None:
+    """A comparison of lists that aren't the same list would say nothing."""
+    for server in servers:
+        server.log_in()
+    for name in _ALIKE:
+        told = [_rows(server.answer(OPERATIONS[name])) for server in _able(servers, OPERATIONS[name])]
+        if not told[0] or any(rows != told[0] for rows in told):
+            raise Failed(f"The implementations don't answer {name} with the same rows.")
+
+
+def _rows(answer: Any) -> Any:
+    """Times are written `+00:00` here and `Z` there; an address names its server."""
+    rows = answer.get("results") or [one["data"] for one in answer.get("changes", ())] or [answer]
+    return [{name: value for name, value in row.items() if not name.endswith("_at") and name != "url"} for row in rows]
+
+
+def _keep(text: str, results: Results) -> None:
+    import plot
+
+    PAGE_OF_RESULTS.write_text(f"# Results\n\n{text}\n", "utf-8")
+    plot.draw(results, PICTURE)
+    say(f"\nWrote {PAGE_OF_RESULTS.relative_to(stage.ROOT)} and {PICTURE.relative_to(stage.ROOT)}.")
+
+
+if __name__ == "__main__":
+    sys.exit(status_of(main, *sys.argv[1:]))

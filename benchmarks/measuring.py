@@ -1,0 +1,50 @@
+"""Rounds: each goes through all who are compared before the next one begins, since whatever else the machine does slows all."""
+
+import statistics
+from collections.abc import Callable
+from operator import attrgetter
+from typing import NamedTuple
+
+from load import Load
+from operations import Operation
+from servers import Server
+
+
+class Sample(NamedTuple):
+    """One round of one implementation: processor milliseconds a request, requests a second, milliseconds of waiting."""
+
+    server: float
+    database: float
+    rate: float
+    p50: float
+    p99: float
+
+    @property
+    def both(self) -> float:
+        return self.server + self.database
+
+
+Rounds = list[Sample]
+SERVER, DATABASE, BOTH, RATE = map(attrgetter, ("server", "database", "both", "rate"))
+
+
+def sample(server: Server, generator: Load, operation: Operation) -> Sample:
+    requests = operation.requests
+    workers, database = server.worker_clocks(), server.database_clocks()
+    answers = server.ask(generator, operation, amount=requests)
+    return Sample(
+        server=server.worker_clocks().since(workers) * 1000 / requests,
+        database=server.database_clocks().since(database) * 1000 / requests,
+        rate=requests / answers.seconds,
+        p50=answers.p50,
+        p99=answers.p99,
+    )
+
+
+def medians(rounds: Rounds) -> Sample:
+    return Sample(*(statistics.median(column) for column in zip(*rounds, strict=True)))
+
+
+def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
+    """How many times as much of it as the others: the median of what each round says."""
+    return statistics.median(of(one) / of(other) for one, other in zip(rounds, others, strict=True))

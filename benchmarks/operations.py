@@ -1,0 +1,69 @@
+"""The requests that are measured: the same for every implementation, and answered alike."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import stage
+
+API = "/api/v1/"
+
+
+class Operation(NamedTuple):
+    """`{n}` and `{address}` in body and headers are others in each request. `requests` are asked of each implementation in
+    each round."""
+
+    name: str
+    path: str
+    requests: int
+    method: str = "GET"
+    body: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = {}
+    expected: int = 200
+    needs_token: bool = True
+
+    def job(self, port: int, token: str) -> dict[str, Any]:
+        """As loading/load.js takes it."""
+        headers = {"Accept": "application/json", **self.headers}
+        if self.needs_token:
+            headers["Authorization"] = f"Bearer {token}"
+        if self.body:
+            headers["Content-Type"] = "application/json"
+        body = json.dumps(self.body) if self.body else None
+        return {"url": f"http://127.0.0.1:{port}{self.path}", "method": self.method, "headers": headers, "body": body}
+
+
+_LIST = f"{API}clients/?page_size=50"
+_NEWCOMER = {
+    "company_name": "Newcomer {n}", "first_name": "Ann", "last_name": "Doe",
+    "email": "ann@newcomer{n}.example", "phone": "+33199001234",
+}  # fmt: skip
+_LOGIN = Operation(
+    "login",
+    f"{API}users/login/",
+    60,
+    "POST",
+    {"username": "sales1", "password": stage.PASSWORD},
+    {"X-Forwarded-For": "{address}"},  # or it would be one address that floods us
+    needs_token=False,
+)
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation("list", _LIST, 400),
+        Operation("detail", f"{API}clients/10000/", 400),
+        Operation("create", f"{API}clients/", 300, "POST", _NEWCOMER, {"Idempotency-Key": "{n}"}, expected=201),
+        Operation("filtered", f"{_LIST}&sales_contact=7", 300),
+        Operation("search", f"{_LIST}&search=company1234", 150),
+        Operation("sync", f"{API}sync/", 150),
+        _LOGIN,
+    )
+}
+
+_turn = itertools.cycle(range(1, stage.SALES_CONTACTS + 1))
+
+
+def next_login() -> Operation:
+    """Of somebody else than last time: no account is asked for so often that it meets a limit."""
+    return _LOGIN._replace(body={"username": f"sales{next(_turn)}", "password": stage.PASSWORD}, headers={})

@@ -1,0 +1,111 @@
+"""What a run has found out, as Markdown."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import statistics
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import stage
+from measuring import BOTH, DATABASE, RATE, SERVER, Rounds, medians, times
+from parts import WHOLE, Measured, Saved
+from results import Goal, Results
+from servers import FLOOR, Implementation
+
+_PACKAGES = ("Django", "djangorestframework", "gunicorn", "psycopg2-binary", "fastapi", "SQLAlchemy", "uvicorn")
+
+
+def page(heading: str, results: Results, found: list[Goal]) -> str:
+    told = [heading]
+    if results.rounds:
+        told += [summary(results), everything(results), memory(results)]
+    if results.parts:
+        told.append(parts(results.parts))
+    return "\n\n".join([*told, goals(found)])
+
+
+def heading(owner: Any, rounds: int) -> str:
+    """On what it was measured, and when."""
+    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    processor = found[1].strip() if found else platform.machine()
+    kernel = platform.release().partition("-")[0]
+    with owner.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        postgresql = cursor.fetchone()[0].split()[0]
+    packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    return (
+        f"{date.today():%d %B %Y}; {processor}, {os.cpu_count()} cores; Linux {kernel}, Python {platform.python_version()}, "
+        f"PostgreSQL {postgresql}, {packages}. {stage.CLIENTS:,} clients; medians of {rounds} rounds."
+    )
+
+
+def table(lines: Iterable[Iterable[str]]) -> str:
+    """The first line is its head."""
+    head, *rows = [list(line) for line in lines]
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
+
+
+def summary(results: Results) -> str:
+    """Processor milliseconds of the server, and how many times the floor's."""
+    implementations = list(dict.fromkeys(one for rounds in results.rounds.values() for one in rounds))
+    lines = [["server CPU a request", *(one.name for one in implementations)]]
+    for name, rounds in results.rounds.items():
+        cells = [_cell(rounds, one) for one in implementations]
+        lines.append([name, *cells])
+    return table(lines)
+
+
+def _cell(rounds: dict[Implementation, Rounds], one: Implementation) -> str:
+    if one not in rounds:
+        return "—"
+    return f"{medians(rounds[one]).server:.2f} ms (× {times(rounds[one], rounds[FLOOR], SERVER):.2f})"
+
+
+def everything(results: Results) -> str:
+    """One line for each operation of each implementation."""
+    head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor", "p50 ms", "p99 ms", "SQL"]
+    lines = [head]
+    for name, rounds in results.rounds.items():
+        for one, samples in rounds.items():
+            median, floor = medians(samples), rounds[FLOOR]
+            sent = results.statements[name, one]
+            lines.append(
+                [
+                    name, one.name, f"{median.rate:.0f}", f"{times(samples, floor, RATE):.2f}", f"{median.server:.2f}",
+                    f"{times(samples, floor, SERVER):.2f}", f"{median.database:.2f}", f"{times(samples, floor, DATABASE):.2f}",
+                    f"{times(samples, floor, BOTH):.2f}", f"{median.p50:.1f}", f"{median.p99:.1f}", f"{sent.number:g} + {sent.brackets:g}",
+                ]  # fmt: skip
+            )
+    return table(lines)
+
+
+def memory(results: Results) -> str:
+    lines = [["memory of a worker, MiB", "RSS", "PSS"]]
+    lines += [[one.name, f"{used.rss:.0f}", f"{used.pss:.0f}"] for one, used in results.memory.items()]
+    return table(lines)
+
+
+def parts(measured: Measured) -> str:
+    """What each costs: milliseconds of the server, its share there, and milliseconds together with the database's."""
+    lines = [["without", "saves", "of the server's", "in the rounds", "with the database's"]]
+    for name, rounds in measured.items():
+        whole = medians(rounds[WHOLE])
+        lines.append([f"**{name}**, all of it", f"{whole.server:.2f} ms", "", "", f"{whole.both:.2f} ms"])
+        for part, samples in rounds.items():
+            if part is not WHOLE:
+                lines.append([part.name, *_saved(Saved.between(rounds[WHOLE], samples))])
+    return table(lines)
+
+
+def _saved(saved: Saved) -> list[str]:
+    server, both, share = (statistics.median(values) for values in saved)
+    return [f"{server:.2f} ms", f"{share:.0%}", f"{min(saved.share):.0%} to {max(saved.share):.0%}", f"{both:.2f} ms"]
+
+
+def goals(found: list[Goal]) -> str:
+    return table([["goal", "found", ""], *([one.sentence, one.figure, "met" if one.is_met else "**not met**"] for one in found)])
