@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from tqdm import tqdm
-
 from access import policy
 from access.policy import Caller, Scope
 from accounts.columns import COLUMNS, FIELDS, Membership, cell_of, cell_of_groups
@@ -32,6 +30,8 @@ def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int
     ):
         groups.setdefault(user_id, []).append(name)
     accounts = list(rows.values("pk", "username", *FIELDS))
+
+    from tqdm import tqdm  # only here, as in the import: who serves requests shows no progress
 
     def lines() -> Iterator[list[str]]:
         yield list(COLUMNS)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
-from tqdm import tqdm
 
 from access.policy import Role
 from accounts.columns import GROUP_SEPARATOR, ROLES, recognise
@@ -44,6 +43,8 @@ def check(table: Table, *, is_quiet: bool) -> Checked:
     columns = recognise(table.header)
     if not table.records:
         raise CannotImport("The file names its columns, but has no rows.")
+    from tqdm import tqdm
+
     checked, lines = Checked(columns), dict[str, int]()
     for record in tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet):
         entry, problems = _checked(record, columns)

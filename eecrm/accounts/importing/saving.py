@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, connection, transaction
-from tqdm import tqdm
 
 from access.refusals import refusal_of
 from accounts.columns import FIELDS, Membership
@@ -50,6 +49,8 @@ def _write(steps: list[Step], notify_to: str, *, is_quiet: bool) -> list[Problem
 
     Having found more problems than are told, it stops.
     """
+    from tqdm import tqdm
+
     waiting = steps
     while True:
         refused: dict[int, Problem] = {}

@@ -8,8 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import charset_normalizer
-
 from api.tables import CannotImport
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -76,6 +74,8 @@ def _decode(raw: bytes, name: str) -> tuple[str, str]:
             return raw.decode(), "utf-8"
         except UnicodeDecodeError:
             pass
+    import charset_normalizer  # only here: it weighs more than all else that an import takes, and most files are UTF-8
+
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
     if best is None:
         raise CannotImport(
