@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cluster
 import generated
+import pooler
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import ROOT, chosen, read
 from processes import Failed, say, start, status_of, wait
@@ -70,7 +71,10 @@ def run_tests(arguments: list[str]) -> int:
             if not is_exec:
                 raise
             say(f"{failure} The command runs all the same, since it may be there to repair them.")
-        return execute(arguments) if is_exec else execute(pytest(arguments), cwd=ROOT)
+        if is_exec:
+            return execute(arguments)
+        pooler.provide(HOME)
+        return execute(pytest(arguments), cwd=ROOT)
 
 
 def take(flag: str, arguments: list[str]) -> bool:

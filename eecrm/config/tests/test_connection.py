@@ -2,10 +2,15 @@
 
 import select
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+
+from api.tests import serving
+from api.tests.people_at_work import Person
+from conftest import API, World
 
 
 @pytest.fixture
@@ -79,3 +84,12 @@ def test_a_connection_on_which_something_was_said_is_asked(kept: Any, another: A
     execute(kept, "SELECT 'the next request'")
     assert kept.is_usable()
     assert last_statement(kept, another) == "SELECT 'the next request'"
+
+
+def test_connections_that_ended_between_two_requests_cost_nobody_anything(committed_world: World, tmp_path: Path) -> None:
+    sales = Person(serving.free_port(), "sales")
+    with serving.api(tmp_path, sales.port, WEB_CONCURRENCY="1"):
+        sales.log_in()
+        serving.end_connections()
+        sales.get(f"{API}clients/")
+    assert not sales.doubtful, "something was answered with 503"
