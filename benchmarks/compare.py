@@ -29,7 +29,7 @@ _ALIKE = ("list", "detail", "filtered", "search", "sync")
 
 def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--requests", type=int, help="of each implementation in each round; each operation has its own")
     parser.add_argument("--operations", type=_names, default=ALL, metavar=",".join(ALL))
     options = parser.parse_args(arguments)

@@ -42,7 +42,7 @@ _NEWCOMER = {
 _LOGIN = Operation(
     "login",
     f"{API}users/login/",
-    60,
+    40,
     "POST",
     {"username": "sales1", "password": stage.PASSWORD},
     {"X-Forwarded-For": "{address}"},  # or it would be one address that floods us
@@ -51,12 +51,12 @@ _LOGIN = Operation(
 OPERATIONS = {
     operation.name: operation
     for operation in (
-        Operation("list", _LIST, 400),
-        Operation("detail", f"{API}clients/10000/", 400),
-        Operation("create", f"{API}clients/", 300, "POST", _NEWCOMER, {"Idempotency-Key": "{n}"}, expected=201),
-        Operation("filtered", f"{_LIST}&sales_contact=7", 300),
-        Operation("search", f"{_LIST}&search=company1234", 150),
-        Operation("sync", f"{API}sync/", 150),
+        Operation("list", _LIST, 250),
+        Operation("detail", f"{API}clients/10000/", 250),
+        Operation("create", f"{API}clients/", 200, "POST", _NEWCOMER, {"Idempotency-Key": "{n}"}, expected=201),
+        Operation("filtered", f"{_LIST}&sales_contact=7", 200),
+        Operation("search", f"{_LIST}&search=company1234", 100),
+        Operation("sync", f"{API}sync/", 100),
         _LOGIN,
     )
 }

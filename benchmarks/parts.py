@@ -25,8 +25,9 @@ _SWITCHES = {
     ),
 }
 _ALL = ("list", "create")
-REQUESTS = {"list": 250, "create": 200, "login": 40}
-WARM_UP = 20  # requests
+REQUESTS = {"list": 100, "create": 80, "login": 20}
+FINER = 2  # times as many rounds as elsewhere: parts are small, and differ less the sooner they follow one another
+WARM_UP, AGAIN = 40, 4  # requests
 
 
 class Part(NamedTuple):
@@ -83,8 +84,8 @@ Measured = dict[str, dict[Part, Rounds]]  # by operation
 
 
 def samples(names: Sequence[str]) -> int:
-    """How many a round has."""
-    return sum(len(parts) + 1 for parts in _nothing_yet(names).values())
+    """How many a round of the whole run has."""
+    return FINER * sum(len(parts) + 1 for parts in _nothing_yet(names).values())
 
 
 def measure(
@@ -96,10 +97,12 @@ def measure(
     with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner, running(*implementations) as servers:
         stand = _Stand({server.implementation: server for server in servers}, owner, generator)
         for name, parts in measured.items():
-            for part in parts:
-                stand.warm_up(part, OPERATIONS[name])
             operation = OPERATIONS[name]._replace(requests=requests or REQUESTS[name])
-            for _ in range(rounds):
+            stand.log_in()
+            for part in parts:
+                stand.servers[part.implementation].ask(generator, operation, amount=WARM_UP)
+            for _ in range(FINER * rounds):
+                stand.log_in()
                 _one_round(stand, operation, parts, told)
     return measured
 
@@ -124,16 +127,16 @@ class _Stand(NamedTuple):
     owner: Any
     generator: Load
 
-    def warm_up(self, part: Part, operation: Operation) -> Server:
-        server, whole = self.servers[part.implementation], self.servers[OURS]
-        whole.log_in()  # without a part one may not be able to
-        server.token = whole.token
-        server.ask(self.generator, operation, amount=WARM_UP)
-        return server
+    def log_in(self) -> None:
+        """Once for all: without a part one may not be able to."""
+        self.servers[OURS].log_in()
+        for server in self.servers.values():
+            server.token = self.servers[OURS].token
 
     def sample(self, part: Part, operation: Operation) -> Sample:
+        server = self.servers[part.implementation]
         with self._turned_off(part):
-            server = self.warm_up(part, operation)  # connections find out what is turned off in their next request
+            server.ask(self.generator, operation, amount=AGAIN)  # connections find out only now what is turned off
             return sample(server, self.generator, part.request(operation))
 
     @contextmanager
