@@ -30,17 +30,18 @@ class Implementation(NamedTuple):
     is_ours: bool = False
     lacks: tuple[str, ...] = ()  # names of operations
     without: tuple[str, ...] = ()  # parts of this project (without.py)
+    options: tuple[str, ...] = ()  # of gunicorn, over those of its configuration
 
     @property
     def label(self) -> str:
         """By which PostgreSQL's processes tell whom they serve, in 63 bytes at most."""
-        return "-".join([self.app.partition(":")[0], *self.without])[:63]
+        return "-".join([self.app.partition(":")[0], *self.without, *self.options])[:63]
 
     def command(self, port: int) -> Command:
         if self.is_asgi:
             options = [f"--port={port}", f"--workers={WORKERS}", f"--app-dir={_HERE}", "--no-access-log"]
             return [sys.executable, "-m", "uvicorn", *options, self.app]
-        options = [f"--config={stage.ROOT / 'deploy' / 'gunicorn.conf.py'}", f"--pythonpath={_HERE}"]
+        options = [f"--config={stage.ROOT / 'deploy' / 'gunicorn.conf.py'}", f"--pythonpath={_HERE}", *self.options]
         return [sys.executable, "-m", "gunicorn", *options, self.app]
 
     def environment(self, port: int) -> dict[str, str]:

@@ -1,0 +1,155 @@
+"""How many workers of which kind: what the same requests cost each, and what slow clients do to them. See README.md."""
+
+import argparse
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
+from typing import NamedTuple
+
+import stage
+from processes import Failed, say, status_of
+from tqdm import tqdm
+
+import load
+import report
+from operations import OPERATIONS, Operation
+from processor import children, memory
+from servers import OURS, Implementation, Server, running
+
+KINDS = [
+    OURS._replace(name=name, options=(f"--workers={workers}", f"--worker-class={kind}", f"--threads={threads}"))
+    for name, kind, workers, threads in (
+        ("sync × 1", "sync", 1, 1), ("sync × 2", "sync", 2, 1), ("sync × 4", "sync", 4, 1),
+        ("gthread × 1, 4 threads", "gthread", 1, 4), ("gthread × 2, 4 threads", "gthread", 2, 4),
+    )
+]  # fmt: skip
+USUAL = KINDS[1]
+AT_ONCE = 16  # connections
+KEPT = "list, connections kept"  # by those that can, as a proxy would like it
+BESIDE = "list, beside logins"  # four at a time, which take 25 ms of a processor each
+MOST_IDLERS = 16  # connections that have sent no request yet
+REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # a round
+
+
+class Sample(NamedTuple):
+    rate: float  # requests a second
+    p99: float  # milliseconds
+    server: float  # processor milliseconds a request
+    database: float
+
+
+Measured = dict[Implementation, dict[str, list[Sample]]]
+
+
+def operation(name: str) -> Operation:
+    return OPERATIONS[name]._replace(requests=REQUESTS[name])
+
+
+def measure(server: Server, generator: load.Load, operation: Operation, *, keeps_alive: bool = False) -> Sample:
+    workers, database = server.worker_clocks(), server.database_clocks()
+    job = operation.job(server.port, server.token)
+    answers = generator.send(job, keeps_alive=keeps_alive, connections=AT_ONCE, amount=operation.requests)
+    if answers.statuses != {str(operation.expected): operation.requests}:
+        raise Failed(f"{operation.name} of {server.implementation.name} was answered {answers.statuses}.")
+    return Sample(
+        rate=operation.requests / answers.seconds,
+        p99=answers.p99,
+        server=server.worker_clocks().since(workers) * 1000 / operation.requests,
+        database=server.database_clocks().since(database) * 1000 / operation.requests,
+    )
+
+
+@contextmanager
+def logins(server: Server, generator: load.Load) -> Iterator[None]:
+    """While the block lasts, and for a while after it."""
+    job = OPERATIONS["login"].job(server.port, "")
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(generator.send, job, connections=4, amount=REQUESTS["login"])
+        time.sleep(0.2)  # until the first ones are being served
+        yield
+        if sent.done():
+            raise Failed("The logins were over before the list was measured.")
+        sent.result()
+
+
+def rounds(servers: list[Server], number: int) -> Measured:
+    found: Measured = {server.implementation: {} for server in servers}
+    with load.generator() as generator, load.generator() as other, tqdm(total=number * len(servers), disable=None) as bar:
+        for turn in range(number + 1):  # the first one warms up
+            for server in servers:
+                server.log_in()
+                told = {name: measure(server, generator, operation(name)) for name in ("list", "detail", "create")}
+                if "sync" not in server.implementation.name:
+                    told[KEPT] = measure(server, generator, operation("list"), keeps_alive=True)
+                with logins(server, other):
+                    told[BESIDE] = measure(server, generator, operation("list")._replace(requests=48))
+                for name, sample in told.items() if turn else ():
+                    found[server.implementation].setdefault(name, []).append(sample)
+                bar.update(bool(turn))
+    return found
+
+
+def idlers_that_stop(server: Server) -> int:
+    """With how many open connections that have sent no request yet nobody else is answered any more."""
+    with ExitStack() as stack:
+        for number in range(MOST_IDLERS):
+            if not is_alive(server):
+                return number
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            time.sleep(0.1)  # until it is accepted
+    return MOST_IDLERS
+
+
+def is_alive(server: Server) -> bool:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=2)) as line:
+        try:
+            line.request("GET", "/health/live/")
+            return line.getresponse().status == 200
+        except TimeoutError:
+            return False
+
+
+def table(measured: Measured) -> str:
+    lines = [["", "", "requests/s", "× sync × 2", "p99 ms", "server ms", "× sync × 2", "database ms"]]
+    for name in ("list", KEPT, BESIDE, "detail", "create"):
+        for kind, found in measured.items():
+            if name not in found:
+                continue
+            rate, p99, cost, database = (statistics.median(column) for column in zip(*found[name], strict=True))
+            pairs = list(zip(found[name], measured[USUAL].get(name, measured[USUAL]["list"]), strict=True))
+            faster = statistics.median(one.rate / usual.rate for one, usual in pairs)
+            dearer = statistics.median(one.server / usual.server for one, usual in pairs)
+            figures = [f"{rate:.0f}", f"{faster:.2f}", f"{p99:.0f}"]
+            if name != BESIDE:  # where the logins' own processor time is counted too
+                figures += [f"{cost:.2f}", f"{dearer:.2f}", f"{database:.2f}"]
+            lines.append([name, kind.name, *figures, *[""] * (len(lines[0]) - 2 - len(figures))])
+    return report.table(lines)
+
+
+def table_of_memory(servers: list[Server]) -> str:
+    lines = [["", "RSS of a worker, MiB", "PSS of all, with the master", "idle connections that stop it"]]
+    for server in servers:
+        workers = [memory(pid) for pid in children(server.process.pid)]
+        together = sum(one.pss for one in workers) + memory(server.process.pid).pss
+        figures = f"{max(one.rss for one in workers):.0f}", f"{together:.0f}", str(idlers_that_stop(server))
+        lines.append([server.implementation.name, *figures])
+    return report.table(lines)
+
+
+def main(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench workers", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    with stage.prepared(), running(*KINDS) as servers:
+        measured = rounds(servers, options.rounds)
+        say(f"\n{table(measured)}\n\n{table_of_memory(servers)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(status_of(main, *sys.argv[1:]))
