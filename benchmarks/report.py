@@ -85,7 +85,7 @@ def everything(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    lines = [["memory of a worker, MiB", "RSS", "PSS"]]
+    lines = [["memory of a worker, MiB", "RSS", "all PSS / workers"]]
     lines += [[one.name, f"{used.rss:.0f}", f"{used.pss:.0f}"] for one, used in results.memory.items()]
     return table(lines)
 

@@ -89,8 +89,10 @@ class Server:
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """Of its largest worker."""
-        return max(memory(pid) for pid in children(self.process.pid))
+        """Of its largest worker; and a worker's part of what all of them and the process that started them take together."""
+        everybody = {pid: memory(pid) for pid in (self.process.pid, *children(self.process.pid))}
+        largest = max(one.rss for pid, one in everybody.items() if pid != self.process.pid)
+        return Memory(rss=largest, pss=sum(one.pss for one in everybody.values()) / WORKERS)
 
 
 @contextmanager
