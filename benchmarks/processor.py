@@ -25,10 +25,11 @@ class Clocks:
 
 
 class Memory(NamedTuple):
-    """MiB of a process: all that it has in memory, and that with shared pages divided among those who share them."""
+    """MiB of a process: all that it has in memory, that with shared pages divided among those who share them, and without these."""
 
     rss: float
     pss: float
+    own: float
 
 
 def children(pid: int) -> list[int]:
@@ -36,8 +37,9 @@ def children(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> Memory:
-    told = dict(re.findall(r"^(Rss|Pss): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE))
-    return Memory(int(told["Rss"]) / 1024, int(told["Pss"]) / 1024)
+    found = re.findall(r"^(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    told = {name: int(kibibytes) / 1024 for name, kibibytes in found}
+    return Memory(told["Rss"], told["Pss"], told["Private_Clean"] + told["Private_Dirty"])
 
 
 def _seconds(pid: int) -> float:

@@ -108,7 +108,7 @@ def running(*implementations: Implementation) -> Iterator[list[Server]]:
 
 @contextmanager
 def _started(implementation: Implementation, owner: Any) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     stage.LOGS.mkdir(parents=True, exist_ok=True)
     # Log lines are written, not shown: they are part of what a request costs.
     with open(stage.LOGS / f"{implementation.label}.log", "w+b") as log:
@@ -120,7 +120,7 @@ def _started(implementation: Implementation, owner: Any) -> Iterator[Server]:
             wait(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

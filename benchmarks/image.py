@@ -1,0 +1,70 @@
+"""What an image would hold besides Python and the system: our code, and the packages of requirements.txt without pip."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import stage
+from processes import run
+
+Sizes = dict[str, float]  # MB, by package
+_SERVES = ("eecrm", "deploy", "docs/openapi.yaml", ":!:*/tests/*")
+
+
+class Image(NamedTuple):
+    home: Path
+
+    @property
+    def python(self) -> Path:
+        return self.home / "bin" / "python"
+
+    @property
+    def code(self) -> Path:
+        return self.home / "code"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Ours, without what changes how Python starts."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+    def packages(self) -> Sizes:
+        (directory,) = self.home.glob("lib/python*/site-packages")
+        found = {}
+        for one in importlib.metadata.distributions(path=[str(directory)]):
+            files = [Path(str(one.locate_file(file))) for file in one.files or ()]
+            found[one.metadata["Name"]] = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+        return found
+
+    def size_of_code(self) -> float:
+        return sum(path.stat().st_size for path in self.code.rglob("*") if path.is_file()) / 1e6
+
+    def slim(self) -> None:
+        command = [self.python, self.code / "deploy" / "slim.py"]
+        run(command, failure="deploy/slim.py failed, see above.", env=self.environment)
+
+    def compile(self) -> None:
+        command = [self.python, "-m", "compileall", "-q", self.code]
+        run(command, failure="The code could not be compiled, see above.", env=self.environment)
+
+
+def made() -> Image:
+    """From nothing: nobody knows what an earlier one has become."""
+    image = Image(stage.HOME / "benchmarks" / "image")
+    shutil.rmtree(image.home, ignore_errors=True)
+    run([sys.executable, "-m", "venv", "--without-pip", image.home], failure="No environment could be made, see above.")
+    pip = [sys.executable, "-m", "pip", f"--python={image.python}", "install", "-qq", "--disable-pip-version-check"]
+    run([*pip, f"--requirement={stage.ROOT / 'requirements.txt'}"], failure="The packages could not be installed.")
+    for name in _files():
+        (image.code / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(stage.ROOT / name, image.code / name)
+    return image
+
+
+def _files() -> list[str]:
+    """What serves, as it would be under version control, without its tests."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_SERVES]
+    return subprocess.run(command, cwd=stage.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
