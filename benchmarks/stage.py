@@ -35,14 +35,16 @@ SELECT 'client', 'Company ' || n, 'Ann', 'Person ' || n,
   FROM generate_series(1, %s) AS n
 """
 _CONTRACTS = """
-INSERT INTO contracts_contract (client_id, name, status, amount, payment_due, signed_at)
-SELECT 1 + n %% %s, 'Contract ' || n, 'signed', 100 + n %% 9000, date '2027-01-01' + n %% 700, now()
-  FROM generate_series(1, %s) AS n
+INSERT INTO contracts_contract (client_id, sales_contact_id, search, name, status, amount, payment_due, signed_at)
+SELECT client.id, client.sales_contact_id, words_of('Contract ' || n) || client.search,
+       'Contract ' || n, 'signed', 100 + n %% 9000, date '2027-01-01' + n %% 700, now()
+  FROM generate_series(1, %(contracts)s) AS n JOIN clients_client AS client ON client.id = 1 + n %% %(clients)s
 """
 _EVENTS = """
-INSERT INTO events_event (contract_id, name, attendees, starts_at, location, notes)
-SELECT n, 'Event ' || n, n %% 500, timestamptz '2027-01-01 18:00Z' + n %% 700 * interval '1 day', 'Hall ' || n %% 90, ''
-  FROM generate_series(1, %s) AS n
+INSERT INTO events_event (contract_id, sales_contact_id, search, name, attendees, starts_at, location, notes)
+SELECT contract.id, contract.sales_contact_id, words_of('Event ' || n || ' Hall ' || n %% 90) || contract.search,
+       'Event ' || n, n %% 500, timestamptz '2027-01-01 18:00Z' + n %% 700 * interval '1 day', 'Hall ' || n %% 90, ''
+  FROM generate_series(1, %(events)s) AS n JOIN contracts_contract AS contract ON contract.id = n
 """
 _TABLES = ("accounts_user", "clients_client", "contracts_contract", "events_event")
 _COLUMNS = """
@@ -98,8 +100,8 @@ def _fill(clients: int, *, with_orders: bool) -> None:
         cursor.execute(_USERS, [_HASH, SALES_CONTACTS])
         cursor.execute(_CLIENTS, [SALES_CONTACTS, clients])
         if with_orders:
-            cursor.execute(_CONTRACTS, [clients, clients * 7 // 4])
-            cursor.execute(_EVENTS, [clients * 3 // 2])
+            cursor.execute(_CONTRACTS, {"clients": clients, "contracts": clients * 7 // 4})
+            cursor.execute(_EVENTS, {"events": clients * 3 // 2})
         _switch_triggers(cursor, "ENABLE")
         cursor.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
 

@@ -101,6 +101,8 @@ ALTER ROLE eecrm_app IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET statement_timeout = '15s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET lock_timeout = '5s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET idle_in_transaction_session_timeout = '30s';
+-- A page from anywhere costs about what the next one does, in memory and on SSDs: the default of 4 is a spinning disk's.
+ALTER ROLE eecrm_app IN DATABASE :"database" SET random_page_cost = 1.1;
 
 ALTER ROLE eecrm_readonly IN DATABASE :"database" SET search_path = eecrm;
 ALTER ROLE eecrm_readonly IN DATABASE :"database" SET timezone = 'UTC';

@@ -80,7 +80,9 @@ def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """Whether a row with these values would be the user's own. What hangs on a parent is owned as its parent is."""
     rows = model._default_manager.all()
     lookup = rows.owners.get(role_of(user), "")  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
-    return "__" in lookup or getattr(values.get(lookup), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]
+    if "__" in lookup or lookup and not model._meta.get_field(lookup).editable:
+        return True
+    return getattr(values.get(lookup), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]  # as above
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:

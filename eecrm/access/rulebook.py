@@ -97,6 +97,8 @@ def of_models() -> Iterator[Known]:
             continue
         written = f"{_noun(model._meta.db_table)} is made or changed"
         for constraint in model._meta.constraints:
+            if isinstance(constraint, UniqueConstraint) and model._meta.pk.name in constraint.fields:
+                continue  # for foreign keys: the key alone is unique
             status = 409 if isinstance(constraint, UniqueConstraint) else 400
             yield Known(constraint.name, status, str(constraint.violation_error_message), written)
         for field in model._meta.concrete_fields:

@@ -33,6 +33,18 @@ END
 $keys$;
 """
 
+# What a row has from its parent is part of the key by which it names the parent: it can't differ, and follows.
+_PARENT_KEY = """
+DO $key$
+DECLARE name text;
+BEGIN
+    SELECT conname INTO STRICT name FROM pg_constraint
+     WHERE contype = 'f' AND conrelid = '{table}'::regclass AND confrelid = '{parent}'::regclass;
+    EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY {columns}', name, name);
+END
+$key$;
+"""
+
 
 def refuse_function() -> Operation:
     """`refuse(rule, sentence)`: what a trigger calls; `access.refusals` turns it into a 409 with that rule."""
@@ -49,6 +61,14 @@ def rewritten_rules(name: str, *, body: str, before: str) -> Operation:
     """Another body for the trigger function of this name; `before` is the one that a migration back gives it again."""
     function = _FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1)
     return RunSQL(function.format(name=name, body=body), function.format(name=name, body=before))
+
+
+def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
+    """The foreign key `key` keeps a column equal to its parent's of the same name, which is unique together with the parent's id."""
+    names = {"table": table, "parent": parent}
+    both = f"({key}, {column}) REFERENCES {parent} (id, {column}) ON UPDATE CASCADE"
+    alone = f"({key}) REFERENCES {parent} (id)"
+    return RunSQL(_PARENT_KEY.format(columns=both, **names), _PARENT_KEY.format(columns=alone, **names))
 
 
 def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:

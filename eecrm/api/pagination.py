@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Expression, Field, Func, Model, Q, QuerySet, Value
+from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework.request import Request
 
 from api.problems import BadQuery
@@ -75,8 +76,14 @@ def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[
     return order
 
 
-def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q:
-    """The rows after these values. The first term bounds the leading field alone, so that its index is used."""
+def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expression:
+    """The rows after these values. Where all fields go one way they are compared as one row, whose place an index finds; else
+    the first term bounds the leading field alone."""
+    names, ways = zip(*order, strict=True)
+    if len(set(ways)) == 1:
+        there = (value if isinstance(value, Value) else Value(value) for value in values)  # a slot is one already
+        here, place = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, there))
+        return LessThan(here, place) if ways[0] else GreaterThan(here, place)
     condition, equal = Q(), Q()
     for (name, descending), value in zip(order, values, strict=True):
         condition |= equal & Q(**{f"{name}__{'lt' if descending else 'gt'}": value})

@@ -18,6 +18,13 @@ def recorded(table: str, *, no_news: tuple[str, ...] = (), secrets: tuple[str, .
     return RunSQL(trigger, f"DROP TRIGGER trail ON {table}")
 
 
+def recorded_anew(table: str, *, no_news: tuple[str, ...], before: tuple[str, ...]) -> Operation:
+    """Other columns that are no news; `before` are those that a migration back names again."""
+    trigger = _TRIGGER.replace("CREATE", "CREATE OR REPLACE", 1)
+    now, then = (trigger.format(table=table, no_news=",".join(names), secrets="") for names in (no_news, before))
+    return RunSQL(now, then)
+
+
 # Looking at the trail takes 7 µs, comparing two numbers half of one: so a plain new row is told by its key, which the
 # sequence gave just now. Therefore the key of a deleted row must never be the newest (`retired_keys`).
 _RETURNING = """IF NEW.id IS DISTINCT FROM pg_sequence_last_value('{table}_id_seq'::regclass) THEN

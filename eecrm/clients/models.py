@@ -26,7 +26,7 @@ class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ign
 
 
 class Client(models.Model):
-    """A company with its contact person. Who is its sales contact is stored here alone, for contracts and events too."""
+    """A company with its contact person. Who is its sales contact is decided here alone, for contracts and events too."""
 
     class Status(models.TextChoices):
         PROSPECT = "prospect", "Prospect"
@@ -43,6 +43,7 @@ class Client(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="clients",
+        db_index=False,
         limit_choices_to={"role": Role.SALES, "is_active": True, "is_superuser": False},
     )
     account = models.OneToOneField(
@@ -73,8 +74,15 @@ class Client(models.Model):
             GinIndex("search", name="client_search"),
             models.Index("updated_at", "id", name="client_updated_at"),
             models.Index("company_name", "id", name="client_company_name"),
+            models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
+            models.Index("last_name", "id", name="client_last_name"),
+            models.Index("created_at", "id", name="client_created_at"),
+            # What narrows a list down without an order of its own is looked up on the way through the keys.
+            models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [
+            # Unique, since contracts refer to both.
+            models.UniqueConstraint(fields=["sales_contact", "id"], name="client_sales_contact"),
             models.UniqueConstraint(
                 Lower("email"),
                 name="client_email_unique",

@@ -1,6 +1,6 @@
 import django_filters
 
-from api.filters import FlagFilter, KeyFilter, ResourceFilterSet, TextFilter, bounded_number
+from api.filters import DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
 from contracts.models import LARGEST, Contract
 
 
@@ -9,13 +9,13 @@ class ContractFilterSet(ResourceFilterSet):
     client = KeyFilter()
     client_email = TextFilter(field_name="client__email")
     client_company_name = TextFilter(field_name="client__company_name")
-    amount_min = bounded_number("amount", "gte", largest=LARGEST)
-    amount_max = bounded_number("amount", "lte", largest=LARGEST)
+    amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=LARGEST)
+    amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=LARGEST)
     payment_due_after = django_filters.DateFilter(field_name="payment_due", lookup_expr="gte")
     payment_due_before = django_filters.DateFilter(field_name="payment_due", lookup_expr="lte")
     # Nobody owes money for a draft.
     overdue = FlagFilter("signed.overdue")
-    sales_contact = KeyFilter(field_name="client__sales_contact")
+    sales_contact = KeyFilter()
 
     told = ResourceFilterSet.told | {
         "status": ("Drafts, or signed ones.", "signed"),

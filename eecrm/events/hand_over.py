@@ -58,8 +58,8 @@ def numbers(leaver: User, role: str) -> Numbers:
         case Role.SALES:
             return Numbers(
                 clients_of(leaver).count(),
-                Contract.objects.filter(client__sales_contact=leaver, status=Contract.Status.DRAFT).count(),
-                open_events.filter(contract__client__sales_contact=leaver).count(),
+                Contract.objects.filter(sales_contact=leaver, status=Contract.Status.DRAFT).count(),
+                open_events.filter(sales_contact=leaver).count(),
             )
         case Role.SUPPORT:
             return Numbers(0, 0, events_of(leaver).count())

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from access.state import StateRule
-from api.search import SearchableQuerySet, SearchDocument
+from api.search import SearchableQuerySet
 from contracts.models import Contract
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -30,9 +30,8 @@ _OPEN = "The event isn't closed: there is nothing to reopen."
 
 class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "event"
-    search_paths = ("search", "contract__search", "contract__client__search")
     owners = {
-        Role.SALES: "contract__client__sales_contact",
+        Role.SALES: "sales_contact",
         Role.SUPPORT: "support_contact",
         Role.EXTERNAL: "contract__client__account",
     }
@@ -59,6 +58,15 @@ class Event(models.Model):
         CLOSED = "closed", "Closed"
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="events", db_index=False)
+    # The client's, as the contract has it (docs/adr/0016).
+    sales_contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+    )
     support_contact = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -78,11 +86,8 @@ class Event(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    search = models.GeneratedField(
-        expression=SearchDocument("name", "location", weight="A"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
+    # Its own words and its contract's, which has the client's. Triggers write it.
+    search = SearchVectorField(editable=False)
 
     objects = EventQuerySet.as_manager()
 
@@ -94,6 +99,13 @@ class Event(models.Model):
             models.Index("starts_at", "id", name="event_starts_at"),
             models.Index("contract", "id", name="event_contract"),
             models.Index("support_contact", "id", name="event_support_contact"),
+            models.Index("id", name="event_unassigned", condition=Q(support_contact=None)),
+            models.Index("sales_contact", "id", name="event_sales_contact"),
+            models.Index("created_at", "id", name="event_created_at"),
+            models.Index("name", "id", name="event_name"),
+            models.Index("attendees", "id", name="event_attendees"),
+            # As for contracts.
+            models.Index("id", "created_at", "updated_at", "starts_at", "status", name="event_list"),
         ]
         constraints = [
             models.CheckConstraint(

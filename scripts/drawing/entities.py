@@ -62,15 +62,20 @@ def describe(model: type[Model]) -> Entity:
                 model.__name__, field.name, field.related_model.__name__, isinstance(field, OneToOneField), field.null
             )
             for field in fields
-            if isinstance(field, ForeignKey)
+            if _is_key(field)
         ),
     )
 
 
 def _shown(model: type[Model]) -> Iterator[Field]:
     for field in model._meta.concrete_fields:
-        if not isinstance(getattr(field, "output_field", None), SearchVectorField):
+        if not isinstance(getattr(field, "output_field", field), SearchVectorField):
             yield field
+
+
+def _is_key(field: Field) -> bool:
+    """Not what a row has from its parent, whose foreign key leads there."""
+    return isinstance(field, ForeignKey) and field.db_constraint
 
 
 def _unique_fields(model: type[Model]) -> set[str]:
@@ -88,16 +93,15 @@ def _names_in(expression: object) -> list[str]:
 
 
 def _column(field: Field, *, is_unique: bool) -> Column:
-    is_key = isinstance(field, ForeignKey)
-    marks = (("PK", field.primary_key), ("FK", is_key), ("UQ", is_unique and not field.primary_key))
+    marks = (("PK", field.primary_key), ("FK", _is_key(field)), ("UQ", is_unique and not field.primary_key))
     choices = tuple(str(value) for value, _ in field.choices or ())
     return Column(field.name, _type(field), tuple(mark for mark, holds in marks if holds), field.null, choices)
 
 
 def _type(field: Field) -> str:
-    if isinstance(field, ForeignKey):
+    if _is_key(field):
         return f"→ {field.related_model.__name__}"
-    if isinstance(field, GeneratedField):
+    if isinstance(field, GeneratedField | ForeignKey):
         return "computed"
     written = field.db_type(connection) or ""
     return _SHORTER.get(written, written)
