@@ -24,6 +24,10 @@ _SELECT = f"""
 SELECT {", ".join(f"c.{name}" for name in _READ)}, u.id, u.display_name
   FROM clients_client AS c JOIN accounts_user AS u ON u.id = c.sales_contact_id
 """
+# Looked for apart, so that PostgreSQL asks the index, and doesn't look for the word from row to row.
+_FOUND = """
+WHERE c.id = ANY (ARRAY(SELECT id FROM clients_client WHERE search @@ to_tsquery('simple', %s)))
+"""
 _WRITTEN = ("company_name", "first_name", "last_name", "email", "phone")
 _INSERT = f"""
 WITH c AS (
@@ -78,7 +82,7 @@ def list_clients(environ: Environ) -> Any:
     if "sales_contact" in asked:
         where, values = "WHERE c.sales_contact_id = %s", [int(asked["sales_contact"])]
     elif "search" in asked:
-        where, values = "WHERE c.search @@ to_tsquery('simple', %s)", [f"{asked['search']}:*"]
+        where, values = _FOUND, [f"{asked['search']}:*"]
     rows = _rows(f"{_SELECT} {where} ORDER BY c.id DESC LIMIT %s", *values, int(asked["page_size"]))
     return {"next": rows[-1][0] if rows else None, "results": [_client(environ, row) for row in rows]}
 
