@@ -27,7 +27,7 @@ _SWITCHES = {
 _ALL = ("list", "create")
 REQUESTS = {"list": 100, "create": 80, "login": 20}
 FINER = 2  # times as many rounds as elsewhere: parts are small, and differ less the sooner they follow one another
-WARM_UP, AGAIN = 40, 4  # requests
+WARM_UP, AGAIN = 40, 10  # requests: once, and before each sample, since another process has had the caches meanwhile
 
 
 class Part(NamedTuple):
@@ -113,9 +113,10 @@ def _nothing_yet(names: Sequence[str]) -> Measured:
 
 
 def _one_round(stand: "_Stand", operation: Operation, parts: dict[Part, Rounds], told: Callable[[], object]) -> None:
-    """The whole is measured first and last, since all parts are compared with it."""
-    whole = []
-    for part in (*parts, WHOLE):
+    """The whole is measured first and in the middle, since all parts are compared with it: never twice in a row."""
+    whole, order = [], list(parts)
+    order.insert(len(order) // 2 + 1, WHOLE)
+    for part in order:
         found = stand.sample(part, operation)
         (whole if part is WHOLE else parts[part]).append(found)
         told()
@@ -136,7 +137,7 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._turned_off(part):
-            server.ask(self.generator, operation, amount=AGAIN)  # connections find out only now what is turned off
+            server.ask(self.generator, operation, amount=AGAIN)  # connections, too, find out only now what is turned off
             return sample(server, self.generator, part.request(operation))
 
     @contextmanager

@@ -89,10 +89,10 @@ class Server:
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """Of its largest worker; and a worker's part of what all of them and the process that started them take together."""
-        everybody = {pid: memory(pid) for pid in (self.process.pid, *children(self.process.pid))}
-        largest = max(one.rss for pid, one in everybody.items() if pid != self.process.pid)
-        return Memory(rss=largest, pss=sum(one.pss for one in everybody.values()) / WORKERS)
+        """What its largest worker has; PSS is a worker's part of what all of them and the process that started them take."""
+        workers = [memory(pid) for pid in children(self.process.pid)]
+        taken = memory(self.process.pid).pss + sum(one.pss for one in workers)
+        return max(workers)._replace(pss=taken / WORKERS)
 
 
 @contextmanager

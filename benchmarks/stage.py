@@ -117,6 +117,8 @@ def _copy() -> None:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
+        # As bootstrap.sql has it for eecrm_app: the planner shall know as much.
+        cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:
             cursor.execute(_COLUMNS, [f"eecrm.{table}"])
