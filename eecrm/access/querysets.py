@@ -19,6 +19,8 @@ class PolicyQuerySet(QuerySet[M]):
     resource: ClassVar[str] = ""
     # How a row leads to its contact (or linked account), by the role of that person. Other roles own nothing.
     owners: ClassVar[dict[str, str]] = {}
+    # What a row has itself of what its parents lead to: the way there, and its own column (docs/adr/0016).
+    handed_down: ClassVar[dict[str, str]] = {}
     # What the triggers refuse on a row by its status; for those who ask before they try.
     state_rules: ClassVar[tuple[StateRule, ...]] = ()
 

@@ -21,9 +21,10 @@ class Dependency(NamedTuple):
 def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[Dependency, ...]:
     """Of all that the representation shows of related rows, and of `others`: paths that decide who sees the row."""
     columns: dict[tuple[str, str], set[str]] = {}
-    paths = (*serializer.row("", masked=False).paths, *others)
-    for lookup, table, names in _steps(serializer.Meta.model, paths):
-        columns.setdefault((lookup, table), set()).update(names)
+    model: Any = serializer.Meta.model
+    shorter = model.objects.all().handed_down
+    for lookup, table, names in _steps(model, (*serializer.row("", masked=False).paths, *others)):
+        columns.setdefault((shorter.get(lookup, lookup), table), set()).update(names)
     return tuple(Dependency(lookup, table, frozenset(names)) for (lookup, table), names in columns.items())
 
 

@@ -24,6 +24,7 @@ SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
 class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "contract"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "client__account"}
+    handed_down = {"client__sales_contact": "sales_contact"}
     state_rules = (
         StateRule("sign", "signed", "contract_is_signed", "The contract is signed already.", is_moot=True),
         StateRule("amend", "signed", "contract_signed_amount_frozen", "The amount of a signed contract is frozen.", unless="amend"),

@@ -74,6 +74,14 @@ def test_the_log_tells_what_the_names_of_accounts_are_made_of() -> None:
     assert columns == {"first_name", "last_name", "username"}
 
 
+def test_what_a_row_has_of_its_own_is_looked_for_there() -> None:
+    """A client that moves is told of by the client; a contact with another name leads straight to the contracts."""
+    client, contact, *others = sorted(dependencies(ContractViewSet.serializer_class))
+    assert client == Dependency("client", "clients_client", frozenset({"company_name", "sales_contact_id"}))
+    assert contact == Dependency("sales_contact", "accounts_user", frozenset({"first_name", "last_name", "username"}))
+    assert not others
+
+
 def test_what_decides_who_sees_a_row_is_followed_too() -> None:
     assert Dependency("client", "clients_client", frozenset({"company_name", "sales_contact_id", "account_id"})) in (
         dependencies(ContractViewSet.serializer_class, "client__account")
