@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from access import policy
 from access.policy import Caller, Scope, role_of
@@ -28,10 +28,13 @@ class PolicyQuerySet(QuerySet[M]):
         """Whose rows are the user's own: theirs, and while they cover for colleagues those colleagues' too."""
         return (user.pk or 0, *getattr(user, "covered_ids", ()))
 
-    def held_by(self, user: Caller) -> Self:
-        """The rows whose contact (or linked account) is this user."""
+    def holding(self, user: Caller) -> Q:
+        """What is true of the rows whose contact (or linked account) is this user."""
         lookup = self.owners.get(role_of(user))
-        return self.filter(**{lookup: user.pk}) if lookup else self.none()
+        return Q((lookup, user.pk)) if lookup else Q(pk__in=())
+
+    def held_by(self, user: Caller) -> Self:
+        return self.filter(self.holding(user))
 
     def owned_by(self, user: Caller) -> Self:
         """The user's own rows, and while they cover for colleagues also theirs."""

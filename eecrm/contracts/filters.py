@@ -1,7 +1,8 @@
 import django_filters
+from django.db.models import Q
 
 from api.filters import DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
-from contracts.models import LARGEST, Contract
+from contracts.models import LARGEST, OVERDUE, Contract
 
 
 class ContractFilterSet(ResourceFilterSet):
@@ -14,7 +15,7 @@ class ContractFilterSet(ResourceFilterSet):
     payment_due_after = django_filters.DateFilter(field_name="payment_due", lookup_expr="gte")
     payment_due_before = django_filters.DateFilter(field_name="payment_due", lookup_expr="lte")
     # Nobody owes money for a draft.
-    overdue = FlagFilter("signed.overdue")
+    overdue = FlagFilter(Q(status=Contract.Status.SIGNED) & OVERDUE)
     sales_contact = KeyFilter()
 
     told = ResourceFilterSet.told | {

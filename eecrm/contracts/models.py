@@ -18,6 +18,8 @@ from api.search import SearchableQuerySet
 from clients.models import Client
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+# As of today in UTC.
+OVERDUE = Q(payment_due__lt=TruncDate(Now()))
 SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
 
 
@@ -39,8 +41,8 @@ class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type:
         return self.filter(status=Contract.Status.SIGNED)
 
     def overdue(self) -> "ContractQuerySet":
-        """Whose payment was due before today, in UTC."""
-        return self.filter(payment_due__lt=TruncDate(Now()))
+        """Whose payment was due before today."""
+        return self.filter(OVERDUE)
 
 
 class Contract(models.Model):

@@ -1,7 +1,7 @@
 import django_filters
 
 from api.filters import FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
-from events.models import Event
+from events.models import UNASSIGNED, Event
 
 
 class EventFilterSet(ResourceFilterSet):
@@ -10,7 +10,7 @@ class EventFilterSet(ResourceFilterSet):
     contract = KeyFilter()
     client_email = TextFilter(field_name="contract__client__email")
     support_contact = KeyFilter()
-    unassigned = FlagFilter("unassigned")
+    unassigned = FlagFilter(UNASSIGNED)
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lte")
 

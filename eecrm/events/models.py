@@ -18,6 +18,7 @@ from contracts.models import Contract
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 MOST_ATTENDEES = 1_000_000
+UNASSIGNED = Q(support_contact=None)
 _WITHIN_REASON = [
     MinValueValidator(EARLIEST, "An event takes place between 2000 and 2099."),
     MaxValueValidator(datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC), "An event takes place between 2000 and 2099."),
@@ -46,7 +47,7 @@ class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignor
     )
 
     def unassigned(self) -> "EventQuerySet":
-        return self.filter(support_contact=None)
+        return self.filter(UNASSIGNED)
 
 
 class Event(models.Model):
@@ -99,7 +100,7 @@ class Event(models.Model):
             models.Index("starts_at", "id", name="event_starts_at"),
             models.Index("contract", "id", name="event_contract"),
             models.Index("support_contact", "id", name="event_support_contact"),
-            models.Index("id", name="event_unassigned", condition=Q(support_contact=None)),
+            models.Index("id", name="event_unassigned", condition=UNASSIGNED),
             models.Index("sales_contact", "id", name="event_sales_contact"),
             models.Index("created_at", "id", name="event_created_at"),
             models.Index("name", "id", name="event_name"),
