@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -253,8 +254,12 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
     migrator.rollback()
     migrator.autocommit = True
     with migrator.cursor() as cursor:
-        cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
-        empty_the_trail(cursor)
+        empty_everything(cursor)
+
+
+def empty_everything(cursor: Any) -> None:
+    cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
+    empty_the_trail(cursor)
 
 
 def empty_the_trail(cursor: Any) -> None:
@@ -274,6 +279,12 @@ for _name in [*CAST, "superuser", "anonymous"]:
 @pytest.fixture
 def migrator(django_db_setup: None) -> Iterator[Any]:
     """The migrator's own connection: to look at the catalogue, and to clean up what a test committed."""
+    with as_migrator() as opened:
+        yield opened
+
+
+@contextmanager
+def as_migrator() -> Iterator[Any]:
     settings = connection.settings_dict
     opened = psycopg2.connect(
         host=settings["HOST"],
@@ -283,5 +294,5 @@ def migrator(django_db_setup: None) -> Iterator[Any]:
         password=env("PG_MIGRATOR_PASSWORD"),
     )
     opened.autocommit = True
-    yield opened
-    opened.close()
+    with closing(opened):
+        yield opened

@@ -7,11 +7,9 @@ for a million. What is looked for stands where it is reached last.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import django_filters
-import psycopg2
 import pytest
 from django.db import connection
 
@@ -24,8 +22,7 @@ from audit.history import EntryFilterSet
 from audit.sync import BATCH
 from audit.tests.replica import Replica
 from clients.views import ClientViewSet
-from config.environment import env
-from conftest import API, Caller, World, build_world, empty_the_trail
+from conftest import API, Caller, World, as_migrator, build_world, empty_everything
 from contracts.views import ContractViewSet
 from events.hand_over import hand_over
 from events.views import EventViewSet
@@ -73,18 +70,6 @@ ALTER TABLE events_event ENABLE TRIGGER USER;
 """
 
 
-@pytest.fixture(scope="module")
-def migrator(django_db_setup: None) -> Iterator[Any]:
-    settings = connection.settings_dict
-    opened = psycopg2.connect(
-        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"],
-        user=env("PG_MIGRATOR_USER", default="eecrm_migrator"), password=env("PG_MIGRATOR_PASSWORD"),
-    )  # fmt: skip
-    with closing(opened):
-        opened.autocommit = True
-        yield opened
-
-
 class Company(NamedTuple):
     world: World
     cursors: dict[Role, str]  # of copies that were read when there was the world only
@@ -95,9 +80,9 @@ PEOPLE = {Role.EXTERNAL: "partner", Role.SALES: "other_sales", Role.SUPPORT: "ot
 
 
 @pytest.fixture(scope="module")
-def company(migrator: Any, django_db_blocker: Any) -> Iterator[Company]:
+def company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
     """In the open, since the planner has figures of what is committed only."""
-    with django_db_blocker.unblock(), migrator.cursor() as cursor:
+    with django_db_blocker.unblock(), as_migrator() as migrator, migrator.cursor() as cursor:
         try:
             world = build_world()
             copies = {role: Replica(Caller.as_user(world.users[name])) for role, name in PEOPLE.items()}
@@ -112,10 +97,7 @@ def company(migrator: Any, django_db_blocker: Any) -> Iterator[Company]:
             yield Company(world, {role: copy.cursor for role, copy in copies.items()})
         finally:
             connection.close()
-            cursor.execute(
-                "TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE"
-            )
-            empty_the_trail(cursor)
+            empty_everything(cursor)
 
 
 @pytest.fixture(autouse=True)

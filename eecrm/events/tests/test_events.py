@@ -159,6 +159,7 @@ def test_times_of_any_zone_are_answered_in_utc(address: str, support: Caller) ->
         ("unassigned=true", {"Waiting"}),
         ("unassigned=false", {"Own party", "Other party", "Over"}),
         ("mine=true", {"Own party", "Over"}),
+        ("mine=false", {"Other party", "Waiting"}),
         ("starts_after={soon}", {"Own party", "Other party"}),
         ("starts_before={soon}", {"Over", "Waiting"}),
         ("search=party", {"Own party", "Other party"}),

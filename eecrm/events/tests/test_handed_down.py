@@ -149,17 +149,21 @@ def changes(**fields: Any) -> Callable[[], Any]:
     return alone(change)
 
 
+@pytest.mark.parametrize("change", ["sales_contact", "last_name"])
 @pytest.mark.parametrize("child", ["contract", "event"])
-def test_what_is_being_made_meanwhile_follows_too(child: str, committed_world: World, migrator: Any) -> None:
-    """Its maker hasn't committed when the client is moved and renamed: that waits for it."""
+def test_what_is_being_made_meanwhile_follows_too(
+    child: str, change: str, committed_world: World, migrator: Any
+) -> None:
+    """Its maker hasn't committed when the client is moved or renamed: that waits for it."""
     users = committed_world.users
+    new = {"sales_contact": users["other_sales"], "last_name": "Else"}[change]
     with ThreadPoolExecutor() as pool, migrator.cursor() as cursor:
         with acting_as(Role.SUPERUSER):
             if child == "contract":
                 make_contract(committed_world.own_client, "Last minute")
             else:
                 make_event(committed_world.own_signed, "Last minute", users["support"])
-            changed = pool.submit(changes(sales_contact=users["other_sales"], last_name="Else"))
+            changed = pool.submit(changes(**{change: new}))
             wait_for_a_blocked_statement(cursor)
         changed.result(timeout=20)
     assert astray() == []
