@@ -8,11 +8,11 @@ import matplotlib
 matplotlib.use("Agg")  # no window
 
 from matplotlib import pyplot  # noqa: E402  # after the choice
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402  # as above
 
-from measuring import SERVER, times  # noqa: E402
-from results import MOST_TIMES, Results  # noqa: E402
-from servers import FASTAPI, FLOOR, OURS, USUAL  # noqa: E402
+from measuring import SERVER, times  # noqa: E402  # as above
+from results import MOST_TIMES, Results  # noqa: E402  # as above
+from servers import FASTAPI, FLOOR, OURS, USUAL  # noqa: E402  # as above
 
 _COLOURS = {OURS: "#0f766e", FASTAPI: "#d6b370", USUAL: "#9aa5b8"}
 _WIDTH, _GAP = 0.26, 0.02

@@ -49,7 +49,7 @@ def _connection() -> Any:
 def _rows(sql: str, *values: Any) -> list[Any]:
     with _connection().cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()  # type: ignore[no-any-return]
+        return cursor.fetchall()  # type: ignore[no-any-return]  # psycopg2 is untyped
 
 
 def _client(environ: Environ, row: Iterable[Any]) -> dict[str, Any]:
