@@ -1,7 +1,8 @@
-"""Django's middlewares for people with a browser. The API goes past them: it knows no cookie, and so no session, no form
-that another site could send, and nobody but the owner of a token. (They cost a tenth of what a list costs.)
+"""Django's middlewares for people with a browser. The API goes past them: it knows no cookie, and so no session, and nobody
+but the owner of a token. (They cost a tenth of what a list costs.)
 
-Subclasses, since Django's own checks look for each of them in the settings.
+Subclasses, since Django's own checks look for each of them in the settings. It looks for its CsrfViewMiddleware by name:
+that one stays as it is, and does next to nothing for views that are exempt.
 """
 
 from typing import Any
@@ -10,7 +11,6 @@ from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
-from django.middleware import csrf
 
 from accounts.gate import sessions as gate
 
@@ -28,10 +28,6 @@ class _PagesOnly:
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):
-    pass
-
-
-class CsrfViewMiddleware(_PagesOnly, csrf.CsrfViewMiddleware):
     pass
 
 

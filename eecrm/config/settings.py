@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "config.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "api.compression.CompressionMiddleware",
-    "config.page_middleware.CsrfViewMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "config.page_middleware.AuthenticationMiddleware",
     "config.page_middleware.MessageMiddleware",
     "config.page_middleware.SessionLimitMiddleware",
