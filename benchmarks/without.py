@@ -65,10 +65,12 @@ def serializer() -> None:
 
 def throttle() -> None:
     """Nothing is counted, logins neither."""
+    from accounts import login
     from api import limits
 
     limits.admit = limits.settle = lambda *_: None
-    limits.take = lambda *wanted: [limits.Taken(1, 1, 0.0) for _ in wanted]
+    nothing = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls(%s, %s, %s, %s) = 0) AS nothing"
+    login._COUNT = login._COUNT.replace(f"{limits.TAKE} WITH ORDINALITY", nothing)
 
 
 def middleware() -> None:

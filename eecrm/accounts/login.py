@@ -1,7 +1,7 @@
 """Checking a username and a password: one answer, in one time, for whatever is wrong; and not without end.
 
-Limits stand before the hashing, which is the expensive part. Each failure counts for the address, for the account, and for
-the account at that address. A name is counted whether or not an account has it, in the one spelling of usernames.
+Limits stand before the hashing, which is the expensive part. Each failure counts for the address, for the account at that
+address, and for the account. A name is counted whether or not an account has it, in the one spelling of usernames.
 """
 
 import logging
@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.http import HttpRequest
 
 from access.security_log import security_event
@@ -32,43 +33,59 @@ class AccountBackend(ModelBackend):
         return _Attempt(request, username).account_for(password)
 
 
+# What an address is refused for, and then what an account rests for. What is refused counts no further: from one address
+# nobody can use up what an account has everywhere.
+_OF_ADDRESS, _OF_ACCOUNT = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
+
+# Whatever has to be known before the hashing, in one statement: a row for each limit that was asked, and the account in each.
+_FIELDS = [field.attname for field in User._meta.concrete_fields]  # with the password, which is left out elsewhere
+_COUNT = f"""
+    SELECT granted, remaining, wait, {", ".join(f"account.{name}" for name in _FIELDS)}
+      FROM {limits.TAKE} WITH ORDINALITY LEFT JOIN accounts_user AS account ON account.username = %s
+     ORDER BY ordinality
+"""
+
+
 class _Attempt:
     def __init__(self, request: HttpRequest, username: str) -> None:
         self.request, self.name = request, normalise_username(username)
         place = place_of(request)
-        self.address_limits = [(limits.limit(name), place) for name in ("login", "login_failed_address")]
-        self.account_limits = [
-            (limits.limit("login_failed_account"), self.name),
-            (limits.limit("login_failed_here"), f"{self.name} {place}"),
-        ]
+        self.whose = {
+            "login": place,
+            "login_failed_address": place,
+            "login_failed_here": f"{self.name} {place}",
+            "login_failed_account": self.name,
+        }
 
     def account_for(self, password: str) -> User | None:
-        self._count_for_address()
-        is_locked = self._count_for_account()
-        user = User.objects.defer(None).filter(username=self.name).first()
+        user, is_locked = self._count()
         is_right = (user or User(password=_NO_PASSWORD)).check_password(password)
         if user is None or not is_right or is_locked or not user.is_active:
             self._tell_failure(user, is_right=is_right, is_locked=is_locked)
             return None
-        limits.take(*((limit, whose, -1) for limit, whose in (self.address_limits[1], *self.account_limits)))
+        limits.give_back(self.request, *self._limits("login_failed_address", *_OF_ACCOUNT))
         security_event(
             "authn_login_success", self.request, level=logging.INFO, account=user.pk, role=user.effective_role
         )
         return user
 
-    def _count_for_address(self) -> None:
-        taken = limits.take(*((limit, whose, 1) for limit, whose in self.address_limits))
-        wait = max((one.wait for one in taken if not one.granted), default=None)
-        if wait is None:
-            return
+    def _count(self) -> tuple[User | None, bool]:
+        """Who it may be, and whether the account rests: that is told to nobody, but answered like a wrong password, after the
+        same work. Raises PermissionDenied for an address that asks too often.
+        """
+        wanted = ((*one, 1) for one in self._limits(*_OF_ADDRESS, *_OF_ACCOUNT))
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [*limits.arguments(*wanted), self.name])
+            *_, (granted, _, wait, *fields) = rows = cursor.fetchall()
+        if granted or len(rows) > len(_OF_ADDRESS):
+            is_known = fields[_FIELDS.index("id")] is not None
+            return (User.from_db(connection.alias, _FIELDS, fields) if is_known else None), not granted
         self.request.login_wait = wait  # type: ignore[attr-defined]  # read by the login view and the admin's form
         security_event("excess_rate_limit_exceeded", self.request, limit="login")
         raise PermissionDenied
 
-    def _count_for_account(self) -> bool:
-        """Whether the account rests. Told to nobody: it is answered like a wrong password, after the same work."""
-        taken = limits.take(*((limit, whose, 1) for limit, whose in self.account_limits))
-        return not all(one.granted for one in taken)
+    def _limits(self, *names: str) -> list[tuple[limits.Limit, str]]:
+        return [(limits.limit(name), self.whose[name]) for name in names]
 
     def _tell_failure(self, user: User | None, *, is_right: bool, is_locked: bool) -> None:
         event = "authn_login_lock" if is_locked else "authn_login_fail"

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
@@ -72,10 +71,7 @@ class LoginViewSet(_PublicTokenViewSet):
             raise TooManyRequests(wait)
         if not isinstance(user, User):
             raise AuthenticationFailed(_LOGIN_FAILED, code="login_failed")
-        with transaction.atomic():
-            leave(user_id=user.pk)
-            update_last_login(User, user)
-            pair = tokens.log_in(user, user_agent=request.headers.get("User-Agent", ""), address=_address(request))
+        pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_address(request))
         return Response(pair._asdict())
 
 

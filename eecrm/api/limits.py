@@ -7,7 +7,7 @@ that no limit is exceeded by more than the one request with which a worker meets
 
 import math
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -49,18 +49,25 @@ def limit(name: str) -> Limit:
     return Limit(name, capacity, seconds)
 
 
+TAKE = "take_limits(%s, %s, %s, %s)"  # with what `arguments` makes of it: granted, remaining and wait, a row for each
+
+
+def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
+    return [
+        [f"{limit.name} {whose}" for limit, whose, _ in wanted],
+        [number for _, _, number in wanted],
+        [limit.capacity for limit, _, _ in wanted],
+        [float(limit.seconds) for limit, _, _ in wanted],
+    ]
+
+
 def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
-    """Take from several buckets, (limit, whose, how many) each, in one statement; always name them in the same order."""
+    """Take from several buckets, (limit, whose, how many) each, in one statement; always name them in the same order.
+
+    The first one that has nothing left is the last one asked: the others are left as they are, and aren't told of.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT granted, remaining, wait FROM take_limits(%s, %s, %s, %s)",
-            [
-                [f"{limit.name} {whose}" for limit, whose, _ in wanted],
-                [number for _, _, number in wanted],
-                [limit.capacity for limit, _, _ in wanted],
-                [float(limit.seconds) for limit, _, _ in wanted],
-            ],
-        )
+        cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
         return [Taken(*row) for row in cursor.fetchall()]
 
 
@@ -97,20 +104,24 @@ def admit(request: HttpRequest, name: str, whose: str) -> None:
         raise TooManyRequests(wait)
 
 
+def give_back(request: HttpRequest, *whose: tuple[Limit, str]) -> None:
+    """One of each, once the request is answered. One that is never answered keeps what it took."""
+    request.given_back = whose  # type: ignore[attr-defined]  # for settle
+
+
 def settle(request: HttpRequest, response: HttpResponse) -> None:
     """After the answer, with no transaction open: pay for it where it isn't paid yet, and tell what is left.
 
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
+    given_back = [(limit, whose, -1) for limit, whose in getattr(request, "given_back", ())]
     key = getattr(request, "limited", None)
-    if key is None:
+    is_owed = key is not None and not request.is_paid and response.status_code != 503  # type: ignore[attr-defined]  # by admit
+    if given_back or is_owed:
+        _pay(given_back, key if is_owed else None)
+    if key is None or (lease := _leases.get(key)) is None:
         return
-    asked, whose = key
-    lease = _leases.get(key)
-    if not request.is_paid and response.status_code != 503:  # type: ignore[attr-defined]  # set by admit
-        lease = _renewed(asked, whose)
-    if lease is None:
-        return
+    asked = key[0]
     left = lease.left + lease.remaining
     full_in = math.ceil((asked.capacity - left) * asked.seconds / asked.capacity)
     name = asked.name.partition(".")[0]
@@ -118,12 +129,13 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
     response["RateLimit"] = f'"{name}";r={left};t={full_in}'
 
 
-def _renewed(asked: Limit, whose: str) -> _Lease | None:
+def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | None) -> None:
+    leased = [(*owed, max(1, owed[0].capacity // 200))] if owed else []
     try:
-        (taken,) = take((asked, whose, max(1, asked.capacity // 200)))
+        taken = take(*given_back, *leased)
     except (DatabaseError, InterfaceError):
-        return None  # the answer is made; the next request asks again
-    if len(_leases) >= _MOST_LEASES:
-        _leases.clear()
-    _leases[(asked, whose)] = lease = _Lease(taken)
-    return lease
+        return  # the answer is made; the next request asks again
+    if owed:
+        if len(_leases) >= _MOST_LEASES:
+            _leases.clear()
+        _leases[owed] = _Lease(taken[-1])

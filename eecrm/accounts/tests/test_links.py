@@ -50,8 +50,8 @@ def is_dead(link: str) -> bool:
 @pytest.mark.parametrize("kind", LINKS)
 @pytest.mark.parametrize("name", [*CAST, "superuser"])
 def test_somebody_of_any_role_chooses_a_password(name: str, kind: str, world: World) -> None:
-    link = link_for(name, kind)
     sessions = tokens.log_in(world.users[name])
+    link = link_for(name, kind)
     page = choose(link)
     assert (page.status_code, page.url) == (302, DONE)
     assert Visitor().get(DONE).status_code == 200

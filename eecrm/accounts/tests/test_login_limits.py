@@ -73,6 +73,15 @@ def test_a_login_that_works_is_no_failure(world: World) -> None:
     assert log_in("sales").status_code == 200
 
 
+def test_nor_is_the_last_one_that_its_address_may_ask_for(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (5, 86_400)}
+    here, anonymous = limits.limit("login_failed_here"), limits.limit("anonymous")
+    limits.take((anonymous, "192.0.2.1", anonymous.capacity))
+    answer = log_in("sales")
+    assert (answer.status_code, answer["RateLimit"].split(";")[1]) == (200, "r=0")
+    assert limits.take((here, "sales 192.0.2.1", here.capacity))[0].granted == here.capacity
+
+
 @pytest.mark.parametrize(
     "spelling", ["SALES", "Sales", " sales ", "sa\u200bles", "\ufeffsales", "ｓａｌｅｓ", "sales\u00ad", "ſales"]
 )
@@ -95,6 +104,27 @@ def test_failures_from_many_addresses_count_for_the_account_too(world: World, se
     for number in range(15):
         fail("sales", 1, f"192.0.2.{number}")
     assert log_in("sales", address=ELSEWHERE).status_code == 401
+
+
+def test_one_address_does_not_use_up_what_an_account_has_everywhere(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_account": (15, 86_400)}
+    fail("sales", 30)
+    assert log_in("sales").status_code == 401
+    assert log_in("sales", address=ELSEWHERE).status_code == 200
+
+
+@pytest.mark.parametrize("limit", ["login", "login_failed_address"])
+def test_what_an_address_is_refused_does_not_count_for_the_account(limit: str, world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {limit: (1, 86_400)}
+    fail("sales", 1)
+    assert {log_in("sales", "wrong").status_code for _ in range(10)} == {429}
+    for number in range(9):
+        fail("sales", 1, f"198.51.100.{number}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM api_limit WHERE bucket LIKE 'login_failed%% sales'")
+        assert cursor.fetchone() == (1,)
+    account = limits.limit("login_failed_account")
+    assert limits.take((account, "sales", account.capacity))[0].granted == account.capacity - 10
 
 
 def test_an_address_that_fails_with_many_names_is_refused_before_any_hashing(world: World, settings: Any) -> None:
@@ -152,6 +182,11 @@ def test_a_stolen_token_or_session_is_no_way_to_guess_the_password(committed_wor
     assert page.status_code == 200
     assert b"Too many requests: try again in" in page.content
     assert Caller.as_user(committed_world.users["sales"]).post(ME + "password/", change).status_code == 400
+
+
+def test_a_login_costs_three_statements(committed_world: World, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(3):
+        assert log_in("sales").status_code == 200
 
 
 def test_malformed_logins_are_no_failures(world: World) -> None:

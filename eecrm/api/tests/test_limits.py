@@ -192,3 +192,11 @@ def test_a_bucket_refills_evenly_and_takes_back(db: None) -> None:
     assert take((minute, "x", 3))[0].granted == 1
     two = take((minute, "y", 1), (minute, "z", 7))
     assert [(one.granted, one.remaining) for one in two] == [(1, 5), (6, 0)]
+
+
+def test_what_comes_after_a_bucket_with_nothing_left_is_left_alone(db: None) -> None:
+    day = Limit("day", 2, 86_400)
+    take((day, "b", 2))
+    assert [one.granted for one in take((day, "a", 1), (day, "b", 1), (day, "c", 1))] == [1, 0]
+    assert [one.granted for one in take((day, "c", 2), (day, "a", -1), (day, "b", -1))] == [2, -1, -1]
+    assert [one.granted for one in take((day, "a", 5), (day, "b", 5))] == [2, 1]
