@@ -21,16 +21,27 @@ from api.addresses import place_of
 _NO_PASSWORD = "!"  # hashed against all the same, so that it takes as long
 
 
+def account_for(request: HttpRequest, *, username: str, password: str) -> User | None:
+    """The active account with this username and password. Raises TooManyRequests for an address that asks too often."""
+    if is_too_long(password):
+        return None
+    return _Attempt(request, username).account_for(password)
+
+
 class AccountBackend(ModelBackend):
-    """Django's question `authenticate(request, username=…, password=…)`, for the API and the admin site alike."""
+    """Django's question `authenticate(request, username=…, password=…)`, for the admin site."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         """The account, or None. Where the address asks too often, `request.login_wait` says for how many seconds."""
-        if request is None or username is None or password is None or is_too_long(password):
+        if request is None or username is None or password is None:
             return None
-        return _Attempt(request, username).account_for(password)
+        try:
+            return account_for(request, username=username, password=password)
+        except limits.TooManyRequests as refusal:
+            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # read by the form
+            raise PermissionDenied from None
 
 
 # What an address is refused for, and then what an account rests for. What is refused counts no further: from one address
@@ -71,7 +82,7 @@ class _Attempt:
 
     def _count(self) -> tuple[User | None, bool]:
         """Who it may be, and whether the account rests: that is told to nobody, but answered like a wrong password, after the
-        same work. Raises PermissionDenied for an address that asks too often.
+        same work. Raises TooManyRequests.
         """
         wanted = ((*one, 1) for one in self._limits(*_OF_ADDRESS, *_OF_ACCOUNT))
         with connection.cursor() as cursor:
@@ -80,9 +91,8 @@ class _Attempt:
         if granted or len(rows) > len(_OF_ADDRESS):
             is_known = fields[_FIELDS.index("id")] is not None
             return (User.from_db(connection.alias, _FIELDS, fields) if is_known else None), not granted
-        self.request.login_wait = wait  # type: ignore[attr-defined]  # read by the login view and the admin's form
         security_event("excess_rate_limit_exceeded", self.request, limit="login")
-        raise PermissionDenied
+        raise limits.TooManyRequests(wait)
 
     def _limits(self, *names: str) -> list[tuple[limits.Limit, str]]:
         return [(limits.limit(name), self.whose[name]) for name in names]

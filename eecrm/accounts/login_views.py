@@ -4,7 +4,6 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
@@ -22,7 +21,7 @@ from access.permissions import Public
 from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
-from accounts.login import is_own_password
+from accounts.login import account_for, is_own_password
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
@@ -33,7 +32,6 @@ from accounts.serializers import (
 )
 from accounts.tokens import Claims
 from api.filters import refuse_unknown
-from api.limits import TooManyRequests
 from api.problems import from_exception
 
 _LOGIN_FAILED = (
@@ -66,10 +64,8 @@ class LoginViewSet(_PublicTokenViewSet):
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days)."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = authenticate(request._request, **serializer.validated_data)
-        if wait := getattr(request._request, "login_wait", None):
-            raise TooManyRequests(wait)
-        if not isinstance(user, User):
+        user = account_for(request._request, **serializer.validated_data)
+        if user is None:
             raise AuthenticationFailed(_LOGIN_FAILED, code="login_failed")
         pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_address(request))
         return Response(pair._asdict())

@@ -71,6 +71,10 @@ class RelatedKey(serializers.PrimaryKeyRelatedField):
 class StrictSerializer(serializers.Serializer):
     """Refuses what it doesn't know and what can't be written, by name (`api.md`, Representations)."""
 
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
+        return {name: copy.copy(field) for name, field in _fields(type(self)).items()}
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             fields = self.fields
@@ -92,10 +96,6 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     """Base of a resource's serializer. `Meta.personal` lists the fields that are masked for some (row *auditor*)."""
 
     serializer_related_field = RelatedKey
-
-    def get_fields(self) -> dict[str, serializers.Field]:
-        """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
-        return {name: copy.copy(field) for name, field in _fields(type(self)).items()}
 
     def get_unique_together_validators(self) -> list[Any]:
         """The database tells duplicates, in the same statement as the write; asking before is a race."""
@@ -123,8 +123,8 @@ def differs(row: Model, name: str, value: Any) -> bool:
 
 
 @cache
-def _fields(cls: type[ResourceSerializer]) -> dict[str, serializers.Field]:
-    return super(ResourceSerializer, cls()).get_fields()
+def _fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
+    return super(StrictSerializer, cls()).get_fields()
 
 
 @cache

@@ -1,4 +1,3 @@
-import math
 from typing import Any
 
 from django import forms
@@ -14,7 +13,7 @@ class PasswordForm(AdminAuthenticationForm):
 
     def get_invalid_login_error(self) -> forms.ValidationError:
         if wait := getattr(self.request, "login_wait", None):
-            sentence = f"Too many tries from your address: try again in {max(1, math.ceil(wait))} s."
+            sentence = f"Too many tries from your address: try again in {wait} s."
             return forms.ValidationError(sentence, code="throttled")
         return super().get_invalid_login_error()
 
