@@ -10,10 +10,17 @@ from api.serializers import CanonicalURL, Reference, RelatedKey, ResourceSeriali
 from clients.models import Client
 
 
+class PhoneField(PhoneNumberField):
+    """A phone number, as text in E.164: an object would be checked anew by each validator that looks at it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return str(super().to_internal_value(data))
+
+
 class ClientSerializer(ResourceSerializer):
     url = CanonicalURL(clients="id")
-    phone = PhoneNumberField(required=False, allow_blank=True)
-    mobile = PhoneNumberField(required=False, allow_blank=True)
+    phone = PhoneField(required=False, allow_blank=True)
+    mobile = PhoneField(required=False, allow_blank=True)
     sales_contact = Reference("sales_contact", "display_name")
     sales_contact_id = RelatedKey(
         source="sales_contact",
