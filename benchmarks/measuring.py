@@ -25,7 +25,7 @@ class Sample(NamedTuple):
 
 
 Rounds = list[Sample]
-SERVER, DATABASE, BOTH, RATE = map(attrgetter, ("server", "database", "both", "rate"))
+SERVER, DATABASE, BOTH, RATE, P50, P99 = map(attrgetter, ("server", "database", "both", "rate", "p50", "p99"))
 
 
 def sample(server: Server, generator: Load, operation: Operation) -> Sample:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import stage
-from measuring import BOTH, DATABASE, RATE, SERVER, Rounds, medians, times
+from measuring import BOTH, DATABASE, P50, P99, RATE, SERVER, Rounds, medians, times
 from parts import WHOLE, Measured, Saved
 from results import Goal, Results
 from servers import FLOOR, Implementation
@@ -68,7 +68,8 @@ def _cell(rounds: dict[Implementation, Rounds], one: Implementation) -> str:
 
 def everything(results: Results) -> str:
     """One line for each operation of each implementation."""
-    head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor", "p50 ms", "p99 ms", "SQL"]
+    head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor"]
+    head += ["p50 ms", "× floor", "p99 ms", "× floor", "SQL"]
     lines = [head]
     for name, rounds in results.rounds.items():
         for one, samples in rounds.items():
@@ -78,15 +79,20 @@ def everything(results: Results) -> str:
                 [
                     name, one.name, f"{median.rate:.0f}", f"{times(samples, floor, RATE):.2f}", f"{median.server:.2f}",
                     f"{times(samples, floor, SERVER):.2f}", f"{median.database:.2f}", f"{times(samples, floor, DATABASE):.2f}",
-                    f"{times(samples, floor, BOTH):.2f}", f"{median.p50:.1f}", f"{median.p99:.1f}", f"{sent.number:g} + {sent.brackets:g}",
+                    f"{times(samples, floor, BOTH):.2f}", f"{median.p50:.1f}", f"{times(samples, floor, P50):.2f}", f"{median.p99:.1f}",
+                    f"{times(samples, floor, P99):.2f}", f"{sent.number:g} + {sent.brackets:g}",
                 ]  # fmt: skip
             )
     return table(lines)
 
 
 def memory(results: Results) -> str:
-    lines = [["memory of a worker, MiB", "RSS", "all PSS / workers"]]
-    lines += [[one.name, f"{used.rss:.0f}", f"{used.pss:.0f}"] for one, used in results.memory.items()]
+    floor = results.memory[FLOOR]
+    lines = [["memory of a worker, MiB", "RSS", "× floor", "all PSS / workers", "× floor"]]
+    lines += [
+        [one.name, f"{used.rss:.0f}", f"{used.rss / floor.rss:.2f}", f"{used.pss:.0f}", f"{used.pss / floor.pss:.2f}"]
+        for one, used in results.memory.items()
+    ]
     return table(lines)
 
 
