@@ -67,11 +67,23 @@ def resource_of(model: type[Model]) -> str:
 
 
 def owns(user: Caller, row: Any) -> bool:
-    rows: PolicyQuerySet[Any] = type(row)._default_manager.all()
+    model: Any = type(row)
+    rows, role = model._default_manager.all(), role_of(user)
+    if field := _contact(model, role):
+        return getattr(row, field.attname) in rows.owner_ids(user)
     if len(rows.owner_ids(user)) > 1:
         return rows.owned_by(user).filter(pk=row.pk).exists()
-    model: Any = type(row)
-    return bool(_owned(model, role_of(user)).rows({"caller": user.pk, "pk": row.pk}))
+    return bool(_owned(model, role).rows({"caller": user.pk, "pk": row.pk}))
+
+
+@cache
+def _contact(model: type[Model], role: str) -> Any:
+    """The field of a row that says whose it is; None where its parents say so, or PostgreSQL writes it after them."""
+    lookup = model._default_manager.all().owners.get(role, "")  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
+    if not lookup or "__" in lookup:
+        return None
+    field = model._meta.get_field(lookup)
+    return field if field.editable else None
 
 
 @cache
@@ -83,11 +95,10 @@ def _owned(model: type[Model], role: str) -> Statement:
 
 def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """Whether a row with these values would be the user's own. What hangs on a parent is owned as its parent is."""
-    rows = model._default_manager.all()
-    lookup = rows.owners.get(role_of(user), "")  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
-    if "__" in lookup or lookup and not model._meta.get_field(lookup).editable:
-        return True
-    return getattr(values.get(lookup), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]  # as above
+    rows, role = model._default_manager.all(), role_of(user)
+    if field := _contact(model, role):
+        return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]  # as above
+    return role in rows.owners  # type: ignore[attr-defined]  # as above
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:

@@ -48,11 +48,12 @@ class AccountBackend(ModelBackend):
 # nobody can use up what an account has everywhere.
 _OF_ADDRESS, _OF_ACCOUNT = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
 
-# Whatever has to be known before the hashing, in one statement: a row for each limit that was asked, and the account in each.
+# Whatever has to be known before the hashing, in one statement: a row for each limit that was asked, the account in the first.
 _FIELDS = [field.attname for field in User._meta.concrete_fields]  # with the password, which is left out elsewhere
 _COUNT = f"""
     SELECT granted, remaining, wait, {", ".join(f"account.{name}" for name in _FIELDS)}
-      FROM {limits.TAKE} WITH ORDINALITY LEFT JOIN accounts_user AS account ON account.username = %s
+      FROM {limits.TAKE} WITH ORDINALITY
+      LEFT JOIN accounts_user AS account ON ordinality = 1 AND account.username = %s
      ORDER BY ordinality
 """
 
@@ -87,7 +88,9 @@ class _Attempt:
         wanted = ((*one, 1) for one in self._limits(*_OF_ADDRESS, *_OF_ACCOUNT))
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [*limits.arguments(*wanted), self.name])
-            *_, (granted, _, wait, *fields) = rows = cursor.fetchall()
+            rows = cursor.fetchall()
+        _, _, _, *fields = rows[0]
+        granted, _, wait, *_ = rows[-1]
         if granted or len(rows) > len(_OF_ADDRESS):
             is_known = fields[_FIELDS.index("id")] is not None
             return (User.from_db(connection.alias, _FIELDS, fields) if is_known else None), not granted
