@@ -1,6 +1,8 @@
 from typing import Any
 
+from phonenumber_field.phonenumber import PhoneNumber
 from phonenumber_field.serializerfields import PhoneNumberField
+from phonenumbers import PhoneNumberFormat
 from rest_framework import serializers
 
 from access import policy
@@ -14,7 +16,8 @@ class PhoneField(PhoneNumberField):
     """A phone number, as text in E.164: an object would be checked anew by each validator that looks at it."""
 
     def to_internal_value(self, data: Any) -> str:
-        return str(super().to_internal_value(data))
+        number = super().to_internal_value(data)
+        return number.format_as(PhoneNumberFormat.E164) if isinstance(number, PhoneNumber) else ""
 
 
 class ClientSerializer(ResourceSerializer):
