@@ -1,6 +1,9 @@
 from django.db import migrations
 
-_HEAD = """
+# Buckets are locked in the order in which they are named, so that callers name them in the same order everywhere. A
+# negative `wanted` gives back. What comes after a bucket with nothing left is left alone: one statement asks several
+# that stand before one another.
+FUNCTION = """
 CREATE OR REPLACE FUNCTION
     take_limits(buckets text[], wanted integer[], capacities integer[], seconds double precision[])
 RETURNS TABLE (granted integer, remaining integer, wait double precision)
@@ -15,29 +18,15 @@ DECLARE
 BEGIN
     FOR place IN 1 .. cardinality(buckets) LOOP
         spacing := seconds[place] / capacities[place];
-"""
-_COUNT = """
+        LOOP
+            SELECT greatest(filled_until, moment) INTO full_until FROM api_limit WHERE bucket = buckets[place] FOR UPDATE;
+            is_new := NOT FOUND;
+            full_until := coalesce(full_until, moment);
             free := greatest(0, floor((seconds[place] - extract(epoch FROM full_until - moment)) / spacing + 1e-6));
             granted := least(wanted[place], free);
             remaining := least(capacities[place], free - granted);
             full_until := greatest(moment, full_until + make_interval(secs => granted * spacing));
             wait := greatest(0, extract(epoch FROM full_until - moment) + spacing - seconds[place]);
-"""
-_END = """
-    END LOOP;
-END
-$limits$
-"""
-
-# Buckets are locked in the order in which they are named, so that callers name them in the same order everywhere. A
-# negative `wanted` gives back. What comes after a bucket with nothing left is left alone: one statement asks several
-# that stand before one another.
-_TAKE = f"""{_HEAD}
-        LOOP
-            SELECT greatest(filled_until, moment) INTO full_until FROM api_limit WHERE bucket = buckets[place] FOR UPDATE;
-            is_new := NOT FOUND;
-            full_until := coalesce(full_until, moment);
-            {_COUNT}
             IF is_new THEN
                 INSERT INTO api_limit VALUES (buckets[place], full_until) ON CONFLICT DO NOTHING;
                 CONTINUE WHEN NOT FOUND;  -- somebody else has made it meanwhile
@@ -48,19 +37,14 @@ _TAKE = f"""{_HEAD}
         END LOOP;
         RETURN NEXT;
         EXIT WHEN granted = 0;
-{_END}"""
-
-# As 0001_limits has it.
-_BEFORE = f"""{_HEAD}
-            INSERT INTO api_limit VALUES (buckets[place], moment) ON CONFLICT DO NOTHING;
-            SELECT greatest(filled_until, moment) INTO full_until FROM api_limit WHERE bucket = buckets[place] FOR UPDATE;
-            {_COUNT}
-            UPDATE api_limit SET filled_until = full_until WHERE bucket = buckets[place];
-            RETURN NEXT;
-{_END}"""
+    END LOOP;
+END
+$limits$
+"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("api", "0002_idempotency")]
 
-    operations = [migrations.RunSQL(_TAKE, _BEFORE)]
+    # The code before asks the same function: on the way back it may stay as it is.
+    operations = [migrations.RunSQL(FUNCTION, migrations.RunSQL.noop)]
