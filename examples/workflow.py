@@ -27,6 +27,7 @@ class Person:
 
     def __init__(self, username: str) -> None:
         self.token = ""
+        self.tag = ""  # the ETag of the last answer
         self.token = self.call("POST", "/users/login/", {"username": username, "password": PASSWORD})["access"]
 
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
@@ -45,6 +46,7 @@ class Person:
         )
         try:
             with urlopen(request, timeout=30) as answer:
+                self.tag = answer.headers["ETag"] or ""
                 return json.load(answer)
         except HTTPError as error:
             raise Refusal(json.load(error)) from None
@@ -63,7 +65,7 @@ client = sales.call("POST", "/clients/", company)
 print(f"1. {client['company_name']} is a {client['status']}.")
 
 # 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime (that would be a 412).
-client = sales.call("PATCH", client["url"], {"status": "client"}, If_Match=f'"{client["version"]}"')
+client = sales.call("PATCH", client["url"], {"status": "client"}, If_Match=sales.tag)
 print(f"2. It is a {client['status']} now.")
 
 # 3. Sales creates a contract.

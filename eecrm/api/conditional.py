@@ -1,9 +1,9 @@
 """Conditional requests to one object (RFC 9110, sections 8.8.3 and 13).
 
-A tag is `"<version>-<digest>"`. The version is the row's. The digest is that of the representation, which also holds names
-of parents and contacts and is masked for some: so no 304 hides a change. A write compares versions alone, for nothing of
-the row is overwritten where its client got another name; it takes the bare `"<version>"` too. An answer that was compressed
-has a tag with an end of its own (`api.compression`): it names the same version and the same digest.
+A tag is `"<version>-<digest>"`. The version is the row's. The digest covers the whole representation, names of parents and
+contacts included. Reads and writes compare the whole tag: after a disk was restored, another row may have the same key and
+version, and only the digest keeps a write from overwriting it. An answer that was compressed has a tag with an end of its
+own (`api.compression`): it names the same version and the same digest.
 """
 
 import re
@@ -31,6 +31,10 @@ class Tag(NamedTuple):
     def version(self) -> str:
         return self.opaque.partition("-")[0]
 
+    def names(self, etag: str) -> bool:
+        """The weak comparison (section 8.8.3.2), of an answer in either of its encodings."""
+        return f'"{self.opaque.removesuffix(GZIPPED)}"' == etag
+
 
 class Condition(NamedTuple):
     """The value of `If-Match` or `If-None-Match`: entity tags, or `*` for whatever is there."""
@@ -38,15 +42,15 @@ class Condition(NamedTuple):
     tags: tuple[Tag, ...]
     is_any: bool = False
 
-    def holds(self, version: int, *, strongly: bool) -> bool:
-        """Whether one of the tags is of this version. A strong comparison takes no weak tag (section 8.8.3.2)."""
-        return self.is_any or any(tag.version == str(version) and not (strongly and tag.is_weak) for tag in self.tags)
+    def holds(self, etag: str, *, strongly: bool) -> bool:
+        """Whether one of the tags names this one. A strong comparison takes no weak tag (section 8.8.3.2)."""
+        return self.is_any or any(tag.names(etag) and not (strongly and tag.is_weak) for tag in self.tags)
 
     def same_as(self, etag: str) -> str | None:
-        """The weak comparison with a whole tag: the tag that is the same, as it was given; None where none is."""
+        """The tag that names this one, as the caller wrote it; None where none does."""
         if self.is_any:
             return etag
-        return next((f'"{tag.opaque}"' for tag in self.tags if f'"{tag.opaque.removesuffix(GZIPPED)}"' == etag), None)
+        return next((f'"{tag.opaque}"' for tag in self.tags if tag.names(etag)), None)
 
     def newest_until(self, version: int) -> int | None:
         """The newest version among the tags that there has been, so far as a number tells."""
@@ -116,13 +120,23 @@ def condition(request: Request, name: str) -> Condition | None:
     return Condition(tuple(tags))
 
 
-def mismatch(request: Request, version: int) -> Mismatch | None:
+def is_conditional(request: Request) -> bool:
+    """Whether the request has a precondition for `mismatch` to check."""
+    return "If-Match" in request.headers or "If-None-Match" in request.headers
+
+
+def mismatch(request: Request, present: Representation) -> Mismatch | None:
     """None where the preconditions let the method go on, in the order of section 13.2.2. What `If-None-Match` does to a GET
     is `answer_if_new`'s. Raises ValidationError."""
     wanted, unwanted = condition(request, "If-Match"), condition(request, "If-None-Match")
-    if wanted and not wanted.holds(version, strongly=True):
-        reason = "names another" if not wanted.holds(version, strongly=False) else "takes no weak tags"
-        return Mismatch(f"This is at version {version} now, and If-Match {reason}.", wanted.newest_until(version))
-    if unwanted and request.method not in SAFE_METHODS and unwanted.holds(version, strongly=False):
+    version, etag = present.version, present.etag
+    if wanted and not wanted.holds(etag, strongly=True):
+        if wanted.holds(etag, strongly=False):
+            return Mismatch(f"This is at version {version} now, and If-Match takes no weak tags.", version)
+        known = wanted.newest_until(version)
+        if known == version:
+            return Mismatch(f"This is at version {version}, but not as If-Match names it: read it again.", None)
+        return Mismatch(f"This is at version {version} now, and If-Match names another.", known)
+    if unwanted and request.method not in SAFE_METHODS and unwanted.holds(etag, strongly=False):
         return Mismatch(f"This is at version {version} now, which If-None-Match excludes.", version)
     return None

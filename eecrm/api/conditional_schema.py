@@ -11,8 +11,8 @@ _TAG = '"4-5c1e0f2ab3d49786"'
 
 _IF_MATCH = parameter(
     "If-Match", {"type": "string"},
-    "Go on only where the object is at this version: its ETag, several with commas between, or `*`. Else 412. Weak tags match "
-    "nothing.",
+    "Go on only where the object is still this one: its ETag, several with commas between, or `*`. Else 412. Weak tags and "
+    "bare versions match nothing.",
     _TAG, location=HEADER,
 )  # fmt: skip
 _IF_NONE_MATCH = parameter(

@@ -12,7 +12,7 @@ from access.permissions import Refused, policy_action
 from access.policy import Scope
 from access.querysets import is_within, owns, would_own
 from api import idempotency
-from api.conditional import PreconditionFailed, mismatch
+from api.conditional import PreconditionFailed, Representation, is_conditional, mismatch
 from api.deprecation import Deprecation
 from api.reading import ReadingViewSet
 from api.serializers import differs
@@ -31,7 +31,7 @@ class ResourceViewSet(ReadingViewSet):
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         found = self._seen()
-        self._refuse_other_version(found.version)
+        self._refuse_other_version(found)
         return found.answer_if_new(request)
 
     def create(self, request: Request, **kwargs: Any) -> Response:
@@ -87,16 +87,17 @@ class ResourceViewSet(ReadingViewSet):
             self.get_object()
             raise Refused(policy.rule(self.request.user, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # it may have been given away while this request waited
-        self._refuse_other_version(locked.version)
+        if is_conditional(self.request):
+            self._refuse_other_version(self._written(locked.pk))
         return locked
 
-    def _refuse_other_version(self, version: int) -> None:
+    def _refuse_other_version(self, present: Representation) -> None:
         """412 where the caller asks for another version than this. Raises ValidationError for tags that are none."""
-        if (found := mismatch(self.request, version)) is None:
+        if (found := mismatch(self.request, present)) is None:
             return
         since = found.known_version
         changed = None if since is None else self._changed_since(since)
-        raise PreconditionFailed(found.sentence, self._written(self.kwargs["pk"]), changed)
+        raise PreconditionFailed(found.sentence, present, changed)
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
         """The fields that differ from how they were in this version; None where nobody can tell."""

@@ -9,6 +9,11 @@ from api.pagination import LARGEST_SIZE
 from api.schema import ProblemAutoSchema
 
 _CURSOR = "WyIyZDhjIl0:1vM2Xy:signature"
+_ETAG = {
+    "type": "string",
+    "description": "The `ETag` of the object, for `If-Match` and `If-None-Match`.",
+    "examples": ['"4-5c1e0f2ab3d49786"'],
+}
 _GONE = example(
     410, "cursor_expired", "This cursor is older than 30 days: drop the copy, and start again without a cursor."
 )
@@ -65,13 +70,13 @@ class SyncSchema(ProblemAutoSchema):
         name = data["$ref"].rpartition("/")[2].removesuffix("Read")
         about = f"A {source.resource} that is new, changed, or in sight now."
         kind, operation = _constant(source.resource), _constant("upsert")
-        return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, data=data))
+        return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, etag=_ETAG, data=data))
 
     def _removal(self, types: list[str]) -> dict[str, Any]:
         about = "Something that was deleted, or is out of the caller's sight (`revoke`): drop it from the copy."
         kind, operation = ({"type": "string", "enum": names} for names in (types, ["delete", "revoke"]))
         nothing = {"type": "null"}
-        return component(self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, data=nothing))
+        return component(self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, etag=nothing, data=nothing))
 
 
 def _constant(word: str) -> dict[str, Any]:

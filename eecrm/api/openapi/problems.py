@@ -123,7 +123,7 @@ REUSED = Refusal(
 )
 STALE = Refusal(
     412, "PreconditionFailed",
-    "Not at the version that If-Match names: `version` and `changed` tell what is there instead.",
+    "Not what If-Match names: `version` and `changed` tell what is there instead.",
     {"stale": _STALE}, "PreconditionProblem", ("ETag",),
 )  # fmt: skip
 DOWN = Refusal(
