@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from api.jobs import Job
 
 _POSITIONS = "xid8,bigint,xid8,bigint,integer"
+_PROOFS = ("audit.history_proof()", "audit.history_holds(text)", "audit.end_of_changes()")
 
 
 class AuditConfig(AppConfig):
@@ -30,12 +31,14 @@ class AuditConfig(AppConfig):
 
     @staticmethod
     def _of_copies() -> set[Grant]:
-        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`)."""
+        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`). Where
+        the log ends, and a digest that proves it, tell of no row."""
         grants = set[Grant]()
         for role in COLUMNS:
             scope = scope_of("offline_copy", "retrieve", role)
             if scope is Scope.NONE:
                 continue
+            grants |= on_functions((database_role(role),), *_PROOFS)
             lists = {scope_of(resource, "list", role) for resource in CONTACT_RESOURCES} - {Scope.NONE}
             if lists | {scope} == {Scope.ALL}:
                 grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import orjson
 from django.db import connection
+from django.db.models.expressions import RawSQL
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -18,6 +19,7 @@ from rest_framework.viewsets import ViewSet
 from access import policy
 from access.permissions import Refused
 from access.policy import Scope
+from api.conditional import Representation
 from api.filters import refuse_unknown
 from api.pagination import LARGEST_SIZE, page_size
 from api.problems import BadQuery
@@ -25,17 +27,15 @@ from api.renderers import JSONText
 from api.serializers import API_ROOT
 from api.views import ResourceViewSet
 from audit.depending import dependencies
-from audit.sync_cursor import Cursor, Position
+from audit.sync_cursor import Cursor, CursorExpired, Position
 from audit.sync_schema import SyncSchema
 
 BATCH = 1_000  # entries of the log that are read together
 
-# Transactions are numbered by the cluster; a restored or promoted one goes on elsewhere than its original did, and a table
-# that was restored is another one. What is below `xmin` has ended.
-_NOW = """
-    SELECT (pg_control_system()).system_identifier || left(pg_walfile_name(pg_current_wal_lsn()), 8)
-           || 'audit.entry'::regclass::oid, pg_snapshot_xmin(pg_current_snapshot())::text
-"""
+_END = "SELECT xid::text, id FROM audit.end_of_changes()"
+_BEGINNING = Position("0", 0)  # of a log without entries
+_HOLDS = "SELECT audit.history_holds(%s)"
+_PROOF = "(SELECT audit.history_proof())"  # in parentheses it is asked once for a statement, not for each row
 _CHANGES = """
     SELECT found.xid::text, id, table_name, key, operation, columns
       FROM audit.{function}(%s::xid8, %s, %s::xid8, %s, %s) AS found ORDER BY table_name = '', found.xid, id
@@ -95,6 +95,7 @@ class SyncViewSet(ViewSet):
     """Offline copies: all that you see, and from then on what has changed since."""
 
     resource = "offline_copy"
+    proof: str  # of the newest history that this answer holds something of
     sources: ClassVar[tuple[Source, ...]] = ()  # the viewsets of the types, parents first
     schema = SyncSchema()
 
@@ -102,18 +103,23 @@ class SyncViewSet(ViewSet):
         """Without a cursor, all that you see; with the `next` of an earlier answer, what has changed since."""
         refuse_unknown(request, ("cursor", "types", "page_size"))
         size = page_size(request, default=LARGEST_SIZE)
-        with connection.cursor() as database:
-            database.execute(_NOW)
-            epoch, xmin = database.fetchone()
         text, view = request.query_params.get("cursor"), self._view()
         types = self._types(request)
-        cursor = Cursor(types, Position(xmin, 0), walked=(types[0], 0))
         if text:
-            cursor = Cursor.decode(text, view, epoch)
+            cursor = Cursor.decode(text, view)
             if "types" in request.query_params and types != cursor.types:
                 raise BadQuery({"types": [f"This cursor is one for {','.join(cursor.types)}."]})
+            if _row(_HOLDS, cursor.proof) != (True,):
+                raise CursorExpired("The database was restored since")
+        else:
+            end = _row(_END)
+            cursor = Cursor(types, Position(*end) if end else _BEGINNING, walked=(types[0], 0))
+        self.proof = cursor.proof
         changes, following, has_more = self._page(cursor, size, is_first=not text)
-        members = f'"next":{orjson.dumps(following.encode(view, epoch)).decode()},"has_more":{str(has_more).lower()}'
+        if self.proof == cursor.proof and (changes or following.since != cursor.since or not text):
+            (self.proof,) = _row(f"SELECT {_PROOF}")
+        following = following._replace(proof=self.proof)
+        members = f'"next":{orjson.dumps(following.encode(view)).decode()},"has_more":{str(has_more).lower()}'
         return Response(JSONText(f'{{"changes":[{",".join(one.text for one in changes)}],{members}}}'))
 
     def _scopes(self) -> dict[Source, Scope]:
@@ -155,8 +161,8 @@ class SyncViewSet(ViewSet):
                 until = batch.end if batch else None
                 return found[:size], cursor._replace(until=until, walked=(last.type, last.key)), True
         if batch is None:
-            return found, Cursor(cursor.types, cursor.since), not is_first
-        return found, Cursor(cursor.types, batch.end), batch.is_full or cursor.until is not None
+            return found, Cursor(cursor.types, cursor.since, cursor.proof), not is_first
+        return found, Cursor(cursor.types, batch.end, cursor.proof), batch.is_full or cursor.until is not None
 
     def _batch(self, cursor: Cursor) -> Batch:
         own = policy.rule(self.request.user, self.resource, "retrieve").scope
@@ -174,7 +180,7 @@ class SyncViewSet(ViewSet):
         there = {change.key for change in found}
         for key, operation in batch.gone(table).items():
             if key > after and key not in there:
-                text = f'{{"type":"{source.resource}","id":{key},"op":"{operation}","version":null,"data":null}}'
+                text = f'{{"type":"{source.resource}","id":{key},"op":"{operation}","version":null,"etag":null,"data":null}}'
                 found.append(Change(source.resource, key, text))
         return sorted(found)[:most]
 
@@ -191,6 +197,15 @@ class SyncViewSet(ViewSet):
     def _upserts(self, source: Source, rows: Any) -> Iterator[Change]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
-        for key, version, data in rows.values_list("pk", "version", row):
-            start = f'{{"type":"{source.resource}","id":{key},"op":"upsert","version":{version}'
+        proof = RawSQL(_PROOF, ())  # of the same statement, so that it covers these rows
+        for key, version, data, newest in rows.values_list("pk", "version", row, proof):
+            self.proof = newest
+            etag = orjson.dumps(Representation(JSONText(data), version).etag).decode()
+            start = f'{{"type":"{source.resource}","id":{key},"op":"upsert","version":{version},"etag":{etag}'
             yield Change(source.resource, key, f'{start},"data":{data}}}')
+
+
+def _row(sql: str, *values: Any) -> Any:
+    with connection.cursor() as database:
+        database.execute(sql, values)
+        return database.fetchone()

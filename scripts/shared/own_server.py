@@ -36,8 +36,9 @@ class OwnServer:
 
 
 @contextmanager
-def running(home: Path, **settings: str) -> Iterator[OwnServer]:
-    """A server with its state in `home`, emptied first, until the end of the block; `settings` are variables of .env.sample."""
+def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[OwnServer]:
+    """A server with its state in `home`, emptied first unless `is_reset` is false, until the end of the block; `settings` are
+    variables of .env.sample."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
@@ -49,7 +50,8 @@ def running(home: Path, **settings: str) -> Iterator[OwnServer]:
     environment = inherited | {"EECRM_HOME": str(home), "PORT": str(port)} | settings
     signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))  # so that the block ends, and the server with it
     with open(home / "run.log", "w+b") as log:  # to be read where something went wrong
-        process = subprocess.Popen([ROOT / "scripts" / "run", "--reset"], env=environment, stdout=log, stderr=log)
+        command = [ROOT / "scripts" / "run", *(["--reset"] if is_reset else [])]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             yield OwnServer(process, port, log.fileno())
         finally:

@@ -39,7 +39,7 @@ class Replica:
                 assert (change["data"]["id"], change["data"]["version"]) == (change["id"], change["version"])
                 self.rows[place] = change["data"]
             else:
-                assert change["version"] is change["data"] is None
+                assert change["version"] is change["etag"] is change["data"] is None
                 self.rows.pop(place, None)
         self.cursor = answer["next"]
         return answer["has_more"]

@@ -6,12 +6,15 @@ from unittest.mock import patch
 
 import pytest
 from django.core import signing
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
 from api.tests.corpus import QUERY
+from audit.tests.conftest import Trail
 from audit.tests.replica import Replica
 from conftest import API, Caller, World
 
@@ -70,20 +73,95 @@ def test_a_cursor_lasts_for_thirty_days(days: int, expected: tuple[int, str], sa
     assert answer(sales, cursor=old) == expected
 
 
-def test_a_cursor_of_a_database_that_was_restored_is_over(sales: Caller, cursor: str) -> None:
-    view, epoch, *rest = signing.loads(cursor, salt="eecrm.sync")
-    other = signing.dumps([view, epoch[:-1] + "x", *rest], salt="eecrm.sync")
+def test_a_cursor_of_another_history_is_over(sales: Caller, cursor: str) -> None:
+    view, types, since, proof, *rest = signing.loads(cursor, salt="eecrm.sync")
+    other = signing.dumps([view, types, since, proof[:-1] + "x", *rest], salt="eecrm.sync")
     assert answer(sales, cursor=other) == (410, "cursor_expired")
 
 
-def test_an_altered_cursor_is_none(sales: Caller, cursor: str) -> None:
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "DELETE FROM audit.entry WHERE id = (SELECT max(id) FROM audit.entry)",
+        "DELETE FROM audit.entry WHERE id = (SELECT max(id) - 1 FROM audit.entry)",
+        # The same numbers, given out again at another moment.
+        "UPDATE audit.entry SET at = at + interval '1 microsecond' WHERE id = (SELECT max(id) FROM audit.entry)",
+        "UPDATE audit.entry SET transaction_id = '1' WHERE id = (SELECT max(id) FROM audit.entry)",
+        "UPDATE audit.seal SET hash = sha256('another') WHERE id = (SELECT max(id) FROM audit.seal)",
+        "DELETE FROM audit.seal",
+    ],
+)
+@pytest.mark.parametrize("name", ["sales", "partner"])
+def test_a_cursor_is_over_where_its_history_is_lost(name: str, loss: str, trail: Trail, committed_world: World) -> None:
+    """Of every role; both of what is sealed and of what isn't yet."""
+    _, last_id = trail.grow(3)
+    trail.seal_up_to(last_id)
+    trail.grow(3)
+    phone = Caller.as_user(committed_world.users[name])
+    cursor = phone.get(f"{API}sync/").json()["next"]
+    assert answer(phone, cursor=cursor) == (200, "")
+    trail.run(loss)
+    assert answer(phone, cursor=cursor) == (410, "cursor_expired")
+    trail.grow(10)
+    assert answer(phone, cursor=cursor) == (410, "cursor_expired")
+
+
+def test_history_that_is_added_and_sealed_ends_no_cursor(
+    trail: Trail, committed_world: World, other_connection: Any
+) -> None:
+    """Not even that of a transaction which had begun before the cursor, and has lower numbers."""
+    trail.grow(3)
+    phone = Caller.as_user(committed_world.users["sales"])
+    with other_connection.cursor() as slow:
+        slow.execute("SELECT set_config('role', 'eecrm_superuser', true)")
+        slow.execute("UPDATE contracts_contract SET name = 'Slow' WHERE id = %s", [committed_world.own_draft.pk])
+        trail.grow(3)
+        cursor = phone.get(f"{API}sync/").json()["next"]
+        other_connection.commit()
+    _, last_id = trail.grow(200)
+    trail.seal_up_to(last_id)
+    assert answer(phone, cursor=cursor) == (200, "")
+
+
+def test_an_answer_without_news_keeps_the_proof_and_costs_no_statement_for_it(
+    trail: Trail, committed_world: World, closed: Any
+) -> None:
+    phone = Caller.as_user(committed_world.users["sales"])
+    copy = Replica(phone)
+    closed()
+    copy.catch_up()
+    with CaptureQueriesContext(connection) as queries:
+        copy.catch_up()
+    assert [query["sql"] for query in queries if "history_proof" in query["sql"]] == []
+    with CaptureQueriesContext(connection) as queries:
+        Replica(phone, types="client").step()
+    assert sum("history_proof" in query["sql"] for query in queries) == 1
+
+
+def test_a_cursor_of_another_form_is_over(sales: Caller, cursor: str) -> None:
+    """A version of the server before or after this one made it."""
+    for form in ([1], "text", signing.loads(cursor, salt="eecrm.sync") + [1]):
+        assert answer(sales, cursor=signing.dumps(form, salt="eecrm.sync")) == (410, "cursor_expired")
+
+
+def test_an_altered_cursor_is_over(sales: Caller, cursor: str) -> None:
     for place in range(0, len(cursor), 3):
         other = "A" if cursor[place] != "A" else "B"
         altered = cursor[:place] + other + cursor[place + 1 :]
         # The last character of a signature holds bits that say nothing.
-        assert answer(sales, cursor=altered)[0] == 400 or place == len(cursor) - 1, altered
-    for altered in (cursor[:-2], cursor + "x", cursor[1:], cursor.replace(":", ""), signing.dumps([1], salt="other")):
-        assert answer(sales, cursor=altered)[0] == 400, altered
+        assert answer(sales, cursor=altered)[0] in (400, 410) or place == len(cursor) - 1, altered
+    assert answer(sales, cursor=cursor[1:]) == (410, "cursor_expired")
+
+
+def test_a_cursor_that_another_key_signed_is_over(sales: Caller, cursor: str, settings: Any) -> None:
+    settings.SECRET_KEY = "another key of the same server, in use since yesterday"
+    assert answer(sales, cursor=cursor) == (410, "cursor_expired")
+    assert answer(sales) == (200, "")
+
+
+def test_a_text_that_no_server_signed_is_refused(sales: Caller, cursor: str) -> None:
+    for text in (cursor[:-2], cursor + "x", cursor.replace(":", ""), "x", "a:b:c", "1" * 200):
+        assert answer(sales, cursor=text)[0] == 400, text
 
 
 def test_an_empty_cursor_is_none_at_all(sales: Caller) -> None:
