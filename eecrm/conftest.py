@@ -33,13 +33,22 @@ from config.environment import ROOT, env
 from contracts.models import Contract
 from events.models import Event
 
+pytest_plugins = ["config.tests.shuffling"]
 PASSWORD = "a long enough passphrase"
 API = "/api/v1/"
+# Seconds until a test that makes no progress fails: many, because a loaded machine is slow and no test may fail for that.
+PATIENCE = 120
 
 
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
-    """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`."""
+    """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`.
+
+    Its connections wait as long as the tests do. With the timeouts of eecrm_app (bootstrap.sql) a loaded machine would refuse
+    what many threads do at once.
+    """
+    waits = " ".join(f"-c {name}={PATIENCE}s" for name in ("lock_timeout", "statement_timeout"))
+    connection.settings_dict["OPTIONS"]["options"] = waits
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
 
 

@@ -12,7 +12,7 @@ from accounts.gate import factor
 from accounts.models import User
 from accounts.oidc_keys import ProviderKeys
 from accounts.tests.provider import CLIENT, Provider
-from conftest import Visitor, World
+from conftest import PATIENCE, Visitor, World
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provide
     settings.OIDC_JWKS_URL = running.address + "/keys"
     settings.OIDC_CLIENT_IDS = ["another", CLIENT]
     monkeypatch.setattr("accounts.oidc.provider_keys", ProviderKeys())
+    monkeypatch.setattr("accounts.oidc_keys.TIMEOUT", PATIENCE)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield running
     running.stop()

@@ -16,7 +16,7 @@ from accounts.models import ExternalIdentity, User, normalise_username
 from accounts.tests.provider import Provider
 from api.tests.test_at_once import wait_for_a_blocked_statement
 from audit.models import Entry
-from conftest import API, PASSWORD, Caller, World
+from conftest import API, PASSWORD, PATIENCE, Caller, World
 
 USERS = API + "users/"
 ME = USERS + "me/"
@@ -178,7 +178,7 @@ def test_a_password_that_is_set_while_the_account_is_bound_does_not_stay(
         setting = pool.submit(set_password)
         wait_for_a_blocked_statement(cursor)
         migrator.commit()
-        assert ELSEWHERE in setting.result(timeout=20)
+        assert ELSEWHERE in setting.result(timeout=PATIENCE)
     assert not stored("sales").has_usable_password()
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from access.policy import Role
 from access.tests.paths import address, body_of
-from conftest import API, PASSWORD, World
+from conftest import API, PASSWORD, PATIENCE, World
 
 TRIES = 20
 
@@ -68,7 +68,7 @@ class Person:
             "Content-Type": "application/json", "X-Request-ID": write.request_id, "X-Change-Reason": write.reason,
             "Idempotency-Key": key, "Authorization": f"Bearer {self.token}" if self.token else "",
         }  # fmt: skip
-        line = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        line = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             text = None if body is None else json.dumps(body)
             line.request(method, path, text, {name: value for name, value in headers.items() if value})

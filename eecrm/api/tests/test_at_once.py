@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from conftest import API, Caller, World
+from conftest import API, PATIENCE, Caller, World
 
 
 def alone(action: Callable[[], Any]) -> Callable[[], Any]:
@@ -32,12 +32,12 @@ def test_an_event_that_is_given_away_meanwhile_is_no_longer_ones_own(committed_w
         deletes = pool.submit(alone(partial(support.delete, f"{API}events/{event.pk}/")))
         wait_for_a_blocked_statement(cursor)
         migrator.commit()
-        answer = deletes.result(timeout=20)
+        answer = deletes.result(timeout=PATIENCE)
     assert (answer.status_code, answer.json()["rule"]) == (403, "event.delete.support.own")
 
 
 def wait_for_a_blocked_statement(cursor: Any) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         # A transaction sees one picture of the activity; in this database: the other process of the tests has locks, too.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
@@ -59,5 +59,5 @@ def test_a_change_that_comes_second_is_not_lost(committed_world: World, migrator
         second = pool.submit(alone(partial(sales.patch, f"{API}contracts/{contract.pk}/", {"name": contract.name})))
         wait_for_a_blocked_statement(cursor)
         migrator.commit()
-        row = second.result(timeout=20).json()
+        row = second.result(timeout=PATIENCE).json()
     assert (row["name"], row["version"]) == (contract.name, 3)

@@ -22,7 +22,7 @@ from api import idempotency
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
 from clients.models import Client
-from conftest import API, PASSWORD, Caller, World
+from conftest import API, PASSWORD, PATIENCE, Caller, World
 
 CLIENTS = API + "clients/"
 
@@ -322,7 +322,7 @@ def test_a_repeat_that_waits_for_too_long_is_told_to_come_again(committed_world:
         )  # the first one, which hangs
         repeat = pool.submit(alone(partial(post, Caller.as_user(sales), CLIENTS, body)))
         wait_for_a_blocked_statement(cursor)
-        busy = repeat.result(timeout=20)
+        busy = repeat.result(timeout=PATIENCE)
         assert (busy.status_code, busy.json()["code"], busy["Retry-After"]) == (503, "busy", "1")
         migrator.rollback()
         assert post(Caller.as_user(sales), CLIENTS, body).status_code == 201

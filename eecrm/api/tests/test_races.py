@@ -17,7 +17,7 @@ from accounts import tokens
 from accounts.models import User
 from audit.models import Entry
 from clients.models import Client
-from conftest import API, Caller, World, make_client, make_contract, make_event
+from conftest import API, PATIENCE, Caller, World, make_client, make_contract, make_event
 from contracts.models import Contract
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))  # CI plays them 100 times
@@ -33,13 +33,13 @@ def at_once(committed_world: World, settings: Any) -> Iterator[Crowd]:
     pools: dict[int, ThreadPoolExecutor] = {}
 
     def together(start: Barrier, action: Callable[[], Any]) -> Any:
-        start.wait(timeout=30)
+        start.wait(timeout=PATIENCE)
         return action()
 
     def crowd(actions: Sequence[Callable[[], Any]]) -> list[Any]:
         size = len(actions)
         pool = pools.setdefault(size, ThreadPoolExecutor(size))
-        return list(pool.map(partial(together, Barrier(size)), actions, timeout=60))
+        return list(pool.map(partial(together, Barrier(size)), actions, timeout=PATIENCE))
 
     yield crowd
     for size, pool in pools.items():

@@ -19,9 +19,7 @@ from access.policy import Role
 from accounts import tokens
 from clients.models import Client
 from config.environment import ROOT
-from conftest import World
-
-PATIENCE = 10  # seconds
+from conftest import PATIENCE, World
 
 
 @contextmanager

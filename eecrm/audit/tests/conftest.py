@@ -12,9 +12,9 @@ from access.database import acting_as
 from access.policy import Role
 from audit import sealing
 from audit.models import Entry
-from audit.tests.replica import PATIENCE, Copies, Replica, wait_until_closed
+from audit.tests.replica import Copies, Replica, wait_until_closed
 from config.environment import env
-from conftest import Caller, World, empty_the_trail
+from conftest import PATIENCE, Caller, World, empty_the_trail
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ from typing import Any
 
 from access.database import acting_as
 from access.policy import Role
-from conftest import API, Caller
+from conftest import API, PATIENCE, Caller
 
-PATIENCE = 120  # seconds until a test that makes no progress fails
 COLLECTIONS = {"client": "clients", "contract": "contracts", "event": "events"}
 Rows = dict[tuple[str, int], dict[str, Any]]
 

@@ -13,9 +13,9 @@ from django.db import DatabaseError, connection, transaction
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from audit import sealing
-from audit.tests.conftest import PATIENCE, Trail
+from audit.tests.conftest import Trail
 from clients.models import Client
-from conftest import World, make_client
+from conftest import PATIENCE, World, make_client
 
 # What hurts a trail, done by its owner; {id} is in the second seal of three. With how `verify_audit` tells of it.
 GONE = "DELETE FROM audit.entry WHERE id = {id}"

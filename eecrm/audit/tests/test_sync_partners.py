@@ -9,7 +9,7 @@ from access.database import acting_as
 from access.policy import Role
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.tests.replica import Copies, Replica, change, delete, view_of
-from conftest import Caller, World, make_contract, make_event
+from conftest import PATIENCE, Caller, World, make_contract, make_event
 
 
 def test_a_partner_whose_account_is_unlinked_loses_all_below_and_learns_no_more(
@@ -106,7 +106,7 @@ def test_a_link_waits_for_what_is_made_below_it_so_that_nothing_stays_behind(
         unlinked = pool.submit(alone(lambda: change(world.own_client, account=None)))
         wait_for_a_blocked_statement(watching)
         other_connection.commit()
-        unlinked.result(timeout=20)
+        unlinked.result(timeout=PATIENCE)
     closed()
     told = copy.catch_up()
     assert {op for _, _, op in told} == {"revoke"}
@@ -134,7 +134,7 @@ def test_what_hangs_below_waits_for_a_link_so_that_nobody_is_shown_what_no_entry
             copy.catch_up()
         finally:
             other_connection.commit()
-        waiting.result(timeout=20)
+        waiting.result(timeout=PATIENCE)
     closed()
     assert {op for _, _, op in copy.catch_up()} == {"revoke"}
     assert copy.rows == view_of(copy.caller) == {}

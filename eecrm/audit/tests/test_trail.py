@@ -19,10 +19,10 @@ from access.policy import Role
 from accounts.models import ExternalIdentity, Mail, User
 from accounts.tests.conftest import visit  # noqa: F401  # a fixture
 from audit.models import Entry
-from audit.tests.conftest import PATIENCE, Trail
+from audit.tests.conftest import Trail
 from clients.models import Client
 from config.environment import ROOT
-from conftest import API, PASSWORD, Caller, World, make_client, make_event
+from conftest import API, PASSWORD, PATIENCE, Caller, World, make_client, make_event
 
 SITE = "/hidden-admin/"
 BODY = {"company_name": "Bloom & Fils", "first_name": "Léa", "last_name": "Bloom", "email": "lea@bloom.example"}

@@ -15,6 +15,7 @@ from django.db import connection
 
 from access.policy import COLUMNS, TABLE, Scope
 from config.environment import ROOT
+from conftest import PATIENCE
 
 README = (ROOT / "README.md").read_text()
 NOUNS = ("client", "contract", "event", "user")
@@ -68,16 +69,16 @@ def server(django_db_setup: None, migrator: Any, tmp_path: Any) -> Iterator[str]
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
             with migrator.cursor() as cursor:
                 cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, api_limit CASCADE")
 
 
 def wait_until_it_answers(port: int, process: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            live = HTTPConnection("127.0.0.1", port, timeout=1)
+            live = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
             live.request("GET", "/health/live/")
             if live.getresponse().status == 200:
                 return

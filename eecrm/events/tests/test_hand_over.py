@@ -14,7 +14,7 @@ from accounts.models import User
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
 from clients.models import Client
-from conftest import API, Caller, World, make_client, make_contract, make_event
+from conftest import API, PATIENCE, Caller, World, make_client, make_contract, make_event
 from events.hand_over import hand_over
 from events.models import Event
 from events.tests.trail import last, logged, stored
@@ -246,7 +246,7 @@ def test_a_client_that_is_being_made_meanwhile_goes_over_too(committed_world: Wo
             made = make_client("Last minute", committed_world.users["sales"])
             moved = pool.submit(moves(committed_world, "sales", "other_sales", deactivates=True))
             wait_for_a_blocked_statement(cursor)
-        assert moved.result(timeout=20).clients == 2
+        assert moved.result(timeout=PATIENCE).clients == 2
     row = stored(made)
     assert row is not None
     assert row["sales_contact_id"] == committed_world.users["other_sales"].pk
@@ -265,7 +265,7 @@ def test_a_client_that_is_made_a_moment_later_waits(
             assert hand_over(leaver, successor, deactivates=deactivates).clients == 1
             answer = pool.submit(alone(partial(caller.post, API + "clients/", body)))
             wait_for_a_blocked_statement(cursor)
-        response = answer.result(timeout=20)
+        response = answer.result(timeout=PATIENCE)
     assert response.status_code == status, response.content
     if status == 409:
         assert response.json()["rule"] == "client_sales_contact_active"
@@ -278,7 +278,7 @@ def test_an_event_that_is_closed_meanwhile_stays(committed_world: World, migrato
             Event.objects.filter(pk=event.pk).update(status="closed")
             moved = pool.submit(moves(committed_world, "support", "other_support", deactivates=False))
             wait_for_a_blocked_statement(cursor)
-        assert moved.result(timeout=20).coming_events == 0
+        assert moved.result(timeout=PATIENCE).coming_events == 0
     row = stored(event)
     assert row is not None
     assert row["support_contact_id"] == committed_world.users["support"].pk
@@ -296,7 +296,7 @@ def test_a_client_that_is_assigned_elsewhere_meanwhile_stays_there_without_a_dea
             wait_for_a_blocked_statement(cursor)
             Client.objects.filter(pk=client.pk).update(sales_contact=users["sales"])
             Client.objects.filter(pk=client.pk).update(sales_contact=users["other_sales"])
-        assert moved.result(timeout=20).clients == 1
+        assert moved.result(timeout=PATIENCE).clients == 1
 
 
 def test_two_hand_overs_at_once_take_turns(committed_world: World) -> None:
@@ -308,7 +308,7 @@ def test_two_hand_overs_at_once_take_turns(committed_world: World) -> None:
                 pool.submit(moves(committed_world, "sales", name, deactivates=False))
                 for name in ("other_sales", "third")
             ]
-            outcome = sorted(one.result(timeout=20).clients for one in both)
+            outcome = sorted(one.result(timeout=PATIENCE).clients for one in both)
         assert outcome[0] == 0 or len(set(outcome)) == 1, outcome
         with acting_as(Role.SUPERUSER):
             assert not Client.objects.filter(sales_contact__username="sales").exists()

@@ -17,7 +17,7 @@ from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
 from audit.restoring import restore
 from clients.models import Client
-from conftest import API, Caller, World, make_contract, make_event
+from conftest import API, PATIENCE, Caller, World, make_contract, make_event
 from contracts.models import Contract
 from events.models import Event
 from events.tests.trail import delete
@@ -165,7 +165,7 @@ def test_what_is_being_made_meanwhile_follows_too(
                 make_event(committed_world.own_signed, "Last minute", users["support"])
             changed = pool.submit(changes(**{change: new}))
             wait_for_a_blocked_statement(cursor)
-        changed.result(timeout=20)
+        changed.result(timeout=PATIENCE)
     assert astray() == []
 
 
@@ -177,7 +177,7 @@ def test_two_new_names_at_once_are_both_kept(child: Any, committed_world: World,
             child.objects.filter(name__startswith="Own").update(name="Own regatta")
             changed = pool.submit(changes(last_name="Else"))
             wait_for_a_blocked_statement(cursor)
-        changed.result(timeout=20)
+        changed.result(timeout=PATIENCE)
     assert astray() == []
     with acting_as(Role.SUPERUSER):
         assert child.objects.matching("regatta else").exists()
@@ -193,5 +193,5 @@ def test_a_row_that_is_renamed_a_moment_later_has_the_new_words(committed_world:
             Client.objects.filter(pk=committed_world.own_client.pk).update(last_name="Else")
             renamed = pool.submit(alone(rename))
             wait_for_a_blocked_statement(cursor)
-        renamed.result(timeout=20)
+        renamed.result(timeout=PATIENCE)
     assert astray() == []

@@ -1,0 +1,55 @@
+"""A pytest plugin: the order of the tests and their random numbers come from one seed, `--randomly-seed` (pytest-randomly).
+
+The same seed, tests and number of processes (`-n`) give the same order in each process again.
+"""
+
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+
+def seed_of(config: pytest.Config) -> int | None:
+    """The seed of this run; none with `-p no:randomly`."""
+    return config.getoption("randomly_seed", None)
+
+
+def _place(seed: int, name: str) -> int:
+    return crc32(f"{seed} {name}".encode())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    """Shuffles the modules, and the tests of each.
+
+    pytest-randomly has done so already, but pytest-django puts the tests with a database before those without one
+    afterwards. That order would hide what a test leaves behind for another.
+    """
+    if (seed := seed_of(config)) is not None and config.getoption("randomly_reorganize"):
+        items.sort(key=lambda item: (_place(seed, item.module.__name__), _place(seed, item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals the tests out to the processes by the seed. xdist's own way depends on how fast each of them is."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    seed = seed_of(config)
+
+    class BySeed(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return str(_place(seed or 0, f"process of {nodeid}") % self.numnodes)
+
+    return None if seed is None else BySeed(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """pytest-randomly shows the seed at the start, and with -q never."""
+    if (seed := seed_of(config)) is not None:
+        terminalreporter.write_line(f"Random order: repeat it with --randomly-seed={seed}, or turn it off with -p no:randomly.")
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> Random:
+    """Random numbers that belong to this test alone, and are the same again with the same seed."""
+    return Random(f"{seed_of(request.config)} {request.node.nodeid}")
