@@ -77,8 +77,8 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
-        database.bootstrap(DATABASE)
-        database.migrate_all([DATABASE])
+        database.bootstrap(DATABASE, os.environ)
+        database.migrate_all([DATABASE], os.environ)
         _fill(clients, with_orders=for_comparison)
         if for_comparison:
             _copy()

@@ -26,6 +26,12 @@ HOME = ROOT / _chosen("EECRM_HOME", default=".local")
 _config = _chosen if IS_PRODUCTION else Config(ChainMap(_file(ROOT / ".env"), _file(HOME / "settings.env")))
 
 
+def read_also(file: str) -> None:
+    """Adds generated secrets that only some processes may know, such as the migrator's password."""
+    if not IS_PRODUCTION:
+        _config.repository.maps.append(_file(HOME / file))
+
+
 def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
     """The value of one variable; without a default it is required, and its absence stops the start by name."""
     try:

@@ -3,10 +3,11 @@
 `python manage.py migrate --settings=config.migrator_settings`
 """
 
-from config.environment import env
+from config.environment import env, read_also
 from config.settings import *  # noqa: F401, F403  # a settings module is its names
 from config.settings import DATABASES
 
+read_also("migrator.env")
 DATABASES["default"] |= {
     "USER": env("PG_MIGRATOR_USER", default="eecrm_migrator"),
     "PASSWORD": env("PG_MIGRATOR_PASSWORD"),

@@ -36,6 +36,13 @@ class Account:
                 os.chown(Path(directory, name), self.uid, self.gid, follow_symlinks=False)
         os.chown(path, self.uid, self.gid)
 
+    def keep_private(self, directory: Path) -> None:
+        """Makes a directory of ours that nobody else may enter; the account may pass through it, and no more than pass."""
+        directory.mkdir(parents=True, exist_ok=True)
+        if not self.is_ours:
+            os.chown(directory, -1, self.gid)
+        directory.chmod(stat.S_IRWXU if self.is_ours else stat.S_IRWXU | stat.S_IXGRP)
+
     def open_way_to(self, path: Path) -> None:
         """Lets the account pass through the directories above `path`, and no more than pass.
 
@@ -43,12 +50,12 @@ class Account:
         """
         if self.is_ours:
             return
-        closed = [directory for directory in reversed(path.parents) if self._missing_search_bit(directory)]
+        closed = [directory for directory in reversed(path.parents) if self._may_not(directory, stat.S_IXOTH)]
         for directory in closed:
-            _add_mode(directory, self._missing_search_bit(directory))
+            self._let(directory, stat.S_IXOTH)
         if closed:
             say(
-                f"Made {', '.join(map(str, closed))} searchable (chmod o+x), because PostgreSQL runs as {self.name} here"
+                f"Made {', '.join(map(str, closed))} searchable for {self.name}, because PostgreSQL runs as that account here"
                 f" and must get to {path}."
             )
 
@@ -57,21 +64,33 @@ class Account:
         if self.is_ours:
             return
         for directory, _, files in os.walk(tree):
-            _add_mode(Path(directory), stat.S_IROTH | stat.S_IXOTH)
+            self._let(Path(directory), stat.S_IROTH | stat.S_IXOTH)
             for name in files:
                 file = Path(directory, name)
                 is_program = file.stat().st_mode & stat.S_IXUSR
-                _add_mode(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
+                self._let(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
-    def _missing_search_bit(self, directory: Path) -> int:
-        status = directory.stat()
+    def _may_not(self, path: Path, bits: int) -> int:
+        """Those of the bits, as of others, that the account lacks."""
+        status = path.stat()
         if status.st_uid == self.uid:
-            return stat.S_IXUSR & ~status.st_mode
-        return (stat.S_IXGRP if status.st_gid == self.gid else stat.S_IXOTH) & ~status.st_mode
+            return bits & ~(status.st_mode >> 6)
+        return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
-
-def _add_mode(path: Path, bits: int) -> None:
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | bits)
+    def _let(self, path: Path, bits: int) -> None:
+        """Gives the account these bits, by its group where that takes nothing from another one: everybody else stays out."""
+        missing = self._may_not(path, bits)
+        if not missing:
+            return
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if status.st_uid == self.uid:
+            path.chmod(mode | missing << 6)
+        elif status.st_gid == self.gid or not mode & stat.S_IRWXG:
+            os.chown(path, -1, self.gid)
+            path.chmod(mode | missing << 3)
+        else:
+            path.chmod(mode | missing)
 
 
 def for_server() -> Account:

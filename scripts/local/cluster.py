@@ -1,12 +1,11 @@
 """A private PostgreSQL: passwords for everybody, reachable from this machine only, started and stopped with us."""
 
-import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import initdb
 import psycopg2
 from account import Account
 from binaries import Binaries
-from processes import Failed, check_stopped, say
+from processes import Failed, check_stopped, forget, record, say
 
 PATIENCE = 60  # Seconds for starting or stopping, which may include recovery after a crash.
 FAST_AND_LOOSE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
@@ -45,13 +44,11 @@ class Cluster:
 
     def afresh(self) -> "Cluster":
         say(f"Throwing the database in {self.data} away …")
-        self._stop_orphan()
         shutil.rmtree(self.directory)
         return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable)
 
     def with_free_port(self) -> "Cluster":
         """The port of last time, unless something else listens there now."""
-        self._stop_orphan()
         if generated.is_free(self.port):
             return self
         settings = self.settings | {"PG_PORT": str(generated.free_port())}
@@ -94,8 +91,8 @@ class Cluster:
         check_stopped()
         options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
         options += () if self.is_durable else FAST_AND_LOOSE
-        with open(self.log, "wb") as log:
-            return subprocess.Popen(
+        with initdb.private_log(self.log) as log:
+            server = subprocess.Popen(
                 [self.programs.path("postgres"), "-D", self.data, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -104,6 +101,9 @@ class Cluster:
                 env=initdb.plain_environment(),
                 **self.owner.options,
             )
+        # A smart shutdown (SIGTERM) would wait for whoever is connected, and SIGKILL would leave its own children.
+        record(server, signal.SIGINT, signal.SIGQUIT)
+        return server
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -126,26 +126,7 @@ class Cluster:
         except subprocess.TimeoutExpired:
             server.send_signal(signal.SIGQUIT)  # "Immediate": nothing is lost, but the next start has to recover.
             server.wait()
-
-    def _stop_orphan(self) -> None:
-        """Ends the server of a run that was killed. Whoever calls this holds the lock of the home."""
-        pid_file = self.data / "postmaster.pid"
-        if not pid_file.is_file() or not self._answers():
-            return
-        say("Stopping the PostgreSQL that an earlier run left behind …")
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
-        deadline = time.monotonic() + PATIENCE
-        while pid_file.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        """Asked of the server itself: after a reboot, the number in postmaster.pid may be anybody's process."""
-        try:
-            with closing(self._connect()) as connection, connection.cursor() as cursor:
-                cursor.execute("SHOW data_directory")
-                return str(self.data) in cursor.fetchone()
-        except psycopg2.OperationalError:
-            return False
+        forget(server)
 
     def _connect(self) -> "psycopg2.extensions.connection":
         return psycopg2.connect(
@@ -168,7 +149,7 @@ def find(directory: Path, database: str, *, is_durable: bool) -> Cluster:
     programs = binaries.of_this_machine() or binaries.of_the_wheel()
     if programs is None:
         raise Failed("PostgreSQL was found neither on PATH nor in the wheel of requirements-local.txt: install one.")
-    directory.mkdir(exist_ok=True)
+    owner.keep_private(directory)
     settings = generated.complete(_secrets(directory), generated.private_server(database))
     return Cluster(directory, programs, owner, settings, is_durable)
 

@@ -3,11 +3,12 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import binaries
-from config.environment import ROOT, env
+from dotenv import ROOT
+from generated import of_the_migrator
 from processes import Command, Failed, run, run_together, say
 
 MANAGE: Command = [sys.executable, ROOT / "eecrm" / "manage.py"]
@@ -15,42 +16,37 @@ MIGRATE: Command = [*MANAGE, "migrate", "--no-input", "--settings=config.migrato
 MIGRATIONS_FAILED = "The migrations failed; Django says why above."
 
 
-def name() -> str:
-    chosen: str = env("PG_DATABASE", default="eecrm")
-    return chosen
-
-
-def bootstrap(database: str) -> None:
+def bootstrap(database: str, settings: Mapping[str, str]) -> None:
     """Runs bootstrap.sql as the administrator, with all passwords in the environment and none on the command line."""
     say(f"Preparing roles and schema of the database {database} …")
-    environment = os.environ | {
-        "PGHOST": env("PG_HOST"),
-        "PGPORT": env("PG_PORT", default="5432"),
-        "PGUSER": env("PG_ADMIN_USER"),
-        "PGPASSWORD": env("PG_ADMIN_PASSWORD"),
+    for name in ("PG_HOST", "PG_ADMIN_USER", "PG_ADMIN_PASSWORD"):
+        if not settings.get(name):
+            raise Failed(f"{name} is not set: set it in the environment or .env.")
+    environment = {
+        "PGHOST": settings["PG_HOST"],
+        "PGPORT": settings.get("PG_PORT") or "5432",
+        "PGUSER": settings["PG_ADMIN_USER"],
+        "PGPASSWORD": settings["PG_ADMIN_PASSWORD"],
         "PGDATABASE": "postgres",
-        "PGSSLMODE": env("PG_SSLMODE", default="prefer"),
-        "PG_DATABASE": database,
-        "PG_PASSWORD": env("PG_PASSWORD"),
-        "PG_MIGRATOR_PASSWORD": env("PG_MIGRATOR_PASSWORD"),
-        "PG_READONLY_PASSWORD": env("PG_READONLY_PASSWORD"),
+        "PGSSLMODE": settings.get("PG_SSLMODE") or "prefer",
     }
     run(
         [_psql(), "--no-psqlrc", "--quiet", "--no-password", f"--file={ROOT / 'deploy/postgres/bootstrap.sql'}"],
         failure="The roles and the schema could not be prepared; psql says why above.",
-        env=environment,
+        env=os.environ | settings | {"PG_DATABASE": database} | environment,
     )
 
 
-def migrate() -> None:
+def migrate(settings: Mapping[str, str]) -> None:
     """As the migrator: the role that serves requests may change rows, not tables."""
     say("Migrating …")
-    run(MIGRATE, failure=MIGRATIONS_FAILED)
+    run(MIGRATE, failure=MIGRATIONS_FAILED, env=os.environ | of_the_migrator(settings))
 
 
-def migrate_all(databases: Sequence[str]) -> None:
+def migrate_all(databases: Sequence[str], settings: Mapping[str, str]) -> None:
     say(f"Migrating {' and '.join(databases)} …")
-    run_together(MIGRATE, [os.environ | {"PG_DATABASE": name} for name in databases], failure=MIGRATIONS_FAILED)
+    environment = os.environ | of_the_migrator(settings)
+    run_together(MIGRATE, [environment | {"PG_DATABASE": name} for name in databases], failure=MIGRATIONS_FAILED)
 
 
 def load_demo() -> None:

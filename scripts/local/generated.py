@@ -1,12 +1,16 @@
 """What this machine makes up for itself, once: secrets, and the port of its private PostgreSQL."""
 
 import os
+import re
 import secrets
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import read
 
+# The logins to PostgreSQL that the application never uses: the migrator's, the administrator's, those of reports and backups.
+OF_OTHERS = re.compile(r"PG_[A-Z]+_(USER|PASSWORD)(_FILE)?")
 HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
 
 
@@ -47,6 +51,15 @@ def write(path: Path, values: dict[str, str]) -> None:
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
     draft.replace(path)
+
+
+def of_the_application(values: Mapping[str, str]) -> dict[str, str]:
+    """Without the logins of others: what the web server and the worker may know."""
+    return {name: value for name, value in values.items() if not OF_OTHERS.fullmatch(name)}
+
+
+def of_the_migrator(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name.startswith("PG_MIGRATOR_")}
 
 
 def free_port() -> int:

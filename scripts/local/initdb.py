@@ -4,6 +4,7 @@ import locale
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from account import Account
 from binaries import Binaries
@@ -30,11 +31,18 @@ def make(
     ]
     failure = f"PostgreSQL could not make it; {log} says why."
     try:
-        with open(log, "wb") as output:
+        with private_log(log) as output:
             run(command, failure=failure, stdout=output, stderr=output, env=plain_environment(), **owner.options)
     finally:
         password_file.unlink()
     draft.rename(data)
+
+
+def private_log(path: Path) -> BinaryIO:
+    """Emptied, and closed to others even where an earlier run left it open to them."""
+    log = open(path, "wb")
+    os.fchmod(log.fileno(), 0o600)
+    return log
 
 
 def plain_environment() -> dict[str, str]:

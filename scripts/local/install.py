@@ -7,17 +7,17 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import binaries
+import home
 from dotenv import ROOT, chosen
-from processes import run, say, status_of
+from processes import Failed, run, say, status_of
 
-
-def home() -> Path:
-    return (ROOT / Path(chosen("EECRM_HOME") or ".local").expanduser()).resolve()
+RUN = ([], ["--reset"])  # The arguments that scripts/run knows.
 
 
 def requirements(command: str) -> list[str]:
@@ -30,13 +30,15 @@ def requirements(command: str) -> list[str]:
 
 def install(environment: Path, names: list[str]) -> None:
     """Brings the environment up to date. Whoever comes second waits, since scripts/run and scripts/test share it."""
-    environment.parent.mkdir(parents=True, exist_ok=True)
     with open(environment.parent / "venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        held = [lock.fileno()]  # Also by pip, should this process be killed: the next one waits until it has ended.
+        _close(environment)
         python = environment / "bin" / "python"
         if not _works(python):
             say(f"Making a virtual environment in {environment} …")
-            run([sys.executable, "-m", "venv", "--clear", environment], failure="It could not be made, see above.")
+            make = [sys.executable, "-m", "venv", "--clear", environment]
+            run(make, failure="It could not be made, see above.", pass_fds=held)
         record = environment / "installed.json"
         installed = json.loads(record.read_text()) if record.is_file() else {}
         wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in names}
@@ -45,8 +47,26 @@ def install(environment: Path, names: list[str]) -> None:
             return
         say(f"Installing {', '.join(stale)} …")
         options = ["-qq", "--disable-pip-version-check", *(f"--requirement={ROOT / name}" for name in stale)]
-        run([python, "-m", "pip", "install", *options], failure="The requirements could not be installed, see above.")
+        pip = [python, "-m", "pip", "install", *options]
+        run(pip, failure="The requirements could not be installed, see above.", pass_fds=held)
         record.write_text(json.dumps(installed | wanted, indent=1))
+
+
+def _close(environment: Path) -> None:
+    """Takes from others what a loose umask gave them of one that an earlier run made."""
+    if not environment.is_dir():
+        return
+    mode = stat.S_IMODE(environment.stat().st_mode)
+    # The way that PostgreSQL's account may need to the programs in it stays open (account.py).
+    private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
+    if mode == private:
+        return
+    for path, names, files in os.walk(environment):
+        for name in (*names, *files):
+            status = os.lstat(entry := Path(path, name))
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode):
+                entry.chmod(stat.S_IMODE(status.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+    environment.chmod(private)
 
 
 def _works(python: Path) -> bool:
@@ -54,12 +74,27 @@ def _works(python: Path) -> bool:
 
 
 def main(command: str, *arguments: str) -> int:
-    base = home()
-    install(base / "venv", requirements(command))
-    # Tests keep their state apart, so that they run while the demo does.
-    os.environ["EECRM_HOME"] = str(base / "test" if command == "test" else base)
-    python = str(base / "venv" / "bin" / "python")
+    if command == "run":
+        _check_run(list(arguments))
+    umask = os.umask(0o077)
+    state = home.of(command)
+    lock = home.claim(state, f"scripts/{command}")
+    if command == "run":
+        home.web_port()
+    environment = home.base() / "venv"
+    install(environment, requirements(command))
+    os.environ["EECRM_HOME"] = str(state)
+    python = str(environment / "bin" / "python")
+    os.set_inheritable(lock, True)  # The lock is held until the program that we become ends.
+    os.umask(umask)
     os.execv(python, [python, str(Path(__file__).parent), command, *arguments])
+
+
+def _check_run(arguments: list[str]) -> None:
+    if arguments not in RUN:
+        raise Failed("Usage: scripts/run [--reset]")
+    if chosen("APP_ENV") == "production":
+        raise Failed("APP_ENV is production, and scripts/run is for trying things out: see docs/ on how to deploy.")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,15 @@ from tempfile import TemporaryFile
 from types import FrameType
 from typing import Any
 
+from ledger import Ledger
+
 Child = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 
 ONE_REQUEST = 2.0  # Seconds within which a second signal is the same request: some supervisors tell everybody twice.
 
 _children: set[Child] = set()
+_ledger: Ledger | None = None
 _request: int | None = None
 _requested_at = 0.0
 
@@ -62,6 +65,27 @@ def check_stopped() -> None:
         raise Stopped(_request)
 
 
+def keep_ledger(path: Path) -> None:
+    """Stops what an earlier run left behind, and writes down what this one starts. For the one who holds the home's lock."""
+    global _ledger
+    _ledger = Ledger(path)
+    for entry in _ledger.leftovers():
+        say(f"Stopping process {entry.pid}, which an earlier run left behind ({entry.command}) …")
+        entry.stop()
+
+
+def record(child: Child, *signals: signal.Signals) -> None:
+    """For the next run, which sends these signals one after another, should this one be killed."""
+    if _ledger is not None:
+        command = child.args if isinstance(child.args, (list, tuple)) else [child.args]
+        _ledger.add(child.pid, " ".join(map(str, command))[:200], signals)
+
+
+def forget(child: Child) -> None:
+    if _ledger is not None:
+        _ledger.remove(child.pid)
+
+
 def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
     """Starts a child that is asked to stop when we are.
 
@@ -71,6 +95,7 @@ def start(command: Command, *, shares_terminal: bool = False, **options: Any) ->
     check_stopped()
     child = subprocess.Popen(command, start_new_session=not shares_terminal, **options)
     _children.add(child)
+    record(child, signal.SIGTERM, signal.SIGKILL)
     if _request is not None:
         _stop(child, _request)
     return child
@@ -82,6 +107,7 @@ def wait(child: Child) -> int:
         status = child.wait()
     finally:
         _children.discard(child)
+        forget(child)
     if _request is not None:
         _signal_session(child, signal.SIGTERM)  # What it left behind, as a shell does with the command that it ran.
     return status if status >= 0 else 128 - status

@@ -1,0 +1,76 @@
+"""The directory where a script keeps its state: private, and one script's at a time. `EECRM_HOME`, or `.local`."""
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+import account
+import generated
+import system
+from dotenv import ROOT, chosen
+from processes import Failed, keep_ledger
+
+
+def base() -> Path:
+    return (ROOT / Path(chosen("EECRM_HOME") or ".local").expanduser()).resolve()
+
+
+def of(command: str) -> Path:
+    """Tests keep their state apart, so that they run while the demo does."""
+    return base() / "test" if command == "test" else base()
+
+
+def claim(directory: Path, script: str) -> int:
+    """Takes the lock, and stops what an earlier run left behind. Returns the lock's descriptor: it holds until it is closed."""
+    owner = account.for_server()
+    for ours in (base(), directory):
+        owner.keep_private(ours)
+    _close_to_others(directory)
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode().strip()
+        raise Failed(
+            f"{script} runs already with its state in {directory} (process {holder}): stop that one,"
+            " or give this one another directory with EECRM_HOME."
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    keep_ledger(ledger(directory))
+    return lock
+
+
+def ledger(directory: Path) -> Path:
+    return directory / "processes.json"
+
+
+def _close_to_others(directory: Path) -> None:
+    """What an earlier run wrote under another umask. The venv and the database have rights of their own."""
+    for path, names, files in os.walk(directory):
+        names[:] = [name for name in names if name not in ("venv", "data", "test")]
+        for name in (*names, *files):
+            status = os.lstat(entry := Path(path, name))
+            kept = stat.S_IRWXU | (stat.S_IXGRP if stat.S_ISDIR(status.st_mode) else 0)
+            is_open = stat.S_IMODE(status.st_mode) & ~kept
+            if is_open and status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode):
+                entry.chmod(status.st_mode & kept)
+
+
+def web_port() -> int:
+    """The port to serve at. It must be free, which is found out before anything is installed or changed."""
+    value = chosen("PORT") or "8000"
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise Failed(f"PORT must be a number from 1 to 65535, not {value}.")
+    if not generated.is_free(int(value)):
+        raise Failed(
+            f"Port {value} of 127.0.0.1 is taken{_by(int(value))}: stop what listens there,"
+            " or choose another one with PORT."
+        )
+    return int(value)
+
+
+def _by(port: int) -> str:
+    pid = system.listener(port)
+    return f" by process {pid} ({system.command_of(pid)})" if pid else ""
