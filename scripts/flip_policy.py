@@ -87,7 +87,7 @@ def start(worker: str, mine: list[Flip]) -> int:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         os.environ["PYTEST_XDIST_WORKER"] = worker
-        arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", TESTS]
+        arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:randomly", TESTS]
         os._exit(int(pytest.main(arguments, plugins=[Flipper(mine, writer)])))
     os.close(writer)
     return reader
