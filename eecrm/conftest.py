@@ -40,7 +40,7 @@ API = "/api/v1/"
 PATIENCE = 120
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def django_db_setup() -> None:
     """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`.
 
@@ -50,6 +50,8 @@ def django_db_setup() -> None:
     waits = " ".join(f"-c {name}={PATIENCE}s" for name in ("lock_timeout", "statement_timeout"))
     connection.settings_dict["OPTIONS"]["options"] = waits
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
+    with as_migrator() as opened, opened.cursor() as cursor:
+        empty_everything(cursor)  # An earlier run may have been stopped in the midst of a test.
 
 
 # What no log line may hold: a JWT, a password's hash, a password that the tests type.
