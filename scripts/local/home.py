@@ -8,6 +8,7 @@ from pathlib import Path
 import account
 import generated
 import system
+from account import Account
 from dotenv import ROOT, chosen
 from processes import Failed, keep_ledger
 
@@ -26,7 +27,7 @@ def claim(directory: Path, script: str) -> int:
     owner = account.for_server()
     for ours in (base(), directory):
         owner.keep_private(ours)
-    _close_to_others(directory)
+    _close_to_others(directory, owner)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,13 +47,14 @@ def ledger(directory: Path) -> Path:
     return directory / "processes.json"
 
 
-def _close_to_others(directory: Path) -> None:
+def _close_to_others(directory: Path, owner: Account) -> None:
     """What an earlier run wrote under another umask. The venv and the database have rights of their own."""
     for path, names, files in os.walk(directory):
         names[:] = [name for name in names if name not in ("venv", "data", "test")]
         for name in (*names, *files):
             status = os.lstat(entry := Path(path, name))
-            kept = stat.S_IRWXU | (stat.S_IXGRP if stat.S_ISDIR(status.st_mode) else 0)
+            is_way = stat.S_ISDIR(status.st_mode) and not owner.is_ours and status.st_gid == owner.gid
+            kept = stat.S_IRWXU | (stat.S_IXGRP if is_way else 0)
             is_open = stat.S_IMODE(status.st_mode) & ~kept
             if is_open and status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode):
                 entry.chmod(status.st_mode & kept)

@@ -125,8 +125,10 @@ def assert_that_no_file_is_open_to_others(home: Path) -> None:
 @LINUX
 def test_a_killed_run_leaves_nothing_that_the_next_does_not_stop(home: Path, port: int) -> None:
     (home / "venv").symlink_to(sys.prefix)
-    (home / "mail").mkdir(mode=0o777)  # as an earlier run may have left it
-    (home / "mail" / "old.eml").touch(mode=0o666)
+    (home / "mail").mkdir()
+    (home / "mail" / "old.eml").touch()
+    for path, mode in ((home / "mail", 0o777), (home / "mail" / "old.eml", 0o666)):
+        path.chmod(mode)  # as an earlier run may have left it
     with running(home, port) as first:
         before = entries(home)
         assert_that_each_knows_its_own_secrets(home)
