@@ -1,6 +1,7 @@
 """People of each role at work with their apps, and what they know of it afterwards: which writes the trail must tell of."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from itertools import count
@@ -9,8 +10,6 @@ from typing import Any, NamedTuple
 from access.policy import Role
 from access.tests.paths import address, body_of
 from conftest import API, PASSWORD, PATIENCE, World
-
-TRIES = 20
 
 
 class Write(NamedTuple):
@@ -32,6 +31,7 @@ class Person:
     token: str = ""
     written: set[Write] = field(default_factory=set)
     doubtful: set[Write] = field(default_factory=set)
+    answered: int = 0
     _numbers: "count[int]" = field(default_factory=count)
 
     def get(self, path: str, *, expected: int = 200) -> Any:
@@ -51,17 +51,19 @@ class Person:
     def _insist(
         self, expected: int, method: str, path: str, body: Any = None, reason: str = "", key: str = "", *, is_told: bool = True
     ) -> Any:
-        for _ in range(TRIES):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             write = Write(f"{self.name}-{next(self._numbers)}", self.name, f"eecrm_{self.role or 'app'}", reason)
             answer, content = self._send(write, method, path, body, key)
             if answer.status == 503:
                 self.doubtful.add(write)
                 continue
             assert (answer.status, answer.headers["X-Request-ID"]) == (expected, write.request_id), content
+            self.answered += 1
             if is_told and method != "GET" and expected < 300 and not answer.headers["Idempotency-Replayed"]:
                 self.written.add(write)
             return json.loads(content)
-        raise AssertionError(f"{TRIES} tries were not enough")
+        raise AssertionError(f"{PATIENCE} s of tries were not enough")
 
     def _send(self, write: Write, method: str, path: str, body: Any, key: str) -> tuple[HTTPResponse, bytes]:
         headers = {

@@ -89,7 +89,8 @@ class Phone:
             line.close()
 
     def insist(self, path: str, body: dict[str, Any], key: str) -> Any:
-        for _ in range(100):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             try:
                 answer, content = self.post(path, body, key)
             except (OSError, HTTPException):
@@ -97,7 +98,7 @@ class Phone:
                 continue
             if answer.status != 503:
                 return answer, content
-        raise AssertionError("a hundred tries were not enough")
+        raise AssertionError(f"{PATIENCE} s of tries were not enough")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -74,12 +74,15 @@ def assert_nothing_is_left(served: Served) -> None:
 
 
 def at_work(served: Served, world: World, meanwhile: Callable[[], object]) -> list[Person]:
-    """Everybody at once, and `meanwhile` again and again."""
+    """Everybody at once, and `meanwhile` after each few answers: more often, a loaded machine would get nothing done."""
     people = [Person(served.port, name) for name in WORK]
     with ThreadPoolExecutor(len(people)) as pool:
         working = [pool.submit(work, person, world, turns=2) for person in people]
-        while not all(one.done() for one in working):
-            meanwhile()
+        seen = -1
+        while wait(working, timeout=0.01).not_done:
+            if (answered := sum(person.answered for person in people)) > seen:
+                seen = answered
+                meanwhile()
     for one in working:
         one.result()
     return people
