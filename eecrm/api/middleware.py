@@ -120,5 +120,5 @@ class ProblemMiddleware:
         return HttpResponse(
             f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
             status=503,
-            headers={"Retry-After": "1"},
+            headers={"Retry-After": str(refusal.retry_after)},
         )

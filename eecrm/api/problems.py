@@ -14,7 +14,7 @@ from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
-from access.refusals import REASON_REQUIRED, refusal_of
+from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
 from access.security_log import security_event
 
 log = logging.getLogger("eecrm.error")
@@ -119,8 +119,12 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
         # A refused privilege is a hole in the code above it; an outage is the operator's.
-        log.warning("the database refused: %s", error, extra={"request_id": getattr(request, "request_id", None)})
-    return problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+        told = {"request_id": getattr(request, "request_id", None), "sqlstate": sqlstate_of(error)}
+        log.warning("the database refused: %s", error, extra=told)
+    response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+    if refusal.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
