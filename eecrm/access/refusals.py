@@ -59,7 +59,9 @@ _OUTAGES = {
     "F0": FAILING,
     "XX": FAILING,
 }
-_NOT_PREREQUISITE = "55000"
+# What a standby answers, besides 25006, to what only its primary can do: read a table that isn't logged, say how far the log
+# goes, number a transaction.
+_OF_A_STANDBY = ("0A000", "55000", "XX000")
 # libpq's, of PG_TARGET_SESSION_ATTRS: no host on the list takes changes. It has no SQLSTATE for this.
 _NO_PRIMARY = re.compile("session is read-only|server is in hot standby mode")
 
@@ -72,10 +74,10 @@ def sqlstate_of(error: BaseException) -> str:
 def _outage_of(error: BaseException) -> Refusal | None:
     """The refusal of an error that tells of the server's state; None for any other."""
     cause, state = error.__cause__, sqlstate_of(error)
+    if state in _OF_A_STANDBY and _on_standby(cause):
+        return READ_ONLY
     if found := _OUTAGES.get(state) or _OUTAGES.get(state[:2]):
         return found
-    if state == _NOT_PREREQUISITE and _on_standby(cause):
-        return READ_ONLY  # as the place in a log that a standby doesn't write
     if not state and _NO_PRIMARY.search(str(error)):
         return READ_ONLY
     if isinstance(error, OperationalError | InterfaceError) or (not state and type(cause) is LibraryError):

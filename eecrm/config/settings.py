@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.keys import key_ring
+from config import database_settings
 from config.cors_settings import *  # noqa: F401, F403  # as those of mail
 from config.environment import IS_PRODUCTION, ROOT, env
 from config.environment import require as _require
@@ -132,14 +133,14 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "config.postgresql",
-        "HOST": env("PG_HOST"),
-        "PORT": env("PG_PORT", default=5432, cast=int),
+        "HOST": database_settings.HOSTS,
+        "PORT": database_settings.PORTS,
         "NAME": env("PG_DATABASE", default="eecrm"),
         "USER": env("PG_USER", default="eecrm_app"),
         "PASSWORD": env("PG_PASSWORD"),
         "OPTIONS": {
-            "sslmode": env("PG_SSLMODE", default="require" if IS_PRODUCTION else "prefer"),
-            "connect_timeout": 2,
+            **database_settings.OPTIONS,
+            "connect_timeout": 2,  # seconds for each host
             # A server that vanished without a word is noticed within a minute at rest, and sooner than gunicorn's timeout
             # in a statement. Milliseconds; the others are seconds, and a number.
             "keepalives_idle": 30,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import binaries
+from config import database_settings
 from config.environment import ROOT, env
 from processes import Command, Failed, run, run_together, say
 
@@ -24,12 +25,12 @@ def bootstrap(database: str) -> None:
     """Runs bootstrap.sql as the administrator, with all passwords in the environment and none on the command line."""
     say(f"Preparing roles and schema of the database {database} …")
     environment = os.environ | {
-        "PGHOST": env("PG_HOST"),
-        "PGPORT": env("PG_PORT", default="5432"),
+        "PGHOST": database_settings.HOSTS,
+        "PGPORT": database_settings.PORTS,
+        **{f"PG{name.replace('_', '').upper()}": value for name, value in database_settings.OPTIONS.items()},
         "PGUSER": env("PG_ADMIN_USER"),
         "PGPASSWORD": env("PG_ADMIN_PASSWORD"),
         "PGDATABASE": "postgres",
-        "PGSSLMODE": env("PG_SSLMODE", default="prefer"),
         "PG_DATABASE": database,
         "PG_PASSWORD": env("PG_PASSWORD"),
         "PG_MIGRATOR_PASSWORD": env("PG_MIGRATOR_PASSWORD"),
