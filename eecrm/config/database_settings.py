@@ -11,7 +11,7 @@ _hosts, _ports = ([name.strip() for name in text.split(",")] for text in (HOSTS,
 _require(all(_hosts), "PG_HOST names a host, or several with commas between.")
 _require(
     all(port.isdecimal() and 0 < int(port) < 65536 for port in _ports) and len(_ports) in (1, len(_hosts)),
-    "PG_PORT is a number from 1 to 65535, or as many of them as PG_HOST has hosts, with commas between.",
+    "PG_PORT is a number from 1 to 65535, or one for each host, with commas between.",
 )
 
 # Of several, the one that takes changes. A single one is taken as it is: what changes nothing goes on while it takes none.
@@ -27,7 +27,7 @@ _require(
     SSLMODE in ("disable", "allow", "prefer", "require", *_VERIFYING),
     "PG_SSLMODE is verify-full, verify-ca, require, prefer, allow or disable.",
 )
-SSLROOTCERT = env("PG_SSLROOTCERT", default="")
+SSLROOTCERT = env("PG_SSLROOTCERT", **({} if SSLMODE in _VERIFYING else {"default": ""}))
 _require(
     SSLMODE not in _VERIFYING or SSLROOTCERT == "system" or Path(SSLROOTCERT).is_file(),
     "PG_SSLROOTCERT must name the file with the certificates that sign PostgreSQL's, or be system: PG_SSLMODE asks for it.",
@@ -36,7 +36,7 @@ if IS_PRODUCTION:
     _is_near = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
     _require(
         SSLMODE in ("require", *_VERIFYING) or _is_near,
-        "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless PG_HOST is this machine.",
+        "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
     )
 
 # By the names that libpq has for them, less the host and the port.
