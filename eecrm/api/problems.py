@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457): the one shape of every answer of 400 and above."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -162,6 +163,18 @@ def is_admin_page(request: HttpRequest) -> bool:
     return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
 
 
+def outage_page(error: BaseException | None) -> HttpResponse | None:
+    """For those who get pages: 503 where an error tells of the state of the database, None for any other error."""
+    refusal = refusal_of(error) if error else None
+    if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
+        return None
+    return HttpResponse(
+        f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
+        status=503,
+        headers={"Retry-After": str(refusal.retry_after)},
+    )
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
         return defaults.bad_request(request, exception)
@@ -185,6 +198,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Where no view and no middleware of ours sees it, as a session that can't be stored: Django calls this while it handles
+    the exception."""
     if is_admin_page(request):
-        return defaults.server_error(request)
+        return outage_page(sys.exception()) or defaults.server_error(request)
     return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")

@@ -2,22 +2,29 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
 
 from access.refusals import READ_ONLY, refusal_of
 from access.tests.paths import below, body_of
 from access.tests.standby import Standby, standby
 from accounts import tokens
+from accounts.gate import sessions
+from accounts.gate.store import SessionStore
 from api.tests import serving
 from config.environment import ROOT
 from conftest import API, PASSWORD, World
@@ -58,22 +65,46 @@ class Client:
         yield "PATCH", self.send("PATCH", f"{API}clients/{own.pk}/", {"first_name": "Another"})
         yield "DELETE", self.send("DELETE", f"{API}contracts/{self.world.other_draft.pk}/")
 
-    def pages(self) -> Iterator[tuple[str, Answer]]:
-        """Writes of the site need a CSRF token; its value is the cookie's, which a page sets."""
-        form = {"username": "management", "password": PASSWORD}
-        page = self.send("GET", f"{SITE}login/")
-        cookie = page.headers["Set-Cookie"].split(";")[0]
-        token = page.content.decode().partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        line = HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+class Browser:
+    """A manager's, with its cookies."""
+
+    def __init__(self, port: int) -> None:
+        self.site = f"http://127.0.0.1:{port}"
+        self.opener = build_opener(HTTPCookieProcessor())
+
+    def get(self, path: str) -> Answer:
+        return self._open(path)
+
+    def send(self, path: str, form: dict[str, str], page: str = "") -> Answer:
+        """The form of this page, which carries the token against forgery."""
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page or self.get(path).content.decode())[0]
+        return self._open(path, urlencode(form | {"csrfmiddlewaretoken": token}).encode())
+
+    def log_in(self) -> Answer:
+        return self.send(f"{SITE}login/?next={SITE}", {"username": "management", "password": PASSWORD})
+
+    def _open(self, path: str, body: bytes | None = None) -> Answer:
         try:
-            line.request(
-                "POST", f"{SITE}login/", urlencode(form | {"csrfmiddlewaretoken": token}),
-                {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
-            )  # fmt: skip
-            answer = line.getresponse()
-            yield "log in at the site", Answer(answer.status, answer.headers, answer.read())
-        finally:
-            line.close()
+            with self.opener.open(Request(self.site + path, body), timeout=20) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+
+
+def let_time_pass_for_the_visitor() -> None:
+    """So that the next visit is one to be noted, which happens outside of any view."""
+    (row,) = Session.objects.all()
+    session = SessionStore()
+    row.session_data = session.encode(session.decode(row.session_data) | {sessions.SEEN: int(time.time()) - 120})
+    row.save()
+
+
+def pages(inside: Browser, world: World, form: str) -> Iterator[tuple[str, Answer]]:
+    """`inside` has logged in, and opened a form, while the database took changes."""
+    yield "log in at the site", Browser(int(inside.site.rpartition(":")[2])).log_in()
+    yield "delete", inside.send(f"{SITE}contracts/contract/{world.other_draft.pk}/delete/", {"post": "yes"}, form)
+    yield "log out at the site", inside.send(f"{SITE}logout/", {}, form)
 
 
 def assert_told(name: str, answer: Answer) -> None:
@@ -124,10 +155,15 @@ def client(committed_world: World) -> Client:
 def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(
     client: Client, migrator: Any, tmp_path: Path
 ) -> None:
+    inside = Browser(client.port)
     with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1"):
+        assert inside.log_in().status == 200
+        form = inside.get(f"{SITE}clients/client/{client.world.own_client.pk}/change/").content.decode()
+        let_time_pass_for_the_visitor()
         with closed_to_changes(migrator):
-            for name, answer in (*client.writes(), *client.pages()):
+            for name, answer in (*client.writes(), *pages(inside, client.world, form)):
                 assert_told(name, answer)
+            assert_told("a visit that has to be noted", inside.get(SITE))
             assert_told("readiness", client.send("GET", "/health/ready/"))
             assert client.send("GET", "/health/live/").status == 200
             assert client.send("GET", f"{API}clients/").status == 200, "what changes nothing goes on"
@@ -160,7 +196,7 @@ def follower(client: Client) -> Iterator[Standby]:
 
 def test_a_standby_is_told_and_left_for_the_primary(client: Client, follower: Standby, tmp_path: Path) -> None:
     with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1", PG_PORT=str(follower.port)):
-        for name, answer in (*client.writes(), *client.pages(), ("sync/", client.send("GET", f"{API}sync/"))):
+        for name, answer in (*client.writes(), ("site", Browser(client.port).log_in()), ("sync/", client.send("GET", f"{API}sync/"))):
             assert_told(name, answer)
         assert_told("readiness", client.send("GET", "/health/ready/"))
         assert client.send("GET", f"{API}clients/").status == 200, "what changes nothing goes on"

@@ -1,5 +1,6 @@
 """Entries that wait too long for their seal are told, with the transaction that holds them up, whichever database it is in."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -118,3 +119,19 @@ def test_a_trail_that_is_sealed_to_its_end_waits_for_nothing(trail: Trail, verif
     assert sealing.oldest_unsealed() is None
     assert verify("--verbosity=0", "--max-unsealed-age=0").failure == ""
     assert readiness() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("user", ["PG_USER", "PG_MIGRATOR_USER", "eecrm_readonly", "PG_ADMIN_USER"])
+def test_no_role_leaves_a_transaction_open_for_long(user: str, trail: Trail) -> None:
+    name = os.environ.get(user, user)
+    password = {"PG_USER": "PG_PASSWORD", "eecrm_readonly": "PG_READONLY_PASSWORD"}.get(user, user.replace("USER", "PASSWORD"))
+    settings = connection.settings_dict
+    opened = psycopg2.connect(
+        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=name, password=os.environ[password]
+    )
+    with opened.cursor() as cursor:
+        cursor.execute(
+            "SELECT setting::integer BETWEEN 1 AND 60000 FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
+        )
+        assert cursor.fetchone() == (True,)
+    opened.close()
