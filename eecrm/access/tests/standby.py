@@ -32,23 +32,16 @@ class Standby:
     port: int
     process: "subprocess.Popen[bytes]"
 
-    def run(self, statement: str) -> Any:
-        """As an administrator."""
-        with closing(_administrator(self.port)) as opened, opened.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone()
-
-    def catch_up(self) -> None:
-        with closing(_administrator(int(connection.settings_dict["PORT"]))) as primary, primary.cursor() as cursor:
-            cursor.execute("SELECT pg_current_wal_lsn()")
-            (end,) = cursor.fetchone()
-        deadline = time.monotonic() + PATIENCE
-        while not self.run(f"SELECT pg_last_wal_replay_lsn() >= '{end}'")[0]:
-            assert time.monotonic() < deadline, "the standby didn't catch up"
-            time.sleep(0.02)
+    @contextmanager
+    def login(self, database: str = "postgres") -> Iterator[Any]:
+        """An administrator's cursor."""
+        with closing(_administrator(self.port, database)) as opened, opened.cursor() as cursor:
+            yield cursor
 
     def promote(self) -> None:
-        assert self.run(f"SELECT pg_promote(true, {PATIENCE})") == (True,)
+        with self.login() as cursor:
+            cursor.execute("SELECT pg_promote(true, %s)", [PATIENCE])
+            assert cursor.fetchone() == (True,)
 
 
 @contextmanager
@@ -84,9 +77,9 @@ def standby() -> Iterator[Standby]:
         shutil.rmtree(home)
 
 
-def _administrator(port: int) -> Any:
+def _administrator(port: int, database: str = "postgres") -> Any:
     opened = psycopg2.connect(
-        host="127.0.0.1", port=port, dbname="postgres", user=os.environ["PG_ADMIN_USER"],
+        host="127.0.0.1", port=port, dbname=database, user=os.environ["PG_ADMIN_USER"],
         password=os.environ["PG_ADMIN_PASSWORD"], connect_timeout=5,
     )  # fmt: skip
     opened.autocommit = True

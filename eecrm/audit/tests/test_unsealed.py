@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 from django.db import connection
 
+from access.tests.standby import standby
 from audit import sealing
 from audit.tests.conftest import Trail
 from config.environment import env
@@ -119,6 +120,21 @@ def test_a_trail_that_is_sealed_to_its_end_waits_for_nothing(trail: Trail, verif
     assert sealing.oldest_unsealed() is None
     assert verify("--verbosity=0", "--max-unsealed-age=0").failure == ""
     assert readiness() == {"status": "ok"}
+
+
+def test_a_prepared_transaction_has_a_name_and_no_process(trail: Trail) -> None:
+    """In a copy of the server, since the tests' own allows none."""
+    grow_old(trail, 75)
+    with standby() as copy, copy.login(connection.settings_dict["NAME"]) as cursor:
+        copy.promote()
+        cursor.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'forgotten'")
+        cursor.execute("SET search_path = eecrm; SELECT audit.seal_closed(50)")
+        cursor.execute(sealing._OLDEST)
+        found = sealing.Unsealed(*cursor.fetchone())
+        cursor.execute("ROLLBACK PREPARED 'forgotten'")
+    assert (found.pid, found.prepared, found.database) == (None, "forgotten", connection.settings_dict["NAME"])
+    assert f": the prepared transaction 'forgotten' of the role {found.role} in the database" in str(found)
+    assert found.since is not None
 
 
 @pytest.mark.parametrize("user", ["PG_USER", "PG_MIGRATOR_USER", "eecrm_readonly", "PG_ADMIN_USER"])
