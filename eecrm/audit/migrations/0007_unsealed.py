@@ -17,6 +17,6 @@ $unsealed$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_sync")]
+    dependencies = [("audit", "0009_history_proof")]
 
     operations = [migrations.RunSQL(UNSEALED, "DROP FUNCTION audit.unsealed()")]
