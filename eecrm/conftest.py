@@ -268,6 +268,14 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
         empty_everything(cursor)
 
 
+@pytest.fixture
+def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Outside of a transaction, which would hold locks, and which a lost connection would end."""
+    with django_db_blocker.unblock():
+        yield
+        connection.close()
+
+
 def empty_everything(cursor: Any) -> None:
     cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
     empty_the_trail(cursor)

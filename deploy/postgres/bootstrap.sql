@@ -91,6 +91,9 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
+-- For every role, an administrator's too: an open transaction that has written delays seals and offline copies.
+ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
+
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET search_path = eecrm;
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET statement_timeout = 0;

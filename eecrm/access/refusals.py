@@ -2,11 +2,12 @@
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, Model, ProtectedError
+from psycopg2 import DatabaseError as LibraryError
 from psycopg2 import errors
 
 from access import reasons
@@ -19,6 +20,74 @@ class Refusal(NamedTuple):
     code: str
     rule: str
     sentence: str
+
+    @property
+    def retry_after(self) -> int:
+        """The seconds after which it's worth asking again: what an operator has to mend takes longer."""
+        return 60 if self.code in ("disk_full", "failing") else 1
+
+
+def _outage(code: str, sentence: str) -> Refusal:
+    return Refusal(503, code, "database", sentence)
+
+
+UNAVAILABLE = _outage("unavailable", "The database can't be reached: try again in a moment.")
+BUSY = _outage("busy", "Somebody else is changing the same thing: try again in a moment.")
+READ_ONLY = _outage("read_only", "The database takes no changes at the moment: try again in a moment.")
+TIMEOUT = _outage("timeout", "The database took too long for this: ask for less at once, or try again later.")
+DISK_FULL = _outage("disk_full", "The database has no room left on its disk, so nothing was saved: try again later.")
+OVERLOADED = _outage("overloaded", "The database has reached one of its limits: try again in a moment.")
+FAILING = _outage("failing", "The database has a fault of its own, which has been logged: try again later.")
+_TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be stored.")
+
+# By SQLSTATE, else by its class, the first two characters (PostgreSQL's appendix A): the state that a server is in, which
+# no rule of ours decides.
+_OUTAGES = {
+    "08": UNAVAILABLE,
+    "25006": READ_ONLY,
+    "25P03": TIMEOUT,  # idle in a transaction
+    "25P04": TIMEOUT,
+    "40": BUSY,
+    "53": OVERLOADED,
+    "53100": DISK_FULL,
+    "54": _TOO_LARGE,
+    "55006": BUSY,
+    "55P03": BUSY,
+    "57": UNAVAILABLE,
+    "57014": TIMEOUT,
+    "58": FAILING,
+    "F0": FAILING,
+    "XX": FAILING,
+}
+# What a standby answers, besides 25006, to what only its primary can do: read a table that isn't logged, say how far the log
+# goes, number a transaction.
+_OF_A_STANDBY = ("0A000", "55000", "XX000")
+# libpq's, of PG_TARGET_SESSION_ATTRS: no host on the list takes changes. It has no SQLSTATE for this.
+_NO_PRIMARY = re.compile("session is read-only|server is in hot standby mode")
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """PostgreSQL's own code of a database error, "" where it has none, as a connection that broke."""
+    return getattr(error.__cause__, "pgcode", None) or ""
+
+
+def _outage_of(error: BaseException) -> Refusal | None:
+    """The refusal of an error that tells of the server's state; None for any other."""
+    cause, state = error.__cause__, sqlstate_of(error)
+    if state in _OF_A_STANDBY and _on_standby(cause):
+        return READ_ONLY
+    if found := _OUTAGES.get(state) or _OUTAGES.get(state[:2]):
+        return found
+    if not state and _NO_PRIMARY.search(str(error)):
+        return READ_ONLY
+    if isinstance(error, OperationalError | InterfaceError) or (not state and type(cause) is LibraryError):
+        return UNAVAILABLE
+    return None
+
+
+def _on_standby(cause: Any) -> bool:
+    connection = cause.cursor.connection
+    return bool(connection.info.parameter_status("in_hot_standby") == "on")
 
 
 @cache
@@ -100,13 +169,4 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(403, "permission_denied", "database", "The database refuses this to your role.")
         case errors.DataError():
             return Refusal(400, "invalid", "value", "A value is out of the range that can be stored.")
-        case (
-            errors.DeadlockDetected()
-            | errors.LockNotAvailable()
-            | errors.QueryCanceled()
-            | errors.SerializationFailure()
-        ):
-            return Refusal(503, "busy", "database", "Somebody else is changing the same thing: try again in a moment.")
-    if isinstance(error, OperationalError | InterfaceError):
-        return Refusal(503, "unavailable", "database", "The database can't be reached: try again in a moment.")
-    return None
+    return _outage_of(error)

@@ -41,4 +41,4 @@ class ApiConfig(AppConfig):
         from api import idempotency
         from api.jobs import Every
 
-        return [Every(60 * 60, lambda: idempotency.purge() == idempotency.MOST)]
+        return [Every(60 * 60, idempotency.sweep)]

@@ -1,14 +1,16 @@
 """For load balancers and orchestrators: is the process alive, and can it work?"""
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from access import refusals
 from access.grants import differences
 from api.problems import from_exception, problem
 
@@ -28,22 +30,58 @@ def live(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
+class Finding(NamedTuple):
+    """What is wrong, to a person; `code`, to a program, where the process can't work with it, and "" for a warning."""
+
+    code: str
+    detail: str
+
+
+def _read_only() -> Finding | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        (told,) = cursor.fetchone()
+    return Finding(refusals.READ_ONLY.code, refusals.READ_ONLY.sentence) if told == "on" else None
+
+
+def _migrations() -> Finding | None:
+    executor = MigrationExecutor(connection)
+    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return Finding("unavailable", f"The database lacks {len(pending)} migrations.") if pending else None
+
+
+def _privileges() -> Finding | None:
+    drift = differences()
+    if not drift:
+        return None
+    log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
+    return Finding("unavailable", f"The database differs from the policy table in {len(drift)} places.")
+
+
+Check = Callable[[], Finding | None]
+
+
+def _checks() -> Iterator[tuple[str, Check]]:
+    """By name, each after those that it relies on: the database's, then those that an AppConfig has in `readiness_checks()`."""
+    yield from (("read_only", _read_only), ("migrations", _migrations), ("privileges", _privileges))
+    for app in apps.get_app_configs():
+        yield from getattr(app, "readiness_checks", dict)().items()
+
+
 @_public
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, has every migration and grants what the policy table says; else 503."""
+    """200 when the database answers, takes changes, has every migration and grants what the policy table says; else 503. What
+    is no reason to send nobody here, but one for a person to look, is in `warnings`."""
+    warnings = []
     try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        drift = [] if pending else differences()
+        for name, check in _checks():
+            finding = check()
+            if finding and finding.code:
+                return problem(request, 503, finding.code, finding.detail)
+            if finding:
+                warnings.append({"check": name, "detail": finding.detail})
     except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
         return from_exception(request, error)
-    if pending:
-        return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")
-    if drift:
-        log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
-        return problem(
-            request, 503, "unavailable", f"The database differs from the policy table in {len(drift)} places."
-        )
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok"} | ({"warnings": warnings} if warnings else {}))

@@ -116,3 +116,8 @@ def purge() -> int:
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(_PURGE)
         return cursor.rowcount
+
+
+def sweep() -> bool:
+    """Purge once. Returns whether there may be more to purge at once."""
+    return purge() == MOST

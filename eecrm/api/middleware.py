@@ -14,7 +14,6 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
-from access.refusals import refusal_of
 from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
 from api.parsers import LengthRequired
@@ -114,11 +113,4 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not problems.is_admin_page(request):
             return problems.from_exception(request, error)
-        refusal = refusal_of(error)
-        if refusal is None or refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            return None
-        return HttpResponse(
-            f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
-            status=503,
-            headers={"Retry-After": "1"},
-        )
+        return problems.outage_page(error)

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457): the one shape of every answer of 400 and above."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,7 @@ from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
-from access.refusals import REASON_REQUIRED, refusal_of
+from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
 from access.security_log import security_event
 
 log = logging.getLogger("eecrm.error")
@@ -119,8 +120,12 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
         # A refused privilege is a hole in the code above it; an outage is the operator's.
-        log.warning("the database refused: %s", error, extra={"request_id": getattr(request, "request_id", None)})
-    return problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+        told = {"request_id": getattr(request, "request_id", None), "sqlstate": sqlstate_of(error)}
+        log.warning("the database refused: %s", error, extra=told)
+    response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+    if refusal.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -158,6 +163,18 @@ def is_admin_page(request: HttpRequest) -> bool:
     return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
 
 
+def outage_page(error: BaseException | None) -> HttpResponse | None:
+    """For those who get pages: 503 where an error tells of the state of the database, None for any other error."""
+    refusal = refusal_of(error) if error else None
+    if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
+        return None
+    return HttpResponse(
+        f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
+        status=503,
+        headers={"Retry-After": str(refusal.retry_after)},
+    )
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
         return defaults.bad_request(request, exception)
@@ -181,6 +198,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Where no view and no middleware of ours sees it, as a session that can't be stored: Django calls this while it handles
+    the exception."""
     if is_admin_page(request):
-        return defaults.server_error(request)
+        return outage_page(sys.exception()) or defaults.server_error(request)
     return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")

@@ -8,6 +8,7 @@ from access.policy import COLUMNS, CONTACT_RESOURCES, Role, Scope, scope_of
 from access.row_security import seen
 
 if TYPE_CHECKING:
+    from api.health import Check
     from api.jobs import Job
 
 _POSITIONS = "xid8,bigint,xid8,bigint,integer"
@@ -27,7 +28,8 @@ class AuditConfig(AppConfig):
         grants = on_tables(tuple(map(database_role, COLUMNS)), "SELECT", '"audit"."entry"', rows=history)
         readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
-        return grants | on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | self._of_copies()
+        grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions((LOGIN_ROLE,), "audit.unsealed()")
+        return grants | self._of_copies()
 
     @staticmethod
     def _of_copies() -> set[Grant]:
@@ -50,4 +52,9 @@ class AuditConfig(AppConfig):
         from api.jobs import Every
         from audit import sealing
 
-        return [Every(sealing.EVERY, sealing.seal)]
+        return [Every(sealing.EVERY, sealing.seal, is_urgent=True), Every(60, sealing.watch, is_urgent=True)]
+
+    def readiness_checks(self) -> "dict[str, Check]":
+        from audit import sealing
+
+        return {"seals": sealing.late}

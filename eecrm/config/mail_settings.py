@@ -9,7 +9,10 @@ from config.environment import require as _require
 PUBLIC_URL = env(
     "PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{env('PORT', default=8000, cast=int)}"})
 ).rstrip("/")
-_public = urlsplit(PUBLIC_URL)
+try:
+    _public = urlsplit(PUBLIC_URL)
+except ValueError:  # brackets that hold no IPv6 address
+    _public = urlsplit("")
 _require(
     _public.scheme in ("http", "https")
     and bool(_public.hostname)

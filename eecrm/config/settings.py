@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.keys import key_ring
-from config.cors_settings import *  # noqa: F401, F403  # as those of mail
-from config.environment import IS_PRODUCTION, ROOT, env
+from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, refuse_faults
 from config.environment import require as _require
-from config.mail_settings import *  # noqa: F401, F403  # a settings module is its names
+
+collect_faults()
+
+from config import database_settings  # noqa: E402  # its faults are to be collected, too, as those of the next two
+from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
+from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names
 
 
 def _names(text: str) -> list[str]:
@@ -28,7 +32,8 @@ def _is_web_address(text: str) -> bool:
 
 DEBUG = env("DEBUG", default=False, cast=bool)
 SECRET_KEY = env("SECRET_KEY")
-JWT_KEYS = key_ring(
+JWT_KEYS = attempt(
+    key_ring,
     algorithm=env("JWT_ALGORITHM", default="HS256"),
     signing_key=env("JWT_SIGNING_KEY"),
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
@@ -37,7 +42,7 @@ JWT_KEYS = key_ring(
 ALLOWED_HOSTS = env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"}))
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
-TRUSTED_PROXIES = env("TRUSTED_PROXIES", default=0, cast=int)
+TRUSTED_PROXIES = env("TRUSTED_PROXIES", cast=int, **({} if IS_PRODUCTION else {"default": 0}))
 # Groups without permissions that the next `migrate` makes where they are missing: for `belongs_to_groups`.
 GROUPS = env("GROUPS", default="", cast=_names)
 
@@ -60,7 +65,7 @@ if any(_provider.values()):
     _missing = ", ".join(name for name, value in _provider.items() if not value)
     _require(not _missing, f"{_missing} must be set as well: an identity provider takes {', '.join(_provider)}.")
     for _name, _url in (("OIDC_ISSUER", OIDC_ISSUER), ("OIDC_JWKS_URL", OIDC_JWKS_URL)):
-        _require(_is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally).")
+        _require(not _url or _is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally).")
     _require(len(OIDC_ISSUER) <= 200, "OIDC_ISSUER is too long: 200 characters at most.")
 else:
     _require(not OIDC_CREATE_ACCOUNTS, f"OIDC_CREATE_ACCOUNTS needs an identity provider: set {', '.join(_provider)}.")
@@ -132,14 +137,14 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "config.postgresql",
-        "HOST": env("PG_HOST"),
-        "PORT": env("PG_PORT", default=5432, cast=int),
+        "HOST": database_settings.HOSTS,
+        "PORT": database_settings.PORTS,
         "NAME": env("PG_DATABASE", default="eecrm"),
         "USER": env("PG_USER", default="eecrm_app"),
         "PASSWORD": env("PG_PASSWORD"),
         "OPTIONS": {
-            "sslmode": env("PG_SSLMODE", default="require" if IS_PRODUCTION else "prefer"),
-            "connect_timeout": 2,
+            **database_settings.OPTIONS,
+            "connect_timeout": 2,  # seconds for each host
             # A server that vanished without a word is noticed within a minute at rest, and sooner than gunicorn's timeout
             # in a statement. Milliseconds; the others are seconds, and a number.
             "keepalives_idle": 30,
@@ -299,3 +304,5 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
     },
 }
+
+refuse_faults()  # the last line: all that is wrong is told at once

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import binaries
+from config import database_settings
 from dotenv import ROOT
 from generated import of_the_migrator
 from processes import Command, Failed, run, run_together, say
@@ -23,12 +24,12 @@ def bootstrap(database: str, settings: Mapping[str, str]) -> None:
         if not settings.get(name):
             raise Failed(f"{name} is not set: set it in the environment or .env.")
     environment = {
-        "PGHOST": settings["PG_HOST"],
-        "PGPORT": settings.get("PG_PORT") or "5432",
+        "PGHOST": database_settings.HOSTS,
+        "PGPORT": database_settings.PORTS,
+        **{f"PG{name.replace('_', '').upper()}": value for name, value in database_settings.OPTIONS.items()},
         "PGUSER": settings["PG_ADMIN_USER"],
         "PGPASSWORD": settings["PG_ADMIN_PASSWORD"],
         "PGDATABASE": "postgres",
-        "PGSSLMODE": settings.get("PG_SSLMODE") or "prefer",
     }
     run(
         [_psql(), "--no-psqlrc", "--quiet", "--no-password", f"--file={ROOT / 'deploy/postgres/bootstrap.sql'}"],

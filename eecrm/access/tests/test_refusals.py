@@ -3,14 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg2
 import pytest
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import ProtectedError
 from django_otp.plugins.otp_static.models import StaticDevice
 
 from access.database import acting_as
 from access.policy import Role
-from access.refusals import Refusal, refusal_of
+from access.refusals import (
+    BUSY,
+    DISK_FULL,
+    FAILING,
+    OVERLOADED,
+    READ_ONLY,
+    TIMEOUT,
+    UNAVAILABLE,
+    Refusal,
+    refusal_of,
+)
 from conftest import World, make_client, make_contract
 
 
@@ -99,16 +110,86 @@ def test_a_value_out_of_range_is_a_400(world: World) -> None:
     assert (refusal.status, refusal.code) == (400, "invalid")
 
 
-def test_a_statement_that_takes_too_long_is_a_503(world: World) -> None:
-    refusal = refused(sql("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)"))
-    assert refusal is not None
-    assert (refusal.status, refusal.code) == (503, "busy")
+def test_a_statement_that_takes_too_long_is_told_so(world: World) -> None:
+    assert refused(sql("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)")) == TIMEOUT
 
 
-def test_a_lost_connection_is_a_503() -> None:
-    refusal = refusal_of(OperationalError("server closed the connection unexpectedly"))
-    assert refusal is not None
-    assert (refusal.status, refusal.code) == (503, "unavailable")
+def test_a_table_that_another_transaction_locks_is_busy(committed_world: World, migrator: Any) -> None:
+    migrator.autocommit = False
+    migrator.cursor().execute("LOCK clients_client")
+    assert refused(sql("SET LOCAL lock_timeout = 1; SELECT FROM clients_client")) == BUSY
+
+
+def test_a_transaction_that_takes_no_changes_is_told_so(world: World) -> None:
+    assert refused(sql("SET TRANSACTION READ ONLY; DELETE FROM events_event")) == READ_ONLY
+
+
+# Raised inside PostgreSQL, since a test can't fill a disk or break a server in passing. All of PostgreSQL's appendix A that
+# tells of the server's state.
+STATES = {
+    UNAVAILABLE: "08000 08003 08006 08P01 55000 57000 57P01 57P02 57P03 57P04 57P05",
+    READ_ONLY: "25006",
+    TIMEOUT: "57014 25P03 25P04",
+    BUSY: "40001 40P01 40003 55006 55P03",
+    OVERLOADED: "53000 53200 53300 53400",
+    DISK_FULL: "53100",
+    FAILING: "58000 58030 58P01 58P02 F0000 F0001 XX000 XX001 XX002",
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "answer"), [(state, answer) for answer, states in STATES.items() for state in states.split()]
+)
+def test_each_state_of_the_server_has_an_answer_of_its_own(state: str, answer: Refusal, db: None) -> None:
+    assert refused(sql(f"DO $$ BEGIN RAISE 'trouble' USING ERRCODE = '{state}'; END $$")) == answer
+
+
+def test_what_an_operator_has_to_mend_is_asked_for_again_after_a_minute() -> None:
+    assert {answer.code for answer in STATES if answer.retry_after == 60} == {"disk_full", "failing"}
+    assert {answer.retry_after for answer in STATES} == {1, 60}
+
+
+def test_a_value_that_is_too_large_for_an_index_is_a_400(world: World) -> None:
+    refusal = refused(sql("DO $$ BEGIN RAISE 'index row size exceeds maximum' USING ERRCODE = '54000'; END $$"))
+    assert refusal == (400, "invalid", "value", "A value is larger than can be stored.")
+
+
+@pytest.mark.parametrize("state", ["P0001", "25P02", "0A000", "42P01"])
+def test_a_mistake_of_the_code_is_no_state_of_the_server(state: str, db: None) -> None:
+    assert refused(sql(f"DO $$ BEGIN RAISE 'a bug' USING ERRCODE = '{state}'; END $$")) is None
+
+
+def connect(**parameters: Any) -> Callable[[], Any]:
+    def run() -> None:
+        wrapper = connection.copy()
+        wrapper.settings_dict = connection.settings_dict | parameters
+        try:
+            wrapper.ensure_connection()
+        finally:
+            wrapper.close()
+
+    return run
+
+
+def test_a_server_that_nobody_finds_cannot_be_reached(db: None) -> None:
+    assert refused(connect(HOST="127.0.0.1", PORT="1")) == UNAVAILABLE
+
+
+def test_a_connection_that_broke_cannot_be_reached(in_the_open: None) -> None:
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():
+        sql("SELECT pg_terminate_backend(pg_backend_pid())")()
+    assert refusal_of(caught.value) == UNAVAILABLE
+    with pytest.raises(InterfaceError) as caught:
+        connection.connection.close()
+        sql("SELECT 1")()
+    assert refusal_of(caught.value) == UNAVAILABLE
+
+
+def test_an_answer_that_the_library_can_make_nothing_of_is_a_connection_that_broke() -> None:
+    """psycopg2 has no class for it: "error with status PGRES_TUPLES_OK and no message from the libpq"."""
+    error = DatabaseError("no message from the libpq")
+    error.__cause__ = psycopg2.DatabaseError("no message from the libpq")
+    assert refusal_of(error) == UNAVAILABLE
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), DatabaseError("no cause")])

@@ -1,6 +1,6 @@
 """What PostgreSQL lets each role do with each row, and that nobody can switch it off unnoticed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -216,14 +216,6 @@ def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
     assert mended.returncode == 0, mended.stderr
     assert differences() == []
     assert anonymous.get("/health/ready/").status_code == 200
-
-
-@pytest.fixture
-def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Outside of a transaction, which would hold locks on the tables whose policies it has looked at."""
-    with django_db_blocker.unblock():
-        yield
-        connection.close()
 
 
 def test_cover_lends_in_the_database_too(world: World) -> None:

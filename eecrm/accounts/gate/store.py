@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import UpdateError
 from django.utils import timezone
 
 
@@ -29,6 +30,15 @@ class SessionStore(db.SessionStore):
         row = super().create_model_instance(data)
         row.session_key = digest(row.session_key)
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        """Django takes every error of an update for a session that was ended meanwhile; what PostgreSQL says is another one."""
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            if error.__context__ and error.__context__.__cause__:
+                raise error.__context__ from error.__context__.__cause__
+            raise
 
     def delete(self, session_key: str | None = None) -> None:
         if key := session_key or self.session_key:

@@ -4,7 +4,9 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from accounts.models import Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge
+from api import idempotency
 from api.jobs import Every, declared
 from audit import sealing
 from conftest import World
@@ -329,6 +332,33 @@ def test_a_job_for_every_hour_that_has_more_to_do_is_done_again_at_once(monkeypa
 
 
 def test_the_worker_knows_the_jobs_of_every_app() -> None:
-    assert deliver in list(declared())
-    assert sealing.seal in [getattr(job, "action", None) for job in declared()]
-    assert len(list(declared())) >= 3
+    actions = [job.action for job in declared()]
+    assert actions[0] == sealing.seal, "mails and sweeping come after the seals"
+    assert {deliver, purge, idempotency.sweep} <= set(actions)
+
+
+def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_five_minutes(monkeypatch: Any) -> None:
+    now, tried = [10_000.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def fail() -> None:
+        tried.append(now[0])
+        raise KeyError
+
+    job = Every(3600, fail)
+    for _ in range(2_000):
+        with suppress(KeyError):
+            job(LEASE)
+        now[0] += 1
+    gaps = [after - before for before, after in pairwise(tried)]
+    assert gaps == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300]
+    job.action = lambda: None
+    now[0] += 300
+    job(LEASE)
+    now[0] += 3600
+    job.action = fail
+    with pytest.raises(KeyError):
+        job(LEASE)
+    now[0] += 5
+    with pytest.raises(KeyError):
+        job(LEASE)

@@ -19,13 +19,14 @@ from typing import Any
 import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import connection, transaction
 
 from access.database import acting_as
 from access.policy import Role
 from accounts import links
 from accounts.management.commands import run_worker
 from accounts.models import Mail, User
+from api.jobs import Every, declared
 from config.environment import ROOT, env
 from conftest import PATIENCE, Visitor, World
 
@@ -255,52 +256,108 @@ def test_a_worker_survives_the_loss_of_its_connection(committed_world: World, mi
     assert worker.wait(PATIENCE) == 0
 
 
-@pytest.fixture
-def own_connection(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """As a worker has it: outside of any transaction, open or not."""
-    with django_db_blocker.unblock():
-        yield
-        connection.close()
+def job(action: Callable[[], Any]) -> Every:
+    return Every(0.0, action)
 
 
-@pytest.mark.parametrize("is_open", [True, False])
+def sql(statement: str) -> Callable[[], None]:
+    def run() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    return run
+
+
+def take_turn(*actions: Callable[[], Any]) -> run_worker.Turn:
+    with run_worker.stop_request() as stop:
+        return run_worker.work([job(action) for action in actions], timedelta(), stop)
+
+
+def test_a_turn_ends_at_once_where_there_is_more_to_do() -> None:
+    assert take_turn(lambda: True, lambda: False) == (0.0, False)
+    assert take_turn(lambda: False) == (run_worker.IDLE, False)
+
+
+def fail() -> None:
+    raise KeyError("x")
+
+
 @pytest.mark.parametrize(
-    ("error", "line"), [(OperationalError("gone"), "worker_lost_database"), (KeyError("x"), "worker_job_failed")]
+    ("action", "sqlstate", "reason"),
+    [
+        (fail, "", None),
+        (sql("SELECT 1 / 0"), "22012", None),
+        (sql("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)"), "57014", "timeout"),
+        (sql("DO $$ BEGIN RAISE 'full' USING ERRCODE = '53100'; END $$"), "53100", "disk_full"),
+        (sql("SET TRANSACTION READ ONLY; SELECT take_limits('{x}', '{1}', '{1}', '{1}')"), "25006", "read_only"),
+    ],
 )
-def test_a_job_that_fails_is_told_and_the_next_round_waits(
-    error: Exception, line: str, is_open: bool, own_connection: None, caplog: Any
+def test_a_job_that_fails_is_told_by_name_and_keeps_no_other_from_being_done(
+    action: Callable[[], Any], sqlstate: str, reason: str | None, in_the_open: None, caplog: Any
 ) -> None:
-    if is_open:
-        connection.ensure_connection()
-
-    def fail(lease: timedelta) -> bool:
-        raise error
-
-    with run_worker.stop_request() as stop:
-        assert run_worker.work([fail], timedelta(), stop) == run_worker.AFTER_TROUBLE
-        assert run_worker.work([lambda lease: True], timedelta(), stop) == 0
-        assert run_worker.work([lambda lease: False], timedelta(), stop) == run_worker.IDLE
-    assert line in [record.message for record in caplog.records]
-
-
-def test_one_broken_job_keeps_no_other_from_being_done(own_connection: None) -> None:
     done: list[int] = []
-
-    def fail(lease: timedelta) -> bool:
-        raise KeyError
-
-    with run_worker.stop_request() as stop:
-        assert run_worker.work([fail, lambda lease: bool(done.append(1)) or True], timedelta(), stop) == 0
-        stop.notice()
-        assert run_worker.work([lambda lease: pytest.fail("stopped")], timedelta(), stop) == run_worker.IDLE
+    assert take_turn(action, lambda: done.append(1)) == (run_worker.IDLE, True)
     assert done == [1]
+    (line,) = [record for record in caplog.records if record.name == "eecrm.worker"]
+    assert (line.message, line.sqlstate, getattr(line, "reason", None)) == ("worker_job_failed", sqlstate, reason)
+    assert line.job == job(action).name
+    assert bool(line.exc_info) == (reason is None), "what nobody foresaw has a traceback, an outage has none"
 
 
-def test_once_tells_by_its_status_that_something_was_left_undone(own_connection: None, monkeypatch: Any) -> None:
-    def fail(lease: timedelta) -> bool:
-        raise KeyError
+def test_a_job_that_loses_its_connection_keeps_no_other_from_being_done(in_the_open: None, caplog: Any) -> None:
+    done: list[int] = []
+    ended = sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert take_turn(ended, sql("SELECT 1"), lambda: done.append(1)) == (run_worker.IDLE, True)
+    assert done == [1]
+    assert [record.message for record in caplog.records if record.name == "eecrm.worker"] == ["worker_lost_database"]
 
-    monkeypatch.setattr(run_worker, "declared", lambda: [fail])
+
+def test_without_a_database_the_jobs_that_are_left_wait(in_the_open: None) -> None:
+    def lose() -> None:
+        connection.settings_dict["PORT"] = "1"
+        connection.close()
+        sql("SELECT 1")()
+
+    there = connection.settings_dict["PORT"]
+    try:
+        assert take_turn(lose, lambda: pytest.fail("no database")) == (run_worker.AFTER_TROUBLE, True)
+    finally:
+        connection.settings_dict["PORT"] = there
+
+
+def test_a_lock_on_the_mails_keeps_neither_seals_nor_sweeping_from_being_done(
+    committed_world: World, migrator: Any, caplog: Any
+) -> None:
+    migrator.autocommit = False
+    with migrator.cursor() as cursor, connection.cursor() as ours:
+        cursor.execute("LOCK accounts_mail IN EXCLUSIVE MODE; SELECT max(id) FROM audit.entry")
+        (last,) = cursor.fetchone()
+        ours.execute("SET lock_timeout = '100ms'")
+        with run_worker.stop_request() as stop:
+            deadline = time.monotonic() + PATIENCE
+            seals = 0
+            while not seals and time.monotonic() < deadline:  # the first turns note where to seal up to
+                assert run_worker.work(declared(), timedelta(minutes=3), stop).has_failed
+                cursor.execute("SELECT count(*) FROM audit.seal WHERE last_id >= %s", [last])
+                (seals,) = cursor.fetchone()
+    migrator.rollback()
+    connection.close()
+    assert seals
+    failed = {(line.job, line.sqlstate, line.reason) for line in caplog.records if line.message == "worker_job_failed"}
+    purging = ("accounts.outbox.purging.purge", "55P03", "busy")
+    assert failed == {("accounts.outbox.delivery.deliver", "55P03", "busy"), purging}
+    assert "worker_lost_database" not in [record.message for record in caplog.records]
+
+
+def test_a_worker_that_is_asked_to_stop_begins_no_other_job() -> None:
+    with run_worker.stop_request() as stop:
+        stop.notice()
+        run_worker.work([job(lambda: pytest.fail("stopped"))], timedelta(), stop)
+
+
+def test_once_tells_by_its_status_that_something_was_left_undone(db: None, monkeypatch: Any) -> None:
+    more = iter([True, False, False])
+    monkeypatch.setattr(run_worker, "declared", lambda: [job(fail), job(lambda: next(more))])
     with pytest.raises(CommandError, match="Not all that is due could be done"):
         call_command("run_worker", "--once")
 

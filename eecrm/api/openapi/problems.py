@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from access import refusals as database
 from access.permissions import Public, policy_action
 from api import idempotency
 from api.conditional_schema import condition_parameters
@@ -90,8 +91,18 @@ _LOGIN = example(
     "No active account has this username and password, or it rests for some minutes after too many failed tries.",
 )  # fmt: skip
 _WAIT = example(429, "throttled", "Too many requests: try again in 12 s.")
-_DOWN = example(503, "unavailable", "The database can't be reached: try again in a moment.")
-_BUSY = example(503, "busy", "Somebody else is changing the same thing: try again in a moment.")
+_OUTAGES = {
+    name: example(503, outage.code, outage.sentence)
+    for name, outage in (
+        ("down", database.UNAVAILABLE),
+        ("busy", database.BUSY),
+        ("timeout", database.TIMEOUT),
+        ("overloaded", database.OVERLOADED),
+        ("read_only", database.READ_ONLY),
+        ("disk_full", database.DISK_FULL),
+        ("failing", database.FAILING),
+    )
+}
 _STALE = example(
     412, "precondition_failed", "This is at version 4 now, and If-Match names another.", version=4, changed=["status"]
 )
@@ -127,8 +138,8 @@ STALE = Refusal(
     {"stale": _STALE}, "PreconditionProblem", ("ETag",),
 )  # fmt: skip
 DOWN = Refusal(
-    503, "Unavailable", "The database is away, or others are at the same thing: try again.",
-    {"down": _DOWN, "busy": _BUSY}, headers=("Retry-After",),
+    503, "Unavailable", "The database can't do this now, and `code` tells why: repeat it after Retry-After.",
+    _OUTAGES, headers=("Retry-After",),
 )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ auth_file = {home}/userlist.txt
 client_tls_cert_file = {home}/tls.crt
 client_tls_key_file = {home}/tls.key
 server_tls_sslmode = prefer
+server_tls_ca_file = {home}/tls.crt
 {user}
 [databases]
 {database} = host={host} port={port} dbname={database}

@@ -25,6 +25,8 @@ STRONG = {
     "DEFAULT_FROM_EMAIL": "Epic Events CRM <no-reply@epic.example>",
     "PG_HOST": "127.0.0.1",
     "PG_PASSWORD": "app",
+    "PG_SSLROOTCERT": "system",
+    "TRUSTED_PROXIES": "1",
 }
 SHOW = (
     "import config.settings as settings; print(settings.ADMIN_URL, settings.DATABASES['default']['OPTIONS']['sslmode'])"

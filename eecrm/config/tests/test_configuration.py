@@ -1,5 +1,6 @@
 """Configuration is complete on paper, and a weak or missing secret stops a production start by name."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from config.tests.starts import STRONG, start
 
 def test_a_complete_production_environment_starts() -> None:
     result = start({})
-    assert (result.returncode, result.stdout) == (0, "some-hidden-place/ require\n"), result.stderr
+    assert (result.returncode, result.stdout) == (0, "some-hidden-place/ verify-full\n"), result.stderr
 
 
 @pytest.mark.parametrize("name", [name for name in STRONG if name != "APP_ENV"])
@@ -27,7 +28,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
     [
         ("SECRET_KEY", "short"), ("SECRET_KEY", "a" * 60), ("JWT_SIGNING_KEY", "x" * 31), ("JWT_SIGNING_KEY", "y" * 40),
         ("JWT_SIGNING_KEY", STRONG["SECRET_KEY"]), ("DEBUG", "true"), ("DEBUG", "maybe"), ("ALLOWED_HOSTS", "*"), ("ALLOWED_HOSTS", ""),
-        ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"), ("PG_PORT", "abc"),
+        ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"),
+        *(("PG_PORT", port) for port in ("abc", "0", "65536", "5432,5433", "5432,", "-1", "5432 5433")),
+        ("PG_HOST", ""), ("PG_HOST", "one,,two"), ("PG_TARGET_SESSION_ATTRS", "standby"), ("PG_SSLMODE", "verify"),
+        ("PG_SSLROOTCERT", ""), ("PG_SSLROOTCERT", "/nonexistent"), ("TRUSTED_PROXIES", "-1"), ("TRUSTED_PROXIES", ""), ("APP_ENV", "prod"),
         *(
             ("CORS_ORIGINS", origin)
             for origin in ("*", "null", "other.example", "http://app.epic.example", "https://*.epic.example", "https://app.epic.example/", "https://App.epic.example",
@@ -45,6 +49,81 @@ def test_a_weak_value_is_named(name: str, value: str) -> None:
     assert "ImproperlyConfigured: " in result.stderr
     assert name in result.stderr.splitlines()[-1]
     assert value not in result.stderr.splitlines()[-1] or len(value) < 12, "a secret is printed"
+
+
+WEAK = {
+    "SECRET_KEY": "short", "DEBUG": "maybe", "ALLOWED_HOSTS": "*", "PUBLIC_URL": "https://[", "EMAIL_PORT": "abc", "PG_PORT": "x",
+    "TRUSTED_PROXIES": "many", "RATE_LIMIT_FACTOR": "0", "CORS_ORIGINS": "*", "SECOND_FACTOR": "maybe", "JWT_SIGNING_KEY": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [dict.fromkeys(STRONG.keys() - {"APP_ENV"}), WEAK, dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK],
+)
+def test_all_that_is_wrong_is_told_at_once_a_line_each(changes: dict[str, str | None]) -> None:
+    result = start(changes)
+    assert result.returncode == 1
+    first, *lines = result.stderr.partition("ImproperlyConfigured: ")[2].splitlines()
+    assert first == f"{len(changes)} variables are wrong:"
+    assert sorted(line.split()[0] for line in lines) == sorted(changes)
+    assert result.stdout == ""
+
+
+def test_a_fault_that_follows_from_a_missing_variable_is_not_told() -> None:
+    lines = start({"EMAIL_HOST_PASSWORD": None, "PG_HOST": None}).stderr.partition("ImproperlyConfigured: ")[2].splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["PG_HOST", "EMAIL_HOST_PASSWORD"]
+
+
+def check_production(changes: dict[str, str | None]) -> "subprocess.CompletedProcess[str]":
+    chosen = {name: value for name, value in (STRONG | changes).items() if value is not None}
+    return subprocess.run(
+        [sys.executable, ROOT / "eecrm" / "manage.py", "check_production"],
+        env=chosen | {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_check_for_production_tells_all_that_is_wrong_and_nothing_else() -> None:
+    assert check_production({}).returncode == 0
+    result = check_production(dict.fromkeys(STRONG))
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert sorted(line.split()[0] for line in result.stderr.splitlines()[1:]) == sorted(STRONG)
+    assert "APP_ENV must be production, in the environment." in result.stderr
+
+
+def test_the_check_for_production_reads_what_production_reads() -> None:
+    """Wherever it runs: locally, SECRET_KEY would be one that scripts/run has generated."""
+    result = check_production({"APP_ENV": "local", "TRUSTED_PROXIES": None})
+    assert [line.split()[0] for line in result.stderr.splitlines()[1:]] == ["APP_ENV", "TRUSTED_PROXIES"]
+
+
+@pytest.mark.parametrize(
+    ("host", "mode", "starts"),
+    [
+        ("db.epic.example", "verify-full", True), ("db.epic.example", "require", True), ("db.epic.example", "prefer", False),
+        ("db.epic.example", "disable", False), ("127.0.0.1", "disable", True), ("/run/postgresql", "prefer", True),
+        ("127.0.0.1,db.epic.example", "disable", False),
+    ],
+)  # fmt: skip
+def test_production_talks_to_no_other_machine_in_clear(host: str, mode: str, starts: bool) -> None:
+    result = start({"PG_HOST": host, "PG_SSLMODE": mode})
+    assert (result.returncode == 0) == starts, result.stderr
+    assert ("PG_SSLMODE must be verify-full" in result.stderr) != starts
+
+
+@pytest.mark.parametrize(
+    ("changes", "attributes"),
+    [
+        ({}, "any"),
+        ({"PG_HOST": "one,two"}, "read-write"),
+        ({"PG_HOST": "one, two", "PG_PORT": "5432, 5433"}, "read-write"),
+        ({"PG_HOST": "one,two", "PG_TARGET_SESSION_ATTRS": "primary"}, "primary"),
+    ],
+)
+def test_of_several_hosts_the_one_that_takes_changes_is_chosen(changes: dict[str, str | None], attributes: str) -> None:
+    code = "import config.settings as settings; print(settings.DATABASES['default']['OPTIONS']['target_session_attrs'])"
+    assert start(changes, code).stdout == f"{attributes}\n"
 
 
 @pytest.mark.parametrize(("environment", "mode"), [("production", "required"), ("local", "optional")])

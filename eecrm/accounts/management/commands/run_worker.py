@@ -3,21 +3,23 @@ import os
 import select
 import signal
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
 from access.database import acting_through, refuse_privileged_role
-from api.jobs import Job, declared
+from access.refusals import UNAVAILABLE, refusal_of, sqlstate_of
+from api.jobs import Every, declared
 
 log = logging.getLogger("eecrm.worker")
 
 IDLE = 1.0  # Seconds between two looks at an empty queue.
-AFTER_TROUBLE = 5.0  # Seconds, when the database can't be reached or a job has failed.
+AFTER_TROUBLE = 5.0  # Seconds, when the database can't be reached.
 # A mail may take eight answers of its server, ten seconds each (EMAIL_TIMEOUT), before it counts as failed.
 LEASE = 180.0
 
@@ -34,16 +36,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_privileged_role()
-        jobs, lease = list(declared()), timedelta(seconds=options["lease"])
+        jobs, lease = declared(), timedelta(seconds=options["lease"])
         log.info("worker_started", extra={"jobs": len(jobs)})
         with stop_request() as stop, acting_through("worker"):
-            pause = 0.0
-            while not stop.wait(pause):
-                pause = work(jobs, lease, stop)
-                if options["once"] and pause == AFTER_TROUBLE:
-                    raise CommandError("Not all that is due could be done; the log says why.")
-                if options["once"] and pause:
+            turn, has_failed = Turn(0.0, False), False
+            while not stop.wait(turn.pause):
+                turn = work(jobs, lease, stop)
+                has_failed |= turn.has_failed
+                if options["once"] and turn.pause:
                     break
+        if options["once"] and has_failed:
+            raise CommandError("Not all that is due could be done; the log says why.")
         log.info("worker_ended")
 
 
@@ -74,20 +77,45 @@ def stop_request() -> Iterator[StopRequest]:
         os.close(stop.writer)
 
 
-def work(jobs: list[Job], lease: timedelta, stop: StopRequest) -> float:
-    """Each job once. Returns for how many seconds there is nothing to do."""
+class Turn(NamedTuple):
+    """`pause` is for how many seconds there is nothing to do."""
+
+    pause: float
+    has_failed: bool
+
+
+def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
+    """Each job once. One that fails keeps no other from being done, and itself waits longer each time (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
-    is_busy = is_troubled = False
+    is_busy = has_failed = False
     for job in jobs:
         if stop.wait(0):
             break
         try:
             is_busy |= job(lease)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("worker_lost_database", extra={"error": type(error).__name__})
-            connection.close()
-            return AFTER_TROUBLE
-        except Exception as error:  # noqa: BLE001  # one broken job must not keep the others from being done
-            log.error("worker_job_failed", exc_info=error)
-            is_troubled = True
-    return 0.0 if is_busy else AFTER_TROUBLE if is_troubled else IDLE
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next job is another one
+            has_failed = True
+            _tell(job, error)
+            if not _is_connected():
+                return Turn(AFTER_TROUBLE, has_failed)
+    return Turn(0.0 if is_busy else IDLE, has_failed)
+
+
+def _tell(job: Every, error: Exception) -> None:
+    refusal, told = refusal_of(error), {"job": job.name, "error": type(error).__name__, "sqlstate": sqlstate_of(error)}
+    if refusal is None or refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        log.error("worker_job_failed", exc_info=error, extra=told)
+    elif refusal == UNAVAILABLE:
+        log.warning("worker_lost_database", extra=told)
+    else:
+        log.warning("worker_job_failed", extra=told | {"reason": refusal.code})
+
+
+def _is_connected() -> bool:
+    """Whether the jobs that are left have a database: over another connection, where this one broke."""
+    try:
+        connection.close_if_unusable_or_obsolete()
+        connection.ensure_connection()
+    except (OperationalError, InterfaceError):
+        return False
+    return True

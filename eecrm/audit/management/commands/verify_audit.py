@@ -12,7 +12,7 @@ from tqdm import tqdm
 from access.database import acting_as
 from access.policy import Role
 from api.tables.words import counted
-from audit import verifying
+from audit import sealing, verifying
 
 
 def _noted(text: str) -> tuple[int, str]:
@@ -35,6 +35,10 @@ class Command(BaseCommand):
             "--expect", type=_noted, metavar="ID:HASH", help="a seal noted earlier, which must still be there"
         )
 
+        parser.add_argument(
+            "--max-unsealed-age", type=float, metavar="SECONDS", help="fail too where an entry waits longer for its seal"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as(Role.AUDITOR):
             if options["last"]:
@@ -47,6 +51,7 @@ class Command(BaseCommand):
             ) as bar:
                 outcome = verifying.verify(expected=options["expect"], advance=bar.update)
         self._report(outcome)
+        self._refuse_late(options["max_unsealed_age"])
 
     def _print_last(self) -> None:
         seal = verifying.last_seal()
@@ -65,3 +70,9 @@ class Command(BaseCommand):
                 f"The trail is not what it was: {counted(len(outcome.problems), 'problem')} in {covered}."
             )
         self.stdout.write(f"The trail holds: {covered}.")
+
+    @staticmethod
+    def _refuse_late(most: float | None) -> None:
+        found = sealing.oldest_unsealed() if most is not None else None
+        if found and most is not None and found.seconds > most:
+            raise CommandError(f"{found} At most {most:g} s were asked for.")

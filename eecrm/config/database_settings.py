@@ -1,0 +1,45 @@
+"""The part of the settings that says where PostgreSQL is: one server, or several of which one takes changes (libpq's lists)."""
+
+from pathlib import Path
+
+from config.environment import IS_PRODUCTION, env
+from config.environment import require as _require
+
+HOSTS = env("PG_HOST")
+PORTS = env("PG_PORT", default="5432")
+_hosts, _ports = ([name.strip() for name in text.split(",")] for text in (HOSTS, PORTS))
+_require(all(_hosts), "PG_HOST names a host, or several with commas between.")
+_require(
+    all(port.isdecimal() and 0 < int(port) < 65536 for port in _ports) and len(_ports) in (1, len(_hosts)),
+    "PG_PORT is a number from 1 to 65535, or one for each host, with commas between.",
+)
+
+# Of several, the one that takes changes. A single one is taken as it is: what changes nothing goes on while it takes none.
+TARGET_SESSION_ATTRS = env("PG_TARGET_SESSION_ATTRS", default="read-write" if len(_hosts) > 1 else "any")
+_require(
+    TARGET_SESSION_ATTRS in ("any", "read-write", "primary"), "PG_TARGET_SESSION_ATTRS is any, read-write or primary."
+)
+
+# In production the server proves who it is: that its answers are encrypted alone says nothing of where they come from.
+SSLMODE = env("PG_SSLMODE", default="verify-full" if IS_PRODUCTION else "prefer")
+_VERIFYING = ("verify-ca", "verify-full")
+_require(
+    SSLMODE in ("disable", "allow", "prefer", "require", *_VERIFYING),
+    "PG_SSLMODE is verify-full, verify-ca, require, prefer, allow or disable.",
+)
+SSLROOTCERT = env("PG_SSLROOTCERT", **({} if SSLMODE in _VERIFYING else {"default": ""}))
+_require(
+    SSLMODE not in _VERIFYING or SSLROOTCERT == "system" or Path(SSLROOTCERT).is_file(),
+    "PG_SSLROOTCERT must name the file with the certificates that sign PostgreSQL's, or be system: PG_SSLMODE asks for it.",
+)
+if IS_PRODUCTION:
+    _is_near = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
+    _require(
+        SSLMODE in ("require", *_VERIFYING) or _is_near,
+        "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
+    )
+
+# By the names that libpq has for them, less the host and the port.
+OPTIONS = {"sslmode": SSLMODE, "target_session_attrs": TARGET_SESSION_ATTRS} | (
+    {"sslrootcert": SSLROOTCERT} if SSLROOTCERT else {}
+)
