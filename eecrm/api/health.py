@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from access.grants import differences
+from access.logins import faults
 from api.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
@@ -36,13 +37,14 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        drift = [] if pending else differences()
+        with connection.cursor() as cursor:
+            drift = [] if pending else [*differences(), *faults(cursor)]
     except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
         return from_exception(request, error)
     if pending:
         return problem(request, 503, "unavailable", f"The database lacks {len(pending)} migrations.")
     if drift:
-        log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
+        log.error("the database differs from the policy table: run sync_access --check", extra={"statements": drift})
         return problem(
             request, 503, "unavailable", f"The database differs from the policy table in {len(drift)} places."
         )

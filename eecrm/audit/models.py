@@ -49,6 +49,10 @@ class Entry(models.Model):
 
     objects = EntryQuerySet.as_manager()
 
+    # No values and no reasons: people typed them. Names of columns tell what a change was about.
+    report_fields = ("id", "at", "table_name", "row_key", "operation", "actor_id", "actor_name", "role", "channel")
+    report_columns = {"columns": "ARRAY(SELECT jsonb_object_keys(coalesce(new, old)))"}
+
     class Meta:
         managed = False
         db_table = '"audit"."entry"'

@@ -11,9 +11,10 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from access.database import ROLE_PREFIX
+from access.masks import Mask, personal
 from access.policy import COLUMNS, CONTACT_RESOURCES, Caller
 from access.querysets import resource_of
-from api.serializers import CanonicalURL, Reference, ResourceSerializer, masked
+from api.serializers import CanonicalURL, Reference, ResourceSerializer
 from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
@@ -30,7 +31,7 @@ class Told(NamedTuple):
     name: str
     column: str
     field: serializers.Field
-    is_personal: bool
+    mask: Mask | None
     model: type[Model] | None = None
     naming: str = ""
 
@@ -40,14 +41,14 @@ def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
     """What of a row is told: the fields that are columns of its own. What comes from its parents is their history."""
     model: type[Model] = serializer.Meta.model
     columns = {field.name: field for field in model._meta.concrete_fields}
-    personal = getattr(serializer.Meta, "personal", ())
+    masks = personal(model)
     found = []
     for name, field in serializer().fields.items():
         path = field.path if isinstance(field, Reference) else field.source
         if field.write_only or isinstance(field, CanonicalURL) or name in _UNTOLD or path not in columns:
             continue
         reference = (columns[path].related_model, field.column) if isinstance(field, Reference) else ()
-        found.append(Told(name, str(columns[path].column), field, name in personal, *reference))
+        found.append(Told(name, str(columns[path].column), field, masks.get(path), *reference))
     return tuple(found)
 
 
@@ -129,8 +130,8 @@ def _value(one: Told, value: Any, names: Names, is_masked: bool) -> Any:
             return None
         case Reference() as reference if one.model:
             return names.reference((one.model, one.naming, value), reference.key)
-        case _ if one.is_personal and is_masked:
-            return masked(str(value), is_email=isinstance(one.field, serializers.EmailField))
+        case _ if one.mask and is_masked:
+            return one.mask.of(value)
         case serializers.DecimalField() as field:
             return f"{Decimal(value):.{field.decimal_places}f}"
         case serializers.DateTimeField():

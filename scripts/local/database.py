@@ -33,7 +33,8 @@ def bootstrap(database: str) -> None:
         "PG_DATABASE": database,
         "PG_PASSWORD": env("PG_PASSWORD"),
         "PG_MIGRATOR_PASSWORD": env("PG_MIGRATOR_PASSWORD"),
-        "PG_READONLY_PASSWORD": env("PG_READONLY_PASSWORD"),
+        "PG_REPORT_PASSWORD": env("PG_REPORT_PASSWORD"),
+        "PG_BACKUP_PASSWORD": env("PG_BACKUP_PASSWORD"),
     }
     run(
         [_psql(), "--no-psqlrc", "--quiet", "--no-password", f"--file={ROOT / 'deploy/postgres/bootstrap.sql'}"],
