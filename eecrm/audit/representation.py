@@ -36,6 +36,16 @@ class Told(NamedTuple):
     naming: str = ""
 
 
+class Reader(NamedTuple):
+    """A caller who reads entries. `known` is none for colleagues, and whom a partner may be told of by name."""
+
+    is_masked: bool
+    known: frozenset[int] | None = None
+
+    def knows(self, entry: Entry) -> bool:
+        return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
+
+
 @cache
 def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
     """What of a row is told: the fields that are columns of its own. What comes from its parents is their history."""
@@ -101,23 +111,25 @@ def _actor(entry: Entry) -> Target:
     return get_user_model(), "display_name", entry.actor_id or 0
 
 
-def represented(entry: Entry, fields: tuple[Told, ...], names: Names, *, is_masked: bool) -> dict[str, Any]:
+def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Reader) -> dict[str, Any]:
     """One entry as the API tells it. An account that is gone is called as it was called then."""
+    role = role_in_words(entry.role)
     return {
         "id": entry.pk,
         "at": entry.at.astimezone(UTC).isoformat(),
         "action": ACTIONS[entry.operation],
-        "actor": names.reference(_actor(entry), "name", entry.actor_name) if entry.actor_id is not None else None,
-        "role": role_in_words(entry.role),
+        "actor": names.reference(_actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
+        # The login of a colleague at PostgreSQL is a name, too.
+        "role": role if reader.known is None or role in COLUMNS else "",
         "channel": entry.channel,
-        "request_id": entry.request_id,
-        "reason": entry.reason,
+        "request_id": entry.request_id or "",
+        "reason": entry.reason or "",
         "version": (entry.new or {}).get("version"),
         "changes": [
             {
                 "field": one.name,
-                "old": _value(one, before, names, is_masked),
-                "new": _value(one, after, names, is_masked),
+                "old": _value(one, before, names, reader.is_masked),
+                "new": _value(one, after, names, reader.is_masked),
             }
             for one, before, after in changes(entry, fields)
         ],
