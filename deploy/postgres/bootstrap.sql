@@ -188,7 +188,7 @@ RESET ROLE;
 -- another version.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
-    'lo_.*', 'loread', 'lowrite', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message') || ')$', true) AS closed
+    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message') || ')$', true) AS closed
 \gset
 
 DO $$

@@ -55,10 +55,11 @@ def prepare_and_serve(port: int) -> int:
 
 
 def run_tests(arguments: list[str]) -> int:
-    is_reset, is_exec = take("--reset", arguments), take("--exec", arguments)
+    is_wheel, is_reset, is_exec = (take(flag, arguments) for flag in ("--wheel", "--reset", "--exec"))
     if is_exec and not arguments:
-        raise Failed("Usage: scripts/test [--reset] --exec COMMAND")
-    with only_one("scripts/test"), private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset):
+        raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
+    server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
+    with only_one("scripts/test"), server:
         # Over .env, which may describe a server that no test should ever touch.
         os.environ.update(read(SETTINGS) | {"APP_ENV": "local"})
         import database
@@ -134,14 +135,18 @@ def demo_server(*, is_reset: bool) -> Iterator[None]:
 
 
 @contextmanager
-def private_server(database: str, *, is_durable: bool, is_reset: bool) -> Iterator[None]:
-    found = cluster.find(HOME / "postgres", database, is_durable=is_durable)
+def private_server(
+    database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False
+) -> Iterator[None]:
+    """Each build has data of its own, since the one may be a version that can't read the other's."""
+    directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
+    found = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
     if is_reset:
         found = found.afresh()
     server = found.with_free_port()
     generated.write(SETTINGS, generated.complete(SETTINGS, generated.keys()) | server.settings)
     # Over .env too: without PG_HOST, the other PG_ variables there describe no server.
-    os.environ.update(server.settings)
+    os.environ.update(server.settings | {"PG_PROGRAMS": str(server.programs.directory)})
     with server.running():
         yield
 
