@@ -99,7 +99,8 @@ TABLES = """
                CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
                                  WHEN to_regnamespace('report') THEN format('report.%%s', relname) ELSE relname::text END AS name
           FROM pg_class
-         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report')) AND relkind IN ('r', 'p', 'v', 'S')
+         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
+           AND relkind IN ('r', 'p', 'v', 'S')
     )
 """
 _POLICIES = f"""

@@ -35,7 +35,7 @@ class IdentityInline(admin.StackedInline):
     def _allows(self, request: HttpRequest, action: str) -> bool:
         return policy.rule(request.user, "user", action).scope is not Scope.NONE
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Many a provider calls people by their email address."""
         return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
 

@@ -41,4 +41,5 @@ def _masks(table: str) -> dict[str, Mask]:
     model = model_of(table)
     if model is None:
         return {}
-    return {str(model._meta.get_field(name).column): mask for name, mask in personal(model).items()}  # type: ignore[union-attr]  # a column of its own
+    masks = personal(model)
+    return {str(field.column): masks[field.name] for field in model._meta.concrete_fields if field.name in masks}

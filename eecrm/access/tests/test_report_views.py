@@ -1,5 +1,8 @@
 """`eecrm_report` reads masked views and nothing else: no secret, no text that people typed, no address."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -8,11 +11,12 @@ import psycopg2
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.db.models.signals import pre_migrate
 from psycopg2 import errors
 
 from access.masks import personal
 from access.report_views import REPORT_ROLE, differences, drop_before, wanted_views
-from config.environment import env
+from config.environment import ROOT, env
 from conftest import API, Caller, World
 
 
@@ -134,6 +138,36 @@ def test_a_view_that_someone_changed_is_a_drift(committed_world: World, migrator
             cursor.execute(f"COMMENT ON VIEW report.accounts_cover IS '{wanted.stamp(stored)}'")
     assert found == ["DROP VIEW report.accounts_cover", "DROP VIEW report.mine", wanted.create()]
     assert differences() == []
+
+
+# What a migration does with the views, as the migrator, and takes back.
+MIGRATING = """
+import django; django.setup()
+from django.db import connection, transaction
+from access import report_views
+with transaction.atomic():
+    print(len(report_views.differences()))
+    report_views.drop_before([("a migration", False)])
+    statements = report_views.differences()
+    print(len(statements) == len(report_views.wanted_views()))
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    print(len(report_views.differences()) == len(statements) * 2)
+    report_views.confirm()
+    print(len(report_views.differences()))
+    transaction.set_rollback(True)
+"""
+
+
+def test_a_migration_drops_the_views_and_sync_access_makes_them_again(db: None) -> None:
+    environment = {"DJANGO_SETTINGS_MODULE": "config.migrator_settings", "PG_DATABASE": connection.settings_dict["NAME"]}
+    done = subprocess.run(
+        [sys.executable, "-c", MIGRATING], env=os.environ | environment, cwd=ROOT / "eecrm", capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (["0", "True", "True", "0"], "")
+    assert any(drop_before is receiver for receiver in pre_migrate._live_receivers(sender=apps.get_app_config("access"))[0])
 
 
 def test_without_a_plan_no_view_is_dropped(db: None) -> None:

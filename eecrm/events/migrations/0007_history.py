@@ -53,5 +53,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(CONTRACT_THEN, "DROP FUNCTION audit.contract_then(bigint, bigint)"),
-        migrations.RunSQL(WAS_MINE, "DROP FUNCTION audit.was_mine(text, text, text, bigint, jsonb, jsonb)"),
+        # With the policy that asks it: a partner then reads no entry until `sync_access` has run.
+        migrations.RunSQL(WAS_MINE, "DROP FUNCTION audit.was_mine(text, text, text, bigint, jsonb, jsonb) CASCADE"),
     ]
