@@ -44,7 +44,7 @@ def wanted_views() -> dict[str, ReportView]:
 
 def _view_of(model: type[Model]) -> ReportView:
     table = model._meta.db_table
-    columns = ", ".join(f"{sql} AS {name}" for name, sql in _columns(model))
+    columns = ", ".join(name if sql == name else f"{sql} AS {name}" for name, sql in _columns(model))
     return ReportView(table.rpartition('"."')[2].strip('"'), f"SELECT {columns} FROM {table}")
 
 

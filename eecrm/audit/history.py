@@ -38,7 +38,8 @@ class ActorSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
-    told = {"id": ("", 4), "name": ("", "Julien Moreau")}
+    example = {"id": 4, "name": "Julien Moreau"}
+    told = {name: ("", value) for name, value in example.items()}
 
 
 class FieldChangeSerializer(serializers.Serializer):
@@ -71,7 +72,7 @@ class HistoryEntrySerializer(serializers.Serializer):
 
     told = {
         "id": ("", 4711),
-        "actor": ("Null also for partners, unless it is them or a contact of the object.", None),
+        "actor": ("Null also for partners, unless it is them or a contact of the object.", ActorSerializer.example),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
         "action": ("", "update"),
         "request_id": ("The `X-Request-ID` of the request that wrote it. Empty for partners.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
