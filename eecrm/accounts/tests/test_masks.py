@@ -137,6 +137,7 @@ def test_the_admin_site_and_the_trail_hide_alike(world: World, visit: Any) -> No
         history = f"{ADMIN}clients/client/{key}/history/"
         page = auditor.get(trail).content.decode()
         assert html.escape(SHOWN.get(address, HIDDEN)) in page
+        assert ("***@***" in page) == (address in SHOWN), address
         for shown in (page, *(auditor.get(path).content.decode() for path in (f"{ADMIN}clients/client/{key}/change/", history))):
             assert not seen_in(shown, address) or len(address) < 5, address
         assert seen_in(manager.get(trail).content.decode(), address)
