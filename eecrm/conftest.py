@@ -16,12 +16,12 @@ from typing import Any
 import psycopg2
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test import Client as Browser
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from access.database import acting_as, leave
+from access.database import acting_as, enter, leave
 from access.policy import Role
 from accounts import tokens
 from accounts.models import User
@@ -315,3 +315,22 @@ def as_migrator() -> Iterator[Any]:
     opened.autocommit = True
     with closing(opened):
         yield opened
+
+
+@pytest.fixture
+def sql_refusal(db: None) -> Any:
+    """`sql_refusal(statement, role, user_id)`: PostgreSQL's code for why it refuses, or "" where it doesn't."""
+
+    def run(statement: str, role: str = "", user_id: int | None = None) -> str:
+        try:
+            with transaction.atomic():
+                if role:
+                    enter(role, user_id=user_id)
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                leave()
+        except DatabaseError as error:
+            return str(error.__cause__.diag.sqlstate)  # type: ignore[union-attr]  # always psycopg2's
+        return ""
+
+    return run

@@ -1,10 +1,11 @@
 -- Makes the roles, the database and the schema of Epic Events, on a laptop and in production alike.
 --
---   PG_DATABASE=eecrm PG_PASSWORD=… PG_MIGRATOR_PASSWORD=… PG_READONLY_PASSWORD=… \
+--   PG_DATABASE=eecrm PG_PASSWORD=… PG_MIGRATOR_PASSWORD=… PG_REPORT_PASSWORD=… PG_BACKUP_PASSWORD=… \
 --   psql -X -q -v ON_ERROR_STOP=1 -f deploy/postgres/bootstrap.sql postgres
 --
--- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT such as a managed service gives. Running it
--- again changes nothing but the passwords, which become those of the environment: that is how they are rotated.
+-- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT such as a managed service gives; it says what
+-- only a superuser could have done. Running it again takes back what was changed by hand, and the passwords become those
+-- of the environment: that is how they are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
 -- It needs psql 14 for \getenv and a server from PostgreSQL 15 on.
 
 \set ON_ERROR_STOP on
@@ -26,16 +27,20 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
 \set database ''
 \set app_password ''
 \set migrator_password ''
-\set readonly_password ''
+\set report_password ''
+\set backup_password ''
 \getenv database PG_DATABASE
 \getenv app_password PG_PASSWORD
 \getenv migrator_password PG_MIGRATOR_PASSWORD
-\getenv readonly_password PG_READONLY_PASSWORD
+\getenv report_password PG_REPORT_PASSWORD
+\getenv backup_password PG_BACKUP_PASSWORD
 
-SELECT '' IN (:'database', :'app_password', :'migrator_password', :'readonly_password') AS is_incomplete
+SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password') AS is_incomplete
 \gset
 \if :is_incomplete
-    DO $$ BEGIN RAISE 'Set PG_DATABASE, PG_PASSWORD, PG_MIGRATOR_PASSWORD and PG_READONLY_PASSWORD.'; END $$;
+    DO $$ BEGIN
+        RAISE 'Set PG_DATABASE, PG_PASSWORD, PG_MIGRATOR_PASSWORD, PG_REPORT_PASSWORD and PG_BACKUP_PASSWORD.';
+    END $$;
 \endif
 
 -- Roles belong to the whole server: two runs for two of its databases take turns until each connects to its own.
@@ -46,18 +51,18 @@ SELECT pg_advisory_lock(hashtext('eecrm bootstrap')) AS locked
 
 -- One group for each role of the application. Their privileges come from the policy table, with `manage.py migrate`.
 \set groups '{eecrm_external,eecrm_sales,eecrm_support,eecrm_management,eecrm_auditor,eecrm_superuser}'
-\set logins '{eecrm_migrator,eecrm_app,eecrm_readonly}'
+\set logins '{eecrm_migrator,eecrm_app,eecrm_report,eecrm_backup}'
 
 SELECT format('CREATE ROLE %I NOLOGIN', name)
 FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
--- Only where something is wrong, because naming these attributes at all takes a superuser.
+-- Only where something is wrong, because naming these attributes at all takes a superuser. Only backups pass row security.
 SELECT format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOREPLICATION', name)
 FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS name
 JOIN pg_roles ON rolname = name
-WHERE rolsuper OR rolbypassrls OR rolreplication
+WHERE rolsuper OR rolreplication OR rolbypassrls AND rolname <> 'eecrm_backup'
 \gexec
 
 SELECT format('ALTER ROLE %I NOLOGIN NOCREATEDB NOCREATEROLE', name)
@@ -67,7 +72,29 @@ FROM unnest(:'groups'::name[] || 'eecrm_owner'::name) AS name
 SET password_encryption = 'scram-sha-256';
 ALTER ROLE eecrm_migrator LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 10 PASSWORD :'migrator_password';
 ALTER ROLE eecrm_app LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 100 PASSWORD :'app_password';
-ALTER ROLE eecrm_readonly LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'readonly_password';
+ALTER ROLE eecrm_report LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'report_password';
+ALTER ROLE eecrm_backup LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'backup_password';
+
+-- So that pg_dump reads every row, or fails. Where nobody may give this away, the policies for eecrm_backup let it see
+-- every row too, with `pg_dump --enable-row-security`.
+DO $$ BEGIN
+    IF NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup') THEN
+        ALTER ROLE eecrm_backup BYPASSRLS;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to '
+                  'pg_dump, and run manage.py sync_access --check before each dump.';
+END $$;
+
+-- A role may give itself settings and nobody can forbid it: each run takes them back, like roles entered by other ways.
+ALTER ROLE eecrm_app RESET ALL;
+SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
+FROM pg_auth_members
+JOIN pg_roles AS granted ON granted.oid = roleid
+JOIN pg_roles AS member ON member.oid = pg_auth_members.member
+WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_backup}'::name[])
+  AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
+\gexec
 
 -- The web process enters the role of the person it serves, for one transaction, and is nobody before and after.
 \if :grants_have_options
@@ -99,6 +126,7 @@ ALTER ROLE eecrm_migrator IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET statement_timeout = 0;
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET lock_timeout = '10s';
 
+ALTER ROLE eecrm_app IN DATABASE :"database" RESET ALL;
 ALTER ROLE eecrm_app IN DATABASE :"database" SET search_path = eecrm;
 ALTER ROLE eecrm_app IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET statement_timeout = '15s';
@@ -107,11 +135,20 @@ ALTER ROLE eecrm_app IN DATABASE :"database" SET idle_in_transaction_session_tim
 -- A page from anywhere costs about what the next one does, in memory and on SSDs: the default of 4 is a spinning disk's.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET random_page_cost = 1.1;
 
-ALTER ROLE eecrm_readonly IN DATABASE :"database" SET search_path = eecrm;
-ALTER ROLE eecrm_readonly IN DATABASE :"database" SET timezone = 'UTC';
-ALTER ROLE eecrm_readonly IN DATABASE :"database" SET default_transaction_read_only = on;
-ALTER ROLE eecrm_readonly IN DATABASE :"database" SET statement_timeout = '5min';
-ALTER ROLE eecrm_readonly IN DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE eecrm_report IN DATABASE :"database" SET search_path = report;
+ALTER ROLE eecrm_report IN DATABASE :"database" SET timezone = 'UTC';
+ALTER ROLE eecrm_report IN DATABASE :"database" SET default_transaction_read_only = on;
+ALTER ROLE eecrm_report IN DATABASE :"database" SET statement_timeout = '5min';
+ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
+
+ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
+ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
+
+-- What eecrm_app has from here, noted where eecrm_app can't write: `access.logins` compares.
+SELECT format('COMMENT ON ROLE eecrm_app IS %L', array_to_string(setconfig, E'\n'))
+FROM pg_db_role_setting
+WHERE setrole = 'eecrm_app'::regrole AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
+\gexec
 
 \connect :"database"
 SET client_min_messages = warning;
@@ -121,21 +158,85 @@ SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
 
 SET LOCAL ROLE eecrm_owner;
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_readonly;
+GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_report, eecrm_backup;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
--- The trail has a schema of its own.
+-- The trail has a schema of its own, and so have the views of reports.
 CREATE SCHEMA IF NOT EXISTS eecrm;
 CREATE SCHEMA IF NOT EXISTS audit;
-GRANT USAGE, CREATE ON SCHEMA eecrm, audit TO eecrm_migrator;
-GRANT USAGE ON SCHEMA eecrm, audit TO eecrm_app, eecrm_readonly;
+CREATE SCHEMA IF NOT EXISTS report;
+GRANT USAGE, CREATE ON SCHEMA eecrm, audit, report TO eecrm_migrator;
+GRANT USAGE ON SCHEMA eecrm, audit TO eecrm_app, eecrm_backup;
+GRANT USAGE ON SCHEMA report TO eecrm_report;
 SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
--- For the tables that migrations will make. Nothing for eecrm_app and the groups: what isn't granted by name is refused.
+-- For the tables that migrations will make, and for those that are there. Nothing for eecrm_app, eecrm_report and the
+-- groups: what isn't granted by name is refused.
 SET LOCAL ROLE eecrm_migrator;
-ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_readonly;
-ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON SEQUENCES TO eecrm_readonly;
+GRANT SELECT ON ALL TABLES IN SCHEMA eecrm, audit TO eecrm_backup;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA eecrm, audit TO eecrm_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON SEQUENCES TO eecrm_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA report GRANT SELECT ON TABLES TO eecrm_report;
 -- Not per schema: that could add privileges, but not take away the one that PostgreSQL gives PUBLIC by itself.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+RESET ROLE;
+
+------------------------------------------------------------------------------------------------- functions of PostgreSQL
+
+-- Inside any SELECT, these run a text as a query, write something that outlives the transaction, or hold a lock that
+-- others wait for. Grants on tables say nothing about them, and an expression may enter another role before it calls one.
+-- These privileges belong to the database: pg_dump and pg_upgrade carry them along, but not for functions that are new in
+-- another version.
+SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
+    '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
+    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message') || ')$', true) AS closed
+\gset
+
+DO $$
+DECLARE
+    one regprocedure;
+    still_open text;
+BEGIN
+    SET LOCAL client_min_messages = error;  -- PostgreSQL warns of each function that isn't ours to close
+    FOR one IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+                       AND proname ~ current_setting('eecrm.closed') AND has_function_privilege('public', oid, 'EXECUTE')
+    LOOP
+        BEGIN
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', one);
+        EXCEPTION WHEN insufficient_privilege THEN NULL;
+        END;
+    END LOOP;
+    BEGIN
+        -- Rules of the database take turns with them; they run as the owner of the tables.
+        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer) TO eecrm_migrator;
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+    SET LOCAL client_min_messages = warning;
+    SELECT string_agg(DISTINCT proname, ', ') INTO still_open FROM pg_proc
+     WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+       AND has_function_privilege('public', oid, 'EXECUTE');
+    IF still_open IS NOT NULL THEN
+        RAISE WARNING 'Only a superuser could close these functions to everybody, so that they stay open: %', still_open;
+    END IF;
+END $$;
+
+----------------------------------------------------------------------------------------------------- a login of earlier
+
+-- eecrm_report and eecrm_backup took its place. It keeps nothing here, and goes with the last database that knows it.
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eecrm_readonly') AS has_readonly
+\gset
+\if :has_readonly
+    \if :is_superuser
+    \else
+        GRANT eecrm_readonly TO CURRENT_USER;
+    \endif
+    ALTER ROLE eecrm_readonly NOLOGIN PASSWORD NULL;
+    DROP OWNED BY eecrm_readonly;
+    DO $$ BEGIN
+        DROP ROLE eecrm_readonly;
+    EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
+    END $$;
+\endif
 COMMIT;

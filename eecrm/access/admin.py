@@ -15,6 +15,7 @@ from django.template.response import SimpleTemplateResponse
 
 from access import policy
 from access.database import enter, leave
+from access.masks import personal
 from access.policy import Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
@@ -85,7 +86,6 @@ class PolicyModelAdmin(OfferedFilters, admin.ModelAdmin):
     """Asks the policy table what may be seen, added, changed and deleted; shows personal data to whom it shows it."""
 
     resource: str = ""
-    personal: tuple[str, ...] = ()  # fields that some roles see masked: left out of their pages, lists and searches
     # A join would ask for every column of an account; what is prefetched leaves out what the role may not read.
     prefetched: tuple[str, ...] = ()
     list_select_related = ()
@@ -128,7 +128,8 @@ class PolicyModelAdmin(OfferedFilters, admin.ModelAdmin):
         return super().get_paginator(request, rows, *args, **kwargs)
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
-        hidden = () if policy.sees_personal_data(request.user) else self.personal
+        """What some roles see masked in the API is left out of their pages, lists and searches."""
+        hidden = () if policy.sees_personal_data(request.user) else personal(self.model)
         return [name for name in names if name not in hidden]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:

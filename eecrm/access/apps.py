@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.core.checks import register
+from django.db.models.signals import pre_migrate
 
 
 class AccessConfig(AppConfig):
@@ -11,7 +12,9 @@ class AccessConfig(AppConfig):
             every_view_is_known_to_the_policy,
             nothing_finer_is_wider_than_update,
         )
+        from access.report_views import drop_before
 
+        pre_migrate.connect(drop_before, sender=self)
         register(every_view_is_known_to_the_policy)
         register(every_group_is_sound)
         register(nothing_finer_is_wider_than_update)

@@ -11,10 +11,11 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Model
 
-from access import policy, row_security
+from access import policy, report_views, row_security
 from access.database import database_role
 from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, TABLE, Scope
 from access.querysets import resource_of
+from access.report_views import REPORT_ROLE, wanted_views
 from access.row_security import EVERY_ROW, NO_ROW, TABLES, RowPolicy, owned
 
 LOGIN_ROLE = "eecrm_app"
@@ -125,7 +126,7 @@ def _declared() -> set[Grant]:
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)
         grants |= declared() if declared else set()
-    return grants
+    return grants | on_tables((REPORT_ROLE,), "SELECT", *(f"{report_views.SCHEMA}.{name}" for name in wanted_views()))
 
 
 def wanted() -> set[Grant]:
@@ -158,7 +159,7 @@ _ACTUAL = f"""
 
 def actual() -> set[Grant]:
     """Every privilege that the roles have in the catalogue, wherever it came from."""
-    roles = [LOGIN_ROLE, *(database_role(role) for role in COLUMNS)]
+    roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in COLUMNS)]
     with connection.cursor() as cursor:
         cursor.execute(_ACTUAL, [roles])
         return {Grant(*row) for row in cursor.fetchall()}
@@ -189,10 +190,7 @@ def actual_function() -> str | None:
 
 
 def differences() -> list[str]:
-    """What must be run to make the catalogue say what the table says, `row_security.confirm` being the last step.
-
-    No line means that they agree.
-    """
+    """The statements that make the catalogue say what the table says; `confirm` afterwards. No line means that they agree."""
     have, want = actual(), wanted()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
@@ -204,4 +202,11 @@ def differences() -> list[str]:
             f"AS $policy${policy_function()}$policy$"
         ]
     )
-    return [*function, *revokes, *grants, *row_security.differences(wanted_policies())]
+    views = report_views.differences()
+    return [*function, *revokes, *views, *grants, *row_security.differences(wanted_policies())]
+
+
+def confirm() -> None:
+    """Note beside each new policy and view what it was made from."""
+    row_security.confirm(wanted_policies())
+    report_views.confirm()

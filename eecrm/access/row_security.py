@@ -16,8 +16,8 @@ from access.database import ROLE_PREFIX
 
 EVERY_ROW, NO_ROW = "true", "false"
 
-# Reports and backups (`pg_dump --enable-row-security`); it serves no requests.
-READER = f"{ROLE_PREFIX}readonly"
+# It passes row security where bootstrap.sql could let it; these policies are for servers where nobody may give that away.
+BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
 # Who acts. As subqueries, they are asked once for a statement and not for each row; without a context they are null.
 _ME = "(SELECT nullif(current_setting('eecrm.user_id', true), '')::bigint)"
@@ -85,20 +85,22 @@ def wanted(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
     for role, command, table, rows in granted:
         conditions[table, role, command].add(rows)
     narrowed = {table for (table, _, _), either in conditions.items() if either != {EVERY_ROW}}
-    policies = {RowPolicy(table, READER, "SELECT", EVERY_ROW) for table in narrowed}
+    policies = {RowPolicy(table, BACKUP_ROLE, "SELECT", EVERY_ROW) for table in narrowed}
     for (table, role, command), either in conditions.items():
         if table in narrowed:
             policies.add(RowPolicy(table, role, command, " OR ".join(sorted(either))))
     return policies
 
 
-# Tables of the trail stand under both their names, as Django writes them.
+# Tables of the trail stand under both their names, as Django writes them; so do the views of reports.
 TABLES = """
     WITH tables AS (
         SELECT oid, relacl, relrowsecurity, relkind,
-               CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname) ELSE relname::text END AS name
+               CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
+                                 WHEN to_regnamespace('report') THEN format('report.%%s', relname) ELSE relname::text END AS name
           FROM pg_class
-         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace) AND relkind IN ('r', 'p', 'v', 'S')
+         WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
+           AND relkind IN ('r', 'p', 'v', 'S')
     )
 """
 _POLICIES = f"""

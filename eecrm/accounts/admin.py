@@ -62,7 +62,6 @@ class AccountForm(ReasonForm):
 @admin.register(User)
 class AccountAdmin(TrailHistory, CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
     resource = "user"
-    personal = ("email", "mobile")
     form = AccountForm
     add_form = NewAccountForm
     add_form_template = None  # Django's speaks of passwords

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from access import policy
+from access.masks import personal
 from access.policy import Scope
 from accounts.models import ExternalIdentity
 
@@ -28,10 +29,19 @@ class IdentityInline(admin.StackedInline):
 
     model = ExternalIdentity
     form = IdentityForm
+    readonly_fields = ["subject_masked"]
     verbose_name_plural = "identity at the provider (the account then has no password here)"
 
     def _allows(self, request: HttpRequest, action: str) -> bool:
         return policy.rule(request.user, "user", action).scope is not Scope.NONE
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Many a provider calls people by their email address."""
+        return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
+
+    @admin.display(description="subject")
+    def subject_masked(self, identity: ExternalIdentity) -> str:
+        return str(personal(ExternalIdentity)["subject"].of(identity.subject))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._allows(request, "retrieve")

@@ -15,7 +15,8 @@ from accounts.tokens import InvalidToken
 
 ALGORITHM = "RS256"
 LEEWAY = 30  # seconds that the provider's clock may be off
-TYPES = ("jwt", "at+jwt", "application/at+jwt")
+TYPES_OF_ACCESS = ("at+jwt", "application/at+jwt")
+TYPES = ("jwt", *TYPES_OF_ACCESS)
 SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; a constraint says so too
 # Claims that only an ID token has: it tells a front-end who somebody is, and is no key to an API.
 OF_ID_TOKENS = {"nonce", "at_hash", "c_hash"}
@@ -46,7 +47,9 @@ def read(text: str) -> Identity:
     """Whom a token of the provider is about. Raises InvalidToken, and ProviderUnavailable where no keys are known."""
     try:
         header = jwt.get_unverified_header(text)
-        if str(header.get("typ", "JWT")).lower() not in TYPES:
+        # Where the provider types its access tokens, what isn't one is an ID token.
+        types = TYPES_OF_ACCESS if settings.OIDC_TYPED_TOKENS else TYPES
+        if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken
         claims = jwt.decode(
             text,

@@ -18,9 +18,8 @@ class ApiConfig(AppConfig):
         return self._of_limits() | self._of_repeats()
 
     def _of_limits(self) -> set[Grant]:
-        """Every request is counted, whoever's it is; emptied buckets are swept up by the worker."""
-        everybody = (LOGIN_ROLE, *(database_role(role) for role in COLUMNS))
-        grants = on_functions(everybody, "take_limits(text[],integer[],integer[],double precision[])")
+        """Every request is counted, before or after its caller's role; emptied buckets are swept up by the worker."""
+        grants = on_functions((LOGIN_ROLE,), "take_limits(text[],integer[],integer[],double precision[])")
         return grants | on_tables((LOGIN_ROLE,), "SELECT DELETE", "api_limit")
 
     def _of_repeats(self) -> set[Grant]:

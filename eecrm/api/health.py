@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from access import refusals
 from access.grants import differences
+from access.logins import faults
 from api.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
@@ -51,7 +52,8 @@ def _migrations() -> Finding | None:
 
 
 def _privileges() -> Finding | None:
-    drift = differences()
+    with connection.cursor() as cursor:
+        drift = [*differences(), *faults(cursor)]
     if not drift:
         return None
     log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})

@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ErrorDetail, Throttled
 
+from access.database import as_login_role
 from access.security_log import security_event
 
 _MOST_LEASES = 10_000  # in a worker's memory
@@ -66,7 +67,7 @@ def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
 
     The first one that has nothing left is the last one asked: the others are left as they are, and aren't told of.
     """
-    with connection.cursor() as cursor:
+    with as_login_role(), connection.cursor() as cursor:
         cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
         return [Taken(*row) for row in cursor.fetchall()]
 

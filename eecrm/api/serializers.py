@@ -5,7 +5,6 @@ returns a row as finished JSON (docs/adr/0003).
 """
 
 import copy
-import re
 from functools import cache
 from string import Formatter
 from typing import Any
@@ -13,20 +12,11 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
+from access.masks import personal
 from access.statements import Slot
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
-
-# Whose a phone or an address is can't be told from `***45` or `j***@***.com`. An empty one stays empty.
-_MASKS = {True: (r"^(.).*@.*(\.[^.]*)$", r"\1***@***\2"), False: (r"^.+(..)$", r"***\1")}
-
-
-def masked(text: str, *, is_email: bool) -> str:
-    """What somebody who may not see it sees of an address or a phone that is no row's any more. Of anything odd: nothing."""
-    pattern, shown = _MASKS[is_email]
-    hidden, count = re.subn(pattern, shown, text, count=1, flags=re.DOTALL)
-    return hidden if count or not text else "***"
 
 
 class Reference(serializers.Field):
@@ -93,7 +83,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
-    """Base of a resource's serializer. `Meta.personal` lists the fields that are masked for some (row *auditor*)."""
+    """Base of a resource's serializer. The model's `personal_fields` are masked for some (row *auditor*)."""
 
     serializer_related_field = RelatedKey
 
@@ -147,9 +137,8 @@ def _sql(cls: type[ResourceSerializer], name: str, field: Any, masked: bool) -> 
     match field:
         case CanonicalURL() | Reference():
             return field.sql()
-        case _ if masked and name in getattr(cls.Meta, "personal", ()):
-            pattern, shown = _MASKS[isinstance(field, serializers.EmailField)]
-            return f"regexp_replace({column}, {quoted(pattern)}, {quoted(shown)})"
+        case _ if masked and (mask := personal(cls.Meta.model).get(field.source)):
+            return mask.sql(column)
         case serializers.DecimalField():
             return f"{column}::text"
     return column

@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 
 from audit.models import CHANNELS
 from audit.naming import kind_of
-from audit.personal import PERSONAL
+from audit.personal import TABLES
 
 MOST = 10_000  # entries that are counted, and leafed through
 MOST_SUGGESTIONS = 500
@@ -90,7 +90,7 @@ class KindFilter(_ChoiceFilter):
     column = "table_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(((table, kind_of(table)) for table in PERSONAL), key=lambda choice: choice[1].lower())
+        return sorted(((table, kind_of(table)) for table in TABLES), key=lambda choice: choice[1].lower())
 
 
 class ChannelFilter(_ChoiceFilter):
@@ -106,7 +106,7 @@ class KeyFilter(TypedFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         text = (self.value() or "").strip()
-        return queryset.filter(table_name__in=PERSONAL, row_key=text) if text else queryset
+        return queryset.filter(table_name__in=TABLES, row_key=text) if text else queryset
 
 
 class DayFilter(TypedFilter):
@@ -143,7 +143,7 @@ def matching(rows: Any, text: str) -> Any:
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
         return rows
-    found = [every.filter(table_name__in=PERSONAL, row_key=text)]
+    found = [every.filter(table_name__in=TABLES, row_key=text)]
     words = re.findall(r"[^\W_]+", text)[:8]
     if words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")

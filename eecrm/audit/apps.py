@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE, Grant, models_of, on_functions, on_tables
+from access.grants import LOGIN_ROLE, Grant, models_of, on_columns, on_functions, on_tables
 from access.policy import COLUMNS, CONTACT_RESOURCES, Role, Scope, scope_of
 from access.row_security import seen
 
@@ -24,8 +24,14 @@ class AuditConfig(AppConfig):
 
         Whoever reads the trail reads its seals. The worker has them made, and can make none itself.
         """
-        history = seen("row_key", *models_of(*CONTACT_RESOURCES))
-        grants = on_tables(tuple(map(database_role, COLUMNS)), "SELECT", '"audit"."entry"', rows=history)
+        from audit.models import PARTNER_FIELDS, WAS_MINE, Entry
+
+        history, partner = seen("row_key", *models_of(*CONTACT_RESOURCES)), database_role(Role.EXTERNAL)
+        insiders = tuple(database_role(role) for role in COLUMNS if role is not Role.EXTERNAL)
+        grants = on_tables(insiders, "SELECT", '"audit"."entry"', rows=history)
+        # A partner learns nothing of when the row wasn't theirs, and nothing of what is said among ourselves.
+        grants |= on_columns(partner, "SELECT", Entry, *PARTNER_FIELDS, rows=f"{history} AND {WAS_MINE}")
+        grants |= on_functions((partner,), "audit.was_mine(text,text,text,bigint,jsonb,jsonb)")
         readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
         grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions((LOGIN_ROLE,), "audit.unsealed()")

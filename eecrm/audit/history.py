@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.contrib.auth import get_user_model
 from django.db.models import Q, Subquery
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
@@ -11,14 +12,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from access.policy import Role, role_of
 from api.filters import KeyFilter, moment, narrowed, refuse_unknown
 from api.pagination import PAGE_PARAMETERS, Place, cut
 from api.views import ResourceViewSet
-from audit.models import CHANNELS, Entry
-from audit.representation import ACTIONS, Names, represented, targets, told
+from audit.models import CHANNELS, PARTNER_FIELDS, Entry
+from audit.representation import ACTIONS, Names, Reader, represented, targets, told
 
 _MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
 _COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
+_PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
+_INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying what their history leaves out
 
 
 class EntryFilterSet(django_filters.FilterSet):
@@ -34,7 +38,8 @@ class ActorSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
-    told = {"id": ("", 4), "name": ("", "Julien Moreau")}
+    example = {"id": 4, "name": "Julien Moreau"}
+    told = {name: ("", value) for name, value in example.items()}
 
 
 class FieldChangeSerializer(serializers.Serializer):
@@ -67,10 +72,11 @@ class HistoryEntrySerializer(serializers.Serializer):
 
     told = {
         "id": ("", 4711),
+        "actor": ("Null also for partners, unless it is them or a contact of the object.", ActorSerializer.example),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
         "action": ("", "update"),
-        "request_id": ("The `X-Request-ID` of the request that wrote it.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
-        "reason": ("Empty where nobody gave one.", "The client signed on paper."),
+        "request_id": ("The `X-Request-ID` of the request that wrote it. Empty for partners.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "reason": ("Empty where nobody gave one, and for partners.", "The client signed on paper."),
         "version": ("Of the object afterwards; null where it was deleted.", 2),
     }
 
@@ -84,13 +90,13 @@ class RecordedViewSet(ResourceViewSet):
             OpenApiParameter(
                 "actor",
                 OpenApiTypes.INT64,
-                description="What this account did.",
+                description="What this account did. Not for partners.",
                 examples=[OpenApiExample("account", 4)],
             ),
             OpenApiParameter(
                 "request_id",
                 {"type": "string", "maxLength": 64},
-                description="What was written in this request: its `X-Request-ID`.",
+                description="What was written in this request: its `X-Request-ID`. Not for partners.",
                 examples=[OpenApiExample("request", "phone-7f3a.42")],
             ),
             OpenApiParameter(
@@ -108,23 +114,30 @@ class RecordedViewSet(ResourceViewSet):
         ],
     )
     def history(self, request: Request, **kwargs: Any) -> Response:
-        """Who changed what of it, when, through what and why; newest first."""
-        row = self.get_queryset().only("pk").filter(pk=kwargs["pk"]).first()
+        """Who changed what of it, when, through what and why; newest first. Partners are told what happened while it was
+        theirs."""
+        fields = told(self.serializer_class)
+        contacts = [one.column for one in fields if one.model is get_user_model()]
+        row = self.get_queryset().only("pk", *contacts).filter(pk=kwargs["pk"]).first()
         if row is None:
             raise Http404
-        refuse_unknown(request, (*EntryFilterSet.base_filters, *PAGE_PARAMETERS))
-        fields = told(self.serializer_class)
+        is_partner = role_of(request.user) == Role.EXTERNAL
+        filters = set(EntryFilterSet.base_filters).difference(_INTERNAL_FILTERS if is_partner else ())
+        refuse_unknown(request, (*filters, *PAGE_PARAMETERS))
+        known = frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
         # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
         seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
         rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
+        columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_COLUMNS, rows)
 
         def read(place: Place, values: tuple[Any, ...]) -> Any:
-            return place.of(rows, values, *_COLUMNS)
+            return place.of(rows, values, *columns)
 
         found, links = cut(read, request, Entry, allowed=("id",), default="-id")
-        entries = [Entry(**dict(zip((*_COLUMNS, "id"), line, strict=True))) for line in found]
+        entries = [Entry(**dict(zip((*columns, "id"), line, strict=True))) for line in found]
+        reader = Reader(self._masked(), known)
         names = Names(request.user, targets(entries, fields))
-        results = [represented(entry, fields, names, is_masked=self._masked()) for entry in entries]
+        results = [represented(entry, fields, names, reader) for entry in entries]
         return Response(links | {"results": results})
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:

@@ -5,10 +5,16 @@ from decimal import Decimal
 from typing import Any, Self
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 
 from access.querysets import PolicyQuerySet
 
 CHANNELS = ("api", "admin", "command", "worker", "sql")
+
+# What a partner may read of an entry: no reason, no request and no name that their representation doesn't show.
+PARTNER_FIELDS = ("id", "at", "table_name", "row_key", "operation", "actor_id", "role", "channel", "old", "new")
+# Whether the row was the partner's when it was written: for row security, and for the API in front of it.
+WAS_MINE = "audit.was_mine(table_name, row_key, operation, id, old, new)"
 
 
 class _Exact(json.JSONDecoder):
@@ -23,6 +29,9 @@ class EntryQuerySet(PolicyQuerySet["Entry"]):
 
     def about(self, row: models.Model) -> Self:
         return self.filter(table_name=row._meta.db_table, row_key=str(row.pk))
+
+    def told_to_partner(self) -> Self:
+        return self.filter(RawSQL(WAS_MINE, (), output_field=models.BooleanField()))
 
 
 class Entry(models.Model):
@@ -48,6 +57,10 @@ class Entry(models.Model):
     new = models.JSONField(null=True, decoder=_Exact)
 
     objects = EntryQuerySet.as_manager()
+
+    # No values and no reasons: people typed them. Names of columns tell what a change was about.
+    report_fields = ("id", "at", "table_name", "row_key", "operation", "actor_id", "actor_name", "role", "channel")
+    report_columns = {"columns": "ARRAY(SELECT jsonb_object_keys(coalesce(new, old)))"}
 
     class Meta:
         managed = False

@@ -11,9 +11,10 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from access.database import ROLE_PREFIX
+from access.masks import Mask, personal
 from access.policy import COLUMNS, CONTACT_RESOURCES, Caller
 from access.querysets import resource_of
-from api.serializers import CanonicalURL, Reference, ResourceSerializer, masked
+from api.serializers import CanonicalURL, Reference, ResourceSerializer
 from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
@@ -30,9 +31,19 @@ class Told(NamedTuple):
     name: str
     column: str
     field: serializers.Field
-    is_personal: bool
+    mask: Mask | None
     model: type[Model] | None = None
     naming: str = ""
+
+
+class Reader(NamedTuple):
+    """A caller who reads entries. `known` is none for colleagues, and whom a partner may be told of by name."""
+
+    is_masked: bool
+    known: frozenset[int] | None = None
+
+    def knows(self, entry: Entry) -> bool:
+        return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
 
 
 @cache
@@ -40,14 +51,14 @@ def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
     """What of a row is told: the fields that are columns of its own. What comes from its parents is their history."""
     model: type[Model] = serializer.Meta.model
     columns = {field.name: field for field in model._meta.concrete_fields}
-    personal = getattr(serializer.Meta, "personal", ())
+    masks = personal(model)
     found = []
     for name, field in serializer().fields.items():
         path = field.path if isinstance(field, Reference) else field.source
         if field.write_only or isinstance(field, CanonicalURL) or name in _UNTOLD or path not in columns:
             continue
         reference = (columns[path].related_model, field.column) if isinstance(field, Reference) else ()
-        found.append(Told(name, str(columns[path].column), field, name in personal, *reference))
+        found.append(Told(name, str(columns[path].column), field, masks.get(path), *reference))
     return tuple(found)
 
 
@@ -100,23 +111,25 @@ def _actor(entry: Entry) -> Target:
     return get_user_model(), "display_name", entry.actor_id or 0
 
 
-def represented(entry: Entry, fields: tuple[Told, ...], names: Names, *, is_masked: bool) -> dict[str, Any]:
+def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Reader) -> dict[str, Any]:
     """One entry as the API tells it. An account that is gone is called as it was called then."""
+    role = role_in_words(entry.role)
     return {
         "id": entry.pk,
         "at": entry.at.astimezone(UTC).isoformat(),
         "action": ACTIONS[entry.operation],
-        "actor": names.reference(_actor(entry), "name", entry.actor_name) if entry.actor_id is not None else None,
-        "role": role_in_words(entry.role),
+        "actor": names.reference(_actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
+        # The login of a colleague at PostgreSQL is a name, too.
+        "role": role if reader.known is None or role in COLUMNS else "",
         "channel": entry.channel,
-        "request_id": entry.request_id,
-        "reason": entry.reason,
+        "request_id": entry.request_id or "",
+        "reason": entry.reason or "",
         "version": (entry.new or {}).get("version"),
         "changes": [
             {
                 "field": one.name,
-                "old": _value(one, before, names, is_masked),
-                "new": _value(one, after, names, is_masked),
+                "old": _value(one, before, names, reader.is_masked),
+                "new": _value(one, after, names, reader.is_masked),
             }
             for one, before, after in changes(entry, fields)
         ],
@@ -129,8 +142,8 @@ def _value(one: Told, value: Any, names: Names, is_masked: bool) -> Any:
             return None
         case Reference() as reference if one.model:
             return names.reference((one.model, one.naming, value), reference.key)
-        case _ if one.is_personal and is_masked:
-            return masked(str(value), is_email=isinstance(one.field, serializers.EmailField))
+        case _ if one.mask and is_masked:
+            return one.mask.of(value)
         case serializers.DecimalField() as field:
             return f"{Decimal(value):.{field.decimal_places}f}"
         case serializers.DateTimeField():

@@ -8,7 +8,6 @@ from clients.models import Client
 @admin.register(Client)
 class ClientAdmin(TrailHistory, ReasonAdmin):
     resource = "client"
-    personal = ("email", "phone", "mobile")
     list_display = ["company_name", "status", "email", "sales_contact", "updated_at"]
     list_filter = ["status", "sales_contact"]
     prefetched = ("sales_contact",)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from phonenumber_field.modelfields import PhoneNumberField
 
+from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from access.state import StateRule
@@ -67,6 +68,12 @@ class Client(models.Model):
     )
 
     objects = ClientQuerySet.as_manager()
+
+    personal_fields = {"email": EMAIL, "phone": PHONE, "mobile": PHONE}
+    report_fields = (
+        "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "sales_contact", "account",
+        "created_at", "updated_at", "version",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["-id"]

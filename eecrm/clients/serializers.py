@@ -39,7 +39,6 @@ class ClientSerializer(ResourceSerializer):
             "id", "url", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile",
             "sales_contact", "sales_contact_id", "created_at", "updated_at", "version",
         ]  # fmt: skip
-        personal = ("email", "phone", "mobile")
         told = {
             "id": ("", 7),
             "url": ("Its address.", "https://crm.epic.example/api/v1/clients/7/"),

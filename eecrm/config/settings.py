@@ -60,6 +60,7 @@ OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
 OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_names)
 OIDC_CREATE_ACCOUNTS = env("OIDC_CREATE_ACCOUNTS", default=False, cast=bool)
+OIDC_TYPED_TOKENS = env("OIDC_TYPED_TOKENS", default=False, cast=bool)
 _provider = {"OIDC_ISSUER": OIDC_ISSUER, "OIDC_JWKS_URL": OIDC_JWKS_URL, "OIDC_CLIENT_IDS": OIDC_CLIENT_IDS}
 if any(_provider.values()):
     _missing = ", ".join(name for name, value in _provider.items() if not value)

@@ -91,6 +91,11 @@ class Contract(models.Model):
 
     objects = ContractQuerySet.as_manager()
 
+    report_fields = (
+        "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at", "created_at",
+        "updated_at", "version",
+    )  # fmt: skip
+
     class Meta:
         ordering = ["-id"]
         indexes = [

@@ -92,6 +92,11 @@ class Event(models.Model):
 
     objects = EventQuerySet.as_manager()
 
+    report_fields = (
+        "id", "contract", "sales_contact", "support_contact", "name", "status", "attendees", "starts_at", "ends_at", "location",
+        "created_at", "updated_at", "version",
+    )  # fmt: skip
+
     class Meta:
         ordering = ["-id"]
         indexes = [

@@ -53,10 +53,11 @@ def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
 
 
 def run_tests(arguments: list[str]) -> int:
-    is_reset, is_exec = take("--reset", arguments), take("--exec", arguments)
+    is_wheel, is_reset, is_exec = (take(flag, arguments) for flag in ("--wheel", "--reset", "--exec"))
     if is_exec and not arguments:
-        raise Failed("Usage: scripts/test [--reset] --exec COMMAND")
-    with private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset) as settings:
+        raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
+    server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
+    with server as settings:
         # Over .env, which may describe a server that no test should ever touch.
         os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
         for name in TEST_DATABASES:
@@ -116,8 +117,12 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def private_server(database: str, *, is_durable: bool, is_reset: bool) -> Iterator[Mapping[str, str]]:
-    found = cluster.find(HOME / "postgres", database, is_durable=is_durable)
+def private_server(
+    database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False
+) -> Iterator[Mapping[str, str]]:
+    """Each build has data of its own, since the one may be a version that can't read the other's."""
+    directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
+    found = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
     if is_reset:
         found = found.afresh()
     server = found.with_free_port()
@@ -126,6 +131,7 @@ def private_server(database: str, *, is_durable: bool, is_reset: bool) -> Iterat
     generated.write(MIGRATOR_SETTINGS, generated.of_the_migrator(server.settings))
     # Over .env too: without PG_HOST, the other PG_ variables there describe no server.
     os.environ.update(generated.of_the_application(server.settings))
+    os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():
         yield server.settings
 

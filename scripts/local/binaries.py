@@ -40,6 +40,11 @@ class Binaries:
         return self if complete and self.major >= OLDEST else None
 
 
+def found(*, is_wheel: bool = False) -> Binaries | None:
+    """This machine's, or the wheel's where it has none or `is_wheel` asks for them."""
+    return (None if is_wheel else of_this_machine()) or of_the_wheel()
+
+
 def of_this_machine() -> Binaries | None:
     """Those on PATH. A link is followed, because the programs look for their own files next to themselves."""
     found = shutil.which("initdb")

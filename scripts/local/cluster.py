@@ -29,6 +29,7 @@ class Cluster:
     owner: Account
     settings: dict[str, str]  # How Django and bootstrap.sql get in, by the names that they read.
     is_durable: bool
+    is_wheel: bool  # Whether the wheel's programs were asked for.
 
     @property
     def data(self) -> Path:
@@ -45,7 +46,9 @@ class Cluster:
     def afresh(self) -> "Cluster":
         say(f"Throwing the database in {self.data} away …")
         shutil.rmtree(self.directory)
-        return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable)
+        return find(
+            self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel
+        )
 
     def with_free_port(self) -> "Cluster":
         """The port of last time, unless something else listens there now."""
@@ -143,15 +146,15 @@ class Cluster:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
 
-def find(directory: Path, database: str, *, is_durable: bool) -> Cluster:
+def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = False) -> Cluster:
     """The cluster in a directory, with the programs and the account that this machine offers for it."""
     owner = account.for_server()
-    programs = binaries.of_this_machine() or binaries.of_the_wheel()
+    programs = binaries.found(is_wheel=is_wheel)
     if programs is None:
         raise Failed("PostgreSQL was found neither on PATH nor in the wheel of requirements-local.txt: install one.")
     owner.keep_private(directory)
     settings = generated.complete(_secrets(directory), generated.private_server(database))
-    return Cluster(directory, programs, owner, settings, is_durable)
+    return Cluster(directory, programs, owner, settings, is_durable, is_wheel)
 
 
 def _secrets(directory: Path) -> Path:

@@ -56,7 +56,7 @@ def load_demo() -> None:
 
 
 def _psql() -> Path:
-    found = binaries.of_this_machine() or binaries.of_the_wheel()
+    found = binaries.found()
     if found is not None:
         return found.path("psql")
     client = shutil.which("psql")

@@ -29,7 +29,8 @@ def private_server(database: str) -> dict[str, str]:
         "PG_PASSWORD": secrets.token_urlsafe(24),
         "PG_MIGRATOR_USER": "eecrm_migrator",
         "PG_MIGRATOR_PASSWORD": secrets.token_urlsafe(24),
-        "PG_READONLY_PASSWORD": secrets.token_urlsafe(24),
+        "PG_REPORT_PASSWORD": secrets.token_urlsafe(24),
+        "PG_BACKUP_PASSWORD": secrets.token_urlsafe(24),
         "PG_ADMIN_USER": "eecrm_admin",
         "PG_ADMIN_PASSWORD": secrets.token_urlsafe(24),
     }

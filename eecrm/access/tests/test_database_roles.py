@@ -71,7 +71,7 @@ def test_without_a_context_nothing_of_the_business_is_open(table: str, statement
         "INSERT INTO django_migrations (app, name, applied) VALUES ('x', 'y', now())", "DELETE FROM django_migrations",
         "UPDATE accounts_user SET role = 'management'", "UPDATE accounts_user SET is_superuser = true", "UPDATE accounts_user SET is_active = true",
         "INSERT INTO accounts_user (username, password) VALUES ('x', 'y')", "DELETE FROM accounts_user", "DELETE FROM django_admin_log",
-        "SET session_replication_role = replica", "SET SESSION AUTHORIZATION eecrm_migrator", "SET ROLE eecrm_migrator", "SET ROLE eecrm_owner", "SET ROLE eecrm_readonly",
+        "SET session_replication_role = replica", "SET SESSION AUTHORIZATION eecrm_migrator", "SET ROLE eecrm_migrator", "SET ROLE eecrm_owner", "SET ROLE eecrm_report", "SET ROLE eecrm_backup",
         "COPY accounts_user TO PROGRAM 'cat'", "COPY (SELECT 1) TO '/tmp/x'", "SELECT pg_read_file('/etc/passwd')", "ALTER ROLE eecrm_app SUPERUSER",
         "ALTER ROLE eecrm_app BYPASSRLS", "CREATE ROLE mine", "GRANT eecrm_migrator TO eecrm_app",
         "ALTER TABLE clients_client DISABLE ROW LEVEL SECURITY", "ALTER TABLE clients_client NO FORCE ROW LEVEL SECURITY",

@@ -6,6 +6,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from access.grants import actual, differences, wanted_policies
+from access.report_views import wanted_views
 
 LIST = Path(__file__).with_name("privileges.txt")
 
@@ -19,6 +20,8 @@ def lines() -> Iterator[str]:
         yield f"GRANT {command}{listed} ON {table} TO {role}"
     for policy in sorted(wanted_policies()):
         yield policy.create()
+    for view in sorted(wanted_views().values()):
+        yield view.create()
 
 
 def test_the_catalogue_is_the_list(db: None) -> None:

@@ -58,8 +58,8 @@ CREATE FUNCTION unusable_password() RETURNS text LANGUAGE sql VOLATILE
 AS $$ SELECT '!' || replace(gen_random_uuid()::text, '-', '') $$;
 """
 
-# The login role may make no account: it may call this, which makes one kind of account only. The name begins with `ext-`
-# and ends with a hash, so that nobody can choose a subject that reads like a colleague's username.
+# The login role may make no account: it may call this, which makes one kind of account only. The name is a hash after
+# `ext-`: everybody sees names, and the subject, which may be an address, is personal data.
 ENROL = """
 CREATE FUNCTION enrol_identity(its_issuer text, its_subject text) RETURNS bigint LANGUAGE plpgsql VOLATILE STRICT
 SECURITY DEFINER SET search_path = eecrm, pg_temp
@@ -67,14 +67,16 @@ AS $enrol$
 DECLARE account bigint;
         hash text := encode(sha256(convert_to(its_issuer || ' ' || its_subject, 'UTF8')), 'hex');
 BEGIN
+    IF current_setting('role') <> 'none' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
+    END IF;
     -- Two requests of one newcomer take turns; the second one finds what the first one made.
     PERFORM pg_advisory_xact_lock(hashtext('enrol_identity'), hashtext(hash));
     IF EXISTS (SELECT FROM accounts_externalidentity WHERE issuer = its_issuer AND subject = its_subject) THEN
         RETURN NULL;
     END IF;
     INSERT INTO accounts_user (username, password, role, is_superuser, first_name, last_name, email, job_title, mobile)
-    VALUES ('ext-' || trim(BOTH '-' FROM left(regexp_replace(lower(its_subject), '[^a-z0-9]+', '-', 'g'), 60)) || '-' || left(hash, 16),
-            unusable_password(), 'external', false, '', '', '', '', '')
+    VALUES ('ext-' || left(hash, 16), unusable_password(), 'external', false, '', '', '', '', '')
     RETURNING id INTO account;
     INSERT INTO accounts_externalidentity (user_id, issuer, subject) VALUES (account, its_issuer, its_subject);
     RETURN account;

@@ -52,6 +52,8 @@ class Cover(models.Model):
 
     objects = CoverQuerySet.as_manager()
 
+    report_fields = ("id", "colleague", "substitute", "starts_at", "ends_at", "granted_by", "created_at")
+
     class Meta:
         ordering = ["-ends_at", "-id"]
         constraints = [

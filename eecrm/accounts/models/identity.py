@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from access.masks import EMAIL
 from accounts.models.user import User
 
 
@@ -24,6 +25,8 @@ class ExternalIdentity(models.Model):
 
     objects = ExternalIdentityQuerySet.as_manager()
 
+    personal_fields = {"subject": EMAIL}  # many a provider calls people by their email address
+
     class Meta:
         ordering = ["issuer", "subject"]
         verbose_name_plural = "external identities"
@@ -41,4 +44,4 @@ class ExternalIdentity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} at {self.issuer}"
+        return f"{EMAIL.of(self.subject)} at {self.issuer}"

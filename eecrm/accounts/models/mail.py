@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from access.masks import EMAIL, WHOLE
 from access.querysets import PolicyQuerySet
 from accounts.models.user import User
 
@@ -57,6 +58,8 @@ class Mail(models.Model):
 
     # Read by the login role, and by no other.
     secret_fields = ("typed",)
+    personal_fields = {"address": EMAIL, "typed": WHOLE}
+    report_fields = ("id", "kind", "user", "address", "created_at", "due_at", "attempts", "sent_at", "given_up_at")
 
     class Meta:
         ordering = ["-id"]

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from access.masks import WHOLE
 from accounts.models.user import User
 
 # What one may see of one's own logins: not the ids of their refresh tokens.
@@ -33,6 +34,8 @@ class TokenSession(models.Model):
     address = models.GenericIPAddressField(null=True, help_text="From which it was last refreshed.")
 
     objects = TokenSessionQuerySet.as_manager()
+
+    personal_fields = {"address": WHOLE}
 
     class Meta:
         ordering = ["-created_at", "id"]

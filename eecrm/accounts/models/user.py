@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 from phonenumber_field.modelfields import PhoneNumberField
 
+from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
 from accounts.models.rights import Rights
@@ -115,6 +116,8 @@ class User(Rights):
 
     # Read by the role that logs people in, and by no other.
     secret_fields = ("password",)
+    personal_fields = {"email": EMAIL, "mobile": PHONE}
+    report_fields = (*PUBLIC_FIELDS, "first_name", "last_name", "email", "job_title", "mobile", "date_joined", "last_login")
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

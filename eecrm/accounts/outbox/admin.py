@@ -36,7 +36,6 @@ class MailAdmin(PolicyModelAdmin):
     """Nobody writes a mail here. Whoever may update one may have it sent again."""
 
     resource = "mail"
-    personal = ("address",)
     prefetched = ("user",)
     list_display = ["kind", "user", "created_at", "due_at", "attempts", "sent_at", "given_up_at", "error"]
     list_filter = [StateFilter, "kind", "created_at"]

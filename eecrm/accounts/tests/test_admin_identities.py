@@ -112,9 +112,10 @@ def test_a_manager_never_becomes_a_superuser_by_an_identity(world: World, provid
     assert ExternalIdentity.objects.filter(user=boss).exists()
 
 
-def test_an_auditor_sees_it_and_changes_nothing(bound: User, provider: Provider, visit: Any) -> None:
+def test_an_auditor_sees_that_it_is_there_and_changes_nothing(bound: User, provider: Provider, visit: Any) -> None:
     page = visit("auditor").get(page_of(bound)).content.decode()
-    assert "subject-1" in page
+    assert "subject-1" not in page
+    assert f"*** at {provider.issuer}" in page
     assert "identity-0-DELETE" not in page
     form = taking_away(bound, **{"identity-0-DELETE": "on"})
     assert visit("auditor").post(page_of(bound), form).status_code == 403

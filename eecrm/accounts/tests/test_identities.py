@@ -232,7 +232,7 @@ def test_a_newcomer_gets_an_external_account_without_password(
     with django_capture_on_commit_callbacks(execute=True), caplog.at_level("INFO"):
         me = bearer(open_door.token("Auth0|New.Comer")).get(ME).json()
     assert (me["role"], me["is_superuser"], me["email"]) == ("external", False, "")
-    assert re.fullmatch(r"ext-auth0-new-comer-[0-9a-f]{16}", me["username"])
+    assert re.fullmatch(r"ext-[0-9a-f]{16}", me["username"])
     user = stored(me["username"])
     user.clean_fields(exclude=["password"])
     assert user.username == normalise_username(user.username)

@@ -55,6 +55,20 @@ def test_tokens_of_other_right_shapes_are_believed(changes: dict[str, Any], boun
     assert bearer(bound.token(**changes)).get(ME).json()["username"] == "sales"
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_taken"),
+    [({"typ": "at+jwt"}, True), ({"typ": "application/AT+JWT"}, True), ({"typ": "JWT"}, False), ({"typ": None}, False), ({}, False)],
+)  # fmt: skip
+def test_where_the_provider_types_its_tokens_no_other_is_taken(
+    headers: dict[str, Any], is_taken: bool, bound: Provider, settings: Any
+) -> None:
+    """An ID token may lack all that tells it apart, but not its type."""
+    settings.OIDC_TYPED_TOKENS = True
+    assert bearer(bound.token(headers=headers)).get(ME).status_code == (200 if is_taken else 401)
+    settings.OIDC_TYPED_TOKENS = False
+    assert bearer(bound.token(headers=headers)).get(ME).status_code == 200
+
+
 @pytest.mark.parametrize("claim", [{"iat": 20}, {"exp": -10}, {"nbf": 20}, {"exp": 60.5}])
 def test_the_providers_clock_may_be_off_by_half_a_minute(claim: dict[str, float], bound: Provider) -> None:
     token = bound.token(**{name: int(time.time()) + seconds for name, seconds in claim.items()})

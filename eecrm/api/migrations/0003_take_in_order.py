@@ -16,6 +16,9 @@ DECLARE
     free integer;
     is_new boolean;
 BEGIN
+    IF current_setting('role') <> 'none' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
+    END IF;
     FOR place IN 1 .. cardinality(buckets) LOOP
         spacing := seconds[place] / capacities[place];
         LOOP

@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), full-width forms and earlier guards included:
-# so that taking one guard off again gives back whatever stood there.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+# What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), full-width forms included, behind quotation marks
+# and spaces, which it drops, and behind earlier guards: so that taking one off again gives back what stood there.
+_FORMULA = r"[\s\"']*[=+\-@\t\r\n＝＋－＠]"
+# Where a cell may begin in a spreadsheet that takes another sign for the separator than the file does (`;` in much of Europe).
+_BEGINNING = r"(?:\A|(?<=[,;|\t\r\n]))"
+_UNGUARDED, _GUARDED = re.compile(f"{_BEGINNING}(?={_FORMULA})"), re.compile(f"{_BEGINNING}'(?={_FORMULA})")
 
 
 class CannotExport(Exception):
@@ -19,12 +22,12 @@ class CannotExport(Exception):
 
 def guarded(cell: str) -> str:
     """The cell as text for every spreadsheet: an apostrophe goes before what would begin a formula (`'+33612345678`)."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    return _UNGUARDED.sub("'", cell)
 
 
 def unguarded(cell: str) -> str:
     """The cell as it was before `guarded`; any other is left as it is."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+    return _GUARDED.sub("", cell)
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:

@@ -40,6 +40,9 @@ DECLARE
     made audit.seal;
     digests bytea;
 BEGIN
+    IF current_setting('role') <> 'none' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
+    END IF;
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE EXCEPTION 'audit.seal_closed() must be the first to write in its transaction.';
     END IF;

@@ -4,8 +4,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import group_sync, row_security
-from access.grants import differences, wanted_policies
+from access import group_sync
+from access.grants import confirm, differences
+from access.logins import faults
 
 
 class Command(BaseCommand):
@@ -22,6 +23,10 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         statements, changes = differences(), group_sync.changes()
+        with connection.cursor() as cursor:
+            wrong = faults(cursor)
+        for fault in wrong:
+            self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
         level = 2 if options["check"] else options["verbosity"]
         for line in (*(statements if level > 1 else ()), *(change.sentence for change in changes if level)):
             self.stdout.write(line)
@@ -29,12 +34,14 @@ class Command(BaseCommand):
             if statements or changes:
                 count = len(statements) + len(changes)
                 raise CommandError(f"The database differs from the policy table in {count} statements.")
+            if wrong:
+                raise CommandError(f"The roles of the database differ from bootstrap.sql in {len(wrong)} places.")
             self.stdout.write("The database says what the policy table says.")
             return
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-        row_security.confirm(wanted_policies())
+        confirm()
         for change in changes:
             change.make()
         if options["verbosity"]:

@@ -54,8 +54,8 @@ def _read_password() -> str:
 
 def _refuse_second() -> None:
     with connection.cursor() as cursor:
-        # Two at the same moment take turns, as the database's own rule about managers does.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('the last active manager'))")
+        # Two at the same moment take turns.
+        cursor.execute("LOCK TABLE accounts_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.active().filter(role=Role.MANAGEMENT, is_superuser=False).exists():
         raise CommandError("There is an active manager already, who makes other accounts in the admin site.")
 

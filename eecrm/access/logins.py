@@ -1,0 +1,62 @@
+"""The logins of the database, compared with what bootstrap.sql made of them: only it, run again, can mend them.
+
+PostgreSQL lets every role change its own settings. Those that bootstrap.sql gives `eecrm_app` are noted in the comment on
+that role, which the role itself can't write.
+"""
+
+from typing import Any
+
+from access.database import database_role
+from access.grants import LOGIN_ROLE
+from access.policy import COLUMNS
+from access.report_views import REPORT_ROLE
+from access.row_security import BACKUP_ROLE
+
+_SETTINGS = """
+    WITH present AS (
+        SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
+         WHERE setrole = %(login)s::regrole
+           AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ), noted AS (
+        SELECT unnest(string_to_array(shobj_description(%(login)s::regrole, 'pg_authid'), E'\\n')) AS setting
+    )
+    (SELECT %(login)s || ' has the setting ' || setting FROM (TABLE present EXCEPT TABLE noted) AS more)
+     UNION ALL
+    (SELECT %(login)s || ' lacks the setting ' || setting FROM (TABLE noted EXCEPT TABLE present) AS less)
+"""
+_ATTRIBUTES = """
+    SELECT rolname || ' is ' || concat_ws(' and ',
+               CASE WHEN rolsuper THEN 'a superuser' END, CASE WHEN rolcreaterole THEN 'a maker of roles' END,
+               CASE WHEN rolcreatedb THEN 'a maker of databases' END, CASE WHEN rolreplication THEN 'a replica' END,
+               CASE WHEN rolbypassrls AND rolname <> %(backup)s THEN 'exempt from row security' END,
+               CASE WHEN rolcanlogin AND rolname = ANY (%(groups)s) THEN 'a login' END,
+               CASE WHEN rolinherit AND rolname = %(login)s THEN 'an heir of the roles that it may enter' END)
+      FROM pg_roles
+     WHERE rolname = ANY (%(roles)s)
+       AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AND rolname <> %(backup)s
+            OR rolcanlogin AND rolname = ANY (%(groups)s) OR rolinherit AND rolname = %(login)s)
+"""
+_MEMBERSHIPS = """
+    SELECT entering.rolname || CASE WHEN admin_option THEN ' may give away ' ELSE ' may enter ' END || granted.rolname
+      FROM pg_auth_members AS membership
+      JOIN pg_roles AS entering ON entering.oid = membership.member
+      JOIN pg_roles AS granted ON granted.oid = membership.roleid
+     WHERE entering.rolname = ANY (%(roles)s)
+       AND (admin_option OR entering.rolname <> %(login)s OR granted.rolname <> ALL (%(groups)s))
+"""
+
+
+def faults(cursor: Any) -> list[str]:
+    """Each setting, power and membership that bootstrap.sql didn't give, and each setting that is missing."""
+    groups = [database_role(role) for role in COLUMNS]
+    names = {
+        "login": LOGIN_ROLE,
+        "backup": BACKUP_ROLE,
+        "groups": groups,
+        "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],
+    }
+    found: list[str] = []
+    for statement in (_SETTINGS, _ATTRIBUTES, _MEMBERSHIPS):
+        cursor.execute(statement, names)
+        found += sorted(sentence for (sentence,) in cursor.fetchall())
+    return found

