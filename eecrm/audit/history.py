@@ -23,9 +23,13 @@ _COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.na
 
 class EntryFilterSet(django_filters.FilterSet):
     actor = KeyFilter(field_name="actor_id")
-    request_id = django_filters.CharFilter(max_length=64)
+    request_id = django_filters.CharFilter(max_length=64, method="of_request")
     after = moment("at", "gte")
     before = moment("at", "lte")
+
+    def of_request(self, rows: Any, name: str, value: str) -> Any:
+        """What was written in a request, by the id that the server made or the one that the caller chose."""
+        return rows.filter(Q(request_id=value) | Q(caller_request_id=value))
 
 
 class ActorSerializer(serializers.Serializer):
@@ -61,6 +65,7 @@ class HistoryEntrySerializer(serializers.Serializer):
     role = serializers.CharField()
     channel = serializers.ChoiceField(choices=CHANNELS)
     request_id = serializers.CharField()
+    caller_request_id = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
     version = serializers.IntegerField(allow_null=True)
     changes = FieldChangeSerializer(many=True)
@@ -69,7 +74,8 @@ class HistoryEntrySerializer(serializers.Serializer):
         "id": ("", 4711),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
         "action": ("", "update"),
-        "request_id": ("The `X-Request-ID` of the request that wrote it.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "request_id": ("Of the request that wrote it, made by the server.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "caller_request_id": ("The `X-Request-ID` that its caller sent; empty where none was sent.", "phone-7f3a.42"),
         "reason": ("Empty where nobody gave one.", "The client signed on paper."),
         "version": ("Of the object afterwards; null where it was deleted.", 2),
     }
@@ -90,7 +96,7 @@ class RecordedViewSet(ResourceViewSet):
             OpenApiParameter(
                 "request_id",
                 {"type": "string", "maxLength": 64},
-                description="What was written in this request: its `X-Request-ID`.",
+                description="What was written in this request: the `X-Request-ID` of its answer.",
                 examples=[OpenApiExample("request", "phone-7f3a.42")],
             ),
             OpenApiParameter(

@@ -110,6 +110,7 @@ def represented(entry: Entry, fields: tuple[Told, ...], names: Names, *, is_mask
         "role": role_in_words(entry.role),
         "channel": entry.channel,
         "request_id": entry.request_id,
+        "caller_request_id": entry.caller_request_id,
         "reason": entry.reason,
         "version": (entry.new or {}).get("version"),
         "changes": [
