@@ -25,7 +25,7 @@ from access.database import acting_as, enter, leave
 from access.policy import Role
 from accounts import tokens
 from accounts.models import User
-from api import limits
+from api import health, limits
 from api.logs import JSONFormatter
 from api.tests.published import published
 from clients.models import Client
@@ -87,6 +87,13 @@ def no_secret_is_logged() -> Iterator[None]:
 def fresh_limits() -> None:
     """What a worker holds in memory would outlive the database of a test."""
     limits._leases.clear()
+    limits._light.clear()
+
+
+@pytest.fixture(autouse=True)
+def readiness_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time, since tests break what it is about and mend it."""
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -21,7 +21,8 @@ class Origin(NamedTuple):
     """Where a write comes from, as the trail tells it: `channel` is api, admin, command or worker."""
 
     channel: str = "command"
-    request_id: str = ""
+    request_id: str = ""  # made by the server
+    caller_request_id: str = ""  # chosen by the caller: anything, and anybody's
     reason: str = ""
 
 
@@ -100,9 +101,9 @@ def because(reason: str) -> Iterator[None]:
 
 
 @contextmanager
-def acting_through(channel: str, request_id: str = "") -> Iterator[None]:
+def acting_through(channel: str, request_id: str = "", caller_request_id: str = "") -> Iterator[None]:
     """What is written in this block comes through this channel, and in this request."""
-    with _telling(Origin(channel, request_id)):
+    with _telling(Origin(channel, request_id, caller_request_id)):
         yield
 
 

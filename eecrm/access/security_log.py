@@ -21,8 +21,12 @@ def security_event(
 
 
 def _of_request(request: HttpRequest) -> dict[str, Any]:
-    return {
-        "request_id": getattr(request, "request_id", None),
+    return request_ids(request) | {
         "actor": getattr(request, "actor_id", None),
         "address": getattr(request, "client_address", None),
     }
+
+
+def request_ids(request: HttpRequest) -> dict[str, Any]:
+    """The id that the server made for a request, and the one that the caller chose: apart, for only the first is unique."""
+    return {name: getattr(request, name, None) or None for name in ("request_id", "caller_request_id")}

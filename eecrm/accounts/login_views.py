@@ -31,6 +31,7 @@ from accounts.serializers import (
     TokenSessionSerializer,
 )
 from accounts.tokens import Claims
+from api.bounds import MAX_CREDENTIAL_BYTES
 from api.filters import refuse_unknown
 from api.problems import from_exception
 
@@ -45,6 +46,7 @@ def _address(request: Request) -> str | None:
 
 class _PublicTokenViewSet(GenericViewSet):
     holds_tokens = True
+    max_body_bytes = MAX_CREDENTIAL_BYTES
     authentication_classes: list[Any] = []
     permission_classes = [Public]
 
@@ -96,6 +98,7 @@ class RefreshViewSet(_PublicTokenViewSet):
 class LogoutViewSet(GenericViewSet):
     """Log out on this device."""
 
+    max_body_bytes = MAX_CREDENTIAL_BYTES
     resource = "session"
     serializer_class = RefreshSerializer
 
@@ -171,6 +174,7 @@ class PasswordElsewhere(APIException):
 class PasswordViewSet(GenericViewSet):
     """One's own password."""
 
+    max_body_bytes = MAX_CREDENTIAL_BYTES
     resource = "profile"
     serializer_class = PasswordChangeSerializer
     conflicts = {"update": (PasswordElsewhere.rule,)}

@@ -13,6 +13,7 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
+from api.bounds import unknown
 from api.pagination import PARAMETERS
 from api.planning import rarely
 from api.problems import BadQuery
@@ -105,7 +106,8 @@ class ResourceFilterSet(django_filters.FilterSet):
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
     strangers = [name for name in request.query_params if name not in known]
     if strangers:
-        raise BadQuery({name: [f"This parameter is unknown. Known: {', '.join(sorted(known))}."] for name in strangers})
+        hint = f" Known: {', '.join(sorted(known))}."
+        raise BadQuery(unknown(strangers, noun="parameter", hint=hint, code="invalid"))
 
 
 @lru_cache(maxsize=500)

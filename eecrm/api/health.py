@@ -1,6 +1,7 @@
 """For load balancers and orchestrators: is the process alive, and can it work?"""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from access.logins import faults
 from api.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
+
+KEPT_SECONDS = 1.0  # that a verdict counts: to find it takes as much as to refuse a login, and anybody may ask
 
 
 def _public(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,14 +79,43 @@ def _checks() -> Iterator[tuple[str, Check]]:
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when the database answers, takes changes, has every migration and grants what the policy table says; else 503. What
     is no reason to send nobody here, but one for a person to look, is in `warnings`."""
-    warnings = []
+    found = _readiness.findings()
+    if isinstance(found, Exception):
+        return from_exception(request, found)
+    for finding in found.values():
+        if finding.code:
+            return problem(request, 503, finding.code, finding.detail)
+    warnings = [{"check": name, "detail": finding.detail} for name, finding in found.items()]
+    return JsonResponse({"status": "ok"} | ({"warnings": warnings} if warnings else {}))
+
+
+class _Readiness:
+    """The findings of this process, made at most once in KEPT_SECONDS, however many ask."""
+
+    _found: dict[str, Finding] | Exception = {}
+    _until = float("-inf")
+
+    def findings(self) -> dict[str, Finding] | Exception:
+        """By the names of their checks; or the error that kept a check from its answer."""
+        if time.monotonic() >= self._until:
+            self._found = _findings()
+            self._until = time.monotonic() + KEPT_SECONDS
+        return self._found
+
+
+_readiness = _Readiness()
+
+
+def _findings() -> dict[str, Finding] | Exception:
+    """Up to the first one with which the process can't work."""
+    found: dict[str, Finding] = {}
     try:
         for name, check in _checks():
-            finding = check()
-            if finding and finding.code:
-                return problem(request, 503, finding.code, finding.detail)
-            if finding:
-                warnings.append({"check": name, "detail": finding.detail})
+            if (finding := check()) is None:
+                continue
+            found[name] = finding
+            if finding.code:
+                break
     except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
-        return from_exception(request, error)
-    return JsonResponse({"status": "ok"} | ({"warnings": warnings} if warnings else {}))
+        return error
+    return found

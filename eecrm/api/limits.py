@@ -18,6 +18,7 @@ from access.database import as_login_role
 from access.security_log import security_event
 
 _MOST_LEASES = 10_000  # in a worker's memory
+LIGHT_SHARE = 10  # the part of the limit of an address that is for nothing, for what costs next to nothing
 
 
 class Limit(NamedTuple):
@@ -87,6 +88,8 @@ class _Lease:
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
+# Until when what an address has had for nothing fills its bucket, which is this process's own.
+_light: dict[tuple[Limit, str], float] = {}
 
 
 def admit(request: HttpRequest, name: str, whose: str) -> None:
@@ -103,6 +106,22 @@ def admit(request: HttpRequest, name: str, whose: str) -> None:
         request.is_paid = True  # type: ignore[attr-defined]  # refused: it costs nothing
         security_event("excess_rate_limit_exceeded", request, limit=name)
         raise TooManyRequests(wait)
+
+
+def admit_light(request: HttpRequest, whose: str) -> None:
+    """Count a request that costs next to nothing (a 404, a file, health, the honeypot). The first ones of an address, a
+    tenth of its limit, are counted in this process alone and cost no statement: probes and pages work without a database.
+    The others are requests as any. Raises TooManyRequests."""
+    if hasattr(request, "limited") or hasattr(request, "is_light"):
+        return
+    request.is_light = True  # type: ignore[attr-defined]  # counted: a missing file is a 404 as well
+    asked, now = limit("anonymous"), time.monotonic()
+    full_until = max(now, _light.get((asked, whose), 0)) + asked.seconds * LIGHT_SHARE / asked.capacity
+    if full_until > now + asked.seconds:
+        return admit(request, "anonymous", whose)
+    if len(_light) >= _MOST_LEASES:
+        _light.clear()
+    _light[asked, whose] = full_until
 
 
 def give_back(request: HttpRequest, *whose: tuple[Limit, str]) -> None:
@@ -131,11 +150,13 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | None) -> None:
-    leased = [(*owed, max(1, owed[0].capacity // 200))] if owed else []
+    share = max(1, owed[0].capacity // 200) if owed else 0
+    leased = [(*owed, share)] if owed else []
     try:
         taken = take(*given_back, *leased)
     except (DatabaseError, InterfaceError):
-        return  # the answer is made; the next request asks again
+        # The answer is made. A share for nothing: while the database is away, not each request shall wait for it.
+        taken = [Taken(share, 0, 0)]
     if owed:
         if len(_leases) >= _MOST_LEASES:
             _leases.clear()

@@ -2,10 +2,20 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
+from api.bounds import MAX_DETAIL_CHARS, shown
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
+
+
+MAX_TRACEBACK_CHARS = 20_000
+
+
+def _cut(value: Any) -> Any:
+    return shown(value, MAX_DETAIL_CHARS) if isinstance(value, str) else value
 
 
 class JSONFormatter(logging.Formatter):
@@ -14,9 +24,9 @@ class JSONFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **{key: value for key, value in vars(record).items() if key not in _PLAIN},
+            "message": _cut(record.getMessage()),
+            **{key: _cut(value) for key, value in vars(record).items() if key not in _PLAIN},
         }
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = shown(self.formatException(record.exc_info), MAX_TRACEBACK_CHARS)
         return orjson.dumps(entry, default=str).decode()

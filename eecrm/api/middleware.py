@@ -14,14 +14,20 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
-from api import deprecation, limits, problems
+from access.refusals import refusal_of
+from access.security_log import request_ids
+from api import deprecation, hosts, limits, problems
 from api.addresses import client_address, place_of
+from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shown
 from api.parsers import LengthRequired
 
 log = logging.getLogger("eecrm.request")
 
-# The decoy (accounts.gate) costs next to nothing, and looks like a site that knows no limits.
-_UNLIMITED = ("/health/", "/admin/", f"/{settings.STATIC_URL.lstrip('/')}")
+# The honeypot (accounts.gate.decoy) and health cost next to nothing. Files are counted by StaticFilesMiddleware.
+_LIGHT = ("/health/", "/admin/")
+
+# Forms of visitors who aren't logged in. They are shown again with what was typed.
+_CREDENTIAL_PAGES = ("/account/", "/admin/", f"/{settings.ADMIN_URL}login/")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -44,6 +50,12 @@ def _reason(request: HttpRequest) -> str:
     return text
 
 
+def _length(request: HttpRequest) -> int:
+    """Bytes of the body. Django takes a length that is no number for 0, and reads none."""
+    text = request.META.get("CONTENT_LENGTH") or ""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
+
+
 class RequestMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,16 +63,20 @@ class RequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex  # type: ignore[attr-defined]  # ours
+        request.caller_request_id = given if _REQUEST_ID.fullmatch(given) else ""  # type: ignore[attr-defined]  # ours
+        request.request_id = uuid4().hex  # type: ignore[attr-defined]  # ours
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        with acting_through(channel, request.request_id):  # type: ignore[attr-defined]  # set above
-            response = self.get_response(request)
+        with acting_through(channel, request.request_id, request.caller_request_id):  # type: ignore[attr-defined]  # set above
+            response = self.get_response(request) if hosts.is_served(request) else hosts.refusal(request)
         limits.settle(request, response)
         deprecation.announce(request, response)
-        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
+        response["X-Request-ID"] = problems.known_as(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
+        # SecurityMiddleware sets them, but not where it was never asked.
+        response.setdefault("X-Content-Type-Options", "nosniff")
+        response.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
         if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
@@ -75,13 +91,17 @@ class RequestMiddleware:
         asks_who = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
         counted_later = asks_who and "HTTP_AUTHORIZATION" in request.META
         try:
-            if not counted_later and not request.path_info.startswith(_UNLIMITED):
+            if request.path_info.startswith(_LIGHT):
+                limits.admit_light(request, place_of(request))
+            elif not counted_later:
                 limits.admit(request, "anonymous", place_of(request))
+            if request.path_info.startswith(_CREDENTIAL_PAGES) and _length(request) > MAX_CREDENTIAL_BYTES:
+                raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
                 origin.set(origin.get()._replace(reason=_reason(request)))
-        except (limits.TooManyRequests, LengthRequired, ValidationError) as refusal:
+        except (limits.TooManyRequests, BodyTooLarge, LengthRequired, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None
 
@@ -90,9 +110,9 @@ class RequestMiddleware:
         match = request.resolver_match
         log.info(
             "request",
-            extra={
-                "request_id": request.request_id,  # type: ignore[attr-defined]  # set above
-                "method": request.method,
+            extra=request_ids(request)
+            | {
+                "method": shown(request.method or ""),
                 "route": match.route if match else None,
                 "status": response.status_code,
                 "actor": getattr(request, "actor_id", None),

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -16,19 +17,16 @@ from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
 from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
-from access.security_log import security_event
+from access.security_log import request_ids, security_event
+from api import limits
+from api.addresses import place_of
+from api.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shown
 
 log = logging.getLogger("eecrm.error")
 
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110 has renamed them
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
-
-
-class BodyTooLarge(exceptions.APIException):
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "A request body holds at most 1 MiB."
-    default_code = "body_too_large"
 
 
 class BadQuery(exceptions.ValidationError):
@@ -46,7 +44,7 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
         "status": code,
         "detail": _sentence(detail),
         "code": name,
-        "request_id": getattr(request, "request_id", None),
+        "request_id": known_as(request),
         **members,
     }
     response = HttpResponse(orjson.dumps(body), status=code, content_type="application/problem+json")
@@ -56,7 +54,8 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    text = shown(text, MAX_DETAIL_CHARS)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
@@ -70,15 +69,16 @@ def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
             for value in detail:
                 yield from _pointers(value, pointer)
         case _:
-            yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": _sentence(str(detail))}
+            sentence = _sentence(str(detail))
+            yield {"pointer": shown(pointer), "code": getattr(detail, "code", "invalid"), "detail": sentence}
 
 
 def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:
-    errors = list(_pointers(error.detail, "#"))
+    errors = list(islice(_pointers(error.detail, "#"), MAX_ERRORS))
     where = "request"
     if isinstance(error, BadQuery):
         where = "query"
-        errors = [entry | {"pointer": "?" + entry["pointer"].removeprefix("#/")} for entry in errors]
+        errors = [entry | {"pointer": "?" + entry["pointer"].removeprefix("#").removeprefix("/")} for entry in errors]
     fields = ", ".join(dict.fromkeys(entry["pointer"].lstrip("#/?") for entry in errors if len(entry["pointer"]) > 1))
     sentence = f"The {where} can't be accepted: see {fields}." if fields else errors[0]["detail"]
     return problem(request, 400, "invalid", sentence, errors=errors)
@@ -90,7 +90,7 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
     name = error.get_codes() if isinstance(error.get_codes(), str) else error.default_code
     members: dict[str, Any] = dict(getattr(error, "members", {}))
     if error.status_code == status.HTTP_400_BAD_REQUEST:
-        members["errors"] = [{"pointer": "#", "code": name, "detail": str(error.detail)}]
+        members["errors"] = [{"pointer": "#", "code": name, "detail": _sentence(str(error.detail))}]
     if error.status_code in (status.HTTP_403_FORBIDDEN, status.HTTP_409_CONFLICT):
         members["rule"] = getattr(error, "rule", "default.deny")
     detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
@@ -120,8 +120,8 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
         # A refused privilege is a hole in the code above it; an outage is the operator's.
-        told = {"request_id": getattr(request, "request_id", None), "sqlstate": sqlstate_of(error)}
-        log.warning("the database refused: %s", error, extra=told)
+        extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
+        log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
     if refusal.status == status.HTTP_503_SERVICE_UNAVAILABLE:
         response["Retry-After"] = str(refusal.retry_after)
@@ -138,17 +138,12 @@ def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
         case DjangoPermissionDenied():
             return problem(request, 403, "permission_denied", "You may not do this.", rule="default.deny")
         case RequestDataTooBig():
-            return _from_api_exception(request, BodyTooLarge())
+            return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
         case SuspiciousOperation():
             return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
     if response := _from_database(request, error):
         return response
-    log.error(
-        "unforeseen: %s",
-        type(error).__name__,
-        exc_info=error,
-        extra={"request_id": getattr(request, "request_id", None)},
-    )
+    log.error("unforeseen: %s", type(error).__name__, exc_info=error, extra=request_ids(request))
     return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")
 
 
@@ -179,7 +174,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
         return defaults.bad_request(request, exception)
     if isinstance(exception, RequestDataTooBig):
-        return _from_api_exception(request, BodyTooLarge())
+        return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
 
 
@@ -190,7 +185,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return from_exception(request, DjangoPermissionDenied())
 
 
+def known_as(request: HttpRequest) -> str:
+    """The `X-Request-ID` of the answer: the id that the caller sent, or else the server's. Logs and the trail have both apart."""
+    return request.caller_request_id or request.request_id  # type: ignore[attr-defined]  # set by RequestMiddleware
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """For each path without a view, too, which no middleware has counted yet."""
+    try:
+        limits.admit_light(request, place_of(request))
+    except limits.TooManyRequests as refusal:
+        return from_exception(request, refusal)
     if is_admin_page(request):
         return defaults.page_not_found(request, exception)
     detail = NOT_FOUND if request.path_info.endswith("/") else "Nothing is here: the paths of this API end in a slash."

@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from access.masks import personal
 from access.statements import Slot
+from api.bounds import unknown
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
@@ -68,17 +69,13 @@ class StrictSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             fields = self.fields
-            strangers = {
-                key: (
-                    [serializers.ErrorDetail("This field can't be written.", code="read_only")]
-                    if key in fields
-                    else [serializers.ErrorDetail("This field is unknown.", code="unknown")]
-                )
-                for key in data
-                if key not in fields or fields[key].read_only
+            errors = unknown([name for name in data if name not in fields], noun="field") | {
+                name: [serializers.ErrorDetail("This field can't be written.", code="read_only")]
+                for name in data
+                if name in fields and fields[name].read_only
             }
-            if strangers:
-                raise serializers.ValidationError(strangers)
+            if errors:
+                raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
 
 

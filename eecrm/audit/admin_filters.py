@@ -128,11 +128,11 @@ class DayFilter(TypedFilter):
 class RequestFilter(TypedFilter):
     title = "request"
     parameter_name = "request"
-    help_text = "The X-Request-ID of an answer."
+    help_text = "The id of a request, or the X-Request-ID of an answer."
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         text = (self.value() or "").strip()
-        return queryset.filter(request_id=text) if text else queryset
+        return queryset.filter(Q(request_id=text) | Q(caller_request_id=text)) if text else queryset
 
 
 FILTERS: tuple[Any, ...] = (PersonFilter, KindFilter, KeyFilter, DayFilter, ChannelFilter, RequestFilter)
@@ -143,7 +143,7 @@ def matching(rows: Any, text: str) -> Any:
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
         return rows
-    found = [every.filter(table_name__in=TABLES, row_key=text)]
+    found = [every.filter(caller_request_id=text), every.filter(table_name__in=TABLES, row_key=text)]
     words = re.findall(r"[^\W_]+", text)[:8]
     if words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")

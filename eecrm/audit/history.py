@@ -27,9 +27,13 @@ _INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying w
 
 class EntryFilterSet(django_filters.FilterSet):
     actor = KeyFilter(field_name="actor_id")
-    request_id = django_filters.CharFilter(max_length=64)
+    request_id = django_filters.CharFilter(max_length=64, method="of_request")
     after = moment("at", "gte")
     before = moment("at", "lte")
+
+    def of_request(self, rows: Any, name: str, value: str) -> Any:
+        """What was written in a request, by the id that the server made or the one that the caller chose."""
+        return rows.filter(Q(request_id=value) | Q(caller_request_id=value))
 
 
 class ActorSerializer(serializers.Serializer):
@@ -66,6 +70,7 @@ class HistoryEntrySerializer(serializers.Serializer):
     role = serializers.CharField()
     channel = serializers.ChoiceField(choices=CHANNELS)
     request_id = serializers.CharField()
+    caller_request_id = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
     version = serializers.IntegerField(allow_null=True)
     changes = FieldChangeSerializer(many=True)
@@ -75,7 +80,8 @@ class HistoryEntrySerializer(serializers.Serializer):
         "actor": ("Null also for partners, unless it is them or a contact of the object.", ActorSerializer.example),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
         "action": ("", "update"),
-        "request_id": ("The `X-Request-ID` of the request that wrote it. Empty for partners.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "request_id": ("Of the request that wrote it, made by the server. Empty for partners.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
+        "caller_request_id": ("The `X-Request-ID` that its caller sent; empty where none was sent, and for partners.", "phone-7f3a.42"),
         "reason": ("Empty where nobody gave one, and for partners.", "The client signed on paper."),
         "version": ("Of the object afterwards; null where it was deleted.", 2),
     }
@@ -96,7 +102,7 @@ class RecordedViewSet(ResourceViewSet):
             OpenApiParameter(
                 "request_id",
                 {"type": "string", "maxLength": 64},
-                description="What was written in this request: its `X-Request-ID`. Not for partners.",
+                description="What was written in this request: the `X-Request-ID` of its answer. Not for partners.",
                 examples=[OpenApiExample("request", "phone-7f3a.42")],
             ),
             OpenApiParameter(

@@ -51,7 +51,8 @@ class Entry(models.Model):
     actor_name = models.TextField()
     role = models.TextField()
     channel = models.TextField()
-    request_id = models.TextField()
+    request_id = models.TextField()  # made by the server
+    caller_request_id = models.TextField()  # the X-Request-ID that the caller sent, if any
     reason = models.TextField()
     old = models.JSONField(null=True, decoder=_Exact)
     new = models.JSONField(null=True, decoder=_Exact)

@@ -123,6 +123,7 @@ def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Re
         "role": role if reader.known is None or role in COLUMNS else "",
         "channel": entry.channel,
         "request_id": entry.request_id or "",
+        "caller_request_id": entry.caller_request_id or "",
         "reason": entry.reason or "",
         "version": (entry.new or {}).get("version"),
         "changes": [

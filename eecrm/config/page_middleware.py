@@ -10,9 +10,13 @@ from typing import Any
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.gate import sessions as gate
+from api import limits, problems
+from api.addresses import place_of
 
 API = "/api/"
 
@@ -25,6 +29,19 @@ class _PagesOnly:
             response: HttpResponse = self.get_response(request)
             return response
         return super().__call__(request)  # type: ignore[misc]  # a mixin
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):
+    """Files count for the limit of the address. No view is found for them, so RequestMiddleware doesn't count them."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(settings.STATIC_URL):
+            try:
+                limits.admit_light(request, place_of(request))
+            except limits.TooManyRequests as refusal:
+                return problems.from_exception(request, refusal)
+        response: HttpResponse = super().__call__(request)
+        return response
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):

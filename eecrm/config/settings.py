@@ -15,6 +15,7 @@ collect_faults()
 
 from config import database_settings  # noqa: E402  # its faults are to be collected, too, as those of the next two
 from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
+from config.hosts import ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names
 
 
@@ -39,7 +40,13 @@ JWT_KEYS = attempt(
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
     secret_key=SECRET_KEY,
 )
-ALLOWED_HOSTS = env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"}))
+# Each with the ports that it is served at, for `api.hosts`; Django looks at names alone.
+ALLOWED_PORTS = attempt(
+    ports_by_host,
+    entries=env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})),
+    unnamed="" if IS_PRODUCTION else "*",
+) or {}
+ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
 TRUSTED_PROXIES = env("TRUSTED_PROXIES", cast=int, **({} if IS_PRODUCTION else {"default": 0}))
@@ -74,6 +81,10 @@ else:
 if IS_PRODUCTION:
     _require(not DEBUG, "DEBUG must be off in production.")
     _require(bool(ALLOWED_HOSTS) and "*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must list the host names by name.")
+    _require(
+        all("*" not in ports for ports in ALLOWED_PORTS.values()),
+        "ALLOWED_HOSTS must list each port, or none where it is the usual one.",
+    )
 
 INSTALLED_APPS = [
     "access",
@@ -104,7 +115,7 @@ MIDDLEWARE = [
     "api.middleware.RequestMiddleware",
     "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.page_middleware.StaticFilesMiddleware",
     "config.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "api.compression.CompressionMiddleware",
@@ -269,6 +280,7 @@ STATIC_URL = "static/"
 # Files come straight from the installed packages, so that nothing has to be collected before a start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 600  # seconds; each file asked for again counts for the address, which an office shares
 
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -13,7 +13,7 @@ def _header(description: str, example: Any, schema: Any = _STRING, *, required: 
 
 
 HEADERS = {
-    "X-Request-ID": _header("The name of this request: the caller's, or one that was made.", REQUEST_ID),
+    "X-Request-ID": _header("The id of this request: the one that the caller sent, or one that was made.", REQUEST_ID),
     "RateLimit-Policy": _header(
         "The limit that applies: `q` requests in `w` seconds.", '"read";q=12000;w=60', required=False
     ),

@@ -3,9 +3,12 @@
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from django.conf import settings
+
 from access import refusals as database
 from access.permissions import Public, policy_action
 from api import idempotency
+from api.bounds import BodyTooLarge, in_words
 from api.conditional_schema import condition_parameters
 from api.openapi import rules
 from api.openapi.fields import obj
@@ -109,14 +112,12 @@ _STALE = example(
 
 
 _CHUNKED = example(411, LengthRequired.default_code, LengthRequired.default_detail)
-_TOO_LARGE = example(413, "body_too_large", "A request body holds at most 1 MiB.")
 _NOT_JSON_TYPE = example(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.')
 _MISSING = example(404, "not_found", NOT_FOUND)
 _REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
 
 TOO_MANY = Refusal(429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",))
 NO_LENGTH = Refusal(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
-TOO_LARGE = Refusal(413, "BodyTooLarge", "The body is larger than 1 MiB.", {"too_large": _TOO_LARGE})
 NO_JSON = Refusal(415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE})
 NO_LOGIN = Refusal(
     401,
@@ -151,7 +152,7 @@ def refusals(schema: Any) -> list[Refusal]:
         (TOO_MANY, True),
         (_unfit(takes_body=takes_body, takes_query=schema.takes_query()), True),
         (NO_LENGTH, True),
-        (TOO_LARGE, takes_body),
+        (_too_large(view), takes_body),
         (NO_JSON, takes_body),
         (NO_LOGIN, not is_public),
         (NO_ENTRY, is_public and takes_body),
@@ -161,6 +162,13 @@ def refusals(schema: Any) -> list[Refusal]:
         (DOWN, schema.asks_database()),
     ]
     return [refusal for refusal, is_possible in told if is_possible] + ([] if is_public else _by_rule(view))
+
+
+def _too_large(view: Any) -> Refusal:
+    most = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    name = "BodyTooLarge" if most == settings.DATA_UPLOAD_MAX_MEMORY_SIZE else "CredentialsTooLarge"
+    told = example(413, BodyTooLarge.default_code, str(BodyTooLarge(most).detail))
+    return Refusal(413, name, f"The body is larger than {in_words(most)}.", {"too_large": told})
 
 
 def _unfit(*, takes_body: bool, takes_query: bool) -> Refusal:

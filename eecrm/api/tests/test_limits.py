@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from api import limits
 from api.limits import Limit, take
@@ -117,9 +118,54 @@ def test_a_good_token_works_from_an_address_that_is_used_up(few: Any, world: Wor
     assert sales.get(ME).status_code == 200
 
 
-def test_health_and_static_files_are_not_limited(few: Any, world: World) -> None:
-    for _ in range(8):
-        assert Caller().get("/health/live/").status_code == 200
+LIGHT = ["/nowhere/", "/static/admin/css/base.css", "/static/missing.css", "/health/live/", "/health/ready/", "/admin/login/", "/admin/x/"]
+
+
+def light(path: str, **headers: str) -> int:
+    return int(Caller(**headers).head(path).status_code)
+
+
+@pytest.mark.parametrize("header", [{}, {"HTTP_AUTHORIZATION": "Bearer forged"}])
+@pytest.mark.parametrize("path", LIGHT)
+def test_what_costs_next_to_nothing_counts_for_the_address(
+    few: Any, world: World, path: str, header: dict[str, str]
+) -> None:
+    assert 429 not in [light(path, **header) for _ in range(5)]
+    assert light(path, **header) == 429
+    assert light(path, REMOTE_ADDR="192.0.2.7") != 429
+
+
+@pytest.mark.parametrize("path", [path for path in LIGHT if path != "/health/ready/"])
+def test_the_first_ones_cost_no_statement(path: str, settings: Any, world: World) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (100, 86_400)}
+    with CaptureQueriesContext(connection) as statements:
+        assert 429 not in [light(path) for _ in range(100 // limits.LIGHT_SHARE)]
+        assert not [one["sql"] for one in statements if "take_limits" in one["sql"]]
+        assert light(path) != 429
+        assert len([one["sql"] for one in statements if "take_limits" in one["sql"]]) == 1
+
+
+def test_a_flood_of_404s_costs_a_statement_for_many(settings: Any, world: World) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (2_000, 86_400)}
+    with CaptureQueriesContext(connection) as statements:
+        assert {light("/nowhere/") for _ in range(300)} == {404}
+    assert len([one["sql"] for one in statements if "take_limits" in one["sql"]]) == 10  # 200 for nothing, then ten at a time
+
+
+@pytest.mark.parametrize("path", [path for path in LIGHT if path != "/health/ready/"])
+def test_without_a_database_they_are_answered_all_the_same(path: str, few: Any, world: World) -> None:
+    tries: list[str] = []
+
+    def away(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
+        if "take_limits" not in sql:
+            return execute(sql, params, *rest)
+        tries.append(sql)
+        raise OperationalError("server closed the connection")
+
+    few["anonymous"] = (1_000, 86_400)
+    with connection.execute_wrapper(away):
+        assert not {light(path) for _ in range(130)} & {429, 500, 503}
+    assert len(tries) == 6  # 100 for nothing, then one of five
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every answer of 400 and above is a problem document (RFC 9457), wherever in the stack it comes from."""
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_400_points_into_the_body(world: World, sales: Caller) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"{", b"", b"nope", b"[1", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1e400}', b'{"a": "\\ud800"}', b"\xff\xfe{}", b'{"a": "\\u0000"}', b'{"\\u0000": 1}',
-     b"[" * 5000 + b"]" * 5000, b'{"a":' * 3000 + b"1" + b"}" * 3000, b"\xef\xbb\xbf{}", b"'a'", b'{"a": 01}', b"\x00"],
+     b"[" * 5000 + b"]" * 5000, b'{"a":' * 2500 + b"1" + b"}" * 2500, b"\xef\xbb\xbf{}", b"'a'", b'{"a": 01}', b"\x00"],
 )  # fmt: skip
 def test_a_body_that_is_no_json_is_refused(body: bytes, world: World, sales: Caller) -> None:
     for path in (CLIENTS, API + "users/login/", API + "users/refresh/"):
@@ -131,7 +132,9 @@ def test_a_wrong_method_tells_the_right_ones(world: World, sales: Caller) -> Non
 
 
 def test_an_unknown_host_is_refused(world: World, sales: Caller) -> None:
-    problem(sales.get(CLIENTS, HTTP_HOST="evil.example"), 400, "parse_error")
+    refused = problem(sales.get(CLIENTS, HTTP_HOST="evil.example"), 400, "parse_error")
+    assert "ALLOWED_HOSTS" in refused["detail"]
+    assert sales.get(CLIENTS, HTTP_HOST="evil.example")["X-Content-Type-Options"] == "nosniff"
 
 
 def test_what_accept_says_changes_nothing(world: World, sales: Caller) -> None:
@@ -149,6 +152,15 @@ def test_a_strange_request_id_is_replaced(given: str, anonymous: Caller) -> None
     made = anonymous.get("/health/live/", HTTP_X_REQUEST_ID=given)["X-Request-ID"]
     assert made != given
     assert len(made) == 32
+
+
+def test_a_request_has_an_id_of_the_servers_and_one_of_its_callers(anonymous: Caller, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    answers = [anonymous.get("/nowhere/", HTTP_X_REQUEST_ID="the-same") for _ in range(2)]
+    assert [problem(answer, 404, "not_found")["request_id"] for answer in answers] == ["the-same"] * 2
+    lines = [record for record in caplog.records if record.name == "eecrm.request"]
+    assert [line.caller_request_id for line in lines] == ["the-same"] * 2
+    assert len({line.request_id for line in lines}) == 2
 
 
 def failing(error: Exception) -> Any:

@@ -2,6 +2,7 @@
 
 from django.db import migrations, models
 
+# `request_id` is made by the server, for each request; `caller_request_id` is what its caller calls it, and nobody else's word.
 # `transaction_id` tells what was written together. `row_key` is text, for keys are numbers here and UUIDs there.
 TABLE = """
 CREATE TABLE audit.entry (
@@ -16,6 +17,7 @@ CREATE TABLE audit.entry (
     role text NOT NULL,
     channel text NOT NULL,
     request_id text NOT NULL,
+    caller_request_id text NOT NULL DEFAULT '',
     reason text NOT NULL,
     old jsonb,
     new jsonb
@@ -23,6 +25,7 @@ CREATE TABLE audit.entry (
 CREATE INDEX entry_of_row ON audit.entry (table_name, row_key, id);
 CREATE INDEX entry_of_actor ON audit.entry (actor_id, id);
 CREATE INDEX entry_of_request ON audit.entry (request_id, id) WHERE request_id <> '';
+CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHERE caller_request_id <> '';
 CREATE INDEX entry_at ON audit.entry USING brin (at);
 """
 
@@ -62,12 +65,14 @@ BEGIN
         IF before ? name THEN before := before || jsonb_build_object(name, '***'); END IF;
         IF after ? name THEN after := after || jsonb_build_object(name, '***'); END IF;
     END LOOP;
-    INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
+    INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, caller_request_id,
+                             reason, old, new)
     VALUES (TG_TABLE_NAME, key, lower(TG_OP), person,
             coalesce((SELECT username FROM accounts_user WHERE id = person), ''),
             CASE entered WHEN 'none' THEN session_user::text ELSE entered END,
             CASE WHEN way IN ('api', 'admin', 'command', 'worker') THEN way ELSE 'sql' END,
             left(coalesce(current_setting('eecrm.request_id', true), ''), 64),
+            left(coalesce(current_setting('eecrm.caller_request_id', true), ''), 64),
             left(coalesce(current_setting('eecrm.reason', true), ''), 2000),
             before, after);
     RETURN NULL;
@@ -98,6 +103,7 @@ class Migration(migrations.Migration):
                 ("role", models.TextField()),
                 ("channel", models.TextField()),
                 ("request_id", models.TextField()),
+                ("caller_request_id", models.TextField()),
                 ("reason", models.TextField()),
                 ("old", models.JSONField(null=True)),
                 ("new", models.JSONField(null=True)),

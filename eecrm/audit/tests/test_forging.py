@@ -85,6 +85,7 @@ CHANGE = "UPDATE clients_client SET company_name = 'Changed' WHERE id = %s"
         ("eecrm.request_id", "x" * 1_000_000, "request_id", "x" * 64),
         ("eecrm.request_id", "'); DROP TABLE audit.entry; --\n", "request_id", "'); DROP TABLE audit.entry; --\n"),
         ("eecrm.request_id", "é😀" * 100, "request_id", "é😀" * 32),
+        ("eecrm.caller_request_id", "x" * 1_000_000, "caller_request_id", "x" * 64),
         ("eecrm.reason", "why " * 250_000, "reason", "why " * 500),
         ("eecrm.reason", "\u202e\ufeff", "reason", "\u202e\ufeff"),
         ("search_path", "pg_temp, public, audit", "table_name", "clients_client"),

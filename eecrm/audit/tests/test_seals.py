@@ -38,6 +38,7 @@ TAMPERING = {
     "another role": ("UPDATE audit.entry SET role = 'x' WHERE id = {id}", [CHANGED]),
     "another channel": ("UPDATE audit.entry SET channel = 'x' WHERE id = {id}", [CHANGED]),
     "another request": ("UPDATE audit.entry SET request_id = 'x' WHERE id = {id}", [CHANGED]),
+    "another request of its caller's": ("UPDATE audit.entry SET caller_request_id = 'x' WHERE id = {id}", [CHANGED]),
     "another reason": ("UPDATE audit.entry SET reason = 'x' WHERE id = {id}", [CHANGED]),
     "another row": ("UPDATE audit.entry SET row_key = '0' WHERE id = {id}", [CHANGED]),
     "another table": ("UPDATE audit.entry SET table_name = 'x' WHERE id = {id}", [CHANGED]),

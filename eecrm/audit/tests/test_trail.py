@@ -35,7 +35,7 @@ def only(entries: list[Entry]) -> Entry:
 
 
 def who(entry: Entry) -> tuple[Any, ...]:
-    return entry.actor_id, entry.actor_name, entry.role, entry.channel, entry.request_id, entry.reason
+    return entry.actor_id, entry.actor_name, entry.role, entry.channel, entry.caller_request_id, entry.reason
 
 
 def what(entry: Entry) -> tuple[str, str, str]:
@@ -67,7 +67,7 @@ def test_the_api_leaves_one_entry_for_each_write(world: World, sales: Caller, to
     assert sales.delete(row["url"], HTTP_X_REQUEST_ID="request-3").status_code == 204
     deleted = only(told())
     assert what(deleted) == ("delete", "clients_client", str(row["id"]))
-    assert (deleted.new, deleted.request_id) == (None, "request-3")
+    assert (deleted.new, deleted.caller_request_id) == (None, "request-3")
     assert deleted.old == entry.new | changed.new
 
 

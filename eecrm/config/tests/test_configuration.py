@@ -1,6 +1,7 @@
 """Configuration is complete on paper, and a weak or missing secret stops a production start by name."""
 
 import os
+import ast
 import re
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
     [
         ("SECRET_KEY", "short"), ("SECRET_KEY", "a" * 60), ("JWT_SIGNING_KEY", "x" * 31), ("JWT_SIGNING_KEY", "y" * 40),
         ("JWT_SIGNING_KEY", STRONG["SECRET_KEY"]), ("DEBUG", "true"), ("DEBUG", "maybe"), ("ALLOWED_HOSTS", "*"), ("ALLOWED_HOSTS", ""),
-        ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"),
+        ("ALLOWED_HOSTS", "crm.epic.example,*"), ("ALLOWED_HOSTS", "crm.epic.example:*"), ("ALLOWED_HOSTS", "https://crm.epic.example"), ("ADMIN_URL", "admin/"), ("ADMIN_URL", "/"), ("ADMIN_URL", "api/v1/"),
         *(("PG_PORT", port) for port in ("abc", "0", "65536", "5432,5433", "5432,", "-1", "5432 5433")),
         ("PG_HOST", ""), ("PG_HOST", "one,,two"), ("PG_TARGET_SESSION_ATTRS", "standby"), ("PG_SSLMODE", "verify"),
         ("PG_SSLROOTCERT", ""), ("PG_SSLROOTCERT", "/nonexistent"), ("TRUSTED_PROXIES", "-1"), ("TRUSTED_PROXIES", ""), ("APP_ENV", "prod"),
@@ -131,6 +132,23 @@ def test_production_asks_for_a_second_factor(environment: str, mode: str) -> Non
     code = "import config.settings as settings; print(settings.SECOND_FACTOR)"
     assert start({"APP_ENV": environment}, code).stdout == f"{mode}\n"
     assert start({"APP_ENV": environment, "SECOND_FACTOR": "optional"}, code).stdout == "optional\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "hosts", "ports"),
+    [
+        ("production", "crm.epic.example", {"crm.epic.example": {""}}),
+        ("production", "crm.epic.example:8443, crm.epic.example", {"crm.epic.example": {"8443", ""}}),
+        ("local", "localhost", {"localhost": {"*"}}),
+        ("local", None, {"127.0.0.1": {"*"}, "localhost": {"*"}}),
+    ],
+)  # fmt: skip
+def test_a_host_is_served_at_its_usual_port_unless_it_names_one(
+    environment: str, hosts: str | None, ports: dict[str, set[str]]
+) -> None:
+    code = "import config.settings as settings; assert settings.ALLOWED_HOSTS == list(settings.ALLOWED_PORTS); print(settings.ALLOWED_PORTS)"
+    result = start({"APP_ENV": environment, "ALLOWED_HOSTS": hosts}, code)
+    assert ast.literal_eval(result.stdout) == ports, result.stderr
 
 
 def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:

@@ -1,0 +1,54 @@
+"""Readiness is found once in a while, however many ask, and soon after things change."""
+
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from api import health
+from api.tests.test_problems import failing
+from conftest import Caller, World
+
+READY = "/health/ready/"
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The readiness of a process that nobody has asked yet, and that keeps its verdict for an hour."""
+    monkeypatch.setattr(health, "_readiness", health._Readiness())
+    monkeypatch.setattr(health, "KEPT_SECONDS", 3_600)
+    return monkeypatch
+
+
+def is_over(kept: pytest.MonkeyPatch) -> None:
+    kept.setattr(health._readiness, "_until", time.monotonic())
+
+
+def test_a_verdict_counts_at_most_a_second() -> None:
+    import importlib.util
+
+    spec: Any = importlib.util.find_spec("api.health")
+    source: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(source)
+    assert 0 < source.KEPT_SECONDS <= 1
+
+
+def test_who_asks_again_costs_no_statement(kept: Any, world: World, anonymous: Caller) -> None:
+    assert anonymous.get(READY).status_code == 200
+    with CaptureQueriesContext(connection) as statements:
+        assert {anonymous.get(READY).status_code for _ in range(20)} == {200}
+    assert not [one["sql"] for one in statements if "pg_" in one["sql"] or "django_migrations" in one["sql"]]
+
+
+def test_a_database_that_goes_away_and_comes_back_is_noticed(kept: Any, world: World, anonymous: Caller) -> None:
+    assert anonymous.get(READY).status_code == 200
+    with failing(OperationalError("server closed the connection")):
+        assert anonymous.get(READY).status_code == 200
+        is_over(kept)
+        answers = [anonymous.get(READY) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].json()["request_id"] != answers[1].json()["request_id"]
+    is_over(kept)
+    assert anonymous.get(READY).status_code == 200
