@@ -14,6 +14,8 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from access.statements import Slot
+from api.email_addresses import AddressField, AddressSerializerField
+from api.person_names import PersonNameField, PersonNameSerializerField
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
@@ -96,6 +98,10 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     """Base of a resource's serializer. `Meta.personal` lists the fields that are masked for some (row *auditor*)."""
 
     serializer_related_field = RelatedKey
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        AddressField: AddressSerializerField,
+        PersonNameField: PersonNameSerializerField,
+    }
 
     def get_unique_together_validators(self) -> list[Any]:
         """The database tells duplicates, in the same statement as the write; asking before is a race."""

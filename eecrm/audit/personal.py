@@ -13,6 +13,7 @@ PERSONAL: dict[str, tuple[str, ...]] = {
     "accounts_tokensession": ("address",),
     "accounts_externalidentity": ("subject",),  # many a provider calls people by their email address
     "accounts_cover": (),
+    "accounts_addresschange": ("address",),
     "accounts_mail": ("address", "typed"),
     "accounts_user_groups": (),
     "accounts_user_user_permissions": (),
