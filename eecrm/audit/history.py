@@ -29,12 +29,12 @@ class EntryFilterSet(django_filters.FilterSet):
 
 
 class ActorSerializer(serializers.Serializer):
-    """Who did it, by their name today, or then where the account is gone."""
+    """Who did it: the account's key and its username today, or then where the account is gone."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
 
-    told = {"id": ("", 4), "name": ("", "Julien Moreau")}
+    told = {"id": ("", 4), "name": ("The username: nobody chooses it for themselves.", "oc-salesman")}
 
 
 class FieldChangeSerializer(serializers.Serializer):
