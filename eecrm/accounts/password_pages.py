@@ -39,9 +39,9 @@ class ForgottenForm(forms.Form):
     def clean_account(self) -> str:
         """In the one spelling, so that asking again is asking for the same."""
         typed = self.cleaned_data["account"]
-        address = normalise_address(typed).lower() if "@" in typed else ""
-        text = address if address.isascii() else normalise_username(typed)
-        if text := (text or normalise_username(typed))[:254].strip():
+        address = normalise_address(typed).lower()
+        text = address if "@" in address and address.isascii() else normalise_username(typed)
+        if text := text[:254].strip():
             return text
         raise forms.ValidationError("Enter an email address or a username.", code="required")
 

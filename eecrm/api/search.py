@@ -21,7 +21,8 @@ def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  # re
 
 def with_addresses_normalised(text: str) -> str:
     """The words of a search, with each email address among them as it is stored."""
-    return " ".join(normalise_address(word) if "@" in word else word for word in text.split())
+    pairs = ((word, normalise_address(word)) for word in text.split())
+    return " ".join(address if "@" in address else word for word, address in pairs)
 
 
 class SearchableQuerySet(QuerySet[Any]):

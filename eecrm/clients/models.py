@@ -107,7 +107,7 @@ class Client(models.Model):
                 condition=Q(phone__regex=r"^(\+[1-9][0-9]{5,14})?$", mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
-            names_checked("client_person_named_plainly", "first_name", "last_name"),
+            names_checked("client_names_plain", "first_name", "last_name"),
             address_checked("client_email_form", "email"),
         ]
 

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AlterField("client", "first_name", PersonNameField(max_length=150)),
         migrations.AlterField("client", "last_name", PersonNameField(max_length=150)),
         migrations.RunSQL(STORED, migrations.RunSQL.noop),
-        migrations.AddConstraint("client", names_checked("client_person_named_plainly", "first_name", "last_name")),
+        migrations.AddConstraint("client", names_checked("client_names_plain", "first_name", "last_name")),
         migrations.AddConstraint("client", address_checked("client_email_form", "email")),
     ]
