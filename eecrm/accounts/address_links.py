@@ -18,7 +18,11 @@ def context(change: AddressChange) -> dict[str, Any]:
     The link ends with the row that it names: with its use, and with another address that is asked for.
     """
     token = _signer.sign(str(change.pk))
-    return {"link": settings.PUBLIC_URL + reverse("confirm-address", args=[token]), "ends_at": change.created_at + LIFETIME}
+    return {
+        "link": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
+        "ends_at": change.created_at + LIFETIME,
+        "needs_password": change.needs_password,
+    }
 
 
 def change_of(token: str) -> AddressChange | None:

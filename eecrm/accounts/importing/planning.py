@@ -108,7 +108,7 @@ def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
         accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {})
         names[row["username"]] = row["pk"]
     for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
-        accounts[key].waiting.add(address)
+        accounts[key].waiting.add(address.lower())
     memberships = Membership.objects.filter(user__in=accounts).values_list("pk", "user_id", "group__name")
     for key, user_id, name in memberships:
         accounts[user_id].groups[name] = key
@@ -149,7 +149,7 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
         for name, value in entry.values.items()
         if cell_of(account.values[name]) != cell_of(value)
         # Asking again for an address that waits to be confirmed would send another link.
-        and not (name == "email" and value in account.waiting)
+        and not (name == "email" and cell_of(value).lower() in account.waiting)
     ]
     values = account.values | {change.column: entry.values[change.column] for change in changes}
     wanted = account.groups.keys() if entry.groups is None else entry.groups

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from access import policy
 from accounts import address_links, links
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
@@ -18,12 +19,15 @@ _LINKS = {Mail.Kind.INVITATION: links.INVITATION, Mail.Kind.PASSWORD_RESET: link
 
 def reason_against(kind: str, user: User) -> str:
     """Why this account is sent no such link, as a sentence; empty where nothing is in its way."""
-    if kind == Mail.Kind.ADDRESS_CONFIRMATION:
-        return "" if user.has_usable_password() else "Its owner has no password to confirm with: a second manager does."
-    if kind not in _LINKS:
+    if kind == Mail.Kind.ADDRESS_NOTICE:
         return ""
     if not user.is_active:
         return "The account is inactive."
+    if kind == Mail.Kind.ACCOUNT_NEWS:
+        is_manager = policy.scope_of("user", "update", user.effective_role) is not policy.NONE
+        return "" if is_manager else "The account is no manager's any more."
+    if kind == Mail.Kind.ADDRESS_CONFIRMATION:
+        return "" if user.has_usable_password() else "Its owner has no password to confirm with: a second manager does."
     if ExternalIdentity.objects.filter(user=user).exists():
         return "The account logs in with an outside identity and has no password here."
     if kind == Mail.Kind.INVITATION and user.is_claimed:

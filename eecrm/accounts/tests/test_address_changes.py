@@ -322,3 +322,35 @@ def test_a_manager_has_no_mail_sent_elsewhere(kind: str, world: World) -> None:
     key = world.users["sales"].pk
     with pytest.raises(DatabaseError, match="A link goes to the address of its account"), acting_as(Role.MANAGEMENT):
         Mail.objects.create(kind=kind, user_id=key, address="evil@evil.example")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"is_active": False}, "The account is inactive."), ({"role": "sales"}, "The account is no manager's any more.")],
+)
+def test_who_is_no_manager_any_more_gets_no_news(
+    change: dict[str, Any], error: str, world: World, sales: Caller
+) -> None:
+    sales.patch(API + "users/me/", {"last_name": "A"})
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="other_management").update(**change)
+    assert set(news()) == {"management@epic.example"}
+    assert Mail.objects.get(user=world.users["other_management"]).error == error
+
+
+def test_a_new_account_is_nobodys_yet_whatever_its_maker_writes(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        made = User.objects.create(
+            username="made", email=NEW, password="!", is_claimed=True, email_confirmed_at=timezone.now()
+        )
+    user = User.objects.get(pk=made.pk)
+    assert (user.is_claimed, user.email_confirmed_at) == (False, None)
+
+
+def test_an_account_made_with_a_password_on_the_server_has_a_confirmed_address(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_superuser("boss", "a long enough passphrase", email="boss@epic.example")
+        User.objects.create_superuser("quiet", "a long enough passphrase")
+    for name, confirmed in (("boss", True), ("quiet", False)):
+        user = User.objects.get(username=name)
+        assert (user.is_claimed, user.email_confirmed_at is not None) == (True, confirmed)

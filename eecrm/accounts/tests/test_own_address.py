@@ -243,3 +243,16 @@ def test_confirmed_addresses_move_and_nothing_else_does(world: World) -> None:
     move("sales", NEW)
     assert User.objects.filter(username="sales").values("username", "role", "is_active", "is_claimed").get() == before
     assert account("sales").email == NEW
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Sales@lumière.example", "sales@lumie\u0300re.example", "SALES@LUMIÈRE.EXAMPLE", "sales@xn--lumire-6ua.example",
+        "ｓａｌｅｓ＠ｌｕｍｉèｒｅ．ｅｘａｍｐｌｅ", "\u017fales@lumière.example", " sales@lumière.example\u200b",
+    ],
+)  # fmt: skip
+def test_whoever_forgot_the_password_spells_the_address_as_they_like(typed: str, world: World) -> None:
+    move("sales", "Sales@lumière.example")
+    Mail.objects.all().delete()
+    assert forgotten(typed) == [["Sales@xn--lumire-6ua.example"]]
