@@ -18,6 +18,7 @@ from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
 from accounts import cover_admin, group_admin  # noqa: F401  # where Django looks for pages: here
+from accounts.address_admin import AddressFilter, AddressPages
 from accounts.gate.reset import reset_second_factor
 from accounts.group_admin import MembershipField
 from accounts.identity_admin import IdentityInline
@@ -60,27 +61,27 @@ class AccountForm(ReasonForm):
 
 
 @admin.register(User)
-class AccountAdmin(TrailHistory, CSVPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
+class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin, DjangoUserAdmin):
     resource = "user"
     form = AccountForm
     add_form = NewAccountForm
     add_form_template = None  # Django's speaks of passwords
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
     # In a role's group nobody is by a row: it would find nobody.
-    list_filter = ["role", "is_active", "is_superuser", ("groups", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["role", "is_active", "is_superuser", AddressFilter, ("groups", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]
     filter_horizontal = []
     fieldsets = [
         (None, {"fields": ["username", "role", "is_active", "is_superuser", "groups"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email", "job_title", "mobile"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email", "address_state", "job_title", "mobile"]}),
         ("Record", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "role"]}),
         ("Person", {"fields": ["first_name", "last_name", "email", "job_title", "mobile"]}),
     ]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["address_state", "last_login", "date_joined"]
     actions = [*SendsLinks.actions, reset_second_factor]
 
     def _promotes(self, request: HttpRequest) -> bool:

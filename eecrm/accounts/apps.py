@@ -38,7 +38,7 @@ class AccountsConfig(AppConfig):
 
     def _of_login(self) -> set[Grant]:
         """Before a login nobody's role is known, so that the login role does it; and the worker is nobody in particular."""
-        from accounts.models import Cover, ExternalIdentity, Mail, TokenSession, User
+        from accounts.models import AddressChange, Cover, ExternalIdentity, Mail, TokenSession, User
 
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", TokenSession._meta.db_table)
         # Mails are queued by whoever has forgotten a password, too.
@@ -48,6 +48,9 @@ class AccountsConfig(AppConfig):
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *read, "accounts_user_groups", "django_migrations")
         # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
+        # Owners ask for another address, and confirm it by the link that went there.
+        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
         # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)")
 
@@ -67,7 +70,7 @@ class AccountsConfig(AppConfig):
         between_me_and_another = f"{about_me('colleague_id')} OR {about_me('substitute_id')}"
         for role in map(database_role, COLUMNS):
             grants |= on_columns(role, "SELECT", User, *PUBLIC_FIELDS)
-            grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", "email", rows=about_me("id"))
+            grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", rows=about_me("id"))
             grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS, rows=about_me("user_id"))
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
@@ -81,7 +84,7 @@ class AccountsConfig(AppConfig):
 
     def _of_admin_site(self) -> set[Grant]:
         """Its sessions outlive the transaction in which a role is entered. Auditors' exports are on record too."""
-        from accounts.models import ExternalIdentity, Mail
+        from accounts.models import AddressChange, ExternalIdentity, Mail
 
         visitors, identities = (*MANAGERS, database_role(Role.AUDITOR)), ExternalIdentity._meta.db_table
         memberships = "accounts_user_groups"
@@ -90,6 +93,10 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(visitors, "SELECT", "django_admin_log")
         grants |= on_tables(visitors, "INSERT", "django_admin_log", rows=about_me("user_id"))
         grants |= on_tables(MANAGERS, "INSERT DELETE", identities, memberships)
+        grants |= on_tables(visitors, "SELECT", AddressChange._meta.db_table)
+        grants |= on_tables(MANAGERS, "DELETE", AddressChange._meta.db_table)
+        for role in MANAGERS:
+            grants |= on_columns(role, "UPDATE", AddressChange, "confirmed_by")
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
     def _of_second_factors(self) -> set[Grant]:

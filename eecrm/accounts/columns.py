@@ -12,7 +12,7 @@ COLUMNS = {
     "username": "Required: who it is. Case makes no difference.",
     "first_name": "",
     "last_name": "",
-    "email": "A new account that is active needs one.",
+    "email": "A new account that is active needs one. Another one for an account in use waits until it is confirmed.",
     "role": "external, sales, support, management or auditor; a new account without this column is external.",
     "job_title": "",
     "mobile": "With + and the country code: +33612345678.",

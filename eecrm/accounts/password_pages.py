@@ -21,6 +21,7 @@ from accounts import links
 from accounts.models import Mail, User, normalise_username
 from api import limits
 from api.addresses import place_of
+from api.email_addresses import normalise_address
 
 COOKIE = "eecrm_link"
 IN_COOKIE = "set-password"  # stands in the address where the token was
@@ -37,7 +38,10 @@ class ForgottenForm(forms.Form):
 
     def clean_account(self) -> str:
         """In the one spelling, so that asking again is asking for the same."""
-        if text := normalise_username(self.cleaned_data["account"])[:254].strip():
+        typed = self.cleaned_data["account"]
+        address = normalise_address(typed).lower()
+        text = address if "@" in address and address.isascii() else normalise_username(typed)
+        if text := text[:254].strip():
             return text
         raise forms.ValidationError("Enter an email address or a username.", code="required")
 
@@ -144,12 +148,12 @@ class ChosenView(TemplateView):
     template_name = "accounts/pages/chosen.html"
 
 
-def _public(view: Any) -> Any:
+def public(view: Any) -> Any:
     view.is_public = True  # for access.checks
     return view
 
 
-forgotten = _public(ForgottenView.as_view())
-sent = _public(SentView.as_view())
-choose = _public(ChoosePasswordView.as_view())
-chosen = _public(ChosenView.as_view())
+forgotten = public(ForgottenView.as_view())
+sent = public(SentView.as_view())
+choose = public(ChoosePasswordView.as_view())
+chosen = public(ChosenView.as_view())

@@ -3,6 +3,7 @@ from rest_framework import serializers
 from access.policy import Role, Scope
 from accounts.models import User
 from accounts.passwords import require_hashable
+from api.email_addresses import AddressSerializerField, require_address
 from api.serializers import ResourceSerializer, StrictSerializer
 
 _PASSWORD = {"input_type": "password"}
@@ -60,6 +61,29 @@ class PasswordChangeSerializer(StrictSerializer):
     }
 
 
+class AddressRequestSerializer(StrictSerializer):
+    """The email address to come, and one's password."""
+
+    email = AddressSerializerField(max_length=254, validators=[require_address])
+    password = serializers.CharField(
+        max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
+    )
+
+    told = {"email": ("", "j.moreau@epic-events.example"), "password": ("", "Epic-Events-2026!")}
+
+
+class PendingAddressSerializer(serializers.Serializer):
+    """An address that waits to be confirmed."""
+
+    email = serializers.EmailField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+
+    told = {
+        "email": ("As it will be stored: its domain in ASCII (IDNA).", "j.moreau@epic-events.example"),
+        "expires_at": ("Until when its link works.", "2027-03-08T09:30:00Z"),
+    }
+
+
 class TokenSessionSerializer(serializers.Serializer):
     """A login on one device. `is_current` is the one that asks."""
 
@@ -83,17 +107,17 @@ class ProfileSerializer(ResourceSerializer):
     class Meta:
         model = User
         fields = ["id", "username", "first_name", "last_name", "email", "role", "is_superuser"]
-        read_only_fields = ["username", "role", "is_superuser"]
+        read_only_fields = ["username", "email", "role", "is_superuser"]
         told = {
             "id": ("", 4),
             "username": ("", "oc-salesman"),
             "first_name": ("", "Julien"),
             "last_name": ("", "Moreau"),
-            "email": ("", "julien.moreau@epic-events.example"),
+            "email": ("Changed with `users/me/email/`.", "julien.moreau@epic-events.example"),
             "role": ("What decides, unless it is a superuser's account.", "sales"),
             "is_superuser": ("Whether the account may do everything.", False),
         }
-        patch = {"email": "julien.moreau@epic-events.example"}
+        patch = {"last_name": "Moreau"}
 
 
 class ContactSerializer(ResourceSerializer):

@@ -28,7 +28,7 @@ class ProfileViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_update", tags=["me"], summary="Change one's own profile")
     def partial_update(self, request: Request) -> Response:
-        """Change one's own names and email address; nothing else can be changed here."""
+        """Change one's own names; nothing else can be changed here."""
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()

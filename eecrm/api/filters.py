@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from api.bounds import unknown
+from api.email_addresses import normalise_address
 from api.pagination import PARAMETERS
 from api.planning import rarely
 from api.problems import BadQuery
@@ -77,6 +78,13 @@ class TextFilter(django_filters.CharFilter):
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(value)))) if value else queryset
+
+
+class AddressFilter(TextFilter):
+    """The whole email address, in any spelling of it."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return super().filter(queryset, normalise_address(value))
 
 
 def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:

@@ -15,6 +15,8 @@ from rest_framework import serializers
 from access.masks import personal
 from access.statements import Slot
 from api.bounds import unknown
+from api.email_addresses import AddressField, AddressSerializerField
+from api.person_names import PersonNameField, PersonNameSerializerField
 from api.rows import Row, quoted
 
 API_ROOT = "/api/v1/"
@@ -83,6 +85,10 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     """Base of a resource's serializer. The model's `personal_fields` are masked for some (row *auditor*)."""
 
     serializer_related_field = RelatedKey
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        AddressField: AddressSerializerField,
+        PersonNameField: PersonNameSerializerField,
+    }
 
     def get_unique_together_validators(self) -> list[Any]:
         """The database tells duplicates, in the same statement as the write; asking before is a race."""

@@ -37,13 +37,13 @@ class EntryFilterSet(django_filters.FilterSet):
 
 
 class ActorSerializer(serializers.Serializer):
-    """Who did it, by their name today, or then where the account is gone."""
+    """Who did it: the account's key and its username today, or then where the account is gone."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
 
-    example = {"id": 4, "name": "Julien Moreau"}
-    told = {name: ("", value) for name, value in example.items()}
+    example = {"id": 4, "name": "oc-salesman"}
+    told = {"id": ("", example["id"]), "name": ("The username: nobody chooses it for themselves.", example["name"])}
 
 
 class FieldChangeSerializer(serializers.Serializer):

@@ -15,6 +15,7 @@ TABLES = (
     "accounts_tokensession",
     "accounts_externalidentity",
     "accounts_cover",
+    "accounts_addresschange",
     "accounts_mail",
     "accounts_user_groups",
     "accounts_user_user_permissions",

@@ -108,7 +108,8 @@ def targets(entries: list[Entry], fields: tuple[Told, ...]) -> Iterator[Target]:
 
 
 def _actor(entry: Entry) -> Target:
-    return get_user_model(), "display_name", entry.actor_id or 0
+    """By the username: a display name is its owner's to choose, and could be a colleague's."""
+    return get_user_model(), "username", entry.actor_id or 0
 
 
 def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Reader) -> dict[str, Any]:

@@ -1,5 +1,9 @@
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.http import HttpRequest
+
+from api.search import with_addresses_normalised
 from audit.admin import TrailHistory
 from audit.reason_admin import ReasonAdmin
 from clients.models import Client
@@ -18,3 +22,6 @@ class ClientAdmin(TrailHistory, ReasonAdmin):
         ("Record", {"fields": ["created_at", "updated_at", "version"]}),
     ]
     readonly_fields = ["created_at", "updated_at", "version"]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        return super().get_search_results(request, queryset, with_addresses_normalised(search_term))

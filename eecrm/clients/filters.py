@@ -1,20 +1,20 @@
 import django_filters
 
-from api.filters import KeyFilter, ResourceFilterSet, TextFilter
+from api.filters import AddressFilter, KeyFilter, ResourceFilterSet, TextFilter
 from clients.models import Client
 
 
 class ClientFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Client.Status)
     company_name = TextFilter()
-    email = TextFilter()
+    email = AddressFilter()
     sales_contact = KeyFilter()
 
     told = ResourceFilterSet.told | {
         "status": ("Prospects, or clients.", "client"),
         "company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
         "email": (
-            "With this email address, ignoring case; not for those who see it masked.",
+            "With this email address, in any spelling of it; not for those who see it masked.",
             "camille@lumiere.example",
         ),
         "sales_contact": ("Of this sales contact.", 4),

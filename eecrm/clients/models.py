@@ -12,6 +12,8 @@ from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from access.state import StateRule
+from api.email_addresses import AddressField, address_checked
+from api.person_names import PersonNameField, names_checked
 from api.search import SearchableQuerySet, SearchDocument
 
 
@@ -35,9 +37,9 @@ class Client(models.Model):
 
     status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, db_default=Status.PROSPECT)
     company_name = models.CharField(max_length=200)
-    first_name = models.CharField(max_length=150)
-    last_name = models.CharField(max_length=150)
-    email = models.EmailField()
+    first_name = PersonNameField(max_length=150)
+    last_name = PersonNameField(max_length=150)
+    email = AddressField()
     phone = PhoneNumberField(blank=True)
     mobile = PhoneNumberField(blank=True)
     sales_contact = models.ForeignKey(
@@ -112,6 +114,8 @@ class Client(models.Model):
                 condition=Q(phone__regex=r"^(\+[1-9][0-9]{5,14})?$", mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
+            names_checked("client_names_plain", "first_name", "last_name"),
+            address_checked("client_email_form", "email"),
         ]
 
     def __str__(self) -> str:

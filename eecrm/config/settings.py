@@ -221,7 +221,8 @@ RATE_LIMITS = {
         ("login", 600, 60),  # of an address, right or wrong: before a password is hashed
     )
 } | {
-    "own_password": (20, 600),  # tries of one's old password, on the way to a new one
+    "own_password": (20, 600),  # tries of one's own password, on the way to a new one or to another address
+    "address_change": (5, 86_400),  # other addresses that an account may ask for
     "forgotten": (30, 600),  # links to a new password that an address may ask for
     "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2

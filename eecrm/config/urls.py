@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts import password_pages
+from accounts import address_pages, password_pages
 from accounts.gate import decoy
 from accounts.key_views import public_keys
 from accounts.login_views import (
@@ -15,6 +15,7 @@ from accounts.login_views import (
     RefreshViewSet,
     TokenSessionViewSet,
 )
+from accounts.own_address import OwnAddressViewSet
 from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
 from api.catalogue import CatalogueViewSet, DocsView, ReferenceView, SchemaView
 from api.health import live, ready
@@ -43,6 +44,7 @@ _api = [
     path("users/logout-all/", LogoutAllViewSet.as_view({"post": "destroy"}), name="logout-all"),
     path("users/me/", ProfileViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="profile"),
     path("users/me/password/", PasswordViewSet.as_view({"post": "update"}), name="password"),
+    path("users/me/email/", OwnAddressViewSet.as_view({"post": "update"}), name="own-address"),
     path("users/me/sessions/", TokenSessionViewSet.as_view({"get": "list"}), name="session-list"),
     path("users/me/sessions/<uuid:pk>/", TokenSessionViewSet.as_view({"delete": "destroy"}), name="session-detail"),
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
@@ -56,6 +58,8 @@ urlpatterns = [
     path(".well-known/jwks.json", public_keys, name="public-keys"),
     path("account/forgotten/", password_pages.forgotten, name="forgotten"),
     path("account/forgotten/sent/", password_pages.sent, name="forgotten-sent"),
+    path("account/address/done/", address_pages.confirmed, name="address-confirmed"),
+    path("account/address/<token>/", address_pages.confirm, name="confirm-address"),
     path("account/password/done/", password_pages.chosen, name="password-chosen"),
     path("account/password/<name>/<token>/", password_pages.choose, name="choose-password"),
     path("health/live/", live, name="live"),

@@ -1,14 +1,14 @@
 import django_filters
 from django.db.models import Q
 
-from api.filters import DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.filters import AddressFilter, DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
 from contracts.models import LARGEST, OVERDUE, Contract
 
 
 class ContractFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Contract.Status)
     client = KeyFilter()
-    client_email = TextFilter(field_name="client__email")
+    client_email = AddressFilter(field_name="client__email")
     client_company_name = TextFilter(field_name="client__company_name")
     amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=LARGEST)
     amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=LARGEST)
@@ -22,7 +22,7 @@ class ContractFilterSet(ResourceFilterSet):
         "status": ("Drafts, or signed ones.", "signed"),
         "client": ("Of this client.", 7),
         "client_email": (
-            "Of the client with this email address, ignoring case; not for those who see it masked.",
+            "Of the client with this email address, in any spelling of it; not for those who see it masked.",
             "camille@lumiere.example",
         ),
         "client_company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),

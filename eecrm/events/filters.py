@@ -1,6 +1,6 @@
 import django_filters
 
-from api.filters import FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.filters import AddressFilter, FlagFilter, KeyFilter, ResourceFilterSet
 from events.models import UNASSIGNED, Event
 
 
@@ -8,7 +8,7 @@ class EventFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Event.Status)
     client = KeyFilter(field_name="contract__client")
     contract = KeyFilter()
-    client_email = TextFilter(field_name="contract__client__email")
+    client_email = AddressFilter(field_name="contract__client__email")
     support_contact = KeyFilter()
     unassigned = FlagFilter(UNASSIGNED)
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
@@ -19,7 +19,7 @@ class EventFilterSet(ResourceFilterSet):
         "client": ("Of this client.", 7),
         "contract": ("Under this contract.", 21),
         "client_email": (
-            "Of the client with this email address, ignoring case; not for those who see it masked.",
+            "Of the client with this email address, in any spelling of it; not for those who see it masked.",
             "camille@lumiere.example",
         ),
         "support_contact": ("Given to this support contact.", 6),

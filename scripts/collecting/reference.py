@@ -15,6 +15,7 @@ ABOUT = (
 # Sent as they stand in the document, these would change the account of whoever tries them out.
 _HARMLESS: dict[str, dict[str, str]] = {
     "PATCH users/me/": {},
+    "POST users/me/email/": {"email": "another@epic-events.example", "password": "not the one of today"},
     "POST users/me/password/": {"old_password": "the one of today", "new_password": "the one of tomorrow"},
 }
 _KEPT = {"GET users/me/sessions/": (keep(session_id="answer.results[answer.results.length - 1].id"),)}

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import Group
 
 from accounts.columns import FIELDS, Membership, cell_of, cell_of_groups
 from accounts.importing.checking import Checked, Entry
-from accounts.models import Mail, User
+from accounts.models import AddressChange, Mail, User
 from api.tables.problems import Problem
 from api.tables.words import listed, quoted
 
@@ -35,8 +34,10 @@ class Stored:
 
     pk: int
     is_superuser: bool
+    is_claimed: bool
     values: dict[str, str | bool]
     groups: dict[str, int]  # the key of the membership by the group's name
+    waiting: set[str] = field(default_factory=set)  # the address that waits to be confirmed
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Step:
     joined: tuple[int, ...] = ()  # keys of groups
     left: tuple[int, ...] = ()  # keys of memberships
     is_invited: bool = False
+    asks_for_address: bool = False  # which changes once it is confirmed
 
     @property
     def changes_rights(self) -> bool:
@@ -74,9 +76,9 @@ class Plan:
 
 
 def uninvited_accounts(checked: Checked) -> frozenset[int]:
-    """Those of the list that have never set a password. Asked before a role is entered: only the login role may."""
+    """Those of the list that nobody has ever logged in to."""
     names = [entry.username for entry in checked.entries]
-    waiting = User.objects.filter(username__in=names, password__startswith=UNUSABLE_PASSWORD_PREFIX, identity=None)
+    waiting = User.objects.filter(username__in=names, is_claimed=False)
     return frozenset(waiting.values_list("pk", flat=True))
 
 
@@ -101,10 +103,12 @@ def plan(checked: Checked, wishes: Wishes) -> Plan:
 def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
     rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
     accounts, names = dict[int, Stored](), dict[str, int]()
-    for row in rows.values("pk", "username", "is_superuser", *FIELDS):
+    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *FIELDS):
         values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in FIELDS}
-        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], values, {})
+        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {})
         names[row["username"]] = row["pk"]
+    for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
+        accounts[key].waiting.add(address.lower())
     memberships = Membership.objects.filter(user__in=accounts).values_list("pk", "user_id", "group__name")
     for key, user_id, name in memberships:
         accounts[user_id].groups[name] = key
@@ -144,6 +148,8 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
         Change(name, cell_of(account.values[name]), cell_of(value))
         for name, value in entry.values.items()
         if cell_of(account.values[name]) != cell_of(value)
+        # Asking again for an address that waits to be confirmed would send another link.
+        and not (name == "email" and cell_of(value).lower() in account.waiting)
     ]
     values = account.values | {change.column: entry.values[change.column] for change in changes}
     wanted = account.groups.keys() if entry.groups is None else entry.groups
@@ -158,4 +164,5 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
         joined=tuple(groups[name] for name in sorted(wanted - account.groups.keys())),
         left=tuple(key for name, key in account.groups.items() if name not in wanted),
         is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),
+        asks_for_address=account.is_claimed and any(change.column == "email" and change.after for change in changes),
     )

@@ -28,7 +28,11 @@ def summary(planned: Plan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]
 
 
 def changes_of(step: Step) -> str:
-    return ", ".join(f"{column} {quoted(before)} → {quoted(after)}" for column, before, after in step.changes)
+    return ", ".join(
+        f"{column} {quoted(before)} → {quoted(after)}"
+        + (" (once it is confirmed)" if column == "email" and step.asks_for_address else "")
+        for column, before, after in step.changes
+    )
 
 
 def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:

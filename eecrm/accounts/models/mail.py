@@ -4,11 +4,12 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from access.masks import EMAIL, WHOLE
 from access.querysets import PolicyQuerySet
 from accounts.models.user import User
+from api.email_addresses import AddressField
 
 
 class MailQuerySet(PolicyQuerySet["Mail"]):
@@ -38,11 +39,14 @@ class Mail(models.Model):
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
         PASSWORD_RESET = "password_reset", "Password reset"
-        ADDRESS_CHANGED = "address_changed", "Address changed"  # queued by a trigger on accounts
+        # Queued by triggers on accounts and on changes of their addresses.
+        ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
+        ADDRESS_NOTICE = "address_notice", "Notice of another address"
+        ACCOUNT_NEWS = "account_news", "News of accounts"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
-    address = models.EmailField(blank=True, help_text="Where it goes instead of the account's own address.")
+    address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
     # People type their password into the wrong field now and then, so that no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
@@ -66,11 +70,21 @@ class Mail(models.Model):
         base_manager_name = "objects"
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
+            # How many confirmations an address was sent.
+            models.Index(Lower("address"), "created_at", name="mail_address", condition=~Q(address="")),
         ]
         constraints = [
             models.CheckConstraint(
                 name="mail_kind_known",
-                condition=Q(kind__in=["invitation", "password_reset", "address_changed"]),
+                condition=Q(
+                    kind__in=[
+                        "invitation",
+                        "password_reset",
+                        "address_confirmation",
+                        "address_notice",
+                        "account_news",
+                    ]
+                ),
                 violation_error_message="This kind of mail doesn't exist.",
             ),
             models.CheckConstraint(

@@ -16,6 +16,8 @@ from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
 from accounts.models.rights import Rights
+from api.email_addresses import AddressField, address_checked
+from api.person_names import PersonNameField, names_checked
 
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -88,14 +90,22 @@ class User(Rights):
         help_text="At most 150 characters: letters, digits and @ . + - _ only. Case makes no difference.",
         error_messages={"unique": "An account with this username exists already."},
     )
-    first_name = models.CharField(max_length=150, blank=True)
-    last_name = models.CharField(max_length=150, blank=True)
+    first_name = PersonNameField(max_length=150, blank=True)
+    last_name = PersonNameField(max_length=150, blank=True)
     display_name = models.GeneratedField(
         expression=Coalesce(NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), F("username")),
         output_field=models.CharField(max_length=301),
         db_persist=True,
     )
-    email = models.EmailField(blank=True)
+    email = AddressField(blank=True)
+    # Triggers write both (`accounts.models.address`): no role may.
+    email_confirmed_at = models.DateTimeField("email confirmed", null=True, editable=False)
+    is_claimed = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
+    )
     job_title = models.CharField(max_length=150, blank=True)
     mobile = PhoneNumberField(blank=True)
     role = models.CharField(
@@ -142,6 +152,8 @@ class User(Rights):
                 condition=Q(mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
+            names_checked("user_names_plain", "first_name", "last_name"),
+            address_checked("user_email_form", "email", may_be_empty=True),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,6 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from access.admin import PolicyModelAdmin
-from access.database import as_login_role
 from accounts.models import Mail, User
 
 
@@ -74,19 +73,22 @@ class SendsLinks(PolicyModelAdmin):
 
     @admin.action(description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._queue(request, queryset, Mail.Kind.PASSWORD_RESET, lambda user: True, "")
+        self._queue(
+            request,
+            queryset,
+            Mail.Kind.PASSWORD_RESET,
+            lambda user: user.email_confirmed_at is not None,
+            "left out: the address isn't confirmed",
+        )
 
     @admin.action(description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        keys = [user.pk for user in queryset]
-        with as_login_role():
-            uninvited = set(User.objects.filter(pk__in=keys, password__startswith="!").values_list("pk", flat=True))
         self._queue(
             request,
             queryset,
             Mail.Kind.INVITATION,
-            lambda user: user.pk in uninvited,
-            "left out: a password is set already",
+            lambda user: not user.is_claimed,
+            "left out: a password has been set",
         )
 
     def _queue(

@@ -21,6 +21,7 @@ from access.database import acting_as_login_role
 from accounts.models import Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
+from api.email_addresses import normalise_address
 
 log = logging.getLogger("eecrm.mail")
 
@@ -48,10 +49,8 @@ def deliver(lease: timedelta) -> bool:
         _give_up(mail, "The worker was ended during each try.")
     elif mail.user is None:
         _find_accounts(mail)
-    elif reason := mails.reason_against(mail.kind, mail.user):
+    elif reason := mails.reason_against(mail.kind, mail.user) or mails.without_recipient(mail, mail.user):
         _give_up(mail, reason)
-    elif not (mail.address or mail.user.email):
-        _give_up(mail, "The account has no email address.")
     else:
         _send(mail, mail.user)
     return True
@@ -117,9 +116,9 @@ def _ours(mail: Mail) -> MailQuerySet:
 def _find_accounts(request: Mail) -> None:
     """Replace what somebody typed by a mail to each account that goes by it: all of them, or the request stays."""
     with acting_as_login_role():
-        known = Q(username=request.typed) | Q(email__iexact=request.typed)
+        known = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
         # Locked, so that two workers with two requests for one account take turns and the second one sees the first's.
-        accounts = User.objects.active().filter(known, identity=None).exclude(email="").order_by("pk")
+        accounts = User.objects.active().filter(known, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MOST_ACCOUNTS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
             Q(created_at__gt=Now() - QUIET) | Q(sent_at=None, given_up_at=None)

@@ -8,8 +8,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import links
-from accounts.models import ExternalIdentity, Mail, User
+from access import policy
+from accounts import address_links, links
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.outbox.news import news_for
 
 # What is news rather than a link needs none.
 _LINKS = {Mail.Kind.INVITATION: links.INVITATION, Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET}
@@ -17,15 +19,36 @@ _LINKS = {Mail.Kind.INVITATION: links.INVITATION, Mail.Kind.PASSWORD_RESET: link
 
 def reason_against(kind: str, user: User) -> str:
     """Why this account is sent no such link, as a sentence; empty where nothing is in its way."""
-    if kind not in _LINKS:
+    if kind == Mail.Kind.ADDRESS_NOTICE:
         return ""
     if not user.is_active:
         return "The account is inactive."
+    if kind == Mail.Kind.ACCOUNT_NEWS:
+        is_manager = policy.scope_of("user", "update", user.effective_role) is not policy.NONE
+        return "" if is_manager else "The account is no manager's any more."
+    if kind == Mail.Kind.ADDRESS_CONFIRMATION:
+        return "" if user.has_usable_password() else "Its owner has no password to confirm with: a second manager does."
     if ExternalIdentity.objects.filter(user=user).exists():
         return "The account logs in with an outside identity and has no password here."
-    if kind == Mail.Kind.INVITATION and user.has_usable_password():
-        return "The account has a password already."
+    if kind == Mail.Kind.INVITATION and user.is_claimed:
+        return "The account has had a password already."
     return ""
+
+
+def without_recipient(mail: Mail, user: User) -> str:
+    """The reason why this mail has nowhere to go, as a sentence; empty where it has.
+
+    Only an invitation goes to an address that nobody has confirmed: its use confirms it.
+    """
+    if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
+        is_asked = AddressChange.objects.open().filter(user=user, address=mail.address).exists()
+        return "" if is_asked else "This address isn't asked for any more."
+    if mail.address:
+        return ""
+    if not user.email:
+        return "The account has no email address."
+    is_confirmed = mail.kind == Mail.Kind.INVITATION or user.email_confirmed_at
+    return "" if is_confirmed else "The address of the account isn't confirmed."
 
 
 def compose(mail: Mail, user: User) -> EmailMessage:
@@ -37,6 +60,10 @@ def compose(mail: Mail, user: User) -> EmailMessage:
     }
     if link := _LINKS.get(Mail.Kind(mail.kind)):
         context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
+    if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
+        context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
+    if mail.kind == Mail.Kind.ACCOUNT_NEWS:
+        context["news"] = news_for(mail)
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
         # The same at each try, so that a server or a reader can tell a repeat (RFC 5322, section 3.6.4).

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from access.database import acting_as_login_role
-from accounts.models import Mail, TokenSession
+from accounts.models import AddressChange, Mail, TokenSession
 from api import limits
 
 ENDED_LOGINS = timedelta(days=30)
@@ -21,4 +21,5 @@ def purge() -> None:
         TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
         Session.objects.filter(expire_date__lt=Now()).delete()
         limits.forget_emptied()
+        AddressChange.objects.expired().delete()
         Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()

@@ -1,15 +1,20 @@
 """Lists of accounts as text, and what came of them."""
 
 import io
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.core import mail as django_mail
+from django.core.mail import EmailMessage
 from django.core.management import call_command
 
-from access.database import acting_as
+from access.database import acting_as, acting_as_login_role, leave
 from access.policy import Role
 from accounts.columns import COLUMNS, FIELDS, Membership
-from accounts.models import Mail, User
+from accounts.models import AddressChange, Mail, User
+from accounts.outbox.delivery import deliver
 
 HEADER = ",".join(COLUMNS)
 # A new account, as far as the columns of HEADER go.
@@ -35,6 +40,21 @@ def stored() -> dict[str, tuple[Any, ...]]:
         }
 
 
+def move(username: str, address: str) -> None:
+    """The account gets another address, asked for and confirmed by its owner."""
+    user = User.objects.get(username=username)
+    with acting_as_login_role():
+        leave(user_id=user.pk)
+        change = AddressChange.objects.create(user=user, address=address)
+        assert change.confirm()
+
+
+def newcomer(username: str = "newcomer", **fields: Any) -> User:
+    """An account that nobody has ever logged in to."""
+    with acting_as(Role.SUPERUSER):
+        return User.objects.create_user(username, **{"email": f"{username}@epic.example", "role": Role.SALES} | fields)
+
+
 def account(username: str) -> User:
     with acting_as(Role.SUPERUSER):
         user: User = User.objects.get(username=username)
@@ -52,3 +72,17 @@ def run_import(path: Path, content: str | bytes, *options: str) -> str:
     output = io.StringIO()
     call_command("import_users", str(path), "--verbosity=0", *options, stdout=output)
     return output.getvalue()
+
+
+def sent() -> list[EmailMessage]:
+    """The mails that go out now, what is due later left alone."""
+    django_mail.outbox.clear()
+    while deliver(timedelta(minutes=1)):
+        pass
+    return list(django_mail.outbox)
+
+
+def link_to(address: str, messages: list[EmailMessage]) -> str:
+    """The path of the link in the mail to this address."""
+    (message,) = [one for one in messages if one.to == [address]]
+    return re.findall(r"http://127\.0\.0\.1:8000(/account/\S+)", str(message.body))[0]

@@ -30,7 +30,8 @@ PER_MODEL = (
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
     "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>audit|accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
-    "accounts/user/import/", "accounts/user/export/", "events/event/hand-over/<id:key>/",
+    "accounts/user/import/", "accounts/user/export/", "accounts/user/<id:key>/address/",
+    "events/event/hand-over/<id:key>/",
     "audit/entry/<id:key>/restore/", "audit/entry/<id:key>/undo/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
@@ -72,6 +73,7 @@ def pages(world: World) -> list[str]:
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
     lists = ["accounts/user/import/", "accounts/user/export/", f"events/event/hand-over/{world.users['sales'].pk}/"]
+    lists += [f"accounts/user/{world.users['unlinked'].pk}/address/"]
     lists += [f"audit/entry/{entry.pk}/restore/", f"audit/entry/{entry.pk}/undo/"]
     return ["", "autocomplete/", "password_change/", *GATE, *lists, *rows]
 

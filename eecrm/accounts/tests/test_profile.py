@@ -21,7 +21,7 @@ def test_one_sees_and_changes_ones_own_names(world: World, support: Caller) -> N
         "is_superuser": False,
     }
     assert support.get(ME).json() == me
-    change = {"first_name": "Sam", "last_name": "Porter", "email": "sam@epic.example"}
+    change = {"first_name": "Sam", "last_name": "Porter"}
     assert support.patch(ME, change).json() == me | change
     assert support.get(ME).json() == me | change
 
@@ -35,6 +35,7 @@ def test_one_sees_and_changes_ones_own_names(world: World, support: Caller) -> N
         {"is_active": False},
         {"id": 1},
         {"username": "boss"},
+        {"email": "boss@epic.example"},
         {"password": "x"},
         {"display_name": "Boss"},
         {"groups": [1]},
@@ -49,7 +50,7 @@ def test_nobody_changes_anything_else_of_themselves(change: dict[str, Any], worl
 
 
 @pytest.mark.parametrize(
-    "change", [{"email": "x"}, {"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}]
+    "change", [{"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}]
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], world: World, support: Caller) -> None:
     assert support.patch(ME, change).json()["errors"][0]["pointer"] == f"#/{next(iter(change))}"

@@ -60,9 +60,16 @@ def test_of_many_exchanges_of_one_refresh_token_one_wins(committed_world: World,
 
 def test_of_many_clients_with_one_email_one_is_made(committed_world: World, at_once: Crowd) -> None:
     callers = [Caller.as_user(committed_world.users["sales"]) for _ in range(SIZE)]
+    body = {"company_name": "Twin", "first_name": "A", "last_name": "B"}
     for number in range(ROUNDS):
-        body = {"company_name": "Twin", "first_name": "A", "last_name": "B", "email": f"twin{number}@twin.example"}
-        answers = at_once([partial(caller.post, API + "clients/", body) for caller in callers])
+        # One mailbox in four spellings: capitals, NFD, IDNA's ASCII, letters of full width.
+        spelt = [
+            f"Twin{number}@TWÏN.example", f"twin{number}@twi\u0308n.example",
+            f"twin{number}@xn--twn-0ma.example", f"ｔｗｉｎ{number}＠ｔｗïｎ．example",
+        ] * (SIZE // 4)  # fmt: skip
+        answers = at_once(
+            [partial(one.post, API + "clients/", body | {"email": email}) for one, email in zip(callers, spelt, strict=True)]
+        )
         assert sorted(answer.status_code for answer in answers) == [201] + [409] * (SIZE - 1)
 
 

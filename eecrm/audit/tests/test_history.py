@@ -75,7 +75,7 @@ def test_a_change_is_told_with_who_when_why_and_through_what(world: World, sales
     assert started <= datetime.fromisoformat(newest["at"]) <= datetime.now(UTC)
     assert newest["at"].endswith("+00:00")
     assert {key: newest[key] for key in newest if key not in ("id", "at", "request_id")} == {
-        "action": "update", "actor": {"id": world.users["sales"].pk, "name": "Sales Person"}, "role": "sales",
+        "action": "update", "actor": {"id": world.users["sales"].pk, "name": "sales"}, "role": "sales",
         "channel": "api", "caller_request_id": "the-request-1", "reason": "Remarié(e)", "version": response.json()["version"],
         "changes": [
             {"field": "last_name", "old": "Doe", "new": "Garnier"},

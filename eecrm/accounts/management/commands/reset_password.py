@@ -28,8 +28,8 @@ class Command(BaseCommand):
             with as_login_role():
                 user.refresh_from_db(fields=["password"])
                 reason = reason_against(Mail.Kind.PASSWORD_RESET, user)
-            if not user.email and not options["print_link"]:
-                reason = reason or "The account has no email address: --print-link needs none."
+            if not user.email_confirmed_at and not options["print_link"]:
+                reason = reason or "The account has no confirmed email address: --print-link needs none."
             if reason:
                 raise CommandError(f"{user.username} gets no link. {reason}")
             if options["now"]:

@@ -1,0 +1,356 @@
+"""An address that somebody else enters for an account in use: it waits for its owner, or for a second manager."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from access.database import acting_as, enter
+from access.policy import Role
+from accounts.models import AddressChange, Mail, User
+from accounts.outbox.purging import purge
+from accounts.tests.people import account, link_to, newcomer, run_import, sent
+from conftest import API, CAST, PASSWORD, Caller, Visitor, World
+
+USERS = "/hidden-admin/accounts/user/"
+OLD, NEW = "sales@epic.example", "elsewhere@epic.example"
+CHOSEN = {"new_password1": "seven quiet lanterns", "new_password2": "seven quiet lanterns"}
+
+
+def page_of(user: User, page: str = "change") -> str:
+    return f"{USERS}{user.pk}/{page}/"
+
+
+def type_address(browser: Visitor, user: User, address: str = NEW) -> Any:
+    form = {"username": user.username, "role": user.role, "is_active": "on", "email": address}
+    return browser.post(page_of(user), form, follow=True)
+
+
+def by_the_site(world: World, visit: Any, tmp_path: Path, name: str = "sales") -> None:
+    page = type_address(visit("management"), world.users[name])
+    assert "waits until its owner confirms it" in page.content.decode()
+
+
+def by_an_import(world: World, visit: Any, tmp_path: Path, name: str = "sales") -> None:
+    said = run_import(tmp_path / "list.csv", f"username,email\n{name},{NEW}\n")
+    assert f"→ '{NEW}' (once it is confirmed)" in said
+
+
+def by_sql(world: World, visit: Any, tmp_path: Path, name: str = "sales") -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username=name).update(email=NEW)
+
+
+def by_a_superuser(world: World, visit: Any, tmp_path: Path, name: str = "sales") -> None:
+    with acting_as(Role.SUPERUSER, user_id=world.users["superuser"].pk):
+        User.objects.filter(username=name).update(email=NEW)
+
+
+WAYS = [by_the_site, by_an_import, by_sql, by_a_superuser]
+
+
+def decide(browser: Visitor, user: User, what: str = "confirm") -> str:
+    """Where the page leads, and what it says there."""
+    change = AddressChange.objects.filter(user=user).first()
+    page = browser.post(page_of(user, "address"), {"change": change.pk if change else "1", what: "1"}, follow=True)
+    return page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["sales", "auditor", "other_management", "partner"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_manager_becomes_nobody_by_another_address(
+    way: Any, name: str, world: World, visit: Any, tmp_path: Path
+) -> None:
+    """Change the address, confirm it in one's own mailbox, have a link to a new password sent there: each is refused."""
+    user = world.users[name]
+    way(world, visit, tmp_path, name)
+    assert account(name).email == f"{name}@epic.example"
+    messages = sent()
+    assert [f"{name}@epic.example"] in [message.to for message in messages]
+
+    thief, link = Visitor(), link_to(NEW, messages)
+    assert b'name="password"' in thief.get(link).content
+    for password in ("", "a wrong passphrase"):
+        assert thief.post(link, {"password": password}).status_code == 200
+    if way in (by_the_site, by_sql):  # else somebody else asked, and this manager is the second one
+        assert "Another manager than the one who asked" in decide(visit("management"), user)
+    for typed in (name, NEW):
+        Visitor().post("/account/forgotten/", {"account": typed})
+    visit("management").post(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
+    visit("management").post(USERS, {"action": "send_invitation", "_selected_action": [user.pk]})
+    assert [NEW] not in [message.to for message in sent()]
+    assert Caller().post(API + "users/login/", {"username": name, "password": PASSWORD}).status_code == 200
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_its_owner_confirms_it_with_link_and_password(way: Any, world: World, visit: Any, tmp_path: Path) -> None:
+    way(world, visit, tmp_path)
+    link, browser = link_to(NEW, sent()), Visitor()
+    assert browser.post(link, {"password": PASSWORD}).status_code == 302
+    assert (account("sales").email, AddressChange.objects.exists()) == (NEW, False)
+    assert browser.post(link, {"password": PASSWORD}).status_code == 404
+
+
+def test_tries_of_the_password_on_the_page_are_counted(world: World, visit: Any, tmp_path: Path, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (2, 600)}
+    by_the_site(world, visit, tmp_path)
+    link = link_to(NEW, sent())
+    for _ in range(2):
+        assert b"not the password" in Visitor().post(link, {"password": "a wrong passphrase"}).content
+    assert b"Too many requests" in Visitor().post(link, {"password": PASSWORD}).content
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_second_manager_confirms_it_where_the_mailbox_is_lost(
+    way: Any, world: World, visit: Any, tmp_path: Path
+) -> None:
+    way(world, visit, tmp_path)
+    second = visit("other_management")
+    assert "Another one waits" in second.get(page_of(world.users["sales"])).content.decode()
+    assert "sales" in second.get(USERS + "?address=waiting").content.decode()
+    page = second.get(page_of(world.users["sales"], "address")).content.decode()
+    assert NEW in page and OLD in page and "Confirm the new address" in page
+    assert "Confirmed another address" in decide(second, world.users["sales"])
+    user = User.objects.get(username="sales")
+    assert (user.email, user.email_confirmed_at is not None) == (NEW, True)
+    Mail.objects.all().delete()
+    second.post(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
+    assert [message.to for message in sent()] == [[NEW]]
+
+
+def test_nobody_is_their_own_second_manager(world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path, "other_management")
+    for name in ("management", "other_management"):
+        browser = visit(name)
+        assert "Confirm the new address" not in browser.get(page_of(world.users["other_management"], "address")).content.decode()
+        assert "Another manager than the one who asked" in decide(browser, world.users["other_management"])
+    assert account("other_management").email == "other_management@epic.example"
+
+
+@pytest.mark.parametrize("name", ["sales", "support", "partner", "auditor"])
+def test_no_other_role_confirms_an_address(name: str, world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    change = AddressChange.objects.get()
+    page = visit(name).post(page_of(world.users["sales"], "address"), {"change": change.pk, "confirm": "1"})
+    assert page.status_code == (403 if name == "auditor" else 302)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        enter(Role(world.users[name].role), user_id=world.users[name].pk)
+        change.confirm()
+    assert account("sales").email == OLD
+
+
+def test_an_auditor_sees_the_page_with_masked_addresses(world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    page = visit("auditor").get(page_of(world.users["sales"], "address")).content.decode()
+    assert NEW not in page and OLD not in page and "e***@***.example" in page
+    assert "submit-row" not in page
+
+
+def test_a_superusers_address_is_a_superusers_matter(world: World, visit: Any) -> None:
+    boss = world.users["superuser"]
+    with acting_as(Role.SUPERUSER, user_id=world.users["management"].pk):
+        User.objects.filter(pk=boss.pk).update(email=NEW)
+    assert visit("other_management").post(page_of(boss, "address"), {"change": "1"}).status_code == 403
+    with pytest.raises(DatabaseError, match="Only a superuser"), transaction.atomic():
+        enter(Role.MANAGEMENT, user_id=world.users["other_management"].pk)
+        AddressChange.objects.get(user=boss).confirm()
+    assert account("superuser").email == ""
+
+
+def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    shown = AddressChange.objects.get().pk
+    type_address(visit("management"), world.users["sales"], "thief@epic.example")
+    page = visit("other_management").post(
+        page_of(world.users["sales"], "address"), {"change": shown, "confirm": "1"}, follow=True
+    )
+    assert "This address doesn&#x27;t wait any more" in page.content.decode()
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("change", ["", "x", "0", "9" * 40, "١"])
+def test_a_made_up_change_is_no_500(change: str, world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    page = visit("other_management").post(page_of(world.users["sales"], "address"), {"change": change, "confirm": "1"})
+    assert page.status_code in (302, 400)
+    assert account("sales").email == OLD
+
+
+def test_a_manager_drops_it(world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    link = link_to(NEW, sent())
+    assert "Dropped the address" in decide(visit("management"), world.users["sales"], "drop")
+    assert Visitor().post(link, {"password": PASSWORD}).status_code == 404
+    assert "No other address waits" in visit("management").get(page_of(world.users["sales"], "address")).content.decode()
+
+
+def test_an_address_waits_for_seven_days(world: World, visit: Any, tmp_path: Path, migrator: Any) -> None:
+    by_the_site(world, visit, tmp_path)
+    change = AddressChange.objects.get()
+    stale = timezone.now() + timedelta(days=7, minutes=1)
+    assert AddressChange.objects.filter(created_at__gt=stale - timedelta(days=7)).count() == 0
+    purge()
+    assert AddressChange.objects.get() == change
+
+
+def test_an_account_that_has_an_identity_waits_for_a_second_manager(world: World, visit: Any, tmp_path: Path) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(password="!gone")
+    by_the_site(world, visit, tmp_path)
+    assert [NEW] not in [message.to for message in sent()]
+    assert "Confirmed another address" in decide(visit("other_management"), world.users["sales"])
+
+
+def test_an_account_that_nobody_has_used_is_corrected_at_once(world: World, visit: Any) -> None:
+    user = newcomer()
+    type_address(visit("management"), user)
+    assert account("newcomer").email == NEW
+    assert not AddressChange.objects.exists()
+    assert sent() == []
+
+
+def test_an_identity_makes_an_account_somebodys(world: World, visit: Any) -> None:
+    """Else a manager would bind one, take it away, and type an address of their own."""
+    from accounts.models import ExternalIdentity
+
+    user = newcomer()
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        ExternalIdentity.objects.create(user=user, issuer="https://idp.example", subject="n")
+        ExternalIdentity.objects.filter(user=user).delete()
+        User.objects.filter(pk=user.pk).update(email=NEW)
+        Mail.objects.create(kind="invitation", user=user)
+        Mail.objects.create(kind="password_reset", user=user)
+    assert account("newcomer").email == "newcomer@epic.example"
+    sent()
+    errors = set(Mail.objects.filter(kind__in=["invitation", "password_reset"]).values_list("error", flat=True))
+    assert errors == {"The account has had a password already.", "The address of the account isn't confirmed."}
+
+
+def test_taking_an_address_away_is_told_to_it(world: World, visit: Any) -> None:
+    type_address(visit("management"), world.users["sales"], "")
+    user = User.objects.get(username="sales")
+    assert (user.email, user.email_confirmed_at) == ("", None)
+    assert [OLD] in [message.to for message in sent()]
+    type_address(visit("management"), world.users["sales"])
+    assert account("sales").email == ""
+
+
+@pytest.mark.parametrize("spelling", ["SALES@epic.example", "sales@EPIC.example", "ｓales@epic.example"])
+def test_another_spelling_of_the_same_address_waits_for_nobody(spelling: str, world: World, visit: Any) -> None:
+    type_address(visit("management"), world.users["sales"], spelling)
+    assert account("sales").email.lower() == OLD
+    assert not AddressChange.objects.exists() and not Mail.objects.exists()
+
+
+def test_an_import_asks_once_for_an_address(world: World, tmp_path: Path) -> None:
+    row = f"username,email\nsales,{NEW}\n"
+    assert "1 changed" in run_import(tmp_path / "list.csv", row)
+    assert "0 changed, 1 unchanged" in run_import(tmp_path / "list.csv", row)
+    assert Mail.objects.filter(kind="address_confirmation").count() == 1
+
+
+def test_the_columns_are_no_roles_to_write(world: World) -> None:
+    for role in Role:
+        for field in ("is_claimed", "email_confirmed_at"):
+            with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+                enter(role, user_id=world.users["superuser"].pk)
+                User.objects.filter(username="sales").update(**{field: None if field == "email_confirmed_at" else False})
+    for fields in ({"email": NEW}, {"is_claimed": False}, {"email_confirmed_at": timezone.now()}):
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            User.objects.filter(username="sales").update(**fields)  # the login role
+
+
+# News
+
+
+def news() -> dict[str, str]:
+    return {message.to[0]: str(message.body) for message in sent() if message.subject.startswith("Names and addresses")}
+
+
+def test_all_managers_are_told_by_account_and_key(world: World, visit: Any, tmp_path: Path) -> None:
+    by_the_site(world, visit, tmp_path)
+    told = news()
+    assert set(told) == {"management@epic.example", "other_management@epic.example"}
+    sales, manager = world.users["sales"], world.users["management"]
+    for body in told.values():
+        assert f"sales (account {sales.pk}): another address was asked for" in body
+        assert f"by management (account {manager.pk})" in body
+        assert NEW not in body
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_a_new_display_name_is_told_to_managers(name: str, world: World, caller: Any) -> None:
+    assert caller(name).patch(API + "users/me/", {"first_name": "Helen", "last_name": "Fletcher"}).status_code == 200
+    told = news()
+    assert set(told) == {"management@epic.example", "other_management@epic.example"}
+    assert f"{name} (account {world.users[name].pk}): another display name" in told["management@epic.example"]
+    assert "Helen" not in told["management@epic.example"]
+
+
+def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: Caller) -> None:
+    me = API + "users/me/"
+    sales.patch(me, {"last_name": "A"})
+    assert len(news()) == 2
+    for number in range(5):
+        sales.patch(me, {"last_name": f"B{number}"})
+        support.patch(me, {"last_name": f"C{number}"})
+    assert news() == {}
+    waiting = Mail.objects.filter(kind="account_news", sent_at=None)
+    assert waiting.count() == 2
+    for mail in waiting:
+        assert timedelta(hours=23) < mail.due_at - timezone.now() <= timedelta(days=1)
+    Mail.objects.filter(sent_at=None).update(due_at=timezone.now() - timedelta(seconds=1))
+    told = news()
+    assert len(told) == 2
+    assert told["management@epic.example"].count("another display name") == 10
+
+
+def test_what_a_manager_changes_of_a_name_is_no_news(world: World, visit: Any) -> None:
+    user = world.users["sales"]
+    form = {"username": "sales", "role": "sales", "is_active": "on", "email": OLD, "first_name": "Corrected"}
+    assert visit("management").post(page_of(user), form).status_code == 302
+    assert account("sales").first_name == "Corrected"
+    assert not Mail.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["address_notice", "address_confirmation", "invitation"])
+def test_a_manager_has_no_mail_sent_elsewhere(kind: str, world: World) -> None:
+    key = world.users["sales"].pk
+    with pytest.raises(DatabaseError, match="A link goes to the address of its account"), acting_as(Role.MANAGEMENT):
+        Mail.objects.create(kind=kind, user_id=key, address="evil@evil.example")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"is_active": False}, "The account is inactive."), ({"role": "sales"}, "The account is no manager's any more.")],
+)
+def test_who_is_no_manager_any_more_gets_no_news(
+    change: dict[str, Any], error: str, world: World, sales: Caller
+) -> None:
+    sales.patch(API + "users/me/", {"last_name": "A"})
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="other_management").update(**change)
+    assert set(news()) == {"management@epic.example"}
+    assert Mail.objects.get(user=world.users["other_management"]).error == error
+
+
+def test_a_new_account_is_nobodys_yet_whatever_its_maker_writes(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        made = User.objects.create(
+            username="made", email=NEW, password="!", is_claimed=True, email_confirmed_at=timezone.now()
+        )
+    user = User.objects.get(pk=made.pk)
+    assert (user.is_claimed, user.email_confirmed_at) == (False, None)
+
+
+def test_an_account_made_with_a_password_on_the_server_has_a_confirmed_address(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_superuser("boss", "a long enough passphrase", email="boss@epic.example")
+        User.objects.create_superuser("quiet", "a long enough passphrase")
+    for name, confirmed in (("boss", True), ("quiet", False)):
+        user = User.objects.get(username=name)
+        assert (user.is_claimed, user.email_confirmed_at is not None) == (True, confirmed)

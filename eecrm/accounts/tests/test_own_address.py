@@ -1,0 +1,258 @@
+"""One's own address: asked for with the password, confirmed by the link that went there, and told to the old one."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import signing
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from access.database import acting_as, enter
+from access.policy import Role
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.tests.people import account, link_to, move, newcomer, sent
+from conftest import API, CAST, PASSWORD, Caller, Visitor, World
+
+EMAIL, ME = API + "users/me/email/", API + "users/me/"
+OLD, NEW = "sales@epic.example", "elsewhere@epic.example"
+
+
+def ask(caller: Caller, address: str = NEW, password: str = PASSWORD) -> Any:
+    return caller.post(EMAIL, {"email": address, "password": password})
+
+
+def forgotten(typed: str) -> list[list[str]]:
+    Visitor().post("/account/forgotten/", {"account": typed})
+    return [message.to for message in sent() if "new password" in message.subject]
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_an_address_changes_once_it_is_confirmed(name: str, world: World, caller: Any) -> None:
+    old, person = f"{name}@epic.example", caller(name)
+    answer = ask(person)
+    assert (answer.status_code, answer.json()["email"]) == (202, NEW)
+    assert person.get(ME).json()["email"] == old
+    messages = sent()
+    assert sorted(message.to for message in messages) == sorted([[NEW], [old]])
+    assert forgotten(NEW) == []
+    assert forgotten(old) == [[old]]
+
+    link, browser = link_to(NEW, messages), Visitor()
+    for _ in range(2):  # looking changes nothing
+        page = browser.get(link)
+        assert (page.status_code, NEW in page.content.decode(), b"password of" in page.content.lower()) == (200, True, False)
+    assert person.get(ME).json()["email"] == old
+    assert browser.post(link).url == "/account/address/done/"
+    assert browser.get("/account/address/done/").status_code == 200
+    assert person.get(ME).json()["email"] == NEW
+    assert User.objects.get(username=name).email_confirmed_at
+    assert not AddressChange.objects.exists()
+    for method in ("get", "post"):
+        assert getattr(browser, method)(link).status_code == 404
+    Mail.objects.all().delete()
+    assert forgotten(old) == []
+    assert forgotten(NEW) == [[NEW]]
+
+
+def test_the_mails_hold_no_word_of_anybody_else(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(first_name="Buy cheap", last_name="pills now")
+    ask(Caller.as_user(world.users["sales"]))
+    for message in sent():
+        text = f"{message.subject}\n{message.body}"
+        assert "pills" not in text and "Buy" not in text
+        assert ("sales" in text, "/account/address/" in text) == ((True, False) if message.to == [OLD] else (False, True))
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"email": NEW}, "#/password"),
+        ({"password": PASSWORD}, "#/email"),
+        ({"email": "", "password": PASSWORD}, "#/email"),
+        ({"email": "nobody", "password": PASSWORD}, "#/email"),
+        ({"email": "x" * 65 + "@epic.example", "password": PASSWORD}, "#/email"),
+        ({"email": "a\u200bb@epic.example", "password": PASSWORD}, "#/email"),
+        ({"email": "a\x00b@epic.example", "password": PASSWORD}, "#/email"),
+        ({"email": "a@xn--a.example", "password": PASSWORD}, "#/email"),
+        ({"email": "SALES@Epic.example", "password": PASSWORD}, "#/email"),
+        ({"email": NEW, "password": PASSWORD, "username": "boss"}, "#/username"),
+        ({"email": NEW, "password": "x" * 2000}, "#/password"),
+    ],
+)
+def test_a_wrong_body_is_named_and_asks_for_nothing(
+    body: dict[str, str], pointer: str, world: World, sales: Caller
+) -> None:
+    answer = sales.post(EMAIL, body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer)
+    assert not AddressChange.objects.exists() and not Mail.objects.exists()
+
+
+def test_a_wrong_password_is_counted_as_on_the_way_to_a_new_one(world: World, sales: Caller, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 600)}
+    for _ in range(3):
+        answer = ask(sales, password="a wrong passphrase")
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "wrong")
+    assert ask(sales).status_code == 429
+    change = {"old_password": PASSWORD, "new_password": "seven quiet lanterns"}
+    assert sales.post(ME + "password/", change).status_code == 429
+    assert not Mail.objects.exists()
+
+
+def test_a_stolen_token_alone_takes_no_account(world: World, sales: Caller) -> None:
+    assert sales.patch(ME, {"email": "thief@epic.example"}).status_code == 400
+    assert sales.post(EMAIL, {"email": "thief@epic.example"}).status_code == 400
+    with pytest.raises(DatabaseError), transaction.atomic():
+        enter(Role.SALES, user_id=world.users["sales"].pk)
+        User.objects.filter(username="sales").update(email="thief@epic.example")
+    assert forgotten("thief@epic.example") == []
+
+
+def test_without_a_token_there_is_nothing_to_ask(world: World, anonymous: Caller) -> None:
+    assert ask(anonymous).status_code == 401
+
+
+def test_an_account_of_the_identity_provider_has_no_password_to_ask_with(world: World, sales: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.create(user=world.users["sales"], issuer="https://idp.example", subject="s")
+    # Binding an identity ended the password, and with it every login.
+    caller = Caller.as_user(User.objects.defer(None).get(username="sales"))
+    answer = ask(caller)
+    assert (answer.status_code, answer.json()["rule"]) == (409, "user_password_elsewhere")
+
+
+# Limits
+
+
+def test_nobody_makes_us_write_to_a_stranger_again_and_again(world: World, partner: Caller) -> None:
+    answers = [ask(partner, address).status_code for address in ["stranger@victim.example", "o@epic.example"] * 10]
+    assert answers == [202] * 5 + [429] * 15
+    to = [message.to[0] for message in sent()]
+    assert to.count("stranger@victim.example") <= 3
+    assert to.count("partner@epic.example") == 1
+
+
+@pytest.mark.parametrize("spelling", ["Stranger@VICTIM.example", "ｓtranger@victim.example"])
+def test_several_accounts_send_a_stranger_three_links_a_day(spelling: str, world: World, caller: Any) -> None:
+    address = "stranger@victim.example"
+    assert [ask(caller(name), address).status_code for name in ("sales", "support", "partner")] == [202] * 3
+    answer = ask(caller("auditor"), spelling)
+    assert (answer.status_code, answer.json()["rule"]) == (409, "address_asked_too_often")
+    with pytest.raises(DatabaseError, match="three links within a day"), acting_as(Role.MANAGEMENT):
+        User.objects.filter(username="other_sales").update(email=address)
+    with acting_as(Role.SUPERUSER):
+        Mail.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
+    assert ask(caller("auditor"), spelling).status_code == 202
+
+
+def test_the_old_address_is_told_once_a_day_and_only_if_it_is_confirmed(world: World, sales: Caller) -> None:
+    for number in range(3):
+        ask(sales, f"n{number}@epic.example")
+    assert [message.to for message in sent()].count([OLD]) == 1
+    with acting_as(Role.SUPERUSER):
+        Mail.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
+    ask(sales)
+    assert [OLD] in [message.to for message in sent()]
+
+
+# Links
+
+
+def test_asking_again_ends_the_link_before(world: World, sales: Caller) -> None:
+    ask(sales)
+    first = link_to(NEW, sent())
+    ask(sales, "third@epic.example")
+    second = link_to("third@epic.example", sent())
+    assert Visitor().post(first).status_code == 404
+    assert Visitor().post(second).status_code == 302
+    assert account("sales").email == "third@epic.example"
+
+
+def test_a_mail_that_is_late_has_no_link_to_what_is_not_asked_any_more(world: World, sales: Caller) -> None:
+    ask(sales)
+    ask(sales, "third@epic.example")
+    assert [NEW] not in [message.to for message in sent()]
+    assert Mail.objects.get(address=NEW).error == "This address isn't asked for any more."
+
+
+@pytest.mark.parametrize("age", [timedelta(days=6, hours=23), timedelta(days=7, minutes=1)])
+def test_a_link_ends_after_seven_days(age: timedelta, world: World, sales: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(sales)
+    link = link_to(NEW, sent())
+    now = signing.time.time
+    monkeypatch.setattr(signing.time, "time", lambda: now() + age.total_seconds())
+    assert Visitor().get(link).status_code == (200 if age < timedelta(days=7) else 404)
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "1~a~b", "~~", "%00", "1" * 3000, "%F0%9F%92%A9", "done", "1:1tFooo:abc"]
+)
+def test_a_made_up_link_is_a_page_that_says_so(token: str, world: World, sales: Caller) -> None:
+    ask(sales)
+    for method in ("get", "post"):
+        page = getattr(Visitor(), method)(f"/account/address/{token}/")
+        assert page.status_code in ((200, 405) if token == "done" else (404,))
+    assert account("sales").email == OLD
+
+
+def test_a_deactivated_account_confirms_nothing(world: World, sales: Caller) -> None:
+    ask(sales)
+    link = link_to(NEW, sent())
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_active=False)
+    assert Visitor().post(link).status_code == 404
+
+
+def test_the_login_role_confirms_for_the_owner_alone(world: World, sales: Caller) -> None:
+    ask(sales)
+    change = AddressChange.objects.get()
+    for user_id in (None, world.users["support"].pk):
+        with pytest.raises(DatabaseError, match="Another manager"), transaction.atomic():
+            from access.database import leave
+
+            leave(user_id=user_id)
+            change.confirm()
+
+
+# The first password
+
+
+def test_using_an_invitation_confirms_the_address_it_went_to(world: World) -> None:
+    user = newcomer(email="first@epic.example")
+    assert (user.is_claimed, User.objects.get(pk=user.pk).email_confirmed_at) == (False, None)
+    with acting_as(Role.MANAGEMENT):
+        User.objects.filter(pk=user.pk).update(email="second@epic.example")  # a slip of the pen is mended at once
+        Mail.objects.create(kind="invitation", user=user)
+    assert forgotten("second@epic.example") == []  # only the invitation goes to an address that nobody has confirmed
+    assert not Mail.objects.filter(kind="password_reset").exists()
+    with acting_as(Role.MANAGEMENT):
+        Mail.objects.create(kind="invitation", user=user)
+    messages = [message for message in sent()]
+    browser = Visitor()
+    page = browser.get(link_to("second@epic.example", messages)).url
+    chosen = {"new_password1": "seven quiet lanterns", "new_password2": "seven quiet lanterns"}
+    assert browser.post(page, chosen).status_code == 302
+    user = User.objects.get(pk=user.pk)
+    assert (user.is_claimed, user.email_confirmed_at is not None) == (True, True)
+    assert forgotten("second@epic.example") == [["second@epic.example"]]
+
+
+def test_confirmed_addresses_move_and_nothing_else_does(world: World) -> None:
+    before = User.objects.filter(username="sales").values("username", "role", "is_active", "is_claimed").get()
+    move("sales", NEW)
+    assert User.objects.filter(username="sales").values("username", "role", "is_active", "is_claimed").get() == before
+    assert account("sales").email == NEW
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Sales@lumière.example", "sales@lumie\u0300re.example", "SALES@LUMIÈRE.EXAMPLE", "sales@xn--lumire-6ua.example",
+        "ｓａｌｅｓ＠ｌｕｍｉèｒｅ．ｅｘａｍｐｌｅ", "\u017fales@lumière.example", " sales@lumière.example\u200b",
+    ],
+)  # fmt: skip
+def test_whoever_forgot_the_password_spells_the_address_as_they_like(typed: str, world: World) -> None:
+    move("sales", "Sales@lumière.example")
+    Mail.objects.all().delete()
+    assert forgotten(typed) == [["Sales@xn--lumire-6ua.example"]]

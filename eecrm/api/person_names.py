@@ -1,0 +1,80 @@
+"""Names of people: one spelling, nothing invisible, no web address. The same rule for every way in."""
+
+import re
+import unicodedata
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Func, Q
+from rest_framework import serializers
+
+INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
+WEB_ADDRESS = "A name holds no web or email address: no ://, no www. and no @, and a space after each full stop."
+
+# Control and format characters, and signs that are drawn as nothing (Unicode's Default_Ignorable_Code_Point). Python's
+# and PostgreSQL's regular expressions read these escapes alike.
+_SIGNS = (
+    r"\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E"
+    r"\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000E0000-\U000E0FFF"
+)
+_EDGES = re.compile(rf"\A[\s{_SIGNS}]+|[\s{_SIGNS}]+\Z")
+_HIDDEN = re.compile(f"[{_SIGNS}]")
+_SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
+# Readers of mail make a link of `evil.example`. In J.R.R. Tolkien one letter stands between two full stops.
+_WEB_ADDRESS = re.compile(r"://|www[.]|@|[^\W_][.\u3002\uFF0E\uFF61][^\W_]{2}", re.IGNORECASE)
+_WEB_ADDRESS_IN_SQL = r"://|www[.]|@|[[:alnum:]][.\u3002\uFF0E\uFF61][[:alnum:]]{2}"
+
+
+def trim(text: str) -> str:
+    """The text without spaces and invisible characters at its edges."""
+    return _EDGES.sub("", text)
+
+
+def has_invisible(text: str) -> bool:
+    return bool(_HIDDEN.search(text)) or any(unicodedata.category(sign) in ("Cc", "Cf") for sign in text)
+
+
+def normalise_name(text: str) -> str:
+    """The one spelling of a name: NFC, trimmed, single plain spaces. What doesn't belong in a name stays, to be refused."""
+    return unicodedata.normalize("NFC", _SPACES.sub(" ", trim(text)))
+
+
+def require_name(text: str) -> None:
+    """Raises ValidationError for what no name holds."""
+    if has_invisible(text):
+        raise ValidationError(INVISIBLE, code="invisible_characters")
+    if _WEB_ADDRESS.search(text):
+        raise ValidationError(WEB_ADDRESS, code="web_address")
+
+
+class PersonNameField(models.CharField):
+    """A first or last name, stored in its one spelling whichever way it came in."""
+
+    default_validators = [require_name]
+
+    def to_python(self, value: Any) -> Any:
+        return _normalised(super().to_python(value))
+
+    def get_prep_value(self, value: Any) -> Any:
+        return _normalised(super().get_prep_value(value))
+
+
+class PersonNameSerializerField(serializers.CharField):
+    """The same in a body. A name of nothing but invisible characters is empty."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(_normalised(data))
+
+
+def _normalised(value: Any) -> Any:
+    return normalise_name(value) if isinstance(value, str) else value
+
+
+def names_checked(name: str, *fields: str) -> models.CheckConstraint:
+    """The rule in PostgreSQL, for whoever writes SQL."""
+    condition = Q()
+    for field in fields:
+        in_nfc = Q(**{field: Func(F(field), function="normalize")})
+        condition &= in_nfc & ~Q(**{f"{field}__regex": f"^ | $|[{_SIGNS}]"}) & ~Q(**{f"{field}__iregex": _WEB_ADDRESS_IN_SQL})
+    return models.CheckConstraint(name=name, condition=condition, violation_error_message=f"{INVISIBLE} {WEB_ADDRESS}")

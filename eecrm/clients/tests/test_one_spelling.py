@@ -1,0 +1,174 @@
+"""One mailbox is one client, however its address is spelt; people's names are names."""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from access.database import acting_as, enter
+from access.policy import Role
+from clients.tests.lists import ROW, lines, newest
+from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
+
+LIST = API + "clients/"
+BODY = {"company_name": "Lumière", "first_name": "Léa", "last_name": "Bloom"}
+STORED = "lea.sand@xn--lumire-6ua.example"
+SPELLINGS = [
+    "lea.sand@lumière.example",
+    "lea.sand@lumie\u0300re.example",
+    "LEA.Sand@LUMIÈRE.example",
+    "lea.sand@xn--lumire-6ua.example",
+    "lea.sand@XN--LUMIRE-6UA.EXAMPLE",
+    "ｌｅａ．ｓａｎｄ＠ｌｕｍｉèｒｅ．ｅｘａｍｐｌｅ",
+    "lea.\u017fand@lumière.example",
+    "lea.sand@lumière。example",
+    "  lea.sand@lumière.example\u200b",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("first", SPELLINGS[::3])
+def test_two_spellings_are_one_client(first: str, spelling: str, world: World, sales: Caller) -> None:
+    made = sales.post(LIST, BODY | {"email": first})
+    assert (made.status_code, made.json()["email"].lower()) == (201, STORED)
+    again = sales.post(LIST, BODY | {"email": spelling})
+    assert (again.status_code, again.json()["rule"]) == (409, "client_email_unique")
+    other = sales.post(LIST, BODY | {"email": "other@own.example"}).json()
+    moved = sales.patch(other["url"], {"email": spelling})
+    assert (moved.status_code, moved.json()["rule"]) == (409, "client_email_unique")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_finds_it(spelling: str, world: World, sales: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        client = make_client("Lumière", world.users["sales"], email=SPELLINGS[0])
+        contract = make_contract(client, "Gala", signed=True)
+        event = make_event(contract, "Party", None)
+    for path, parameter, key in (
+        ("clients/", "email", client.pk), ("clients/", "search", client.pk),
+        ("contracts/", "client_email", contract.pk), ("events/", "client_email", event.pk),
+    ):  # fmt: skip
+        found = sales.get(API + path, {parameter: spelling}).json()["results"]
+        assert [row["id"] for row in found] == [key], (path, parameter)
+
+
+def test_the_site_finds_it_by_every_spelling(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        make_client("Lumière", world.users["sales"], email=SPELLINGS[0])
+    browser = Visitor()
+    browser.force_login(world.users["management"])
+    for spelling in SPELLINGS:
+        page = browser.get("/hidden-admin/clients/client/", {"q": spelling}).content.decode()
+        assert STORED in page, spelling
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_import_leaves_every_spelling_alone(spelling: str, import_: Any) -> None:
+    row = "Lumière,Léa,Sand,{},,,"
+    import_(lines(row.format(SPELLINGS[0])))
+    said = import_(lines(ROW, row.format(spelling)))
+    assert "1 row left alone" in said, said
+    assert newest("email") == ("ingrid@nordlys.example",)
+
+
+@pytest.mark.parametrize(
+    ("email", "words"),
+    [
+        ("a\u200bb@own.example", "characters that nobody sees"),
+        ("a@own\u00adx.example", "characters that nobody sees"),
+        ("a\u202eb@own.example", "characters that nobody sees"),
+        ("x" * 65 + "@own.example", "at most 64 characters"),
+        ("\u0131@own.example", "plain letters"),
+        ("a@xn--a.example", "valid (IDNA)"),
+        ("a@\U0001f4a9.example", "valid"),
+        ("no address", "valid email address"),
+        ("@own.example", "valid email address"),
+    ],
+)
+def test_an_address_that_is_none_is_told(email: str, words: str, world: World, sales: Caller) -> None:
+    errors = sales.post(LIST, BODY | {"email": email}).json()["errors"]
+    assert {error["pointer"] for error in errors} == {"#/email"}
+    assert any(words in error["detail"] for error in errors), errors
+
+
+def test_the_longest_address_is_one(world: World, sales: Caller) -> None:
+    assert sales.post(LIST, BODY | {"email": "x" * 64 + "@own.example"}).status_code == 201
+
+
+@pytest.mark.parametrize("role", [Role.SALES, Role.MANAGEMENT, Role.SUPERUSER])
+@pytest.mark.parametrize("email", [*SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example"])
+def test_sql_writes_no_other_form(email: str, role: Role, world: World) -> None:
+    """Of its own form there is one, ignoring case: the constraint leaves no second spelling to raw SQL."""
+    with pytest.raises(DatabaseError, match="client_email_form"), transaction.atomic():
+        enter(role, user_id=world.users["sales"].pk)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE clients_client SET email = %s WHERE id = %s", [email, world.own_client.pk])
+
+
+# Names of people
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("  Léa ", "Léa"),
+        ("Le\u0301a", "Léa"),
+        ("\u200bLéa\u200e\ufeff", "Léa"),
+        ("Léa\u00a0 Marie", "Léa Marie"),
+        ("J.R.R.", "J.R.R."),
+        ("O’Neil-D'Arcy, Jr.", "O’Neil-D'Arcy, Jr."),
+        ("Raju a/l Gopal", "Raju a/l Gopal"),
+        ("李小龍", "李小龍"),
+        ("محمد", "محمد"),
+    ],
+)
+def test_a_name_is_stored_in_one_spelling(typed: str, stored: str, world: World, sales: Caller) -> None:
+    answer = sales.patch(f"{LIST}{world.own_client.pk}/", {"first_name": typed})
+    assert (answer.status_code, answer.json()["first_name"]) == (200, stored)
+
+
+NO_NAMES = [
+    ("Léa\nBloom", "characters that nobody sees"),
+    ("Léa\u202eBloom", "characters that nobody sees"),
+    ("Lé\u200ba", "characters that nobody sees"),
+    ("Lé\u3164a", "characters that nobody sees"),
+    ("Lé\U000e0041a", "characters that nobody sees"),
+    ("http://evil.example", "no web or email address"),
+    ("ftp://x", "no web or email address"),
+    ("WWW.evil", "no web or email address"),
+    ("win at evil.example/now", "no web or email address"),
+    ("evil。example", "no web or email address"),
+    ("boss@evil", "no web or email address"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), NO_NAMES)
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_what_is_no_name_is_told(field: str, name: str, words: str, world: World, sales: Caller) -> None:
+    for answer in (
+        sales.patch(f"{LIST}{world.own_client.pk}/", {field: name}), sales.patch(API + "users/me/", {field: name})
+    ):  # fmt: skip
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["pointer"]) == (400, f"#/{field}")
+        assert words in error["detail"]
+
+
+@pytest.mark.parametrize("typed", ["\u200b", " \u200e\u3164 ", "\ufeff"])
+def test_a_name_of_nothing_but_invisible_characters_is_empty(typed: str, world: World, sales: Caller) -> None:
+    (error,) = sales.patch(f"{LIST}{world.own_client.pk}/", {"first_name": typed}).json()["errors"]
+    assert error["code"] == "blank"
+    assert sales.patch(API + "users/me/", {"first_name": typed}).json()["first_name"] == ""
+
+
+@pytest.mark.parametrize(("name", "words"), NO_NAMES[1:])
+def test_an_import_tells_what_is_no_name(name: str, words: str, refused: Any) -> None:
+    assert words in refused(lines(ROW.replace("Ingrid", name)))
+
+
+@pytest.mark.parametrize("name", [*(name for name, _ in NO_NAMES), "Le\u0301a", " Léa", "Léa "])
+@pytest.mark.parametrize("table", ["clients_client", "accounts_user"])
+def test_sql_writes_no_other_names(table: str, name: str, world: World) -> None:
+    with pytest.raises(DatabaseError, match="_plain"), transaction.atomic():
+        enter(Role.SUPERUSER)
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET last_name = %s", [name])
