@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.http import HttpRequest
 
+from access.confirmation import Line
 from access.security_log import security_event
 from accounts.importing.planning import Plan, Step
 from api.tables.words import counted, examples, quoted
@@ -29,6 +30,16 @@ def summary(planned: Plan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]
 
 def changes_of(step: Step) -> str:
     return ", ".join(f"{column} {quoted(before)} → {quoted(after)}" for column, before, after in step.changes)
+
+
+def lines_of(planned: Plan) -> Iterator[Line]:
+    """For the page that is confirmed. An account's other columns don't count: the list leaves them as they are."""
+    for step in planned.steps:
+        invited = ", invited" if step.is_invited else ""
+        if step.pk is None:
+            yield Line(step.username, f"new{invited}", repr((sorted(step.values.items()), step.joined)))
+        else:
+            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{invited}", repr(step.changes))
 
 
 def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:
