@@ -1,5 +1,6 @@
 """People, their logins, and what belongs to them."""
 
+from accounts.models.alert import Alert, Export
 from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
 from accounts.models.mail import Mail
@@ -10,7 +11,9 @@ __all__ = [
     "COVER_FIELDS",
     "PUBLIC_FIELDS",
     "SESSION_FIELDS",
+    "Alert",
     "Cover",
+    "Export",
     "ExternalIdentity",
     "Mail",
     "TokenSession",

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from access.querysets import PolicyQuerySet
+from accounts.models.alert import Alert
 from accounts.models.user import User
 
 
@@ -38,12 +39,14 @@ class Mail(models.Model):
         INVITATION = "invitation", "Invitation"
         PASSWORD_RESET = "password_reset", "Password reset"
         ADDRESS_CHANGED = "address_changed", "Address changed"  # queued by a trigger on accounts
+        UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
     address = models.EmailField(blank=True, help_text="Where it goes instead of the account's own address.")
     # People type their password into the wrong field now and then, so that no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, blank=True, related_name="mails")
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."
@@ -67,13 +70,25 @@ class Mail(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="mail_kind_known",
-                condition=Q(kind__in=["invitation", "password_reset", "address_changed"]),
+                condition=Q(
+                    kind__in=[
+                        "invitation",
+                        "password_reset",
+                        "address_changed",
+                        "unusual_activity",
+                    ]
+                ),
                 violation_error_message="This kind of mail doesn't exist.",
             ),
             models.CheckConstraint(
                 name="mail_has_a_recipient",
                 condition=Q(user__isnull=False, typed="") | (Q(user=None, kind="password_reset") & ~Q(typed="")),
                 violation_error_message="A mail goes to an account, or answers what was typed into the reset page.",
+            ),
+            models.CheckConstraint(
+                name="mail_names_its_alert",
+                condition=Q(alert=None) ^ Q(kind="unusual_activity"),
+                violation_error_message="A mail about unusual activity names its alert, and no other does.",
             ),
         ]
 

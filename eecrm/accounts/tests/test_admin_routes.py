@@ -16,7 +16,7 @@ from audit.models import Entry
 from conftest import Visitor, World
 
 NOUNS = (
-    "accounts/user", "accounts/cover", "accounts/mail", "auth/group", "clients/client", "contracts/contract", "events/event",
+    "accounts/user", "accounts/cover", "accounts/mail", "accounts/alert", "auth/group", "clients/client", "contracts/contract", "events/event",
     "admin/logentry", "audit/entry",
 )  # fmt: skip
 PER_MODEL = (
@@ -96,4 +96,4 @@ def test_an_auditor_may_read_every_page_and_send_none(world: World) -> None:
         closed = page.endswith(("add/", "delete/", "import/", "export/", "restore/", "undo/")) or "hand-over" in page
         assert browser.get(f"/{settings.ADMIN_URL}{page}", follow=True).status_code == (403 if closed else 200), page
         if closed or page.endswith("/change/"):
-            assert browser.post(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page
+            assert browser.confirm(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page
