@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.keys import key_ring
+from config.alert_settings import *  # noqa: F401, F403  # as those of mail
 from config.cors_settings import *  # noqa: F401, F403  # as those of mail
 from config.environment import IS_PRODUCTION, ROOT, env
 from config.environment import require as _require
@@ -210,18 +211,6 @@ RATE_LIMITS = {
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
     "login_failed_here": (20, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
 }
-
-# How much of one kind an account does within so many seconds before managers are told (accounts.alerts).
-ALERTS = {
-    kind: (env(f"ALERT_{kind.upper()}", default=count, cast=int), seconds)
-    for kind, count, seconds in (
-        ("deletions", 20, 600),
-        ("signatures", 3, 3_600),  # of one contract, reopening it included
-        ("exports", 3, 3_600),
-    )
-}
-for _kind, (_count, _) in ALERTS.items():
-    _require(_count > 0, f"ALERT_{_kind.upper()} must be 1 or more: so many within a short time are told to managers.")
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Epic Events CRM",

@@ -16,7 +16,7 @@ from accounts.models import Mail, User
 from api.tables import CannotImport
 from api.tables.problems import MOST_PROBLEMS, Problem, failure
 
-ROWS_PER_STATEMENT = 1_000
+MAX_ROWS_PER_STATEMENT = 1_000
 
 # Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes four times as long.
 _COLUMNS = ", ".join(FIELDS)
@@ -95,8 +95,8 @@ def _write(steps: list[Step], notify_to: str, *, is_quiet: bool) -> list[Problem
 
 
 def _batches(steps: list[Step]) -> Iterator[list[Step]]:
-    for start in range(0, len(steps), ROWS_PER_STATEMENT):
-        yield steps[start : start + ROWS_PER_STATEMENT]
+    for start in range(0, len(steps), MAX_ROWS_PER_STATEMENT):
+        yield steps[start : start + MAX_ROWS_PER_STATEMENT]
 
 
 def _refused(steps: list[Step], notify_to: str) -> Iterator[Problem]:

@@ -72,7 +72,10 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=["kind", "actor_id", "subject", "previous_id"], name="alert_once", nulls_distinct=False
+                        fields=["kind", "actor_id", "subject", "previous_id"],
+                        name="alert_once",
+                        nulls_distinct=False,
+                        violation_error_message="This was told already.",
                     ),
                     models.CheckConstraint(
                         name="alert_kind_known",
@@ -88,7 +91,7 @@ class Migration(migrations.Migration):
             "mail",
             "alert",
             models.ForeignKey(
-                blank=True,
+                editable=False,
                 null=True,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="mails",

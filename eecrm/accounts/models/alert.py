@@ -46,7 +46,10 @@ class Alert(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "actor_id", "subject", "previous_id"], name="alert_once", nulls_distinct=False
+                fields=["kind", "actor_id", "subject", "previous_id"],
+                name="alert_once",
+                nulls_distinct=False,
+                violation_error_message="This was told already.",
             ),
             models.CheckConstraint(
                 name="alert_kind_known",

@@ -46,7 +46,7 @@ class Mail(models.Model):
     address = models.EmailField(blank=True, help_text="Where it goes instead of the account's own address.")
     # People type their password into the wrong field now and then, so that no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, blank=True, related_name="mails")
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Cover, Mail
+from accounts.models import Alert, Cover, Mail
 from audit.models import Entry
 from conftest import Visitor, World
 
@@ -65,8 +65,11 @@ def pages(world: World) -> list[str]:
             ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
         entry = Entry.objects.about(world.own_client).get()
+    moment = timezone.now()
+    alert = Alert.objects.create(kind="deletions", count=20, first_at=moment, last_at=moment)
     keys = {
         "accounts/cover": cover.pk, "accounts/mail": mail.pk, "auth/group": group.pk, "accounts/user": world.users["unlinked"].pk,
+        "accounts/alert": alert.pk,
         "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk, "events/event": world.own_event.pk,
         "admin/logentry": 1, "audit/entry": entry.pk,
     }  # fmt: skip
