@@ -14,7 +14,7 @@ from accounts.models import Alert
 @admin.register(Alert)
 class AlertAdmin(PolicyModelAdmin):
     resource = "trail"
-    list_display = ["id", "kind", "actor", "subject", "count", "first_at", "last_at", "told_at"]
+    list_display = ["id", "kind", "actor", "subject", "count", "first_at"]
     list_filter = ["kind", "told_at"]
     search_fields = ["actor_name"]
     fieldsets = [(None, {"fields": ["kind", "actor", "subject", "count", "first_at", "last_at", "told_at"]})]

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("deletions", "Many deletions"),
-                            ("signatures", "A contract that is signed and reopened"),
+                            ("signatures", "Contract signed and reopened"),
                             ("exports", "Many exports"),
                         ],
                         max_length=20,

@@ -25,7 +25,7 @@ class Alert(models.Model):
 
     class Kind(models.TextChoices):
         DELETIONS = "deletions", "Many deletions"
-        SIGNATURES = "signatures", "A contract that is signed and reopened"
+        SIGNATURES = "signatures", "Contract signed and reopened"
         EXPORTS = "exports", "Many exports"
 
     kind = models.CharField(max_length=20, choices=Kind)

@@ -18,11 +18,18 @@ from accounts.models import Alert, Mail, User
 from accounts.outbox.delivery import deliver
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from clients.models import Client
-from conftest import API, Caller, Visitor, World, new_client
+from conftest import API, Caller, Visitor, World, empty_the_trail, new_client
 from contracts.models import Contract
 
 SITE = "/hidden-admin/"
 MANAGERS = ["management", "other_management", "superuser"]
+
+
+@pytest.fixture(autouse=True)
+def empty_trail(migrator: Any) -> None:
+    """What other tests committed is no day old."""
+    with migrator.cursor() as cursor:
+        empty_the_trail(cursor)
 
 
 @pytest.fixture(autouse=True)
