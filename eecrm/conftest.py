@@ -4,6 +4,7 @@ The databases are made and migrated by `scripts/test`, as the migrator; what run
 the superuser's database role, so that no fixture can be what the rules forbid.
 """
 
+import html
 import logging
 import os
 import re
@@ -140,6 +141,11 @@ class _RoleEnds:
 class Visitor(_RoleEnds, Browser):
     """Somebody who browses the admin site."""
 
+    def confirm(self, address: str, form: dict[str, Any], **options: Any) -> Any:
+        """The page that the form leads to, and then the form again with what that page shows, as people send it."""
+        page = self.post(address, form, **options)
+        return self.post(address, form | seen, **options) if (seen := shown(page)) else page
+
 
 class Caller(_RoleEnds, APIClient):
     """Somebody who calls the API, with a token (or without: anonymous)."""
@@ -151,6 +157,12 @@ class Caller(_RoleEnds, APIClient):
         caller = cls(HTTP_AUTHORIZATION=f"Bearer {tokens.log_in(user).access}")
         caller.user = user
         return caller
+
+
+def shown(page: Any) -> dict[str, str]:
+    """What a page carries of what it shows, for the form that confirms it."""
+    found = re.search(r'name="shown" value="([^"]*)"', page.content.decode())
+    return {"shown": html.unescape(found[1])} if found else {}
 
 
 @dataclass
@@ -285,6 +297,7 @@ def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]
 
 def empty_everything(cursor: Any) -> None:
     cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
+    cursor.execute("TRUNCATE accounts_alert, accounts_export CASCADE")
     empty_the_trail(cursor)
 
 

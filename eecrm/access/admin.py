@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
 
 from access import policy
+from access.confirmed_admin import ConfirmsDeletions, delete_selected
 from access.database import enter, leave
 from access.masks import personal
 from access.policy import Scope
@@ -28,6 +29,10 @@ class EpicEventsAdminSite(admin.AdminSite):
     site_title = "Epic Events CRM"
     index_title = "Accounts, clients, contracts and events"
     site_url = None
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.add_action(delete_selected)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Each page runs under its visitor's own database role, entered in the transaction of the request."""
@@ -82,7 +87,7 @@ class OfferedFilters:
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # as above
 
 
-class PolicyModelAdmin(OfferedFilters, admin.ModelAdmin):
+class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
     """Asks the policy table what may be seen, added, changed and deleted; shows personal data to whom it shows it."""
 
     resource: str = ""

@@ -17,7 +17,7 @@ from access import policy
 from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
-from accounts import cover_admin, group_admin  # noqa: F401  # where Django looks for pages: here
+from accounts import alert_admin, cover_admin, group_admin  # noqa: F401  # where Django looks for pages: here
 from accounts.address_admin import AddressFilter, AddressPages
 from accounts.gate.reset import reset_second_factor
 from accounts.group_admin import MembershipField
@@ -119,6 +119,9 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         super().delete_queryset(request, queryset)
         for key in keys:
             security_event("user_deleted", request, account=key)
+
+    def state_of(self, row: Any) -> str:
+        return f"{super().state_of(row)} {sorted(row.groups.values_list('pk', flat=True))}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_columns, on_functions, on_tables
-from access.policy import COLUMNS, Role
+from access.policy import COLUMNS, Role, Scope, scope_of
 from access.row_security import about_me
 
 if TYPE_CHECKING:
@@ -34,7 +34,13 @@ class AccountsConfig(AppConfig):
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
-        return self._of_login() | self._of_everyone() | self._of_admin_site() | self._of_second_factors()
+        return (
+            self._of_login()
+            | self._of_everyone()
+            | self._of_admin_site()
+            | self._of_second_factors()
+            | self._of_alerts()
+        )
 
     def _of_login(self) -> set[Grant]:
         """Before a login nobody's role is known, so that the login role does it; and the worker is nobody in particular."""
@@ -112,10 +118,21 @@ class AccountsConfig(AppConfig):
                 grants |= on_columns(role, "SELECT", model, "user")
         return grants
 
+    def _of_alerts(self) -> set[Grant]:
+        """The worker stores them, and who reads the trail reads them. Nobody changes or deletes one."""
+        from accounts.models import Alert, Export
+
+        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT", Alert._meta.db_table)
+        readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
+        grants |= on_tables(tuple(readers), "SELECT", Alert._meta.db_table)
+        # Auditors too: a group may let them export.
+        return grants | on_tables((*MANAGERS, database_role(Role.AUDITOR)), "SELECT INSERT", Export._meta.db_table)
+
     def background_jobs(self) -> "list[Job]":
         """What `manage.py run_worker` does for this app."""
+        from accounts import alerts
         from accounts.outbox.delivery import deliver
         from api.jobs import Every
         from accounts.outbox.purging import purge
 
-        return [deliver, Every(60 * 60, purge)]
+        return [deliver, Every(alerts.EVERY, alerts.watch), Every(60 * 60, purge)]

@@ -1,7 +1,5 @@
 """The columns of a list of accounts, as it is exported and imported: what is exported and imported again changes nothing."""
 
-from collections.abc import Iterable
-
 from accounts.models import User
 from api.tables import CannotImport
 from api.tables.columns import Columns, only_one
@@ -16,10 +14,9 @@ COLUMNS = {
     "role": "external, sales, support, management or auditor; a new account without this column is external.",
     "job_title": "",
     "mobile": "With + and the country code: +33612345678.",
-    "groups": "Names of groups, separated by semicolons. They replace the account's groups.",
+    "groups": "Names of groups, separated by semicolons; a backslash before one that belongs to a name. They replace the account's groups.",
     "is_active": "yes or no; a new account without this column is active.",
 }
-GROUP_SEPARATOR = ";"
 # By what is stored, with their names for people. A superuser's isn't among them.
 ROLES: dict[str, str] = dict(User._meta.get_field("role").flatchoices)
 # The columns that are fields of the account's own row, and may change.
@@ -47,7 +44,3 @@ def cell_of(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).strip()
-
-
-def cell_of_groups(names: Iterable[str]) -> str:
-    return GROUP_SEPARATOR.join(sorted(names))

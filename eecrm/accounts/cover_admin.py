@@ -8,6 +8,8 @@ from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from access.confirmation import Line
+from access.confirmed_admin import confirmed
 from access.policy import contact_roles
 from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, Cover, User
@@ -57,7 +59,17 @@ class CoverAdmin(TrailHistory):
             super().save_model(request, obj, form, change)
         self._tell(request, obj, "cover ended early" if change else "cover granted")
 
-    @admin.action(description="End now", permissions=["change"])
+    def _endings(self, request: HttpRequest, covers: list[Cover]) -> list[Line]:
+        now = timezone.now()
+        return [
+            Line(
+                f"{cover} (cover {cover.pk})",
+                f"ends now, instead of at {cover.ends_at:%d %B %Y, %H:%M:%S} UTC" if cover.ends_at > now else "is over already",
+            )
+            for cover in covers
+        ]
+
+    @confirmed(_endings, description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Cover]) -> None:
         """Those that haven't begun never will."""
         covers = list(queryset.filter(ends_at__gt=timezone.now()))

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from access import policy
 from access.policy import Caller, Scope
-from accounts.columns import COLUMNS, FIELDS, Membership, cell_of, cell_of_groups
+from accounts.columns import COLUMNS, FIELDS, Membership, cell_of
+from accounts.models import Export
 from accounts.models.user import UserQuerySet
+from api.tables.lists import join_names
 from api.tables.writing import csv_text
 
 # With it Excel takes the file for UTF-8; the import takes it off again.
@@ -23,7 +25,7 @@ def exported(rows: UserQuerySet) -> UserQuerySet:
 
 
 def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int]:
-    """The text, and how many accounts are in it."""
+    """The text, and how many accounts are in it. Leaves a record of it, which the trail keeps."""
     groups: dict[int, list[str]] = {}
     for user_id, name in Membership.objects.filter(user__in=rows.order_by().values("pk")).values_list(
         "user_id", "group__name"
@@ -31,12 +33,13 @@ def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int
         groups.setdefault(user_id, []).append(name)
     accounts = list(rows.values("pk", "username", *FIELDS))
 
+    Export.objects.create(rows=len(accounts))
     from tqdm import tqdm  # only here, as in the import: who serves requests shows no progress
 
     def lines() -> Iterator[list[str]]:
         yield list(COLUMNS)
         for account in tqdm(accounts, desc="Exporting", unit=" accounts", disable=is_quiet):
-            cells = account | {"groups": cell_of_groups(groups.get(account["pk"], ()))}
+            cells = account | {"groups": join_names(groups.get(account["pk"], ()))}
             yield [cell_of(cells[name]) for name in COLUMNS]
 
     return csv_text(lines()), len(accounts)

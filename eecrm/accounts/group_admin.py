@@ -60,6 +60,10 @@ class GroupAdmin(TrailHistory):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_delete_permission(request, obj) and self._may_touch(obj)
 
+    def state_of(self, row: Any) -> str:
+        """The memberships go along with a group."""
+        return f"{row.name} {sorted(User.objects.filter(groups=row).values_list('pk', flat=True))}"
+
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         self.delete_queryset(request, Group.objects.filter(pk=obj.pk))
 

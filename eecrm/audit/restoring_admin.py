@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from access import policy
 from access.admin import PolicyModelAdmin
+from access.confirmation import Confirmation, Line
 from access.database import give_reason
 from access.policy import Scope
 from audit import restoring
@@ -74,14 +75,16 @@ class RestoringAdmin(PolicyModelAdmin):
             raise PermissionDenied
         form = PuttingBackForm(request.POST if request.method == "POST" else None)
         steps: list[Step] = []
+        confirmation = None
         try:
             steps = preview(entry)
-            if form.is_valid():
+            confirmation = Confirmation(request, f"{title} {entry.pk}", map(_line, steps))
+            if form.is_valid() and confirmation.is_given:
                 give_reason(form.cleaned_data["change_reason"])
                 return self._done(request, put_back(entry), title)
         except CannotRestore as error:
-            return self._shown(request, entry, title, form, steps, problem=str(error))
-        return self._shown(request, entry, title, form, steps)
+            return self._shown(request, entry, title, form, steps, confirmation, problem=str(error))
+        return self._shown(request, entry, title, form, steps, confirmation)
 
     def _done(self, request: HttpRequest, row: Model, title: str) -> HttpResponse:
         is_restored = title == "Restore"
@@ -98,7 +101,14 @@ class RestoringAdmin(PolicyModelAdmin):
         )
 
     def _shown(
-        self, request: HttpRequest, entry: Entry, title: str, form: forms.Form, steps: list[Step], problem: str = ""
+        self,
+        request: HttpRequest,
+        entry: Entry,
+        title: str,
+        form: forms.Form,
+        steps: list[Step],
+        confirmation: Confirmation | None,
+        problem: str = "",
     ) -> HttpResponse:
         """With a problem that stays until something else changes there is nothing to send."""
         is_undo = entry.operation == "update"
@@ -110,7 +120,14 @@ class RestoringAdmin(PolicyModelAdmin):
             "form": form,
             "steps": [step for step in steps if step.is_of_people],
             "is_undo": is_undo,
+            "confirmation": confirmation,
             "problem": problem,
             "action": title,
         }
         return TemplateResponse(request, "admin/audit/entry/put_back.html", context)
+
+
+def _line(step: Step) -> Line:
+    """Of times and versions only what is put back counts: the database writes them by itself."""
+    outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
+    return Line(str(step.field.verbose_name), outcome, str(step.then))

@@ -13,7 +13,8 @@ from config.environment import require as _require
 
 collect_faults()
 
-from config import database_settings  # noqa: E402  # its faults are to be collected, too, as those of the next two
+from config import database_settings  # noqa: E402  # its faults are to be collected, too, as those of the next ones
+from config.alert_settings import *  # noqa: E402, F401, F403  # as those of mail
 from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
 from config.hosts import ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names

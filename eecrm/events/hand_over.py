@@ -82,7 +82,7 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> Numbers:
     """
     if not origin.get().reason:
         raise CannotHandOver("Say why: what is handed over needs a reason.")
-    _lock(leaver)
+    lock(leaver)
     if not successors(leaver).filter(pk=successor.pk).exists():
         raise CannotHandOver(_why_not(leaver, successor))
     moved = numbers(leaver, successor.role)
@@ -97,7 +97,7 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> Numbers:
     return moved
 
 
-def _lock(leaver: User) -> None:
+def lock(leaver: User) -> None:
     """First the rows and then the account, in the order in which everybody else locks them.
 
     Whoever makes a client or an event for this person holds a share of the account until it is stored, and it goes over

@@ -13,13 +13,25 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from access import policy
+from access.confirmation import Confirmation, Line, is_confirming
 from access.database import give_reason
 from access.policy import Role, Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
 from accounts.models import User
 from audit.reason_admin import ReasonField
-from events.hand_over import CELLS, CannotHandOver, Numbers, hand_over, numbers, successors, tell_security
+from events.hand_over import (
+    CELLS,
+    CannotHandOver,
+    Numbers,
+    clients_of,
+    events_of,
+    hand_over,
+    lock,
+    numbers,
+    successors,
+    tell_security,
+)
 
 
 class SuccessorField(forms.ModelChoiceField):
@@ -59,7 +71,12 @@ class HandOverPage(admin.ModelAdmin):
             raise Http404
         may_deactivate = leaver.is_active and leaver.pk != visitor.pk and is_within(visitor, "update", leaver)
         form = HandOverForm(leaver, request.POST or None, may_deactivate=may_deactivate)
-        if form.is_valid():
+        if is_confirming(request):
+            lock(leaver)
+            leaver.refresh_from_db(fields=["is_active", "role"])
+        goes = {str(role.label): numbers(leaver, role) for role in (Role.SALES, Role.SUPPORT)}
+        confirmation = Confirmation(request, f"hand over {leaver.pk}", _lines(leaver, goes))
+        if form.is_valid() and confirmation.is_given:
             moved = self._handed_over(leaver, form)
             if moved is not None:
                 return self._done(request, leaver, form.cleaned_data["successor"], moved)
@@ -68,8 +85,9 @@ class HandOverPage(admin.ModelAdmin):
             "opts": User._meta,
             "title": f"Hand over from {leaver.display_name}",
             "leaver": leaver,
-            "numbers": [(role.label, numbers(leaver, role)) for role in (Role.SALES, Role.SUPPORT)],
+            "numbers": goes,
             "form": form,
+            "confirmation": confirmation,
         }
         return TemplateResponse(request, "admin/events/event/hand_over.html", context)
 
@@ -105,3 +123,13 @@ class HandOverPage(admin.ModelAdmin):
         tell_security(leaver, successor, moved, request)
         messages.success(request, said if leaver.is_active else f"{said} The account is deactivated.")
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))
+
+
+def _lines(leaver: User, goes: dict[str, Numbers]) -> list[Line]:
+    """The rows themselves count: another client in place of one that left is another hand-over."""
+    rows = [list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))]
+    what = [
+        Line(f"To a successor in {role}", str(found), repr(keys))
+        for (role, found), keys in zip(goes.items(), rows, strict=True)
+    ]
+    return [*what, Line(f"The account {leaver}", "is active" if leaver.is_active else "is inactive", leaver.role)]

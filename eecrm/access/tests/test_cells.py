@@ -259,7 +259,7 @@ def in_the_admin_site(browser: Visitor, resource: str, action: str, row: Any) ->
         case "update":
             return browser.post(f"{page}{row.pk}/change/", CHANGES[resource], follow=True)
         case _:
-            return browser.post(f"{page}{row.pk}/delete/", {"post": "yes"}, follow=True)
+            return browser.confirm(f"{page}{row.pk}/delete/", {"post": "yes"}, follow=True)
 
 
 @cells("list", "retrieve", "create", "update", "delete", resources=tuple(PAGES))
@@ -299,7 +299,7 @@ def test_the_outbox(resource: str, action: str, role: str, scope: str, world: Wo
         case "retrieve":
             browser_sees = browser.get(f"/hidden-admin/accounts/mail/{mail.pk}/change/").status_code == 200
         case _:
-            browser.post("/hidden-admin/accounts/mail/", {"action": "send_again", "_selected_action": [mail.pk]})
+            browser.confirm("/hidden-admin/accounts/mail/", {"action": "send_again", "_selected_action": [mail.pk]})
             browser_sees = Mail.objects.waiting().exists()
     assert ("all" if browser_sees else "none") == scope
 

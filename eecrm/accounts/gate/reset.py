@@ -1,11 +1,16 @@
 """The lost phone: somebody else takes an account's second factor away, so that its owner can set up a new one."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from access.confirmation import Line
+from access.confirmed_admin import confirmed
+from access.database import as_login_role
 from access.security_log import security_event
 from accounts.gate import factor
 from accounts.models import User
@@ -19,7 +24,21 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
     return True
 
 
-@admin.action(description="Reset the second factor (lost phone)", permissions=["change"])
+def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
+    """A factor that was set up since is another one: its key counts."""
+    with as_login_role():
+        devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))
+    for user in users:
+        if user.pk == request.user.pk:
+            outcome = "left out: nobody resets their own"
+        elif not accounts.has_change_permission(request, user):
+            outcome = "left out: not yours to change"
+        else:
+            outcome = "loses its second factor" if user.pk in devices else "left out: it has none"
+        yield Line(str(user), outcome, str(devices.get(user.pk)))
+
+
+@confirmed(_resets, description="Reset the second factor (lost phone)", permissions=["change"])
 def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[User]) -> None:
     for user in chosen:
         if user.pk == request.user.pk:

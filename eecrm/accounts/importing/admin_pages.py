@@ -11,10 +11,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from access.confirmation import Confirmation
 from access.security_log import security_event
 from accounts.columns import COLUMNS
 from accounts.exporting import BYTE_ORDER_MARK, accounts_csv, exported, may_export
-from accounts.importing.report import counts, tell_security
+from accounts.importing.planning import Plan
+from accounts.importing.report import counts, lines_of, tell_security
+from accounts.importing.saving import NotAsShown
 from accounts.importing.uploads import ExportForm, Upload, UploadForm
 from accounts.models import User
 from api.tables import CannotImport
@@ -60,25 +63,36 @@ class CSVPages(admin.ModelAdmin):
         )
 
     def _checked(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
-        upload, visitor = form.upload(), _visitor(request)
+        return self._shown(request, form.upload())
+
+    def _shown(self, request: HttpRequest, upload: Upload) -> HttpResponse:
+        """What the list would do now, and what is different from what was confirmed."""
+        visitor = _visitor(request)
         try:
             planned = upload.imported(visitor, is_dry_run=True)
-            signed = upload.signed(visitor)
+            confirmation = _confirmation(request, planned)
+            signed = upload.signed(visitor, beside=len(confirmation.token))
         except CannotImport as error:
-            return self._choose(request, form, str(error))
+            return self._choose(request, UploadForm(initial={"invites": upload.invites}), str(error))
         context: dict[str, Any] = {
             "counts": counts(planned),
             "new": planned.new[:MOST_ROWS],
             "changed": planned.changed[:MOST_ROWS],
             "not_shown": len(planned.new[MOST_ROWS:]) + len(planned.changed[MOST_ROWS:]),
             "signed": signed if planned.steps else "",
+            "confirmation": confirmation,
         }
         return self._page(request, "import_check", "Import accounts: check", **context)
 
     def _confirmed(self, request: HttpRequest, signed: str) -> HttpResponse:
         visitor = _visitor(request)
         try:
-            planned = Upload.unsigned(signed, visitor).imported(visitor, is_dry_run=False)
+            upload = Upload.unsigned(signed, visitor)
+            planned = upload.imported(
+                visitor, is_dry_run=False, is_confirmed=lambda plan: _confirmation(request, plan).is_given
+            )
+        except NotAsShown:
+            return self._shown(request, upload)
         except BadSignature:
             sentence = "This list was checked too long ago, or not for you: choose the file again."
             return self._choose(request, UploadForm(), sentence)
@@ -127,6 +141,10 @@ class CSVPages(admin.ModelAdmin):
     ) -> HttpResponse:
         shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
         return TemplateResponse(request, f"admin/accounts/user/{template}.html", shown, status=status)
+
+
+def _confirmation(request: HttpRequest, planned: Plan) -> Confirmation:
+    return Confirmation(request, "import accounts", lines_of(planned))
 
 
 def _visitor(request: HttpRequest) -> User:

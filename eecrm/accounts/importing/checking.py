@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 
 from access.policy import Role
-from accounts.columns import GROUP_SEPARATOR, ROLES, recognise
+from accounts.columns import ROLES, recognise
 from accounts.models import User, normalise_username
 from api.tables import CannotImport
 from api.tables.columns import Columns
+from api.tables.lists import split_names
 from api.tables.problems import Problem, malformed
 from api.tables.reading import Record, Table
 from api.tables.words import quoted
@@ -71,7 +72,12 @@ def _checked(record: Record, columns: Columns) -> tuple[Entry | None, list[Probl
                 values[name] = read(cells[name])
         except ValueError as error:
             problems.append(Problem(record.line, str(error), columns.title(name)))
-    return Entry(record.line, user.username, values, _groups(cells.get("groups"))), problems
+    groups = None
+    try:
+        groups = _groups(cells.get("groups"))
+    except ValueError as error:
+        problems.append(Problem(record.line, str(error), columns.title("groups")))
+    return Entry(record.line, user.username, values, groups), problems
 
 
 def _invalid(user: User) -> Iterator[tuple[str, str]]:
@@ -106,4 +112,4 @@ _READERS: dict[str, Callable[[str], str | bool]] = {"role": _role, "is_active": 
 def _groups(cell: str | None) -> frozenset[str] | None:
     if cell is None:
         return None
-    return frozenset(name.strip() for name in cell.split(GROUP_SEPARATOR) if name.strip())
+    return frozenset(split_names(cell))

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import Group
 
-from accounts.columns import FIELDS, Membership, cell_of, cell_of_groups
+from accounts.columns import FIELDS, Membership, cell_of
 from accounts.importing.checking import Checked, Entry
 from accounts.models import AddressChange, Mail, User
+from api.tables.lists import join_names
 from api.tables.problems import Problem
 from api.tables.words import listed, quoted
 
@@ -154,7 +155,7 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
     values = account.values | {change.column: entry.values[change.column] for change in changes}
     wanted = account.groups.keys() if entry.groups is None else entry.groups
     if wanted != account.groups.keys():
-        changes.append(Change("groups", cell_of_groups(account.groups), cell_of_groups(wanted)))
+        changes.append(Change("groups", join_names(account.groups), join_names(wanted)))
     return Step(
         entry.line,
         entry.username,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.http import HttpRequest
 
+from access.confirmation import Line
 from access.security_log import security_event
 from accounts.importing.planning import Plan, Step
 from api.tables.words import counted, examples, quoted
@@ -33,6 +34,16 @@ def changes_of(step: Step) -> str:
         + (" (once it is confirmed)" if column == "email" and step.asks_for_address else "")
         for column, before, after in step.changes
     )
+
+
+def lines_of(planned: Plan) -> Iterator[Line]:
+    """For the page that is confirmed. An account's other columns don't count: the list leaves them as they are."""
+    for step in planned.steps:
+        invited = ", invited" if step.is_invited else ""
+        if step.pk is None:
+            yield Line(step.username, f"new{invited}", repr((sorted(step.values.items()), step.joined)))
+        else:
+            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{invited}", repr(step.changes))
 
 
 def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:

@@ -1,5 +1,6 @@
 """A list of accounts on its way through the admin site: chosen, checked, and confirmed as it was checked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,10 +28,10 @@ class Upload:
     content: bytes
     invites: bool
 
-    def signed(self, user: User) -> str:
-        """Raises CannotImport where it is too large to be sent back as a field of a form."""
+    def signed(self, user: User, *, beside: int) -> str:
+        """Raises CannotImport where it is too large to be sent back in a form, with so many characters beside it."""
         text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
-        if len(text) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:
+        if len(text) + beside > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:
             raise CannotImport("This list is too large for a page: split it, or have it imported on the server.")
         return text
 
@@ -44,15 +45,18 @@ class Upload:
     def _signer(user: User) -> TimestampSigner:
         return TimestampSigner(salt=f"accounts.importing.{user.pk}")
 
-    def imported(self, user: User, *, is_dry_run: bool) -> Plan:
-        """With the rights of the role that was entered. Raises CannotImport."""
+    def imported(
+        self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[Plan], bool] = lambda planned: True
+    ) -> Plan:
+        """With the rights of the role that was entered. Raises CannotImport and NotAsShown."""
         table = table_of(self.content, "The file")
         if len(table.records) > _MOST_ROWS:
             raise CannotImport(
                 f"A page takes at most {_MOST_ROWS:,} rows: split the list, or have it imported on the server."
             )
         wishes = Wishes(invites=self.invites, actor_id=user.pk)
-        return save(check(table, is_quiet=True), wishes, is_dry_run=is_dry_run, is_quiet=True)
+        checked = check(table, is_quiet=True)
+        return save(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
 
 
 class UploadForm(forms.Form):

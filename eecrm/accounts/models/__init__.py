@@ -1,6 +1,7 @@
 """People, their logins, and what belongs to them."""
 
 from accounts.models.address import AddressChange
+from accounts.models.alert import Alert, Export
 from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
 from accounts.models.mail import Mail
@@ -12,7 +13,9 @@ __all__ = [
     "PUBLIC_FIELDS",
     "SESSION_FIELDS",
     "AddressChange",
+    "Alert",
     "Cover",
+    "Export",
     "ExternalIdentity",
     "Mail",
     "TokenSession",

@@ -8,6 +8,7 @@ from django.db.models.functions import Lower, Now
 
 from access.masks import EMAIL, WHOLE
 from access.querysets import PolicyQuerySet
+from accounts.models.alert import Alert
 from accounts.models.user import User
 from api.email_addresses import AddressField
 
@@ -43,12 +44,14 @@ class Mail(models.Model):
         ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
         ACCOUNT_NEWS = "account_news", "News of accounts"
+        UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
     # People type their password into the wrong field now and then, so that no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."
@@ -83,6 +86,7 @@ class Mail(models.Model):
                         "address_confirmation",
                         "address_notice",
                         "account_news",
+                        "unusual_activity",
                     ]
                 ),
                 violation_error_message="This kind of mail doesn't exist.",
@@ -91,6 +95,11 @@ class Mail(models.Model):
                 name="mail_has_a_recipient",
                 condition=Q(user__isnull=False, typed="") | (Q(user=None, kind="password_reset") & ~Q(typed="")),
                 violation_error_message="A mail goes to an account, or answers what was typed into the reset page.",
+            ),
+            models.CheckConstraint(
+                name="mail_names_its_alert",
+                condition=Q(alert=None) ^ Q(kind="unusual_activity"),
+                violation_error_message="A mail about unusual activity names its alert, and no other does.",
             ),
         ]
 

@@ -1,6 +1,6 @@
 """The outbox in the admin site: what is owed, what went out, what was given up."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from access.admin import PolicyModelAdmin
+from access.confirmation import Line
+from access.confirmed_admin import confirmed
 from accounts.models import Mail, User
 
 
@@ -51,7 +53,16 @@ class MailAdmin(PolicyModelAdmin):
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return self._allows(request, "update", None)
 
-    @admin.action(description="Send again what was given up", permissions=["resend"])
+    def _repeats(self, request: HttpRequest, mails: list[Mail]) -> list[Line]:
+        return [
+            Line(
+                f"{mail} (mail {mail.pk})",
+                f"will be sent again to {_recipient(mail)}" if mail.given_up_at else "left alone: not given up",
+            )
+            for mail in mails
+        ]
+
+    @confirmed(_repeats, description="Send again what was given up", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
         dead = list(queryset.given_up())
         rows = Mail.objects.filter(pk__in=[mail.pk for mail in dead])
@@ -71,32 +82,35 @@ class SendsLinks(PolicyModelAdmin):
 
     actions = ["send_reset", "send_invitation"]
 
-    @admin.action(description="Send a link to set a new password", permissions=["change"])
+    def _resets(self, request: HttpRequest, users: list[User]) -> list[Line]:
+        return [_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
+
+    @confirmed(_resets, description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._queue(
-            request,
-            queryset,
-            Mail.Kind.PASSWORD_RESET,
-            lambda user: user.email_confirmed_at is not None,
-            "left out: the address isn't confirmed",
-        )
+        self._queue(request, self._reasons_against_resets(request, queryset), Mail.Kind.PASSWORD_RESET)
 
-    @admin.action(description="Send the invitation again", permissions=["change"])
+    def _reasons_against_resets(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
+        otherwise = "left out: the address isn't confirmed"
+        return [
+            (user, self._reason_against(request, user) or ("" if user.email_confirmed_at else otherwise)) for user in users
+        ]
+
+    def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
+        return [_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
+
+    @confirmed(_invitations, description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._queue(
-            request,
-            queryset,
-            Mail.Kind.INVITATION,
-            lambda user: not user.is_claimed,
-            "left out: a password has been set",
-        )
+        self._queue(request, self._reasons_against_invitations(request, queryset), Mail.Kind.INVITATION)
 
-    def _queue(
-        self, request: HttpRequest, users: Iterable[User], kind: Mail.Kind, fits: Callable[[User], bool], otherwise: str
-    ) -> None:
+    def _reasons_against_invitations(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
+        otherwise = "left out: a password has been set"
+        return [
+            (user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users
+        ]
+
+    def _queue(self, request: HttpRequest, reasons: Iterable[tuple[User, str]], kind: Mail.Kind) -> None:
         counts: dict[str, int] = {}
-        for user in users:
-            why = self._reason_against(request, user) or ("" if fits(user) else otherwise)
+        for user, why in reasons:
             counts[why] = counts.get(why, 0) + 1
             if not why:
                 self._promise(request, user, kind)
@@ -116,6 +130,14 @@ class SendsLinks(PolicyModelAdmin):
     def _promise(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
+
+
+def _line(user: User, reason: str) -> Line:
+    return Line(str(user), reason or f"will get a link at {user.email}")
+
+
+def _recipient(mail: Mail) -> str:
+    return mail.address or (mail.user.email if mail.user else "") or "the accounts that go by what was typed"
 
 
 def _tell(page: admin.ModelAdmin, request: HttpRequest, outcomes: list[tuple[str, int, int]]) -> None:

@@ -62,7 +62,7 @@ def _claim(lease: timedelta) -> Mail | None:
         cursor.execute(_CLAIM, [lease.total_seconds()])
         row = cursor.fetchone()
     # Deleted a moment ago, with its account: nothing is owed.
-    return Mail.objects.defer(None).select_related("user").filter(pk=row[0]).first() if row else None
+    return Mail.objects.defer(None).select_related("user", "alert").filter(pk=row[0]).first() if row else None
 
 
 def _send(mail: Mail, user: User) -> None:

@@ -56,6 +56,7 @@ def compose(mail: Mail, user: User) -> EmailMessage:
     context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
         "user": user,
+        "alert": mail.alert,
         "forgotten": settings.PUBLIC_URL + reverse("forgotten"),
     }
     if link := _LINKS.get(Mail.Kind(mail.kind)):

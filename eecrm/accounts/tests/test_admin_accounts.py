@@ -66,17 +66,17 @@ def test_a_manager_changes_and_deactivates_an_account(world: World, visit: Any) 
 
 def test_a_manager_deletes_an_account_that_nothing_hangs_on(world: World, visit: Any) -> None:
     browser = visit("management")
-    assert browser.post(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
+    assert browser.confirm(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
     assert not User.objects.filter(username="unlinked").exists()
 
 
 def test_a_user_who_is_somebodys_contact_is_not_deleted(world: World, visit: Any) -> None:
     browser = visit("management")
     for name in ("sales", "support", "partner"):
-        page = browser.post(f"{USERS}{world.users[name].pk}/delete/", {"post": "yes"})
+        page = browser.confirm(f"{USERS}{world.users[name].pk}/delete/", {"post": "yes"})
         assert User.objects.filter(username=name).exists()
         assert page.status_code == 200
-    page = browser.post(
+    page = browser.confirm(
         USERS, {"action": "delete_selected", "_selected_action": [world.users["sales"].pk], "post": "yes"}, follow=True
     )
     assert User.objects.filter(username="sales").exists()
@@ -86,10 +86,10 @@ def test_who_left_a_record_is_not_deleted_and_the_page_says_so(world: World, vis
     unlinked, manager = world.users["unlinked"], world.users["other_management"]
     visit("other_management").post(f"{USERS}{unlinked.pk}/change/", form_of(unlinked, last_name="Seen"))
     boss = visit("superuser")
-    page = boss.post(f"{USERS}{manager.pk}/delete/", {"post": "yes"})
+    page = boss.confirm(f"{USERS}{manager.pk}/delete/", {"post": "yes"})
     assert b"Log entry: " in page.content
     assert User.objects.filter(username="other_management").exists()
-    assert boss.post(f"{USERS}{world.users['other_sales'].pk}/delete/", {"post": "yes"}).status_code == 200
+    assert boss.confirm(f"{USERS}{world.users['other_sales'].pk}/delete/", {"post": "yes"}).status_code == 200
     assert boss.get(f"{USERS}{unlinked.pk}/history/").status_code == 200
 
 
@@ -127,8 +127,8 @@ def test_nobody_changes_their_own_role_or_activity(world: World, visit: Any) -> 
         after = stored(name)
         assert (after.role, after.is_active, after.is_superuser) == (user.role, True, user.is_superuser)
         assert b'name="role"' not in visit(name).get(f"{USERS}{user.pk}/change/").content
-        assert visit(name).post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
-        visit(name).post(USERS, {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"})
+        assert visit(name).confirm(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
+        visit(name).confirm(USERS, {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"})
         assert User.objects.filter(username=name).exists()
 
 
@@ -144,7 +144,7 @@ def test_the_last_active_manager_stays(world: World, visit: Any) -> None:
         (f"{USERS}{first.pk}/delete/", {"post": "yes"}),
         (USERS, {"action": "delete_selected", "_selected_action": [first.pk], "post": "yes"}),
     ):
-        answer = visit("superuser").post(page, form, follow=True)
+        answer = visit("superuser").confirm(page, form, follow=True)
         assert b"The last active manager stays: make somebody else a manager first." in answer.content, page
         assert (stored("management").role, stored("management").is_active) == ("management", True)
     assert visit("superuser").post(f"{USERS}{first.pk}/change/", form_of(first, last_name="New")).status_code == 302
@@ -154,8 +154,8 @@ def test_superusers_are_the_superusers_matter(world: World, visit: Any) -> None:
     boss = world.users["superuser"]
     manager = visit("management")
     assert manager.post(f"{USERS}{boss.pk}/change/", form_of(boss, last_name="Owned")).status_code == 403
-    assert manager.post(f"{USERS}{boss.pk}/delete/", {"post": "yes"}).status_code == 403
-    manager.post(USERS, {"action": "delete_selected", "_selected_action": [boss.pk], "post": "yes"})
+    assert manager.confirm(f"{USERS}{boss.pk}/delete/", {"post": "yes"}).status_code == 403
+    manager.confirm(USERS, {"action": "delete_selected", "_selected_action": [boss.pk], "post": "yes"})
     assert stored("superuser").last_name == ""
     add = {"username": "second", "role": "sales", "email": "second@epic.example", "is_superuser": "on"}
     manager.post(USERS + "add/", add)
@@ -174,7 +174,7 @@ def test_an_auditor_reads_and_changes_nothing(world: World, visit: Any) -> None:
     assert auditor.get(f"{USERS}{sales.pk}/change/").status_code == 200
     assert auditor.post(f"{USERS}{sales.pk}/change/", form_of(sales, last_name="X")).status_code == 403
     assert auditor.get(USERS + "add/").status_code == 403
-    assert auditor.post(f"{ADMIN}clients/client/{world.own_client.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert auditor.confirm(f"{ADMIN}clients/client/{world.own_client.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
 from access.policy import Role
+from accounts.importing import saving
 from accounts.models import User
 from accounts.tests.people import ROW, account, lines, mails, stored
-from conftest import PASSWORD, Caller, Visitor, World
+from conftest import PASSWORD, Caller, Visitor, World, shown
 
 USERS = "/hidden-admin/accounts/user/"
 IMPORT, EXPORT = USERS + "import/", USERS + "export/"
@@ -28,15 +31,16 @@ def words(response: Any) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", response.content.decode())))
 
 
-def signed(response: Any) -> str:
+def signed(response: Any) -> dict[str, str]:
+    """The form that confirms the page."""
     found = re.search(r'name="checked" value="([^"]*)"', response.content.decode())
     assert found, words(response)
-    return html.unescape(found[1])
+    return {"checked": html.unescape(found[1])} | shown(response)
 
 
 def check_and_confirm(browser: Visitor, content: str | bytes, **fields: str) -> str:
     page = browser.post(IMPORT, chosen(content, **fields))
-    return words(browser.post(IMPORT, {"checked": signed(page)}, follow=True))
+    return words(browser.post(IMPORT, signed(page), follow=True))
 
 
 @pytest.fixture
@@ -87,8 +91,8 @@ def test_nobody_else_gets_there(name: str, world: World, visit: Any) -> None:
 def test_a_list_that_a_manager_had_checked_is_of_no_use_to_others(manager: Visitor, visit: Any, world: World) -> None:
     checked, auditor, boss = signed(manager.post(IMPORT, chosen(lines(ROW)))), visit("auditor"), visit("superuser")
     before = stored()
-    assert auditor.post(IMPORT, {"checked": checked}).status_code == 403
-    assert "or not for you: choose the file again." in words(boss.post(IMPORT, {"checked": checked}))
+    assert auditor.post(IMPORT, checked).status_code == 403
+    assert "or not for you: choose the file again." in words(boss.post(IMPORT, checked))
     assert stored() == before
 
 
@@ -107,7 +111,7 @@ def test_a_list_is_checked_shown_and_imported_when_it_is_confirmed(manager: Visi
     assert "3 sales first_name Sales Sonia email sales@epic.example – 4 unlinked role external sales" in said
     assert (stored(), mails()) == (before, [])
 
-    said = words(manager.post(IMPORT, {"checked": signed(page)}, follow=True))
+    said = words(manager.post(IMPORT, signed(page), follow=True))
     assert "1 account created, 2 changed, 1 unchanged, 1 invitation queued." in said
     assert (account("ada").role, account("sales").first_name, account("unlinked").role) == ("support", "Sonia", "sales")
     assert stored()["ada"][-2].startswith("!")
@@ -117,7 +121,7 @@ def test_a_list_is_checked_shown_and_imported_when_it_is_confirmed(manager: Visi
 
 def test_new_accounts_are_invited_only_if_that_is_wished(manager: Visitor) -> None:
     page = manager.post(IMPORT, {key: value for key, value in chosen(lines(ROW)).items() if key == "file"})
-    assert "0 invitations queued" in words(manager.post(IMPORT, {"checked": signed(page)}, follow=True))
+    assert "0 invitations queued" in words(manager.post(IMPORT, signed(page), follow=True))
     assert account("ada").is_active
     assert mails() == []
 
@@ -141,9 +145,9 @@ def test_what_was_checked_is_asked_again_of_the_database_when_it_is_confirmed(ma
     list_ = signed(manager.post(IMPORT, chosen(lines("support,sales", "other_support,sales", header="username,role"))))
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="support").update(is_superuser=True)
-    assert "'support' is a superuser, whom no file changes." in words(manager.post(IMPORT, {"checked": list_}))
+    assert "'support' is a superuser, whom no file changes." in words(manager.post(IMPORT, list_))
     assert account("other_support").role == "support"
-    manager.post(IMPORT, {"checked": signed(page)})
+    manager.post(IMPORT, signed(page))
     assert account("other_management").role == "sales"
 
 
@@ -185,11 +189,12 @@ def test_a_forged_confirmation_imports_nothing(checked: str, manager: Visitor, w
 
 def test_an_altered_or_old_confirmation_imports_nothing(manager: Visitor, world: World, monkeypatch: Any) -> None:
     checked, before = signed(manager.post(IMPORT, chosen(lines(ROW)))), stored()
-    half = len(checked) // 2
-    altered = checked[:half] + ("A" if checked[half] != "A" else "B") + checked[half + 1 :]
-    assert "choose the file again" in words(manager.post(IMPORT, {"checked": altered}))
+    text = checked["checked"]
+    half = len(text) // 2
+    altered = text[:half] + ("A" if text[half] != "A" else "B") + text[half + 1 :]
+    assert "choose the file again" in words(manager.post(IMPORT, checked | {"checked": altered}))
     monkeypatch.setattr("accounts.importing.uploads._EXPIRES", -1)
-    assert "choose the file again" in words(manager.post(IMPORT, {"checked": checked}))
+    assert "choose the file again" in words(manager.post(IMPORT, checked))
     assert stored() == before
 
 
@@ -304,3 +309,34 @@ def test_each_import_and_export_is_recorded_in_numbers(manager: Visitor, world: 
         # As a word: a request id has any three letters up to f in a row, now and then.
         assert not any(re.search(rf"\b{secret}\b", str(record.__dict__)) for record in events)
     assert manager.get("/hidden-admin/").status_code == 200
+
+
+# --- many rows
+
+
+@pytest.mark.parametrize(
+    "change", [None, ("Lead", "Head"), (",yes", ",no")], ids=["new", "changed", "deactivated"]
+)
+def test_statements_grow_with_the_batches_and_not_with_the_rows(
+    change: tuple[str, str] | None, groups: None, manager: Visitor, monkeypatch: Any
+) -> None:
+    """So that 5,000 rows, the most that a page takes, stay far below the 30 s of a request. Both pages are counted."""
+
+    def statements(count: int, name: str) -> tuple[int, int]:
+        rows = [f"{name}{n},A{n},B,{name}{n}@epic.example,support,Lead,+33612345678,Crew A,yes" for n in range(count)]
+        if change:
+            check_and_confirm(manager, lines(*rows))
+        rows = [row.replace(*change) for row in rows] if change else rows
+        with CaptureQueriesContext(connection) as checking:
+            page = manager.post(IMPORT, chosen(lines(*rows)))
+        with CaptureQueriesContext(connection) as confirming:
+            assert manager.post(IMPORT, signed(page)).status_code == 302
+        return len(checking), len(confirming)
+
+    monkeypatch.setattr(saving, "MAX_ROWS_PER_STATEMENT", 40)
+    statements(1, "first")  # what a process asks once
+    one, batch = statements(1, "one"), statements(saving.MAX_ROWS_PER_STATEMENT, "batch")
+    assert batch == one
+    more = statements(saving.MAX_ROWS_PER_STATEMENT + 1, "more")
+    assert max(more[0] - one[0], more[1] - one[1]) <= 5
+    assert max(more) < 60

@@ -37,7 +37,7 @@ def told(page: Any) -> str:
 
 def act(browser: Visitor, action: str, *rows: Any, page: str = USERS) -> str:
     form = {"action": action, "_selected_action": [row.pk for row in rows]}
-    return told(browser.post(page, form, follow=True))
+    return told(browser.confirm(page, form, follow=True))
 
 
 def test_a_new_account_is_invited_and_chooses_its_own_password(world: World, visit: Any) -> None:

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Cover, Mail
+from accounts.models import Alert, Cover, Mail
 from audit.models import Entry
 from conftest import Visitor, World
 
 NOUNS = (
-    "accounts/user", "accounts/cover", "accounts/mail", "auth/group", "clients/client", "contracts/contract", "events/event",
+    "accounts/user", "accounts/cover", "accounts/mail", "accounts/alert", "auth/group", "clients/client", "contracts/contract", "events/event",
     "admin/logentry", "audit/entry",
 )  # fmt: skip
 PER_MODEL = (
@@ -66,8 +66,11 @@ def pages(world: World) -> list[str]:
             ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
         entry = Entry.objects.about(world.own_client).get()
+    moment = timezone.now()
+    alert = Alert.objects.create(kind="deletions", count=20, first_at=moment, last_at=moment)
     keys = {
         "accounts/cover": cover.pk, "accounts/mail": mail.pk, "auth/group": group.pk, "accounts/user": world.users["unlinked"].pk,
+        "accounts/alert": alert.pk,
         "clients/client": world.own_client.pk, "contracts/contract": world.own_draft.pk, "events/event": world.own_event.pk,
         "admin/logentry": 1, "audit/entry": entry.pk,
     }  # fmt: skip
@@ -98,4 +101,4 @@ def test_an_auditor_may_read_every_page_and_send_none(world: World) -> None:
         closed = page.endswith(("add/", "delete/", "import/", "export/", "restore/", "undo/")) or "hand-over" in page
         assert browser.get(f"/{settings.ADMIN_URL}{page}", follow=True).status_code == (403 if closed else 200), page
         if closed or page.endswith("/change/"):
-            assert browser.post(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page
+            assert browser.confirm(f"/{settings.ADMIN_URL}{page}", {"post": "yes"}).status_code == 403, page

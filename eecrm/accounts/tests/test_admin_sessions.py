@@ -83,7 +83,7 @@ def test_the_limits_hold_before_the_second_factor_too(world: World, phone: Any) 
 def test_what_was_sent_after_the_end_changes_nothing(world: World, visit: Any) -> None:
     browser, user = visit("management"), world.users["unlinked"]
     as_if(browser, **{SEEN: HOUR})
-    answer = browser.post(f"{ADMIN}accounts/user/{user.pk}/delete/", {"post": "yes"})
+    answer = browser.confirm(f"{ADMIN}accounts/user/{user.pk}/delete/", {"post": "yes"})
     assert (answer.status_code, answer.url.split("?")[0]) == (302, f"{ADMIN}login/")
     assert User.objects.filter(pk=user.pk).exists()
 

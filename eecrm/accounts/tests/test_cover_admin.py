@@ -45,14 +45,14 @@ def test_a_manager_grants_a_cover_and_ends_it(world: World, visit: Any, caplog: 
     cover = stored()
     assert cover.granted_by_id == world.users["management"].pk
     assert b"Parental leave" in manager.get(COVERS).content
-    response = manager.post(COVERS, {"action": "end_now", "_selected_action": [cover.pk]}, follow=True)
+    response = manager.confirm(COVERS, {"action": "end_now", "_selected_action": [cover.pk]}, follow=True)
     assert b"1 of the chosen covers ended now" in response.content
     assert stored().ends_at <= timezone.now()
     people = (world.users["sales"].pk, world.users["other_sales"].pk, cover.pk, world.users["management"].pk)
     assert events(caplog) == [("cover granted", *people), ("cover ended early", *people)]
     with acting_as(Role.SUPERUSER):
         assert LogEntry.objects.filter(object_id=str(cover.pk)).count() == 2
-    response = manager.post(COVERS, {"action": "end_now", "_selected_action": [cover.pk]}, follow=True)
+    response = manager.confirm(COVERS, {"action": "end_now", "_selected_action": [cover.pk]}, follow=True)
     assert b"0 of the chosen covers ended now" in response.content
 
 
@@ -116,7 +116,7 @@ def test_an_auditor_reads_covers_and_ends_none(world: World, visit: Any) -> None
     assert b"Parental leave" in auditor.get(COVERS + "?q=sales").content
     page = auditor.get(f"{COVERS}{before.pk}/change/")
     assert (page.status_code, b'name="ends_at_0"' in page.content) == (200, False)
-    auditor.post(COVERS, {"action": "end_now", "_selected_action": [before.pk]})
+    auditor.confirm(COVERS, {"action": "end_now", "_selected_action": [before.pk]})
     assert stored().ends_at == before.ends_at
 
 
@@ -125,6 +125,6 @@ def test_whoever_was_covered_is_not_deleted_and_the_page_says_so(world: World, v
         ada, bob = (User.objects.create_user(name, role=Role.SALES) for name in ("ada", "bob"))
         Cover.objects.create(colleague=ada, substitute=bob, ends_at=timezone.now() + timedelta(days=1), reason="Leave")
     for user in (ada, bob):
-        page = visit("management").post(f"/hidden-admin/accounts/user/{user.pk}/delete/", {"post": "yes"})
+        page = visit("management").confirm(f"/hidden-admin/accounts/user/{user.pk}/delete/", {"post": "yes"})
         assert b"Cover: bob for ada" in page.content
         assert User.objects.filter(pk=user.pk).exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from access.database import acting_as
@@ -65,6 +66,24 @@ def test_what_is_exported_and_imported_again_changes_nothing(groups: None, world
     said = run_import(path, path.read_bytes(), "--resend")
     assert f"0 accounts created, 0 changed, {len(before) - 1} unchanged, 0 invitations queued." in said
     assert (stored(), mails()) == (before, [])
+
+
+def test_names_of_groups_come_back_as_they_were_and_grant_nothing(world: World, tmp_path: Path) -> None:
+    """Once, `x;PII` came back as membership of PII, and personal data with it."""
+    with acting_as(Role.SUPERUSER):
+        names = ["x;PII", "PII;", '"', "\\", *HOSTILE]
+        crews = Group.objects.bulk_create(Group(name=name) for name in names)
+        auditor = world.users["auditor"].pk
+        Membership.objects.bulk_create(Membership(user_id=auditor, group_id=crew.pk) for crew in crews)
+    before, path = stored(), tmp_path / "people.csv"
+    export(str(path))
+    assert "0 accounts created, 0 changed" in run_import(path, path.read_bytes())
+    assert stored() == before
+    with acting_as(Role.SUPERUSER):
+        Membership.objects.filter(user=auditor).delete()
+    assert "0 accounts created, 1 changed" in run_import(path, path.read_bytes())
+    assert stored() == before
+    assert "PII" not in before["auditor"][-1]
 
 
 def test_an_export_rebuilds_accounts_that_are_gone(groups: None, exported: Any, world: World) -> None:

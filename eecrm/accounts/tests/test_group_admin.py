@@ -61,7 +61,7 @@ def test_a_manager_makes_renames_and_deletes_a_group(world: World, visit: Any) -
     with acting_as(Role.SUPERUSER):
         world.users["management"].groups.add(group)
     assert manager.get(f"{GROUPS}{group.pk}/delete/").status_code == 200
-    assert manager.post(f"{GROUPS}{group.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert manager.confirm(f"{GROUPS}{group.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Group.objects.filter(pk=group.pk).exists()
 
 
@@ -76,14 +76,14 @@ def test_groups_of_the_code_are_read_only(name: str, group: str, world: World, v
     browser, page = visit(name), f"{GROUPS}{key(group)}/"
     assert b'name="name"' not in browser.get(page + "change/").content
     assert browser.post(page + "change/", {"name": "Renamed"}).status_code == 403
-    assert browser.post(page + "delete/", {"post": "yes"}).status_code == 403
-    browser.post(GROUPS, {"action": "delete_selected", "_selected_action": [key(group)], "post": "yes"})
+    assert browser.confirm(page + "delete/", {"post": "yes"}).status_code == 403
+    browser.confirm(GROUPS, {"action": "delete_selected", "_selected_action": [key(group)], "post": "yes"})
     assert Group.objects.filter(name=group).exists()
 
 
 def test_several_groups_made_by_hand_are_deleted_at_once(world: World, night_shift: Group, visit: Any) -> None:
     browser = visit("management")
-    browser.post(GROUPS, {"action": "delete_selected", "_selected_action": [night_shift.pk], "post": "yes"})
+    browser.confirm(GROUPS, {"action": "delete_selected", "_selected_action": [night_shift.pk], "post": "yes"})
     assert not Group.objects.filter(pk=night_shift.pk).exists()
     assert groups_of("sales") == set()
 

@@ -21,7 +21,7 @@ USERS = f"{ADMIN}accounts/user/"
 
 def reset(browser: Visitor, *users: User) -> str:
     form = {"action": "reset_second_factor", "_selected_action": [user.pk for user in users]}
-    page = browser.post(USERS, form, follow=True)
+    page = browser.confirm(USERS, form, follow=True)
     return str(page.content.decode())
 
 
@@ -101,7 +101,7 @@ def test_the_command_line_resets_one(world: World, phone: Any, events: Any) -> N
 
 def test_an_account_takes_its_second_factor_along(world: World, phone: Any, visit: Any) -> None:
     phone("unlinked")
-    page = visit("management").post(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"})
+    page = visit("management").confirm(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"})
     assert page.status_code == 302
     assert not User.objects.filter(username="unlinked").exists()
     assert not TOTPDevice.objects.exists() and not StaticToken.objects.exists()

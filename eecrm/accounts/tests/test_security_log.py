@@ -85,7 +85,7 @@ def test_what_a_manager_does_to_accounts_is_on_record(world: World, visit: Any, 
         assert browser.post(f"{users}{account.pk}/change/", form).status_code == 302
         event = only(events, name)
         assert (event["account"], event["fields"]) == (account.pk, list(change))
-    assert browser.post(f"{users}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
+    assert browser.confirm(f"{users}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
     assert only(events, "user_deleted")["account"] == world.users["unlinked"].pk
     assert "new@epic.example" not in json.dumps(events())
 

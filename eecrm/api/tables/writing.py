@@ -20,6 +20,11 @@ class CannotExport(Exception):
     """Why the file wasn't written, in a sentence."""
 
 
+def is_formula(cell: str) -> bool:
+    """A spreadsheet would run the cell, or take off the guard that stands before it."""
+    return _FORMULA.match(cell) is not None
+
+
 def guarded(cell: str) -> str:
     """The cell as text for every spreadsheet: an apostrophe goes before what would begin a formula (`'+33612345678`)."""
     return _UNGUARDED.sub("'", cell)

@@ -92,8 +92,8 @@ def test_management_auditors_and_superusers_read_the_trail_and_nobody_else(
 def test_nobody_writes_it(name: str, world: World, visit: Any) -> None:
     entry, browser = write(world), visit(name)
     for path in ("add/", f"{entry.pk}/delete/", f"{entry.pk}/change/"):
-        assert browser.post(TRAIL + path, {"post": "yes", "reason": "forged"}).status_code == 403, path
-    browser.post(TRAIL, {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"})
+        assert browser.confirm(TRAIL + path, {"post": "yes", "reason": "forged"}).status_code == 403, path
+    browser.confirm(TRAIL, {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"})
     assert newest(pk=entry.pk).reason == ""
     page = text(browser, f"{TRAIL}{entry.pk}/change/")
     assert 'name="_save"' not in page

@@ -1,5 +1,6 @@
 """Prospects into the database: all of them or none."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,7 +13,8 @@ from api.tables import CannotImport
 from clients.importing.checking import Candidate
 from clients.models import Client
 
-ROWS_PER_STATEMENT = 2_000
+# A thousand rows took 1 s on two cores with a load of 12: a statement stays far below its timeout of 15 s.
+MAX_ROWS_PER_STATEMENT = 1_000
 
 
 class _DryRun(Exception):
@@ -43,15 +45,14 @@ def save(candidates: list[Candidate], *, is_dry_run: bool) -> Outcome:
     outcome = Outcome()
     with suppress(_DryRun), acting_as(Role.MANAGEMENT):
         _sort(candidates, outcome)
-        Client.objects.bulk_create([candidate.client for candidate in outcome.imported], batch_size=ROWS_PER_STATEMENT)
+        Client.objects.bulk_create([candidate.client for candidate in outcome.imported], batch_size=MAX_ROWS_PER_STATEMENT)
         if is_dry_run:
             raise _DryRun
     return outcome
 
 
 def _sort(candidates: list[Candidate], outcome: Outcome) -> None:
-    keys = {candidate.key for candidate in candidates}
-    stored = set(Client.objects.annotate(key=Lower("email")).filter(key__in=keys).values_list("key", flat=True))
+    stored = set(_stored(sorted({candidate.key for candidate in candidates})))
     seen: set[str] = set()
     for candidate in candidates:
         if candidate.key in stored:
@@ -61,3 +62,9 @@ def _sort(candidates: list[Candidate], outcome: Outcome) -> None:
         else:
             outcome.imported.append(candidate)
         seen.add(candidate.key)
+
+
+def _stored(keys: list[str]) -> Iterator[str]:
+    known = Client.objects.annotate(key=Lower("email")).values_list("key", flat=True)
+    for start in range(0, len(keys), MAX_ROWS_PER_STATEMENT):
+        yield from known.filter(key__in=keys[start : start + MAX_ROWS_PER_STATEMENT])

@@ -38,7 +38,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
             for origin in ("*", "null", "other.example", "http://app.epic.example", "https://*.epic.example", "https://app.epic.example/", "https://App.epic.example",
                            "https://app.epic.example:443", "https://a@app.epic.example", "https://a.example, https://b.example/x", "file://", "https://", "https://app.epic.example\nx")
         ),
-        ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""),
+        ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""), ("ALERT_DELETIONS", "0"), ("ALERT_EXPORTS", "few"),
         ("PUBLIC_URL", "http://crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example/path"), ("PUBLIC_URL", "crm.epic"),
         ("PUBLIC_URL", "https://a@crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example?x"), ("EMAIL_HOST", ""), ("EMAIL_HOST_USER", ""),
         ("EMAIL_HOST_PASSWORD", ""), ("EMAIL_SECURITY", "tls"), ("EMAIL_SECURITY", "none"), ("EMAIL_PORT", "abc"), ("DEFAULT_FROM_EMAIL", "somebody"),

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from django.db import OperationalError
 from django.db.models.functions import Lower
 from django.utils import timezone
+from psycopg2.errors import QueryCanceled
 
 from access.database import acting_as
 from access.policy import Role
@@ -18,7 +20,8 @@ from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, Plan, Story
 from events.models import Event
 
-CLIENTS_PER_TRANSACTION = 5_000
+# Two seconds on two cores with a load of 12. The fewest are tried when even less than that takes too long.
+MAX_CLIENTS_PER_TRANSACTION, MIN_CLIENTS_PER_TRANSACTION = 500, 25
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,29 @@ def fill(count: int) -> Iterator[Loaded]:
     """So many invented clients more. What a transaction loaded stays when a later one fails: start again to go on.
 
     Rows lock the accounts that they name while their transaction runs, so that one for everything would keep these
-    people from logging in.
+    people from logging in. Where a statement takes too long, half as many clients are tried, and it stays at that.
     """
-    for start in range(0, count, CLIENTS_PER_TRANSACTION):
-        with acting_as(Role.SUPERUSER):
-            story = _tell(min(CLIENTS_PER_TRANSACTION, count - start), start=start, total=count)
-            insert_rows(Client, story.clients, ClientRow._fields)
-            insert_rows(Contract, story.contracts, ContractRow._fields)
-            insert_rows(Event, story.events, EventRow._fields)
-        yield _counted(story)
+    start, size = 0, MAX_CLIENTS_PER_TRANSACTION
+    while start < count:
+        try:
+            loaded = _fill(min(size, count - start), start=start, total=count)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled) or size // 2 < MIN_CLIENTS_PER_TRANSACTION:
+                raise
+            size //= 2
+            continue
+        start += loaded.clients
+        yield loaded
+
+
+def _fill(count: int, *, start: int, total: int) -> Loaded:
+    """One transaction of `fill`."""
+    with acting_as(Role.SUPERUSER):
+        story = _tell(count, start=start, total=total)
+        insert_rows(Client, story.clients, ClientRow._fields)
+        insert_rows(Contract, story.contracts, ContractRow._fields)
+        insert_rows(Event, story.events, EventRow._fields)
+    return _counted(story)
 
 
 def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:

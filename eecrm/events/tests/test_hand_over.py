@@ -177,7 +177,7 @@ def test_the_page_of_an_account_leads_to_the_hand_over(office: World, visit: Any
 def test_a_manager_hands_over_in_the_admin_site(office: World, visit: Any, caplog: Any) -> None:
     manager, users = visit("management"), office.users
     form = {"successor": users["other_sales"].pk, "change_reason": WHY, "deactivates": "on"}
-    answer = manager.post(page_of(users["sales"]), form, follow=True)
+    answer = manager.confirm(page_of(users["sales"]), form, follow=True)
     said = "3 clients, 2 unsigned contracts and 2 coming events went from sales to other_sales."
     assert f"{said} The account is deactivated." in answer.content.decode()
     assert answer.request["PATH_INFO"] == ACCOUNT.format(users["sales"].pk)
@@ -205,7 +205,7 @@ def test_a_manager_hands_over_in_the_admin_site(office: World, visit: Any, caplo
 def test_the_form_says_what_is_wrong_with_it(change: dict[str, str], field: str, office: World, visit: Any) -> None:
     form = {"successor": str(office.users["other_sales"].pk), "change_reason": WHY} | change
     form["successor"] = str(getattr(office.users.get(form["successor"]), "pk", form["successor"]))
-    answer = visit("management").post(page_of(office.users["sales"]), form)
+    answer = visit("management").confirm(page_of(office.users["sales"]), form)
     assert (answer.status_code, list(answer.context["form"].errors)) == (200, [field])
     assert told() == []
 
@@ -214,7 +214,7 @@ def test_the_rules_of_accounts_hold_on_the_page(office: World, visit: Any) -> No
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(is_superuser=True)
     form = {"successor": office.users["other_sales"].pk, "change_reason": WHY, "deactivates": "on"}
-    answer = visit("management").post(page_of(office.users["sales"]), form)
+    answer = visit("management").confirm(page_of(office.users["sales"]), form)
     assert answer.context["form"].non_field_errors() == ["Only a superuser creates, changes or deletes a superuser."]
     assert contacts(Client, "sales_contact") == {"sales": 3, "other_sales": 1}
 

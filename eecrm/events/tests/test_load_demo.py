@@ -3,10 +3,12 @@
 import io
 from datetime import UTC, datetime, timedelta
 
+import psycopg2.extras
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
+from psycopg2 import errorcodes
 
 from access.database import acting_as
 from access.policy import Role
@@ -16,7 +18,7 @@ from clients.models import Client
 from config import environment
 from conftest import API, Caller
 from contracts.models import Contract
-from events.demo import loading
+from events.demo import inserting, loading
 from events.demo.accounts import PASSWORD
 from events.demo.inserting import insert_rows
 from events.demo.rows import ClientRow
@@ -173,7 +175,7 @@ def test_production_has_no_sample_accounts(db, monkeypatch):
 
 
 def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(db, monkeypatch):
-    monkeypatch.setattr(loading, "CLIENTS_PER_TRANSACTION", 60)
+    monkeypatch.setattr(loading, "MAX_CLIENTS_PER_TRANSACTION", 60)
     assert "Invented 160 clients, 280 contracts and 240 events in " in load("--clients=200")
     assert counted() == (200, 350, 300)
     before = everything()
@@ -210,8 +212,50 @@ def test_a_refusal_in_the_middle_of_many_rows_has_its_sentence(as_superuser):
     assert refusal_of(refusal.value).sentence == "A sales contact is an active sales user."
 
 
-def test_a_database_that_is_busy_is_told(db):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '1ms'")
-    with pytest.raises(CommandError, match="Somebody else is changing the same thing: try again in a moment."):
+@pytest.fixture
+def slow(monkeypatch):
+    """`slow(100)`: PostgreSQL takes too long for more rows than that in a statement. Returns how many were tried."""
+    tried = []
+
+    def start(most):
+        def insert(cursor, statement, rows, page_size):
+            for page in batched(rows, page_size):
+                tried.append(len(page))
+                if len(page) > most:
+                    cursor.execute("SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(20)")
+                psycopg2.extras.execute_values(cursor, statement, page, page_size=page_size)
+
+        monkeypatch.setattr(inserting, "execute_values", insert)
+        return tried
+
+    return start
+
+
+def batched(rows, size):
+    rows = list(rows)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def test_no_statement_has_many_rows(db, slow):
+    tried = slow(inserting.MAX_ROWS_PER_STATEMENT)
+    load("--clients=1200")
+    assert counted() == (1200, 2100, 1800)
+    assert max(tried) == inserting.MAX_ROWS_PER_STATEMENT == 250
+
+
+def test_where_a_statement_takes_too_long_fewer_rows_are_tried(db, slow):
+    tried = slow(60)
+    load("--clients=340")
+    assert counted() == (340, 595, 510)
+    assert max(tried) == 250
+    assert tried[-1] <= 60
+
+
+def test_a_database_that_stays_busy_is_told_and_what_was_loaded_stays(db, slow):
+    slow(3)
+    with pytest.raises(CommandError) as refused:
         load("--clients=2000")
+    assert refused.value.__cause__.__cause__.pgcode == errorcodes.QUERY_CANCELED
+    sentence = refusal_of(refused.value.__cause__).sentence
+    assert str(refused.value) == f"{sentence} What was loaded until then stays: the same command goes on from there."
+    assert counted() == (40, 70, 60)

@@ -198,7 +198,7 @@ def test_the_admin_site_asks_why(world: World, closed: Any, visit: Any) -> None:
     with acting_as(Role.SUPERUSER):
         made = type(world.own_client).objects.get(email="new@new.example")
     assert last(made).reason == "A fair"
-    assert manager.post(page_of(made) + "delete/", {"post": "yes", "change_reason": "By mistake"}).status_code == 302
+    assert manager.confirm(page_of(made) + "delete/", {"post": "yes", "change_reason": "By mistake"}).status_code == 302
     assert last(made, "delete").reason == "By mistake"
 
 
@@ -237,7 +237,7 @@ def test_a_reason_is_a_line_of_text(reason: str, world: World, visit: Any) -> No
     answer = manager.post(page_of(row) + "change/", form_of(row) | {"change_reason": reason})
     assert answer.status_code == 200
     assert "change_reason" in answer.context["adminform"].form.errors
-    answer = manager.post(page_of(row) + "delete/", {"post": "yes", "change_reason": reason}, follow=True)
+    answer = manager.confirm(page_of(row) + "delete/", {"post": "yes", "change_reason": reason}, follow=True)
     assert b"A reason is a line of text" in answer.content
     assert len(entries(row)) == 1
 

@@ -45,7 +45,7 @@ class Way:
         return ""
 
     def page(self, row: Any) -> str:
-        answer = self.visit("management").post(restore_page(last(row, "delete")), {"change_reason": WHY})
+        answer = self.visit("management").confirm(restore_page(last(row, "delete")), {"change_reason": WHY})
         if answer.status_code == 200:
             return str(answer.context["problem"])
         assert answer.url == f"/hidden-admin/{row._meta.app_label}/{noun_of(row)}/{row.pk}/change/"
@@ -94,10 +94,10 @@ def test_what_was_restored_lives_on(chain: tuple[Any, Any, Any], restored: Any, 
 def test_only_the_last_deletion_counts(chain: tuple[Any, Any, Any], visit: Any) -> None:
     event, manager = chain[2], visit("management")
     first = delete(event)
-    manager.post(restore_page(first), {"change_reason": WHY})
+    manager.confirm(restore_page(first), {"change_reason": WHY})
     change(event, name="Later")
     delete(event)
-    answer = manager.post(restore_page(first), {"change_reason": WHY})
+    answer = manager.confirm(restore_page(first), {"change_reason": WHY})
     assert (
         answer.context["problem"] == f"The event {event.pk} was deleted again later: restore it from its last deletion."
     )
@@ -217,10 +217,10 @@ def test_the_page_shows_what_comes_back_and_asks_why(chain: tuple[Any, Any, Any]
     shown = manager.get(page).content.decode()
     for words in ("<td>Over</td>", "<td>Closed</td>", "<td>Signed</td>", "<td>support</td>", 'name="change_reason"'):
         assert words in shown
-    answer = manager.post(page, {"change_reason": " "})
+    answer = manager.confirm(page, {"change_reason": " "})
     assert (answer.status_code, stored(event)) == (200, None)
     assert "This field is required." in answer.content.decode()
-    answer = manager.post(page, {"change_reason": WHY}, follow=True)
+    answer = manager.confirm(page, {"change_reason": WHY}, follow=True)
     assert "The event Over is there again." in answer.content.decode()
     assert logged(event) == "Restored from the trail."
     assert "it needn&#x27;t be restored" in manager.get(page).content.decode()
@@ -237,15 +237,15 @@ def test_who_may_not_restore_finds_no_page(chain: tuple[Any, Any, Any], visit: A
     details = f"/hidden-admin/audit/entry/{entry.pk}/change/"
     assert page not in visit("auditor").get(details).content.decode()
     assert page in visit("management").get(details).content.decode()
-    assert visit("superuser").post(page, {"change_reason": WHY}).status_code == 302
+    assert visit("superuser").confirm(page, {"change_reason": WHY}).status_code == 302
 
 
 def test_what_the_trail_knows_of_others_is_not_restored(world: World, visit: Any) -> None:
     entry = delete(world.users["other_management"])
-    assert visit("superuser").post(restore_page(entry), {"change_reason": WHY}).status_code == 403
+    assert visit("superuser").confirm(restore_page(entry), {"change_reason": WHY}).status_code == 403
     assert visit("superuser").get(restore_page(entry).replace(str(entry.pk), "987654321")).status_code == 404
     made = restore_page(last(world.own_event, "insert"))
-    answer = visit("management").post(made, {"change_reason": WHY})
+    answer = visit("management").confirm(made, {"change_reason": WHY})
     assert answer.context["problem"] == "Only what was deleted can be restored: this entry is about something else."
 
 

@@ -31,7 +31,7 @@ def undone(request: Any, run: Any, visit: Any) -> Any:
         return ""
 
     def by_page(entry: Any) -> str:
-        answer = visit("management").post(page_of(entry), {"change_reason": WHY})
+        answer = visit("management").confirm(page_of(entry), {"change_reason": WHY})
         return str(answer.context["problem"]) if answer.status_code == 200 else ""
 
     return by_command if request.param == "command" else by_page
@@ -120,9 +120,9 @@ def test_the_page_shows_now_and_then(world: World, visit: Any) -> None:
     shown = manager.get(page_of(entry)).content.decode()
     for words in ("<td>Wrong</td><td>Own party</td>", "<td>–</td><td>support</td>"):
         assert words in shown
-    assert manager.post(page_of(entry), {"change_reason": ""}).status_code == 200
+    assert manager.confirm(page_of(entry), {"change_reason": ""}).status_code == 200
     assert len(entries(world.own_event)) == 2
-    answer = manager.post(page_of(entry), {"change_reason": WHY}, follow=True)
+    answer = manager.confirm(page_of(entry), {"change_reason": WHY}, follow=True)
     assert "The event Own party is as it was before that change." in answer.content.decode()
 
 
@@ -146,4 +146,4 @@ def test_who_may_not_restore_undoes_nothing(world: World, visit: Any) -> None:
         ):
             undo(entry)
     assert last(world.own_event).pk == entry.pk
-    assert visit("superuser").post(page_of(entry), {"change_reason": WHY}).status_code == 302
+    assert visit("superuser").confirm(page_of(entry), {"change_reason": WHY}).status_code == 302

@@ -37,7 +37,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             refusal = refusal_of(error)
-            raise CommandError(refusal.sentence if refusal else str(error)) from error
+            sentence = refusal.sentence if refusal else str(error)
+            raise CommandError(f"{sentence} What was loaded until then stays: the same command goes on from there.") from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
         accounts, loaded = make_accounts(), load_company()

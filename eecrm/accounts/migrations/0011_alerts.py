@@ -1,0 +1,127 @@
+"""Alerts, which are found in the trail; exports, so that the trail has them; and the mails that tell of alerts."""
+
+import django.db.models.deletion
+import django.db.models.functions.datetime
+from django.db import migrations, models
+from django.db.models import Q
+
+from access.rules import immediate_foreign_keys
+from audit.recording import recorded
+
+KINDS = ["invitation", "password_reset", "address_changed"]
+
+
+def kinds(*known: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name="mail_kind_known",
+        condition=Q(kind__in=[*known]),
+        violation_error_message="This kind of mail doesn't exist.",
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0008_row_security"), ("audit", "0005_watched")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Export",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rows", models.PositiveIntegerField(help_text="How many accounts are in the file.")),
+                ("made_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={"default_permissions": ()},
+        ),
+        migrations.CreateModel(
+            name="Alert",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("deletions", "Many deletions"),
+                            ("signatures", "Contract signed and reopened"),
+                            ("exports", "Many exports"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("actor_id", models.BigIntegerField(null=True, verbose_name="account")),
+                ("actor_name", models.CharField(blank=True, max_length=150, verbose_name="username")),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True,
+                        help_text="Its number, where it is about one.",
+                        max_length=20,
+                        verbose_name="contract",
+                    ),
+                ),
+                ("count", models.PositiveIntegerField()),
+                ("first_at", models.DateTimeField(verbose_name="from")),
+                ("last_at", models.DateTimeField(verbose_name="until")),
+                ("previous_id", models.BigIntegerField(default=0)),
+                (
+                    "told_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="told"),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=["kind", "actor_id", "subject", "previous_id"],
+                        name="alert_once",
+                        nulls_distinct=False,
+                        violation_error_message="This was told already.",
+                    ),
+                    models.CheckConstraint(
+                        name="alert_kind_known",
+                        condition=Q(kind__in=["deletions", "signatures", "exports"]),
+                        violation_error_message="This kind of alert doesn't exist.",
+                    ),
+                ],
+            },
+        ),
+        recorded("accounts_export"),
+        recorded("accounts_alert"),
+        migrations.AddField(
+            "mail",
+            "alert",
+            models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="mails",
+                to="accounts.alert",
+            ),
+        ),
+        migrations.AlterField(
+            "mail",
+            "kind",
+            models.CharField(
+                choices=[
+                    ("invitation", "Invitation"),
+                    ("password_reset", "Password reset"),
+                    ("address_changed", "Address changed"),
+                    ("unusual_activity", "Unusual activity"),
+                ],
+                max_length=20,
+            ),
+        ),
+        migrations.RemoveConstraint("mail", "mail_kind_known"),
+        migrations.AddConstraint("mail", kinds(*KINDS, "unusual_activity")),
+        # What tells of an alert has no other shape: it is dropped on the way back.
+        migrations.RunSQL(migrations.RunSQL.noop, "DELETE FROM accounts_mail WHERE kind = 'unusual_activity'"),
+        migrations.AddConstraint(
+            "mail",
+            models.CheckConstraint(
+                name="mail_names_its_alert",
+                condition=Q(alert=None) ^ Q(kind="unusual_activity"),
+                violation_error_message="A mail about unusual activity names its alert, and no other does.",
+            ),
+        ),
+        immediate_foreign_keys("accounts_mail", cascade=True),
+    ]

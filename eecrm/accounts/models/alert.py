@@ -1,0 +1,75 @@
+"""What managers are told of by itself: many deletions, reopened contracts and exports in a short time."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Export(models.Model):
+    """Accounts left in a file. Who took them, and through what, the audit trail says of the row."""
+
+    rows = models.PositiveIntegerField(help_text="How many accounts are in the file.")
+    made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+
+class Alert(models.Model):
+    """One account did more of one kind than usual. It stays when the account goes.
+
+    Found in the trail by `accounts.alerts`, and stored once for each kind, account and period.
+    """
+
+    class Kind(models.TextChoices):
+        DELETIONS = "deletions", "Many deletions"
+        SIGNATURES = "signatures", "Contract signed and reopened"
+        EXPORTS = "exports", "Many exports"
+
+    kind = models.CharField(max_length=20, choices=Kind)
+    actor_id = models.BigIntegerField("account", null=True)
+    actor_name = models.CharField("username", max_length=150, blank=True)
+    subject = models.CharField("contract", max_length=20, blank=True, help_text="Its number, where it is about one.")
+    count = models.PositiveIntegerField()
+    first_at = models.DateTimeField("from")
+    last_at = models.DateTimeField("until")
+    # Two workers that look at the same moment know of the same one before: only one of them can store the next.
+    previous_id = models.BigIntegerField(default=0)
+    told_at = models.DateTimeField("told", db_default=Now())
+
+    objects: ClassVar[models.Manager["Alert"]] = models.Manager()
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "actor_id", "subject", "previous_id"],
+                name="alert_once",
+                nulls_distinct=False,
+                violation_error_message="This was told already.",
+            ),
+            models.CheckConstraint(
+                name="alert_kind_known",
+                condition=Q(kind__in=["deletions", "signatures", "exports"]),
+                violation_error_message="This kind of alert doesn't exist.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.actor}"
+
+    @property
+    def actor(self) -> str:
+        return f"{self.actor_name} (account {self.actor_id})" if self.actor_id else "no account (a command or SQL)"
+
+    @property
+    def sentence(self) -> str:
+        match self.kind:
+            case self.Kind.DELETIONS:
+                return f"{self.count:,} rows were deleted by {self.actor}"
+            case self.Kind.SIGNATURES:
+                return f"Contract {self.subject} was signed or reopened {self.count:,} times by {self.actor}"
+        return f"Accounts were exported {self.count:,} times by {self.actor}"

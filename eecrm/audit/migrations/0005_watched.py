@@ -1,0 +1,18 @@
+"""Indexes for what the worker watches (`accounts.alerts`): few entries are of these kinds, and others cost a write nothing."""
+
+from django.db import migrations
+
+INDEXES = """
+CREATE INDEX entry_of_deletion ON audit.entry (at)
+    WHERE operation = 'delete' AND table_name IN ('clients_client', 'contracts_contract', 'events_event', 'accounts_user', 'auth_group');
+CREATE INDEX entry_of_signature ON audit.entry (at)
+    WHERE operation = 'update' AND table_name = 'contracts_contract' AND new ? 'status';
+CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND table_name = 'accounts_export';
+"""
+WITHOUT_INDEXES = "DROP INDEX audit.entry_of_deletion, audit.entry_of_signature, audit.entry_of_export;"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0009_history_proof")]
+
+    operations = [migrations.RunSQL(INDEXES, WITHOUT_INDEXES)]
