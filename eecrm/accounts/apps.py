@@ -38,9 +38,10 @@ class AccountsConfig(AppConfig):
 
     def _of_login(self) -> set[Grant]:
         """Before a login nobody's role is known, so that the login role does it; and the worker is nobody in particular."""
-        from accounts.models import Cover, ExternalIdentity, Mail, TokenSession, User
+        from accounts.models import Cover, ExternalIdentity, KnownPlace, Mail, TokenSession, User
 
-        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", TokenSession._meta.db_table)
+        logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
+        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
         # Mails are queued by whoever has forgotten a password, too.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error")
@@ -49,7 +50,7 @@ class AccountsConfig(AppConfig):
         # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
         # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
-        return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)")
+        return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _of_everyone(self) -> set[Grant]:
         """One's colleagues by name, one's own profile and logins."""

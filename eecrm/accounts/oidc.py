@@ -11,10 +11,9 @@ import jwt
 from django.conf import settings
 
 from accounts.oidc_keys import provider_keys
-from accounts.tokens import InvalidToken
+from accounts.tokens import LEEWAY, InvalidToken
 
 ALGORITHM = "RS256"
-LEEWAY = 30  # seconds that the provider's clock may be off
 TYPES = ("jwt", "at+jwt", "application/at+jwt")
 SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; a constraint says so too
 # Claims that only an ID token has: it tells a front-end who somebody is, and is no key to an API.

@@ -3,17 +3,22 @@
 from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
 from accounts.models.mail import Mail
-from accounts.models.session import SESSION_FIELDS, TokenSession
+from accounts.models.second_factor import AuthenticatorApp, RecoveryCodes
+from accounts.models.session import SESSION_FIELDS, KnownPlace, TokenSession, note_place
 from accounts.models.user import PUBLIC_FIELDS, User, normalise_username
 
 __all__ = [
     "COVER_FIELDS",
     "PUBLIC_FIELDS",
     "SESSION_FIELDS",
+    "AuthenticatorApp",
     "Cover",
     "ExternalIdentity",
+    "KnownPlace",
     "Mail",
+    "RecoveryCodes",
     "TokenSession",
     "User",
     "normalise_username",
+    "note_place",
 ]

@@ -38,6 +38,11 @@ class Mail(models.Model):
         INVITATION = "invitation", "Invitation"
         PASSWORD_RESET = "password_reset", "Password reset"
         ADDRESS_CHANGED = "address_changed", "Address changed"  # queued by a trigger on accounts
+        FACTOR_SET_UP = "factor_set_up", "Second factor set up"
+        FACTOR_REPLACED = "factor_replaced", "Second factor replaced"
+        FACTOR_REMOVED = "factor_removed", "Second factor removed"
+        FACTOR_RESET = "factor_reset", "Second factor reset"  # queued by a trigger on second factors
+        RECOVERY_CODES = "recovery_codes", "New recovery codes"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
@@ -67,7 +72,18 @@ class Mail(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="mail_kind_known",
-                condition=Q(kind__in=["invitation", "password_reset", "address_changed"]),
+                condition=Q(
+                    kind__in=[
+                        "invitation",
+                        "password_reset",
+                        "address_changed",
+                        "factor_set_up",
+                        "factor_replaced",
+                        "factor_removed",
+                        "factor_reset",
+                        "recovery_codes",
+                    ]
+                ),
                 violation_error_message="This kind of mail doesn't exist.",
             ),
             models.CheckConstraint(
