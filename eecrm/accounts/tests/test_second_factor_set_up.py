@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,9 +11,10 @@ from django_otp.plugins.otp_static.models import StaticToken
 
 from accounts.gate import seeds
 from accounts.models import AuthenticatorApp, Mail
+from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone
 from accounts.tests.test_second_factor import ADMIN, ENTER, MANAGE, SET_UP, after_the_password
-from conftest import Visitor, World
+from conftest import API, Caller, Visitor, World
 
 
 def scanned(page: Any, world: World, name: str = "management") -> Phone:
@@ -224,3 +226,38 @@ def test_a_hostile_set_up_is_refused_in_a_sentence(form: dict[str, str], world: 
     assert page.status_code == 200
     assert b'class="errorlist"' in page.content
     assert not AuthenticatorApp.objects.filter(confirmed=True).exists()
+
+
+def mailed(user: Any) -> list[str]:
+    return list(Mail.objects.filter(user=user).order_by("pk").values_list("kind", flat=True))
+
+
+def test_the_owner_learns_by_mail_of_each_change(world: World, mailoutbox: Any) -> None:
+    owner = world.users["management"]
+    browser, app = set_up(world)
+    assert mailed(owner) == ["factor_set_up"]
+    new = scanned(browser.get(SET_UP), world)
+    app.wait()
+    browser.post(SET_UP, first_code(new) | {"code": app.code()})
+    new.wait()
+    browser.post(MANAGE, {"action": "codes", "code": new.code()})
+    new.wait()
+    browser.post(MANAGE, {"action": "remove", "code": new.code()})
+    assert mailed(owner) == ["factor_set_up", "factor_replaced", "recovery_codes", "factor_removed"]
+    while deliver(timedelta(minutes=1)):
+        pass
+    assert {sent.to[0] for sent in mailoutbox} == {"management@epic.example"}
+    assert len({sent.subject for sent in mailoutbox}) == 4
+    for sent in mailoutbox:
+        assert "your account management in Epic Events CRM" in sent.body
+        assert "/account/password/" not in sent.body, "news needs no link"
+        assert not re.search(r"[A-Z2-7]{16}|secret=", sent.body)
+
+
+def test_a_new_second_factor_ends_the_logins_that_have_not_shown_it(world: World) -> None:
+    before = Caller.as_user(world.users["management"])
+    colleague = Caller.as_user(world.users["other_management"])
+    assert before.get(API + "users/me/").status_code == 200
+    set_up(world)
+    assert before.get(API + "users/me/").status_code == 401
+    assert colleague.get(API + "users/me/").status_code == 200
