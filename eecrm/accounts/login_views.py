@@ -34,6 +34,7 @@ from accounts.tokens import Claims
 from api.filters import refuse_unknown
 from api.problems import from_exception
 
+
 def _address(request: Request) -> str | None:
     return request._request.client_address  # type: ignore[attr-defined]  # set by RequestMiddleware
 
@@ -58,9 +59,8 @@ class LoginViewSet(_PublicTokenViewSet):
     def create(self, request: Request) -> Response:
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
 
-        An account that has a second factor sends a code of it as `otp`. Without one, after a right password, the answer
-        is a 401 `otp_required`; with a wrong one a 401 `otp_invalid`. Where second factors are required, a manager's or
-        auditor's account that has none gets a 401 `second_factor_missing`: it is set up at the admin site.
+        A code of the second factor goes with them as `otp` where the account has one: the 401 `otp_required` asks for it,
+        `otp_invalid` refuses it. An account that needs one and has none gets `second_factor_missing`.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -48,7 +48,7 @@ def _has_second_factor(user: User) -> bool:
     if user.pk is None:
         return False
     with as_login_role():
-        return AuthenticatorApp.objects.filter(user=user).exists()
+        return AuthenticatorApp.objects.filter(user=user, confirmed=True).exists()
 
 
 class ContextValidator:

@@ -18,7 +18,8 @@ class LoginSerializer(StrictSerializer):
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    otp = serializers.CharField(max_length=40, required=False, help_text="A code of the account's second factor.")
+    # Only written, so that the document's example, which any account may try, has none.
+    otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     told = {
         "username": ("Case makes no difference.", "oc-salesman"),

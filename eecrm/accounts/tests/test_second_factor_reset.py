@@ -17,7 +17,7 @@ from accounts import links
 from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
 from accounts.tests.test_links import GOOD, choose
-from accounts.tests.test_second_factor import ADMIN, ENTER, SET_UP, after_the_password
+from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from conftest import API, PASSWORD, Caller, Visitor, World
 
 USERS = f"{ADMIN}accounts/user/"
