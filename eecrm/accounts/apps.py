@@ -44,9 +44,10 @@ class AccountsConfig(AppConfig):
 
     def _of_login(self) -> set[Grant]:
         """Before a login nobody's role is known, so that the login role does it; and the worker is nobody in particular."""
-        from accounts.models import AddressChange, Cover, ExternalIdentity, Mail, TokenSession, User
+        from accounts.models import AddressChange, Cover, ExternalIdentity, KnownPlace, Mail, TokenSession, User
 
-        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", TokenSession._meta.db_table)
+        logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
+        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
         # Mails are queued by whoever has forgotten a password, too.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error")
@@ -58,7 +59,7 @@ class AccountsConfig(AppConfig):
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
         # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
-        return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)")
+        return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _of_everyone(self) -> set[Grant]:
         """One's colleagues by name, one's own profile and logins."""

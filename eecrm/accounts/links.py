@@ -15,8 +15,8 @@ from accounts.models import User
 class OneTimeLink(PasswordResetTokenGenerator):
     """Links of one purpose. A token is a keyed hash of what its use changes, so that nothing has to be stored.
 
-    It ends with its first use, with any other change of password, with a login, with another email address, while the
-    account is inactive, and after its lifetime.
+    It ends with its first use, with any other change of password, with another email address, while the account is
+    inactive, and after its lifetime. A login ends none: an attacker who knows the password would end the owner's way out.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -36,9 +36,8 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(0 <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """As Django's, but separated: there, a digit may move from one part to the next."""
-        login = user.last_login.replace(microsecond=0, tzinfo=None) if user.last_login else ""
-        return "\n".join([str(user.pk), user.password, str(login), str(timestamp), user.email])
+        """Django's without the last login, and separated: there, a digit may move from one part to the next."""
+        return "\n".join([str(user.pk), user.password, str(timestamp), user.email])
 
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))

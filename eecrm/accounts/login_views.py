@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, AuthenticationFailed, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -21,7 +21,7 @@ from access.permissions import Public
 from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
-from accounts.login import account_for, is_own_password
+from accounts.login import account_for, is_own_password, require_second_factor
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
 from accounts.serializers import (
     LoginSerializer,
@@ -34,10 +34,6 @@ from accounts.tokens import Claims
 from api.bounds import MAX_CREDENTIAL_BYTES
 from api.filters import refuse_unknown
 from api.problems import from_exception
-
-_LOGIN_FAILED = (
-    "No active account has this username and password, or it rests for some minutes after too many failed tries."
-)
 
 
 def _address(request: Request) -> str | None:
@@ -63,12 +59,18 @@ class LoginViewSet(_PublicTokenViewSet):
 
     @extend_schema(operation_id="auth_login", tags=["auth"], summary="Log in", responses={200: TokenPairSerializer})
     def create(self, request: Request) -> Response:
-        """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days)."""
+        """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
+
+        A code of the second factor goes with them as `otp` where the account has one: the 401 `otp_required` asks for it,
+        `otp_invalid` refuses it. An account that needs one and has none gets `second_factor_missing`.
+        """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = account_for(request._request, **serializer.validated_data)
+        name, password, otp = (serializer.validated_data.get(field) for field in ("username", "password", "otp"))
+        user = account_for(request._request, username=name, password=password)
         if user is None:
-            raise AuthenticationFailed(_LOGIN_FAILED, code="login_failed")
+            raise tokens.LoginRefused
+        require_second_factor(request._request, user, otp)
         pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_address(request))
         return Response(pair._asdict())
 

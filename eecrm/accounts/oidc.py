@@ -11,10 +11,9 @@ import jwt
 from django.conf import settings
 
 from accounts.oidc_keys import provider_keys
-from accounts.tokens import InvalidToken
+from accounts.tokens import LEEWAY, InvalidToken
 
 ALGORITHM = "RS256"
-LEEWAY = 30  # seconds that the provider's clock may be off
 TYPES_OF_ACCESS = ("at+jwt", "application/at+jwt")
 TYPES = ("jwt", *TYPES_OF_ACCESS)
 SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; a constraint says so too

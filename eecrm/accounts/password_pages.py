@@ -18,6 +18,7 @@ from django.views.generic import FormView, TemplateView
 from access.database import leave
 from access.security_log import security_event
 from accounts import links
+from accounts.login import forget_failures
 from accounts.models import Mail, User, normalise_username
 from api import limits
 from api.addresses import place_of
@@ -115,6 +116,7 @@ class ChoosePasswordView(FormView):
 
     def form_valid(self, form: ChoosePasswordForm) -> HttpResponse:
         user = form.save()
+        forget_failures(self.request, user)
         self.request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
         security_event("authn_password_change", self.request, account=user.pk, by="link")
         response = super().form_valid(form)

@@ -7,10 +7,9 @@ import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
-from django_otp import user_has_device
 
 from access.database import as_login_role
-from accounts.models import User
+from accounts.models import AuthenticatorApp, User
 
 MOST_BYTES = 1024
 TOO_LONG = "A password has at most 1,024 bytes."
@@ -49,7 +48,7 @@ def _has_second_factor(user: User) -> bool:
     if user.pk is None:
         return False
     with as_login_role():
-        return bool(user_has_device(user, confirmed=True))
+        return AuthenticatorApp.objects.filter(user=user, confirmed=True).exists()
 
 
 class ContextValidator:

@@ -19,7 +19,17 @@ class LoginSerializer(StrictSerializer):
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    told = {"username": ("Case makes no difference.", "oc-salesman"), "password": ("", "Epic-Events-2026!")}
+    # Only written, so that the document's example, which any account may try, has none.
+    otp = serializers.CharField(max_length=40, required=False, write_only=True)
+
+    told = {
+        "username": ("Case makes no difference.", "oc-salesman"),
+        "password": ("", "Epic-Events-2026!"),
+        "otp": (
+            "Six digits of the authenticator app, or a recovery code; read only where the account has a second factor.",
+            "492039",
+        ),
+    }
 
 
 class RefreshSerializer(StrictSerializer):

@@ -22,9 +22,14 @@ from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 from access.database import ORIGIN_SETTINGS, leave, origin
 from accounts.keys import KeyRing
 from accounts.models import TokenSession, User
+from api.addresses import neighbourhood
 
 RETRY = timedelta(seconds=30)  # a phone that lost the answer to its refresh may ask again for so long
 OLDEST = timedelta(days=30)  # however often it is refreshed
+# Seconds by which the clock that issued a token may be ahead of ours, for the provider's tokens and our own: clocks that
+# are kept by NTP differ by milliseconds, one that has just resumed or lost its source by seconds. Nobody gains by it, for
+# a token doesn't exist before it is signed. It says nothing of `exp`: a token of ours ends in its second on each server.
+LEEWAY = 30
 
 
 class Pair(NamedTuple):
@@ -45,6 +50,13 @@ class InvalidToken(AuthenticationFailed):
     default_code = "token_invalid"
 
 
+class LoginRefused(AuthenticationFailed):
+    default_detail = (
+        "No active account has this username and password, or it rests for some minutes after too many failed tries."
+    )
+    default_code = "login_failed"
+
+
 class KeyRingBackend(TokenBackend):
     """simplejwt's backend with a `kid` in each header: it chooses the key, and the key the algorithm (RFC 8725, 3.1)."""
 
@@ -58,7 +70,12 @@ class KeyRingBackend(TokenBackend):
         try:
             key = settings.JWT_KEYS.believed[jwt.get_unverified_header(token)["kid"]]
             return jwt.decode(
-                token, key.verifying, algorithms=[key.algorithm], audience=self.audience, issuer=self.issuer
+                token,
+                key.verifying,
+                algorithms=[key.algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                leeway=LEEWAY,
             )
         except (KeyError, jwt.PyJWTError) as error:
             raise TokenBackendError("Token is invalid") from error
@@ -115,17 +132,28 @@ def _pair(session: TokenSession) -> Pair:
 
 
 # One statement, which needs no transaction around it. Its triggers come last, and find whose login the trail tells of.
+# `seen` locks the account: it waits for a change that is under way and then compares again, and a change that comes later
+# ends the session that was made here (trigger account_ends_sessions). The second factor is compared after the lock, by a
+# function, because the statement itself would see the other table as it was when the statement began.
 _LOG_IN = f"""
     WITH told AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
-         seen AS (UPDATE accounts_user SET last_login = %s WHERE id = %s)
+         seen AS (UPDATE accounts_user SET last_login = %s
+                   WHERE id = %s AND password = %s AND role = %s AND is_superuser = %s AND is_active
+                  RETURNING id),
+         known AS (INSERT INTO accounts_knownplace (user_id, place, used_at) SELECT id, %s, now() FROM seen
+                   ON CONFLICT (user_id, place) DO UPDATE SET used_at = now())
     INSERT INTO accounts_tokensession
-           (id, user_id, refresh_jti, rotated_at, created_at, expires_at, user_agent, address)
-    SELECT %s, %s, %s, %s, %s, %s, %s, %s FROM told
+           (user_id, id, refresh_jti, rotated_at, created_at, expires_at, user_agent, address)
+    SELECT seen.id, %s, %s, %s, %s, %s, %s, %s FROM told, seen
+     WHERE second_factor_of(seen.id) IS NOT DISTINCT FROM %s
 """
 
 
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
-    """A new login, and its first tokens. The login role's; it notes when the account was here."""
+    """A new login, and its first tokens. The login role's; it notes when and from where the account was here.
+
+    Raises LoginRefused where the account isn't any more what was checked: its password, role, activity, second factor.
+    """
     now = timezone.now()
     session = TokenSession(
         id=uuid4(),
@@ -134,9 +162,13 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
         rotated_at=now,
         expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
     )
-    row: list[Any] = [session.pk, user.pk, session.refresh_jti, now, now, session.expires_at, user_agent[:200], address]
+    checked: list[Any] = [user.pk, user.password, user.role, user.is_superuser]
+    row: list[Any] = [session.pk, session.refresh_jti, now, now, session.expires_at, user_agent[:200], address]
+    factor = user.second_factor.pk if user.second_factor else None
     with connection.cursor() as cursor:
-        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, user.pk, *row])
+        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, neighbourhood(address), *row, factor])
+        if not cursor.rowcount:
+            raise LoginRefused
     return _pair(session)
 
 

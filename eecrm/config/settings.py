@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from access.policy import Role
+from accounts.gate.seeds import factor_keys
 from accounts.keys import key_ring
 from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, refuse_faults
 from config.environment import require as _require
@@ -60,9 +61,10 @@ _require(
     ADMIN_URL.split("/")[0] not in {"", ".well-known", "account", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses.",
 )
-# Whether staff must have a second factor for the admin site, or may.
+# Whether staff must have a second factor for the admin site and the API, or may.
 SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
 _require(SECOND_FACTOR in {"required", "optional"}, "SECOND_FACTOR is required or optional.")
+SECOND_FACTOR_KEYS = factor_keys(env("SECOND_FACTOR_KEY"), env("SECOND_FACTOR_PREVIOUS_KEYS", default=""))
 # An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
@@ -175,6 +177,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "admin:index"  # where a login ends whose `next` leads elsewhere
 AUTHENTICATION_BACKENDS = ["accounts.login.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -227,7 +230,8 @@ RATE_LIMITS = {
     "forgotten": (30, 600),  # links to a new password that an address may ask for
     "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
-    "login_failed_here": (20, 600),  # of one account from one address: nobody elsewhere locks its owner out so soon
+    # Of one account from one address. It refills more slowly than the account's: one address never uses that up.
+    "login_failed_here": (20, 3_600),
 }
 
 SPECTACULAR_SETTINGS = {
@@ -297,7 +301,11 @@ ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.gate.store"
-SESSION_COOKIE_NAME = "eecrm_session"
+# Both cookies end with the browser. With the prefix, browsers take them over https from this very host alone (RFC 6265bis).
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
+CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"
+CSRF_COOKIE_AGE = None
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"

@@ -41,8 +41,8 @@ class Entity:
 
 
 def own_models() -> list[type[Model]]:
-    """Those of this repository's apps: neither Django's, nor the tables between two of them."""
-    return [model for model in apps.get_models() if _is_own(model)]
+    """Those of this repository's apps that have a table: neither Django's, nor the tables between two of them."""
+    return [model for model in apps.get_models() if _is_own(model) and not model._meta.proxy]
 
 
 def _is_own(model: type[Model]) -> bool:

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import socket
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,11 @@ HEADER = "# Made by scripts/run or scripts/test for this machine only; the envir
 
 
 def keys() -> dict[str, str]:
-    return {"SECRET_KEY": secrets.token_urlsafe(50), "JWT_SIGNING_KEY": secrets.token_hex(48)}
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "JWT_SIGNING_KEY": secrets.token_hex(48),
+        "SECOND_FACTOR_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
 
 
 def private_server(database: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ _SETTINGS = {
     "APP_ENV": "local",
     "SECRET_KEY": "only for writing: nothing is signed with this, nowhere and never",
     "JWT_SIGNING_KEY": "only for writing: no token is signed",
+    "SECOND_FACTOR_KEY": "b25seSBmb3Igd3JpdGluZzogbm8gc2VlZCBpcyByZWE=",
     "PG_HOST": "nowhere.invalid",
     "PG_PASSWORD": "none",
 }

@@ -1,11 +1,11 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.gate import factor
+from accounts.models import AuthenticatorApp, User
 
 
 class PasswordForm(AdminAuthenticationForm):
@@ -44,7 +44,7 @@ class CodeForm(forms.Form):
         code = self.cleaned_data["code"]
         if self.errors:
             return code  # another field has to be mended first: the code stays unused
-        if sentence := factor.check(self.request, code):
+        if sentence := factor.check(self.request, cast(User, self.request.user), code):
             raise forms.ValidationError(sentence)
         return code
 
@@ -70,9 +70,9 @@ class SetUpForm(forms.Form):
     new_code = _code("Code of the new app", help_text="The six digits that the app shows for this account now.")
     code = _code("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
 
-    def __init__(self, *args: Any, request: HttpRequest, device: TOTPDevice, replaces: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: HttpRequest, app: AuthenticatorApp, replaces: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.request, self.device = request, device
+        self.request, self.app = request, app
         self.fields["new_code"].widget.attrs["autofocus"] = True
         if not replaces:
             del self.fields["code"]
@@ -80,8 +80,8 @@ class SetUpForm(forms.Form):
 
     def clean_new_code(self) -> str:
         code = "".join(self.cleaned_data["new_code"].split())
-        if sentence := factor.refusal(self.device, code):
-            raise forms.ValidationError(sentence)
+        if not factor.is_first_code(self.app, code):
+            raise forms.ValidationError(factor.WRONG)
         return code
 
     clean_code = CodeForm.clean_code

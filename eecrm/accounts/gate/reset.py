@@ -17,7 +17,10 @@ from accounts.models import User
 
 
 def reset(user: User, request: HttpRequest | None = None) -> bool:
-    """Whether there was something to take away. The account's verified sessions end with their next request."""
+    """Whether there was something to take away. Then every login of the account ends, its password too: the link that the
+    account is sent by mail is the way in, for a thief of the password would set up the next second factor.
+    """
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)  # in the order in which logins and set-ups lock
     if not factor.erase(user):
         return False
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="reset")
@@ -49,6 +52,6 @@ def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[Us
             messages.error(request, f"The second factor of {user} is a superuser's to reset.")
         elif reset(user, request):
             accounts.log_change(request, user, "Reset the second factor.")
-            messages.success(request, f"The second factor of {user} is reset: it can be set up anew at the next login.")
+            messages.success(request, f"The second factor of {user} is reset. {user} gets a link to a new password by mail.")
         else:
             messages.info(request, f"There is no second factor of {user} to reset.")

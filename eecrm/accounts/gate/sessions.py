@@ -19,6 +19,8 @@ from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.security_log import security_event
+from accounts.models import note_place
+from api.addresses import place_of
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
 STARTED, SEEN = "started_at", "seen_at"
@@ -83,6 +85,7 @@ def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """Whoever has just logged in starts anew, in an old session too: without the second factor of last time."""
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[STARTED] = request.session[SEEN] = int(time.time())
+    note_place(user, place_of(request))
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

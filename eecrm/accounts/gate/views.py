@@ -1,6 +1,5 @@
 """The pages of the second factor. They run as the login role: no other reads its secrets."""
 
-from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -12,22 +11,17 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import RedirectURLMixin, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic.edit import FormView
 from django_otp import DEVICE_ID_SESSION_KEY, login
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from access.security_log import security_event
+from access.database import leave
 from accounts.gate import factor
 from accounts.gate.forms import CodeForm, ManageForm, SetUpForm
 from accounts.gate.site import is_staff, is_verified
-from accounts.models import User
-
-# How long a secret that was shown can be confirmed.
-SET_UP_WITHIN = timedelta(minutes=15)
+from accounts.models import AuthenticatorApp, User
 
 
 class GateView(RedirectURLMixin, FormView):
@@ -43,6 +37,7 @@ class GateView(RedirectURLMixin, FormView):
             return redirect_to_login(request.get_full_path(), self.address("login", aim=""))
         if elsewhere := self.elsewhere():
             return HttpResponseRedirect(elsewhere)
+        leave(user_id=request.user.pk)  # the trail names the visitor and the request
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # an HttpResponseBase, says View
 
     @property
@@ -72,7 +67,7 @@ class GateView(RedirectURLMixin, FormView):
         }
         return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
 
-    def verified(self, device: TOTPDevice) -> None:
+    def verified(self, device: AuthenticatorApp) -> None:
         """From here on this session has shown the second factor; its key is another one than before."""
         login(self.request, device)
         self.request.session.cycle_key()
@@ -113,7 +108,7 @@ class SetUpView(GateView):
     title = "Set up your second factor"
     template_name = "accounts/gate/set_up.html"
     form_class = SetUpForm
-    device: TOTPDevice
+    app: AuthenticatorApp
 
     def elsewhere(self) -> str:
         if self.account.second_factor is None or is_verified(self.request):
@@ -121,36 +116,37 @@ class SetUpView(GateView):
         return self.address("second_factor")
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Each time a new secret: one that was shown and not confirmed is worth nothing any more."""
-        self.device = factor.begin(self.account)
+        """Each time a new seed, which is stored nowhere until its first code comes."""
+        self.app = factor.offer(self.account)
         return super().get(*args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         # Two set-ups of one account at once take turns, and the second one finds that things have changed.
-        User.objects.select_for_update().get(pk=self.account.pk)
-        mine = TOTPDevice.objects.filter(user=self.account)
-        shown = mine.filter(confirmed=False, created_at__gt=timezone.now() - SET_UP_WITHIN).last()
-        if shown is None or mine.filter(confirmed=True).first() != self.account.second_factor:
+        User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
+        present = AuthenticatorApp.objects.filter(user=self.account).first()
+        app = factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)
+        if app is None or present != self.account.second_factor:
             messages.warning(self.request, "This set-up was too old, or done in another window. Scan the new QR code.")
             return HttpResponseRedirect(self.address("second_factor_set_up"))
-        self.device = shown
+        self.app = app
         return super().post(*args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         replaces = self.account.second_factor is not None
-        return super().get_form_kwargs() | {"device": self.device, "replaces": replaces}
+        return super().get_form_kwargs() | {"app": self.app, "replaces": replaces}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        address = self.device.config_url
+        address = self.app.config_url
         return super().get_context_data(**kwargs) | {
             "qr_code": segno.make(address, error="m").svg_data_uri(scale=5, light="#fff"),
             "secret": factor.grouped(address.split("secret=")[1].split("&")[0]),
+            "offer": factor.sealed_offer(self.app, replaces=self.account.second_factor),
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
-        codes = factor.confirm(self.request, self.device)
-        self.account.second_factor = self.device
-        self.verified(self.device)
+        codes = factor.confirm(self.request, self.app)
+        self.account.second_factor = self.app
+        self.verified(self.app)
         return self.show_codes(codes)
 
 
@@ -175,9 +171,8 @@ class ManageView(GateView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         if form.cleaned_data["action"] == "codes":
-            return self.show_codes(factor.new_recovery_codes(self.request))
-        factor.erase(self.account)
+            return self.show_codes(factor.new_recovery_codes(self.request, self.account))
+        factor.remove(self.request, self.account)
         del self.request.session[DEVICE_ID_SESSION_KEY]
-        security_event("authn_token_revoked", self.request, account=self.account.pk, factor="totp", reason="removed")
         messages.warning(self.request, "Your second factor is removed: your password alone lets you in now.")
         return HttpResponseRedirect(self.get_success_url())

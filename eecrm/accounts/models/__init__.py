@@ -5,7 +5,8 @@ from accounts.models.alert import Alert, Export
 from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
 from accounts.models.mail import Mail
-from accounts.models.session import SESSION_FIELDS, TokenSession
+from accounts.models.second_factor import AuthenticatorApp, RecoveryCodes
+from accounts.models.session import SESSION_FIELDS, KnownPlace, TokenSession, note_place
 from accounts.models.user import PUBLIC_FIELDS, User, normalise_username
 
 __all__ = [
@@ -14,11 +15,15 @@ __all__ = [
     "SESSION_FIELDS",
     "AddressChange",
     "Alert",
+    "AuthenticatorApp",
     "Cover",
     "Export",
     "ExternalIdentity",
+    "KnownPlace",
     "Mail",
+    "RecoveryCodes",
     "TokenSession",
     "User",
     "normalise_username",
+    "note_place",
 ]

@@ -45,6 +45,11 @@ class Mail(models.Model):
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
+        FACTOR_SET_UP = "factor_set_up", "Second factor set up"
+        FACTOR_REPLACED = "factor_replaced", "Second factor replaced"
+        FACTOR_REMOVED = "factor_removed", "Second factor removed"
+        FACTOR_RESET = "factor_reset", "Second factor reset"  # queued by a trigger on second factors
+        RECOVERY_CODES = "recovery_codes", "New recovery codes"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
@@ -87,6 +92,11 @@ class Mail(models.Model):
                         "address_notice",
                         "account_news",
                         "unusual_activity",
+                        "factor_set_up",
+                        "factor_replaced",
+                        "factor_removed",
+                        "factor_reset",
+                        "recovery_codes",
                     ]
                 ),
                 violation_error_message="This kind of mail doesn't exist.",

@@ -1,4 +1,4 @@
-"""Logins on devices."""
+"""Logins on devices, and the places from which accounts log in."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -39,3 +39,24 @@ class TokenSession(models.Model):
 
     class Meta:
         ordering = ["-created_at", "id"]
+
+
+class KnownPlace(models.Model):
+    """A place (`api.addresses.place_of`) from which an account has logged in: failures elsewhere don't close it there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_places")
+    place = models.CharField(max_length=50)
+    used_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-used_at"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(name="known_place_once", fields=["user", "place"])]
+
+
+def note_place(user: User, place: str) -> None:
+    """The login role's. `accounts.tokens` does the same in the statement that logs an account in over the API."""
+    row = KnownPlace(user=user, place=place, used_at=Now())
+    KnownPlace.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["user", "place"], update_fields=["used_at"]
+    )

@@ -4,14 +4,16 @@ import unicodedata
 from functools import cached_property
 from typing import Any, ClassVar
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import BaseUserManager
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 from phonenumber_field.modelfields import PhoneNumberField
 
+from access.database import leave
 from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
@@ -165,8 +167,21 @@ class User(Rights):
 
     @cached_property
     def second_factor(self) -> Any:
-        """The authenticator app (django_otp's TOTPDevice), or None. Only the login role reads it: ask before a role is entered."""
-        return self.totpdevice_set.filter(confirmed=True).first()  # type: ignore[attr-defined]  # django_otp is untyped
+        """The authenticator app, or None. Only the login role reads it: ask before a role is entered."""
+        from accounts.models.second_factor import AuthenticatorApp  # which needs this model
+
+        return AuthenticatorApp.objects.filter(user=self, confirmed=True).first()
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Also stores the hash again where the hasher has become stronger, unless the password was changed meanwhile."""
+
+        def strengthen(password: str) -> None:
+            weak, self.password = self.password, make_password(password)
+            with transaction.atomic():
+                leave(user_id=self.pk)
+                type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
+
+        return check_password(raw_password, self.password, strengthen)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Of an account that exists, all but what nobody may write: the day on which it was made (`access.grants`)."""

@@ -14,7 +14,11 @@ from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 
 # What is news rather than a link needs none.
-_LINKS = {Mail.Kind.INVITATION: links.INVITATION, Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET}
+_LINKS = {
+    Mail.Kind.INVITATION: links.INVITATION,
+    Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET,
+    Mail.Kind.FACTOR_RESET: links.PASSWORD_RESET,
+}
 
 
 def reason_against(kind: str, user: User) -> str:

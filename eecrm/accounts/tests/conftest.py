@@ -5,11 +5,9 @@ from typing import Any
 import pytest
 from django.http import HttpRequest
 from django_otp.oath import totp
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.gate import factor
-from accounts.models import User
+from accounts.models import AuthenticatorApp, RecoveryCodes, User
 from accounts.oidc_keys import ProviderKeys
 from accounts.tests.provider import CLIENT, Provider
 from conftest import PATIENCE, Visitor, World
@@ -42,14 +40,14 @@ def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provide
 class Phone:
     """Somebody's authenticator app, and the row that it goes with."""
 
-    def __init__(self, user: User, secret: str = "") -> None:
-        self.user = user
+    def __init__(self, user: User, secret: str = "", offer: str = "") -> None:
+        self.user, self.offer = user, offer
         self.key = b32decode(secret.replace(" ", "")) if secret else b""
         self.codes: list[str] = []
 
     @property
-    def device(self) -> TOTPDevice:
-        return TOTPDevice.objects.get(user=self.user, confirmed=True)
+    def device(self) -> AuthenticatorApp:
+        return AuthenticatorApp.objects.get(user=self.user, confirmed=True)
 
     def code(self, *, steps: int = 0) -> str:
         return f"{totp(self.key or self.device.bin_key, drift=steps):06}"
@@ -59,16 +57,20 @@ class Phone:
         return next(code for code in map("{:06}".format, range(10)) if code not in right)
 
     def wait(self) -> None:
-        """As if the next code had come, and every delay after wrong ones were over."""
-        TOTPDevice.objects.filter(user=self.user).update(last_t=-1, drift=0, throttling_failure_count=0)
-        StaticDevice.objects.filter(user=self.user).update(throttling_failure_count=0)
+        """As if the next code had come, and every pause after wrong ones were over."""
+        AuthenticatorApp.objects.filter(user=self.user).update(last_t=-1, drift=0)
+        self.wait_for_pause()
+
+    def wait_for_pause(self) -> None:
+        for devices in (AuthenticatorApp.objects, RecoveryCodes.objects):
+            devices.filter(user=self.user).update(throttling_failure_count=0)
 
 
 def give_phone(user: User) -> Phone:
     request = HttpRequest()
     request.user = user
     given = Phone(user)
-    given.codes = factor.confirm(request, factor.begin(user))
+    given.codes = factor.confirm(request, factor.offer(user))
     return given
 
 

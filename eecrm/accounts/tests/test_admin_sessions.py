@@ -1,12 +1,15 @@
 """How long a login to the admin site lasts, and what ends it at once. Clocks are moved by the session's own notes."""
 
 import time
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
@@ -14,7 +17,8 @@ from accounts.gate.sessions import SEEN, STARTED
 from accounts.gate.store import digest
 from accounts.models import User
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
-from conftest import Visitor, World
+from config.tests.starts import start
+from conftest import PASSWORD, Visitor, World
 
 MINUTE, HOUR = 60, 3600
 
@@ -116,9 +120,34 @@ def test_a_session_is_written_once_a_minute(world: World, visit: Any) -> None:
         assert any(written(sql) for sql in seen) == writes
 
 
-def test_the_cookie_lasts_no_longer_than_the_login() -> None:
+def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World) -> None:
     assert settings.SESSION_COOKIE_AGE == 8 * HOUR
     assert not settings.SESSION_SAVE_EVERY_REQUEST
+    browser = Visitor()
+    browser.get(f"{ADMIN}login/")
+    browser.post(f"{ADMIN}login/", {"username": "management", "password": PASSWORD})
+    assert set(browser.cookies) == {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+    for cookie in browser.cookies.values():
+        assert (cookie["max-age"], cookie["expires"], cookie["path"], cookie["domain"]) == ("", "", "/", "")
+        assert cookie["httponly"]
+    assert Session.objects.get().expire_date < timezone.now() + timedelta(hours=8, minutes=1)
+
+
+def test_over_https_the_cookies_are_of_this_host_alone() -> None:
+    """With this prefix a browser refuses a cookie that isn't Secure, has a Domain or another Path (RFC 6265bis)."""
+    code = (
+        "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
+        " s.CSRF_COOKIE_SECURE, [hasattr(s, f'{name}_COOKIE_{what}') for name in ('SESSION', 'CSRF') for what in ('PATH', 'DOMAIN')])"
+    )
+    assert start({}, code).stdout == "__Host-eecrm_session __Host-eecrm_csrf True True [False, False, False, False]\n"
+    assert start({"APP_ENV": "local"}, code).stdout.startswith("eecrm_session eecrm_csrf False False ")
+
+
+@pytest.mark.parametrize("aim", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\x00", "/\\evil.example"])
+def test_a_login_whose_next_leads_elsewhere_ends_on_the_home_page(aim: str, world: World) -> None:
+    form = {"username": "management", "password": PASSWORD, "next": aim}
+    assert Visitor().post(f"{ADMIN}login/", form).url == ADMIN
+    assert Visitor().post(f"{ADMIN}login/?next={quote(aim)}", {"username": "management", "password": PASSWORD}).url == ADMIN
 
 
 @pytest.mark.parametrize(

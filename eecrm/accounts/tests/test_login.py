@@ -200,3 +200,20 @@ def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(
     in_eleven_minutes = time.time() + 660
     monkeypatch.setattr("time.time", lambda: in_eleven_minutes)
     assert bearer(pair["access"]).get(ME).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("claim", "ahead", "is_believed"),
+    [("iat", 2, True), ("nbf", 2, True), ("iat", 25, True), ("nbf", 25, True), ("iat", 45, False), ("nbf", 45, False),
+     ("exp", -1, False), ("exp", -20, False)],
+)  # fmt: skip
+def test_a_server_whose_clock_is_ahead_logs_nobody_out_and_no_token_lives_longer(
+    claim: str, ahead: int, is_believed: bool, pair: dict[str, str], anonymous: Caller
+) -> None:
+    """Both kinds of tokens, signed with the right key by a clock that differs."""
+    key = settings.JWT_KEYS.present
+    for kind, text in pair.items():
+        claims = jwt.decode(text, options={"verify_signature": False}) | {claim: int(time.time()) + ahead}
+        token = jwt.encode(claims, key.signing, key.algorithm, headers={"kid": key.kid})
+        answer = bearer(token).get(ME) if kind == "access" else anonymous.post(REFRESH, {"refresh": token})
+        assert answer.status_code == (200 if is_believed else 401), kind

@@ -1,14 +1,18 @@
 """Guessing passwords: one answer whatever is wrong, a rest after too many tries, and nobody kept out by somebody else."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import TokenSession, User, normalise_username
+from accounts import links
+from accounts.models import KnownPlace, TokenSession, User, normalise_username
+from accounts.outbox.purging import purge
 from api import limits
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -111,6 +115,103 @@ def test_one_address_does_not_use_up_what_an_account_has_everywhere(world: World
     fail("sales", 30)
     assert log_in("sales").status_code == 401
     assert log_in("sales", address=ELSEWHERE).status_code == 200
+
+
+@pytest.fixture
+def real_limits(settings: Any) -> None:
+    """As they are in production."""
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_here": (20, 3_600)}
+
+
+@pytest.fixture
+def small_limits(settings: Any) -> None:
+    """A tenth of them, for fewer hashes."""
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {
+        "login_failed_here": (2, 3_600), "login_failed_account": (10, 3_600),
+    }  # fmt: skip
+
+
+def test_what_is_tested_here_is_what_is_configured() -> None:
+    from config.settings import RATE_LIMITS
+
+    assert RATE_LIMITS["login_failed_here"] == (20, 3_600)
+
+
+def guess_at_five_addresses(username: str = "sales", times: int = 2, *, network: str = "198.51.100") -> None:
+    """As many wrong passwords as each of them may send, as fast as they come."""
+    for number in range(5):
+        fail(username, times, f"{network}.{number}")
+
+
+def test_five_addresses_keep_nobody_out_where_the_account_is_known(world: World, real_limits: None) -> None:
+    assert log_in("sales", address="192.0.2.7").status_code == 200
+    guess_at_five_addresses(times=20)
+    assert log_in("sales", address="192.0.2.9").status_code == 401, "the account rests where nobody knows it"
+    for _ in range(3):
+        assert log_in("sales", address="192.0.2.7").status_code == 200
+    fail("sales", 20, "192.0.2.7")
+    assert log_in("sales", address="192.0.2.7").status_code == 401, "what fails at the known address counts there"
+
+
+def test_a_known_ipv6_customer_is_known_by_its_network(world: World, small_limits: None) -> None:
+    assert log_in("sales", address="2001:db8:1:2::1").status_code == 200
+    guess_at_five_addresses()
+    assert log_in("sales", address="2001:db8:1:2:ffff::9").status_code == 200
+    assert log_in("sales", address="2001:db8:1:3::1").status_code == 401
+
+
+def test_the_admin_site_knows_where_an_account_logs_in_too(world: World, small_limits: None) -> None:
+    form = {"username": "management", "password": PASSWORD}
+    assert Visitor(REMOTE_ADDR="192.0.2.7").post(ADMIN_LOGIN, form).status_code == 302
+    guess_at_five_addresses("management")
+    assert Visitor(REMOTE_ADDR="192.0.2.9").post(ADMIN_LOGIN, form).status_code == 200
+    assert Visitor(REMOTE_ADDR="192.0.2.7").post(ADMIN_LOGIN, form).status_code == 302
+    assert log_in("management", address="192.0.2.7").status_code == 200
+
+
+def test_where_one_account_is_known_another_is_not(world: World, small_limits: None) -> None:
+    assert log_in("other_sales", address="192.0.2.7").status_code == 200
+    guess_at_five_addresses()
+    assert log_in("sales", address="192.0.2.7").status_code == 401
+
+
+def test_a_password_chosen_by_link_ends_the_rest_and_makes_the_place_known(world: World, small_limits: None) -> None:
+    guess_at_five_addresses()
+    assert log_in("sales", address="192.0.2.7").status_code == 401
+    link = links.PASSWORD_RESET.url(User.objects.defer(None).get(username="sales"))
+    owner = Visitor(REMOTE_ADDR="192.0.2.7")
+    page = owner.get(link.removeprefix("http://127.0.0.1:8000")).url
+    chosen = {"new_password1": "seven quiet lanterns", "new_password2": "seven quiet lanterns"}
+    assert owner.post(page, chosen).status_code == 302
+    assert log_in("sales", "seven quiet lanterns", ELSEWHERE).status_code == 200, "the account's bucket is empty"
+    guess_at_five_addresses(network="203.0.113")
+    assert log_in("sales", "seven quiet lanterns", "192.0.2.7").status_code == 200
+    assert log_in("sales", "seven quiet lanterns", "192.0.2.8").status_code == 401
+
+
+def test_one_slow_address_never_locks_the_account_elsewhere(
+    committed_world: World, real_limits: None, migrator: Any
+) -> None:
+    """Four hours of a try each 30 seconds; an hour on the clock of the buckets is one statement."""
+    here, account = limits.limit("login_failed_here"), limits.limit("login_failed_account")
+    least = account.capacity
+    for _ in range(480):
+        taken = limits.take((here, "sales 192.0.2.1", 1), (account, "sales", 1))
+        least = min(least, taken[1].remaining if len(taken) == 2 else least)
+        with migrator.cursor() as cursor:
+            cursor.execute("UPDATE eecrm.api_limit SET filled_until = filled_until - interval '30 seconds'")
+    assert least >= account.capacity - here.capacity - 1
+    assert log_in("sales", address=ELSEWHERE).status_code == 200
+
+
+def test_places_are_forgotten_where_nobody_has_logged_in_for_long(world: World) -> None:
+    assert log_in("sales", address="192.0.2.7").status_code == 200
+    assert log_in("sales", address="192.0.2.8").status_code == 200
+    KnownPlace.objects.filter(place="192.0.2.8").update(used_at=timezone.now() - timedelta(days=91))
+    purge()
+    assert list(KnownPlace.objects.values_list("user__username", "place")) == [("sales", "192.0.2.7")]
+    assert log_in("sales", address="192.0.2.7").status_code == 200
+    assert KnownPlace.objects.count() == 1
 
 
 @pytest.mark.parametrize("limit", ["login", "login_failed_address"])

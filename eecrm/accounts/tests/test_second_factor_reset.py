@@ -1,5 +1,7 @@
 """The lost phone: a manager, or the command line, takes a second factor away; nobody reads one."""
 
+import re
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -7,14 +9,16 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.tests.test_database_roles import REFUSED, run
-from accounts.models import User
-from accounts.tests.test_second_factor import ADMIN, ENTER, SET_UP, after_the_password
-from conftest import Visitor, World
+from accounts import links
+from accounts.models import AuthenticatorApp, Mail, User
+from accounts.outbox.delivery import deliver
+from accounts.tests.test_links import GOOD, choose
+from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 USERS = f"{ADMIN}accounts/user/"
 
@@ -26,7 +30,7 @@ def reset(browser: Visitor, *users: User) -> str:
 
 
 def has_one(user: User) -> bool:
-    return TOTPDevice.objects.filter(user=user).exists() or StaticToken.objects.filter(device__user=user).exists()
+    return AuthenticatorApp.objects.filter(user=user).exists() or StaticToken.objects.filter(device__user=user).exists()
 
 
 @pytest.mark.parametrize("mode", ["required", "optional"])
@@ -39,7 +43,8 @@ def test_a_manager_resets_a_colleagues_and_ends_what_it_had_opened(
     waiting = after_the_password("auditor")
     assert opened.get(ADMIN).status_code == 200
     events()
-    assert "The second factor of auditor is reset: it can be set up anew" in reset(manager, colleague)
+    told_page = reset(manager, colleague)
+    assert "The second factor of auditor is reset. auditor gets a link to a new password by mail." in told_page
     told = [line for line in events("account", "reason", "actor") if line.startswith("authn")]
     assert told == [f"authn_token_revoked account={colleague.pk} reason=reset actor={world.users['management'].pk}"]
     assert not has_one(colleague)
@@ -51,10 +56,50 @@ def test_a_manager_resets_a_colleagues_and_ends_what_it_had_opened(
         "user__username": "management",
     }
     settings.SECOND_FACTOR = mode
-    ended = opened.get(ADMIN, follow=True)
-    assert ended.redirect_chain[-1][0].startswith(f"{ADMIN}login/")
-    assert b"Your second factor was reset or replaced" in ended.content
-    assert waiting.get(ENTER).url == SET_UP
+    for browser in (opened, waiting):
+        assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+
+
+def log_in_over_the_api(password: str, **more: str) -> Any:
+    return Caller().post(API + "users/login/", {"username": "auditor", "password": password} | more)
+
+
+@pytest.mark.parametrize("way", ["site", "command"])
+def test_after_a_reset_the_link_in_the_mail_is_the_only_way_in(
+    way: str, world: World, phone: Any, visit: Any, mailoutbox: Any, settings: Any
+) -> None:
+    lost, account = phone("auditor"), world.users["auditor"]
+    pair = log_in_over_the_api(PASSWORD, otp=lost.code()).json()
+    opened = Caller(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    assert opened.get(API + "users/me/").status_code == 200
+    useless: list[dict[str, str]] = [{}, {"otp": lost.code(steps=1)}, {"otp": lost.codes[0]}]
+    before = links.PASSWORD_RESET.url(User.objects.defer(None).get(pk=account.pk))
+    if way == "site":
+        reset(visit("management"), account)
+    else:
+        call_command("reset_second_factor", "auditor", stdout=StringIO())
+    assert opened.get(API + "users/me/").status_code == 401
+    assert Caller().post(API + "users/refresh/", {"refresh": pair["refresh"]}).status_code == 401
+    for otp in useless:
+        assert log_in_over_the_api(PASSWORD, **otp).json()["code"] == "login_failed"
+    assert Visitor().post(f"{ADMIN}login/", {"username": "auditor", "password": PASSWORD}).status_code == 200
+    assert Visitor().get(before.removeprefix(settings.PUBLIC_URL)).status_code == 404, "a link from before the reset"
+    while deliver(timedelta(minutes=1)):
+        pass
+    sent = mailoutbox[-1]
+    assert (sent.subject, sent.to) == (
+        "The second factor of your account at Epic Events CRM was reset",
+        ["auditor@epic.example"],
+    )
+    (link,) = re.findall(r"http://127\.0\.0\.1:8000(/account/password/\S+)", sent.body)
+    assert choose(link).status_code == 302
+    assert log_in_over_the_api(GOOD).status_code == 200
+
+
+def test_a_reset_of_nothing_changes_nothing(world: World, visit: Any) -> None:
+    assert "There is no second factor of auditor to reset." in reset(visit("management"), world.users["auditor"])
+    assert log_in_over_the_api(PASSWORD).status_code == 200
+    assert not Mail.objects.exists()
 
 
 def test_nobody_resets_their_own_and_only_a_superuser_a_superusers(world: World, phone: Any, visit: Any) -> None:
@@ -104,7 +149,7 @@ def test_an_account_takes_its_second_factor_along(world: World, phone: Any, visi
     page = visit("management").confirm(f"{USERS}{world.users['unlinked'].pk}/delete/", {"post": "yes"})
     assert page.status_code == 302
     assert not User.objects.filter(username="unlinked").exists()
-    assert not TOTPDevice.objects.exists() and not StaticToken.objects.exists()
+    assert not AuthenticatorApp.objects.exists() and not StaticToken.objects.exists()
 
 
 @pytest.mark.parametrize("role", COLUMNS)

@@ -1,23 +1,32 @@
 """Setting up an authenticator app from what the page shows, replacing it, its recovery codes, taking it away."""
 
 import re
+import time
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.gate import seeds
+from accounts.models import AuthenticatorApp, Mail
+from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone
 from accounts.tests.test_second_factor import ADMIN, ENTER, MANAGE, SET_UP, after_the_password
-from conftest import Visitor, World
+from conftest import API, Caller, Visitor, World
 
 
 def scanned(page: Any, world: World, name: str = "management") -> Phone:
     """An app that has typed in the secret of the page."""
-    return Phone(world.users[name], re.search(r'class="secret">([A-Z2-7 ]+)<', page.content.decode())[1])  # type: ignore[index]
+    text = page.content.decode()
+    secret, offer = re.findall(r'class="secret">([A-Z2-7 ]+)<|name="offer" value="([^"]+)"', text)
+    return Phone(world.users[name], secret[0], offer[1])
+
+
+def first_code(app: Phone, code: str = "", **more: str) -> dict[str, str]:
+    """The form of the page on which the app was scanned."""
+    return {"offer": app.offer, "new_code": code or app.code()} | more
 
 
 def codes_of(page: Any) -> list[str]:
@@ -27,7 +36,7 @@ def codes_of(page: Any) -> list[str]:
 def set_up(world: World, name: str = "management") -> tuple[Visitor, Phone]:
     browser = after_the_password(name)
     app = scanned(browser.get(SET_UP), world, name)
-    app.codes = codes_of(browser.post(SET_UP, {"new_code": app.code()}))
+    app.codes = codes_of(browser.post(SET_UP, first_code(app)))
     return browser, app
 
 
@@ -39,7 +48,7 @@ def test_a_first_app_is_set_up_from_the_shown_secret_alone(mode: str, world: Wor
     page = browser.get(f"{SET_UP}?next={aim}")
     app = scanned(page, world)
     events()
-    shown = browser.post(SET_UP, {"new_code": app.code(), "next": aim})
+    shown = browser.post(SET_UP, first_code(app, next=aim))
     assert shown.status_code == 200
     assert len(codes_of(shown)) == 10
     assert f'href="{aim}"'.encode() in shown.content
@@ -55,7 +64,8 @@ def test_the_picture_says_what_the_text_says(world: World) -> None:
     page = after_the_password("management").get(SET_UP)
     picture = re.search(r'src="(data:image/svg\+xml[^"]+)"', page.content.decode())[1]  # type: ignore[index]
     assert unquote(picture).startswith("data:image/svg+xml;charset=utf-8,<svg")
-    address = TOTPDevice.objects.get(user=world.users["management"]).config_url
+    app = scanned(page, world)
+    address = AuthenticatorApp(user=app.user, key=seeds.seal(app.key)).config_url
     assert address.startswith("otpauth://totp/Epic%20Events%20CRM%3Amanagement?secret=")
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page.content.decode())[1]  # type: ignore[index]
     assert f"secret={secret.replace(' ', '')}&" in address
@@ -69,7 +79,7 @@ def test_the_pages_need_nothing_that_the_content_policy_forbids(page: str, world
         content = after_the_password("management").get(ENTER)
     elif page == "codes":
         browser = after_the_password("management")
-        content = browser.post(SET_UP, {"new_code": scanned(browser.get(SET_UP), world).code()})
+        content = browser.post(SET_UP, first_code(scanned(browser.get(SET_UP), world)))
     else:
         content = set_up(world)[0].get(page)
     text = content.content.decode()
@@ -78,28 +88,46 @@ def test_the_pages_need_nothing_that_the_content_policy_forbids(page: str, world
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", text)
 
 
-def test_a_secret_is_new_each_time_and_only_the_last_one_counts(world: World) -> None:
+def test_a_secret_is_new_each_time_and_stored_nowhere_before_its_first_code(world: World) -> None:
     browser = after_the_password("management")
     first, second = (scanned(browser.get(SET_UP), world) for _ in range(2))
     assert first.key != second.key
-    assert TOTPDevice.objects.count() == 1
-    assert b"This code isn&#x27;t right" in browser.post(SET_UP, {"new_code": first.code()}).content
-    TOTPDevice.objects.update(throttling_failure_count=0)
-    again = browser.post(SET_UP, {"new_code": second.wrong_code()})
+    assert not AuthenticatorApp.objects.exists()
+    assert b"This code isn&#x27;t right" in browser.post(SET_UP, first_code(first, second.code())).content
+    again = browser.post(SET_UP, first_code(second, second.wrong_code()))
     assert scanned(again, world).key == second.key, "a wrong code must not cost another scan"
-    TOTPDevice.objects.update(throttling_failure_count=0)
-    assert codes_of(browser.post(SET_UP, {"new_code": second.code()}))
+    assert not AuthenticatorApp.objects.exists()
+    assert codes_of(browser.post(SET_UP, first_code(second)))
+    assert b"done in another window" in browser.post(SET_UP, first_code(first), follow=True).content
+    assert AuthenticatorApp.objects.get().bin_key == second.key
 
 
-def test_a_secret_that_was_not_confirmed_in_time_is_worth_nothing(world: World) -> None:
+def test_a_secret_that_was_not_confirmed_in_time_is_worth_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser = after_the_password("management")
     app = scanned(browser.get(SET_UP), world)
-    TOTPDevice.objects.update(created_at=timezone.now() - timedelta(minutes=16))
-    answer = browser.post(SET_UP, {"new_code": app.code()}, follow=True)
+    later = time.time() + 16 * 60
+    with monkeypatch.context() as clock:
+        clock.setattr("cryptography.fernet.time.time", lambda: later)
+        answer = browser.post(SET_UP, first_code(app), follow=True)
     assert b"This set-up was too old" in answer.content
     assert scanned(answer, world).key != app.key
-    assert not TOTPDevice.objects.filter(confirmed=True).exists()
-    assert browser.post(SET_UP, {}).status_code == 200
+    assert not AuthenticatorApp.objects.exists()
+
+
+@pytest.mark.parametrize("offer", ["", "x", "gAAAAAB", "é", "\x00", "a" * 100_000, "theirs", "seed"])
+def test_a_made_up_offer_sets_nothing_up(offer: str, world: World) -> None:
+    browser, mine = after_the_password("management"), after_the_password("auditor")
+    app = scanned(browser.get(SET_UP), world)
+    if offer == "theirs":
+        offer = app.offer
+        browser = mine
+    elif offer == "seed":  # as a database that was read has it
+        offer = seeds.seal(app.key)
+    answer = browser.post(SET_UP, {"offer": offer, "new_code": app.code()})
+    assert (answer.status_code, answer.url) == (302, SET_UP)
+    assert not AuthenticatorApp.objects.exists()
 
 
 def test_an_unconfirmed_app_opens_nothing(world: World, settings: Any) -> None:
@@ -114,7 +142,7 @@ def test_who_has_not_shown_the_second_factor_sets_up_no_other(world: World, phon
     app = phone("management")
     browser = after_the_password("management")
     for method in ("get", "post"):
-        assert getattr(browser, method)(SET_UP, {"new_code": app.code()}).url == ENTER
+        assert getattr(browser, method)(SET_UP, first_code(app)).url == ENTER
         assert getattr(browser, method)(MANAGE, {"code": app.code(), "action": "remove"}).url.startswith(ENTER)
     assert app.device.confirmed
 
@@ -125,13 +153,13 @@ def test_a_new_app_takes_the_place_of_the_old_one_after_a_code_of_it(world: Worl
     old.wait()
     other.post(ENTER, {"code": old.code()})
     new = scanned(browser.get(SET_UP), world)
-    assert b"This field is required" in browser.post(SET_UP, {"new_code": new.code()}).content
+    assert b"This field is required" in browser.post(SET_UP, first_code(new)).content
     new.wait()
-    refused = browser.post(SET_UP, {"new_code": new.code(), "code": old.wrong_code()})
+    refused = browser.post(SET_UP, first_code(new) | {"code": old.wrong_code()})
     assert b"This code isn&#x27;t right" in refused.content
     assert old.device.confirmed, "the old app is gone before the new one is there"
     new.wait()
-    codes = codes_of(browser.post(SET_UP, {"new_code": new.code(), "code": old.codes[0]}))
+    codes = codes_of(browser.post(SET_UP, first_code(new) | {"code": old.codes[0]}))
     assert len(codes) == 10
     assert not set(codes) & set(old.codes)
     assert browser.get(ADMIN).status_code == 200
@@ -148,7 +176,7 @@ def test_a_new_app_takes_the_place_of_the_old_one_after_a_code_of_it(world: Worl
 def test_a_wrong_new_code_uses_up_no_old_one(world: World) -> None:
     browser, old = set_up(world)
     new = scanned(browser.get(SET_UP), world)
-    browser.post(SET_UP, {"new_code": new.wrong_code(), "code": old.codes[0]})
+    browser.post(SET_UP, first_code(new, new.wrong_code()) | {"code": old.codes[0]})
     assert StaticToken.objects.count() == 10
 
 
@@ -184,7 +212,7 @@ def test_removing_it_takes_a_code_and_the_right_mode(world: World, settings: Any
     events()
     assert browser.post(MANAGE, {"action": "remove", "code": app.code()}).url == ADMIN
     assert events("reason")[-1] == "authn_token_revoked reason=removed"
-    assert not TOTPDevice.objects.exists() and not StaticToken.objects.exists()
+    assert not AuthenticatorApp.objects.exists() and not StaticToken.objects.exists()
     assert b"your password alone lets you in now" in browser.get(ADMIN).content
 
 
@@ -193,8 +221,43 @@ def test_removing_it_takes_a_code_and_the_right_mode(world: World, settings: Any
 )
 def test_a_hostile_set_up_is_refused_in_a_sentence(form: dict[str, str], world: World) -> None:
     browser = after_the_password("management")
-    browser.get(SET_UP)
-    page = browser.post(SET_UP, form)
+    app = scanned(browser.get(SET_UP), world)
+    page = browser.post(SET_UP, {"offer": app.offer} | form)
     assert page.status_code == 200
     assert b'class="errorlist"' in page.content
-    assert not TOTPDevice.objects.filter(confirmed=True).exists()
+    assert not AuthenticatorApp.objects.filter(confirmed=True).exists()
+
+
+def mailed(user: Any) -> list[str]:
+    return list(Mail.objects.filter(user=user).order_by("pk").values_list("kind", flat=True))
+
+
+def test_the_owner_learns_by_mail_of_each_change(world: World, mailoutbox: Any) -> None:
+    owner = world.users["management"]
+    browser, app = set_up(world)
+    assert mailed(owner) == ["factor_set_up"]
+    new = scanned(browser.get(SET_UP), world)
+    app.wait()
+    browser.post(SET_UP, first_code(new) | {"code": app.code()})
+    new.wait()
+    browser.post(MANAGE, {"action": "codes", "code": new.code()})
+    new.wait()
+    browser.post(MANAGE, {"action": "remove", "code": new.code()})
+    assert mailed(owner) == ["factor_set_up", "factor_replaced", "recovery_codes", "factor_removed"]
+    while deliver(timedelta(minutes=1)):
+        pass
+    assert {sent.to[0] for sent in mailoutbox} == {"management@epic.example"}
+    assert len({sent.subject for sent in mailoutbox}) == 4
+    for sent in mailoutbox:
+        assert "your account management in Epic Events CRM" in sent.body
+        assert "/account/password/" not in sent.body, "news needs no link"
+        assert not re.search(r"[A-Z2-7]{16}|secret=", sent.body)
+
+
+def test_a_new_second_factor_ends_the_logins_that_have_not_shown_it(world: World) -> None:
+    before = Caller.as_user(world.users["management"])
+    colleague = Caller.as_user(world.users["other_management"])
+    assert before.get(API + "users/me/").status_code == 200
+    set_up(world)
+    assert before.get(API + "users/me/").status_code == 401
+    assert colleague.get(API + "users/me/").status_code == 200

@@ -8,6 +8,7 @@ from django.apps import apps
 from access.policy import COLUMNS, Role
 
 EXCEPTIONS = {
+    "accounts_knownplace": "from where an account has logged in, written at each login, whose own row is on the trail",
     "api_idempotency": "answers kept for who repeats a request; what they are about is on the trail",
     "api_limit": "counts of requests, some seconds old",
     "auth_permission": "written by migrations alone, from the code",

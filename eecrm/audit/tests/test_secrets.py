@@ -10,11 +10,10 @@ from django.core import mail as django_mail
 from django.core.management import call_command
 from django.db import connection
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Mail, User
+from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone, visit  # noqa: F401  # a fixture
 from conftest import API, PASSWORD, Caller, Visitor, World
@@ -63,11 +62,13 @@ def test_no_secret_is_on_the_trail(world: World, visit: Any, settings: Any) -> N
     staff.post(SITE + "login/", {"username": "newcomer", "password": THIRD})
     page = staff.get(SITE + "second-factor/set-up/").content.decode()
     app = Phone(User.objects.get(username="newcomer"), re.search(r'class="secret">([A-Z2-7 ]+)<', page)[1])
-    shown = staff.post(SITE + "second-factor/set-up/", {"new_code": app.code()}).content.decode()
+    offer = re.search(r'name="offer" value="([^"]+)"', page)[1]  # type: ignore[index]
+    form = {"offer": offer, "new_code": app.code()}
+    shown = staff.post(SITE + "second-factor/set-up/", form).content.decode()
     codes = re.findall(r"<code>([A-Z2-7 ]{19})</code>", shown)
     assert len(codes) == 10
-    secrets |= {*codes, *(code.replace(" ", "") for code in codes), app.key.hex()}
-    secrets |= set(TOTPDevice.objects.values_list("key", flat=True))
+    secrets |= {*codes, *(code.replace(" ", "") for code in codes), app.key.hex(), offer}
+    secrets |= set(AuthenticatorApp.objects.values_list("key", flat=True))
     secrets |= set(StaticToken.objects.values_list("token", flat=True))
     again = Visitor()
     again.post(SITE + "login/", {"username": "newcomer", "password": THIRD})

@@ -16,6 +16,7 @@ STRONG = {
     "APP_ENV": "production",
     "SECRET_KEY": "s3cret-" * 10,
     "JWT_SIGNING_KEY": "another-" * 5,
+    "SECOND_FACTOR_KEY": "c2Vjb25kLWZhY3Rvci1zZWNvbmQtZmFjdG9yLXNlY28=",
     "ALLOWED_HOSTS": "crm.epic.example",
     "ADMIN_URL": "some-hidden-place/",
     "PUBLIC_URL": "https://crm.epic.example",

@@ -43,7 +43,9 @@ def enter_with_second_factor() -> Visitor:
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page)
     assert secret
     code = f"{totp(b32decode(secret[1].replace(' ', ''))):06}"
-    shown = manager.post(SITE + "second-factor/set-up/", {"new_code": code})
+    offer = re.search(r'name="offer" value="([^"]+)"', page)
+    assert offer
+    shown = manager.post(SITE + "second-factor/set-up/", {"new_code": code, "offer": offer[1]})
     assert len(re.findall(r"<code>[A-Z2-7 ]{19}</code>", shown.content.decode())) == 10
     assert manager.get(SITE + "accounts/user/").status_code == 200
     return manager

@@ -38,7 +38,9 @@ def test_a_missing_variable_is_named(name: str) -> None:
             for origin in ("*", "null", "other.example", "http://app.epic.example", "https://*.epic.example", "https://app.epic.example/", "https://App.epic.example",
                            "https://app.epic.example:443", "https://a@app.epic.example", "https://a.example, https://b.example/x", "file://", "https://", "https://app.epic.example\nx")
         ),
-        ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""), ("ALERT_DELETIONS", "0"), ("ALERT_EXPORTS", "few"),
+        ("SECOND_FACTOR", "maybe"), ("SECOND_FACTOR", ""), ("SECOND_FACTOR_KEY", ""), ("SECOND_FACTOR_KEY", "a" * 44),
+        ("SECOND_FACTOR_KEY", "c2Vjb25kLWZhY3Rvcg=="), ("SECOND_FACTOR_KEY", "no base64 at all, é"),
+        ("SECOND_FACTOR_PREVIOUS_KEYS", STRONG["SECOND_FACTOR_KEY"] + ",short"), ("ALERT_DELETIONS", "0"), ("ALERT_EXPORTS", "few"),
         ("PUBLIC_URL", "http://crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example/path"), ("PUBLIC_URL", "crm.epic"),
         ("PUBLIC_URL", "https://a@crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example?x"), ("EMAIL_HOST", ""), ("EMAIL_HOST_USER", ""),
         ("EMAIL_HOST_PASSWORD", ""), ("EMAIL_SECURITY", "tls"), ("EMAIL_SECURITY", "none"), ("EMAIL_PORT", "abc"), ("DEFAULT_FROM_EMAIL", "somebody"),
@@ -152,7 +154,7 @@ def test_a_host_is_served_at_its_usual_port_unless_it_names_one(
 
 
 def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:
-    generated = {"SECRET_KEY": STRONG["SECRET_KEY"], "JWT_SIGNING_KEY": STRONG["JWT_SIGNING_KEY"]}
+    generated = {name: STRONG[name] for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "SECOND_FACTOR_KEY")}
     unset = dict.fromkeys(STRONG.keys() - {"PG_HOST", "PG_PASSWORD"})
     result = start(unset | generated)
     assert (result.returncode, result.stdout) == (0, "hidden-admin/ prefer\n"), result.stderr

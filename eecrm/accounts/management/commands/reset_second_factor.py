@@ -10,7 +10,10 @@ from accounts.models import User
 
 
 class Command(BaseCommand):
-    help = "Take an account's second factor away (a lost phone), so that its owner sets up a new one at the next login."
+    help = (
+        "Take an account's second factor away (a lost phone). Its password ends too: the owner gets a link to a new one "
+        "by mail, and sets up a new second factor at the next login."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

@@ -1,0 +1,39 @@
+"""Seeds of second factors, encrypted with a key that the database doesn't have (Fernet).
+
+The settings read the keys at the start, so nothing here may need the settings when it is imported.
+"""
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+def factor_keys(present: str, previous: str) -> MultiFernet:
+    """The keys of SECOND_FACTOR_KEY, which encrypts, and SECOND_FACTOR_PREVIOUS_KEYS, which are read as well."""
+    texts = {"SECOND_FACTOR_KEY": [present], "SECOND_FACTOR_PREVIOUS_KEYS": previous.split(",") if previous else []}
+    return MultiFernet([_key(name, text.strip()) for name, keys in texts.items() for text in keys])
+
+
+def _key(name: str, text: str) -> Fernet:
+    try:
+        return Fernet(text)
+    except ValueError:  # binascii.Error among them
+        sentence = f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
+        raise ImproperlyConfigured(sentence) from None
+
+
+def seal(secret: bytes) -> str:
+    return settings.SECOND_FACTOR_KEYS.encrypt(secret).decode()
+
+
+def unseal(text: str, *, within: int | None = None) -> bytes | None:
+    """The secret; None where no key of ours sealed it, or longer than `within` seconds ago."""
+    try:
+        return settings.SECOND_FACTOR_KEYS.decrypt(text, ttl=within)
+    except (InvalidToken, ValueError):  # the latter for text that isn't ASCII
+        return None
+
+
+def seal_again(text: str) -> str:
+    """The same secret under SECOND_FACTOR_KEY. Raises cryptography's InvalidToken where no key fits."""
+    return settings.SECOND_FACTOR_KEYS.rotate(text).decode()

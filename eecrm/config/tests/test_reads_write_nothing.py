@@ -1,0 +1,76 @@
+"""No GET or HEAD changes anything, on any route: each is asked twice, and the whole database compared."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from access.tests.test_routes import DECOY, GUARDED, PUBLIC, filled
+from accounts import links
+from accounts.models import User
+from accounts.tests.conftest import give_phone
+from accounts.tests.test_admin_routes import pages
+from conftest import PASSWORD, Caller, Visitor, World
+
+SITE = f"/{settings.ADMIN_URL}"
+# What reading does change: how much of a limit is used up, and when a session of the admin site was last seen.
+EXCEPT = ("api_limit", "django_session")
+OTHER_PAGES = ("login/", "password_change/done/", "jsi18n/", "accounts/", "clients/", "nothing/here/", "logout/")
+
+
+def fingerprint(migrator: Any) -> dict[str, str]:
+    """A digest of each table's rows, the trail's too."""
+    with migrator.cursor() as cursor:
+        cursor.execute(
+            "SELECT schemaname || '.' || tablename FROM pg_tables"
+            " WHERE schemaname IN ('eecrm', 'audit') AND tablename <> ALL (%s) ORDER BY 1",
+            [list(EXCEPT)],
+        )
+        digest = "SELECT '{0}', md5(coalesce(string_agg(line::text, ' ' ORDER BY line::text), '')) FROM {0} AS line"
+        cursor.execute(" UNION ALL ".join(digest.format(table) for (table,) in cursor.fetchall()))
+        return dict(cursor.fetchall())
+
+
+@pytest.fixture
+def stage(committed_world: World, migrator: Any) -> Iterator[tuple[World, Any]]:
+    yield committed_world, migrator
+    with migrator.cursor() as cursor:  # the group of `pages`, which no other test's cleaning takes away
+        cursor.execute("DELETE FROM eecrm.auth_group WHERE name = 'Night shift'")
+
+
+def ask_twice(caller: Any, path: str, migrator: Any, before: dict[str, str]) -> set[int]:
+    answers = [getattr(caller, method)(path) for method in ("get", "get", "head", "head")]
+    changed = {table for table, digest in fingerprint(migrator).items() if before[table] != digest}
+    assert not changed, (path, changed)
+    return {answer.status_code for answer in answers}
+
+
+def test_no_read_of_the_api_and_its_pages_writes(stage: tuple[World, Any]) -> None:
+    world, migrator = stage
+    caller = Caller.as_user(world.users["superuser"])
+    link = links.PASSWORD_RESET.url(User.objects.defer(None).get(username="sales")).removeprefix(settings.PUBLIC_URL)
+    paths = [filled(path, world) for path, methods in (PUBLIC | GUARDED | DECOY).items() if "GET" in methods]
+    assert len(paths) > 40
+    before = fingerprint(migrator)
+    statuses = [ask_twice(caller, path, migrator, before) for path in paths]
+    assert sum(200 in codes for codes in statuses) > 35
+    browser = Visitor()
+    for path in (link, browser.get(link).url):
+        assert ask_twice(browser, path, migrator, before) <= {200, 302}
+
+
+@pytest.mark.parametrize("person", ["nobody", "without a factor", "half way", "with a factor"])
+def test_no_read_of_the_admin_site_writes(person: str, stage: tuple[World, Any]) -> None:
+    world, migrator = stage
+    paths = [SITE + page for page in (*pages(world), *OTHER_PAGES)]
+    browser, user = Visitor(), world.users["superuser"]
+    if person in ("half way", "with a factor"):
+        app = give_phone(user)
+    if person != "nobody":
+        browser.post(f"{SITE}login/", {"username": user.username, "password": PASSWORD})
+    if person == "with a factor":
+        assert browser.post(f"{SITE}second-factor/", {"code": app.code()}).status_code == 302
+    before = fingerprint(migrator)
+    statuses = [ask_twice(browser, path, migrator, before) for path in paths]
+    assert (sum(200 in codes for codes in statuses) > 40) == (person in ("without a factor", "with a factor"))
