@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from access.admin import PolicyModelAdmin
 from access.database import as_login_role
 from accounts.models import Mail, User
+from audit.versioned_admin import VersionedAdmin
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -32,7 +33,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Mail)
-class MailAdmin(PolicyModelAdmin):
+class MailAdmin(VersionedAdmin):
     """Nobody writes a mail here. Whoever may update one may have it sent again."""
 
     resource = "mail"
