@@ -99,7 +99,7 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
     return first
 
 
-def claim_key(user_id: int, key: str, digest: str) -> FirstAnswer | None:
+def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
     """As `claim`, for an account and the digest of its request; the caller compares the digests."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [user_id, key, digest])
@@ -115,7 +115,7 @@ def keep(request: Request, key: str, row_id: int, response: Response) -> None:
     keep_answer(request.user.pk, key, row_id, response.status_code, headers, response.data)
 
 
-def keep_answer(user_id: int, key: str, row_id: int, code: int, headers: str = "{}", body: str = "") -> None:
+def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: str = "{}", body: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [row_id, code, headers, body, user_id, key])
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Manager, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
 
@@ -26,7 +26,7 @@ class Merge:
     by_others: tuple[str, ...] = ()  # of those, the fields that are no longer as they were shown
     clashes: tuple[str, ...] = ()
     refusal: str = ""
-    data: QueryDict | None = field(default=None, repr=False)
+    data: QueryDict = field(default_factory=QueryDict, repr=False)
 
 
 class MergedForm(forms.ModelForm):
@@ -71,15 +71,17 @@ class MergedForm(forms.ModelForm):
 
     def _get_validation_exclusions(self) -> set[str]:
         """What isn't written isn't judged by itself: a contact may have been deactivated since."""
-        return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc, no-any-return]  # not in the stubs
+        return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc]  # not in the stubs
 
-    def validate_constraints(self) -> None:
+    def _post_clean(self) -> None:
         """Together with what is written it is."""
-        exclude = super()._get_validation_exclusions()  # type: ignore[misc]  # as above
-        try:
-            self.instance.validate_constraints(exclude=exclude)
-        except ValidationError as error:
-            self._update_errors(error)  # type: ignore[attr-defined]  # as above
+        super()._post_clean()  # type: ignore[misc]  # as above
+        if self.merge.kept and not self.errors:
+            exclude = super()._get_validation_exclusions() - self.merge.kept  # type: ignore[misc]  # as above
+            try:
+                self.instance.validate_constraints(exclude=exclude)
+            except ValidationError as error:
+                self._update_errors(error)  # type: ignore[attr-defined]  # as above
 
 
 def shown(form: forms.ModelForm) -> dict[str, str | list[str]]:
@@ -89,7 +91,7 @@ def shown(form: forms.ModelForm) -> dict[str, str | list[str]]:
 
 def merge(form: forms.ModelForm, before: dict[str, Any]) -> Merge:
     """`form` has the present row as its instance, and is bound to what was sent; `before` is what was shown."""
-    data = form.data.copy()
+    data: Any = form.data.copy()  # type: ignore[attr-defined]  # of a request: a QueryDict
     kept, by_others, clashes = set(), [], []
     for name, present in shown(form).items():
         if name not in before:
@@ -145,7 +147,7 @@ def _plain(value: Any) -> str | list[str]:
             return ""
         case Model():
             return str(value.pk)
-        case QuerySet() | Manager() | list() | tuple():
+        case QuerySet() | list() | tuple():
             return sorted(str(_plain(one)) for one in value)
         case datetime():
             moment = value.astimezone(UTC) if value.tzinfo else value

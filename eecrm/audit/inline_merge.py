@@ -12,7 +12,7 @@ def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
     """
     present = {str(row.pk): row for row in formset.get_queryset()}
     count = formset.initial_form_count()
-    key = formset.model._meta.pk.name
+    key = formset.model._meta.pk.name  # type: ignore[union-attr]  # a model that is saved has one
     left_out = {place for place in range(count) if data.get(f"{formset.prefix}-{place}-{key}") not in present}
     shown = {data.get(f"{formset.prefix}-{place}-{key}") for place in range(count)}
     others = [row for name, row in present.items() if name not in shown]

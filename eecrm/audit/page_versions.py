@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Self
 
 from django.core import signing
 from django.db import connection
-from django.db.models import BooleanField, DateTimeField, F, Func, Model, Q, Value
-from django.db.models.functions import Cast
+from django.db.models import BooleanField, Model
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from audit.models import Entry, EntryQuerySet
@@ -20,17 +20,10 @@ from audit.models import Entry, EntryQuerySet
 _NOW = """
     SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text
 """
+# In the order of the fields of a version.
+_SINCE = "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
 
 FIELD = "page_version"  # of a form, hidden
-
-
-class _Unseen(Func):
-    """Of a transaction, a snapshot and the transaction that took it."""
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        (number, _), (snapshot, text), (own, key) = (compiler.compile(one) for one in self.source_expressions)
-        sql = f"(NOT pg_visible_in_snapshot({number}, {snapshot}::pg_snapshot) AND {number} <> {own}::xid8)"
-        return sql, [*text, *key]
 
 
 class PageVersion(NamedTuple):
@@ -46,9 +39,7 @@ class PageVersion(NamedTuple):
 
     def entries_since(self) -> EntryQuerySet:
         """Oldest first."""
-        unseen = _Unseen(F("transaction_id"), Value(self.snapshot), Value(self.own), output_field=BooleanField())
-        taken = Cast(Value(self.at), DateTimeField())
-        return Entry.objects.filter(Q(unseen) | Q(at__gt=taken)).order_by("id")
+        return Entry.objects.filter(RawSQL(_SINCE, self, BooleanField())).order_by("id")
 
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
         """Entries about these rows that are newer than the page."""

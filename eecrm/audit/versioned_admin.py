@@ -16,7 +16,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -87,7 +87,7 @@ class VersionedAdmin(PolicyModelAdmin):
         answer = None
         if request.method == "POST":
             request.POST = request.POST.copy()  # type: ignore[assignment]  # mutable from here on
-            request.POST.pop("_saveasnew", None)  # Django obeys it where the button is off, too
+            request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # a copy; Django obeys it where the button is off, too
             answer = self._made_already(request) if object_id is None else self._merged(request, object_id)
         _page(request)
         return answer or super().changeform_view(request, object_id, form_url, extra_context)
@@ -165,7 +165,7 @@ class VersionedAdmin(PolicyModelAdmin):
             return None
         page.once = before["once"]
         digest = _digest(request)
-        first = idempotency.claim_key(self._visitor(request), f"admin {page.once}", digest)
+        first = idempotency.claim_key(request.user.pk, f"admin {page.once}", digest)
         return self._led_to(request, first.row_id, is_same=first.request == digest) if first else None
 
     def _led_to(self, request: HttpRequest, key: int, *, is_same: bool) -> HttpResponse:
@@ -181,12 +181,8 @@ class VersionedAdmin(PolicyModelAdmin):
         return HttpResponseRedirect(reverse(f"{place}_change", args=[quote(row.pk)]))
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
-        idempotency.keep_answer(self._visitor(request), f"admin {_page(request).once}", obj.pk, 201)
+        idempotency.keep_answer(request.user.pk, f"admin {_page(request).once}", obj.pk, 201)
         return super().response_add(request, obj, post_url_continue)
-
-    @staticmethod
-    def _visitor(request: HttpRequest) -> int:
-        return request.user.pk  # type: ignore[return-value]  # nobody anonymous gets past `admin_view`
 
     # Deletion, and actions on several rows
 
@@ -196,18 +192,18 @@ class VersionedAdmin(PolicyModelAdmin):
         page, context = _page(request), dict(extra_context or {})
         if row is not None and self.has_delete_permission(request, row):
             page.changes = self._told(request, before["version"].changes_of(self.model, [row.pk])) if before else []
-            listing = _listing(self.get_deleted_objects([row], request)[0])  # type: ignore[arg-type]  # as Django does
+            listing = _listing(self.get_deleted_objects([row], request)[0])
             if before is None or page.changes or before["listing"] != listing:
                 context["stale"] = _CHANGED if before else _UNKNOWN_CONFIRMATION
                 if "change_reason" in request.POST:
                     context["reason_form"] = DeletionForm(request.POST)
-                request.POST = QueryDict()  # type: ignore[assignment]  # so that Django asks again
+                request.POST = QueryDict()
         return super().delete_view(request, object_id, context)
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         page = _page(request)
         mark = signed(request, page.version, listing=_listing(context["deleted_objects"]))
-        return super().render_delete_form(request, {**context, FIELD: mark, "changes": page.changes})  # type: ignore[no-any-return, misc]
+        return super().render_delete_form(request, {**context, FIELD: mark, "changes": page.changes})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         _page(request)
@@ -219,7 +215,7 @@ class VersionedAdmin(PolicyModelAdmin):
             response.context_data = {**(response.context_data or {}), FIELD: signed(request, _page(request).version, **mark)}
         return response
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         """Nothing is done to rows that changed since they were shown."""
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
@@ -236,7 +232,7 @@ class VersionedAdmin(PolicyModelAdmin):
             for one in told:
                 messages.warning(request, f"{one.person.text} {one.verb} {one.row.text} at {one.entry.at:%H:%M} UTC.")
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset)  # type: ignore[misc, no-any-return]  # not in the stubs
+        return super().response_action(request, queryset, *args)
 
 
 def _digest(request: HttpRequest) -> str:
