@@ -124,8 +124,8 @@ class Visitor(_RoleEnds, Browser):
     """Somebody who browses the admin site. Opens a page before they send its form, unless the form says what it showed."""
 
     def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        is_form = path.split("?")[0].endswith(("/add/", "/change/", "/delete/")) or "action" in (data or {})
-        if is_form and isinstance(data, dict) and page_versions.FIELD not in data:
+        is_page = path.split("?")[0].endswith(("/add/", "/change/", "/delete/"))
+        if isinstance(data, dict) and (is_page or "action" in data) and page_versions.FIELD not in data:
             data = {page_versions.FIELD: self.version_of(path, data)} | data
         return super().post(path, data, *args, **kwargs)
 

@@ -1,7 +1,7 @@
 """Three states of a form become one: what was shown, what was sent, what the row holds by now.
 
 A field that the visitor left as it was shown stays as it is by now. A field that the visitor changed is written, unless
-somebody else changed it meanwhile to something else: that is a clash, and the visitor decides.
+it was changed meanwhile to something else: that is a clash, and the visitor decides.
 """
 
 from collections.abc import Iterable
@@ -62,7 +62,7 @@ class MergedForm(forms.ModelForm):
         if self.merge.refusal:
             self.add_error(None, self.merge.refusal)
         for name in self.merge.clashes:
-            self.add_error(name, "This was changed by somebody else while you had the page open: see above.")
+            self.add_error(name, "This was changed while you had the page open: see above.")
         return cleaned
 
     @cached_property
@@ -95,7 +95,8 @@ def merge(form: forms.ModelForm, before: dict[str, Any]) -> Merge:
     kept, by_others, clashes = set(), [], []
     for name, present in shown(form).items():
         if name not in before:
-            continue  # the page didn't have it
+            kept.add(name)  # the page didn't have it: its visitor may do more by now
+            continue
         mine = _typed(form, name, before[name])
         if isinstance(present, list):
             data.setlist(form.add_prefix(name), _joined(set(before[name]), set(mine), set(present)))

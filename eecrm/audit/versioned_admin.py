@@ -16,12 +16,14 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db import DatabaseError, transaction
+from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from access.admin import PolicyModelAdmin
+from access.refusals import refusal_of
 from api import idempotency
 from audit.differences import Told, tell
 from audit.form_merge import Merge, MergedForm, labels, merge, shown, typed
@@ -35,7 +37,7 @@ MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
 _UNKNOWN_CONFIRMATION = "This page doesn't say any more what it showed. Nothing was deleted. Check it, then confirm again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
-_CHANGED = "This changed while you had the page open, see above. Nothing was deleted. Check it, then confirm again."
+_CHANGED = "This changed while you had the page open, see below. Nothing was deleted. Check it, then confirm again."
 _LIST_CHANGED = "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
 
 
@@ -89,8 +91,20 @@ class VersionedAdmin(PolicyModelAdmin):
             request.POST = request.POST.copy()  # type: ignore[assignment]  # mutable from here on
             request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # a copy; Django obeys it where the button is off, too
             answer = self._made_already(request) if object_id is None else self._merged(request, object_id)
-        _page(request)
-        return answer or super().changeform_view(request, object_id, form_url, extra_context)
+        return answer or self._saved_or_shown_again(request, object_id, form_url, extra_context)
+
+    def _saved_or_shown_again(self, request: HttpRequest, *page: Any) -> Any:
+        """A rule of the database is a sentence on the page that was sent, which still holds what was typed."""
+        shown_page = _page(request)
+        try:
+            with transaction.atomic():
+                return super().changeform_view(request, *page)
+        except (DatabaseError, ProtectedError) as error:
+            refusal = refusal_of(error)
+            if refusal is None or refusal.status >= 500 or request.method != "POST" or shown_page.merge.refusal:
+                raise
+            shown_page.merge.refusal = refusal.sentence
+        return super().changeform_view(request, *page)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -122,7 +136,7 @@ class VersionedAdmin(PolicyModelAdmin):
             page.changes = self._told(request, entries)
         elif page.merge.by_others:
             names = ", ".join(labels(form, page.merge.by_others))
-            messages.info(request, f"Changed by somebody else while you had the page open, and left like that: {names}.")
+            messages.info(request, f"Changed while you had the page open, and left like that: {names}.")
         request.POST = page.merge.data  # type: ignore[assignment]  # as above
         return None
 
@@ -151,6 +165,8 @@ class VersionedAdmin(PolicyModelAdmin):
             "changes": page.changes,
             "clashing": labels(form, page.merge.clashes),
         }
+        if page.merge.clashes and set(form.errors) == set(page.merge.clashes):
+            context["errors"] = []  # nothing that was typed has to be corrected
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Forms that make a row
