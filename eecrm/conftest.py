@@ -29,6 +29,7 @@ from accounts.models import User
 from api import health, limits
 from api.logs import JSONFormatter
 from api.tests.published import published
+from audit import page_versions
 from clients.models import Client
 from config.environment import ROOT, env
 from contracts.models import Contract
@@ -139,7 +140,20 @@ class _RoleEnds:
 
 
 class Visitor(_RoleEnds, Browser):
-    """Somebody who browses the admin site."""
+    """Somebody who browses the admin site. Opens a page before they send its form, unless the form says what it showed."""
+
+    def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        is_page = path.split("?")[0].endswith(("/add/", "/change/", "/delete/"))
+        if isinstance(data, dict) and (is_page or "action" in data) and page_versions.FIELD not in data:
+            data = {page_versions.FIELD: self.version_of(path, data)} | data
+        return super().post(path, data, *args, **kwargs)
+
+    def version_of(self, path: str, data: dict[str, Any] | None = None) -> str:
+        """The hidden field of this page; of the page that asks again, for an action that was confirmed."""
+        page = self.get(path)
+        if "post" in (data or {}) and "action" in (data or {}):
+            page = self.post(path, {name: value for name, value in (data or {}).items() if name != "post"})
+        return str((page.context or {}).get(page_versions.FIELD, "")) if page.status_code == 200 else ""
 
     def confirm(self, address: str, form: dict[str, Any], **options: Any) -> Any:
         """The page that the form leads to, and then the form again with what that page shows, as people send it."""

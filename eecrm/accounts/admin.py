@@ -66,6 +66,8 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     form = AccountForm
     add_form = NewAccountForm
     add_form_template = None  # Django's speaks of passwords
+    change_form_template = "admin/accounts/user/change_form.html"
+    change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
     # In a role's group nobody is by a row: it would find nobody.
     list_filter = ["role", "is_active", "is_superuser", AddressFilter, ("groups", admin.RelatedOnlyFieldListFilter)]

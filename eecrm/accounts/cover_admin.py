@@ -53,11 +53,9 @@ class CoverAdmin(TrailHistory):
         return cover.starts_at <= timezone.now() < cover.ends_at
 
     def save_model(self, request: HttpRequest, obj: Cover, form: Any, change: bool) -> None:
-        if change:
-            obj.save(update_fields=["ends_at"])
-        else:
-            super().save_model(request, obj, form, change)
-        self._tell(request, obj, "cover ended early" if change else "cover granted")
+        super().save_model(request, obj, form, change)
+        if form.changed_data or not change:
+            self._tell(request, obj, "cover ended early" if change else "cover granted")
 
     def _endings(self, request: HttpRequest, covers: list[Cover]) -> list[Line]:
         now = timezone.now()

@@ -92,23 +92,32 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 
     Raises KeyReused for another path or body.
     """
-    whose, digest = (request.user.pk, key), _digest(request)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [*whose, digest])
-        if cursor.fetchone():
-            return None
-        cursor.execute(_READ, whose)
-        first = FirstAnswer(*cursor.fetchone())  # there it is: to be refused has locked it
-    if first.request != digest:
+    digest = _digest(request)
+    first = claim_key(request.user.pk, key, digest)
+    if first is not None and first.request != digest:
         raise KeyReused
     return first
+
+
+def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
+    """As `claim`, for an account and the digest of its request; the caller compares the digests."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [user_id, key, digest])
+        if cursor.fetchone():
+            return None
+        cursor.execute(_READ, [user_id, key])
+        return FirstAnswer(*cursor.fetchone())  # there it is: to be refused has locked it
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:
     """Keep the answer about a new row. A refusal is kept by nobody: its claim is rolled back with all else."""
     headers = orjson.dumps({name: response[name] for name in _KEPT_HEADERS if name in response}).decode()
+    keep_answer(request.user.pk, key, row_id, response.status_code, headers, response.data)
+
+
+def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: str = "{}", body: str = "") -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [row_id, response.status_code, headers, response.data, request.user.pk, key])
+        cursor.execute(_KEEP, [row_id, code, headers, body, user_id, key])
 
 
 def purge() -> int:

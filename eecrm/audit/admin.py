@@ -23,6 +23,7 @@ from audit.models import Entry
 from audit.naming import Value, kind_of, linked
 from audit.representation import role_in_words
 from audit.restoring_admin import RestoringAdmin
+from audit.versioned_admin import VersionedAdmin
 
 ENTRIES_OF_A_ROW = 25  # on a page of its history
 
@@ -126,7 +127,7 @@ def _query(**filters: str) -> str:
     return f"{reverse('admin:audit_entry_changelist')}?{urlencode(filters)}"
 
 
-class TrailHistory(PolicyModelAdmin):
+class TrailHistory(VersionedAdmin):
     """The *History* of a row is what the trail tells of it; Django's own log knows only what was done on these pages."""
 
     def history_view(

@@ -48,7 +48,6 @@ class ReasonForm(forms.ModelForm):
 
 class ReasonAdmin(PolicyModelAdmin):
     form = ReasonForm
-    delete_confirmation_template = "admin/audit/delete_for_a_reason.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Whoever only reads isn't asked why. Before the record, which is long and nobody writes."""

@@ -64,7 +64,11 @@ _require(
 # Whether staff must have a second factor for the admin site and the API, or may.
 SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
 _require(SECOND_FACTOR in {"required", "optional"}, "SECOND_FACTOR is required or optional.")
-SECOND_FACTOR_KEYS = factor_keys(env("SECOND_FACTOR_KEY"), env("SECOND_FACTOR_PREVIOUS_KEYS", default=""))
+SECOND_FACTOR_KEYS = attempt(
+    factor_keys,
+    present=env("SECOND_FACTOR_KEY"),
+    previous=env("SECOND_FACTOR_PREVIOUS_KEYS", default=""),
+)
 # An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")

@@ -12,6 +12,7 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Line
 from access.confirmed_admin import confirmed
 from accounts.models import Mail, User
+from audit.versioned_admin import VersionedAdmin
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -33,7 +34,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Mail)
-class MailAdmin(PolicyModelAdmin):
+class MailAdmin(VersionedAdmin):
     """Nobody writes a mail here. Whoever may update one may have it sent again."""
 
     resource = "mail"
