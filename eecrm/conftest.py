@@ -143,16 +143,14 @@ class Visitor(_RoleEnds, Browser):
     """Somebody who browses the admin site. Opens a page before they send its form, unless the form says what it showed."""
 
     def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        is_page = path.split("?")[0].endswith(("/add/", "/change/", "/delete/"))
+        is_page = path.split("?")[0].endswith(("/add/", "/change/"))
         if isinstance(data, dict) and (is_page or "action" in data) and page_versions.FIELD not in data:
-            data = {page_versions.FIELD: self.version_of(path, data)} | data
+            data = {page_versions.FIELD: self.version_of(path)} | data
         return super().post(path, data, *args, **kwargs)
 
-    def version_of(self, path: str, data: dict[str, Any] | None = None) -> str:
-        """The hidden field of this page; of the page that asks again, for an action that was confirmed."""
+    def version_of(self, path: str) -> str:
+        """The hidden field of this page."""
         page = self.get(path)
-        if "post" in (data or {}) and "action" in (data or {}):
-            page = self.post(path, {name: value for name, value in (data or {}).items() if name != "post"})
         return str((page.context or {}).get(page_versions.FIELD, "")) if page.status_code == 200 else ""
 
     def confirm(self, address: str, form: dict[str, Any], **options: Any) -> Any:

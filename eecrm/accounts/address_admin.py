@@ -11,11 +11,11 @@ from django.utils.html import format_html
 
 from access import policy
 from access.admin import PolicyModelAdmin
+from access.masks import EMAIL
 from access.security_log import security_event
 from accounts.models import AddressChange, User
 from accounts.models.address import LIFETIME
 from api.search import with_addresses_normalised
-from api.serializers import masked
 
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
 
@@ -89,7 +89,7 @@ class AddressPages(PolicyModelAdmin):
 
     @staticmethod
     def _shown(request: HttpRequest, address: str) -> str:
-        return address if policy.sees_personal_data(cast(User, request.user)) else masked(address, is_email=True)
+        return address if policy.sees_personal_data(cast(User, request.user)) else EMAIL.of(address)
 
     @staticmethod
     def _asked_by(change: AddressChange | None) -> str:

@@ -21,7 +21,7 @@ MAX_ENTRIES = 50_000  # of one kind that are looked at, the newest
 
 
 class Watched(NamedTuple):
-    """Entries of one kind. The conditions are those of the indexes in `audit/migrations/0005_watched.py`."""
+    """Entries of one kind. The conditions are those of the indexes in `audit/migrations/0006_watched.py`."""
 
     entries: str  # which ones, in SQL
     subject: str  # what is counted separately, in SQL

@@ -36,7 +36,7 @@ class Position(NamedTuple):
 class Cursor(NamedTuple):
     """All up to `since` is told. `walked` is the type and key of the last row that was told, where a walk isn't over: one
     through all rows, or through what the entries up to `until` are about. `proof` covers all that its holder may have seen
-    (`migrations/0009_history_proof.py`): a database that was put back to an earlier state doesn't hold it."""
+    (`migrations/0005_history_proof.py`): a database that was put back to an earlier state doesn't hold it."""
 
     types: tuple[str, ...]
     since: Position

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import binaries
-from config import database_settings
 from dotenv import ROOT
 from generated import of_the_migrator
 from processes import Command, Failed, run, run_together, say
@@ -19,6 +18,9 @@ MIGRATIONS_FAILED = "The migrations failed; Django says why above."
 
 def bootstrap(database: str, settings: Mapping[str, str]) -> None:
     """Runs bootstrap.sql as the administrator, with all passwords in the environment and none on the command line."""
+    # Not before: config.environment reads the settings that were just written when it is imported.
+    from config import database_settings
+
     say(f"Preparing roles and schema of the database {database} …")
     for name in ("PG_HOST", "PG_ADMIN_USER", "PG_ADMIN_PASSWORD"):
         if not settings.get(name):

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
 
+from access.masks import EMAIL
 from accounts.models.user import User
 from api.email_addresses import AddressField, address_checked
 
@@ -37,6 +38,8 @@ class AddressChange(models.Model):
     )
     confirmed_by = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
+
+    personal_fields = {"address": EMAIL}
 
     objects: ClassVar[AddressChangeQuerySet] = AddressChangeQuerySet.as_manager()  # type: ignore[assignment]  # stubs
 

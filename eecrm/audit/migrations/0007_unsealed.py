@@ -17,6 +17,6 @@ $unsealed$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0009_history_proof")]
+    dependencies = [("audit", "0006_watched")]
 
     operations = [migrations.RunSQL(UNSEALED, "DROP FUNCTION audit.unsealed()")]

@@ -3,7 +3,10 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from audit.page_versions import FIELD
+from access import confirmation
+from audit import page_versions
+
+MARKS = {page_versions.FIELD, confirmation.FIELD}
 
 Values = dict[str, list[str]]
 
@@ -60,7 +63,7 @@ def form_on(page: Any) -> Values:
     """What the page's form sends if nobody touches it."""
     reader = _Forms()
     reader.feed(page.content.decode())
-    (form,) = [one for one in reader.forms if FIELD in one]
+    (form,) = [one for one in reader.forms if not MARKS.isdisjoint(one)]
     return form
 
 
@@ -79,6 +82,6 @@ class Tab:
         """What wasn't typed is sent as it was shown. A page that is shown again is in the tab now."""
         values = {name: value if isinstance(value, list) else [str(value)] for name, value in typed.items()}
         answer = self.browser.post(self.path, {**self.form, **values, button: ["Save"]})
-        if answer.status_code == 200 and FIELD in answer.content.decode():
+        if answer.status_code == 200 and any(mark in answer.content.decode() for mark in MARKS):
             self.show(answer)
         return answer

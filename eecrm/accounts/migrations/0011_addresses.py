@@ -163,7 +163,13 @@ KINDS = {
     "address_confirmation": "Confirmation of an address",
     "address_notice": "Notice of another address",
     "account_news": "News of accounts",
+    "factor_set_up": "Second factor set up",
+    "factor_replaced": "Second factor replaced",
+    "factor_removed": "Second factor removed",
+    "factor_reset": "Second factor reset",
+    "recovery_codes": "New recovery codes",
 }
+_GONE = "DELETE FROM accounts_mail WHERE kind IN ('address_changed', 'address_confirmation', 'address_notice', 'account_news')"
 
 _before = import_module("accounts.migrations.0006_password_rules")
 _TELL = rules("account_tells_old_address", table="accounts_user", when="AFTER UPDATE OF email", body=_before.TELL)
@@ -174,11 +180,11 @@ def to_user(**options: object) -> models.ForeignKey:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0008_row_security"), ("audit", "0004_sync")]
+    dependencies = [("accounts", "0010_logins"), ("audit", "0004_sync")]
 
     operations = [
         migrations.RunSQL(_TELL.reverse_sql, _TELL.sql),
-        migrations.RunSQL(*["DELETE FROM accounts_mail WHERE kind NOT IN ('invitation', 'password_reset')"] * 2),
+        migrations.RunSQL(_GONE, _GONE),
         migrations.AddField("user", "email_confirmed_at", models.DateTimeField("email confirmed", editable=False, null=True)),
         migrations.AddField(
             "user",

@@ -8,7 +8,19 @@ from django.db.models import Q
 from access.rules import immediate_foreign_keys
 from audit.recording import recorded
 
-KINDS = ["invitation", "password_reset", "address_changed"]
+KINDS = {
+    "invitation": "Invitation",
+    "password_reset": "Password reset",
+    "address_confirmation": "Confirmation of an address",
+    "address_notice": "Notice of another address",
+    "account_news": "News of accounts",
+    "unusual_activity": "Unusual activity",
+    "factor_set_up": "Second factor set up",
+    "factor_replaced": "Second factor replaced",
+    "factor_removed": "Second factor removed",
+    "factor_reset": "Second factor reset",
+    "recovery_codes": "New recovery codes",
+}
 
 
 def kinds(*known: str) -> models.CheckConstraint:
@@ -20,7 +32,7 @@ def kinds(*known: str) -> models.CheckConstraint:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0008_row_security"), ("audit", "0005_watched")]
+    dependencies = [("accounts", "0011_addresses"), ("audit", "0006_watched")]
 
     operations = [
         migrations.CreateModel(
@@ -101,18 +113,10 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             "mail",
             "kind",
-            models.CharField(
-                choices=[
-                    ("invitation", "Invitation"),
-                    ("password_reset", "Password reset"),
-                    ("address_changed", "Address changed"),
-                    ("unusual_activity", "Unusual activity"),
-                ],
-                max_length=20,
-            ),
+            models.CharField(choices=list(KINDS.items()), max_length=20),
         ),
         migrations.RemoveConstraint("mail", "mail_kind_known"),
-        migrations.AddConstraint("mail", kinds(*KINDS, "unusual_activity")),
+        migrations.AddConstraint("mail", kinds(*KINDS)),
         # What tells of an alert has no other shape: it is dropped on the way back.
         migrations.RunSQL(migrations.RunSQL.noop, "DELETE FROM accounts_mail WHERE kind = 'unusual_activity'"),
         migrations.AddConstraint(

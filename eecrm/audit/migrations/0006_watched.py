@@ -13,6 +13,6 @@ WITHOUT_INDEXES = "DROP INDEX audit.entry_of_deletion, audit.entry_of_signature,
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0009_history_proof")]
+    dependencies = [("audit", "0005_history_proof")]
 
     operations = [migrations.RunSQL(INDEXES, WITHOUT_INDEXES)]
