@@ -80,16 +80,16 @@ class AddressPages(PolicyModelAdmin):
             "change": change,
             "asked_by": self._asked_by(change),
             "ends_at": change.created_at + LIFETIME if change else None,
-            "now": self._shown(request, account.email),
-            "new": self._shown(request, change.address if change else ""),
+            "now": self._visible(request, account.email),
+            "new": self._visible(request, change.address if change else ""),
             "may_decide": self.has_change_permission(request, account),
             "may_confirm": change is not None and request.user.pk not in (change.asked_by_id, account.pk),
         }
         return TemplateResponse(request, "admin/accounts/user/address.html", context)
 
     @staticmethod
-    def _shown(request: HttpRequest, address: str) -> str:
-        return address if policy.sees_personal_data(cast(User, request.user)) else EMAIL.of(address)
+    def _visible(request: HttpRequest, address: str) -> str:
+        return address if policy.sees_personal_data(cast(User, request.user)) else str(EMAIL.of(address))
 
     @staticmethod
     def _asked_by(change: AddressChange | None) -> str:

@@ -14,7 +14,6 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
-from access.refusals import refusal_of
 from access.security_log import request_ids
 from api import deprecation, hosts, limits, problems
 from api.addresses import client_address, place_of

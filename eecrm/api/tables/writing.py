@@ -22,7 +22,7 @@ class CannotExport(Exception):
 
 def is_formula(cell: str) -> bool:
     """A spreadsheet would run the cell, or take off the guard that stands before it."""
-    return _FORMULA.match(cell) is not None
+    return re.match(_FORMULA, cell) is not None
 
 
 def guarded(cell: str) -> str:
