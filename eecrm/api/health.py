@@ -35,7 +35,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 class Finding(NamedTuple):
-    """What is wrong, to a person; `code`, to a program, where the process can't work with it, and "" for a warning."""
+    """Something that is wrong. `code` is that of the 503 where the process can't work with it, and "" for a warning."""
 
     code: str
     detail: str
@@ -77,8 +77,8 @@ def _checks() -> Iterator[tuple[str, Check]]:
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, takes changes, has every migration and grants what the policy table says; else 503. What
-    is no reason to send nobody here, but one for a person to look, is in `warnings`."""
+    """200 when the database answers, takes changes, has every migration and grants what the policy table says; else 503.
+    `warnings` hold what a person must look at and a load balancer needn't."""
     found = _readiness.findings()
     if isinstance(found, Exception):
         return from_exception(request, found)

@@ -32,7 +32,8 @@ def seal() -> bool:
     return len(made) == MOST
 
 
-# PostgreSQL shows everybody which processes write, as whom and where; since when, of roles that one has the rights of.
+# PostgreSQL shows to every role which processes write, for which role and in which database. It shows the start of a
+# transaction to its own role only, and to members of pg_read_all_stats.
 _OLDEST = """
     SELECT extract(epoch FROM clock_timestamp() - entry_at)::float, process, gid, role, database, since::text
       FROM audit.unsealed() LEFT JOIN LATERAL (
