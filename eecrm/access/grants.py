@@ -149,7 +149,7 @@ _ACTUAL = f"""
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
             SELECT tables.name, attname::text, (aclexplode(attacl)).*
-              FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL
+              FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL AND NOT attisdropped
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
               FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges

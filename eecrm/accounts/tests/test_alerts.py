@@ -296,6 +296,12 @@ def test_no_role_hides_or_invents_one(role: Role, sql: str, world: World) -> Non
         connection.cursor().execute(sql)
 
 
+@pytest.mark.parametrize("sql", ["UPDATE accounts_alert SET count = 0", "DELETE FROM accounts_alert"])
+def test_the_worker_itself_changes_none(sql: str, world: World) -> None:
+    with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        connection.cursor().execute(sql)
+
+
 def test_the_worker_does_it(committed_world: World) -> None:
     delete(committed_world, 4)
     call_command("run_worker", "--once")
