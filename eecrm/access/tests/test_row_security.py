@@ -11,7 +11,7 @@ from access import policy
 from access.database import acting_as
 from access.grants import differences, wanted_policies
 from access.policy import COLUMNS, Role, Scope
-from access.row_security import READER, RowPolicy
+from access.row_security import BACKUP_ROLE, RowPolicy
 from access.tests.test_database_roles import REFUSED, manage, run
 from accounts import tokens
 from accounts.models import Cover
@@ -142,7 +142,7 @@ def test_searches_of_those_who_see_all_keep_their_index(world: World) -> None:
 def test_a_report_reads_every_row(world: World) -> None:
     narrowed = {one.table for one in wanted_policies()}
     assert {*NARROWED, "accounts_user", "accounts_tokensession", "accounts_cover"} <= narrowed
-    readers = {(one.table, one.rows) for one in wanted_policies() if one.role == READER}
+    readers = {(one.table, one.rows) for one in wanted_policies() if one.role == BACKUP_ROLE}
     assert readers == {(table, "true") for table in narrowed}
 
 
