@@ -70,18 +70,8 @@ class MergedForm(forms.ModelForm):
         return [name for name in super().changed_data if name not in self.merge.kept]
 
     def _get_validation_exclusions(self) -> set[str]:
-        """What isn't written isn't judged by itself: a contact may have been deactivated since."""
+        """What isn't written isn't judged: a contact may have been deactivated since. PostgreSQL judges the row as a whole."""
         return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc]  # not in the stubs
-
-    def _post_clean(self) -> None:
-        """Together with what is written it is."""
-        super()._post_clean()  # type: ignore[misc]  # as above
-        if self.merge.kept and not self.errors:
-            exclude = super()._get_validation_exclusions() - self.merge.kept  # type: ignore[misc]  # as above
-            try:
-                self.instance.validate_constraints(exclude=exclude)
-            except ValidationError as error:
-                self._update_errors(error)  # type: ignore[attr-defined]  # as above
 
 
 def shown(form: forms.ModelForm) -> dict[str, str | list[str]]:

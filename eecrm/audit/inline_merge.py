@@ -5,38 +5,27 @@ from django.http import QueryDict
 
 
 def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Leave out of `data` what was done meanwhile: a row that is gone, and one that was added in the same words.
+    """Leave out of `data` a row that was added meanwhile in the same words. Django leaves out what was taken away meanwhile.
 
     Returns False for a clash: the object has one such row at most, and got another than was sent. `formset` is bound to what
     was sent.
     """
-    present = {str(row.pk): row for row in formset.get_queryset()}
     count = formset.initial_form_count()
-    key = formset.model._meta.pk.name  # type: ignore[union-attr]  # a model that is saved has one
-    left_out = {place for place in range(count) if data.get(f"{formset.prefix}-{place}-{key}") not in present}
-    shown = {data.get(f"{formset.prefix}-{place}-{key}") for place in range(count)}
-    others = [row for name, row in present.items() if name not in shown]
-    clashes = False
-    if formset.fk.unique and others:
-        for place, form in enumerate(formset.forms[count:], count):
-            if form.has_changed():
-                is_same = all(str(form[name].data) == str(getattr(others[0], name)) for name in form.changed_data)
-                left_out |= {place} if is_same else set()
-                clashes |= not is_same
-    if left_out:
-        _leave_out(data, formset, left_out)
-    return not clashes
+    shown = {data.get(f"{formset.prefix}-{place}-id") for place in range(count)}
+    others = [row for row in formset.get_queryset() if str(row.pk) not in shown]
+    if not formset.fk.unique or not others:
+        return True
+    for place, form in enumerate(formset.forms[count:], count):
+        if form.has_changed():
+            if any(str(form[name].data) != str(getattr(others[0], name)) for name in form.changed_data):
+                return False
+            _leave_out(data, formset, place)
+            break
+    return True
 
 
-def _leave_out(data: QueryDict, formset: BaseInlineFormSet, places: set[int]) -> None:
-    total, count = formset.total_form_count(), formset.initial_form_count()
-    forms = {}
-    for place in range(total):
-        start = f"{formset.prefix}-{place}-"
-        forms[place] = {name.removeprefix(start): data.pop(name) for name in list(data) if name.startswith(start)}
-    kept = [place for place in range(total) if place not in places]
-    for new, place in enumerate(kept):
-        for name, values in forms[place].items():
-            data.setlist(f"{formset.prefix}-{new}-{name}", values)
-    data[f"{formset.prefix}-TOTAL_FORMS"] = str(len(kept))
-    data[f"{formset.prefix}-INITIAL_FORMS"] = str(len([place for place in kept if place < count]))
+def _leave_out(data: QueryDict, formset: BaseInlineFormSet, place: int) -> None:
+    """The last of the forms: of one row at most, there is one form that adds it."""
+    for name in [name for name in data if name.startswith(f"{formset.prefix}-{place}-")]:
+        del data[name]
+    data[f"{formset.prefix}-TOTAL_FORMS"] = str(place)

@@ -1,14 +1,10 @@
 """A form of the admin site that is sent twice makes one row."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 from django.utils import timezone
 
 from access.database import acting_as
@@ -17,11 +13,10 @@ from accounts.models import Cover, Mail, User
 from audit.page_versions import FIELD
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
-from conftest import Visitor, World
+from conftest import World
 from contracts.models import Contract
 from events.models import Event
 
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
 ADMIN = "/hidden-admin/"
 
 
@@ -144,50 +139,3 @@ def test_save_as_new_is_off_even_where_somebody_sends_it(world: World, visit: An
     assert tab.send("_saveasnew", email="copy@own.example").status_code == 302
     assert count("clients/client") == before
     assert stored(Client, pk=world.own_client.pk)[0].email == "copy@own.example"
-
-
-@pytest.fixture
-def at_once(committed_world: World, settings: Any) -> Any:
-    """Sends forms at the same moment, each in a thread with a browser of its own; all are logged in as the same manager."""
-    settings.RATE_LIMITS = {name: (10_000_000, seconds) for name, (_, seconds) in settings.RATE_LIMITS.items()}
-    browser = Visitor()
-    browser.force_login(committed_world.users["management"])
-
-    def send(path: str, form: dict[str, Any], start: Barrier) -> Any:
-        visitor = Visitor()
-        visitor.cookies = browser.cookies
-        try:
-            start.wait(timeout=30)
-            return visitor.post(path, form)
-        finally:
-            connection.close()
-
-    def crowd(path: str, *forms: dict[str, Any]) -> list[Any]:
-        with ThreadPoolExecutor(len(forms)) as pool:
-            size = len(forms)
-            return list(pool.map(send, [path] * size, forms, [Barrier(size)] * size, timeout=60))
-
-    crowd.browser = browser  # type: ignore[attr-defined]  # ours
-    return crowd
-
-
-def test_of_two_at_once_one_is_made(committed_world: World, at_once: Any) -> None:
-    path = f"{ADMIN}contracts/contract/add/"
-    for number in range(ROUNDS):
-        typed = typed_in("contracts/contract", committed_world) | {"name": f"Twice {number}", "_continue": "1"}
-        form = form_on(at_once.browser.get(path)) | {name: str(value) for name, value in typed.items()}
-        answers = at_once(path, form, form)
-        (row,) = stored(Contract, name=f"Twice {number}")
-        assert {answer.url for answer in answers} == {f"{ADMIN}contracts/contract/{row.pk}/change/"}
-
-
-def test_of_two_at_once_who_change_one_field_one_is_asked(committed_world: World, at_once: Any) -> None:
-    """Without the lock both would find the field as it was shown."""
-    row = committed_world.own_draft
-    path = f"{ADMIN}contracts/contract/{row.pk}/change/"
-    for number in range(ROUNDS):
-        form = form_on(at_once.browser.get(path))
-        answers = at_once(path, *({**form, "name": f"{name} {number}", "_save": "Save"} for name in ("First", "Second")))
-        assert sorted(answer.status_code for answer in answers) == [200, 302]
-        won = next(name for name, answer in zip(("First", "Second"), answers, strict=True) if answer.status_code == 302)
-        assert stored(Contract, pk=row.pk)[0].name == f"{won} {number}"
