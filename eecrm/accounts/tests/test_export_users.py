@@ -17,6 +17,7 @@ from access.policy import Role
 from accounts.columns import COLUMNS, Membership
 from accounts.models import User
 from accounts.tests.people import account, mails, run_import, stored
+from api.person_names import has_invisible
 from api.tables.writing import guarded, unguarded
 from conftest import World
 
@@ -50,10 +51,11 @@ def exported(world: World, tmp_path: Path) -> Callable[..., Path]:
 def test_what_is_exported_and_imported_again_changes_nothing(groups: None, world: World, tmp_path: Path) -> None:
     with acting_as(Role.SUPERUSER):
         for number, text in enumerate(HOSTILE):
+            name = text if "@" not in text and not has_invisible(text) else "Plain"  # what no name holds
             User.objects.create(
                 username=f"-user{number}",
-                first_name=text,
-                last_name=f" {text}\t",
+                first_name=name,
+                last_name=f" {name}\t",
                 job_title=text,
                 mobile="+33612345678",
             )

@@ -8,7 +8,7 @@ from django.core import signing
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from access.database import acting_as, enter
+from access.database import acting_as, enter, leave
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.tests.people import account, link_to, move, newcomer, sent
@@ -209,8 +209,6 @@ def test_the_login_role_confirms_for_the_owner_alone(world: World, sales: Caller
     change = AddressChange.objects.get()
     for user_id in (None, world.users["support"].pk):
         with pytest.raises(DatabaseError, match="Another manager"), transaction.atomic():
-            from access.database import leave
-
             leave(user_id=user_id)
             change.confirm()
 
@@ -228,7 +226,7 @@ def test_using_an_invitation_confirms_the_address_it_went_to(world: World) -> No
     assert not Mail.objects.filter(kind="password_reset").exists()
     with acting_as(Role.MANAGEMENT):
         Mail.objects.create(kind="invitation", user=user)
-    messages = [message for message in sent()]
+    messages = sent()
     browser = Visitor()
     page = browser.get(link_to("second@epic.example", messages)).url
     chosen = {"new_password1": "seven quiet lanterns", "new_password2": "seven quiet lanterns"}

@@ -65,7 +65,7 @@ def test_now_ends_the_password_and_every_login(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"username": "other"}, "There is no account sales."), ({"is_active": False}, "The account is inactive."), ({"email": ""}, "no email address")],
+    [({"username": "other"}, "There is no account sales."), ({"is_active": False}, "The account is inactive."), ({"email": ""}, "no confirmed email address")],
 )  # fmt: skip
 def test_who_gets_no_link_is_told_and_nothing_is_changed(change: dict[str, Any], words: str, world: World) -> None:
     with acting_as(Role.SUPERUSER):

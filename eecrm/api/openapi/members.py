@@ -42,6 +42,8 @@ def _refine(one: dict[str, Any], name: str, direction: str) -> None:
         # JSON Schema's "email" knows neither an empty one nor one with letters beyond ASCII, which are accepted.
         one |= one.pop("oneOf")[0]
         one.pop("format")
+    if one.get("format") == "email" and one.get("readOnly"):
+        one.pop("format")  # an account may have none
     if "integer" in one.get("type", ()) and (name in ("id", "version") or name.endswith("_id")):
         one |= {"format": "int64", "minimum": 1}
     if one.get("format") == "decimal":

@@ -32,7 +32,7 @@ def kinds(*known: str) -> models.CheckConstraint:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0011_addresses"), ("audit", "0006_watched")]
+    dependencies = [("accounts", "0012_address_rules"), ("audit", "0006_watched")]
 
     operations = [
         migrations.CreateModel(
