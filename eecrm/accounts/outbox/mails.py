@@ -22,16 +22,18 @@ _LINKS = {
 
 
 def reason_against(kind: str, user: User) -> str:
-    """Why this account is sent no such link, as a sentence; empty where nothing is in its way."""
+    """Why this account is sent no such mail, as a sentence; empty where nothing is in its way."""
     if kind == Mail.Kind.ADDRESS_NOTICE:
         return ""
     if not user.is_active:
         return "The account is inactive."
-    if kind == Mail.Kind.ACCOUNT_NEWS:
+    if kind in (Mail.Kind.ACCOUNT_NEWS, Mail.Kind.UNUSUAL_ACTIVITY):
         is_manager = policy.scope_of("user", "update", user.effective_role) is not policy.NONE
         return "" if is_manager else "The account is no manager's any more."
     if kind == Mail.Kind.ADDRESS_CONFIRMATION:
         return "" if user.has_usable_password() else "Its owner has no password to confirm with: a second manager does."
+    if kind not in _LINKS:
+        return ""
     if ExternalIdentity.objects.filter(user=user).exists():
         return "The account logs in with an outside identity and has no password here."
     if kind == Mail.Kind.INVITATION and user.is_claimed:
