@@ -66,9 +66,9 @@ def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
 def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
     """Take from several buckets, (limit, whose, how many) each, in one statement; always name them in the same order.
 
-    The first one that has nothing left is the last one asked: the others are left as they are, and aren't told of.
+    The login role alone may. The first one that has nothing left is the last one asked: the others are left as they are, and aren't told of.
     """
-    with as_login_role(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
         return [Taken(*row) for row in cursor.fetchall()]
 
@@ -153,7 +153,8 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
     share = max(1, owed[0].capacity // 200) if owed else 0
     leased = [(*owed, share)] if owed else []
     try:
-        taken = take(*given_back, *leased)
+        with as_login_role():
+            taken = take(*given_back, *leased)
     except (DatabaseError, InterfaceError):
         # The answer is made. A share for nothing: while the database is away, not each request shall wait for it.
         taken = [Taken(share, 0, 0)]
