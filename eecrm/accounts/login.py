@@ -17,13 +17,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
 
-<<<<<<< ours
 from rest_framework.exceptions import AuthenticationFailed
 
 from access.database import as_login_role, leave
-=======
-from access.database import as_login_role
->>>>>>> theirs
 from access.security_log import security_event
 from accounts.gate import factor
 from accounts.models import User, normalise_username, note_place
@@ -175,26 +171,17 @@ def is_own_password(request: HttpRequest, user: User, password: str) -> bool:
     """
     tries = (limits.limit("own_password"), str(user.pk))
     with as_login_role():
-<<<<<<< ours
         present = User.objects.select_for_update(no_key=True).values_list("password", flat=True).get(pk=user.pk)
+        (taken,) = limits.take((*tries, 1))
     user.password = present
-    (taken,) = limits.take((*tries, 1))
     if not taken.granted:
         security_event("excess_rate_limit_exceeded", request, limit="own_password")
         raise limits.TooManyRequests(taken.wait)
     with as_login_role():
         is_right = user.check_password(password)
-    if is_right:
-        limits.take((*tries, -1))
-=======
-        (taken,) = limits.take((*tries, 1))
-    if not taken.granted:
-        security_event("excess_rate_limit_exceeded", request, limit="own_password")
-        raise limits.TooManyRequests(taken.wait)
-    if user.check_password(password):
-        with as_login_role():
+        if is_right:
             limits.take((*tries, -1))
->>>>>>> theirs
+    if is_right:
         return True
     security_event("authn_password_change_fail", request, account=user.pk)
     return False

@@ -1,7 +1,9 @@
 """Bounds of what comes in and goes out: no answer and no log line is long because of what was sent."""
 
+import re
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
@@ -21,6 +23,12 @@ def shown(text: str, most: int = MAX_SHOWN_CHARS) -> str:
 def in_words(size: int) -> str:
     """A number of bytes: 16 KiB, 1 MiB."""
     return f"{size // 1024} KiB" if size < 1024 * 1024 else f"{size // (1024 * 1024)} MiB"
+
+
+def body_length(request: HttpRequest) -> int:
+    """The bytes of a body. Django takes a length that is no number for 0, and reads none."""
+    text = request.META.get("CONTENT_LENGTH") or ""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
 
 class BodyTooLarge(APIException):

@@ -1,6 +1,7 @@
 """The hosts and ports that are served. Absolute addresses in answers are made of the `Host` that a request names."""
 
 import logging
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -14,6 +15,16 @@ from api.bounds import shown
 log = logging.getLogger("eecrm.request")
 
 _IGNORE_HOST = "/health/"  # load balancers ask by address, and the answers hold none
+
+
+class HostMiddleware:
+    """Before whatever redirects or makes an address of the host."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request) if is_served(request) else refusal(request)
 
 
 def is_served(request: HttpRequest) -> bool:

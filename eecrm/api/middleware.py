@@ -15,9 +15,9 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
-from api import deprecation, hosts, limits, problems
+from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
-from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shown
+from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shown
 from api.parsers import LengthRequired
 
 log = logging.getLogger("eecrm.request")
@@ -25,8 +25,7 @@ log = logging.getLogger("eecrm.request")
 # The honeypot (accounts.gate.decoy) and health cost next to nothing. Files are counted by StaticFilesMiddleware.
 _LIGHT = ("/health/", "/admin/")
 
-# Forms of visitors who aren't logged in. They are shown again with what was typed.
-_CREDENTIAL_PAGES = ("/account/", "/admin/", f"/{settings.ADMIN_URL}login/")
+_SITE = f"/{settings.ADMIN_URL}"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -49,10 +48,9 @@ def _reason(request: HttpRequest) -> str:
     return text
 
 
-def _length(request: HttpRequest) -> int:
-    """Bytes of the body. Django takes a length that is no number for 0, and reads none."""
-    text = request.META.get("CONTENT_LENGTH") or ""
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
+def _is_for_visitors(path: str) -> bool:
+    """A page for people who aren't logged in. Its form is shown again with what was typed."""
+    return not path.startswith(("/api/", "/admin/", _SITE)) or path == f"{_SITE}login/"
 
 
 class RequestMiddleware:
@@ -67,7 +65,7 @@ class RequestMiddleware:
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
         with acting_through(channel, request.request_id, request.caller_request_id):  # type: ignore[attr-defined]  # set above
-            response = self.get_response(request) if hosts.is_served(request) else hosts.refusal(request)
+            response = self.get_response(request)
         limits.settle(request, response)
         deprecation.announce(request, response)
         response["X-Request-ID"] = problems.known_as(request)
@@ -94,7 +92,7 @@ class RequestMiddleware:
                 limits.admit_light(request, place_of(request))
             elif not counted_later:
                 limits.admit(request, "anonymous", place_of(request))
-            if request.path_info.startswith(_CREDENTIAL_PAGES) and _length(request) > MAX_CREDENTIAL_BYTES:
+            if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
                 raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:

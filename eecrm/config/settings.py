@@ -121,6 +121,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "api.middleware.RequestMiddleware",
     "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
+    "api.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
     "config.page_middleware.SessionMiddleware",

@@ -13,12 +13,14 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from access.security_log import security_event
 from accounts.passwords import is_too_long
+from api.bounds import MAX_CREDENTIAL_BYTES, body_length
 
 # Of each process. A careful attacker who measures finds a hash behind every try; a flood doesn't get the processor.
 SECONDS_BETWEEN_HASHES = 0.25
@@ -38,6 +40,9 @@ def _watched(view: Any) -> Any:
             tried="login" if request.method == "POST" else "visit",
             user_agent=request.headers.get("User-Agent", "")[:200],
         )
+        if body_length(request) > MAX_CREDENTIAL_BYTES:
+            request.session.accessed = True  # as a stock site answers it, which has another bound
+            raise RequestDataTooBig
         request.user = AnonymousUser()
         vars(request).pop("_messages", None)  # what the real site has to say stays for the real site
         return protected(request, *args, **kwargs)

@@ -67,6 +67,7 @@ def test_a_try_to_log_in_is_refused_as_a_stock_admin_site_refuses(form: dict[str
 
 def test_a_body_that_is_too_large_is_refused_alike(db: None) -> None:
     same_as_stock("post", "/admin/login/", {"password": "x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)})
+    same_as_stock("post", "/admin/login/", {"username": "a", "password": "x" * 1_000})
     many = {str(number): "" for number in range(1001)}
     same_as_stock("post", "/admin/login/", {"username": "a", "password": "b"} | many)
 

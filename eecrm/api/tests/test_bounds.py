@@ -37,13 +37,20 @@ def test_bodies_of_credentials_have_16_kib_at_most(path: str, world: World, sale
     assert declared == {"$ref": "#/components/responses/CredentialsTooLarge"}
 
 
-@pytest.mark.parametrize("path", ["/account/forgotten/", "/account/password/MQ/set-password/", "/admin/login/", "/hidden-admin/login/"])
+@pytest.mark.parametrize("path", ["/account/forgotten/", "/account/password/MQ/set-password/", "/hidden-admin/login/", "/health/ready/"])
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"])
 def test_forms_of_visitors_have_no_more(path: str, content_type: str, world: World) -> None:
     visitor = Visitor()
     small = b"account=a&x=" + b"x" * (MAX_CREDENTIAL_BYTES - 12)
     assert visitor.generic("POST", path, small, content_type=content_type).status_code != 413
     problem(visitor.generic("POST", path, small + b"x", content_type=content_type), 413, "body_too_large")
+
+
+def test_the_honeypot_says_it_as_a_stock_site(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    body = b"username=a&x=" + b"x" * MAX_CREDENTIAL_BYTES
+    answer = Visitor().generic("POST", "/admin/login/", body, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert [record.tried for record in caplog.records if record.name == "eecrm.security"] == ["login"]
 
 
 def test_a_page_is_not_long_because_of_what_was_typed(world: World) -> None:

@@ -190,6 +190,9 @@ def test_a_worker_that_dies_while_the_database_is_away_is_replaced(committed_wor
     with relay() as (port_of_database, call_off), gunicorn(log, PG_PORT=str(port_of_database)) as port:
         assert exchange(port, get(b"/health/ready/", b"Connection: close")) == [200]
         call_off()
+        deadline = time.monotonic() + PATIENCE  # what was found before counts for a second
+        while exchange(port, get(b"/health/ready/", b"Connection: close")) != [503] and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert exchange(port, get(b"/health/ready/", b"Connection: close")) == [503]
         os.kill(workers()[-1], signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
