@@ -18,6 +18,7 @@ from accounts.models import AddressChange, ExternalIdentity, User
 from accounts.models.address import LIFETIME
 from accounts.serializers import AddressRequestSerializer, PendingAddressSerializer
 from api import limits
+from api.bounds import MAX_CREDENTIAL_BYTES
 from api.problems import from_exception
 
 
@@ -26,6 +27,7 @@ class OwnAddressViewSet(GenericViewSet):
 
     resource = "profile"
     serializer_class = AddressRequestSerializer
+    max_body_bytes = MAX_CREDENTIAL_BYTES
     conflicts = {"update": (PasswordElsewhere.rule, "address_asked_too_often")}
 
     @extend_schema(
