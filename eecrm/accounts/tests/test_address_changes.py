@@ -78,8 +78,8 @@ def test_a_manager_becomes_nobody_by_another_address(
         assert "Another manager than the one who asked" in decide(visit("management"), user)
     for typed in (name, NEW):
         Visitor().post("/account/forgotten/", {"account": typed})
-    visit("management").post(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
-    visit("management").post(USERS, {"action": "send_invitation", "_selected_action": [user.pk]})
+    for action in ("send_reset", "send_invitation"):
+        visit("management").confirm(USERS, {"action": action, "_selected_action": [user.pk]})
     assert [NEW] not in [message.to for message in sent()]
     assert Caller().post(API + "users/login/", {"username": name, "password": PASSWORD}).status_code == 200
 
@@ -117,7 +117,7 @@ def test_a_second_manager_confirms_it_where_the_mailbox_is_lost(
     user = User.objects.get(username="sales")
     assert (user.email, user.email_confirmed_at is not None) == (NEW, True)
     Mail.objects.all().delete()
-    second.post(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
+    second.confirm(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
     assert [message.to for message in sent()] == [[NEW]]
 
 

@@ -1,28 +1,33 @@
 """Each entry of an HTTP request names its actor, its channel and the request: never `sql` (a write without its origin)."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
 from access.tests.test_routes import GUARDED, PUBLIC
 from accounts import links, tokens
-from accounts.models import Mail, User
+from accounts.models import AddressChange, Mail, User
 from accounts.tests.conftest import give_phone
+from accounts.tests.people import link_to, sent
 from accounts.tests.test_admin_csv import chosen, signed
 from accounts.tests.test_admin_routes import pages
 from accounts.tests.test_second_factor_set_up import first_code, scanned
 from api.tests.published import published
 from api.tests.test_declared import Stage
 from audit.models import Entry
-from conftest import API, PASSWORD, Caller, Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World, shown
+from events.tests.trail import change, delete
 
 SITE = f"/{settings.ADMIN_URL}"
 GOOD = "seven quiet lanterns"
+ELSEWHERE = "elsewhere@epic.example"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -64,7 +69,9 @@ def test_every_write_of_the_api_is_told_with_its_origin(operation: Any, world: W
 def test_every_method_that_writes_has_such_an_operation() -> None:
     listed = {(path, method) for path, methods in (PUBLIC | GUARDED).items() for method in methods if method in WRITES}
     pages_of_accounts = {path for path, _ in listed if path.startswith("account/")}
-    assert pages_of_accounts == {"account/forgotten/", "account/password/<name>/<token>/"}  # tested below
+    assert pages_of_accounts == {
+        "account/forgotten/", "account/password/<name>/<token>/", "account/address/<token>/",
+    }  # fmt: skip  # tested below
     documented = sum(one.method in WRITES for one in published.operations)
     assert documented == len(listed) - len(pages_of_accounts)
 
@@ -79,6 +86,16 @@ def test_the_pages_of_accounts_tell_theirs(world: World) -> None:
     page, since = browser.get(link).url, last_entry()
     answer = browser.post(page, {"new_password1": GOOD, "new_password2": GOOD})
     assert judge(answer, since, "api", sales) == 2  # the password, and the login that ends
+
+
+def test_an_address_confirmed_by_link_is_recorded_as_its_owners(world: World) -> None:
+    sales = world.users["sales"]
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(pk=sales.pk).update(email=ELSEWHERE)
+    link, since = link_to(ELSEWHERE, sent()), last_entry()
+    answer = Visitor().post(link, {"password": PASSWORD})
+    assert answer.status_code == 302
+    assert judge(answer, since, "api", sales) == 3  # the confirmation, the new address, and the end of the row that waited
 
 
 def test_a_hash_that_is_made_again_at_a_login_is_told_as_its_owners(world: World, settings: Any) -> None:
@@ -141,6 +158,13 @@ class Site:
     def post(self, page: str, form: dict[str, Any]) -> Any:
         return self._send(page, form)
 
+    def confirm(self, page: str, form: dict[str, Any]) -> Any:
+        """The page that shows what would be done writes nothing itself; it is confirmed."""
+        since = last_entry()
+        seen = shown(self.browser.post(SITE + page, form))
+        assert seen and last_entry() == since, page
+        return self._send(page, form | seen)
+
     def _send(self, page: str, form: dict[str, Any]) -> Any:
         since = last_entry()
         answer = self.browser.post(SITE + page, form)
@@ -154,8 +178,10 @@ def site(world: World) -> Iterator[Site]:
     yield Site(world)
 
 
+_sooner = timezone.now() + timedelta(hours=12)  # a cover is ended early
+SOONER = {"ends_at_0": f"{_sooner:%Y-%m-%d}", "ends_at_1": f"{_sooner:%H:%M:%S}"}
 CHANGES = {
-    "accounts/user": {"job_title": "Something else"}, "accounts/cover": {"reason": "Another"}, "auth/group": {"name": "Day shift"},
+    "accounts/user": {"job_title": "Something else"}, "accounts/cover": SOONER, "auth/group": {"name": "Day shift"},
     "clients/client": {"company_name": "Another"}, "contracts/contract": {"name": "Another"}, "events/event": {"name": "Another"},
 }  # fmt: skip
 
@@ -171,22 +197,33 @@ def test_every_page_of_the_admin_site_that_writes_tells_it(world: World, site: S
         answer = site.send(page, change_reason="Because", **changes)
         assert answer.status_code == 302, (page, answer.context and answer.context["errors"])
     site.send("accounts/user/add/", username="newcomer", role="sales", email="new@epic.example")
-    site.post(
-        "accounts/user/", {"action": "send_reset", "_selected_action": [world.users["sales"].pk]}
-    )
+    site.confirm("accounts/user/", {"action": "send_reset", "_selected_action": [world.users["sales"].pk]})
     checked = signed(site.browser.post(SITE + "accounts/user/import/", chosen("username,email\nsales,other@epic.example\n")))
-    site.post("accounts/user/import/", {"checked": checked})
-    site.post("accounts/mail/", {"action": "delete_selected", "_selected_action": [Mail.objects.latest("pk").pk]})
-    site.post(rows["accounts/user"] + "/delete/", {"post": "yes"})
-    site.post("accounts/user/", {"action": "reset_second_factor", "_selected_action": [world.users["auditor"].pk]})
+    site.post("accounts/user/import/", checked)
+    sales = world.users["sales"].pk
+    site.post(f"accounts/user/{sales}/address/", {"change": AddressChange.objects.get(user=sales).pk, "drop": "1"})
+    mail = Mail.objects.latest("pk").pk
+    Mail.objects.filter(pk=mail).update(given_up_at=timezone.now())
+    site.confirm("accounts/mail/", {"action": "send_again", "_selected_action": [mail]})
+    site.confirm(rows["accounts/user"] + "/delete/", {"post": "yes"})
+    site.confirm("accounts/user/", {"action": "reset_second_factor", "_selected_action": [world.users["auditor"].pk]})
     form = {"old_password": PASSWORD, "new_password1": GOOD + " two", "new_password2": GOOD + " two"}
     assert site.post("password_change/", form).status_code == 302
     assert last_entry() > since
     assert site.written >= {
         "accounts/user/<path:object_id>/change/", "accounts/cover/<path:object_id>/change/", "clients/client/<path:object_id>/change/",
         "contracts/contract/<path:object_id>/change/", "events/event/<path:object_id>/change/", "accounts/user/add/", "accounts/user/",
-        "accounts/user/import/", "accounts/user/<path:object_id>/delete/", "password_change/",
+        "accounts/user/import/", "accounts/user/<path:object_id>/delete/", "accounts/user/<id:key>/address/", "accounts/mail/", "password_change/",
     }  # fmt: skip
+
+
+def test_rows_put_back_or_handed_over_are_recorded_with_their_origin(world: World, site: Site) -> None:
+    reason = {"change_reason": "Because"}
+    site.confirm(f"audit/entry/{change(world.own_client, company_name='Another').pk}/undo/", reason)
+    site.confirm(f"audit/entry/{delete(world.own_event).pk}/restore/", reason)
+    successor = {"successor": world.users["other_sales"].pk}
+    site.confirm(f"events/event/hand-over/{world.users['sales'].pk}/", reason | successor)
+    assert site.written == {"audit/entry/<id:key>/undo/", "audit/entry/<id:key>/restore/", "events/event/hand-over/<id:key>/"}
 
 
 def test_every_step_of_a_second_factor_tells_it(world: World, site: Site) -> None:
@@ -209,5 +246,5 @@ def test_every_step_of_a_second_factor_tells_it(world: World, site: Site) -> Non
     assert site.written == {manage, enter}
     colleague = world.users["auditor"]
     give_phone(colleague)
-    site.post("accounts/user/", {"action": "reset_second_factor", "_selected_action": [colleague.pk]})
+    site.confirm("accounts/user/", {"action": "reset_second_factor", "_selected_action": [colleague.pk]})
     assert "accounts/user/" in site.written
