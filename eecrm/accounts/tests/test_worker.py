@@ -273,7 +273,7 @@ def take_turn(*actions: Callable[[], Any]) -> run_worker.Turn:
         return run_worker.work([job(action) for action in actions], timedelta(), stop)
 
 
-def test_a_turn_ends_at_once_where_there_is_more_to_do() -> None:
+def test_a_turn_ends_at_once_where_there_is_more_to_do(in_the_open: None) -> None:
     assert take_turn(lambda: True, lambda: False) == (0.0, False)
     assert take_turn(lambda: False) == (run_worker.IDLE, False)
 
@@ -349,7 +349,7 @@ def test_a_lock_on_the_mails_keeps_neither_seals_nor_sweeping_from_being_done(
     assert "worker_lost_database" not in [record.message for record in caplog.records]
 
 
-def test_a_worker_that_is_asked_to_stop_begins_no_other_job() -> None:
+def test_a_worker_that_is_asked_to_stop_begins_no_other_job(in_the_open: None) -> None:
     with run_worker.stop_request() as stop:
         stop.notice()
         run_worker.work([job(lambda: pytest.fail("stopped"))], timedelta(), stop)
