@@ -240,9 +240,11 @@ def test_a_newcomer_gets_an_external_account_without_password(
     assert user.is_active
     assert not user.is_staff
     with acting_as(Role.AUDITOR):
-        entry = Entry.objects.about(user).get()
-    assert (entry.operation, entry.channel, entry.role, entry.actor_id) == ("insert", "api", "eecrm_app", None)
-    assert entry.request_id
+        made, claimed = Entry.objects.about(user).order_by("pk")
+    assert (made.operation, claimed.operation, claimed.new) == ("insert", "update", {"is_claimed": True})
+    for entry in (made, claimed):
+        assert (entry.channel, entry.role, entry.actor_id) == ("api", "eecrm_app", None)
+        assert entry.request_id == made.request_id != ""
     assert bearer(open_door.token("Auth0|New.Comer")).get(ME).json() == me
     (event,) = (record for record in caplog.records if record.name == "eecrm.security")
     assert (event.event, event.account) == ("user_created", user.pk)
