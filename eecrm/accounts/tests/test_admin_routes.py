@@ -29,7 +29,7 @@ PER_MODEL = (
 )
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>audit|accounts|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|audit|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
     "accounts/user/import/", "accounts/user/export/", "accounts/user/<id:key>/address/",
     "events/event/hand-over/<id:key>/",
     "audit/entry/<id:key>/restore/", "audit/entry/<id:key>/undo/",
