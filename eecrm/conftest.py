@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -40,17 +40,19 @@ PASSWORD = "a long enough passphrase"
 API = "/api/v1/"
 # Seconds until a test that makes no progress fails: many, because a loaded machine is slow and no test may fail for that.
 PATIENCE = 120
+WAITS = " ".join(
+    f"-c {name}={PATIENCE}s" for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def django_db_setup() -> None:
     """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`.
 
-    Its connections wait as long as the tests do. With the timeouts of eecrm_app (bootstrap.sql) a loaded machine would refuse
+    Its connections wait as long as the tests do. With the timeouts of the roles (bootstrap.sql) a loaded machine would refuse
     what many threads do at once.
     """
-    waits = " ".join(f"-c {name}={PATIENCE}s" for name in ("lock_timeout", "statement_timeout"))
-    connection.settings_dict["OPTIONS"]["options"] = waits
+    connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
     with as_migrator() as opened, opened.cursor() as cursor:
         empty_everything(cursor)  # An earlier run may have been stopped in the midst of a test.
@@ -297,9 +299,10 @@ def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any
     with django_db_blocker.unblock():
         yield build_world()
         connection.close()
-    migrator.rollback()
-    migrator.autocommit = True
-    with migrator.cursor() as cursor:
+    with suppress(psycopg2.Error):  # PostgreSQL may have ended it: this mustn't leave rows to all later tests
+        migrator.rollback()
+        migrator.autocommit = True
+    with as_migrator() as opened, opened.cursor() as cursor:
         empty_everything(cursor)
 
 
@@ -347,6 +350,7 @@ def as_migrator() -> Iterator[Any]:
         dbname=settings["NAME"],
         user=env("PG_MIGRATOR_USER", default="eecrm_migrator"),
         password=env("PG_MIGRATOR_PASSWORD"),
+        options=WAITS,
     )
     opened.autocommit = True
     with closing(opened):

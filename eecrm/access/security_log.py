@@ -27,6 +27,6 @@ def _of_request(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def request_ids(request: HttpRequest) -> dict[str, Any]:
+def request_ids(request: HttpRequest) -> dict[str, str | None]:
     """The id that the server made for a request, and the one that the caller chose: apart, for only the first is unique."""
     return {name: getattr(request, name, None) or None for name in ("request_id", "caller_request_id")}

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 from rest_framework import serializers
 
-from api.person_names import has_invisible, trim
+from api.person_names import has_invisible, require_length, trim
 
 MAX_LOCAL_CHARS = 64  # RFC 5321, section 4.5.3.1.1
 _MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
@@ -79,6 +79,7 @@ class AddressSerializerField(serializers.EmailField):
     """The same in a body."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        require_length(self, data)
         return super().run_validation(_normalised(data))
 
 

@@ -60,10 +60,17 @@ class PersonNameField(models.CharField):
         return _normalised(super().get_prep_value(value))
 
 
+def require_length(field: serializers.CharField, data: Any) -> None:
+    """Raises ValidationError for more characters than the document declares, also where fewer would be stored."""
+    if isinstance(data, str) and field.max_length is not None and len(data) > field.max_length:
+        field.fail("max_length", max_length=field.max_length)
+
+
 class PersonNameSerializerField(serializers.CharField):
     """The same in a body. A name of nothing but invisible characters is empty."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        require_length(self, data)
         return super().run_validation(_normalised(data))
 
 

@@ -186,8 +186,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def known_as(request: HttpRequest) -> str:
-    """The `X-Request-ID` of the answer: the id that the caller sent, or else the server's. Logs and the trail have both apart."""
-    return request.caller_request_id or request.request_id  # type: ignore[attr-defined]  # set by RequestMiddleware
+    """The `X-Request-ID` of the answer: the id that the caller sent, or else the server's. Logs and the trail have both apart.
+
+    Empty where no middleware of ours has seen the request: to refuse it doesn't depend on that.
+    """
+    ids = request_ids(request)
+    return ids["caller_request_id"] or ids["request_id"] or ""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

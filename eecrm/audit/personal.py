@@ -16,6 +16,8 @@ TABLES = (
     "accounts_externalidentity",
     "accounts_cover",
     "accounts_addresschange",
+    "accounts_alert",
+    "accounts_export",
     "accounts_mail",
     "accounts_user_groups",
     "accounts_user_user_permissions",

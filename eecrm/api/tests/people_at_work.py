@@ -15,7 +15,7 @@ from conftest import API, PASSWORD, PATIENCE, World
 class Write(NamedTuple):
     """As the trail tells it."""
 
-    request_id: str
+    caller_request_id: str
     actor_name: str
     role: str
     reason: str
@@ -58,7 +58,7 @@ class Person:
             if answer.status == 503:
                 self.doubtful.add(write)
                 continue
-            assert (answer.status, answer.headers["X-Request-ID"]) == (expected, write.request_id), content
+            assert (answer.status, answer.headers["X-Request-ID"]) == (expected, write.caller_request_id), content
             self.answered += 1
             if is_told and method != "GET" and expected < 300 and not answer.headers["Idempotency-Replayed"]:
                 self.written.add(write)
@@ -67,7 +67,7 @@ class Person:
 
     def _send(self, write: Write, method: str, path: str, body: Any, key: str) -> tuple[HTTPResponse, bytes]:
         headers = {
-            "Content-Type": "application/json", "X-Request-ID": write.request_id, "X-Change-Reason": write.reason,
+            "Content-Type": "application/json", "X-Request-ID": write.caller_request_id, "X-Change-Reason": write.reason,
             "Idempotency-Key": key, "Authorization": f"Bearer {self.token}" if self.token else "",
         }  # fmt: skip
         line = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)

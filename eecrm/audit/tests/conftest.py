@@ -14,7 +14,7 @@ from audit import sealing
 from audit.models import Entry
 from audit.tests.replica import Copies, Replica, wait_until_closed
 from config.environment import env
-from conftest import PATIENCE, Caller, World, empty_the_trail
+from conftest import PATIENCE, WAITS, Caller, World, empty_the_trail
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def other_connection(committed_world: World) -> Iterator[Any]:
     settings = connection.settings_dict
     opened = psycopg2.connect(
         host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"],
-        user=settings["USER"], password=env("PG_PASSWORD"),
+        user=settings["USER"], password=env("PG_PASSWORD"), options=WAITS,
     )  # fmt: skip
     yield opened
     opened.close()

@@ -243,7 +243,7 @@ def test_sealers_and_writers_all_at_once(committed_world: World, trail: Trail, v
 
     def write() -> None:
         with acting_as(Role.SUPERUSER):
-            Client.objects.filter(pk=committed_world.own_client.pk).update(first_name=str(time.monotonic()))
+            Client.objects.filter(pk=committed_world.own_client.pk).update(first_name=f"Ann {time.monotonic_ns()}")
 
     threads = [
         threading.Thread(target=again_and_again, args=[action]) for action in (sealing.seal, sealing.seal, write, write)

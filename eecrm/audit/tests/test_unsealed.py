@@ -1,6 +1,7 @@
 """Entries that wait too long for their seal are told, with the transaction that holds them up, whichever database it is in."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +14,23 @@ from access.tests.standby import standby
 from audit import sealing
 from audit.tests.conftest import Trail
 from config.environment import env
-from conftest import Caller
+from conftest import PATIENCE, WAITS, Caller
 
 ELSEWHERE = {"eecrm_test_gw0": "eecrm_test_gw1", "eecrm_test_gw1": "eecrm_test_gw0"}
+
+
+def wait_until_oldest(process: int) -> None:
+    """The other process of the tests has transactions in this cluster, too: those that began to write before this one end."""
+    deadline, older = time.monotonic() + PATIENCE, True
+    while older:
+        assert time.monotonic() < deadline, "older transactions stay open"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) > 0 FROM pg_stat_activity AS other, pg_stat_activity AS this"
+                " WHERE this.pid = %s AND age(other.backend_xid) > age(this.backend_xid)",
+                [process],
+            )
+            (older,) = cursor.fetchone()
 
 
 @contextmanager
@@ -24,7 +39,7 @@ def writing(database: str) -> Iterator[int]:
     settings = connection.settings_dict
     opened = psycopg2.connect(
         host=settings["HOST"], port=settings["PORT"], dbname=database, user="eecrm_migrator",
-        password=env("PG_MIGRATOR_PASSWORD"),
+        password=env("PG_MIGRATOR_PASSWORD"), options=WAITS,
     )  # fmt: skip
     try:
         with opened.cursor() as cursor:
@@ -54,6 +69,7 @@ def holder(request: Any, trail: Trail) -> Iterator[tuple[int, str]]:
     here = connection.settings_dict["NAME"]
     database = here if request.param == "here" else ELSEWHERE[here]
     with writing(database) as process:
+        wait_until_oldest(process)
         last = grow_old(trail, 75)
         sealing.seal()  # notes a boundary, which the other transaction is older than
         yield process, database
@@ -80,6 +96,7 @@ def test_the_transaction_that_holds_seals_up_is_named(holder: tuple[int, str], v
 
 def test_a_process_of_our_own_role_is_told_with_its_start(trail: Trail, other_connection: Any) -> None:
     other_connection.cursor().execute("SELECT pg_current_xact_id()")
+    wait_until_oldest(other_connection.get_backend_pid())
     grow_old(trail, 75)
     sealing.seal()
     found = sealing.oldest_unsealed()
@@ -101,7 +118,8 @@ def test_where_no_worker_seals_nobody_is_blamed(trail: Trail, verify: Any) -> No
 def test_a_transaction_that_began_later_holds_nothing_up(trail: Trail) -> None:
     grow_old(trail, 75)
     sealing.seal()
-    with writing(connection.settings_dict["NAME"]):
+    with writing(connection.settings_dict["NAME"]) as process:
+        wait_until_oldest(process)  # the boundary is older than this transaction, and no other one is
         found = sealing.oldest_unsealed()
         assert found is not None
         assert found.role is None
@@ -137,13 +155,15 @@ def test_a_prepared_transaction_has_a_name_and_no_process(trail: Trail) -> None:
     assert found.since is not None
 
 
-@pytest.mark.parametrize("user", ["PG_USER", "PG_MIGRATOR_USER", "eecrm_readonly", "PG_ADMIN_USER"])
-def test_no_role_leaves_a_transaction_open_for_long(user: str, trail: Trail) -> None:
-    name = os.environ.get(user, user)
-    password = {"PG_USER": "PG_PASSWORD", "eecrm_readonly": "PG_READONLY_PASSWORD"}.get(user, user.replace("USER", "PASSWORD"))
+LOGIN_ROLES = ("PG", "PG_MIGRATOR", "PG_REPORT", "PG_BACKUP", "PG_ADMIN")
+
+
+@pytest.mark.parametrize("prefix", LOGIN_ROLES)
+def test_no_role_leaves_a_transaction_open_for_long(prefix: str, trail: Trail) -> None:
+    name = os.environ.get(f"{prefix}_USER", f"eecrm_{prefix.removeprefix('PG_').lower()}")
     settings = connection.settings_dict
     opened = psycopg2.connect(
-        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=name, password=os.environ[password]
+        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=name, password=os.environ[f"{prefix}_PASSWORD"]
     )
     with opened.cursor() as cursor:
         cursor.execute(

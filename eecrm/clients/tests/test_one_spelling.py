@@ -153,6 +153,20 @@ def test_what_is_no_name_is_told(field: str, name: str, words: str, world: World
         assert words in error["detail"]
 
 
+@pytest.mark.parametrize(
+    ("field", "sign", "rest", "most"), [("last_name", "e\u0301", "", 150), ("email", " ", "lea@own.example", 254)]
+)
+def test_no_body_holds_more_characters_than_the_document_declares(
+    field: str, sign: str, rest: str, most: int, world: World, sales: Caller
+) -> None:
+    """Though fewer would be stored."""
+    fits = (sign * most)[: most - len(rest)] + rest
+    assert len(fits) == most
+    assert sales.patch(f"{LIST}{world.own_client.pk}/", {field: fits}).status_code == 200
+    (error,) = sales.patch(f"{LIST}{world.own_client.pk}/", {field: sign + fits}).json()["errors"]
+    assert (error["pointer"], error["code"]) == (f"#/{field}", "max_length")
+
+
 @pytest.mark.parametrize("typed", ["\u200b", " \u200e\u3164 ", "\ufeff"])
 def test_a_name_of_nothing_but_invisible_characters_is_empty(typed: str, world: World, sales: Caller) -> None:
     (error,) = sales.patch(f"{LIST}{world.own_client.pk}/", {"first_name": typed}).json()["errors"]
