@@ -46,6 +46,12 @@ def change(row: Any, **fields: Any) -> None:
         type(row).objects.filter(pk=row.pk).update(**fields)
 
 
+def make_newcomer() -> User:
+    """Has never had a password."""
+    with acting_as(Role.SUPERUSER):
+        return User.objects.create_user("newcomer", email="newcomer@epic.example")
+
+
 def exists(row: Any) -> bool:
     with acting_as(Role.SUPERUSER):
         return bool(type(row)._default_manager.filter(pk=row.pk).exists())
@@ -164,32 +170,34 @@ def link_sent(world: World) -> Page:
     return Page(
         f"{SITE}accounts/user/", chosen("send_reset", user),
         lambda: Mail.objects.filter(kind="password_reset").exists(),
-        lambda: change(user, email="stranger@evil.example"),
-        "sales has changed: will get a link at sales@epic.example before, will get a link at stranger@evil.example now.",
+        lambda: change(user, is_active=False),
+        "sales has changed: will get a link at sales@epic.example before, left out: inactive now.",
         lambda: change(user, job_title="Lead"),
     )  # fmt: skip
 
 
 def invited(world: World) -> Page:
-    user = world.users["unlinked"]
-    change(user, password="!never")
+    """Nobody has claimed the account yet: its address changes without a confirmation."""
+    user = make_newcomer()
     return Page(
         f"{SITE}accounts/user/", chosen("send_invitation", user),
         lambda: Mail.objects.filter(kind="invitation").exists(),
-        lambda: change(user, is_active=False),
-        "unlinked has changed: will get a link at unlinked@epic.example before, left out: inactive now.",
+        lambda: change(user, email="stranger@evil.example"),
+        "newcomer has changed: will get a link at newcomer@epic.example before, "
+        "will get a link at stranger@evil.example now.",
         lambda: change(user, job_title="Lead"),
     )  # fmt: skip
 
 
 def sent_again(world: World) -> Page:
-    mail = Mail.objects.create(kind="invitation", user=world.users["sales"], given_up_at=timezone.now())
+    user = make_newcomer()
+    mail = Mail.objects.create(kind="invitation", user=user, given_up_at=timezone.now())
     return Page(
         f"{SITE}accounts/mail/", chosen("send_again", mail),
         lambda: Mail.objects.filter(pk=mail.pk, given_up_at=None).exists(),
-        lambda: change(world.users["sales"], email="stranger@evil.example"),
+        lambda: change(user, email="stranger@evil.example"),
         "will be sent again to stranger@evil.example now.",
-        lambda: change(world.users["sales"], job_title="Lead"),
+        lambda: change(user, job_title="Lead"),
     )  # fmt: skip
 
 
@@ -283,7 +291,7 @@ def test_what_has_changed_since_is_shown_again_and_nothing_is_done(make: Any, wo
             assert found
             fresh["checked"] = html.unescape(found[1])
         manager.post(page.address, fresh)
-        assert is_done(page) is (make is not invited), "the page as it is now can be confirmed"
+        assert is_done(page) is (make is not link_sent), "the page as it is now can be confirmed"
 
 
 @each_page
