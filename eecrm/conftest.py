@@ -9,12 +9,10 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import psycopg2
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, connection, transaction
@@ -31,18 +29,16 @@ from api.logs import JSONFormatter
 from api.tests.published import published
 from audit import page_versions
 from clients.models import Client
-from config.environment import ROOT, env
+from config.environment import ROOT
+from config.tests.emptying import (  # noqa: F401  # tests import them from here
+    PATIENCE, WAITS, as_migrator, committing, empty_database, empty_the_trail,
+)  # fmt: skip
 from contracts.models import Contract
 from events.models import Event
 
 pytest_plugins = ["config.tests.shuffling"]
 PASSWORD = "a long enough passphrase"
 API = "/api/v1/"
-# Seconds until a test that makes no progress fails: many, because a loaded machine is slow and no test may fail for that.
-PATIENCE = 120
-WAITS = " ".join(
-    f"-c {name}={PATIENCE}s" for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,8 +50,7 @@ def django_db_setup() -> None:
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
-    with as_migrator() as opened, opened.cursor() as cursor:
-        empty_everything(cursor)  # An earlier run may have been stopped in the midst of a test.
+    empty_database()  # An earlier run may have been stopped in the midst of a test.
 
 
 # What no log line may hold: a JWT, a password's hash, a password that the tests type.
@@ -294,34 +289,16 @@ def world(db: None) -> World:
 
 
 @pytest.fixture
-def committed_world(django_db_setup: None, django_db_blocker: Any, migrator: Any) -> Iterator[World]:
-    """The world in the open, for tests of several connections at once; the migrator empties the tables afterwards."""
-    with django_db_blocker.unblock():
-        yield build_world()
-        connection.close()
-    with suppress(psycopg2.Error):  # PostgreSQL may have ended it: this mustn't leave rows to all later tests
-        migrator.rollback()
-        migrator.autocommit = True
-    with as_migrator() as opened, opened.cursor() as cursor:
-        empty_everything(cursor)
+def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Outside of a transaction, which would hold locks, and which a lost connection would end. All that is committed goes."""
+    with committing(django_db_blocker):
+        yield
 
 
 @pytest.fixture
-def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Outside of a transaction, which would hold locks, and which a lost connection would end."""
-    with django_db_blocker.unblock():
-        yield
-        connection.close()
-
-
-def empty_everything(cursor: Any) -> None:
-    cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, django_session, api_limit CASCADE")
-    cursor.execute("TRUNCATE accounts_alert, accounts_export CASCADE")
-    empty_the_trail(cursor)
-
-
-def empty_the_trail(cursor: Any) -> None:
-    cursor.execute("TRUNCATE audit.entry, audit.seal; UPDATE audit.boundary SET last_id = 0, xid = '0'")
+def committed_world(in_the_open: None) -> World:
+    """The world in the open, for tests of several connections at once."""
+    return build_world()
 
 
 @pytest.fixture
@@ -338,22 +315,6 @@ for _name in [*CAST, "superuser", "anonymous"]:
 def migrator(django_db_setup: None) -> Iterator[Any]:
     """The migrator's own connection: to look at the catalogue, and to clean up what a test committed."""
     with as_migrator() as opened:
-        yield opened
-
-
-@contextmanager
-def as_migrator() -> Iterator[Any]:
-    settings = connection.settings_dict
-    opened = psycopg2.connect(
-        host=settings["HOST"],
-        port=settings["PORT"],
-        dbname=settings["NAME"],
-        user=env("PG_MIGRATOR_USER", default="eecrm_migrator"),
-        password=env("PG_MIGRATOR_PASSWORD"),
-        options=WAITS,
-    )
-    opened.autocommit = True
-    with closing(opened):
         yield opened
 
 

@@ -210,7 +210,7 @@ def test_a_storm_of_unknown_keys_fetches_once(bound: Provider, later: Any) -> No
 
 
 @pytest.fixture
-def in_the_open(committed_world: World, provider: Provider) -> Iterator[Provider]:
+def bound_in_the_open(committed_world: World, provider: Provider) -> Iterator[Provider]:
     with acting_as(Role.SUPERUSER):
         user = committed_world.users["sales"]
         ExternalIdentity.objects.create(user=user, issuer=provider.issuer, subject="subject-1")
@@ -225,11 +225,11 @@ def alone(token: str) -> int:
 
 
 @pytest.fixture
-def held(in_the_open: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Provider, Event, Event]]:
+def held(bound_in_the_open: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Provider, Event, Event]]:
     """A provider who, once `arrived` is set by a request, answers when `done` is."""
     arrived, done = Event(), Event()
     monkeypatch.setattr(oidc_keys, "TIMEOUT", PATIENCE)
-    yield in_the_open, arrived, done
+    yield bound_in_the_open, arrived, done
     done.set()
 
 

@@ -1,7 +1,6 @@
 """Limits of requests: shared by all workers, told in headers, not fooled by anything that a client writes."""
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -206,13 +205,9 @@ def test_an_exceeded_limit_is_a_security_event(
 
 
 @pytest.fixture
-def bucket(django_db_setup: None, django_db_blocker: Any, migrator: Any) -> Iterator[Limit]:
+def bucket(in_the_open: None) -> Limit:
     """A limit in the open, for several connections at once."""
-    with django_db_blocker.unblock():
-        yield Limit("at once", 20, 86_400)
-        connection.close()
-    with migrator.cursor() as cursor:
-        cursor.execute("DELETE FROM api_limit")
+    return Limit("at once", 20, 86_400)
 
 
 def test_many_at_once_get_no_more_than_there_is(bucket: Limit) -> None:

@@ -22,7 +22,7 @@ from audit.history import EntryFilterSet
 from audit.sync import BATCH
 from audit.tests.replica import Replica
 from clients.views import ClientViewSet
-from conftest import API, Caller, World, as_migrator, build_world, empty_everything
+from conftest import API, Caller, World, as_migrator, build_world, committing
 from contracts.views import ContractViewSet
 from events.hand_over import hand_over
 from events.views import EventViewSet
@@ -82,22 +82,18 @@ PEOPLE = {Role.EXTERNAL: "partner", Role.SALES: "other_sales", Role.SUPPORT: "ot
 @pytest.fixture(scope="module")
 def company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
     """In the open, since the planner has figures of what is committed only."""
-    with django_db_blocker.unblock(), as_migrator() as migrator, migrator.cursor() as cursor:
-        try:
-            world = build_world()
-            copies = {role: Replica(Caller.as_user(world.users[name])) for role, name in PEOPLE.items()}
-            for copy in copies.values():
-                copy.catch_up()
-            connection.close()
-            people = {name: user.pk for name, user in world.users.items()}
-            # What isn't flushed yet can't be marked as seen by all, and is counted in the table then.
-            cursor.execute("SET synchronous_commit = on")
-            cursor.execute(FILL, people | {"size": SIZE})
-            cursor.execute("VACUUM ANALYZE clients_client, contracts_contract, events_event, audit.entry")
-            yield Company(world, {role: copy.cursor for role, copy in copies.items()})
-        finally:
-            connection.close()
-            empty_everything(cursor)
+    with committing(django_db_blocker), as_migrator() as migrator, migrator.cursor() as cursor:
+        world = build_world()
+        copies = {role: Replica(Caller.as_user(world.users[name])) for role, name in PEOPLE.items()}
+        for copy in copies.values():
+            copy.catch_up()
+        connection.close()
+        people = {name: user.pk for name, user in world.users.items()}
+        # What isn't flushed yet can't be marked as seen by all, and is counted in the table then.
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute(FILL, people | {"size": SIZE})
+        cursor.execute("VACUUM ANALYZE clients_client, contracts_contract, events_event, audit.entry")
+        yield Company(world, {role: copy.cursor for role, copy in copies.items()})
 
 
 @pytest.fixture(autouse=True)

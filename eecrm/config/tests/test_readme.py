@@ -49,8 +49,8 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server(django_db_setup: None, migrator: Any, tmp_path: Any) -> Iterator[str]:
-    """gunicorn on the demo data, in this test's own database, which is emptied afterwards."""
+def server(in_the_open: None, tmp_path: Any) -> Iterator[str]:
+    """gunicorn on the demo data, in this test's own database."""
     port = free_port()
     environment = os.environ | {
         "PG_DATABASE": connection.settings_dict["NAME"],
@@ -70,8 +70,6 @@ def server(django_db_setup: None, migrator: Any, tmp_path: Any) -> Iterator[str]
         finally:
             process.terminate()
             process.wait(PATIENCE)
-            with migrator.cursor() as cursor:
-                cursor.execute("TRUNCATE clients_client, accounts_user, django_admin_log, api_limit CASCADE")
 
 
 def wait_until_it_answers(port: int, process: Any) -> None:
