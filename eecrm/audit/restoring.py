@@ -71,8 +71,11 @@ def last_deletion(noun: str, key: int) -> Entry:
     return entry
 
 
-def restoration(entry: Entry) -> list[Step]:
-    """What *restore* would put back. Raises CannotRestore where it can be told beforehand that it won't go."""
+def restoration(entry: Entry, *, locks: bool = False) -> list[Step]:
+    """What *restore* would put back. Raises CannotRestore where it can be told beforehand that it won't go.
+
+    `locks` keeps the rows above as they are, for they hand down their contact.
+    """
     noun = noun_of(entry)
     model, key = model_of(noun), entry.row_key
     if entry.operation != "delete":
@@ -83,11 +86,22 @@ def restoration(entry: Entry) -> list[Step]:
         raise CannotRestore(f"The {noun} {key} was deleted again later: restore it from its last deletion.")
     old: dict[str, Any] = entry.old or {}
     steps = [Step(field, None, old[field.column]) for field in _stored(model) if field.column in old]
+    handed_down: dict[str, Step] = {}
     for field, _, parent in steps:
         above = field.related_model
-        if above and resource_of(above) in CONTACT_RESOURCES and not above._default_manager.filter(pk=parent).exists():
-            raise CannotRestore(f"Restore its {above._meta.verbose_name} first: number {parent}.")
-    return steps
+        if above and resource_of(above) in CONTACT_RESOURCES:
+            rows = above._default_manager.filter(pk=parent)
+            row = (rows.select_for_update(of=("self",), no_key=True) if locks else rows).first()
+            if row is None:
+                raise CannotRestore(f"Restore its {above._meta.verbose_name} first: number {parent}.")
+            handed_down |= {one.name: Step(one, None, getattr(row, one.attname)) for one in _handed_down(model, above)}
+    return [*(step for step in steps if step.field.name not in handed_down), *handed_down.values()]
+
+
+def _handed_down(model: type[Model], above: type[Model]) -> list[Any]:
+    """The fields that a row takes over from the row above as they are there: no trail of its own has them."""
+    there = {field.name for field in above._meta.concrete_fields}
+    return [one for one in _stored(model) if one.related_model and not one.editable and one.name in there]
 
 
 def restore(entry: Entry) -> Model:
@@ -95,7 +109,7 @@ def restore(entry: Entry) -> Model:
     _demand_reason()
     steps = restoration(entry)
     model = model_of(noun_of(entry))
-    columns = [connection.ops.quote_name(str(step.field.column)) for step in steps]
+    columns = [connection.ops.quote_name(str(step.field.column)) for step in steps if step.field.column in (entry.old or {})]
     table = connection.ops.quote_name(model._meta.db_table)
     listed = ", ".join(columns)
     # A column that the table got since takes its default; one that it lost is left out.

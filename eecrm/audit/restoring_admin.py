@@ -1,6 +1,7 @@
 """Two pages of an entry of the trail: what was deleted comes back, one change is undone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from access import policy
 from access.admin import PolicyModelAdmin
-from access.confirmation import Confirmation, Line
+from access.confirmation import Confirmation, Line, is_confirming
 from access.database import give_reason
 from access.policy import Scope
 from audit import restoring
@@ -47,7 +48,7 @@ class RestoringAdmin(PolicyModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def restore_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(request, key, "Restore", restoring.restoration, restoring.restore)
+        return self._page(request, key, "Restore", partial(restoring.restoration, locks=is_confirming(request)), restoring.restore)
 
     def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._page(request, key, "Undo", restoring.reversal, restoring.undo)

@@ -82,7 +82,7 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> Numbers:
     """
     if not origin.get().reason:
         raise CannotHandOver("Say why: what is handed over needs a reason.")
-    lock(leaver)
+    lock(leaver, successor)
     if not successors(leaver).filter(pk=successor.pk).exists():
         raise CannotHandOver(_why_not(leaver, successor))
     moved = numbers(leaver, successor.role)
@@ -97,15 +97,20 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> Numbers:
     return moved
 
 
-def lock(leaver: User) -> None:
-    """First the rows and then the account, in the order in which everybody else locks them.
+def lock(leaver: User, *others: User) -> None:
+    """First the rows and then the accounts, in the order in which everybody else locks them. The accounts are read again.
 
-    Whoever makes a client or an event for this person holds a share of the account until it is stored, and it goes over
-    too; whoever comes later waits, and finds the person still active or is refused.
+    A caller who makes a client or an event for this person holds a share of the account until it is stored, and it goes over
+    too; one who comes later waits, and finds the person still active or is refused. A successor keeps the role by which is
+    decided what goes over.
     """
     for rows in (clients_of(leaver), events_of(leaver)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=leaver.pk)
+    people = (leaver, *others)
+    keys = [person.pk for person in people]
+    list(User.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
+    for person in people:
+        person.refresh_from_db(fields=["is_active", "role", "is_superuser"])
 
 
 def _why_not(leaver: User, successor: User) -> str:

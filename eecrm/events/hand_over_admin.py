@@ -1,5 +1,6 @@
 """The hand-over in the admin site, reached from the page of an account: choose the successor, see the numbers, say why."""
 
+import re
 from typing import Any, cast
 
 from django import forms
@@ -8,6 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -32,6 +34,8 @@ from events.hand_over import (
     successors,
     tell_security,
 )
+
+_KEY = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 class SuccessorField(forms.ModelChoiceField):
@@ -69,13 +73,13 @@ class HandOverPage(admin.ModelAdmin):
         leaver = User.objects.visible_to(visitor).filter(pk=key).first()
         if leaver is None:
             raise Http404
+        if is_confirming(request):
+            lock(leaver, *_chosen(request))
         may_deactivate = leaver.is_active and leaver.pk != visitor.pk and is_within(visitor, "update", leaver)
         form = HandOverForm(leaver, request.POST or None, may_deactivate=may_deactivate)
-        if is_confirming(request):
-            lock(leaver)
-            leaver.refresh_from_db(fields=["is_active", "role"])
         goes = {str(role.label): numbers(leaver, role) for role in (Role.SALES, Role.SUPPORT)}
-        confirmation = Confirmation(request, f"hand over {leaver.pk}", _lines(leaver, goes))
+        lines = [*_lines(leaver, goes, may_deactivate=may_deactivate), *map(_successor_line, successors(leaver))]
+        confirmation = Confirmation(request, f"hand over {leaver.pk}", lines)
         if form.is_valid() and confirmation.is_given:
             moved = self._handed_over(leaver, form)
             if moved is not None:
@@ -125,11 +129,23 @@ class HandOverPage(admin.ModelAdmin):
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))
 
 
-def _lines(leaver: User, goes: dict[str, Numbers]) -> list[Line]:
+def _chosen(request: HttpRequest) -> QuerySet[User]:
+    """The account that is to be the successor, be it a fit one or not."""
+    key = request.POST.get("successor", "")
+    return User.objects.filter(pk=key) if _KEY.fullmatch(key) else User.objects.none()
+
+
+def _lines(leaver: User, goes: dict[str, Numbers], *, may_deactivate: bool) -> list[Line]:
     """The rows themselves count: another client in place of one that left is another hand-over."""
     rows = [list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))]
     what = [
         Line(f"To a successor in {role}", str(found), repr(keys))
         for (role, found), keys in zip(goes.items(), rows, strict=True)
     ]
-    return [*what, Line(f"The account {leaver}", "is active" if leaver.is_active else "is inactive", leaver.role)]
+    state = "is active" if leaver.is_active else "is inactive"
+    return [*what, Line(f"The account {leaver}", state, f"{leaver.role} {may_deactivate}")]
+
+
+def _successor_line(successor: User) -> Line:
+    """Each that can be chosen: by the role is decided what goes over."""
+    return Line(f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk))

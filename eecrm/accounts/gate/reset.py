@@ -28,7 +28,7 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
 
 
 def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
-    """A factor that was set up since is another one: its key counts."""
+    """A factor that was set up since is another one: its key counts. Its owner is let in by the link, so the address counts."""
     with as_login_role():
         devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))
     for user in users:
@@ -37,8 +37,12 @@ def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[
         elif not accounts.has_change_permission(request, user):
             outcome = "left out: not yours to change"
         else:
-            outcome = "loses its second factor" if user.pk in devices else "left out: it has none"
+            outcome = f"loses its second factor{_link(user)}" if user.pk in devices else "left out: it has none"
         yield Line(str(user), outcome, str(devices.get(user.pk)))
+
+
+def _link(user: User) -> str:
+    return f", and gets a link at {user.email}" if user.email_confirmed_at else ", and gets no link: its address isn't confirmed"
 
 
 @confirmed(_resets, description="Reset the second factor (lost phone)", permissions=["change"])

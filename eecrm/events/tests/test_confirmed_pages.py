@@ -19,8 +19,10 @@ from access.policy import Role
 from accounts.columns import Membership
 from accounts.models import Cover, Mail, User
 from accounts.tests.conftest import give_phone
+from accounts.tests.people import move
 from clients.models import Client
-from conftest import API, Caller, Visitor, World, make_client, saved, shown
+from conftest import API, Caller, Visitor, World, make_client, make_contract, saved, shown
+from contracts.models import Contract
 from events.models import Event
 from events.tests.trail import last
 
@@ -91,6 +93,24 @@ def handed_over(world: World) -> Page:
     )  # fmt: skip
 
 
+def handed_to_a_changed_role(world: World) -> Page:
+    """The fault as it was found: the events were to go, and the clients went, as the successor was in sales by then."""
+    leaver, other = world.users["support"], world.users["other_support"]
+    with acting_as(Role.SUPERUSER):
+        Event.objects.filter(support_contact=other).delete()
+        # Came from support, with an event that isn't over.
+        User.objects.filter(pk=leaver.pk).update(role=Role.SALES)
+        make_client("Of the new role", leaver)
+    return Page(
+        f"{SITE}events/event/hand-over/{leaver.pk}/", {"successor": other.pk, "change_reason": WHY},
+        lambda: Event.objects.filter(pk=world.own_event.pk, support_contact=other).exists()
+        or Client.objects.filter(company_name="Of the new role", sales_contact=other).exists(),
+        lambda: change(other, role=Role.SALES),
+        "The successor other_support has changed: Other_Support Person, Support before, Other_Support Person, Sales now.",
+        lambda: change(other, job_title="Lead"),
+    )  # fmt: skip
+
+
 def restored(world: World) -> Page:
     with acting_as(Role.SUPERUSER):
         client = make_client("Gone", world.users["sales"])
@@ -101,6 +121,22 @@ def restored(world: World) -> Page:
         lambda: change(world.users["sales"], username="renamed"),
         "sales contact has changed: – → sales before, – → renamed now.",
         lambda: change(world.users["sales"], first_name="Sonia"),
+    )  # fmt: skip
+
+
+def restored_to_another(world: World) -> Page:
+    """A contract has its client's contact, which is somebody else's by then."""
+    sales, other = world.users["sales"], world.users["other_sales"]
+    with acting_as(Role.SUPERUSER):
+        client = make_client("Stays", sales)
+        contract = make_contract(client, "Gone")
+        Contract.objects.filter(pk=contract.pk).delete()
+    return Page(
+        f"{SITE}audit/entry/{last(contract, 'delete').pk}/restore/", {"change_reason": WHY},
+        lambda: exists(contract),
+        lambda: change(client, sales_contact=other),
+        "sales contact has changed: – → sales before, – → other_sales now.",
+        lambda: change(client, phone="+33199001235"),
     )  # fmt: skip
 
 
@@ -217,6 +253,14 @@ def factor_reset(world: World) -> Page:
     )  # fmt: skip
 
 
+def factor_reset_elsewhere(world: World) -> Page:
+    """The link that lets its owner in again would go to another address."""
+    return factor_reset(world)._replace(
+        matters=lambda: move("auditor", "stranger@evil.example"),
+        says="and gets a link at stranger@evil.example now.",
+    )
+
+
 def cover_ended(world: World) -> Page:
     with acting_as(Role.SUPERUSER, user_id=world.users["management"].pk):
         cover = Cover.objects.create(
@@ -233,8 +277,8 @@ def cover_ended(world: World) -> Page:
 
 
 PAGES = (
-    imported, handed_over, restored, undone, deleted, account_deleted, group_deleted, selected_deleted, link_sent, invited,
-    sent_again, factor_reset, cover_ended,
+    imported, handed_over, handed_to_a_changed_role, restored, restored_to_another, undone, deleted, account_deleted,
+    group_deleted, selected_deleted, link_sent, invited, sent_again, factor_reset, factor_reset_elsewhere, cover_ended,
 )  # fmt: skip
 each_page = pytest.mark.parametrize("make", PAGES, ids=lambda make: make.__name__)
 
