@@ -20,6 +20,7 @@ _MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
 
 INVISIBLE = "This address has characters that nobody sees: type it again."
 TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
+QUOTED = "Write the part of an address before the @ without quotation marks."  # "ann"@… and ann@… are one mailbox (RFC 5321)
 NOT_WRITABLE = "Mail can't be sent to this address: before the @ it takes plain letters, and its domain must be valid (IDNA)."
 
 
@@ -51,6 +52,8 @@ def require_address(text: str) -> None:
         raise ValidationError(INVISIBLE, code="invisible_characters")
     if len(local) > MAX_LOCAL_CHARS:
         raise ValidationError(TOO_LONG, code="max_length")
+    if '"' in local:
+        raise ValidationError(QUOTED, code="invalid")
     if not local.isascii() or _on_the_wire(domain) is None:
         raise ValidationError(NOT_WRITABLE, code="invalid")
 
@@ -88,10 +91,10 @@ def _normalised(value: Any) -> Any:
 
 
 def address_checked(name: str, field: str, *, may_be_empty: bool = False) -> models.CheckConstraint:
-    """The form in PostgreSQL, for whoever writes SQL: ASCII, and a domain in lower case."""
-    form = rf"^[ -~]{{1,{MAX_LOCAL_CHARS}}}@[a-z0-9.:\[\]-]+$"
+    """The form in PostgreSQL, for whoever writes SQL: ASCII, nothing that is quoted, and a domain in lower case."""
+    form = rf"^[!#-?A-~]{{1,{MAX_LOCAL_CHARS}}}@[a-z0-9.:\[\]-]+$"
     condition = Q(**{f"{field}__regex": form})
     if may_be_empty:
         condition |= Q(**{field: ""})
-    sentence = "An email address is stored in ASCII, with its domain in lower case (IDNA)."
+    sentence = "An email address is stored in ASCII, without quotation marks, with its domain in lower case (IDNA)."
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=sentence)

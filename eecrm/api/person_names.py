@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import IRegex
 from rest_framework import serializers
 
 INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
-WEB_ADDRESS = "A name holds no web or email address: no ://, no www. and no @, and a space after each full stop."
+WEB_ADDRESS = "A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop."
 
 # Control and format characters, and signs that are drawn as nothing (Unicode's Default_Ignorable_Code_Point). Python's
 # and PostgreSQL's regular expressions read these escapes alike.
@@ -21,9 +22,11 @@ _SIGNS = (
 _EDGES = re.compile(rf"\A[\s{_SIGNS}]+|[\s{_SIGNS}]+\Z")
 _HIDDEN = re.compile(f"[{_SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
-# Readers of mail make a link of `evil.example`. In J.R.R. Tolkien one letter stands between two full stops.
-_WEB_ADDRESS = re.compile(r"://|www[.]|@|[^\W_][.\u3002\uFF0E\uFF61][^\W_]{2}", re.IGNORECASE)
-_WEB_ADDRESS_IN_SQL = r"://|www[.]|@|[[:alnum:]][.\u3002\uFF0E\uFF61][[:alnum:]]{2}"
+# Readers of mail make a link of `evil.example`. In J.R.R. Tolkien one letter stands between two full stops. Both are applied
+# to the NFKC form, in which each look-alike of a sign is that sign; the ideographic full stop alone has none.
+_LINKS = r"//|www[.]|@|(mailto|tel|sms):"
+_WEB_ADDRESS = re.compile(_LINKS + r"|[^\W_][.\u3002][^\W_]{2}", re.IGNORECASE)
+_WEB_ADDRESS_IN_SQL = _LINKS + r"|[[:alnum:]][.\u3002][[:alnum:]]{2}"
 
 
 def trim(text: str) -> str:
@@ -44,7 +47,7 @@ def require_name(text: str) -> None:
     """Raises ValidationError for what no name holds."""
     if has_invisible(text):
         raise ValidationError(INVISIBLE, code="invisible_characters")
-    if _WEB_ADDRESS.search(text):
+    if _WEB_ADDRESS.search(unicodedata.normalize("NFKC", text)):
         raise ValidationError(WEB_ADDRESS, code="web_address")
 
 
@@ -83,5 +86,7 @@ def names_checked(name: str, *fields: str) -> models.CheckConstraint:
     condition = Q()
     for field in fields:
         in_nfc = Q(**{field: Func(F(field), function="normalize")})
-        condition &= in_nfc & ~Q(**{f"{field}__regex": f"^ | $|[{_SIGNS}]"}) & ~Q(**{f"{field}__iregex": _WEB_ADDRESS_IN_SQL})
+        in_nfkc = Func(F(field), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
+        links = IRegex(in_nfkc, Value(_WEB_ADDRESS_IN_SQL))
+        condition &= in_nfc & ~Q(**{f"{field}__regex": f"^ | $|[{_SIGNS}]"}) & ~Q(links)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=f"{INVISIBLE} {WEB_ADDRESS}")

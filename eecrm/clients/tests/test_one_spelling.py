@@ -81,6 +81,9 @@ def test_an_import_leaves_every_spelling_alone(spelling: str, import_: Any) -> N
         ("\u0131@own.example", "plain letters"),
         ("a@xn--a.example", "valid (IDNA)"),
         ("a@\U0001f4a9.example", "valid"),
+        ('"dup1"@own.example', "without quotation marks"),
+        ('\uff02dup1\uff02@own.example', "without quotation marks"),
+        ('"a b"@own.example', "without quotation marks"),
         ("no address", "valid email address"),
         ("@own.example", "valid email address"),
     ],
@@ -96,7 +99,7 @@ def test_the_longest_address_is_one(world: World, sales: Caller) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.SALES, Role.MANAGEMENT, Role.SUPERUSER])
-@pytest.mark.parametrize("email", [*SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example"])
+@pytest.mark.parametrize("email", [*SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example", '"dup1"@own.example', "a@b@own.example"])
 def test_sql_writes_no_other_form(email: str, role: Role, world: World) -> None:
     """Of its own form there is one, ignoring case: the constraint leaves no second spelling to raw SQL."""
     with pytest.raises(DatabaseError, match="client_email_form"), transaction.atomic():
@@ -139,6 +142,17 @@ NO_NAMES = [
     ("win at evil.example/now", "no web or email address"),
     ("evil。example", "no web or email address"),
     ("boss@evil", "no web or email address"),
+    ("evil\u2024com", "no web or email address"),
+    ("evil\ufe52com", "no web or email address"),
+    ("evil\uff61com", "no web or email address"),
+    ("\uff20x", "no web or email address"),
+    ("\ufe6bx", "no web or email address"),
+    ("http:\uff0f\uff0fevil", "no web or email address"),
+    ("//evil", "no web or email address"),
+    ("MAILTO:x", "no web or email address"),
+    ("tel:+331234", "no web or email address"),
+    ("\u2121:+331234", "no web or email address"),
+    ("sms:331234", "no web or email address"),
 ]
 
 
