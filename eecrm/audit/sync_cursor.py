@@ -1,10 +1,19 @@
-"""How far an offline copy has come: a cursor that its holder keeps, signed, so that nobody makes one by hand."""
+"""How far an offline copy has come: a cursor that its holder keeps, and neither reads nor makes by hand.
 
+It is encrypted, for the numbers in it tell how busy the company is.
+"""
+
+import base64
+import json
 import re
+import time
 from datetime import timedelta
-from typing import NamedTuple, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
-from django.core import signing
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.utils.crypto import salted_hmac
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
@@ -13,7 +22,8 @@ from api.problems import BadQuery
 # A copy that was left alone for longer is read anew: whoever purges the trail keeps more of it than that.
 LONGEST = timedelta(days=30)
 _SALT = "eecrm.sync"
-_SIGNED = re.compile(r"\.?[\w-]+:[0-9A-Za-z]+:[\w-]{43}", re.ASCII)  # as django.core.signing writes it
+_FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)  # its version, and the first bytes of its time until the year 2106
+_FERNET_BYTES, _BLOCK_BYTES = 57, 16  # of version, time, vector and signature; of what is encrypted
 
 
 class CursorExpired(APIException):
@@ -49,20 +59,20 @@ class Cursor(NamedTuple):
         return self.walked is not None and self.until is None
 
     def encode(self, view: str) -> str:
-        return signing.dumps([view, *self], salt=_SALT)
+        return seal([view, *self])
 
     @classmethod
     def decode(cls, text: str, view: str) -> Self:
-        """Raises BadQuery for what is no cursor of ours, and CursorExpired where `view` (who looks, and how), the signing key
-        or the form of cursors has changed."""
-        if not _SIGNED.fullmatch(text):
+        """Raises BadQuery for what is no cursor of ours, and CursorExpired where `view` (who looks, and how), the key or the form
+        of cursors has changed."""
+        if not _is_sealed(text):
             raise BadQuery({"cursor": ["This cursor is none of ours: start again without it."]})
         try:
-            then_view, types, since, proof, until, walked = signing.loads(text, salt=_SALT, max_age=LONGEST)
-        except signing.SignatureExpired:
-            raise CursorExpired(f"This cursor is older than {LONGEST.days} days") from None
-        except (signing.BadSignature, ValueError):
+            made_at, (then_view, types, since, proof, until, walked) = unseal(text)
+        except (InvalidToken, TypeError, ValueError):
             raise CursorExpired("This cursor was made with another key, or was altered") from None
+        if time.time() > made_at + LONGEST.total_seconds():
+            raise CursorExpired(f"This cursor is older than {LONGEST.days} days") from None
         if then_view != view:
             raise CursorExpired("This cursor is another account's, or what you may see has changed since") from None
         return cls(
@@ -72,3 +82,27 @@ class Cursor(NamedTuple):
             Position(*until) if until else None,
             tuple(walked) if walked else None,
         )
+
+
+def seal(form: Any, *, made_at: int | None = None) -> str:
+    at = int(time.time()) if made_at is None else made_at
+    return _fernet(settings.SECRET_KEY).encrypt_at_time(json.dumps(form, separators=(",", ":")).encode(), at).decode().rstrip("=")
+
+
+def unseal(text: str) -> tuple[int, Any]:
+    """When it was made, in seconds, and the form. Raises InvalidToken."""
+    fernet, token = _fernet(settings.SECRET_KEY), text + "=" * (-len(text) % 4)
+    form = json.loads(fernet.decrypt(token))
+    return fernet.extract_timestamp(token), form
+
+
+def _is_sealed(text: str) -> bool:
+    """It has the form of what `seal` makes, with any key."""
+    has_bytes = len(text) * 3 // 4
+    return bool(_FERNET.fullmatch(text)) and len(text) % 4 != 1 and has_bytes % _BLOCK_BYTES == _FERNET_BYTES % _BLOCK_BYTES
+
+
+@lru_cache(maxsize=2)
+def _fernet(secret: str) -> Fernet:
+    """Its key is made of the secret, for cursors alone."""
+    return Fernet(base64.urlsafe_b64encode(salted_hmac(_SALT, "", secret, algorithm="sha256").digest()))
