@@ -112,10 +112,20 @@ class ResourceFilterSet(django_filters.FilterSet):
 
 
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
+    """Raises BadQuery for a parameter that nobody declared, for one that is given twice, and for one without a value: a search
+    for nothing alone is one for everything."""
     strangers = [name for name in request.query_params if name not in known]
     if strangers:
         hint = f" Known: {', '.join(sorted(known))}."
         raise BadQuery(unknown(strangers, noun="parameter", hint=hint, code="invalid"))
+    wrong: dict[str, list[str]] = {}
+    for name, values in request.query_params.lists():
+        if len(values) > 1:
+            wrong[name] = ["This parameter is given more than once: send it once."]
+        elif not values[0] and name != "search":
+            wrong[name] = ["This parameter has no value: leave it out."]
+    if wrong:
+        raise BadQuery(wrong)
 
 
 @lru_cache(maxsize=500)

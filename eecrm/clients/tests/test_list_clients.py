@@ -119,6 +119,34 @@ def test_a_wrong_parameter_is_named(query: str, world: World, sales: Caller) -> 
     assert [error["pointer"] for error in response.json()["errors"]] == ["?" + query.split("=")[0]]
 
 
+WITH_PARAMETERS = [
+    ("clients/", ["cursor", "ordering", "page_size", "count", "status", "mine", "email", "created_after"]),
+    ("contracts/", ["cursor", "mine", "client", "status", "created_before"]),
+    ("events/", ["cursor", "mine", "contract", "status", "without_support"]),
+    ("users/sales-contacts/", ["cursor", "ordering", "page_size", "count"]),
+    ("sync/", ["cursor", "types", "page_size"]),
+    ("clients/{client}/history/", ["cursor", "page_size", "since", "operation"]),
+    ("clients/{client}/access/", ["as"]),
+]
+
+
+@pytest.mark.parametrize(("path", "names"), WITH_PARAMETERS)
+def test_a_parameter_has_one_value(path: str, names: list[str], world: World, management: Caller) -> None:
+    """Read as none at all, or as the last one, it would list other rows than were asked for."""
+    url = API + path.format(client=world.own_client.pk)
+    for name in names:
+        for query in (f"{name}=", f"{name}", f"{name}=true&{name}=true", f"{name}=&{name}="):
+            response = management.get(f"{url}?{query}")
+            assert response.status_code == 400, (name, query)
+            assert [error["pointer"] for error in response.json()["errors"]] == [f"?{name}"]
+
+
+def test_a_search_for_nothing_lists_all_and_is_given_once(world: World, management: Caller) -> None:
+    everything = management.get(API + "clients/").json()["results"]
+    assert management.get(API + "clients/?search=").json()["results"] == everything
+    assert management.get(API + "clients/?search=&search=").status_code == 400
+
+
 def test_an_unknown_parameter_lists_the_known_ones(world: World, sales: Caller) -> None:
     detail = sales.get(LIST + "?stauts=client").json()["errors"][0]["detail"]
     for known in (
