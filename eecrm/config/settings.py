@@ -232,7 +232,8 @@ RATE_LIMITS = {
 } | {
     "own_password": (20, 600),  # tries of one's own password, on the way to a new one or to another address
     "address_change": (5, 86_400),  # other addresses that an account may ask for
-    "forgotten": (30, 600),  # links to a new password that an address may ask for
+    "forgotten": (300, 600),  # links to a new password that an address may ask for: an office may share it
+    "forgotten_same": (5, 600),  # for the same account
     "login_failed_address": (300, 300),  # soon over: an office may share one address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
     # Of one account from one address. It refills more slowly than the account's: one address never uses that up.

@@ -278,6 +278,17 @@ def test_an_address_asks_for_so_many_links_and_no_more(world: World, settings: A
     assert Visitor(REMOTE_ADDR="192.0.2.9").post(FORGOTTEN, {"account": "sales"}).url == SENT
 
 
+def test_one_who_asks_for_the_same_again_and_again_leaves_the_others_their_links(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"forgotten": (6, 86_400), "forgotten_same": (2, 86_400)}
+    asked = [Visitor().post(FORGOTTEN, {"account": typed}).status_code for typed in ("sales", " SALES ", *["sales"] * 20)]
+    assert asked == [302] * 2 + [200] * 20
+    assert Visitor().post(FORGOTTEN, {"account": "support"}).url == SENT
+    assert Visitor(REMOTE_ADDR="192.0.2.9").post(FORGOTTEN, {"account": "sales"}).url == SENT
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bucket FROM api_limit WHERE bucket LIKE 'forgotten%'")
+        assert not [bucket for (bucket,) in cursor.fetchall() if "sales" in bucket or "support" in bucket]
+
+
 def test_asking_again_for_the_same_adds_no_row(world: World) -> None:
     for typed in ("sales", "SALES", " sales ", "sa\u200bles", "ｓａｌｅｓ"):
         assert Visitor().post(FORGOTTEN, {"account": typed}).url == SENT
