@@ -53,8 +53,12 @@ def django_db_setup() -> None:
     empty_database()  # An earlier run may have been stopped in the midst of a test.
 
 
-# What no log line may hold: a JWT, a password's hash, a password that the tests type.
-_SECRET = re.compile(r"eyJ[\w-]{8,}\.eyJ|argon2id?\$|long enough passphrase|different long phrase|Epic-Events-2026!")
+# What hostile requests of the tests send in forms, bodies and addresses.
+TYPED = "Typed-by-claire@x.example"
+# What no log line may hold: a JWT, a password's hash, a password that the tests type, any text that a caller sent.
+_SECRET = re.compile(
+    r"eyJ[\w-]{8,}\.eyJ|argon2id?\$|long enough passphrase|different long phrase|Epic-Events-2026!|Typed-by-claire"
+)
 
 
 class _SecretsInLogs(logging.Handler):

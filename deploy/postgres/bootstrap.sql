@@ -87,7 +87,8 @@ EXCEPTION WHEN insufficient_privilege THEN
 END $$;
 
 -- A role may give itself settings and nobody can forbid it: each run takes them back, like roles entered by other ways.
-ALTER ROLE eecrm_app RESET ALL;
+SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
+\gexec
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
 FROM pg_auth_members
 JOIN pg_roles AS granted ON granted.oid = roleid
@@ -121,12 +122,14 @@ ALTER DATABASE :"database" OWNER TO eecrm_owner;
 -- For every role, an administrator's too: an open transaction that has written delays seals and offline copies.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
 
+SELECT format('ALTER ROLE %I IN DATABASE %I RESET ALL', name, :'database') FROM unnest(:'logins'::name[]) AS name
+\gexec
+
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET search_path = eecrm;
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET statement_timeout = 0;
 ALTER ROLE eecrm_migrator IN DATABASE :"database" SET lock_timeout = '10s';
 
-ALTER ROLE eecrm_app IN DATABASE :"database" RESET ALL;
 ALTER ROLE eecrm_app IN DATABASE :"database" SET search_path = eecrm;
 ALTER ROLE eecrm_app IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET statement_timeout = '15s';
@@ -144,10 +147,11 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
 
--- What eecrm_app has from here, noted where eecrm_app can't write: `access.logins` compares.
-SELECT format('COMMENT ON ROLE eecrm_app IS %L', array_to_string(setconfig, E'\n'))
+-- What each login has from here, noted where the login itself can't write: `access.logins` compares.
+SELECT format('COMMENT ON ROLE %I IS %L', rolname, array_to_string(setconfig, E'\n'))
 FROM pg_db_role_setting
-WHERE setrole = 'eecrm_app'::regrole AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
+JOIN pg_roles ON pg_roles.oid = setrole
+WHERE rolname = ANY (:'logins'::name[]) AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
 \gexec
 
 \connect :"database"

@@ -20,6 +20,7 @@ from access.masks import personal
 from access.policy import Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
+from access.security_log import place_of_error
 
 log = logging.getLogger("eecrm.admin")
 
@@ -52,9 +53,9 @@ class EpicEventsAdminSite(admin.AdminSite):
             except (DatabaseError, ProtectedError) as error:
                 return _refused(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
-                # Django's admin hands query strings and chosen keys to the database as they come.
-                log.warning("a request to the admin site makes no sense", exc_info=error)
-                raise SuspiciousOperation("This request makes no sense.") from error
+                # Django's admin hands query strings and chosen keys to the database as they come. The error's sentence quotes them.
+                log.warning("a request to the admin site makes no sense", extra={"error": place_of_error(error)})
+                raise SuspiciousOperation("This request makes no sense.") from None
 
         return entered
 

@@ -1,7 +1,7 @@
 """The logins of the database, compared with what bootstrap.sql made of them: only it, run again, can mend them.
 
-PostgreSQL lets every role change its own settings. Those that bootstrap.sql gives `eecrm_app` are noted in the comment on
-that role, which the role itself can't write.
+PostgreSQL lets every role change its own settings. Those that bootstrap.sql gives a login are noted in the comment on that
+role, which the role itself can't write.
 """
 
 from typing import Any
@@ -12,17 +12,20 @@ from access.policy import COLUMNS
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
 
+MIGRATOR = "eecrm_migrator"
+
 _SETTINGS = """
-    WITH present AS (
-        SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
-         WHERE setrole = %(login)s::regrole
-           AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    WITH logins AS (
+        SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (%(logins)s)
+    ), present AS (
+        SELECT rolname, unnest(setconfig) AS setting FROM pg_db_role_setting JOIN logins ON oid = setrole
+         WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
     ), noted AS (
-        SELECT unnest(string_to_array(shobj_description(%(login)s::regrole, 'pg_authid'), E'\\n')) AS setting
+        SELECT rolname, unnest(string_to_array(shobj_description(oid, 'pg_authid'), E'\\n')) AS setting FROM logins
     )
-    (SELECT %(login)s || ' has the setting ' || setting FROM (TABLE present EXCEPT TABLE noted) AS more)
+    (SELECT rolname || ' has the setting ' || setting FROM (TABLE present EXCEPT TABLE noted) AS more)
      UNION ALL
-    (SELECT %(login)s || ' lacks the setting ' || setting FROM (TABLE noted EXCEPT TABLE present) AS less)
+    (SELECT rolname || ' lacks the setting ' || setting FROM (TABLE noted EXCEPT TABLE present) AS less)
 """
 _ATTRIBUTES = """
     SELECT rolname || ' is ' || concat_ws(' and ',
@@ -51,6 +54,7 @@ def faults(cursor: Any) -> list[str]:
     groups = [database_role(role) for role in COLUMNS]
     names = {
         "login": LOGIN_ROLE,
+        "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR],
         "backup": BACKUP_ROLE,
         "groups": groups,
         "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],

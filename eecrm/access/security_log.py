@@ -5,6 +5,7 @@ not logged unless it is an account's.
 """
 
 import logging
+import traceback
 from typing import Any
 
 from django.http import HttpRequest
@@ -30,3 +31,9 @@ def _of_request(request: HttpRequest) -> dict[str, Any]:
 def request_ids(request: HttpRequest) -> dict[str, str | None]:
     """The id that the server made for a request, and the one that the caller chose: apart, for only the first is unique."""
     return {name: getattr(request, name, None) or None for name in ("request_id", "caller_request_id")}
+
+
+def place_of_error(error: BaseException) -> str:
+    """Its type, and the line that raised it: an error's own sentence may quote what was typed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return type(error).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")

@@ -53,8 +53,9 @@ class AccountsConfig(AppConfig):
         grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error")
         read = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *read, "accounts_user_groups", "django_migrations")
-        # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it.
-        grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password")
+        # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it. Owners end
+        # all their logins.
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
         # Owners ask for another address, and confirm it by the link that went there.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
@@ -81,7 +82,6 @@ class AccountsConfig(AppConfig):
             grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS, rows=about_me("user_id"))
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
-            grants |= on_columns(role, "UPDATE", ExternalIdentity, "not_before", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=between_me_and_another)
         grants |= on_functions(tuple(map(database_role, COLUMNS)), "own_ids()")
         # What the groups may: no secret, and `has_perm` asks it. Who is in them is another matter.
@@ -90,12 +90,12 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(everybody, "SELECT", *tables)
 
     def _of_admin_site(self) -> set[Grant]:
-        """Its sessions outlive the transaction in which a role is entered. Auditors' exports are on record too."""
+        """Its sessions are the login role's alone (`accounts.gate.store`). Auditors' exports are on record too."""
         from accounts.models import AddressChange, ExternalIdentity, Mail
 
         visitors, identities = (*MANAGERS, database_role(Role.AUDITOR)), ExternalIdentity._meta.db_table
         memberships = "accounts_user_groups"
-        grants = on_tables((LOGIN_ROLE, *visitors), "SELECT INSERT UPDATE DELETE", "django_session")
+        grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", "django_session")
         grants |= on_tables(visitors, "SELECT", memberships, "accounts_user_user_permissions", identities)
         grants |= on_tables(visitors, "SELECT", "django_admin_log")
         grants |= on_tables(visitors, "INSERT", "django_admin_log", rows=about_me("user_id"))

@@ -97,19 +97,20 @@ class RefreshViewSet(_PublicTokenViewSet):
         return Response(pair._asdict())
 
 
-class LogoutViewSet(GenericViewSet):
-    """Log out on this device."""
+class LogoutViewSet(_PublicTokenViewSet):
+    """Log out on this device: the refresh token says who and where, for the access token may have expired."""
 
-    max_body_bytes = MAX_CREDENTIAL_BYTES
-    resource = "session"
     serializer_class = RefreshSerializer
 
     @extend_schema(operation_id="auth_logout", tags=["auth"], summary="Log out", responses={204: None})
     def destroy(self, request: Request) -> Response:
-        """End the login that a refresh token belongs to: its access tokens are refused from the next request on."""
+        """End the login that a refresh token belongs to: its access tokens are refused from the next request on.
+
+        It takes no access token, and one that is sent isn't looked at. A login that is over already is answered alike.
+        """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        tokens.log_out(account_of(request), serializer.validated_data["refresh"])
+        request._request.actor_id = tokens.log_out(serializer.validated_data["refresh"])  # type: ignore[attr-defined]  # for the log line
         security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 
@@ -128,10 +129,10 @@ class LogoutAllViewSet(GenericViewSet):
         responses={204: None},
     )
     def destroy(self, request: Request) -> Response:
-        """End every login of one's account: all its tokens are refused from the next request on."""
+        """End every login of one's account: its tokens, and its sessions of the admin site, are refused from the next request on."""
         account = account_of(request)
-        account.token_sessions.all().revoke()
-        ExternalIdentity.objects.filter(user=account).end_tokens()
+        leave(user_id=account.pk)  # the number of ends is the login role's alone
+        User.objects.filter(pk=account.pk).end_logins()
         security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
         return Response(status=204)
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.database import as_login_role
 from access.security_log import security_event
+from accounts.gate.sessions import go_on
 from accounts.login import is_own_password
 from api.limits import TooManyRequests
 
@@ -32,6 +33,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
+        self.user.logins_ended += 1  # by a trigger
         return self.user
 
 
@@ -43,5 +45,6 @@ class OwnPasswordView(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
+        go_on(self.request, form.user)
         security_event("authn_password_change", self.request, account=form.user.pk, by="old_password")
         return response

@@ -209,9 +209,10 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
     return Reused(claims.user)
 
 
-def log_out(user: User, text: str) -> None:
-    """End the login that this refresh token belongs to. Raises InvalidToken where it is not the caller's."""
+def log_out(text: str) -> int:
+    """End the login that this refresh token belongs to; the account that it is of. Raises InvalidToken."""
     claims = read(RefreshToken, text)
-    if claims.user != user.pk:
-        raise InvalidToken
-    TokenSession.objects.filter(pk=claims.session, user=user).revoke()
+    with transaction.atomic():
+        leave(user_id=claims.user)  # whom the trail names
+        TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
+    return claims.user

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
@@ -81,7 +81,11 @@ def ready(request: HttpRequest) -> HttpResponse:
     `warnings` hold what a person must look at and a load balancer needn't."""
     found = _readiness.findings()
     if isinstance(found, Exception):
-        return from_exception(request, found)
+        answer = from_exception(request, found)  # which logs it
+        if answer.status_code == 503 or not isinstance(found, DatabaseError | InterfaceError):
+            return answer
+        # A role that may not even look, a table that isn't there: no matter what, it can't work.
+        return problem(request, 503, "unavailable", "The database refuses what it takes to work: see the log.")
     for finding in found.values():
         if finding.code:
             return problem(request, 503, finding.code, finding.detail)

@@ -72,6 +72,20 @@ def test_a_setting_that_the_login_role_gave_itself_is_told(setting: str, expecte
     assert all(f"{one}. Run deploy/postgres/bootstrap.sql again." in errors.getvalue() for one in expected)
 
 
+@pytest.mark.parametrize("login", ["eecrm_report", "eecrm_backup", "eecrm_migrator"])
+@pytest.mark.parametrize("where", ["", "IN DATABASE {database} "])
+def test_a_setting_that_another_login_gave_itself_is_told(login: str, where: str, administrator: Any) -> None:
+    administrator.execute(f"SET LOCAL ROLE {login}")
+    where = where.format(database=connection.settings_dict["NAME"])
+    for setting in ("default_transaction_read_only = off", "statement_timeout = 7"):
+        administrator.execute(f"ALTER ROLE {login} {where}SET {setting}")
+    administrator.execute("RESET ROLE")
+    found = faults(administrator)
+    assert f"{login} has the setting default_transaction_read_only=off" in found
+    assert f"{login} has the setting statement_timeout=7" in found
+    assert {sentence.split()[0] for sentence in found} == {login}
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [

@@ -17,6 +17,7 @@ PUBLIC = {
     "api/v1/users/login/": {"POST"},
     "api/v1/users/refresh/": {"POST"},
     ".well-known/jwks.json": {"GET"},
+    "api/v1/users/logout/": {"POST"},
     "account/forgotten/": {"GET", "POST"},
     "account/forgotten/sent/": {"GET"},
     "account/address/<token>/": {"GET", "POST"},
@@ -28,7 +29,6 @@ PUBLIC = {
 }
 ITEM = {"GET", "PUT", "PATCH", "DELETE"}
 GUARDED = {
-    "api/v1/users/logout/": {"POST"},
     "api/v1/users/logout-all/": {"POST"},
     "api/v1/users/me/password/": {"POST"},
     "api/v1/users/me/email/": {"POST"},

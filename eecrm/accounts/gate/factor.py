@@ -128,7 +128,7 @@ def confirm(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
     user = app.user
     kind = Mail.Kind.FACTOR_REPLACED if _delete(AuthenticatorApp, user) else Mail.Kind.FACTOR_SET_UP
     app.save(force_insert=True)
-    user.token_sessions.all().revoke()
+    user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
     security_event("authn_token_created", request, level=logging.INFO, account=user.pk, factor="totp")
     Mail.objects.create(kind=kind, user=user)
     return _new_codes(request, user)

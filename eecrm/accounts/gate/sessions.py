@@ -1,7 +1,7 @@
 """How long a login to the admin site lasts: 30 minutes without a request, 8 hours altogether, by the server's own notes.
 
-A password, role or activity that changes needs no note: Django compares the session with the password's hash, and the
-policy is asked at every request.
+All sessions of an account end together with its tokens: each holds the account's number of such ends (`logins_ended`), which
+a trigger raises.
 """
 
 import logging
@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
@@ -24,11 +25,13 @@ from api.addresses import place_of
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
 STARTED, SEEN = "started_at", "seen_at"
+# The account's number of ends when it was checked, which is before the session began.
+ENDED = "logins_ended"
 WRITE_EVERY = 60
 
 ENDINGS = {
     "timeout": "You were logged out after {idle} minutes without a request, or {age} hours after your login. Log in again.",
-    "revoked": "Your second factor was reset or replaced since you logged in. Log in again.",
+    "revoked": "Your account was changed or logged out everywhere since you logged in. Log in again.",
 }
 
 
@@ -48,6 +51,8 @@ class SessionLimitMiddleware:
 
 def _present(request: HttpRequest, user: Any) -> Any:
     if not user.is_authenticated:
+        if SESSION_KEY in request.session:  # of an account that isn't active, or is deleted
+            request.session.flush()
         return user
     reason = _ending(request.session, user)
     if not reason:
@@ -71,6 +76,8 @@ def _age(session: SessionBase, note: str) -> float:
 
 def _ending(session: SessionBase, user: Any) -> str:
     """Why this session is over (a reason of the OWASP vocabulary); empty while it isn't."""
+    if session.get(ENDED) != user.logins_ended:
+        return "revoked"
     if _age(session, SEEN) > settings.ADMIN_SESSION_IDLE.total_seconds():
         return "timeout"
     if _age(session, STARTED) > settings.ADMIN_SESSION_AGE.total_seconds():
@@ -81,9 +88,17 @@ def _ending(session: SessionBase, user: Any) -> str:
     return ""
 
 
+def go_on(request: HttpRequest, user: Any) -> None:
+    """Keep this session, in which its owner has just ended all logins. `user` counts on from what the session began with:
+    another end in between is one more, and ends this session too.
+    """
+    request.session[ENDED] = user.logins_ended
+
+
 def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """Whoever has just logged in starts anew, in an old session too: without the second factor of last time."""
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
+    request.session[ENDED] = user.logins_ended
     request.session[STARTED] = request.session[SEEN] = int(time.time())
     note_place(user, place_of(request))
     security_event("session_created", request, level=logging.INFO, account=user.pk)

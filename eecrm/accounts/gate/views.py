@@ -20,6 +20,7 @@ from django_otp import DEVICE_ID_SESSION_KEY, login
 from access.database import leave
 from accounts.gate import factor
 from accounts.gate.forms import CodeForm, ManageForm, SetUpForm
+from accounts.gate.sessions import go_on
 from accounts.gate.site import is_staff, is_verified
 from accounts.models import AuthenticatorApp, User
 
@@ -146,6 +147,7 @@ class SetUpView(GateView):
     def form_valid(self, form: Any) -> HttpResponse:
         codes = factor.confirm(self.request, self.app)
         self.account.second_factor = self.app
+        go_on(self.request, self.account)
         self.verified(self.app)
         return self.show_codes(codes)
 

@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('role', models.CharField(choices=[('external', 'External partner'), ('sales', 'Sales'), ('support', 'Support'), ('management', 'Management'), ('auditor', 'Auditor')], db_default='external', default='external', max_length=10)),
                 ('is_active', models.BooleanField(db_default=True, default=True, help_text='Take this away instead of deleting an account: it logs out everywhere at once.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('logins_ended', models.BigIntegerField(db_default=0, default=0, editable=False, help_text='How often all logins of the account were ended: a session of the site goes on with the number that it began with.')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

@@ -31,10 +31,19 @@ BEGIN
 END
 """
 
+# Sessions of the site hold the number, and end with it: what is changed and changed back ends them too.
+COUNT_ENDINGS = """
+BEGIN
+    NEW.logins_ended := OLD.logins_ended + (
+        (NEW.password, NEW.role, NEW.is_active, NEW.is_superuser, NEW.logins_ended)
+        IS DISTINCT FROM (OLD.password, OLD.role, OLD.is_active, OLD.is_superuser, OLD.logins_ended))::integer;
+    RETURN NEW;
+END
+"""
+
 END_SESSIONS = """
 BEGIN
-    IF (NEW.password, NEW.role, NEW.is_active, NEW.is_superuser)
-       IS DISTINCT FROM (OLD.password, OLD.role, OLD.is_active, OLD.is_superuser) THEN
+    IF NEW.logins_ended <> OLD.logins_ended THEN
         UPDATE accounts_tokensession SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
     END IF;
     RETURN NULL;
@@ -48,6 +57,12 @@ class Migration(migrations.Migration):
     operations = [
         refuse_function(),
         rules("account_rules", table="accounts_user", when="BEFORE INSERT OR UPDATE OR DELETE", body=ACCOUNT_RULES),
+        rules(
+            "account_counts_endings",
+            table="accounts_user",
+            when="BEFORE UPDATE OF password, role, is_active, is_superuser, logins_ended",
+            body=COUNT_ENDINGS,
+        ),
         rules("account_ends_sessions", table="accounts_user", when="AFTER UPDATE", body=END_SESSIONS),
         # Logins go with their account; what an account did in the admin site stays on record, and so does the account.
         immediate_foreign_keys(

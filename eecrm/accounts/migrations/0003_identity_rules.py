@@ -45,7 +45,7 @@ END
 # The provider goes on believing its tokens; here those issued until now are over.
 END_IDENTITY_TOKENS = """
 BEGIN
-    IF (NEW.role, NEW.is_active, NEW.is_superuser) IS DISTINCT FROM (OLD.role, OLD.is_active, OLD.is_superuser) THEN
+    IF NEW.logins_ended <> OLD.logins_ended THEN
         UPDATE accounts_externalidentity SET not_before = clock_timestamp() WHERE user_id = NEW.id;
     END IF;
     RETURN NULL;

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     dependencies = [("accounts", "0006_password_rules"), ("audit", "0001_trail")]
 
     operations = [
-        recorded("accounts_user", no_news=("last_login", "display_name"), secrets=("password",)),
+        recorded("accounts_user", no_news=("last_login", "display_name", "logins_ended"), secrets=("password",)),
         # A refresh changes these, and nothing else.
         recorded(
             "accounts_tokensession", no_news=("refresh_jti", "previous_jti", "rotated_at", "expires_at", "address")

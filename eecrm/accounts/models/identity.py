@@ -8,22 +8,15 @@ from access.masks import EMAIL
 from accounts.models.user import User
 
 
-class ExternalIdentityQuerySet(models.QuerySet["ExternalIdentity"]):
-    def end_tokens(self) -> int:
-        """Refuse what the provider issued until now: it has no way to take its access tokens back."""
-        return self.update(not_before=Now())
-
-
 class ExternalIdentity(models.Model):
     """Who an account is at its provider: the issuer and subject of its tokens (OpenID Connect Core, section 2)."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="identity")
     issuer = models.CharField(max_length=200)
     subject = models.CharField(max_length=255)
+    # A trigger sets it when the account's logins end: the provider has no way to take its access tokens back.
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    objects = ExternalIdentityQuerySet.as_manager()
 
     personal_fields = {"subject": EMAIL}  # many a provider calls people by their email address
 

@@ -54,6 +54,10 @@ class UserQuerySet(PolicyQuerySet["User"]):
     def owned_by(self, user: Caller) -> "UserQuerySet":
         return self.filter(pk=user.pk or 0)
 
+    def end_logins(self) -> int:
+        """End every login of these accounts, to the API and to the site. The login role's."""
+        return self.update(logins_ended=F("logins_ended") + 1)
+
     def delete(self) -> tuple[int, dict[str, int]]:
         """Left to the database: Django would delete an account's log entries along with it."""
         count = self._raw_delete(self.db)
@@ -123,6 +127,13 @@ class User(Rights):
         help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
     )
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
+    # A trigger counts (account_counts_endings): also where the login role writes another number.
+    logins_ended = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="How often all logins of the account were ended: a session of the site goes on with the number that it began with.",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -179,7 +190,8 @@ class User(Rights):
             weak, self.password = self.password, make_password(password)
             with transaction.atomic():
                 leave(user_id=self.pk)
-                type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
+                # Which ends the logins that there are, and not the one that is under way.
+                self.logins_ended += type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
 
         return check_password(raw_password, self.password, strengthen)
 

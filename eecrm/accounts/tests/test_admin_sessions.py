@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
+from accounts.gate.reset import reset
 from accounts.gate.sessions import SEEN, STARTED
 from accounts.gate.store import digest
 from accounts.models import User
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from config.tests.starts import start
-from conftest import PASSWORD, Visitor, World
+from conftest import API, PASSWORD, Visitor, World
 
 MINUTE, HOUR = 60, 3600
 
@@ -107,7 +108,7 @@ def test_a_session_is_written_once_a_minute(world: World, visit: Any) -> None:
     def written(sql: str) -> bool:
         return "django_session" in sql and not sql.startswith("SELECT")
 
-    for ago, writes in ((59, False), (61, True)):
+    for ago, writes in ((40, False), (61, True)):
         as_if(browser, **{SEEN: ago})
         seen: list[str] = []
 
@@ -164,11 +165,143 @@ def test_what_changes_an_account_ends_its_way_in_at_once(change: dict[str, Any],
     assert browser.post(f"{ADMIN}accounts/user/add/", {}).url.startswith(f"{ADMIN}login/")
 
 
+THERE_AND_BACK = {
+    "activity": ({"is_active": False}, {"is_active": True}),
+    "role": ({"role": Role.SUPPORT}, {"role": Role.MANAGEMENT}),
+    "superuser status": ({"is_superuser": True}, {"is_superuser": False}),
+    "password": ({"password": "!"}, {}),
+}
+
+
+def stored(name: str = "management") -> User:
+    return User.objects.defer(None).get(username=name)
+
+
+def there_and_back(cause: str) -> None:
+    """As if nothing had been changed: the password's hash is the same again, too."""
+    back = {"password": stored().password} | THERE_AND_BACK[cause][1]
+    with acting_as(Role.SUPERUSER):
+        for change in (THERE_AND_BACK[cause][0], back):
+            User.objects.filter(username="management").update(**change)
+
+
+@pytest.mark.parametrize("cause", THERE_AND_BACK)
+def test_what_is_changed_back_gives_no_session_back(cause: str, world: World, visit: Any, events: Any) -> None:
+    browser, other = visit("management"), visit("other_management")
+    assert browser.get(ADMIN).status_code == 200
+    there_and_back(cause)
+    events()
+    page = browser.get(ADMIN, follow=True)
+    assert page.redirect_chain[0][0].startswith(f"{ADMIN}login/")
+    assert b"Your account was changed or logged out everywhere since you logged in." in page.content
+    assert events("reason") == ["session_expired reason=revoked"]
+    assert other.get(ADMIN).status_code == 200
+    browser.force_login(stored())
+    assert browser.get(ADMIN).status_code == 200
+
+
+@pytest.mark.parametrize("cause", THERE_AND_BACK)
+def test_a_login_that_was_under_way_meanwhile_begins_no_session(cause: str, world: World) -> None:
+    checked, browser = stored(), Visitor()
+    there_and_back(cause)
+    browser.force_login(checked)
+    assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+
+
+def test_a_reset_of_the_second_factor_ends_the_sessions_that_have_not_shown_it_too(world: World, phone: Any) -> None:
+    phone("management")
+    half_way = after_the_password("management")
+    assert half_way.get(ENTER).status_code == 200
+    user = stored()
+    hashed = user.password
+    with acting_as(Role.SUPERUSER):
+        reset(user)
+        User.objects.filter(username="management").update(password=hashed)
+    assert half_way.get(ADMIN).url.startswith(f"{ADMIN}login/")
+
+
+@pytest.mark.parametrize("name", ["management", "auditor", "superuser"])
+def test_logging_out_everywhere_ends_the_sessions_of_the_site_too(name: str, world: World, visit: Any, caller: Any) -> None:
+    browser, other = visit(name), visit("other_management")
+    assert browser.get(ADMIN).status_code == 200
+    assert caller(name).post(f"{API}users/logout-all/").status_code == 204
+    assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+    assert other.get(ADMIN).status_code == 200
+    browser.force_login(stored(name))
+    assert browser.get(ADMIN).status_code == 200
+
+
+def test_the_session_in_which_a_password_is_changed_goes_on_and_no_other(world: World, visit: Any) -> None:
+    browser, other = visit("management"), visit("management")
+    new = "a different long phrase"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert browser.post(f"{ADMIN}password_change/", form).url == f"{ADMIN}password_change/done/"
+    assert browser.get(ADMIN).status_code == 200
+    assert other.get(ADMIN).url.startswith(f"{ADMIN}login/")
+    there_and_back("role")
+    assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+
+
+def test_the_session_of_an_account_that_is_not_active_is_gone(world: World, visit: Any) -> None:
+    browser = visit("management")
+    assert browser.get(ADMIN).status_code == 200
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="management").update(is_active=False)
+    assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+    assert not Session.objects.exists()
+
+
+def test_a_password_whose_hash_is_made_stronger_at_a_login_does_not_end_it(world: World, settings: Any) -> None:
+    weak = stored().password
+    settings.PASSWORD_HASHERS = ["accounts.tests.hashers.StrongerHasher"]
+    browser = Visitor()
+    assert browser.post(f"{ADMIN}login/", {"username": "management", "password": PASSWORD}).status_code == 302
+    assert stored().password != weak
+    assert browser.get(ADMIN).status_code == 200
+
+
+@pytest.mark.parametrize("role", [*Role])
+def test_no_role_writes_the_number_of_ends_but_the_login_role_which_only_raises_it(
+    role: Role, world: World, sql_refusal: Any
+) -> None:
+    user = stored()
+    lower = f"UPDATE accounts_user SET logins_ended = logins_ended - 5 WHERE id = {user.pk}"
+    assert sql_refusal(lower, role, user.pk) == "42501"
+    assert sql_refusal(lower) == ""
+    assert stored().logins_ended == user.logins_ended + 1
+
+
+def test_the_data_of_one_session_is_worth_nothing_in_the_row_of_another(world: World, visit: Any) -> None:
+    thief, victim = visit("auditor"), visit("superuser")
+    rows = [Session.objects.get(session_key=digest(one.session.session_key)) for one in (thief, victim)]
+    mine, theirs = (row.session_data for row in rows)
+    for row, data in zip(rows, (theirs, mine), strict=True):
+        Session.objects.filter(pk=row.pk).update(session_data=data)
+    for browser in (thief, victim):
+        assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+    for row, data in zip(rows, (mine, theirs), strict=True):
+        Session.objects.filter(pk=row.pk).update(session_data=data)
+    assert thief.get(f"{ADMIN}accounts/user/").status_code == victim.get(f"{ADMIN}accounts/user/add/").status_code == 200
+    assert thief.get(f"{ADMIN}accounts/user/add/").status_code == 403
+
+
+@pytest.mark.parametrize("role", [*Role])
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT session_key FROM django_session", "DELETE FROM django_session", "UPDATE django_session SET expire_date = now()",
+     "INSERT INTO django_session VALUES ('x', '', now())"],
+)  # fmt: skip
+def test_no_role_reaches_a_session(statement: str, role: Role, world: World, sql_refusal: Any) -> None:
+    assert sql_refusal(statement, role, world.users["superuser"].pk) == "42501"
+
+
 def test_a_manager_who_becomes_an_auditor_only_reads_from_then_on(world: World, visit: Any) -> None:
     browser = visit("management")
     assert browser.get(f"{ADMIN}accounts/user/add/").status_code == 200
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="management").update(role=Role.AUDITOR)
+    assert browser.get(f"{ADMIN}accounts/user/").url.startswith(f"{ADMIN}login/")
+    browser.force_login(stored())
     assert browser.get(f"{ADMIN}accounts/user/").status_code == 200
     assert browser.get(f"{ADMIN}accounts/user/add/").status_code == 403
 

@@ -129,9 +129,28 @@ def test_logging_out_ends_access_and_refresh_at_once(pair: dict[str, str], world
     assert bearer(other_device["access"]).get(ME).status_code == 200
 
 
-def test_nobody_logs_somebody_else_out(pair: dict[str, str], world: World, support: Caller) -> None:
-    assert support.post(LOGOUT, {"refresh": pair["refresh"]}).status_code == 401
-    assert bearer(pair["access"]).get(ME).status_code == 200
+def test_the_refresh_token_alone_logs_out(pair: dict[str, str], anonymous: Caller, support: Caller) -> None:
+    assert anonymous.post(LOGOUT, {"refresh": pair["refresh"]}).status_code == 204
+    assert bearer(pair["access"]).get(ME).status_code == 401
+    for way in (anonymous, bearer("expired"), support):
+        assert way.post(LOGOUT, {"refresh": pair["refresh"]}).status_code == 204, "a login that is over is no news"
+    assert support.get(ME).status_code == 200
+
+
+def test_no_other_text_logs_anybody_out(pair: dict[str, str], anonymous: Caller, support: Caller) -> None:
+    for text in (pair["access"], pair["refresh"][:-3] + "AAA", "x", "x.y.z"):
+        answer = support.post(LOGOUT, {"refresh": text})
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
+    for body in ({}, {"refresh": None}, {"refresh": ["x"]}):
+        assert anonymous.post(LOGOUT, body).status_code == 400
+    assert anonymous.post(LOGOUT, {"refresh": "x" * 17_000}).status_code == 413
+    assert bearer(pair["access"]).get(ME).status_code == support.get(ME).status_code == 200
+
+
+def test_logging_out_counts_for_the_address(world: World, anonymous: Caller, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (3, 86_400)}
+    guesses = [way.post(LOGOUT, {"refresh": "x"}) for way in (anonymous, bearer("x"), anonymous, anonymous)]
+    assert [answer.status_code for answer in guesses] == [401, 401, 401, 429]
 
 
 @pytest.mark.parametrize(

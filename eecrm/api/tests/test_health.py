@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from api import health
@@ -40,6 +41,18 @@ def test_who_asks_again_costs_no_statement(kept: Any, world: World, anonymous: C
     with CaptureQueriesContext(connection) as statements:
         assert {anonymous.get(READY).status_code for _ in range(20)} == {200}
     assert not [one["sql"] for one in statements if "pg_" in one["sql"] or "django_migrations" in one["sql"]]
+
+
+@pytest.mark.parametrize(
+    "fault", ["SET LOCAL ROLE eecrm_sales", "SET LOCAL search_path = pg_catalog", "SET LOCAL ROLE eecrm_superuser"]
+)
+def test_whatever_the_database_refuses_to_readiness_is_a_503(fault: str, db: None) -> None:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(fault)
+        answer = Browser().get(READY)
+        transaction.set_rollback(True)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 def test_a_database_that_goes_away_and_comes_back_is_noticed(kept: Any, world: World, anonymous: Caller) -> None:
