@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from access.database import acting_as
 from access.policy import Role
 from accounts import links, tokens
-from accounts.models import Mail, TokenSession, User
+from accounts.models import AddressChange, Mail, TokenSession, User
 from accounts.tests.people import move
 from conftest import API, CAST, PASSWORD, Caller, Visitor, World
 
