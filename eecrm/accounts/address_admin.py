@@ -17,6 +17,15 @@ from accounts.models import AddressChange, User
 from accounts.models.address import LIFETIME
 from api.search import with_addresses_normalised
 
+# Why a manager who sees the page may not confirm the address, by rule (`address_objection` in PostgreSQL).
+_OBJECTIONS = {
+    "address_second_manager": "You asked for it, or the account is yours: another manager may confirm it.",
+    "address_rests": "It may be confirmed here a day after it was asked for: until then its owner can object.",
+    "address_new_manager": "You have been a manager with this address for less than seven days: another one may confirm it.",
+    "address_made_by_asker": "One of you and the manager who asked made the other's account: a third manager, or a superuser, "
+    "may confirm it.",
+}
+
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
 
 
@@ -83,8 +92,10 @@ class AddressPages(PolicyModelAdmin):
             "now": self._visible(request, account.email),
             "new": self._visible(request, change.address if change else ""),
             "may_decide": self.has_change_permission(request, account),
-            "may_confirm": change is not None and request.user.pk not in (change.asked_by_id, account.pk),
         }
+        if change and context["may_decide"]:
+            objection = change.objection()
+            context |= {"may_confirm": not objection, "objection": _OBJECTIONS.get(objection, "")}
         return TemplateResponse(request, "admin/accounts/user/address.html", context)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Links with which the owner of an account confirms another address of it."""
+"""Links with which the owner of an account confirms another address of it, or keeps the one that it has."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from accounts.models import AddressChange
 from accounts.models.address import LIFETIME
 
 _signer = signing.TimestampSigner(salt="accounts.address_links", sep="~")
+_objection_signer = signing.TimestampSigner(salt="accounts.address_links.objection", sep="~")
 
 
 def context(change: AddressChange) -> dict[str, Any]:
@@ -25,10 +26,25 @@ def context(change: AddressChange) -> dict[str, Any]:
     }
 
 
+def objection_context(change: AddressChange) -> dict[str, Any]:
+    """The link that drops the change, for the mail that goes to the address that the account has."""
+    token = _objection_signer.sign(str(change.pk))
+    return {"objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token])}
+
+
 def change_of(token: str) -> AddressChange | None:
     """The change that a link names, if it may still be confirmed."""
+    return _change_of(token, _signer)
+
+
+def objected(token: str) -> AddressChange | None:
+    """The change that a link drops, if it still waits."""
+    return _change_of(token, _objection_signer)
+
+
+def _change_of(token: str, signer: signing.TimestampSigner) -> AddressChange | None:
     try:
-        key = int(_signer.unsign(token, max_age=LIFETIME))
+        key = int(signer.unsign(token, max_age=LIFETIME))
     except (signing.BadSignature, ValueError):
         return None
     return AddressChange.objects.open().select_related("user").filter(pk=key, user__is_active=True).first()

@@ -1,4 +1,5 @@
-"""The page on which the owner of an account confirms another address of it, by the link that went there."""
+"""The page on which the owner of an account confirms another address of it, by the link that went there, or drops it, by the
+link in the notice that went to the present one."""
 
 from typing import Any
 
@@ -32,10 +33,10 @@ class ConfirmAddressForm(forms.Form):
         help_text="Somebody else entered this address for you: your password shows that you agree.",
     )
 
-    def __init__(self, *args: Any, request: HttpRequest, change: AddressChange, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: HttpRequest, change: AddressChange, is_objection: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request, self.change = request, change
-        if not change.needs_password:
+        if is_objection or not change.needs_password:
             del self.fields["password"]
 
     def clean_password(self) -> str:
@@ -58,7 +59,9 @@ class ConfirmAddressView(FormView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if str(request.method).lower() not in self.http_method_names:
             return self.http_method_not_allowed(request)
-        change = address_links.change_of(kwargs["token"])
+        objected = address_links.objected(kwargs["token"])
+        self.is_objection = objected is not None
+        change = objected or address_links.change_of(kwargs["token"])
         if change is None:
             return self.response_class(
                 request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
@@ -70,16 +73,24 @@ class ConfirmAddressView(FormView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"request": self.request, "change": self.change}
+        return super().get_form_kwargs() | {
+            "request": self.request,
+            "change": self.change,
+            "is_objection": self.is_objection,
+        }
 
     def form_valid(self, form: ConfirmAddressForm) -> HttpResponse:
         account = self.change.user
         leave(user_id=account.pk)
-        if not self.change.confirm():
+        done = self.change.delete()[0] if self.is_objection else self.change.confirm()
+        if not done:
             return self.response_class(
                 self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
         self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the log line
+        if self.is_objection:
+            security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")
+            return self.response_class(self.request, "accounts/pages/address_kept.html", using=self.template_engine)
         security_event("user_updated", self.request, account=account.pk, fields=["email"], by="link")
         return super().form_valid(form)
 

@@ -104,6 +104,7 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(MANAGERS, "DELETE", AddressChange._meta.db_table)
         for role in MANAGERS:
             grants |= on_columns(role, "UPDATE", AddressChange, "confirmed_by")
+        grants |= on_functions(MANAGERS, "address_objection(bigint)")
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
     def _of_second_factors(self) -> set[Grant]:

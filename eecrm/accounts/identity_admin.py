@@ -25,7 +25,7 @@ class IdentityForm(forms.ModelForm):
 
 
 class IdentityInline(admin.StackedInline):
-    """May be bound and taken away by whoever may change the account, and is never changed: a token's subject isn't either."""
+    """Bound by managers where nobody has used the account yet, else by superusers; never changed, as a token's subject isn't."""
 
     model = ExternalIdentity
     form = IdentityForm
@@ -38,6 +38,15 @@ class IdentityInline(admin.StackedInline):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Many a provider calls people by their email address."""
         return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Of an account in use PostgreSQL refuses it to managers: who binds an identity to it can be its owner."""
+        options: dict[str, Any] = {"fields": self.get_fields(request, obj)}
+        if obj is not None and obj.is_claimed and policy.rule(request.user, "user", "promote").scope is Scope.NONE:
+            options["description"] = (
+                "This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does."
+            )
+        return [(None, options)]
 
     @admin.display(description="subject")
     def subject_masked(self, identity: ExternalIdentity) -> str:

@@ -15,8 +15,8 @@ from accounts.models import User
 class OneTimeLink(PasswordResetTokenGenerator):
     """Links of one purpose. A token is a keyed hash of what its use changes, so that nothing has to be stored.
 
-    It ends with its first use, with any other change of password, with another email address, while the account is
-    inactive, and after its lifetime. A login ends none: an attacker who knows the password would end the owner's way out.
+    It ends with its first use, with any other change of password, with another email address, with a deactivation of the
+    account, and after its lifetime. A login ends none: an attacker who knows the password would end the owner's way out.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -37,7 +37,7 @@ class OneTimeLink(PasswordResetTokenGenerator):
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         """Django's without the last login, and separated: there, a digit may move from one part to the next."""
-        return "\n".join([str(user.pk), user.password, str(timestamp), user.email])
+        return "\n".join([str(user.pk), user.password, str(timestamp), user.email, str(user.deactivated_at or "")])
 
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))

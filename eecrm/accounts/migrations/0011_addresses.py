@@ -25,6 +25,9 @@ KINDS = {
     "password_reset": "Password reset",
     "address_confirmation": "Confirmation of an address",
     "address_notice": "Notice of another address",
+    "address_changed": "Address changed",
+    "identity_bound": "Identity bound",
+    "identity_removed": "Identity taken away",
     "account_news": "News of accounts",
     "factor_set_up": "Second factor set up",
     "factor_replaced": "Second factor replaced",
@@ -54,6 +57,9 @@ class Migration(migrations.Migration):
                 editable=False,
                 help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
             ),
+        ),
+        migrations.AddField(
+            "user", "deactivated_at", models.DateTimeField("deactivated", editable=False, null=True)
         ),
         migrations.AlterField("user", "email", AddressField(blank=True)),
         migrations.AlterField("user", "first_name", PersonNameField(blank=True, max_length=150)),

@@ -7,14 +7,18 @@ from django.db import migrations
 from access.rules import immediate_foreign_keys, rules
 from audit.recording import recorded
 
-# What managers are told: at most a mail a day, which lists what happened since the one before. One that a worker has begun
-# to write may leave out what happens now.
+# News for managers: a mail lists what happened since the one before. What may let a manager into another account goes at
+# once; the rest waits until a day after the last mail. One that a worker has begun to write may leave out what happens now.
 TELL_MANAGERS = """
-CREATE FUNCTION tell_managers() RETURNS void LANGUAGE sql VOLATILE AS $tell$
+CREATE FUNCTION tell_managers(at_once boolean) RETURNS void LANGUAGE sql VOLATILE AS $tell$
+    UPDATE accounts_mail SET due_at = statement_timestamp()
+     WHERE at_once AND kind = 'account_news' AND sent_at IS NULL AND given_up_at IS NULL AND attempts = 0
+       AND due_at > statement_timestamp();
     INSERT INTO accounts_mail (kind, user_id, address, typed, due_at)
-    SELECT 'account_news', manager.id, '', '', greatest(statement_timestamp(), (
-               SELECT max(sent_at) FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
-           ) + interval '1 day')
+    SELECT 'account_news', manager.id, '', '', CASE WHEN at_once THEN statement_timestamp() ELSE greatest(
+               statement_timestamp(), (
+                   SELECT max(sent_at) FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
+               ) + interval '1 day') END
       FROM accounts_user AS manager
      WHERE manager.is_active AND (manager.role = 'management' OR manager.is_superuser)
        AND manager.email_confirmed_at IS NOT NULL
@@ -23,12 +27,23 @@ CREATE FUNCTION tell_managers() RETURNS void LANGUAGE sql VOLATILE AS $tell$
 $tell$;
 """
 
-NOTICE = """
+# Notices of addresses that were asked for: three a day. Another user than the owner asks for no fourth, so that none is silent.
+NOTICES_OF_TODAY = """(
+    SELECT count(*) FROM accounts_mail WHERE user_id = {account} AND kind = 'address_notice'
+       AND created_at > statement_timestamp() - interval '1 day')"""
+
+NOTICE = f"""
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_notice', account.id, account.email, '' FROM accounts_user AS account
-     WHERE account.id = {account} AND account.email_confirmed_at IS NOT NULL
-       AND NOT EXISTS (SELECT FROM accounts_mail WHERE user_id = {account} AND kind = 'address_notice'
-                          AND created_at > statement_timestamp() - interval '1 day');
+     WHERE account.id = {{account}} AND account.email_confirmed_at IS NOT NULL
+       AND {NOTICES_OF_TODAY} < 3;
+"""
+
+# The old address learns of each change, however many there are: its owner, or a second manager, has agreed to each.
+CHANGED = """
+    INSERT INTO accounts_mail (kind, user_id, address, typed)
+    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+     WHERE account.id = {account} AND account.email <> '' AND account.email_confirmed_at IS NOT NULL;
 """
 
 ACCOUNT_ADDRESS = f"""
@@ -51,8 +66,8 @@ BEGIN
             NEW.email := OLD.email;
         ELSE
             IF OLD.is_claimed THEN
-                {NOTICE.format(account="OLD.id")}
-                PERFORM tell_managers();
+                {CHANGED.format(account="OLD.id")}
+                PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
             END IF;
             NEW.email_confirmed_at := NULL;
@@ -67,7 +82,66 @@ BEGIN
 END
 """
 
-CHANGE_RULES = """
+# The rule by which a change may not be confirmed by the caller now; NULL where it may.
+#
+# A second manager is one that the first can't have made: active in this role, with this address and in use for seven days
+# before the change was asked for, as the trail tells; and neither of the two made the other, gave them their role or their
+# first way in, or made who did. Superusers are made by superusers alone, and no user acts in a command on the server.
+OBJECTION = """
+CREATE FUNCTION address_objection(its_id bigint) RETURNS text LANGUAGE plpgsql STABLE
+SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $objection$
+DECLARE
+    caller bigint := nullif(current_setting('eecrm.user_id', true), '')::bigint;
+    change accounts_addresschange;
+BEGIN
+    SELECT * INTO change FROM accounts_addresschange WHERE id = its_id;
+    IF current_setting('role') = 'none' THEN  -- the owner's link
+        RETURN CASE WHEN caller IS DISTINCT FROM change.user_id THEN 'address_second_manager' END;
+    END IF;
+    IF caller IS NULL AND policy_allows('user.promote') THEN
+        RETURN NULL;
+    END IF;
+    IF caller IS NULL OR caller = change.user_id OR caller = change.asked_by_id THEN
+        RETURN 'address_second_manager';
+    END IF;
+    IF change.created_at > statement_timestamp() - interval '1 day' THEN
+        RETURN 'address_rests';
+    END IF;
+    IF (SELECT is_superuser FROM accounts_user WHERE id = caller) THEN
+        RETURN NULL;
+    END IF;
+    IF (SELECT max(at) FROM audit.entry WHERE table_name = 'accounts_user' AND row_key = caller::text
+           AND (operation = 'insert' OR new ?| ARRAY['role', 'is_superuser', 'is_active', 'is_claimed', 'email'])
+       ) <= change.created_at - interval '7 days' IS NOT TRUE THEN
+        RETURN 'address_new_manager';
+    END IF;
+    IF change.asked_by_id = ANY (account_makers(caller))
+       OR change.asked_by_id <> change.user_id AND caller = ANY (account_makers(change.asked_by_id)) THEN
+        RETURN 'address_made_by_asker';
+    END IF;
+    RETURN NULL;
+END
+$objection$;
+"""
+
+MAKERS = """
+CREATE FUNCTION account_makers(account bigint) RETURNS bigint[] LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $makers$
+    WITH RECURSIVE maker (id) AS (
+        SELECT account
+        UNION
+        SELECT entry.actor_id FROM maker JOIN audit.entry
+            ON entry.table_name = 'accounts_user' AND entry.row_key = maker.id::text AND entry.actor_id IS NOT NULL
+         WHERE entry.operation = 'insert' OR entry.new ?| ARRAY['role', 'is_superuser', 'is_claimed']
+            OR entry.new ? 'email' AND NOT entry.new ? 'email_confirmed_at'  -- before the account was in use
+    )
+    SELECT array_agg(id) FROM maker WHERE id <> account
+$makers$;
+"""
+
+CHANGE_RULES = f"""
 DECLARE
     caller bigint := nullif(current_setting('eecrm.user_id', true), '')::bigint;
     sent bigint;
@@ -86,15 +160,29 @@ BEGIN
         IF sent >= 3 OR sent_for_account >= 2 THEN
             PERFORM refuse('address_asked_too_often', 'This address was sent several links within a day: try again tomorrow.');
         END IF;
+        IF caller IS DISTINCT FROM NEW.user_id AND {NOTICES_OF_TODAY.format(account="NEW.user_id")} >= 3 THEN
+            PERFORM refuse('address_told_too_often',
+                           'The owner of this account was told of three other addresses within a day: try again tomorrow.');
+        END IF;
         RETURN NEW;
     END IF;
     IF OLD.created_at <= statement_timestamp() - interval '7 days' THEN
         PERFORM refuse('address_change_expired', 'An address is confirmed within 7 days: ask for it again.');
     END IF;
-    IF caller IS NULL OR current_setting('role') = 'none' AND caller <> OLD.user_id
-       OR current_setting('role') <> 'none' AND caller IN (OLD.user_id, OLD.asked_by_id) THEN
-        PERFORM refuse('address_second_manager', 'Another manager than the one who asked for it confirms an address.');
-    END IF;
+    CASE address_objection(OLD.id)
+        WHEN 'address_second_manager' THEN
+            PERFORM refuse('address_second_manager', 'Another manager than the one who asked for it confirms an address.');
+        WHEN 'address_rests' THEN
+            PERFORM refuse('address_rests',
+                           'A manager confirms an address a day after it was asked for, so that its owner can object.');
+        WHEN 'address_new_manager' THEN
+            PERFORM refuse('address_new_manager',
+                           'Only a manager of seven days, or a superuser, confirms an address that another one asked for.');
+        WHEN 'address_made_by_asker' THEN
+            PERFORM refuse('address_made_by_asker',
+                           'Neither of two managers who change an address made the account of the other: ask a third one, or a superuser.');
+        ELSE NULL;
+    END CASE;
     NEW := OLD;
     NEW.confirmed_by_id := caller;
     RETURN NEW;
@@ -109,18 +197,19 @@ BEGIN
      WHERE id = NEW.user_id AND password NOT LIKE '!%';
     {NOTICE.format(account="NEW.user_id")}
     IF NEW.asked_by_id IS DISTINCT FROM NEW.user_id THEN
-        PERFORM tell_managers();
+        PERFORM tell_managers(true);
     END IF;
     RETURN NULL;
 END
 """
 
-CHANGE_CONFIRMED = """
+CHANGE_CONFIRMED = f"""
 BEGIN
+    {CHANGED.format(account="NEW.user_id")}
     UPDATE accounts_user SET email = NEW.address, email_confirmed_at = statement_timestamp() WHERE id = NEW.user_id;
     DELETE FROM accounts_addresschange WHERE id = NEW.id;
-    IF NEW.confirmed_by_id <> NEW.user_id THEN
-        PERFORM tell_managers();
+    IF NEW.confirmed_by_id IS DISTINCT FROM NEW.user_id THEN
+        PERFORM tell_managers(true);
     END IF;
     RETURN NULL;
 END
@@ -131,7 +220,55 @@ NAME_TOLD = """
 BEGIN
     IF current_setting('role') <> 'none' AND current_setting('eecrm.user_id', true) = NEW.id::text
        AND NEW.display_name <> OLD.display_name THEN
-        PERFORM tell_managers();
+        PERFORM tell_managers(false);
+    END IF;
+    RETURN NULL;
+END
+"""
+
+# A manager whom another user makes is news. What a command on the server does is the operator's own.
+MANAGER_TOLD = """
+BEGIN
+    IF current_setting('eecrm.user_id', true) <> '' AND NEW.is_active AND (NEW.role = 'management' OR NEW.is_superuser)
+       AND (TG_OP = 'INSERT' OR
+            (OLD.role, OLD.is_superuser, OLD.is_active) IS DISTINCT FROM (NEW.role, NEW.is_superuser, NEW.is_active)) THEN
+        PERFORM tell_managers(true);
+    END IF;
+    RETURN NULL;
+END
+"""
+
+# Links that were sent before die with the deactivation: they name its time (`accounts.links`), or a change that is dropped.
+DEACTIVATED = """
+BEGIN
+    IF OLD.is_active AND NOT NEW.is_active THEN
+        NEW.deactivated_at := clock_timestamp();
+        DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
+    END IF;
+    RETURN NEW;
+END
+"""
+
+# It runs after `identity_rules` has locked the account: the triggers of an event run by name.
+IDENTITY_UNCLAIMED = """
+BEGIN
+    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote')
+       AND (SELECT is_claimed FROM accounts_user WHERE id = NEW.user_id) THEN
+        PERFORM refuse('identity_of_claimed',
+                       'This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does.');
+    END IF;
+    RETURN NEW;
+END
+"""
+
+# With no role entered, an account is made for a newcomer: no news. Of an account that is deleted nobody is left to tell.
+IDENTITY_TOLD = """
+BEGIN
+    IF current_setting('role') <> 'none' THEN
+        INSERT INTO accounts_mail (kind, user_id, address, typed)
+        SELECT CASE TG_OP WHEN 'INSERT' THEN 'identity_bound' ELSE 'identity_removed' END, id, email, '' FROM accounts_user
+         WHERE id = coalesce(NEW.user_id, OLD.user_id) AND email <> '' AND email_confirmed_at IS NOT NULL;
+        PERFORM tell_managers(true);
     END IF;
     RETURN NULL;
 END
@@ -155,7 +292,9 @@ class Migration(migrations.Migration):
         migrations.RunSQL(_TELL.reverse_sql, _TELL.sql),
         immediate_foreign_keys("accounts_addresschange", cascade=True),
         recorded("accounts_addresschange"),
-        migrations.RunSQL(TELL_MANAGERS, "DROP FUNCTION tell_managers()"),
+        migrations.RunSQL(TELL_MANAGERS, "DROP FUNCTION tell_managers(boolean)"),
+        migrations.RunSQL(MAKERS, "DROP FUNCTION account_makers(bigint)"),
+        migrations.RunSQL(OBJECTION, "DROP FUNCTION address_objection(bigint)"),
         rules(
             "account_address",
             table="accounts_user",
@@ -163,6 +302,17 @@ class Migration(migrations.Migration):
             body=ACCOUNT_ADDRESS,
         ),
         rules("account_name_told", table="accounts_user", when="AFTER UPDATE OF first_name, last_name", body=NAME_TOLD),
+        rules("account_deactivated", table="accounts_user", when="BEFORE UPDATE OF is_active", body=DEACTIVATED),
+        rules(
+            "manager_told",
+            table="accounts_user",
+            when="AFTER INSERT OR UPDATE OF role, is_superuser, is_active",
+            body=MANAGER_TOLD,
+        ),
+        rules(
+            "identity_unclaimed", table="accounts_externalidentity", when="BEFORE INSERT", body=IDENTITY_UNCLAIMED
+        ),
+        rules("identity_told", table="accounts_externalidentity", when="AFTER INSERT OR DELETE", body=IDENTITY_TOLD),
         rules(
             "identity_claims", table="accounts_externalidentity", when="AFTER INSERT", body=CLAIMED_BY_IDENTITY
         ),

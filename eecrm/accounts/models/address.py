@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar, Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
 
@@ -57,6 +57,12 @@ class AddressChange(models.Model):
     def confirm(self) -> bool:
         """As whoever is entered: its owner (as the login role) or a second manager. Returns whether it was still open."""
         return bool(type(self).objects.filter(pk=self.pk, address=self.address).update(confirmed_by=self._caller()))
+
+    def objection(self) -> str:
+        """The rule by which the user who is entered may not confirm it now; empty where they may."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT address_objection(%s)", [self.pk])
+            return str(cursor.fetchone()[0] or "")
 
     @staticmethod
     def _caller() -> Combinable:

@@ -43,6 +43,9 @@ class Mail(models.Model):
         # Queued by triggers on accounts and on changes of their addresses.
         ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
+        ADDRESS_CHANGED = "address_changed", "Address changed"
+        IDENTITY_BOUND = "identity_bound", "Identity bound"  # by a trigger on identities, as the next one
+        IDENTITY_REMOVED = "identity_removed", "Identity taken away"
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
         FACTOR_SET_UP = "factor_set_up", "Second factor set up"
@@ -90,6 +93,9 @@ class Mail(models.Model):
                         "password_reset",
                         "address_confirmation",
                         "address_notice",
+                        "address_changed",
+                        "identity_bound",
+                        "identity_removed",
                         "account_news",
                         "unusual_activity",
                         "factor_set_up",

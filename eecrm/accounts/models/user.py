@@ -104,8 +104,9 @@ class User(Rights):
         db_persist=True,
     )
     email = AddressField(blank=True)
-    # Triggers write both (`accounts.models.address`): no role may.
+    # Triggers write these three (`accounts.models.address`): no role may.
     email_confirmed_at = models.DateTimeField("email confirmed", null=True, editable=False)
+    deactivated_at = models.DateTimeField("deactivated", null=True, editable=False)
     is_claimed = models.BooleanField(
         default=False,
         db_default=False,

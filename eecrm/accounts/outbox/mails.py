@@ -19,11 +19,18 @@ _LINKS = {
     Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET,
     Mail.Kind.FACTOR_RESET: links.PASSWORD_RESET,
 }
+# An owner learns of these whatever has become of the account.
+_OF_THE_OWNER = (
+    Mail.Kind.ADDRESS_NOTICE,
+    Mail.Kind.ADDRESS_CHANGED,
+    Mail.Kind.IDENTITY_BOUND,
+    Mail.Kind.IDENTITY_REMOVED,
+)
 
 
 def reason_against(kind: str, user: User) -> str:
     """Why this account is sent no such mail, as a sentence; empty where nothing is in its way."""
-    if kind == Mail.Kind.ADDRESS_NOTICE:
+    if kind in _OF_THE_OWNER:
         return ""
     if not user.is_active:
         return "The account is inactive."
@@ -69,6 +76,8 @@ def compose(mail: Mail, user: User) -> EmailMessage:
         context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
+    if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
+        context |= address_links.objection_context(change)
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:
         context["news"] = news_for(mail)
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")

@@ -9,7 +9,7 @@ from django.db import models
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import AddressChange, Mail, User
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from audit.models import Entry
 
 MAX_LINES = 50
@@ -22,7 +22,7 @@ class News(NamedTuple):
 
 
 def news_for(mail: Mail) -> News:
-    """Renamed accounts, and addresses that were asked for, by username and key: no text that anybody chose for themselves."""
+    """By username and key: no text that anybody chose for themselves."""
     before = Mail.objects.filter(kind=mail.kind, user=mail.user_id, pk__lt=mail.pk).aggregate(last=Max("sent_at"))
     since = before["last"] or mail.created_at - _FIRST
     with acting_as(Role.AUDITOR):
@@ -35,23 +35,46 @@ def news_for(mail: Mail) -> News:
 def _entries() -> models.QuerySet[Entry]:
     renamed = Q(table_name=User._meta.db_table, operation="update", row_key=Cast("actor_id", models.TextField()))
     renamed &= Q(new__has_any_keys=["first_name", "last_name"])
-    asked = Q(table_name=AddressChange._meta.db_table) & ~Q(operation="delete")
-    emptied = Q(table_name=User._meta.db_table, operation="update", new__email="")
-    return Entry.objects.filter(renamed | asked | emptied)
+    of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
+    asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
+    # Of an address that is corrected before the account is in use, no confirmation changes.
+    moved = of_accounts & update & (Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"]))
+    managers = of_accounts & (Q(new__role=Role.MANAGEMENT) | Q(new__is_superuser=True))
+    now = list(map(str, User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)).values_list("pk", flat=True)))
+    back = of_accounts & update & Q(new__is_active=True, row_key__in=now)
+    # An identity that nobody bound came with an account for a newcomer.
+    identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
+    identities &= Q(actor_id__isnull=False) | Q(channel="command")
+    return Entry.objects.filter(renamed | asked | moved | managers | back | identities)
 
 
 def _account(entry: Entry) -> int:
     if entry.table_name == User._meta.db_table:
         return int(entry.row_key)
-    return int((entry.new or {}).get("user_id") or 0)
+    return int((entry.new or entry.old or {}).get("user_id") or 0)
 
 
 def _line(entry: Entry, names: dict[int, str]) -> str:
     key = _account(entry)
     account = f"{names[key]} (account {key})" if key in names else f"Account {key}"
-    if entry.table_name == User._meta.db_table:
-        what = "its address was taken away" if "email" in (entry.new or {}) else "another display name"
-    else:
-        what = "another address was asked for, and waits to be confirmed"
     by = f", by {entry.actor_name} (account {entry.actor_id})" if entry.actor_id else ", by a command on the server"
-    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {what}{by}"
+    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_what(entry)}{by}"
+
+
+def _what(entry: Entry) -> str:
+    new = entry.new or {}
+    if entry.table_name == AddressChange._meta.db_table:
+        return "another address was asked for, and waits to be confirmed"
+    if entry.table_name == ExternalIdentity._meta.db_table:
+        return "bound to an identity" if entry.operation == "insert" else "its identity was taken away"
+    if entry.operation == "insert" or "role" in new or "is_superuser" in new:
+        return f"{'a new account: ' if entry.operation == 'insert' else 'became '}a {_title(new)}"
+    if "is_active" in new:
+        return "a manager's account is active again"
+    if "email" in new:
+        return "its address was changed" if new["email"] else "its address was taken away"
+    return "another display name"
+
+
+def _title(new: dict[str, object]) -> str:
+    return "superuser" if new.get("is_superuser") else "manager"

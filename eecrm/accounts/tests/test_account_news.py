@@ -16,7 +16,7 @@ from conftest import API, CAST, Caller, World
 
 
 def news() -> dict[str, str]:
-    return {message.to[0]: str(message.body) for message in sent() if message.subject.startswith("Names and addresses")}
+    return {message.to[0]: str(message.body) for message in sent() if message.subject.startswith("News of accounts")}
 
 
 def test_all_managers_are_told_by_account_and_key(world: World, visit: Any, tmp_path: Path) -> None:

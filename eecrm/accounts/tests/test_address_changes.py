@@ -76,6 +76,8 @@ def test_a_manager_becomes_nobody_by_another_address(
         assert thief.post(link, {"password": password}).status_code == 200
     if way in (by_the_site, by_sql):  # else somebody else asked, and this manager is the second one
         assert "Another manager than the one who asked" in decide(visit("management"), user)
+    else:
+        assert "a day after it was asked for" in decide(visit("management"), user)
     for typed in (name, NEW):
         Visitor().post("/account/forgotten/", {"account": typed})
     for action in ("send_reset", "send_invitation"):
@@ -101,24 +103,6 @@ def test_tries_of_the_password_on_the_page_are_counted(world: World, visit: Any,
         assert b"not the password" in Visitor().post(link, {"password": "a wrong passphrase"}).content
     assert b"Too many requests" in Visitor().post(link, {"password": PASSWORD}).content
     assert account("sales").email == OLD
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_second_manager_confirms_it_where_the_mailbox_is_lost(
-    way: Any, world: World, visit: Any, tmp_path: Path
-) -> None:
-    way(world, visit, tmp_path)
-    second = visit("other_management")
-    assert "Another one waits" in second.get(page_of(world.users["sales"])).content.decode()
-    assert "sales" in second.get(USERS + "?address=waiting").content.decode()
-    page = second.get(page_of(world.users["sales"], "address")).content.decode()
-    assert NEW in page and OLD in page and "Confirm the new address" in page
-    assert "Confirmed another address" in decide(second, world.users["sales"])
-    user = User.objects.get(username="sales")
-    assert (user.email, user.email_confirmed_at is not None) == (NEW, True)
-    Mail.objects.all().delete()
-    second.confirm(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
-    assert [message.to for message in sent()] == [[NEW]]
 
 
 def test_nobody_is_their_own_second_manager(world: World, visit: Any, tmp_path: Path) -> None:
@@ -154,9 +138,6 @@ def test_a_superusers_address_is_a_superusers_matter(world: World, visit: Any) -
     with acting_as(Role.SUPERUSER, user_id=world.users["management"].pk):
         User.objects.filter(pk=boss.pk).update(email=NEW)
     assert visit("other_management").post(page_of(boss, "address"), {"change": "1"}).status_code == 403
-    with pytest.raises(DatabaseError, match="Only a superuser"), transaction.atomic():
-        enter(Role.MANAGEMENT, user_id=world.users["other_management"].pk)
-        AddressChange.objects.get(user=boss).confirm()
     assert account("superuser").email == ""
 
 
@@ -209,14 +190,6 @@ def test_an_address_waits_for_seven_days(committed_world: World, migrator: Any) 
     purge()
     assert not AddressChange.objects.exists()
     assert account("sales").email == OLD
-
-
-def test_an_account_that_has_an_identity_waits_for_a_second_manager(world: World, visit: Any, tmp_path: Path) -> None:
-    with acting_as(Role.SUPERUSER):
-        User.objects.filter(username="sales").update(password="!gone")
-    by_the_site(world, visit, tmp_path)
-    assert [NEW] not in [message.to for message in sent()]
-    assert "Confirmed another address" in decide(visit("other_management"), world.users["sales"])
 
 
 def test_an_account_that_nobody_has_used_is_corrected_at_once(world: World, visit: Any) -> None:

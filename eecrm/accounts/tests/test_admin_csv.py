@@ -118,7 +118,7 @@ def test_a_list_is_checked_shown_and_imported_when_it_is_confirmed(manager: Visi
     assert sorted(mails()) == [
         ("account_news", "management", ""),
         ("account_news", "other_management", ""),
-        ("address_notice", "sales", "sales@epic.example"),
+        ("address_changed", "sales", "sales@epic.example"),
         ("invitation", "ada", ""),
     ]
     assert Caller().post("/api/v1/users/login/", {"username": "sales", "password": PASSWORD}).status_code == 200

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from accounts.models import ExternalIdentity, User
+from accounts.models import ExternalIdentity, Mail, User
+from accounts.tests.people import newcomer, sent
 from accounts.tests.provider import Provider
 from accounts.tests.test_admin_accounts import USERS, form_of, stored
 from conftest import API, Caller, World
@@ -40,16 +42,16 @@ def identities() -> list[tuple[int, str, str]]:
 @pytest.fixture
 def bound(world: World, provider: Provider, visit: Any) -> User:
     user = world.users["sales"]
-    response = visit("management").post(page_of(user), binding(user, provider.issuer, "subject-1"))
+    response = visit("superuser").post(page_of(user), binding(user, provider.issuer, "subject-1"))
     assert response.status_code == 302, response.context["errors"]
     return user
 
 
 @pytest.mark.parametrize("name", ["management", "superuser"])
-def test_who_may_change_an_account_may_bind_it_and_set_it_free(
+def test_who_may_change_an_account_binds_it_while_it_is_nobodys_and_sets_it_free(
     name: str, world: World, provider: Provider, visit: Any
 ) -> None:
-    user, browser = world.users["sales"], visit(name)
+    user, browser = newcomer(), visit(name)
     page = browser.get(page_of(user)).content.decode()
     assert f'<option value="{provider.issuer}" selected>' in page
     assert browser.post(page_of(user), binding(user, provider.issuer, "subject-1")).status_code == 302
@@ -79,13 +81,13 @@ def test_only_the_configured_issuer_is_taken(issuer: str, world: World, provider
 @pytest.mark.parametrize("subject", ["a b", "é", "x" * 256, "\x00", "a\nb"])
 def test_what_is_no_subject_is_told_on_the_page(subject: str, world: World, provider: Provider, visit: Any) -> None:
     user = world.users["sales"]
-    page = visit("management").post(page_of(user), binding(user, provider.issuer, subject))
+    page = visit("superuser").post(page_of(user), binding(user, provider.issuer, subject))
     assert (page.status_code, identities()) == (200, [])
 
 
 def test_an_identity_belongs_to_one_account(bound: User, world: World, provider: Provider, visit: Any) -> None:
     other = world.users["support"]
-    page = visit("management").post(page_of(other), binding(other, provider.issuer, "subject-1"))
+    page = visit("superuser").post(page_of(other), binding(other, provider.issuer, "subject-1"))
     assert b"This identity belongs to an account already." in page.content
     assert identities() == [(bound.pk, provider.issuer, "subject-1")]
 
@@ -98,6 +100,49 @@ def test_a_bound_identity_is_never_changed(bound: User, provider: Provider, visi
     for form in forms:
         assert visit("superuser").post(page_of(bound), form).status_code < 500
         assert identities() == [(bound.pk, provider.issuer, "subject-1")]
+
+
+@pytest.mark.parametrize("name", ["sales", "auditor", "other_management", "partner"])
+def test_a_manager_binds_no_identity_to_an_account_in_use(
+    name: str, world: World, provider: Provider, visit: Any
+) -> None:
+    user, manager = world.users[name], visit("management")
+    assert "a superuser binds it" in manager.get(page_of(user)).content.decode()
+    page = manager.post(page_of(user), binding(user, provider.issuer, "mine"))
+    assert (page.status_code, identities()) == (200, [])
+    assert "This account is in use: a superuser binds it" in page.content.decode()
+    assert User.objects.defer(None).get(pk=user.pk).has_usable_password()
+    assert Caller(HTTP_AUTHORIZATION=f"Bearer {provider.token('mine')}").get(API + "users/me/").status_code == 401
+    assert not Mail.objects.exists()
+
+
+def test_binding_and_taking_away_are_told_to_the_owner_and_to_managers(
+    world: World, provider: Provider, visit: Any
+) -> None:
+    user = world.users["sales"]
+    call_command("bind_identity", "Sales", "subject-1")
+    assert identities() == [(user.pk, provider.issuer, "subject-1")]
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert "bound to an identity" in told["sales@epic.example"]
+    assert f"sales (account {user.pk}): bound to an identity, by a command" in told["management@epic.example"]
+    visit("management").post(page_of(user), taking_away(user, **{"identity-0-DELETE": "on"}))
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert "was taken away" in told["sales@epic.example"]
+    assert "its identity was taken away, by management" in told["other_management@epic.example"]
+    assert "subject-1" not in "".join(told.values())
+
+
+def test_the_command_names_what_it_cannot_bind(bound: User, provider: Provider, settings: Any) -> None:
+    for username, subject, sentence in (
+        ("nobody", "x", "There is no account"),
+        ("support", "subject-1", "belongs to an account already"),
+        ("support", "a b", "letters, digits and signs"),
+    ):
+        with pytest.raises(CommandError, match=sentence):
+            call_command("bind_identity", username, subject)
+    settings.OIDC_ISSUER = ""
+    with pytest.raises(CommandError, match="set OIDC_ISSUER"):
+        call_command("bind_identity", "support", "x")
 
 
 def test_a_manager_never_becomes_a_superuser_by_an_identity(world: World, provider: Provider, visit: Any) -> None:

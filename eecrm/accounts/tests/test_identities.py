@@ -195,9 +195,10 @@ def test_raw_sql_breaks_no_rule_of_identities(bound: Provider, world: World) -> 
     delete = "DELETE FROM accounts_externalidentity WHERE user_id = %s"
     assert refused(delete, Role.MANAGEMENT, boss.pk) == "user_superuser_guarded"
     for subject in ("", "a b", "é", "a\nb"):
-        assert refused(INSERT, Role.MANAGEMENT, support.pk, subject) == "external_identity_subject_ascii"
+        assert refused(INSERT, Role.SUPERUSER, support.pk, subject) == "external_identity_subject_ascii"
+    assert refused(INSERT, Role.MANAGEMENT, support.pk, "mine") == "identity_of_claimed"
     twice = INSERT.replace("https://provider.example", bound.issuer)
-    assert refused(twice, Role.MANAGEMENT, support.pk, "subject-1") == "external_identity_unique"
+    assert refused(twice, Role.SUPERUSER, support.pk, "subject-1") == "external_identity_unique"
     for role in COLUMNS:
         move = "UPDATE accounts_externalidentity SET user_id = %s WHERE user_id = %s"
         assert refused(move, role, support.pk, sales.pk) == "database"

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from access.database import acting_as
 from access.policy import Role
 from accounts import links, tokens
-from accounts.models import Mail, TokenSession, User
+from accounts.models import AddressChange, Mail, TokenSession, User
 from accounts.tests.people import move
 from conftest import API, CAST, PASSWORD, Caller, Visitor, World
 
@@ -159,6 +159,19 @@ def test_a_link_ends_after_its_time(
     assert is_dead(link)
     monkeypatch.setattr(links.OneTimeLink, "_now", lambda self: now - timedelta(seconds=5))
     assert is_dead(link), "made in the future"
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_link_of_before_a_deactivation_is_dead_after_a_reactivation(kind: str, world: World) -> None:
+    link = link_for("sales") if kind == "reset" else LINKS[kind].url(account("sales")).removeprefix("http://127.0.0.1:8000")
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(email="elsewhere@epic.example")
+    assert AddressChange.objects.exists() and not is_dead(link)
+    change(is_active=False)(link)
+    change(is_active=True)(link)
+    assert not AddressChange.objects.exists() and is_dead(link)
+    assert choose(link).status_code == 404
+    assert can_log_in("sales", PASSWORD) and not is_dead(link_for("sales"))
 
 
 def test_a_token_of_an_inactive_account_is_none(world: World) -> None:

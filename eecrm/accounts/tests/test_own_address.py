@@ -62,7 +62,7 @@ def test_the_mails_hold_no_word_of_anybody_else(world: World) -> None:
     for message in sent():
         text = f"{message.subject}\n{message.body}"
         assert "pills" not in text and "Buy" not in text
-        assert ("sales" in text, "/account/address/" in text) == ((True, False) if message.to == [OLD] else (False, True))
+        assert ("sales" in text, "/account/address/" in text) == (message.to == [OLD], True)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_nobody_makes_us_write_to_a_stranger_again_and_again(world: World, partn
     assert set(answers[4:]) <= {409, 429}
     to = [message.to[0] for message in sent()]
     assert to.count("stranger@victim.example") <= 3
-    assert to.count("partner@epic.example") == 1
+    assert to.count("partner@epic.example") == 3
 
 
 @pytest.mark.parametrize("spelling", ["Stranger@VICTIM.example", "ｓtranger@victim.example"])
@@ -153,10 +153,10 @@ def test_one_account_leaves_a_link_to_the_owner_of_an_address(world: World, call
     assert ask(caller("sales"), address).status_code == 202
 
 
-def test_the_old_address_is_told_once_a_day_and_only_if_it_is_confirmed(world: World, sales: Caller) -> None:
-    for number in range(3):
+def test_the_old_address_is_told_of_three_a_day(world: World, sales: Caller) -> None:
+    for number in range(4):
         ask(sales, f"n{number}@epic.example")
-    assert [message.to for message in sent()].count([OLD]) == 1
+    assert [message.to for message in sent()].count([OLD]) == 3
     with acting_as(Role.SUPERUSER):
         Mail.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     ask(sales)

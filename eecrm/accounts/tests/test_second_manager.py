@@ -1,0 +1,208 @@
+"""A second manager's word for another address: not from an account that the first one made, nor before the owner could object."""
+
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import AddressChange, Mail, User
+from accounts.tests.people import account, link_to, newcomer, sent
+from accounts.tests.test_address_changes import CHOSEN, NEW, OLD, USERS, decide, page_of, type_address
+from conftest import Visitor, World
+
+
+class Company:
+    """The world a month later: its accounts are no new ones."""
+
+    def __init__(self, world: World, migrator: Any) -> None:
+        self.world, self.migrator = world, migrator
+        self.wait("30 days")
+
+    def visit(self, name: str) -> Visitor:
+        browser = Visitor()
+        browser.force_login(User.objects.get(username=name))
+        return browser
+
+    def wait(self, interval: str) -> None:
+        """As if everything had happened so much earlier. No role may write these times."""
+        with self.migrator.cursor() as cursor:
+            cursor.execute("UPDATE audit.entry SET at = at - %s::interval", [interval])
+            cursor.execute("ALTER TABLE eecrm.accounts_addresschange DISABLE TRIGGER USER")
+            cursor.execute("UPDATE eecrm.accounts_addresschange SET created_at = created_at - %s::interval", [interval])
+            cursor.execute("ALTER TABLE eecrm.accounts_addresschange ENABLE TRIGGER USER")
+
+    def by_sql(self, name: str = "sales", address: str = NEW, by: str = "management") -> None:
+        role = Role.SUPERUSER if by == "superuser" else Role.MANAGEMENT
+        with acting_as(role, user_id=self.world.users[by].pk):
+            User.objects.filter(username=name).update(email=address)
+
+    def decided(self, by: str, name: str = "sales", what: str = "confirm") -> str:
+        return decide(self.visit(by), self.world.users[name], what)
+
+
+@pytest.fixture
+def company(committed_world: World, migrator: Any) -> Company:
+    return Company(committed_world, migrator)
+
+
+def make_puppet(company: Company, *, by: str = "management", name: str = "puppet") -> None:
+    """A manager's account that another manager makes, with a password that its maker chooses by the link."""
+    maker = company.visit(by)
+    form = {"username": name, "role": "management", "email": f"{name}@evil.example", "send_invitation": "on"}
+    maker.post(USERS + "add/", form)
+    made = User.objects.get(username=name)
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users[by].pk):
+        Mail.objects.create(kind="invitation", user=made)
+    browser = Visitor()
+    page = browser.get(link_to(f"{name}@evil.example", sent()[-1:])).url
+    browser.post(page, CHOSEN)
+    assert User.objects.get(username=name).is_claimed
+
+
+def test_a_puppet_is_no_second_manager(company: Company) -> None:
+    make_puppet(company)
+    type_address(company.visit("management"), company.world.users["sales"])
+    company.wait("25 hours")
+    puppet = company.visit("puppet")
+    page = puppet.get(page_of(company.world.users["sales"], "address")).content.decode()
+    assert "Confirm the new address" not in page and "less than seven days" in page
+    assert "Only a manager of seven days" in decide(puppet, company.world.users["sales"])
+    assert account("sales").email == OLD
+
+
+def test_a_puppet_stays_one_however_old_and_whichever_of_the_two_asks(company: Company) -> None:
+    make_puppet(company)
+    make_puppet(company, by="management", name="other_puppet")
+    with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username="puppet").pk):
+        made = User.objects.create_user("grandchild", role=Role.MANAGEMENT, email="g@evil.example")
+    company.wait("20 days")
+    for asker, second in (("management", "puppet"), ("puppet", "management"), ("management", made.username)):
+        with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username=asker).pk):
+            User.objects.filter(username="sales").update(email=f"by-{asker}-{second}@evil.example")
+        company.wait("25 hours")
+        assert "Neither of two managers" in company.decided(second)
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("change", [{"role": "management"}, {"is_active": True}, {"email": "mine@evil.example"}])
+def test_an_account_that_became_a_managers_just_now_is_no_second_manager(change: dict[str, Any], company: Company) -> None:
+    before = {"role": {"role": "sales"}, "is_active": {"is_active": False}, "email": {}}[next(iter(change))]
+    with acting_as(Role.SUPERUSER):
+        second = User.objects.create_user("second", role=Role.MANAGEMENT, email="second@epic.example")
+        User.objects.filter(pk=second.pk).update(**before)
+    company.wait("20 days")
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["auditor"].pk):
+        User.objects.filter(pk=second.pk).update(**change)
+    company.by_sql()
+    company.wait("25 hours")
+    assert "Only a manager of seven days" in company.decided("second")
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("asker", ["management", "superuser"])
+def test_a_second_manager_of_some_standing_confirms_it_after_a_day(asker: str, company: Company) -> None:
+    company.by_sql(by=asker)
+    sales = company.world.users["sales"]
+    second = company.visit("other_management")
+    assert "Another one waits" in second.get(page_of(sales)).content.decode()
+    company.wait("23 hours")
+    page = second.get(page_of(sales, "address")).content.decode()
+    assert NEW in page and OLD in page and "until then its owner can object" in page
+    assert "A manager confirms an address a day after" in decide(second, sales)
+    company.wait("2 hours")
+    assert "Confirm the new address" in second.get(page_of(sales, "address")).content.decode()
+    sent()
+    assert "Confirmed another address" in decide(second, sales)
+    user = User.objects.get(username="sales")
+    assert (account("sales").email, user.email_confirmed_at is not None) == (NEW, True)
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert "was changed or taken away" in told[OLD]
+    assert "its address was changed, by other_management" in told["management@epic.example"]
+    Mail.objects.all().delete()
+    second.confirm(USERS, {"action": "send_reset", "_selected_action": [user.pk]})
+    assert [message.to for message in sent()] == [[NEW]]
+
+
+def test_a_superuser_confirms_it_where_all_managers_are_new(company: Company) -> None:
+    company.by_sql()
+    assert "a day after it was asked for" in company.decided("superuser")
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("superuser")
+    assert account("sales").email == NEW
+
+
+def test_the_server_confirms_the_address_that_its_operator_names(company: Company) -> None:
+    company.by_sql()
+    with pytest.raises(CommandError, match="doesn't wait"):
+        call_command("confirm_address", "sales", "another@epic.example")
+    call_command("confirm_address", "Sales", NEW)
+    assert account("sales").email == NEW
+    assert [OLD] in [message.to for message in sent()]
+
+
+def test_an_account_without_a_password_waits_for_a_second_manager(company: Company) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(password="!gone")
+    company.by_sql()
+    assert [NEW] not in [message.to for message in sent()]
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("other_management")
+
+
+def test_a_superusers_address_is_no_second_managers_matter(company: Company) -> None:
+    with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
+        User.objects.filter(username="superuser").update(email=NEW)
+    company.wait("25 hours")
+    with pytest.raises(DatabaseError, match="Only a superuser"), acting_as(
+        Role.MANAGEMENT, user_id=company.world.users["other_management"].pk
+    ):
+        AddressChange.objects.get().confirm()
+    assert account("superuser").email == ""
+
+
+def test_the_owner_keeps_the_address_by_the_link_in_the_notice(company: Company) -> None:
+    company.by_sql()
+    messages = sent()
+    link, browser = link_to(OLD, messages), Visitor()
+    assert b"Keep your email address" in browser.get(link).content
+    assert AddressChange.objects.exists()
+    page = browser.post(link)
+    assert (page.status_code, b"Your address stays" in page.content) == (200, True)
+    assert not AddressChange.objects.exists()
+    assert browser.post(link).status_code == 404
+    assert Visitor().post(link_to(NEW, messages)).status_code == 404
+    assert account("sales").email == OLD
+
+
+def test_no_ask_is_silent(company: Company) -> None:
+    """Ask for something harmless, drop it, ask for the address that is meant: the owner and the managers learn of each."""
+    for number in range(3):
+        company.by_sql(address=f"n{number}@evil.example")
+        to = [message.to[0] for message in sent()]
+        assert to.count(OLD) == 1 and to.count("other_management@epic.example") == 1
+        company.decided("management", what="drop")
+    with pytest.raises(DatabaseError, match="three other addresses within a day"):
+        company.by_sql(address="n4@evil.example")
+    assert not AddressChange.objects.exists()
+
+
+def test_a_new_manager_is_told_at_once(company: Company) -> None:
+    company.by_sql()
+    sent()
+    company.visit("management").post(USERS + "add/", {"username": "puppet", "role": "management", "email": "p@evil.example"})
+    body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
+    assert f"puppet (account {User.objects.get(username='puppet').pk}): a new account: a manager, by management" in body
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.filter(username="support").update(role="management")
+    body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
+    assert "became a manager, by management" in body
+
+
+def test_a_new_account_of_another_role_is_no_news(company: Company) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.create_user("clerk", role=Role.SALES)
+    newcomer("by_the_server", role=Role.MANAGEMENT)
+    assert not Mail.objects.filter(kind="account_news").exists()
