@@ -22,7 +22,7 @@ from audit.representation import ACTIONS, Names, Reader, represented, targets, t
 _MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
 _COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
-_INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying what their history leaves out
+INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying what their history leaves out
 
 
 class EntryFilterSet(django_filters.FilterSet):
@@ -43,7 +43,7 @@ class ActorSerializer(serializers.Serializer):
     name = serializers.CharField()
 
     example = {"id": 4, "name": "oc-salesman"}
-    told = {"id": ("", example["id"]), "name": ("The username: nobody chooses it for themselves.", example["name"])}
+    told = {"id": ("", example["id"]), "name": ("The username: nobody chooses it for themselves. For partners the display name.", example["name"])}
 
 
 class FieldChangeSerializer(serializers.Serializer):
@@ -128,7 +128,7 @@ class RecordedViewSet(ResourceViewSet):
         if row is None:
             raise Http404
         is_partner = role_of(request.user) == Role.EXTERNAL
-        filters = set(EntryFilterSet.base_filters).difference(_INTERNAL_FILTERS if is_partner else ())
+        filters = set(EntryFilterSet.base_filters).difference(INTERNAL_FILTERS if is_partner else ())
         refuse_unknown(request, (*filters, *PAGE_PARAMETERS))
         known = frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
         # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
@@ -142,7 +142,7 @@ class RecordedViewSet(ResourceViewSet):
         found, links = cut(read, request, Entry, allowed=("id",), default="-id")
         entries = [Entry(**dict(zip((*columns, "id"), line, strict=True))) for line in found]
         reader = Reader(self._masked(), known)
-        names = Names(request.user, targets(entries, fields))
+        names = Names(request.user, targets(entries, fields, reader))
         results = [represented(entry, fields, names, reader) for entry in entries]
         return Response(links | {"results": results})
 

@@ -45,6 +45,11 @@ class Reader(NamedTuple):
     def knows(self, entry: Entry) -> bool:
         return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
 
+    def actor(self, entry: Entry) -> Target:
+        """Colleagues are named by username: a display name is its owner's to choose, and could be a colleague's. A partner
+        learns no username, which is half of a login, but the name that the object itself shows."""
+        return get_user_model(), "username" if self.known is None else "display_name", entry.actor_id or 0
+
 
 @cache
 def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
@@ -98,18 +103,13 @@ def changes(entry: Entry, fields: tuple[Told, ...]) -> Iterator[tuple[Told, Any,
             yield one, before, after
 
 
-def targets(entries: list[Entry], fields: tuple[Told, ...]) -> Iterator[Target]:
+def targets(entries: list[Entry], fields: tuple[Told, ...], reader: Reader) -> Iterator[Target]:
     """Every row whose name these entries need."""
     for entry in entries:
-        if entry.actor_id is not None:
-            yield _actor(entry)
+        if reader.knows(entry):
+            yield reader.actor(entry)
         for one, *values in (change for change in changes(entry, fields) if change[0].model):
             yield from ((one.model, one.naming, value) for value in values if value is not None)  # type: ignore[misc]  # asked above
-
-
-def _actor(entry: Entry) -> Target:
-    """By the username: a display name is its owner's to choose, and could be a colleague's."""
-    return get_user_model(), "username", entry.actor_id or 0
 
 
 def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Reader) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Re
         "id": entry.pk,
         "at": entry.at.astimezone(UTC).isoformat(),
         "action": ACTIONS[entry.operation],
-        "actor": names.reference(_actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
+        "actor": names.reference(reader.actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
         # The login of a colleague at PostgreSQL is a name, too.
         "role": role if reader.known is None or role in COLUMNS else "",
         "channel": entry.channel,

@@ -244,7 +244,7 @@ def test_a_worker_that_is_killed_between_the_alert_and_its_mails_leaves_neither(
 
 def test_the_mail_names_the_account_and_nothing_that_people_typed(world: World) -> None:
     with acting_as(Role.SUPERUSER):
-        User.objects.filter(username="sales").update(first_name="Visit http://evil.example", last_name="now")
+        User.objects.filter(username="sales").update(first_name="Typed", last_name="Words")
     delete(world, 4)
     watch()
     while deliver(timedelta(minutes=1)):
@@ -253,7 +253,7 @@ def test_the_mail_names_the_account_and_nothing_that_people_typed(world: World) 
     assert sorted(message.to[0] for message in sent) == ["management@epic.example", "other_management@epic.example"]
     body = sent[0].body
     assert f"4 rows were deleted by sales (account {world.users['sales'].pk}), between " in body
-    assert "evil.example" not in body
+    assert "Typed" not in body
     assert "hidden-admin" not in body
 
 

@@ -168,7 +168,7 @@ def test_a_subject_of_the_provider_is_hidden_in_the_site_its_log_and_the_trail(
     subject: str, world: World, provider: Provider, visit: Any
 ) -> None:
     user = world.users["sales"]
-    assert visit("management").post(page_of(user), binding(user, provider.issuer, subject)).status_code == 302
+    assert visit("superuser").post(page_of(user), binding(user, provider.issuer, subject)).status_code == 302
     identity = ExternalIdentity.objects.get(user=user)
     shown = SHOWN.get(subject, HIDDEN)
     assert str(identity) == f"{shown} at {provider.issuer}"

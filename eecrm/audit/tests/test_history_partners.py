@@ -118,7 +118,7 @@ def test_no_reason_no_request_and_no_colleague_is_told(
     assert (second["role"], second["reason"], second["request_id"]) == ("management", "", "")
     told = management.get(f"{address(world.own_client)}history/").json()["results"][1]
     assert told["reason"] == SECRET
-    assert told["actor"]["name"] == "Management Person"
+    assert told["actor"]["name"] == "management"
 
 
 def test_the_name_of_a_login_at_postgresql_is_not_told(committed_world: World, migrator: Any) -> None:

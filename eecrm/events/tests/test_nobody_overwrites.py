@@ -255,20 +255,20 @@ def subjects() -> list[str]:
     return list(ExternalIdentity.objects.values_list("subject", flat=True))
 
 
-def test_a_second_identity_tells_of_the_first(world: World, provided: None, tabs: Any) -> None:
-    first, second = tabs(place(world.users["sales"]))
+def test_a_second_identity_tells_of_the_first(world: World, provided: None, visit: Any) -> None:
+    first, second = (Tab(visit("superuser"), place(world.users["sales"])) for _ in range(2))
     assert first.send(**{"identity-0-subject": "first"}).status_code == 302
     page = second.send(**{"identity-0-subject": "second"}, last_name="Renamed")
     assert page.status_code == 200
     assert b"Another one was added meanwhile" in page.content
-    assert {one.person.text for one in page.context["changes"]} == {"management"}
+    assert {one.person.text for one in page.context["changes"]} == {"superuser"}
     assert "<td><span>first</span></td>" in page.content.decode()
     assert (second.form["identity-0-subject"], second.form["last_name"]) == (["second"], ["Renamed"])
     assert subjects() == ["first"]
 
 
-def test_the_same_identity_twice_is_one(world: World, provided: None, tabs: Any) -> None:
-    first, second = tabs(place(world.users["sales"]))
+def test_the_same_identity_twice_is_one(world: World, provided: None, visit: Any) -> None:
+    first, second = (Tab(visit("superuser"), place(world.users["sales"])) for _ in range(2))
     assert first.send(**{"identity-0-subject": "same"}).status_code == 302
     assert second.send(**{"identity-0-subject": "same"}, last_name="Renamed").status_code == 302
     assert (subjects(), fresh(world.users["sales"]).last_name) == (["same"], "Renamed")
