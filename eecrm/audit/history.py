@@ -43,7 +43,10 @@ class ActorSerializer(serializers.Serializer):
     name = serializers.CharField()
 
     example = {"id": 4, "name": "oc-salesman"}
-    told = {"id": ("", example["id"]), "name": ("The username: nobody chooses it for themselves. For partners the display name.", example["name"])}
+    told = {
+        "id": ("", example["id"]),
+        "name": ("The username: nobody chooses it for themselves. For partners the display name.", example["name"]),
+    }
 
 
 class FieldChangeSerializer(serializers.Serializer):
