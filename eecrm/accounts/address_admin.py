@@ -22,8 +22,8 @@ _OBJECTIONS = {
     "address_second_manager": "You asked for it, or the account is yours: another manager may confirm it.",
     "address_rests": "It may be confirmed here a day after it was asked for: until then its owner can object.",
     "address_new_manager": "You have been a manager with this address for less than seven days: another one may confirm it.",
-    "address_made_by_asker": "One of you and the manager who asked made the other's account: a third manager, or a superuser, "
-    "may confirm it.",
+    "address_made_by_asker": "You made the account of the manager who asked, or they made yours, or one manager made both: "
+    "another manager, or a superuser, may confirm it.",
 }
 
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."

@@ -138,7 +138,7 @@ def _pair(session: TokenSession) -> Pair:
 _LOG_IN = f"""
     WITH told AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          seen AS (UPDATE accounts_user SET last_login = %s
-                   WHERE id = %s AND password = %s AND role = %s AND is_superuser = %s AND is_active
+                   WHERE id = %s AND password = %s AND role = %s AND is_superuser = %s AND logins_ended = %s AND is_active
                   RETURNING id),
          known AS (INSERT INTO accounts_knownplace (user_id, place, used_at) SELECT id, %s, now() FROM seen
                    ON CONFLICT (user_id, place) DO UPDATE SET used_at = now())
@@ -152,7 +152,8 @@ _LOG_IN = f"""
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
     """A new login, and its first tokens. The login role's; it notes when and from where the account was here.
 
-    Raises LoginRefused where the account isn't any more what was checked: its password, role, activity, second factor.
+    Raises LoginRefused where the account isn't any more what was checked: its password, role, activity, second factor; and
+    where all its logins were ended meanwhile.
     """
     now = timezone.now()
     session = TokenSession(
@@ -162,7 +163,7 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
         rotated_at=now,
         expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
     )
-    checked: list[Any] = [user.pk, user.password, user.role, user.is_superuser]
+    checked: list[Any] = [user.pk, user.password, user.role, user.is_superuser, user.logins_ended]
     row: list[Any] = [session.pk, session.refresh_jti, now, now, session.expires_at, user_agent[:200], address]
     factor = user.second_factor.pk if user.second_factor else None
     with connection.cursor() as cursor:

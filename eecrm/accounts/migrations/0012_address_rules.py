@@ -86,7 +86,8 @@ END
 #
 # A second manager is one that the first can't have made: active in this role, with this address and in use for seven days
 # before the change was asked for, as the trail tells; and neither of the two made the other, gave them their role or their
-# first way in, or made who did. Superusers are made by superusers alone, and no user acts in a command on the server.
+# first way in, or made who did; nor did a third manager so with both, who might be both of them. Superusers are made by
+# superusers alone, and no user acts in a command on the server.
 OBJECTION = """
 CREATE FUNCTION address_objection(its_id bigint) RETURNS text LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = eecrm, pg_temp
@@ -117,7 +118,10 @@ BEGIN
         RETURN 'address_new_manager';
     END IF;
     IF change.asked_by_id = ANY (account_makers(caller))
-       OR change.asked_by_id <> change.user_id AND caller = ANY (account_makers(change.asked_by_id)) THEN
+       OR change.asked_by_id <> change.user_id AND (
+           caller = ANY (account_makers(change.asked_by_id)) OR EXISTS (
+               SELECT FROM accounts_user WHERE NOT is_superuser
+                   AND id = ANY (account_makers(caller)) AND id = ANY (account_makers(change.asked_by_id)))) THEN
         RETURN 'address_made_by_asker';
     END IF;
     RETURN NULL;
@@ -180,7 +184,7 @@ BEGIN
                            'Only a manager of seven days, or a superuser, confirms an address that another one asked for.');
         WHEN 'address_made_by_asker' THEN
             PERFORM refuse('address_made_by_asker',
-                           'Neither of two managers who change an address made the account of the other: ask a third one, or a superuser.');
+                           'One of the two managers made the account of the other, or one manager made both: ask another one, or a superuser.');
         ELSE NULL;
     END CASE;
     NEW := OLD;

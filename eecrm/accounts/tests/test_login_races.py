@@ -153,6 +153,31 @@ def test_the_account_is_compared_again_with_what_was_checked(
     assert not TokenSession.objects.exists()
 
 
+def there_and_back(**fields: Any) -> Callable[[User], None]:
+    def change(user: User) -> None:
+        set_fields(user, **fields)
+        set_fields(user, **{name: getattr(user, name) for name in fields})
+
+    return change
+
+
+def end_logins(user: User) -> None:
+    with transaction.atomic():
+        leave(user_id=user.pk)
+        User.objects.filter(pk=user.pk).end_logins()
+
+
+@pytest.mark.parametrize("change", [there_and_back(is_active=False), there_and_back(role="support"), end_logins])
+def test_a_login_is_refused_where_all_logins_ended_while_it_was_checked(
+    change: Callable[[User], None], committed_world: World
+) -> None:
+    checked = stored("sales")
+    change(checked)
+    with pytest.raises(tokens.LoginRefused):
+        tokens.log_in(checked)
+    tokens.log_in(stored("sales"))
+
+
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_second_factor_that_comes_during_a_login_is_asked_for(when: str, committed_world: World) -> None:
     checked = stored("management")
