@@ -5,7 +5,8 @@ address, and for the account. A name is counted whether or not an account has it
 
 Nobody keeps a colleague out (`security.md` 34). Failures at one address refill more slowly than those of the account, so
 that one address never uses up what the account has elsewhere. Where the account has logged in before, only the failures
-at that address count. A password chosen by link empties the account's bucket (`forget_failures`).
+at that address count, and a browser in which it has logged in is a place of its own. A password chosen by link empties the
+account's bucket (`forget_failures`).
 """
 
 import logging
@@ -21,11 +22,11 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from access.database import as_login_role, leave
 from access.security_log import security_event
+from accounts import browsers
 from accounts.gate import factor
-from accounts.models import User, normalise_username, note_place
+from accounts.models import User, normalise_username
 from accounts.passwords import is_too_long
 from api import limits
-from api.addresses import place_of
 
 _NO_PASSWORD = "!"  # hashed against all the same, so that it takes as long
 
@@ -73,7 +74,8 @@ _COUNT = f"""
 
 class _Attempt:
     def __init__(self, request: HttpRequest, username: str) -> None:
-        self.request, self.name, self.place = request, normalise_username(username), place_of(request)
+        self.request, self.name = request, normalise_username(username)
+        self.place = browsers.place_for(request, self.name)
         self.asked = len(_WANTED)
         self.whose = {
             "login": self.place,
@@ -156,10 +158,13 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 
 
 def forget_failures(request: HttpRequest, user: User) -> None:
-    """Empty the account's buckets, elsewhere and here, and know this place: its owner has just proved to be its owner."""
+    """Empty the account's buckets, elsewhere and here, and know this place: its owner has just proved to be its owner.
+
+    The answer gives the browser its mark (`browsers.mark`).
+    """
     attempt = _Attempt(request, user.username)
     limits.take(*((limit, whose, -limit.capacity) for limit, whose in attempt._limits(*_OF_ACCOUNT)))
-    note_place(user, attempt.place)
+    browsers.know(request, user)
 
 
 def is_own_password(request: HttpRequest, user: User, password: str) -> bool:

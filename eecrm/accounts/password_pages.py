@@ -18,7 +18,7 @@ from django.views.generic import FormView, TemplateView
 
 from access.database import leave
 from access.security_log import security_event
-from accounts import links
+from accounts import browsers, links
 from accounts.login import forget_failures
 from accounts.models import Mail, User, normalise_username
 from api import limits
@@ -124,6 +124,7 @@ class ChoosePasswordView(FormView):
         self.request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
         security_event("authn_password_change", self.request, account=user.pk, by="link")
         response = super().form_valid(form)
+        browsers.mark(self.request, response)
         response.delete_cookie(COOKIE, path=_path(self.kwargs["name"]), samesite="Lax")
         return response
 

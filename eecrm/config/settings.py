@@ -312,6 +312,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
 CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"
 CSRF_COOKIE_AGE = None
+BROWSER_COOKIE_NAME = "__Host-eecrm_browser" if IS_PRODUCTION else "eecrm_browser"  # `accounts.browsers`
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"

@@ -20,8 +20,7 @@ from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.security_log import security_event
-from accounts.models import note_place
-from api.addresses import place_of
+from accounts import browsers
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
 STARTED, SEEN = "started_at", "seen_at"
@@ -36,7 +35,7 @@ ENDINGS = {
 
 
 class SessionLimitMiddleware:
-    """The visitor of a session that is over is nobody.
+    """The visitor of a session that is over is nobody. Who has logged in has a marked browser.
 
     As lazy as Django's own: the question is asked inside a view, where an outage of the database becomes a 503.
     """
@@ -46,7 +45,9 @@ class SessionLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.user = SimpleLazyObject(partial(_present, request, request.user))  # type: ignore[assignment]  # stands for it
-        return self.get_response(request)
+        response = self.get_response(request)
+        browsers.mark(request, response)
+        return response
 
 
 def _present(request: HttpRequest, user: Any) -> Any:
@@ -100,7 +101,7 @@ def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = request.session[SEEN] = int(time.time())
-    note_place(user, place_of(request))
+    browsers.know(request, user)
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

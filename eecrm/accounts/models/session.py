@@ -1,5 +1,7 @@
 """Logins on devices, and the places from which accounts log in."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -41,8 +43,14 @@ class TokenSession(models.Model):
         ordering = ["-created_at", "id"]
 
 
+UNUSED_PLACES = timedelta(days=90)  # after which a place is forgotten
+
+
 class KnownPlace(models.Model):
-    """A place (`api.addresses.place_of`) from which an account has logged in: failures elsewhere don't close it there."""
+    """An address (`api.addresses.place_of`) or a browser (`accounts.browsers`) from which an account has logged in.
+
+    Failures elsewhere don't close it there.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_places")
     place = models.CharField(max_length=50)

@@ -8,11 +8,11 @@ from django.db.models.functions import Now
 
 from access.database import acting_as_login_role
 from accounts.models import AddressChange, KnownPlace, Mail, TokenSession
+from accounts.models.session import UNUSED_PLACES
 from api import limits
 
 ENDED_LOGINS = timedelta(days=30)
 SENT_MAILS = timedelta(days=90)
-UNUSED_PLACES = timedelta(days=90)
 
 
 def purge() -> None:

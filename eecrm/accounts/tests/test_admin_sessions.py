@@ -127,7 +127,11 @@ def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World
     browser = Visitor()
     browser.get(f"{ADMIN}login/")
     browser.post(f"{ADMIN}login/", {"username": "management", "password": PASSWORD})
-    assert set(browser.cookies) == {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+    assert set(browser.cookies) == {
+        settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.BROWSER_COOKIE_NAME,
+    }  # fmt: skip
+    mark = browser.cookies.pop(settings.BROWSER_COOKIE_NAME)  # which lets nobody in
+    assert (mark["max-age"], mark["path"], mark["domain"], mark["httponly"]) == (90 * 24 * HOUR, "/", "", True)
     for cookie in browser.cookies.values():
         assert (cookie["max-age"], cookie["expires"], cookie["path"], cookie["domain"]) == ("", "", "/", "")
         assert cookie["httponly"]
@@ -137,11 +141,11 @@ def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World
 def test_over_https_the_cookies_are_of_this_host_alone() -> None:
     """With this prefix a browser refuses a cookie that isn't Secure, has a Domain or another Path (RFC 6265bis)."""
     code = (
-        "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
+        "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.BROWSER_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
         " s.CSRF_COOKIE_SECURE, [hasattr(s, f'{name}_COOKIE_{what}') for name in ('SESSION', 'CSRF') for what in ('PATH', 'DOMAIN')])"
     )
-    assert start({}, code).stdout == "__Host-eecrm_session __Host-eecrm_csrf True True [False, False, False, False]\n"
-    assert start({"APP_ENV": "local"}, code).stdout.startswith("eecrm_session eecrm_csrf False False ")
+    assert start({}, code).stdout == "__Host-eecrm_session __Host-eecrm_csrf __Host-eecrm_browser True True [False, False, False, False]\n"
+    assert start({"APP_ENV": "local"}, code).stdout.startswith("eecrm_session eecrm_csrf eecrm_browser False False ")
 
 
 @pytest.mark.parametrize("aim", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\x00", "/\\evil.example"])

@@ -90,7 +90,7 @@ def test_a_wrong_body_is_named_and_asks_for_nothing(
 
 
 def test_a_wrong_password_is_counted_as_on_the_way_to_a_new_one(world: World, sales: Caller, settings: Any) -> None:
-    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 600)}
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 86_400)}
     for _ in range(3):
         answer = ask(sales, password="a wrong passphrase")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "wrong")
