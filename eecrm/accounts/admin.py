@@ -126,12 +126,13 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return f"{super().state_of(row)} {sorted(row.groups.values_list('pk', flat=True))}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups."""
+        """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups, nor their own
+        address here: that takes the password."""
         fields = list(self.readonly_fields)
         if not self._promotes(request):
             fields.append("is_superuser")
         if obj is not None and obj.pk == request.user.pk:
-            fields += ["role", "is_active", "is_superuser", "groups"]
+            fields += ["email", "role", "is_active", "is_superuser", "groups"]
         return fields
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:

@@ -35,6 +35,21 @@ WATCHED = {
         "''",
         "sensitive_delete",
     ),
+    Alert.Kind.CHANGES: Watched(
+        "operation = 'update' AND table_name IN ('clients_client', 'contracts_contract', 'events_event')",
+        "''",
+        "sensitive_update",
+    ),
+    Alert.Kind.ACCOUNTS: Watched(
+        "operation <> 'delete' AND table_name = 'accounts_user' AND new ? 'is_active'",
+        "''",
+        "privilege_permissions_changed",
+    ),
+    Alert.Kind.REOPENINGS: Watched(
+        "operation = 'update' AND table_name = 'contracts_contract' AND old ->> 'status' = 'signed'",
+        "''",
+        "sensitive_update",
+    ),
     Alert.Kind.SIGNATURES: Watched(
         "operation = 'update' AND table_name = 'contracts_contract' AND new ? 'status'", "row_key", "sensitive_update"
     ),
@@ -44,22 +59,24 @@ WATCHED = {
 }
 
 # An account (and subject) is found at the first entry with which it reaches the threshold. What it did within the span
-# before and after that one is told together; only what is later than that by a span is told again.
+# before and after that one is told together. What it does then within a span of that is told once the span is over, so
+# that each mail stands for a span, and nobody has a free hand after the first one.
 _FIND = """
-    WITH watched AS (
+    WITH told AS (
+        SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at, told_at FROM accounts_alert
+         WHERE kind = %(kind)s ORDER BY actor_id, subject, id DESC
+    ), kept AS (
         SELECT at, actor_id, actor_name, {subject} AS subject FROM audit.entry
          WHERE {entries} AND at > statement_timestamp() - %(lookback)s ORDER BY at DESC LIMIT %(most)s
-    ), told AS (
-        SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at FROM accounts_alert
-         WHERE kind = %(kind)s ORDER BY actor_id, subject, id DESC
+    ), watched AS (
+        SELECT kept.*, coalesce(told.id, 0) AS previous
+          FROM kept LEFT JOIN told ON told.actor_id IS NOT DISTINCT FROM kept.actor_id AND told.subject = kept.subject
+         WHERE told.id IS NULL OR at > last_at + %(span)s OR at > last_at AND told_at < statement_timestamp() - %(span)s
     ), counted AS (
         SELECT *, count(*) OVER (PARTITION BY actor_id, subject ORDER BY at RANGE %(span)s PRECEDING) AS reached FROM watched
     ), first AS (
-        SELECT DISTINCT ON (counted.actor_id, counted.subject) counted.actor_id, counted.subject, at, coalesce(id, 0) AS previous
-          FROM counted
-          LEFT JOIN told ON told.actor_id IS NOT DISTINCT FROM counted.actor_id AND told.subject = counted.subject
-         WHERE reached >= %(threshold)s AND at > coalesce(last_at + %(span)s, '-infinity')
-         ORDER BY counted.actor_id, counted.subject, at
+        SELECT DISTINCT ON (actor_id, subject) actor_id, subject, at FROM counted
+         WHERE reached >= %(threshold)s ORDER BY actor_id, subject, at
     )
     SELECT watched.actor_id, max(actor_name), watched.subject, count(*), min(watched.at), max(watched.at), previous
       FROM first JOIN watched ON watched.actor_id IS NOT DISTINCT FROM first.actor_id AND watched.subject = first.subject

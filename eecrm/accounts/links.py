@@ -16,7 +16,8 @@ class OneTimeLink(PasswordResetTokenGenerator):
     """Links of one purpose. A token is a keyed hash of what its use changes, so that nothing has to be stored.
 
     It ends with its first use, with any other change of password, with another email address, with a deactivation of the
-    account, and after its lifetime. A login ends none: an attacker who knows the password would end the owner's way out.
+    account, and after its lifetime. A login ends none, nor does the same address in another case: an attacker who knows the
+    password, or a manager, would end the owner's way out.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -36,8 +37,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(0 <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """Django's without the last login, and separated: there, a digit may move from one part to the next."""
-        return "\n".join([str(user.pk), user.password, str(timestamp), user.email, str(user.deactivated_at or "")])
+        """Django's without the last login and the case of the address, and separated: there, a digit may move from one part
+        to the next."""
+        return "\n".join([str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")])
 
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))

@@ -1,8 +1,10 @@
-"""One's own email address: asked for with the password, changed once the new one is confirmed."""
+"""One's own email address: asked for with the password, changed once the new one is confirmed. The API asks here; the admin
+site's page is `accounts.gate.own_address`, and no other way leads to an address of one's own (rule `address_own`)."""
 
 import logging
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -20,6 +22,31 @@ from accounts.serializers import AddressRequestSerializer, PendingAddressSeriali
 from api import limits
 from api.bounds import MAX_CREDENTIAL_BYTES
 from api.problems import from_exception
+
+
+class Unchanged(Exception):
+    """The account has this address, and confirmed it."""
+
+    def __str__(self) -> str:
+        return "This is your address already."
+
+
+def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
+    """Note another address for its owner, whose password was right, and drop one that waited. As the login role.
+
+    Raises Unchanged, TooManyRequests after too many in a day, and the database's refusals.
+    """
+    if user.email_confirmed_at and user.email.lower() == address.lower():
+        raise Unchanged
+    (taken,) = limits.take((limits.limit("address_change"), str(user.pk), 1))
+    if not taken.granted:
+        security_event("excess_rate_limit_exceeded", request, limit="address_change")
+        raise limits.TooManyRequests(taken.wait)
+    AddressChange.objects.filter(user=user).delete()
+    change = AddressChange.objects.create(user=user, address=address)
+    change.refresh_from_db(fields=["created_at"])
+    security_event("user_updated", request, level=logging.INFO, account=user.pk, asked=["email"])
+    return change
 
 
 class OwnAddressViewSet(GenericViewSet):
@@ -51,15 +78,9 @@ class OwnAddressViewSet(GenericViewSet):
         if not is_own_password(request._request, user, serializer.validated_data["password"]):
             wrong = ValidationError({"password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)
-        if user.email_confirmed_at and user.email.lower() == address.lower():
-            raise ValidationError({"email": [ErrorDetail("This is your address already.", code="unchanged")]})
-        (taken,) = limits.take((limits.limit("address_change"), str(user.pk), 1))
-        if not taken.granted:
-            security_event("excess_rate_limit_exceeded", request._request, limit="address_change")
-            raise limits.TooManyRequests(taken.wait)
-        AddressChange.objects.filter(user=user).delete()
-        change = AddressChange.objects.create(user=user, address=address)
-        change.refresh_from_db(fields=["created_at"])
-        security_event("user_updated", request._request, level=logging.INFO, account=user.pk, asked=["email"])
+        try:
+            change = ask(request._request, user, address)
+        except Unchanged as error:
+            raise ValidationError({"email": [ErrorDetail(str(error), code="unchanged")]}) from None
         pending = {"email": change.address, "expires_at": change.created_at + LIFETIME}
         return Response(PendingAddressSerializer(pending).data, status=202)

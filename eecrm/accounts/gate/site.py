@@ -65,9 +65,11 @@ class GatedAdminSite(EpicEventsAdminSite):
         )(request)
 
     def get_urls(self) -> list[Any]:
+        from accounts.gate.own_address import OwnAddressView
         from accounts.gate.views import EnterCodeView, ManageView, SetUpView  # they need this module
 
         return [
+            path("email/", OwnAddressView.as_view(site=self), name="own_address"),
             path("second-factor/", EnterCodeView.as_view(site=self), name="second_factor"),
             path("second-factor/set-up/", SetUpView.as_view(site=self), name="second_factor_set_up"),
             path("second-factor/manage/", ManageView.as_view(site=self), name="second_factor_manage"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.contrib.auth.models import Group
+from django.db.models.fields.json import KT
 
 from accounts.columns import FIELDS, Membership, cell_of
 from accounts.importing.checking import Checked, Entry
@@ -12,6 +13,7 @@ from accounts.models import AddressChange, Mail, User
 from api.tables.lists import join_names
 from api.tables.problems import Problem
 from api.tables.words import listed, quoted
+from audit.models import Entry as TrailEntry
 
 
 class Wishes(NamedTuple):
@@ -88,11 +90,15 @@ def plan(checked: Checked, wishes: Wishes) -> Plan:
     stored = _stored(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _pending(wishes.uninvited)
+    former = _had_before({entry.username for entry in checked.entries} - stored.keys())
     result = Plan()
     for entry in checked.entries:
         account = stored.get(entry.username)
         if problems := list(_refused(entry, account, groups, checked, wishes)):
             result.problems += problems
+        elif entry.username in former:
+            sentence = f"Another account had the username {quoted(entry.username)} before: choose one that nobody has had."
+            result.problems.append(Problem(entry.line, sentence, checked.columns.title("username")))
         elif account is None:
             result.new.append(_created(entry, groups, wishes))
         else:
@@ -114,6 +120,14 @@ def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
     for key, user_id, name in memberships:
         accounts[user_id].groups[name] = key
     return {name: accounts[pk] for name, pk in names.items()}
+
+
+def _had_before(usernames: set[str]) -> frozenset[str]:
+    """Those that are an earlier account's for good (rule `username_was_anothers`)."""
+    if not usernames:
+        return frozenset()
+    entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")
+    return frozenset(entries.annotate(name=KT("new__username")).filter(name__in=usernames).values_list("name", flat=True))
 
 
 def _pending(pks: frozenset[int]) -> frozenset[int]:

@@ -46,6 +46,10 @@ CHANGED = """
      WHERE account.id = {account} AND account.email <> '' AND account.email_confirmed_at IS NOT NULL;
 """
 
+# Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
+OWN = """PERFORM refuse('address_own',
+                       'You change your own address with your password: on your page of it in the admin site, or at users/me/email/.');"""
+
 ACCOUNT_ADDRESS = f"""
 DECLARE
     has_password boolean := NEW.password NOT LIKE '!%';
@@ -57,6 +61,9 @@ BEGIN
     END IF;
     -- No role: no such role may write an address, but the migrator. Deeper: a change that is confirmed.
     IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
+            {OWN}
+        END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
                               AND created_at > statement_timestamp() - interval '7 days') THEN
@@ -152,6 +159,9 @@ DECLARE
     sent_for_account bigint;
 BEGIN
     IF TG_OP = 'INSERT' THEN
+        IF current_setting('role') <> 'none' AND caller = NEW.user_id THEN
+            {OWN}
+        END IF;
         NEW.asked_by_id := caller;
         NEW.confirmed_by_id := NULL;
         NEW.created_at := statement_timestamp();
@@ -219,10 +229,12 @@ BEGIN
 END
 """
 
-# Display names are their owners' to choose, and managers learn of it.
+# Display names are their owners' to choose, and managers learn of it. A username is what the trail calls somebody.
 NAME_TOLD = """
 BEGIN
-    IF current_setting('role') <> 'none' AND current_setting('eecrm.user_id', true) = NEW.id::text
+    IF NEW.username <> OLD.username THEN
+        PERFORM tell_managers(true);
+    ELSIF current_setting('role') <> 'none' AND current_setting('eecrm.user_id', true) = NEW.id::text
        AND NEW.display_name <> OLD.display_name THEN
         PERFORM tell_managers(false);
     END IF;
@@ -230,12 +242,28 @@ BEGIN
 END
 """
 
-# A manager whom another user makes is news. What a command on the server does is the operator's own.
-MANAGER_TOLD = """
+# A username is one account's for good: another one of the same name would log in as, and be named in histories as, somebody
+# who was called so before.
+USERNAME_STAYS = """
 BEGIN
-    IF current_setting('eecrm.user_id', true) <> '' AND NEW.is_active AND (NEW.role = 'management' OR NEW.is_superuser)
-       AND (TG_OP = 'INSERT' OR
-            (OLD.role, OLD.is_superuser, OLD.is_active) IS DISTINCT FROM (NEW.role, NEW.is_superuser, NEW.is_active)) THEN
+    -- A newcomer's is made of their identity (enrol_identity).
+    IF current_setting('role') <> 'none' AND EXISTS (
+        SELECT FROM audit.entry AS earlier WHERE table_name = 'accounts_user' AND earlier.new ? 'username'
+            AND earlier.new ->> 'username' = NEW.username AND row_key <> NEW.id::text) THEN
+        PERFORM refuse('username_was_anothers', 'Another account had this username before: choose one that nobody has had.');
+    END IF;
+    RETURN NEW;
+END
+"""
+
+# A manager whom another user makes or unmakes is news. What a command on the server does is the operator's own.
+MANAGER_TOLD = """
+DECLARE
+    was_one boolean := TG_OP <> 'INSERT' AND OLD.is_active AND (OLD.role = 'management' OR OLD.is_superuser);
+    is_one boolean := TG_OP <> 'DELETE' AND NEW.is_active AND (NEW.role = 'management' OR NEW.is_superuser);
+BEGIN
+    IF current_setting('eecrm.user_id', true) <> '' AND (was_one <> is_one OR is_one AND
+           (OLD.role, OLD.is_superuser) IS DISTINCT FROM (NEW.role, NEW.is_superuser)) THEN
         PERFORM tell_managers(true);
     END IF;
     RETURN NULL;
@@ -305,12 +333,18 @@ class Migration(migrations.Migration):
             when="BEFORE INSERT OR UPDATE OF email, password, is_claimed",
             body=ACCOUNT_ADDRESS,
         ),
-        rules("account_name_told", table="accounts_user", when="AFTER UPDATE OF first_name, last_name", body=NAME_TOLD),
+        rules("username_stays", table="accounts_user", when="BEFORE INSERT OR UPDATE OF username", body=USERNAME_STAYS),
+        rules(
+            "account_name_told",
+            table="accounts_user",
+            when="AFTER UPDATE OF username, first_name, last_name",
+            body=NAME_TOLD,
+        ),
         rules("account_deactivated", table="accounts_user", when="BEFORE UPDATE OF is_active", body=DEACTIVATED),
         rules(
             "manager_told",
             table="accounts_user",
-            when="AFTER INSERT OR UPDATE OF role, is_superuser, is_active",
+            when="AFTER INSERT OR UPDATE OF role, is_superuser, is_active OR DELETE",
             body=MANAGER_TOLD,
         ),
         rules(

@@ -56,7 +56,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("deletions", "Many deletions"),
+                            ("changes", "Many changes"),
+                            ("accounts", "Many accounts made or switched on or off"),
                             ("signatures", "Contract signed and reopened"),
+                            ("reopenings", "Many contracts reopened"),
                             ("exports", "Many exports"),
                         ],
                         max_length=20,
@@ -94,7 +97,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         name="alert_kind_known",
-                        condition=Q(kind__in=["deletions", "signatures", "exports"]),
+                        condition=Q(kind__in=["deletions", "changes", "accounts", "signatures", "reopenings", "exports"]),
                         violation_error_message="This kind of alert doesn't exist.",
                     ),
                 ],

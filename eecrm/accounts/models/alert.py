@@ -1,4 +1,4 @@
-"""What managers are told of by itself: many deletions, reopened contracts and exports in a short time."""
+"""What managers are told of by itself: much of one kind by one account in a short time."""
 
 from typing import ClassVar
 
@@ -25,7 +25,10 @@ class Alert(models.Model):
 
     class Kind(models.TextChoices):
         DELETIONS = "deletions", "Many deletions"
+        CHANGES = "changes", "Many changes"
+        ACCOUNTS = "accounts", "Many accounts made or switched on or off"
         SIGNATURES = "signatures", "Contract signed and reopened"
+        REOPENINGS = "reopenings", "Many contracts reopened"
         EXPORTS = "exports", "Many exports"
 
     kind = models.CharField(max_length=20, choices=Kind)
@@ -53,7 +56,7 @@ class Alert(models.Model):
             ),
             models.CheckConstraint(
                 name="alert_kind_known",
-                condition=Q(kind__in=["deletions", "signatures", "exports"]),
+                condition=Q(kind__in=["deletions", "changes", "accounts", "signatures", "reopenings", "exports"]),
                 violation_error_message="This kind of alert doesn't exist.",
             ),
         ]
@@ -70,6 +73,12 @@ class Alert(models.Model):
         match self.kind:
             case self.Kind.DELETIONS:
                 return f"{self.count:,} rows were deleted by {self.actor}"
+            case self.Kind.CHANGES:
+                return f"Clients, contracts and events were changed {self.count:,} times by {self.actor}"
+            case self.Kind.ACCOUNTS:
+                return f"Accounts were made or switched on or off {self.count:,} times by {self.actor}"
+            case self.Kind.REOPENINGS:
+                return f"Signed contracts were reopened {self.count:,} times by {self.actor}"
             case self.Kind.SIGNATURES:
                 return f"Contract {self.subject} was signed or reopened {self.count:,} times by {self.actor}"
         return f"Accounts were exported {self.count:,} times by {self.actor}"

@@ -34,7 +34,10 @@ def empty_trail(migrator: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def small_numbers(settings: Any) -> None:
-    settings.ALERTS = {"deletions": (4, 600), "signatures": (3, 3_600), "exports": (3, 3_600)}
+    settings.ALERTS = {
+        "deletions": (4, 600), "changes": (6, 600), "accounts": (30, 600),
+        "signatures": (3, 3_600), "reopenings": (4, 3_600), "exports": (3, 3_600),
+    }  # fmt: skip
 
 
 def prospects(world: World, count: int) -> list[Client]:
@@ -98,6 +101,42 @@ def test_a_contract_that_is_signed_and_reopened_again_and_again_is_told(writes: 
     assert told() == ([("signatures", "management", str(world.own_draft.pk), 3)] if writes == 3 else [])
 
 
+@pytest.mark.parametrize("count", [5, 6])
+def test_many_changes_are_told(count: int, world: World) -> None:
+    caller = Caller.as_user(world.users["other_sales"])
+    for client in prospects(world, count):
+        assert caller.patch(f"{API}clients/{client.pk}/", {"company_name": f"x{client.pk}"}).status_code == 200
+    watch()
+    assert told() == ([("changes", "other_sales", "", 6)] if count == 6 else [])
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_many_reopened_contracts_are_told_though_each_was_reopened_once(count: int, world: World) -> None:
+    manager = world.users["management"]
+    with acting_as(Role.SUPERUSER):
+        signed = [
+            Contract.objects.create(
+                client=world.own_client, sales_contact=world.users["sales"], name=f"Party {number}", amount=9, status="signed"
+            )
+            for number in range(count)
+        ]
+    for contract in signed:
+        with because("Again"), acting_as(Role.MANAGEMENT, user_id=manager.pk):
+            Contract.objects.filter(pk=contract.pk).update(status="draft")
+    watch()
+    assert told() == ([("reopenings", "management", "", 4)] if count == 4 else [])
+
+
+def test_many_accounts_that_are_switched_off_are_told(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        people = [User.objects.create_user(f"person{number}", role=Role.SALES).pk for number in range(15)]
+    for is_active in (False, True):
+        with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+            User.objects.filter(pk__in=people).update(is_active=is_active)
+    watch()
+    assert told()[-1:] == [("accounts", "management", "", 30)]
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_many_exports_are_told(count: int, world: World) -> None:
     export(world, count=count)
@@ -132,7 +171,10 @@ def test_the_numbers_that_are_set_by_default(world: World, settings: Any) -> Non
     from config import settings as configured
 
     settings.ALERTS = configured.ALERTS
-    assert settings.ALERTS == {"deletions": (20, 600), "signatures": (3, 3_600), "exports": (3, 3_600)}
+    assert settings.ALERTS == {
+        "deletions": (20, 600), "changes": (100, 600), "accounts": (20, 600),
+        "signatures": (3, 3_600), "reopenings": (5, 3_600), "exports": (3, 3_600),
+    }  # fmt: skip
     delete(world, 19)
     assert not watch()
     delete(world, 1)
@@ -161,7 +203,7 @@ def later(migrator: Any, **period: float) -> None:
     with migrator.cursor() as cursor:
         cursor.execute("UPDATE audit.entry SET at = at - %s", [timedelta(**period)])
         cursor.execute(
-            "UPDATE eecrm.accounts_alert SET first_at = first_at - %(by)s, last_at = last_at - %(by)s",
+            "UPDATE eecrm.accounts_alert SET first_at = first_at - %(by)s, last_at = last_at - %(by)s, told_at = told_at - %(by)s",
             {"by": timedelta(**period)},
         )
 
@@ -177,6 +219,17 @@ def test_what_goes_on_is_told_again_after_the_period(committed_world: World, mig
     assert watch(), "it goes on"
     assert not watch()
     assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 5)]
+
+
+def test_nobody_has_a_free_hand_after_the_first_mail(committed_world: World, migrator: Any) -> None:
+    delete(committed_world, 4)
+    assert watch()
+    delete(committed_world, 20)
+    assert not watch()
+    later(migrator, seconds=601)
+    assert watch(), "though it did nothing since"
+    assert not watch()
+    assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 20)]
 
 
 def test_what_is_spread_over_a_longer_time_is_not_told(committed_world: World, migrator: Any) -> None:

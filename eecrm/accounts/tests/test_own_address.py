@@ -109,6 +109,71 @@ def test_a_stolen_token_alone_takes_no_account(world: World, sales: Caller) -> N
     assert forgotten("thief@epic.example") == []
 
 
+PAGE = "/hidden-admin/email/"
+
+
+def test_a_stolen_session_alone_takes_no_account(world: World) -> None:
+    """Neither by one's own row among the accounts, nor by a list, nor by SQL: only the password asks for an address."""
+    thief, own = Visitor(), world.users["superuser"]
+    thief.force_login(own)
+    address = f"/hidden-admin/accounts/user/{own.pk}/change/"
+    assert 'name="email"' not in thief.get(address).content.decode()
+    thief.post(address, {"username": "superuser", "email": NEW, "first_name": "Ann"})
+    assert thief.post(PAGE, {"email": NEW, "password": "wrong"}).status_code == 200
+    for sql in (
+        lambda: User.objects.filter(pk=own.pk).update(email=NEW),
+        lambda: User.objects.filter(pk=own.pk).update(email=""),
+        lambda: AddressChange.objects.create(user=own, address=NEW),
+    ):
+        with pytest.raises(DatabaseError, match="with your password"), transaction.atomic():
+            with acting_as(Role.SUPERUSER, user_id=own.pk):
+                sql()
+    assert not AddressChange.objects.exists()
+    assert account("superuser").email == "superuser@epic.example"
+
+
+@pytest.mark.parametrize("name", ["management", "auditor", "superuser"])
+def test_staff_ask_on_a_page_with_their_password(name: str, world: World) -> None:
+    browser = Visitor()
+    browser.force_login(world.users[name])
+    assert "Your email address" in browser.get("/hidden-admin/").content.decode()
+    assert f"{name}@epic.example" in browser.get(PAGE).content.decode()
+    page = browser.post(PAGE, {"email": NEW, "password": PASSWORD})
+    assert page.status_code == 302
+    messages = sent()
+    assert sorted(message.to[0] for message in messages) == sorted([NEW, f"{name}@epic.example"])
+    assert Visitor().post(link_to(NEW, messages)).status_code == 302
+    assert account(name).email == NEW
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"email": NEW, "password": "wrong"}, "This is not your password."),
+        ({"email": "Management@epic.example", "password": PASSWORD}, "This is your address already."),
+        ({"email": "no address", "password": PASSWORD}, "Enter a valid email address."),
+        ({"email": "", "password": ""}, "This field is required."),
+    ],
+)
+def test_the_page_says_what_is_wrong(form: dict[str, str], sentence: str, world: World) -> None:
+    browser = Visitor()
+    browser.force_login(world.users["management"])
+    assert sentence in browser.post(PAGE, form).content.decode()
+    assert not AddressChange.objects.exists()
+
+
+def test_the_page_has_the_limits_of_the_api(world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 86_400), "address_change": (1, 86_400)}
+    browser = Visitor()
+    browser.force_login(world.users["management"])
+    assert browser.post(PAGE, {"email": NEW, "password": PASSWORD}).status_code == 302
+    again = browser.post(PAGE, {"email": f"x{NEW}", "password": PASSWORD})
+    assert "Too many requests" in again.content.decode()
+    for _ in range(3):
+        browser.post(PAGE, {"email": f"x{NEW}", "password": "wrong"})
+    assert "Too many requests" in browser.post(PAGE, {"email": f"x{NEW}", "password": PASSWORD}).content.decode()
+
+
 def test_without_a_token_there_is_nothing_to_ask(world: World, anonymous: Caller) -> None:
     assert ask(anonymous).status_code == 401
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import AddressChange, Mail, User
-from accounts.tests.people import account, link_to, newcomer, sent
+from accounts.tests.people import account, lines, link_to, newcomer, run_import, sent
 from accounts.tests.test_address_changes import CHOSEN, NEW, OLD, USERS, decide, page_of, type_address
 from conftest import Visitor, World
 
@@ -216,6 +216,58 @@ def test_a_new_manager_is_told_at_once(company: Company) -> None:
         User.objects.filter(username="support").update(role="management")
     body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
     assert "became a manager, by management" in body
+
+
+UNMADE: dict[str, tuple[dict[str, Any], str]] = {
+    "demoted": ({"role": "sales"}, "is no manager any more, by management"),
+    "deactivated": ({"is_active": False}, "a manager's account was deactivated, by management"),
+    "renamed": ({"username": "somebody"}, "was called third before, by management"),
+}
+
+
+@pytest.mark.parametrize("how", [*UNMADE, "deleted"])
+def test_a_manager_who_is_unmade_is_news_at_once(how: str, company: Company) -> None:
+    with acting_as(Role.SUPERUSER):
+        third = User.objects.create_user("third", role=Role.MANAGEMENT, email="third@epic.example")
+    sent()
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        if how == "deleted":
+            User.objects.filter(pk=third.pk).delete()
+        else:
+            User.objects.filter(pk=third.pk).update(**UNMADE[how][0])
+    body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
+    expected = "the account of a manager was deleted, by management" if how == "deleted" else UNMADE[how][1]
+    assert expected in body
+
+
+def test_many_names_hide_no_new_manager(company: Company) -> None:
+    sales = company.world.users["sales"]
+    for number in range(60):
+        with acting_as(Role.SALES, user_id=sales.pk):
+            User.objects.filter(pk=sales.pk).update(first_name=f"Name{number}")
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.create_user("puppet", role=Role.MANAGEMENT, email="p@evil.example")
+    body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
+    assert "puppet" in body and body.count("another display name") == 1 and "more" not in body
+
+
+def test_a_username_is_one_accounts_for_good(company: Company, tmp_path: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        carla = User.objects.create_user("carla", role=Role.SALES, email="carla@epic.example")
+        User.objects.filter(pk=carla.pk).update(username="former")
+    visit = company.visit("management")
+    page = visit.post(USERS + "add/", {"username": "Carla", "role": "sales", "email": "p@evil.example"})
+    assert "Another account had this username before" in page.content.decode()
+    for change in (lambda: User.objects.create_user("carla"), lambda: User.objects.filter(username="sales").update(username="carla")):
+        with pytest.raises(DatabaseError, match="had this username before"), acting_as(Role.MANAGEMENT):
+            change()
+    with pytest.raises(CommandError, match="line 2.*“carla” before"):
+        run_import(tmp_path / "list.csv", lines("carla,Ada,Byron,ada@epic.example,support,,,,yes"))
+    with acting_as(Role.MANAGEMENT):
+        User.objects.filter(pk=carla.pk).update(username="carla")
+        User.objects.filter(pk=carla.pk).delete()
+    with pytest.raises(DatabaseError, match="had this username before"), acting_as(Role.SUPERUSER):
+        User.objects.create_user("carla")
 
 
 def test_a_new_account_of_another_role_is_no_news(company: Company) -> None:
