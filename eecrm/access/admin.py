@@ -35,6 +35,10 @@ class EpicEventsAdminSite(admin.AdminSite):
         super().__init__(name)
         self.add_action(delete_selected)
 
+    def get_urls(self) -> list[Any]:
+        """Without the way to an object's page elsewhere: no object has one, and many types are no role's to read."""
+        return [page for page in super().get_urls() if page.name != "view_on_site"]
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Each page runs under its visitor's own database role, entered in the transaction of the request."""
         guarded = super().admin_view(view, cacheable)

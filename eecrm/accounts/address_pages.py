@@ -42,7 +42,7 @@ class ConfirmAddressForm(forms.Form):
     def clean_password(self) -> str:
         password = self.cleaned_data["password"]
         try:
-            if is_own_password(self.request, self.change.user, password):
+            if is_own_password(self.request, self.change.user, password, through="address link"):
                 return str(password)
         except TooManyRequests as refusal:
             raise forms.ValidationError(str(refusal.detail), code="throttled") from None

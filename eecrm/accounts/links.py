@@ -47,5 +47,9 @@ PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:
-    """Whether this token, of either purpose, lets its bearer choose the password of this account."""
-    return any(link.check_token(user, token) for link in (INVITATION, PASSWORD_RESET))
+    """Whether this token, of either purpose, lets its bearer choose the password of this account.
+
+    An invitation goes to an address that nobody has confirmed: it opens no account that is in use.
+    """
+    invited = user is not None and not user.is_claimed and INVITATION.check_token(user, token)
+    return invited or PASSWORD_RESET.check_token(user, token)

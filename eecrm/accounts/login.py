@@ -167,14 +167,17 @@ def forget_failures(request: HttpRequest, user: User) -> None:
     browsers.know(request, user)
 
 
-def is_own_password(request: HttpRequest, user: User, password: str) -> bool:
+def is_own_password(request: HttpRequest, user: User, password: str, *, through: str) -> bool:
     """Whether a caller who is logged in knows the account's password. Raises TooManyRequests after too many wrong ones.
+
+    `through` is what let the caller in: a login, a session, a link. Each has tries of its own, so that a thief of one keeps
+    nobody else from a new password.
 
     Locks the account until the transaction ends, and asks for the hash that it has then: without it, a thief who knows
     the old password could overwrite one that the owner chooses by link at the same moment. A refusal must be answered,
     not raised: the count is in the transaction of the request.
     """
-    tries = (limits.limit("own_password"), str(user.pk))
+    tries = (limits.limit("own_password"), f"{user.pk} {through}")
     with as_login_role():
         present = User.objects.select_for_update(no_key=True).values_list("password", flat=True).get(pk=user.pk)
         (taken,) = limits.take((*tries, 1))

@@ -33,6 +33,7 @@ from accounts.serializers import (
 from accounts.tokens import Claims
 from api.bounds import MAX_CREDENTIAL_BYTES
 from api.filters import refuse_unknown
+from api.pagination import LARGEST_SIZE
 from api.problems import from_exception
 
 
@@ -149,11 +150,11 @@ class TokenSessionViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
     def list(self, request: Request) -> Response:
-        """One's logins that are open, the newest first."""
+        """One's logins that are open, the newest 200 first to last."""
         refuse_unknown(request, ())
         # A token of the identity provider belongs to none of our logins.
         current = request.auth.session if isinstance(request.auth, Claims) else None
-        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))
+        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:LARGEST_SIZE]
         return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
 
     @extend_schema(
@@ -172,6 +173,11 @@ class PasswordElsewhere(APIException):
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
     rule = "user_password_elsewhere"  # the trigger's, which refuses it to everybody else
+
+
+def login_of(request: Request) -> str:
+    """Which of the account's logins sends this; a token of the identity provider belongs to none of ours."""
+    return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
 
 
 class PasswordViewSet(GenericViewSet):
@@ -195,7 +201,7 @@ class PasswordViewSet(GenericViewSet):
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
-        if not is_own_password(request._request, user, old):
+        if not is_own_password(request._request, user, old, through=login_of(request)):
             wrong = ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)
         try:

@@ -15,7 +15,7 @@ from access.database import leave
 from access.security_log import security_event
 from accounts.authentication import account_of
 from accounts.login import is_own_password
-from accounts.login_views import PasswordElsewhere
+from accounts.login_views import PasswordElsewhere, login_of
 from accounts.models import AddressChange, ExternalIdentity, User
 from accounts.models.address import LIFETIME
 from accounts.serializers import AddressRequestSerializer, PendingAddressSerializer
@@ -75,7 +75,9 @@ class OwnAddressViewSet(GenericViewSet):
         user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
-        if not is_own_password(request._request, user, serializer.validated_data["password"]):
+        if not is_own_password(
+            request._request, user, serializer.validated_data["password"], through=login_of(request)
+        ):
             wrong = ValidationError({"password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)
         try:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.database import as_login_role
 from access.security_log import security_event
-from accounts.gate.sessions import go_on
+from accounts.gate.sessions import go_on, name_of
 from accounts.login import is_own_password
 from api.limits import TooManyRequests
 
@@ -22,7 +22,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
     def clean_old_password(self) -> str:
         old = self.cleaned_data["old_password"]
         try:
-            if is_own_password(self.request, self.user, old):
+            if is_own_password(self.request, self.user, old, through=name_of(self.request.session)):
                 return old
         except TooManyRequests as refusal:
             raise ValidationError(str(refusal.detail), code="throttled") from None

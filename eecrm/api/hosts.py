@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils.http import is_same_domain
 
-from api import problems
+from api import limits, problems
+from api.addresses import place_of
 from api.bounds import shown
 
 log = logging.getLogger("eecrm.request")
@@ -24,7 +25,13 @@ class HostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request) if is_served(request) else refusal(request)
+        if is_served(request):
+            return self.get_response(request)
+        try:
+            limits.admit_light(request, place_of(request))
+        except limits.TooManyRequests as error:
+            return problems.from_exception(request, error)
+        return refusal(request)
 
 
 def is_served(request: HttpRequest) -> bool:

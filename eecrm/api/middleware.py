@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, UnsupportedMediaType, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
@@ -19,6 +19,7 @@ from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
 from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shown
 from api.parsers import LengthRequired
+from api.requests import refuse_other_charsets
 
 log = logging.getLogger("eecrm.request")
 
@@ -92,13 +93,14 @@ class RequestMiddleware:
                 limits.admit_light(request, place_of(request))
             elif not counted_later:
                 limits.admit(request, "anonymous", place_of(request))
+            refuse_other_charsets(request)
             if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
                 raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
                 origin.set(origin.get()._replace(reason=_reason(request)))
-        except (limits.TooManyRequests, BodyTooLarge, LengthRequired, ValidationError) as refusal:
+        except (limits.TooManyRequests, BodyTooLarge, LengthRequired, UnsupportedMediaType, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None
 

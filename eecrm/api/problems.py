@@ -11,8 +11,9 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
 from django.views import defaults
+from django.views.defaults import ERROR_PAGE_TEMPLATE
 from rest_framework import exceptions, status
 from rest_framework.views import set_rollback
 
@@ -172,7 +173,8 @@ def outage_page(error: BaseException | None) -> HttpResponse | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
-        return defaults.bad_request(request, exception)
+        # Without Django's own view: it would read the form again, which may be what is wrong.
+        return HttpResponseBadRequest(ERROR_PAGE_TEMPLATE % {"title": "Bad Request (400)", "details": ""})
     if isinstance(exception, RequestDataTooBig):
         return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
@@ -209,6 +211,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Where no view and no middleware of ours sees it, as a session that can't be stored: Django calls this while it handles
     the exception."""
+    error = sys.exception()
     if is_admin_page(request):
-        return outage_page(sys.exception()) or defaults.server_error(request)
+        if page := outage_page(error):
+            return page
+        log.error("unforeseen: %s", type(error).__name__, exc_info=error, extra=request_ids(request))
+        return HttpResponseServerError(ERROR_PAGE_TEMPLATE % {"title": "Server Error (500)", "details": ""})
     return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")

@@ -38,7 +38,7 @@ class Story:
         self.decoy()
         self.manager.log_in("oc-manager", PASSWORD)
         self.step("A manager logs in with a password, and is led to a second factor.", self.manager.page)
-        self.manager.set_up_second_factor(lambda: self.step("The QR code is shown.", self.manager.page))
+        self.manager.set_up_second_factor(PASSWORD, lambda: self.step("The QR code is shown.", self.manager.page))
         self.step("It is set up with a code of the app; ten recovery codes are shown once.", self.manager.page)
         self.manager.go_on()
         self.manager.invite(NEWCOMER | {"role": "sales"})

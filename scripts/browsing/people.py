@@ -72,10 +72,11 @@ class Manager(Person):
         self.page.click("#logout-form button")
         self.page.wait_for_selector("text=Log in again")
 
-    def set_up_second_factor(self, shown: Callable[[], None]) -> None:
+    def set_up_second_factor(self, password: str, shown: Callable[[], None]) -> None:
         self.secret = self.page.inner_text(".secret")
         shown()
         self.page.fill("#id_new_code", _code(self.secret))
+        self.page.fill("#id_password", password)
         self.page.click(".submit-row button")
         self.page.wait_for_selector(".recovery-codes")
         self.recovery_codes = self.page.locator(".recovery-codes code").all_inner_texts()

@@ -8,11 +8,13 @@ import re
 import secrets
 import time
 from base64 import b32encode
+from datetime import timedelta
 from hashlib import sha256
 from math import ceil
 from typing import Any
 
 from django.db.models import Model
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp.oath import TOTP
@@ -32,6 +34,7 @@ WRONG = "This code isn't right, or was used before: wait for the next one."
 NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
+TOLD_FAILURES = 5  # wrong codes in a row of which the owner learns by mail
 SET_UP_WITHIN = 15 * 60  # seconds in which the first code of a shown seed has to come
 
 
@@ -85,7 +88,16 @@ def check(request: HttpRequest, user: User, code: str) -> str:
         factor=factor,
         failures=device.throttling_failure_count if device else 0,
     )
+    if sentence == WRONG and device and device.throttling_failure_count == TOLD_FAILURES:
+        _tell_owner(user)
     return sentence
+
+
+def _tell_owner(user: User) -> None:
+    """Codes are looked at after a right password only: the owner must know who keeps them out, or has it. Once a day."""
+    told = Mail.objects.filter(kind=Mail.Kind.CODES_REFUSED, user=user, created_at__gt=Now() - timedelta(days=1))
+    if not told.exists():
+        Mail.objects.create(kind=Mail.Kind.CODES_REFUSED, user=user)
 
 
 def offer(user: User) -> AuthenticatorApp:
@@ -151,8 +163,12 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
 
 
 def remove(request: HttpRequest, user: User) -> None:
-    """Take the owner's second factor away, who has just shown it. The owner learns of it by mail."""
+    """Take the owner's second factor away, who has just shown it. The owner learns of it by mail.
+
+    Other logins end: one that has shown the password alone would be all the way in.
+    """
     erase(user)
+    user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
     Mail.objects.create(kind=Mail.Kind.FACTOR_REMOVED, user=user)
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="removed")
 

@@ -5,7 +5,11 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest
 
 from accounts.gate import factor
+from accounts.gate.sessions import name_of
+from accounts.login import is_own_password
 from accounts.models import AuthenticatorApp, User
+from accounts.passwords import require_hashable
+from api.limits import TooManyRequests
 
 
 class PasswordForm(AdminAuthenticationForm):
@@ -65,7 +69,16 @@ class ManageForm(CodeForm):
 
 
 class SetUpForm(forms.Form):
-    """The first code of a new app, and one of the old app (or a recovery code) where it replaces one."""
+    """The first code of a new app, and the proof that it is its owner's: a code of the old app (or a recovery code), or the
+    password where there was none. Whoever holds a stolen session has neither."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        max_length=1024,
+        validators=[require_hashable],
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
     new_code = _code("Code of the new app", help_text="The six digits that the app shows for this account now.")
     code = _code("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
@@ -74,9 +87,22 @@ class SetUpForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request, self.app = request, app
         self.fields["new_code"].widget.attrs["autofocus"] = True
-        if not replaces:
+        if replaces:
+            del self.fields["password"]
+        else:
             del self.fields["code"]
             self.fields["new_code"].label = "Code"
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        try:
+            if is_own_password(
+                self.request, cast(User, self.request.user), password, through=name_of(self.request.session)
+            ):
+                return password
+        except TooManyRequests as refusal:
+            raise forms.ValidationError(str(refusal.detail), code="throttled") from None
+        raise forms.ValidationError("This is not your password.", code="wrong")
 
     def clean_new_code(self) -> str:
         code = "".join(self.cleaned_data["new_code"].split())

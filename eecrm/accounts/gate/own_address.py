@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from access.refusals import refusal_of
+from accounts.gate.sessions import name_of
 from accounts.gate.site import missing_step
 from accounts.gate.views import GateView
 from accounts.login import is_own_password
@@ -38,8 +39,9 @@ class OwnAddressForm(forms.Form):
         """Asks for the address where all is well: what refuses it is told in the form, and so stays counted."""
         if self.errors:
             return
+        password = self.cleaned_data["password"]
         try:
-            if not is_own_password(self.request, self.user, self.cleaned_data["password"]):
+            if not is_own_password(self.request, self.user, password, through=name_of(self.request.session)):
                 return self.add_error("password", "This is not your password.")
             with transaction.atomic():
                 ask(self.request, self.user, self.cleaned_data["email"])

@@ -21,6 +21,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.security_log import security_event
 from accounts import browsers
+from accounts.gate.store import digest
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
 STARTED, SEEN = "started_at", "seen_at"
@@ -94,6 +95,11 @@ def go_on(request: HttpRequest, user: Any) -> None:
     another end in between is one more, and ends this session too.
     """
     request.session[ENDED] = user.logins_ended
+
+
+def name_of(session: SessionBase) -> str:
+    """Which session it is, in a text that opens none."""
+    return digest(session.session_key or "")
 
 
 def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:

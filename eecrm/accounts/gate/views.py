@@ -175,6 +175,7 @@ class ManageView(GateView):
         if form.cleaned_data["action"] == "codes":
             return self.show_codes(factor.new_recovery_codes(self.request, self.account))
         factor.remove(self.request, self.account)
+        go_on(self.request, self.account)
         del self.request.session[DEVICE_ID_SESSION_KEY]
         messages.warning(self.request, "Your second factor is removed: your password alone lets you in now.")
         return HttpResponseRedirect(self.get_success_url())

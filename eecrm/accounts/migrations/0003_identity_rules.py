@@ -25,7 +25,12 @@ BEGIN
         PERFORM refuse('user_superuser_guarded', 'Only a superuser binds an identity to a superuser, or takes it away.');
     END IF;
     IF TG_OP = 'INSERT' THEN
-        UPDATE accounts_user SET password = unusable_password() WHERE id = NEW.user_id AND password NOT LIKE '!%';
+        -- What was ended before an identity was taken away stays ended.
+        IF EXISTS (SELECT FROM accounts_user WHERE id = NEW.user_id AND logins_ended > 0) THEN
+            NEW.not_before := date_trunc('second', clock_timestamp());
+        END IF;
+        -- An unusable one too: a link that was sent before dies with it.
+        UPDATE accounts_user SET password = unusable_password() WHERE id = NEW.user_id;
     END IF;
     RETURN COALESCE(NEW, OLD);
 END
@@ -72,7 +77,9 @@ BEGIN
     END IF;
     -- Two requests of one newcomer take turns; the second one finds what the first one made.
     PERFORM pg_advisory_xact_lock(hashtext('enrol_identity'), hashtext(hash));
-    IF EXISTS (SELECT FROM accounts_externalidentity WHERE issuer = its_issuer AND subject = its_subject) THEN
+    -- Or there is an account that was made so, and from which the identity was taken away.
+    IF EXISTS (SELECT FROM accounts_externalidentity WHERE issuer = its_issuer AND subject = its_subject)
+       OR EXISTS (SELECT FROM accounts_user WHERE username = 'ext-' || left(hash, 16)) THEN
         RETURN NULL;
     END IF;
     INSERT INTO accounts_user (username, password, role, is_superuser, first_name, last_name, email, job_title, mobile)

@@ -229,6 +229,18 @@ BEGIN
 END
 """
 
+# Whoever is invited again and again, or sent link after link by a colleague, gets five of them a day.
+LINKS_NOT_TOO_OFTEN = """
+BEGIN
+    IF current_setting('role') <> 'none' AND NEW.kind IN ('invitation', 'password_reset') AND (
+        SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind IN ('invitation', 'password_reset')
+           AND created_at > statement_timestamp() - interval '1 day') >= 5 THEN
+        PERFORM refuse('links_too_often', 'This account was sent five links within a day: try again tomorrow.');
+    END IF;
+    RETURN NEW;
+END
+"""
+
 # Display names are their owners' to choose, and managers learn of it. A username is what the trail calls somebody.
 NAME_TOLD = """
 BEGIN
@@ -333,6 +345,7 @@ class Migration(migrations.Migration):
             when="BEFORE INSERT OR UPDATE OF email, password, is_claimed",
             body=ACCOUNT_ADDRESS,
         ),
+        rules("links_not_too_often", table="accounts_mail", when="BEFORE INSERT", body=LINKS_NOT_TOO_OFTEN),
         rules("username_stays", table="accounts_user", when="BEFORE INSERT OR UPDATE OF username", body=USERNAME_STAYS),
         rules(
             "account_name_told",

@@ -23,6 +23,7 @@ KINDS = {
     "factor_removed": "Second factor removed",
     "factor_reset": "Second factor reset",
     "recovery_codes": "New recovery codes",
+    "codes_refused": "Wrong codes of a second factor",
 }
 
 

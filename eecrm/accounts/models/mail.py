@@ -53,6 +53,7 @@ class Mail(models.Model):
         FACTOR_REMOVED = "factor_removed", "Second factor removed"
         FACTOR_RESET = "factor_reset", "Second factor reset"  # queued by a trigger on second factors
         RECOVERY_CODES = "recovery_codes", "New recovery codes"
+        CODES_REFUSED = "codes_refused", "Wrong codes of a second factor"
 
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
@@ -103,6 +104,7 @@ class Mail(models.Model):
                         "factor_removed",
                         "factor_reset",
                         "recovery_codes",
+                        "codes_refused",
                     ]
                 ),
                 violation_error_message="This kind of mail doesn't exist.",

@@ -1,6 +1,7 @@
 """The outbox in the admin site: what is owed, what went out, what was given up."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -78,6 +79,9 @@ class MailAdmin(VersionedAdmin):
         )
 
 
+LINKS, MOST_LINKS = (Mail.Kind.INVITATION, Mail.Kind.PASSWORD_RESET), 5
+
+
 class SendsLinks(PolicyModelAdmin):
     """Actions of the account list that send people a link, since nobody else sets their password."""
 
@@ -109,6 +113,11 @@ class SendsLinks(PolicyModelAdmin):
             (user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users
         ]
 
+    def _sent_often(self, user: User) -> bool:
+        """The trigger `links_not_too_often` has the same figures."""
+        recent = Mail.objects.filter(user=user, kind__in=LINKS, created_at__gt=Now() - timedelta(days=1))
+        return recent.count() >= MOST_LINKS
+
     def _queue(self, request: HttpRequest, reasons: Iterable[tuple[User, str]], kind: Mail.Kind) -> None:
         counts: dict[str, int] = {}
         for user, why in reasons:
@@ -126,7 +135,9 @@ class SendsLinks(PolicyModelAdmin):
             return "left out: not yours to change"
         if not user.is_active:
             return "left out: inactive"
-        return "" if user.email else "left out: no email address"
+        if not user.email:
+            return "left out: no email address"
+        return f"left out: was sent {MOST_LINKS} links within a day" if self._sent_often(user) else ""
 
     def _promise(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)

@@ -11,12 +11,13 @@ from django.db import DatabaseError, connection, transaction
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.refusals import refusal_of
-from accounts import tokens
+from accounts import links, tokens
 from accounts.models import ExternalIdentity, User, normalise_username
+from accounts.tests.people import newcomer
 from accounts.tests.provider import Provider
 from api.tests.test_at_once import wait_for_a_blocked_statement
 from audit.models import Entry
-from conftest import API, PASSWORD, PATIENCE, Caller, World
+from conftest import API, PASSWORD, PATIENCE, Caller, Visitor, World
 
 USERS = API + "users/"
 ME = USERS + "me/"
@@ -156,6 +157,29 @@ def test_an_account_that_is_deleted_or_set_free_has_no_way_in(bound: Provider, w
     assert [status(bound.token("subject-2")), status(bound.token())] == [401, 401]
 
 
+def test_a_token_that_was_ended_stays_ended_when_the_identity_is_bound_again(bound: Provider, world: World) -> None:
+    user, token = world.users["sales"], bound.token(iat=int(time.time()) - 60)
+    assert bearer(token).post(USERS + "logout-all/").status_code == 204
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.filter(user=user).delete()
+    bind(user, bound)
+    assert [status(token), status(bound.token(iat=int(time.time()) + 1))] == [401, 200]
+
+
+def test_an_invitation_opens_no_account_that_an_identity_has_claimed(world: World, provider: Provider) -> None:
+    """Its maker could have kept the link, and become the colleague once the identity is taken away again."""
+    carla = newcomer("carla")
+    link = links.INVITATION.url(User.objects.defer(None).get(pk=carla.pk)).removeprefix("http://127.0.0.1:8000")
+    assert Visitor().get(link).status_code == 302
+    bind(carla, provider, "carla")
+    assert Visitor().get(link).status_code == 404
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.filter(user=carla).delete()
+    assert Visitor().get(link).status_code == 404
+    late = links.INVITATION.make_token(User.objects.defer(None).get(pk=carla.pk))
+    assert not links.is_valid(User.objects.defer(None).get(pk=carla.pk), late), "it is somebody's"
+
+
 def test_a_password_that_is_set_while_the_account_is_bound_does_not_stay(
     committed_world: World, provider: Provider, migrator: Any
 ) -> None:
@@ -280,17 +304,19 @@ def test_a_newcomer_whose_request_is_refused_leaves_nothing_behind(
     assert status(open_door.token("newcomer")) == 200
 
 
-@pytest.mark.parametrize("how", ["deactivated", "ended"])
+@pytest.mark.parametrize("how", ["deactivated", "ended", "set free", "deactivated and set free"])
 def test_an_open_door_lets_nobody_back_in(how: str, world: World, open_door: Provider) -> None:
     token = open_door.token("newcomer")
     name = bearer(token).get(ME).json()["username"]
     if how == "ended":
         bearer(token).post(USERS + "logout-all/")
-    else:
-        with acting_as(Role.SUPERUSER):
+    with acting_as(Role.SUPERUSER):
+        if "deactivated" in how:
             User.objects.filter(username=name).update(is_active=False)
+        if "set free" in how:
+            ExternalIdentity.objects.all().delete()
     assert status(token) == 401
-    assert ExternalIdentity.objects.count() == 1
+    assert User.objects.filter(role=Role.EXTERNAL, username__startswith="ext-").count() == 1
 
 
 def test_the_login_role_makes_no_other_account_than_that(db: None) -> None:

@@ -333,15 +333,26 @@ def test_a_stolen_token_or_session_is_no_way_to_guess_the_password(committed_wor
     assert phone.post(ME + "password/", change | {"old_password": PASSWORD}).status_code == 429
     browser = Visitor()
     browser.force_login(committed_world.users["management"])
-    form = {
-        "old_password": PASSWORD,
-        "new_password1": "some other long phrase",
-        "new_password2": "some other long phrase",
-    }
-    page = browser.post("/hidden-admin/password_change/", form)
-    assert page.status_code == 200
-    assert b"Too many requests: try again in" in page.content
+    page = "/hidden-admin/password_change/"
+    chosen = {"new_password1": "some other long phrase", "new_password2": "some other long phrase"}
+    for _ in range(3):
+        assert b"was entered incorrectly" in browser.post(page, {"old_password": "wrong"} | chosen).content
+    assert b"Too many requests: try again in" in browser.post(page, {"old_password": PASSWORD} | chosen).content
     assert Caller.as_user(committed_world.users["sales"]).post(ME + "password/", change).status_code == 400
+
+
+def test_whoever_stole_a_token_or_a_session_keeps_nobody_from_a_new_password(
+    committed_world: World, settings: Any
+) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (3, 86_400)}
+    change = {"old_password": "wrong", "new_password": "a different long phrase"}
+    thief, owner = (Caller.as_user(committed_world.users["management"]) for _ in range(2))
+    browser = Visitor()
+    browser.force_login(committed_world.users["management"])
+    for _ in range(4):
+        thief.post(ME + "password/", change)
+        browser.post("/hidden-admin/email/", {"email": "x@epic.example", "password": "wrong"})
+    assert owner.post(ME + "password/", change | {"old_password": PASSWORD}).status_code == 204
 
 
 def test_a_login_costs_three_statements(committed_world: World, django_assert_num_queries: Any) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail as django_mail
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from access.database import acting_as
@@ -26,7 +26,7 @@ from accounts.tests.people import move, newcomer
 from api import idempotency
 from api.jobs import Every, declared
 from audit import sealing
-from conftest import World
+from conftest import Visitor, World
 
 LEASE = timedelta(minutes=3)
 
@@ -71,11 +71,29 @@ def test_an_invitation_goes_to_whoever_never_set_a_password(world: World) -> Non
     late = owe(world, "support", "invitation")
     empty_the_queue()
     (message,) = django_mail.outbox
-    assert "Hello Noël & Co,\n" in message.body
+    assert message.body.startswith("Hello,\n") and "Noël" not in message.body, "a stranger reads no words of a manager"
     assert message.subject == "Your account at Epic Events CRM"
     late.refresh_from_db()
     assert (late.sent_at, late.error) == (None, "The account has had a password already.")
     assert late.given_up_at
+
+
+@pytest.mark.parametrize("kind", ["invitation", "password_reset"])
+def test_a_manager_has_five_links_a_day_sent_to_one_account(kind: str, world: World) -> None:
+    person = newcomer() if kind == "invitation" else world.users["sales"]
+    for _ in range(5):
+        with acting_as(Role.MANAGEMENT):
+            Mail.objects.create(kind=kind, user=person)
+    with pytest.raises(DatabaseError, match="five links within a day"), acting_as(Role.MANAGEMENT):
+        Mail.objects.create(kind=kind, user=person)
+    browser = Visitor()
+    browser.force_login(world.users["management"])
+    action = "send_invitation" if kind == "invitation" else "send_reset"
+    form = {"action": action, "_selected_action": [person.pk, world.users["support"].pk]}
+    page = browser.confirm("/hidden-admin/accounts/user/", form, follow=True)
+    assert "was sent 5 links within a day" in page.content.decode()
+    assert Mail.objects.filter(user=person).count() == 5
+    Mail.objects.create(kind="password_reset", user=world.users["sales"])  # as the login role, for whoever forgot it
 
 
 def test_a_mail_may_go_to_another_address(world: World) -> None:

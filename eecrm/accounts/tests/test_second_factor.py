@@ -1,19 +1,21 @@
 """Between the password and the admin site: a code of the app, or a recovery code."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_static.models import StaticToken
 
 from accounts.gate import factor
-from accounts.models import AuthenticatorApp
+from accounts.models import AuthenticatorApp, Mail
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_admin_routes import pages
-from conftest import PASSWORD, Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 ADMIN = f"/{settings.ADMIN_URL}"
 ENTER, SET_UP, MANAGE = (f"{ADMIN}second-factor/{page}" for page in ("", "set-up/", "manage/"))
@@ -154,6 +156,29 @@ def test_wrong_codes_have_to_wait_and_the_page_says_how_long(world: World, phone
     assert browser.post(ENTER, {"code": app.codes[0]}).status_code == 302, "recovery codes have a limit of their own"
     app.wait()
     assert after_the_password("management").post(ENTER, {"code": app.code()}).status_code == 302
+
+
+def test_the_owner_learns_of_wrong_codes_after_a_right_password_once_a_day(world: World, phone: Any) -> None:
+    app, browser = phone("management"), after_the_password("management")
+
+    def told() -> int:
+        return Mail.objects.filter(user=world.users["management"], kind="codes_refused").count()
+
+    for number in range(1, 12):
+        devices = AuthenticatorApp.objects.filter(user=app.user)
+        devices.update(throttling_failure_timestamp=timezone.now() - timedelta(hours=1))  # the pauses are over
+        browser.post(ENTER, {"code": app.wrong_code()})
+        assert told() == (number >= 5)
+    app.wait()
+    for _ in range(5):
+        AuthenticatorApp.objects.update(throttling_failure_timestamp=timezone.now() - timedelta(hours=1))
+        log_in_with(app.wrong_code())
+    assert told() == 1
+
+
+def log_in_with(code: str) -> None:
+    body = {"username": "management", "password": PASSWORD, "otp": code}
+    assert Caller().post(API + "users/login/", body).json()["code"] == "otp_invalid"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from accounts.models import AuthenticatorApp, Mail
 from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone
 from accounts.tests.test_second_factor import ADMIN, ENTER, MANAGE, SET_UP, after_the_password
-from conftest import API, Caller, Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 
 def scanned(page: Any, world: World, name: str = "management") -> Phone:
@@ -26,7 +26,7 @@ def scanned(page: Any, world: World, name: str = "management") -> Phone:
 
 def first_code(app: Phone, code: str = "", **more: str) -> dict[str, str]:
     """The form of the page on which the app was scanned."""
-    return {"offer": app.offer, "new_code": code or app.code()} | more
+    return {"offer": app.offer, "new_code": code or app.code(), "password": PASSWORD} | more
 
 
 def codes_of(page: Any) -> list[str]:
@@ -125,7 +125,7 @@ def test_a_made_up_offer_sets_nothing_up(offer: str, world: World) -> None:
         browser = mine
     elif offer == "seed":  # as a database that was read has it
         offer = seeds.seal(app.key)
-    answer = browser.post(SET_UP, {"offer": offer, "new_code": app.code()})
+    answer = browser.post(SET_UP, {"offer": offer, "new_code": app.code(), "password": PASSWORD})
     assert (answer.status_code, answer.url) == (302, SET_UP)
     assert not AuthenticatorApp.objects.exists()
 
@@ -226,6 +226,26 @@ def test_a_hostile_set_up_is_refused_in_a_sentence(form: dict[str, str], world: 
     assert page.status_code == 200
     assert b'class="errorlist"' in page.content
     assert not AuthenticatorApp.objects.filter(confirmed=True).exists()
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "\x00", "x" * 2_000])
+def test_a_stolen_session_sets_up_no_first_factor(password: str, world: World) -> None:
+    browser = after_the_password("management")
+    app = scanned(browser.get(SET_UP), world)
+    page = browser.post(SET_UP, first_code(app, password=password))
+    assert page.status_code == 200 and b'class="errorlist"' in page.content
+    assert not AuthenticatorApp.objects.exists()
+
+
+def test_removing_it_ends_every_other_login(world: World, settings: Any) -> None:
+    settings.SECOND_FACTOR = "optional"
+    browser, app = set_up(world)
+    half_way, phone = after_the_password("management"), Caller.as_user(world.users["management"])
+    browser.post(MANAGE, {"action": "remove", "code": app.codes[0]})
+    assert not AuthenticatorApp.objects.exists()
+    assert browser.get(ADMIN).status_code == 200
+    assert half_way.get(ADMIN).status_code == 302
+    assert phone.get(API + "users/me/").status_code == 401
 
 
 def mailed(user: Any) -> list[str]:

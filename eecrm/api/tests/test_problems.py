@@ -82,7 +82,7 @@ def test_another_content_type_is_refused(content_type: str, world: World, sales:
 )
 def test_another_charset_is_refused(content_type: str, world: World, sales: Caller) -> None:
     body = problem(sales.generic("POST", CLIENTS, b"{}", content_type=content_type), 415, "unsupported_media_type")
-    assert body["detail"] == "JSON is sent in UTF-8 here."
+    assert body["detail"] == "Bodies are sent in UTF-8 here."
 
 
 @pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", 'application/json; charset="utf-8"; v=1'])

@@ -94,6 +94,30 @@ STRANGE = {
     "a header of 64 KiB": (get(b"/api/v1/", b"X-Long: " + b"a" * 65_536), {400, 431}),
     "a thousand headers": (get(b"/api/v1/", *(b"X-%d: 1" % number for number in range(1_000))), {400, 431}),
     "a path of 64 KiB": (get(b"/" + b"a" * 65_536), {400, 414}),
+    **{
+        f"the charset {charset}": (get(b"/nothing/?x=%E9", b"Content-Type: a/b; charset=" + charset.encode()), {404})
+        for charset in ("rot13", "idna", "punycode", "zlib", "utf-16", "undefined", '"\\""')
+    },
+    "a charset of a parameter": (get(b"/nothing/", b"Content-Type: text/plain; a*=nosuch''%E9"), {404}),
+    "many parameters and a charset": (get(b"/nothing/?" + b"a&" * 1_500, b"Content-Type: a/b; charset=utf-8"), {404}),
+    **{
+        f"a form in {charset}": (
+            b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded; charset="
+            + charset.encode() + b"\r\nCookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 11\r\n\r\naccount=abc",
+            {415},
+        )
+        for charset in ("latin1", "rot13", "x")
+    },
+    "a form that can't be read": (
+        b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Cookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 3\r\n\r\nabc",
+        {400},
+    ),
+    "many fields": (
+        b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Cookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 3000\r\n\r\n" + b"a&" * 1_500,
+        {400},
+    ),
     "bytes in a path": (get(b"/api/v1/\xff\xfe/"), {400, 404}),
     "NUL in a path": (get(b"/api/v1/%00/\x00"), {400, 404}),
     "an absolute address": (get(b"http://evil.example/api/v1/"), {200, 400, 404}),

@@ -63,7 +63,7 @@ def test_no_secret_is_on_the_trail(world: World, visit: Any, settings: Any) -> N
     page = staff.get(SITE + "second-factor/set-up/").content.decode()
     app = Phone(User.objects.get(username="newcomer"), re.search(r'class="secret">([A-Z2-7 ]+)<', page)[1])
     offer = re.search(r'name="offer" value="([^"]+)"', page)[1]  # type: ignore[index]
-    form = {"offer": offer, "new_code": app.code()}
+    form = {"offer": offer, "new_code": app.code(), "password": THIRD}
     shown = staff.post(SITE + "second-factor/set-up/", form).content.decode()
     codes = re.findall(r"<code>([A-Z2-7 ]{19})</code>", shown)
     assert len(codes) == 10

@@ -45,7 +45,7 @@ def enter_with_second_factor() -> Visitor:
     code = f"{totp(b32decode(secret[1].replace(' ', ''))):06}"
     offer = re.search(r'name="offer" value="([^"]+)"', page)
     assert offer
-    shown = manager.post(SITE + "second-factor/set-up/", {"new_code": code, "offer": offer[1]})
+    shown = manager.post(SITE + "second-factor/set-up/", {"new_code": code, "offer": offer[1], "password": PASSWORD})
     assert len(re.findall(r"<code>[A-Z2-7 ]{19}</code>", shown.content.decode())) == 10
     assert manager.get(SITE + "accounts/user/").status_code == 200
     return manager
