@@ -37,7 +37,7 @@ class EpicEventsAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Without the way to an object's page elsewhere: no object has one, and many types are no role's to read."""
-        return [page for page in super().get_urls() if page.name != "view_on_site"]
+        return [page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Each page runs under its visitor's own database role, entered in the transaction of the request."""

@@ -29,8 +29,9 @@ BEGIN
         IF EXISTS (SELECT FROM accounts_user WHERE id = NEW.user_id AND logins_ended > 0) THEN
             NEW.not_before := date_trunc('second', clock_timestamp());
         END IF;
-        -- An unusable one too: a link that was sent before dies with it.
-        UPDATE accounts_user SET password = unusable_password() WHERE id = NEW.user_id;
+        -- An unusable one too: a link that was sent before dies with it. A newcomer's has just been made.
+        UPDATE accounts_user SET password = unusable_password()
+         WHERE id = NEW.user_id AND (password NOT LIKE '!%' OR current_setting('role') <> 'none');
     END IF;
     RETURN COALESCE(NEW, OLD);
 END

@@ -46,10 +46,6 @@ CHANGED = """
      WHERE account.id = {account} AND account.email <> '' AND account.email_confirmed_at IS NOT NULL;
 """
 
-# Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
-OWN = """PERFORM refuse('address_own',
-                       'You change your own address with your password: on your page of it in the admin site, or at users/me/email/.');"""
-
 ACCOUNT_ADDRESS = f"""
 DECLARE
     has_password boolean := NEW.password NOT LIKE '!%';
@@ -61,8 +57,10 @@ BEGIN
     END IF;
     -- No role: no such role may write an address, but the migrator. Deeper: a change that is confirmed.
     IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
-            {OWN}
+            PERFORM refuse('address_own',
+                           'You change your own address with your password: on your page of it in the admin site, or at users/me/email/.');
         END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
@@ -159,9 +157,6 @@ DECLARE
     sent_for_account bigint;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF current_setting('role') <> 'none' AND caller = NEW.user_id THEN
-            {OWN}
-        END IF;
         NEW.asked_by_id := caller;
         NEW.confirmed_by_id := NULL;
         NEW.created_at := statement_timestamp();

@@ -18,7 +18,7 @@ from accounts.models import Alert, Mail, User
 from accounts.outbox.delivery import deliver
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from clients.models import Client
-from conftest import API, Caller, Visitor, World, empty_the_trail, new_client
+from conftest import API, Caller, Visitor, World, empty_the_trail, make_contract, new_client
 from contracts.models import Contract
 
 SITE = "/hidden-admin/"
@@ -113,13 +113,7 @@ def test_many_changes_are_told(count: int, world: World) -> None:
 @pytest.mark.parametrize("count", [3, 4])
 def test_many_reopened_contracts_are_told_though_each_was_reopened_once(count: int, world: World) -> None:
     manager = world.users["management"]
-    with acting_as(Role.SUPERUSER):
-        signed = [
-            Contract.objects.create(
-                client=world.own_client, sales_contact=world.users["sales"], name=f"Party {number}", amount=9, status="signed"
-            )
-            for number in range(count)
-        ]
+    signed = [make_contract(world.own_client, f"Party {number}", signed=True) for number in range(count)]
     for contract in signed:
         with because("Again"), acting_as(Role.MANAGEMENT, user_id=manager.pk):
             Contract.objects.filter(pk=contract.pk).update(status="draft")

@@ -261,7 +261,7 @@ def test_a_username_is_one_accounts_for_good(company: Company, tmp_path: Any) ->
     for change in (lambda: User.objects.create_user("carla"), lambda: User.objects.filter(username="sales").update(username="carla")):
         with pytest.raises(DatabaseError, match="had this username before"), acting_as(Role.MANAGEMENT):
             change()
-    with pytest.raises(CommandError, match="line 2.*“carla” before"):
+    with pytest.raises(CommandError, match="line 2.*'carla' before"):
         run_import(tmp_path / "list.csv", lines("carla,Ada,Byron,ada@epic.example,support,,,,yes"))
     with acting_as(Role.MANAGEMENT):
         User.objects.filter(pk=carla.pk).update(username="carla")

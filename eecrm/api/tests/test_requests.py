@@ -1,4 +1,4 @@
-"""What a caller says about the text of a request."""
+"""What a caller says about the text of a request. That it is served so, test_wire.py shows."""
 
 import encodings
 
@@ -7,15 +7,10 @@ from django.test import RequestFactory
 from rest_framework.exceptions import UnsupportedMediaType
 
 from api.requests import UTF8Request, refuse_other_charsets
-from config import wsgi
 
 
 def request(content_type: str, query: str = "x=%C3%A9") -> UTF8Request:
     return UTF8Request(RequestFactory()._base_environ(CONTENT_TYPE=content_type, QUERY_STRING=query, CONTENT_LENGTH="2"))
-
-
-def test_it_is_what_is_served() -> None:
-    assert wsgi.application.request_class is UTF8Request
 
 
 def test_no_name_of_a_charset_stays_in_memory() -> None:

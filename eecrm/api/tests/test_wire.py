@@ -111,7 +111,7 @@ STRANGE = {
     "a form that can't be read": (
         b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         b"Cookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 3\r\n\r\nabc",
-        {400},
+        {403},
     ),
     "many fields": (
         b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
