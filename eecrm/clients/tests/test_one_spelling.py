@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from access.database import acting_as, enter
+from access.database import acting_as, enter, leave
 from access.policy import Role
+from accounts.tests.people import newcomer
 from clients.tests.lists import ROW, lines, newest
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
@@ -98,14 +99,43 @@ def test_the_longest_address_is_one(world: World, sales: Caller) -> None:
     assert sales.post(LIST, BODY | {"email": "x" * 64 + "@own.example"}).status_code == 201
 
 
+OTHER_FORMS = [
+    *SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example", '"dup1"@own.example',
+    "a@b@own.example", "a@own.example\nx",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("role", [Role.SALES, Role.MANAGEMENT, Role.SUPERUSER])
-@pytest.mark.parametrize("email", [*SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example", '"dup1"@own.example', "a@b@own.example"])
+@pytest.mark.parametrize("email", OTHER_FORMS)
 def test_sql_writes_no_other_form(email: str, role: Role, world: World) -> None:
     """Of its own form there is one, ignoring case: the constraint leaves no second spelling to raw SQL."""
     with pytest.raises(DatabaseError, match="client_email_form"), transaction.atomic():
         enter(role, user_id=world.users["sales"].pk)
         with connection.cursor() as cursor:
             cursor.execute("UPDATE clients_client SET email = %s WHERE id = %s", [email, world.own_client.pk])
+
+
+@pytest.mark.parametrize("email", OTHER_FORMS)
+@pytest.mark.parametrize("table", ["accounts_user", "accounts_addresschange"])
+def test_nor_for_an_account_or_an_address_that_waits(table: str, email: str, world: World) -> None:
+    user = newcomer()
+    with pytest.raises(DatabaseError, match="user_email_form|address_change_form") as refusal, transaction.atomic():
+        if table == "accounts_user":
+            enter(Role.MANAGEMENT, user_id=world.users["management"].pk)
+            statement = "UPDATE accounts_user SET email = %s WHERE id = %s"
+        else:
+            leave(user_id=user.pk)
+            statement = "INSERT INTO accounts_addresschange (address, user_id) VALUES (%s, %s)"
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [email, user.pk])
+    assert table in str(refusal.value)
+
+
+@pytest.mark.parametrize("domain", ["EPIC.example", "epic.exampl\u00e9"])
+def test_nor_for_the_address_of_an_account_in_use(domain: str, world: World) -> None:
+    with pytest.raises(DatabaseError, match="user_email_form|address_change_form"), acting_as(Role.MANAGEMENT):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE accounts_user SET email = %s WHERE username = 'sales'", [f"sales@{domain}"])
 
 
 # Names of people
@@ -195,8 +225,9 @@ def test_an_import_tells_what_is_no_name(name: str, words: str, refused: Any) ->
 
 @pytest.mark.parametrize("name", [*(name for name, _ in NO_NAMES), "Le\u0301a", " Léa", "Léa "])
 @pytest.mark.parametrize("table", ["clients_client", "accounts_user"])
-def test_sql_writes_no_other_names(table: str, name: str, world: World) -> None:
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_sql_writes_no_other_names(field: str, table: str, name: str, world: World) -> None:
     with pytest.raises(DatabaseError, match="_plain"), transaction.atomic():
         enter(Role.SUPERUSER)
         with connection.cursor() as cursor:
-            cursor.execute(f"UPDATE {table} SET last_name = %s", [name])
+            cursor.execute(f"UPDATE {table} SET {field} = %s", [name])
