@@ -10,7 +10,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Mail, User
-from accounts.tests.people import account, sent
+from accounts.tests.people import account, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from conftest import API, CAST, Caller, World
 
@@ -37,6 +37,13 @@ def test_a_new_display_name_is_told_to_managers(name: str, world: World, caller:
     assert set(told) == {"management@epic.example", "other_management@epic.example"}
     assert f"{name} (account {world.users[name].pk}): another display name" in told["management@epic.example"]
     assert "Helen" not in told["management@epic.example"]
+
+
+def test_a_manager_whose_address_nobody_has_confirmed_is_told_nothing(world: World, sales: Caller) -> None:
+    newcomer("fresh", role=Role.MANAGEMENT)
+    assert sales.patch(API + "users/me/", {"last_name": "A"}).status_code == 200
+    told = Mail.objects.filter(kind="account_news").values_list("user__username", flat=True)
+    assert set(told) == {"management", "other_management"}
 
 
 def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: Caller) -> None:
