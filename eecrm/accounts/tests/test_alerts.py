@@ -302,6 +302,13 @@ def test_the_worker_itself_changes_none(sql: str, world: World) -> None:
         connection.cursor().execute(sql)
 
 
+@pytest.mark.parametrize(("kind", "refusal"), [("deletions", ""), ("gossip", "23514")])
+def test_the_worker_stores_no_kind_that_nobody_knows(kind: str, refusal: str, sql_refusal: Any) -> None:
+    values = f"('{kind}', '', '', 1, now(), now(), 0)"
+    columns = "kind, actor_name, subject, count, first_at, last_at, previous_id"
+    assert sql_refusal(f"INSERT INTO accounts_alert ({columns}) VALUES {values}") == refusal
+
+
 def test_the_worker_does_it(committed_world: World) -> None:
     delete(committed_world, 4)
     call_command("run_worker", "--once")
