@@ -15,7 +15,7 @@ from api.tests.test_problems import problem
 from conftest import API, Caller, Visitor, World
 
 MAX_ANSWER_BYTES = 32 * 1024
-CREDENTIALS = ["login", "refresh", "logout", "me/password"]
+CREDENTIALS = ["login", "refresh", "logout", "me/password", "me/email"]
 LONG = "x" * 4_000
 
 
