@@ -12,7 +12,7 @@ from access.policy import Role
 from accounts.models import Mail, User
 from accounts.tests.people import account, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
-from conftest import API, CAST, Caller, World
+from conftest import API, CAST, PASSWORD, Caller, World
 
 
 def news() -> dict[str, str]:
@@ -39,11 +39,14 @@ def test_a_new_display_name_is_told_to_managers(name: str, world: World, caller:
     assert "Helen" not in told["management@epic.example"]
 
 
-def test_a_manager_whose_address_nobody_has_confirmed_is_told_nothing(world: World, sales: Caller) -> None:
+def test_active_managers_and_superusers_with_a_confirmed_address_are_told(world: World, sales: Caller) -> None:
     newcomer("fresh", role=Role.MANAGEMENT)
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("left", PASSWORD, role=Role.MANAGEMENT, email="left@epic.example", is_active=False)
+        User.objects.create_superuser("boss", PASSWORD, email="boss@epic.example")
     assert sales.patch(API + "users/me/", {"last_name": "A"}).status_code == 200
     told = Mail.objects.filter(kind="account_news").values_list("user__username", flat=True)
-    assert set(told) == {"management", "other_management"}
+    assert set(told) == {"management", "other_management", "boss"}
 
 
 def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: Caller) -> None:

@@ -214,6 +214,8 @@ def test_an_identity_makes_an_account_somebodys(world: World, visit: Any) -> Non
     sent()
     errors = set(Mail.objects.filter(kind__in=["invitation", "password_reset"]).values_list("error", flat=True))
     assert errors == {"The account has had a password already.", "The address of the account isn't confirmed."}
+    User.objects.filter(pk=user.pk).update(password="argon2$by a printed link")
+    assert User.objects.get(pk=user.pk).email_confirmed_at is None
 
 
 @pytest.mark.parametrize("end", ["taken away", "confirmed by the server"])
@@ -226,6 +228,7 @@ def test_an_address_that_nobody_has_confirmed_is_told_nothing(end: str, world: W
         assert AddressChange.objects.filter(user=user, address=NEW).exists()
         if end == "taken away":
             User.objects.filter(pk=user.pk).update(email="")
+            assert not AddressChange.objects.exists()
     if end == "confirmed by the server":
         call_command("confirm_address", "newcomer", NEW)
     assert account("newcomer").email == ("" if end == "taken away" else NEW)
@@ -241,7 +244,8 @@ def test_taking_an_address_away_is_told_to_it(world: World, visit: Any) -> None:
     type_address(visit("management"), world.users["sales"], "")
     user = User.objects.get(username="sales")
     assert (user.email, user.email_confirmed_at) == ("", None)
-    assert [OLD] in [message.to for message in sent()]
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert OLD in told and "its address was taken away, by management" in told["other_management@epic.example"]
     type_address(visit("management"), world.users["sales"])
     assert account("sales").email == ""
 
