@@ -169,6 +169,8 @@ NO_NAMES = [
     ("http://evil.example", "no web or email address"),
     ("ftp://x", "no web or email address"),
     ("WWW.evil", "no web or email address"),
+    ("www.x", "no web or email address"),
+    ("evil.co", "no web or email address"),
     ("win at evil.example/now", "no web or email address"),
     ("evil。example", "no web or email address"),
     ("boss@evil", "no web or email address"),
@@ -231,3 +233,20 @@ def test_sql_writes_no_other_names(field: str, table: str, name: str, world: Wor
         enter(Role.SUPERUSER)
         with connection.cursor() as cursor:
             cursor.execute(f"UPDATE {table} SET {field} = %s", [name])
+
+
+# One of each group: controls, marks of direction, joiners, variation selectors, fillers, tags.
+UNSEEN = (
+    "\x01\n\x1f\x7f\x85\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u200b\u200d\u200f\u2028\u2029\u202e"
+    "\u2060\u2069\u206f\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufffb\U000e0001\U000e0fff"
+)
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_no_sign_that_nobody_sees_is_in_a_name(field: str, world: World, sales: Caller) -> None:
+    for sign in UNSEEN:
+        answer = sales.patch(f"{LIST}{world.own_client.pk}/", {field: f"Lé{sign}a"})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invisible_characters"), hex(ord(sign))
+        for table in ("clients_client", "accounts_user"):
+            with pytest.raises(DatabaseError, match="_plain"), acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+                cursor.execute(f"UPDATE {table} SET {field} = %s", [f"Lé{sign}a"])
