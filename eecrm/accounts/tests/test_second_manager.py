@@ -261,11 +261,34 @@ def test_a_superuser_however_new_confirms_it_where_all_managers_are_new(name: st
 
 def test_the_server_confirms_the_address_that_its_operator_names(company: Company) -> None:
     company.by_sql()
-    with pytest.raises(CommandError, match="doesn't wait"):
-        call_command("confirm_address", "sales", "another@epic.example")
+    for username, address in (("sales", "another@epic.example"), ("support", NEW), ("nobody", NEW)):
+        with pytest.raises(CommandError, match="doesn't wait"):
+            call_command("confirm_address", username, address)
     call_command("confirm_address", "Sales", NEW)
     assert account("sales").email == NEW
     assert [OLD] in [message.to for message in sent()]
+
+
+def test_the_server_confirms_none_that_waited_too_long(company: Company) -> None:
+    company.by_sql()
+    company.wait("8 days")
+    with pytest.raises(CommandError, match="doesn't wait"):
+        call_command("confirm_address", "sales", NEW)
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "error"),
+    [({"password": "!gone"}, [OLD], "no password to confirm with"), ({"is_active": False}, [OLD], "The account is inactive.")],
+)
+def test_the_owner_learns_of_it_whatever_has_become_of_the_account(
+    change: dict[str, Any], to: list[str], error: str, company: Company
+) -> None:
+    company.by_sql()
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(**change)
+    assert [message.to for message in sent() if message.to[0] in (OLD, NEW)] == [to]
+    assert error in Mail.objects.get(kind="address_confirmation").error
 
 
 def test_an_account_without_a_password_waits_for_a_second_manager(company: Company) -> None:
