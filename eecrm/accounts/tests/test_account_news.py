@@ -10,6 +10,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Mail, User
+from accounts.outbox.news import MAX_LINES
 from accounts.tests.people import account, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from conftest import API, CAST, PASSWORD, Caller, World
@@ -65,6 +66,16 @@ def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: 
     told = news()
     assert len(told) == 2
     assert told["management@epic.example"].count("another display name") == 10
+
+
+def test_a_mail_of_news_is_not_long(world: World) -> None:
+    key = world.users["sales"].pk
+    for number in range(MAX_LINES + 2):
+        with acting_as(Role.SALES, user_id=key):
+            User.objects.filter(pk=key).update(last_name=f"Name {number}")
+    body = news()["management@epic.example"]
+    assert body.count(" UTC: ") == MAX_LINES
+    assert "\n- and 5 more\n" in body  # two, and the three managers of the world, who are new
 
 
 def test_what_a_manager_changes_of_a_name_is_no_news(world: World, visit: Any) -> None:
