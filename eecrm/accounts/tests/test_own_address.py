@@ -137,6 +137,11 @@ def test_nobody_makes_us_write_to_a_stranger_again_and_again(world: World, partn
     assert to.count("partner@epic.example") == 3
 
 
+def test_an_account_asks_for_five_addresses_a_day(world: World, sales: Caller, support: Caller) -> None:
+    assert [ask(sales, f"n{number}@epic.example").status_code for number in range(6)] == [202] * 5 + [429]
+    assert ask(support).status_code == 202
+
+
 @pytest.mark.parametrize("spelling", ["Stranger@VICTIM.example", "ｓtranger@victim.example"])
 def test_several_accounts_send_a_stranger_three_links_a_day(spelling: str, world: World, caller: Any) -> None:
     address = "stranger@victim.example"
