@@ -68,6 +68,16 @@ def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: 
     assert told["management@epic.example"].count("another display name") == 10
 
 
+def test_what_is_told_at_once_takes_a_name_that_waits_along(world: World, sales: Caller) -> None:
+    for name, told in (("A", 2), ("B", 0)):
+        sales.patch(API + "users/me/", {"last_name": name})
+        assert len(news()) == told
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="support").update(role="management")
+    body = news()["other_management@epic.example"]
+    assert "became a manager" in body and "another display name" in body
+
+
 def test_a_mail_of_news_is_not_long(world: World) -> None:
     key = world.users["sales"].pk
     for number in range(MAX_LINES + 2):
