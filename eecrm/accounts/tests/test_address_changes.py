@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -213,13 +214,38 @@ def test_an_identity_makes_an_account_somebodys(world: World, visit: Any) -> Non
     sent()
     errors = set(Mail.objects.filter(kind__in=["invitation", "password_reset"]).values_list("error", flat=True))
     assert errors == {"The account has had a password already.", "The address of the account isn't confirmed."}
+    User.objects.filter(pk=user.pk).update(password="argon2$by a printed link")
+    assert User.objects.get(pk=user.pk).email_confirmed_at is None
+
+
+@pytest.mark.parametrize("end", ["taken away", "confirmed by the server"])
+def test_an_address_that_nobody_has_confirmed_is_told_nothing(end: str, world: World) -> None:
+    """It may be a stranger's: a manager typed it, and an identity made the account somebody's."""
+    user, manager = newcomer(), world.users["management"].pk
+    with acting_as(Role.MANAGEMENT, user_id=manager):
+        ExternalIdentity.objects.create(user=user, issuer="https://idp.example", subject="n")
+        User.objects.filter(pk=user.pk).update(email=NEW)
+        assert AddressChange.objects.filter(user=user, address=NEW).exists()
+        if end == "taken away":
+            User.objects.filter(pk=user.pk).update(email="")
+            assert not AddressChange.objects.exists()
+    if end == "confirmed by the server":
+        call_command("confirm_address", "newcomer", NEW)
+    assert account("newcomer").email == ("" if end == "taken away" else NEW)
+    assert not Mail.objects.filter(user=user).exists()
+    with acting_as(Role.MANAGEMENT, user_id=manager):
+        User.objects.filter(pk=user.pk).update(email="")
+        ExternalIdentity.objects.filter(user=user).delete()
+    told = Mail.objects.filter(user=user).values_list("kind", "address")
+    assert list(told) == ([] if end == "taken away" else [("address_changed", NEW)])
 
 
 def test_taking_an_address_away_is_told_to_it(world: World, visit: Any) -> None:
     type_address(visit("management"), world.users["sales"], "")
     user = User.objects.get(username="sales")
     assert (user.email, user.email_confirmed_at) == ("", None)
-    assert [OLD] in [message.to for message in sent()]
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert OLD in told and "its address was taken away, by management" in told["other_management@epic.example"]
     type_address(visit("management"), world.users["sales"])
     assert account("sales").email == ""
 

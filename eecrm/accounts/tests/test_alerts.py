@@ -113,7 +113,8 @@ def test_many_changes_are_told(count: int, world: World) -> None:
 @pytest.mark.parametrize("count", [3, 4])
 def test_many_reopened_contracts_are_told_though_each_was_reopened_once(count: int, world: World) -> None:
     manager = world.users["management"]
-    signed = [make_contract(world.own_client, f"Party {number}", signed=True) for number in range(count)]
+    with acting_as(Role.SUPERUSER):
+        signed = [make_contract(world.own_client, f"Party {number}", signed=True) for number in range(count)]
     for contract in signed:
         with because("Again"), acting_as(Role.MANAGEMENT, user_id=manager.pk):
             Contract.objects.filter(pk=contract.pk).update(status="draft")
@@ -347,6 +348,13 @@ def test_no_role_hides_or_invents_one(role: Role, sql: str, world: World) -> Non
 def test_the_worker_itself_changes_none(sql: str, world: World) -> None:
     with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
         connection.cursor().execute(sql)
+
+
+@pytest.mark.parametrize(("kind", "refusal"), [("deletions", ""), ("gossip", "23514")])
+def test_the_worker_stores_no_kind_that_nobody_knows(kind: str, refusal: str, sql_refusal: Any) -> None:
+    values = f"('{kind}', '', '', 1, now(), now(), 0)"
+    columns = "kind, actor_name, subject, count, first_at, last_at, previous_id"
+    assert sql_refusal(f"INSERT INTO accounts_alert ({columns}) VALUES {values}") == refusal
 
 
 def test_the_worker_does_it(committed_world: World) -> None:

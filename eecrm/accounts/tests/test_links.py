@@ -81,6 +81,11 @@ def test_a_link_leaves_the_address_at_once_and_the_page_keeps_no_copy(world: Wor
     assert browser.post(first.url, {"new_password1": GOOD, "new_password2": GOOD}).cookies["eecrm_link"]["max-age"] == 0
 
 
+@pytest.mark.parametrize("secure", [True, False])
+def test_over_https_the_cookie_of_a_link_stays_there(secure: bool, world: World) -> None:
+    assert bool(Visitor().get(link_for("sales"), secure=secure).cookies["eecrm_link"]["secure"]) == secure
+
+
 def test_the_pages_are_strict_and_nobody_caches_or_scripts_them(world: World) -> None:
     browser = Visitor()
     for path in (FORGOTTEN, SENT, DONE, "/account/password/x/y/", browser.get(link_for("sales")).url):

@@ -4,7 +4,7 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail as django_mail
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Mail, TokenSession, User
+from accounts.models import Alert, Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge
@@ -114,6 +114,20 @@ def test_nothing_goes_to_an_account_that_must_not_have_it(change: dict[str, Any]
     empty_the_queue()
     row.refresh_from_db()
     assert (django_mail.outbox, row.error, row.given_up_at is None) == ([], reason, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_alert", "constraint"),
+    [
+        ("chain_letter", False, "mail_kind_known"), ("unusual_activity", False, "mail_names_its_alert"),
+        ("invitation", True, "mail_names_its_alert"), ("password_reset", False, ""), ("unusual_activity", True, ""),
+    ],
+)  # fmt: skip
+def test_sql_writes_no_mail_that_nobody_could_compose(kind: str, has_alert: bool, constraint: str, world: World) -> None:
+    now = timezone.now()
+    alert = Alert.objects.create(kind="deletions", count=4, first_at=now, last_at=now) if has_alert else None
+    with pytest.raises(DatabaseError, match=constraint) if constraint else nullcontext(), transaction.atomic():
+        owe(world, "management", kind, alert=alert)
 
 
 def test_a_claim_is_a_lease(world: World) -> None:

@@ -1,6 +1,8 @@
 """One's own address: asked for with the password, confirmed by the link that went there, and told to the old one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,11 +10,12 @@ from django.core import signing
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from access.database import acting_as, enter, leave
+from access.database import acting_as, acting_as_login_role, enter, leave
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.tests.people import account, link_to, move, newcomer, sent
-from conftest import API, CAST, PASSWORD, Caller, Visitor, World
+from api.tests.test_at_once import alone, wait_for_a_blocked_statement
+from conftest import API, CAST, PASSWORD, PATIENCE, Caller, Visitor, World
 
 EMAIL, ME = API + "users/me/email/", API + "users/me/"
 OLD, NEW = "sales@epic.example", "elsewhere@epic.example"
@@ -200,6 +203,11 @@ def test_nobody_makes_us_write_to_a_stranger_again_and_again(world: World, partn
     assert to.count("partner@epic.example") == 3
 
 
+def test_an_account_asks_for_five_addresses_a_day(world: World, sales: Caller, support: Caller) -> None:
+    assert [ask(sales, f"n{number}@epic.example").status_code for number in range(6)] == [202] * 5 + [429]
+    assert ask(support).status_code == 202
+
+
 @pytest.mark.parametrize("spelling", ["Stranger@VICTIM.example", "ｓtranger@victim.example"])
 def test_several_accounts_send_a_stranger_three_links_a_day(spelling: str, world: World, caller: Any) -> None:
     address = "stranger@victim.example"
@@ -217,6 +225,27 @@ def test_one_account_leaves_a_link_to_the_owner_of_an_address(world: World, call
     partner, address = caller("partner"), "sonia@own.example"
     assert [ask(partner, address).status_code for _ in range(4)] == [202, 202, 409, 409]
     assert ask(caller("sales"), address).status_code == 202
+
+
+def test_two_who_ask_for_one_address_at_once_take_turns(committed_world: World, migrator: Any) -> None:
+    """Else each would find the links that were sent before, and not the other's."""
+
+    def asked_by(name: str) -> None:
+        with acting_as_login_role():
+            user = committed_world.users[name]
+            leave(user_id=user.pk)
+            AddressChange.objects.create(user=user, address=NEW)
+
+    for name in ("support", "partner"):
+        asked_by(name)
+    with migrator.cursor() as cursor, ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            asked_by("sales")
+            second = pool.submit(alone(partial(asked_by, "auditor")))
+            wait_for_a_blocked_statement(cursor)
+        with pytest.raises(DatabaseError, match="several links within a day"):
+            second.result(timeout=PATIENCE)
+    assert Mail.objects.filter(kind="address_confirmation").count() == 3
 
 
 def test_the_old_address_is_told_of_three_a_day(world: World, sales: Caller) -> None:

@@ -14,6 +14,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts import tokens
 from accounts.models import Mail, TokenSession, User
+from accounts.tests.people import newcomer
 from config.environment import ROOT
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -75,6 +76,15 @@ def test_who_gets_no_link_is_told_and_nothing_is_changed(change: dict[str, Any],
         call("reset_password", "sales", "--now")
     assert User.objects.defer(None).get(pk=world.users["sales"].pk).password == before
     assert not Mail.objects.filter(kind="password_reset").exists()
+
+
+def test_an_address_that_nobody_has_confirmed_gets_no_link(world: World) -> None:
+    newcomer()
+    with pytest.raises(CommandError, match="no confirmed email address: --print-link needs none"):
+        call("reset_password", "newcomer")
+    assert not Mail.objects.exists()
+    use(link_in(call("reset_password", "newcomer", "--print-link")))
+    assert can_log_in("newcomer", GOOD)
 
 
 # The first manager

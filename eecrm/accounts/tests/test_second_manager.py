@@ -1,14 +1,16 @@
 """A second manager's word for another address: not from an account that the first one made, nor before the owner could object."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
+from django.utils import timezone
 
-from access.database import acting_as
+from access.database import acting_as, acting_as_login_role, leave
 from access.policy import Role
-from accounts.models import AddressChange, Mail, User
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.tests.people import account, lines, link_to, newcomer, run_import, sent
 from accounts.tests.test_address_changes import CHOSEN, NEW, OLD, USERS, decide, page_of, type_address
 from conftest import Visitor, World
@@ -107,6 +109,127 @@ def test_an_account_that_became_a_managers_just_now_is_no_second_manager(change:
     assert account("sales").email == OLD
 
 
+def made_on_the_server(name: str = "second", **fields: Any) -> User:
+    """A manager's account that no user made."""
+    with acting_as(Role.SUPERUSER):
+        return User.objects.create_user(name, **{"role": Role.MANAGEMENT, "email": f"{name}@epic.example"} | fields)
+
+
+@pytest.mark.parametrize("change", [{"password": "argon2$chosen"}, {"is_superuser": False}])
+def test_nor_is_one_that_came_into_use_or_was_a_superusers_just_now(change: dict[str, Any], company: Company) -> None:
+    second = made_on_the_server(is_superuser="is_superuser" in change)
+    company.wait("20 days")
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(pk=second.pk).update(**change)
+    company.by_sql()
+    company.wait("25 hours")
+    assert "Only a manager of seven days" in company.decided("second")
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize(("before", "may"), [("6 days 23 hours", False), ("7 days 1 hour", True)])
+def test_seven_days_before_it_was_asked_for_are_enough(before: str, may: bool, company: Company) -> None:
+    made_on_the_server()
+    company.wait(before)
+    company.by_sql()
+    company.wait("25 hours")
+    assert ("Confirmed another address" in company.decided("second")) == may
+    assert account("sales").email == (NEW if may else OLD)
+
+
+def test_who_is_not_on_the_trail_is_no_second_manager(company: Company) -> None:
+    company.by_sql()
+    company.wait("25 hours")
+    with company.migrator.cursor() as cursor:
+        cursor.execute("DELETE FROM audit.entry WHERE row_key = %s", [str(company.world.users["other_management"].pk)])
+    assert "Only a manager of seven days" in company.decided("other_management")
+
+
+def test_a_managers_role_without_a_manager_confirms_nothing(company: Company) -> None:
+    company.by_sql()
+    company.wait("25 hours")
+    with pytest.raises(DatabaseError, match="Another manager"), acting_as(Role.MANAGEMENT):
+        AddressChange.objects.get().confirm()
+    assert account("sales").email == OLD
+
+
+HELP: dict[str, list[dict[str, Any]]] = {
+    "role": [{"role": "management"}],
+    "superuser": [{"is_superuser": True}, {"is_superuser": False}],
+    "address before its first use": [{"email": "second@evil.example"}],
+    "identity": [],
+}
+
+
+@pytest.mark.parametrize("first", ["asker", "second"])
+@pytest.mark.parametrize("kind", HELP)
+def test_who_gave_a_role_an_address_or_a_first_way_in_made_the_account(kind: str, first: str, company: Company) -> None:
+    user = made_on_the_server(role=Role.SALES if kind == "role" else Role.MANAGEMENT)
+    with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
+        for fields in HELP[kind]:
+            User.objects.filter(pk=user.pk).update(**fields)
+        if kind == "identity":
+            ExternalIdentity.objects.create(user=user, issuer="https://idp.example", subject="s")
+    company.wait("20 days")
+    asker, second = ("management", "second") if first == "asker" else ("second", "management")
+    with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username=asker).pk):
+        User.objects.filter(username="sales").update(email=NEW)
+    company.wait("25 hours")
+    assert "Neither of two managers" in company.decided(second)
+    assert account("sales").email == OLD
+
+
+def test_who_confirmed_an_address_of_an_account_in_use_did_not_make_it(company: Company) -> None:
+    company.by_sql(name="other_management", address="moved@epic.example", by="superuser")
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("management", "other_management")
+    company.wait("20 days")
+    company.by_sql()
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("other_management")
+
+
+def test_what_its_owner_asked_for_may_be_confirmed_by_who_made_the_account(company: Company) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        clerk = User.objects.create_user("clerk", role=Role.SALES, email="clerk@epic.example")
+    company.wait("20 days")
+    with acting_as_login_role():
+        leave(user_id=clerk.pk)
+        AddressChange.objects.create(user=clerk, address=NEW)
+    company.wait("25 hours")
+    assert "Confirmed another address" in decide(company.visit("management"), clerk)
+
+
+def test_no_statement_says_when_or_by_whom_it_was_asked_for_or_confirmed(company: Company) -> None:
+    sales, manager = (company.world.users[name].pk for name in ("sales", "other_management"))
+    forged = {"asked_by_id": manager, "confirmed_by_id": manager, "created_at": timezone.now() - timedelta(days=2)}
+    with acting_as_login_role():
+        leave(user_id=sales)
+        change = AddressChange.objects.create(user_id=sales, address=NEW, **forged)
+    change.refresh_from_db()
+    assert (change.asked_by_id, change.confirmed_by_id) == (sales, None)
+    assert timezone.now() - change.created_at < timedelta(hours=1)
+    company.wait("25 hours")
+    Mail.objects.all().delete()
+    with acting_as(Role.MANAGEMENT, user_id=manager):
+        AddressChange.objects.update(confirmed_by_id=sales)
+    assert account("sales").email == NEW
+    assert "its address was changed, by other_management" in {m.to[0]: str(m.body) for m in sent()}["management@epic.example"]
+
+
+def test_an_address_that_waited_too_long_is_asked_for_anew(company: Company) -> None:
+    company.by_sql()
+    (first,) = AddressChange.objects.values_list("pk", flat=True)
+    company.wait("6 days")
+    company.by_sql()
+    assert AddressChange.objects.get().pk == first
+    company.wait("2 days")
+    company.by_sql()
+    assert AddressChange.objects.get().pk != first
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("other_management")
+
+
 @pytest.mark.parametrize("asker", ["management", "superuser"])
 def test_a_second_manager_of_some_standing_confirms_it_after_a_day(asker: str, company: Company) -> None:
     company.by_sql(by=asker)
@@ -143,28 +266,54 @@ def test_two_managers_whom_a_superuser_made_are_a_pair(company: Company) -> None
     assert account("sales").email == NEW
 
 
-def test_a_superuser_confirms_it_where_all_managers_are_new(company: Company) -> None:
+@pytest.mark.parametrize("name", ["superuser", "second"])
+def test_a_superuser_however_new_confirms_it_where_all_managers_are_new(name: str, company: Company) -> None:
+    made_on_the_server(is_superuser=True)
     company.by_sql()
-    assert "a day after it was asked for" in company.decided("superuser")
+    assert "a day after it was asked for" in company.decided(name)
     company.wait("25 hours")
-    assert "Confirmed another address" in company.decided("superuser")
+    assert "Confirmed another address" in company.decided(name)
     assert account("sales").email == NEW
 
 
 def test_the_server_confirms_the_address_that_its_operator_names(company: Company) -> None:
     company.by_sql()
-    with pytest.raises(CommandError, match="doesn't wait"):
-        call_command("confirm_address", "sales", "another@epic.example")
+    for username, address in (("sales", "another@epic.example"), ("support", NEW), ("nobody", NEW)):
+        with pytest.raises(CommandError, match="doesn't wait"):
+            call_command("confirm_address", username, address)
+    sent()
     call_command("confirm_address", "Sales", NEW)
     assert account("sales").email == NEW
     assert [OLD] in [message.to for message in sent()]
+
+
+def test_the_server_confirms_none_that_waited_too_long(company: Company) -> None:
+    company.by_sql()
+    company.wait("8 days")
+    with pytest.raises(CommandError, match="doesn't wait"):
+        call_command("confirm_address", "sales", NEW)
+    assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "error"),
+    [({"password": "!gone"}, [OLD], "no password to confirm with"), ({"is_active": False}, [OLD], "The account is inactive.")],
+)
+def test_the_owner_learns_of_it_whatever_has_become_of_the_account(
+    change: dict[str, Any], to: list[str], error: str, company: Company
+) -> None:
+    company.by_sql()
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(**change)
+    assert [message.to for message in sent() if message.to[0] in (OLD, NEW)] == [to]
+    assert error in Mail.objects.get(kind="address_confirmation").error
 
 
 def test_an_account_without_a_password_waits_for_a_second_manager(company: Company) -> None:
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(password="!gone")
     company.by_sql()
-    assert [NEW] not in [message.to for message in sent()]
+    assert not Mail.objects.filter(kind="address_confirmation").exists()
     company.wait("25 hours")
     assert "Confirmed another address" in company.decided("other_management")
 
@@ -268,6 +417,18 @@ def test_a_username_is_one_accounts_for_good(company: Company, tmp_path: Any) ->
         User.objects.filter(pk=carla.pk).delete()
     with pytest.raises(DatabaseError, match="had this username before"), acting_as(Role.SUPERUSER):
         User.objects.create_user("carla")
+
+
+@pytest.mark.parametrize("changes", [[{"is_active": False}, {"is_active": True}], [{"is_superuser": True}]])
+def test_a_manager_who_is_back_and_a_superuser_are_told_too(changes: list[dict[str, Any]], company: Company) -> None:
+    made_on_the_server(role=Role.MANAGEMENT if len(changes) == 2 else Role.SALES)
+    for fields in changes:
+        sent()
+        with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
+            User.objects.filter(username="second").update(**fields)
+    body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
+    words = "a manager's account is active again" if len(changes) == 2 else "became a superuser"
+    assert f"{words}, by management" in body
 
 
 def test_a_new_account_of_another_role_is_no_news(company: Company) -> None:

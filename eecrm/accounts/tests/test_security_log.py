@@ -7,9 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
+from access.database import acting_as
+from access.policy import Role
 from accounts.models import TokenSession, User
+from accounts.tests.provider import Provider
 from api.logs import JSONFormatter
 from conftest import API, PASSWORD, Caller, World
 
@@ -88,6 +92,19 @@ def test_what_a_manager_does_to_accounts_is_on_record(world: World, visit: Any, 
     assert browser.confirm(f"{users}{world.users['unlinked'].pk}/delete/", {"post": "yes"}).status_code == 302
     assert only(events, "user_deleted")["account"] == world.users["unlinked"].pk
     assert "new@epic.example" not in json.dumps(events())
+
+
+def test_what_the_server_does_to_accounts_is_on_record(world: World, provider: Provider, events: Any) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="support").update(email="another@epic.example")
+    call_command("confirm_address", "support", "another@epic.example", stdout=io.StringIO())
+    call_command("bind_identity", "sales", "subject-1", stdout=io.StringIO())
+    found = [(event["event"], event["account"], event["fields"], event["by"]) for event in events()]
+    assert found == [
+        ("user_updated", world.users["support"].pk, ["email"], "confirm_address"),
+        ("user_updated", world.users["sales"].pk, ["identity"], "bind_identity"),
+    ]
+    assert "subject-1" not in json.dumps(events()) and "another@" not in json.dumps(events())
 
 
 def test_no_value_forges_a_line(world: World, events: Any) -> None:

@@ -15,7 +15,7 @@ from api.tests.test_problems import problem
 from conftest import API, Caller, Visitor, World
 
 MAX_ANSWER_BYTES = 32 * 1024
-CREDENTIALS = ["login", "refresh", "logout", "me/password"]
+CREDENTIALS = ["login", "refresh", "logout", "me/password", "me/email"]
 LONG = "x" * 4_000
 
 
@@ -151,6 +151,7 @@ def reflecting(sales: Caller, world: World) -> list[Any]:
     return [
         sales.patch(own, {big: 1}),
         sales.patch(own, {f"{LONG}{place}": 1 for place in range(MAX_ERRORS)}),
+        sales.patch(own, {f"x{place}": 1 for place in range(MAX_ERRORS)} | {"status": big, "email": big, "first_name": "\n"}),
         sales.patch(own, {"status": big}),
         sales.patch(own, {"status": [big] * 3}),
         sales.patch(own, {"email": big, "phone": big, "company_name": big, "sales_contact_id": big}),

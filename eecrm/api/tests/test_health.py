@@ -55,6 +55,18 @@ def test_whatever_the_database_refuses_to_readiness_is_a_503(fault: str, db: Non
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
+def test_nor_while_the_database_is_away(kept: Any, world: World, anonymous: Caller) -> None:
+    asked: list[str] = []
+
+    def noted(execute: Any, sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(noted), failing(OperationalError("server closed the connection")):
+        assert [anonymous.get(READY).status_code for _ in range(5)] == [503] * 5
+    assert asked.count("SHOW transaction_read_only") == 1
+
+
 def test_a_database_that_goes_away_and_comes_back_is_noticed(kept: Any, world: World, anonymous: Caller) -> None:
     assert anonymous.get(READY).status_code == 200
     with failing(OperationalError("server closed the connection")):

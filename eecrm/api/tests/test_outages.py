@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from access import refusals
 from access.database import acting_as
@@ -77,6 +77,22 @@ def test_a_write_that_the_server_cannot_do_now_is_told_why_and_leaves_nothing(
     connection.close()
     lines = [record for record in caplog.records if record.message.startswith("the database refused")]
     assert len(lines) == 3 and all(len(line.sqlstate) == 5 for line in lines)
+
+
+CODES = {
+    "08006": "unavailable", "25006": "read_only", "25P03": "timeout", "25P04": "timeout", "40001": "busy", "40P01": "busy",
+    "53100": "disk_full", "53300": "overloaded", "54000": "invalid", "55006": "busy", "55P03": "busy", "57014": "timeout",
+    "57P01": "unavailable", "58030": "failing", "F0000": "failing", "XX001": "failing", "P0001": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", CODES)
+def test_each_state_of_the_server_has_its_code(state: str, db: None) -> None:
+    with pytest.raises(DatabaseError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"DO $$ BEGIN {raising(state)}; END $$")
+    refusal = refusals.refusal_of(caught.value)
+    assert (refusal.code if refusal else "") == CODES[state]
+    assert refusal is None or refusal.status == (400 if state == "54000" else 503)
 
 
 def test_a_page_tells_it_too(committed_world: World, migrator: Any) -> None:

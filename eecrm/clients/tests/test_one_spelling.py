@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from access.database import acting_as, enter
+from access.database import acting_as, enter, leave
 from access.policy import Role
+from accounts.tests.people import newcomer
 from clients.tests.lists import ROW, lines, newest
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event
 
@@ -98,14 +99,43 @@ def test_the_longest_address_is_one(world: World, sales: Caller) -> None:
     assert sales.post(LIST, BODY | {"email": "x" * 64 + "@own.example"}).status_code == 201
 
 
+OTHER_FORMS = [
+    *SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example", '"dup1"@own.example',
+    "a@b@own.example", "a@own.example\nx",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("role", [Role.SALES, Role.MANAGEMENT, Role.SUPERUSER])
-@pytest.mark.parametrize("email", [*SPELLINGS[:3], SPELLINGS[4], *SPELLINGS[5:], "a b\u0301@own.example", "@own.example", "x" * 65 + "@a.example", '"dup1"@own.example', "a@b@own.example"])
+@pytest.mark.parametrize("email", OTHER_FORMS)
 def test_sql_writes_no_other_form(email: str, role: Role, world: World) -> None:
     """Of its own form there is one, ignoring case: the constraint leaves no second spelling to raw SQL."""
     with pytest.raises(DatabaseError, match="client_email_form"), transaction.atomic():
         enter(role, user_id=world.users["sales"].pk)
         with connection.cursor() as cursor:
             cursor.execute("UPDATE clients_client SET email = %s WHERE id = %s", [email, world.own_client.pk])
+
+
+@pytest.mark.parametrize("email", OTHER_FORMS)
+@pytest.mark.parametrize("table", ["accounts_user", "accounts_addresschange"])
+def test_nor_for_an_account_or_an_address_that_waits(table: str, email: str, world: World) -> None:
+    user = newcomer()
+    with pytest.raises(DatabaseError, match="user_email_form|address_change_form") as refusal, transaction.atomic():
+        if table == "accounts_user":
+            enter(Role.MANAGEMENT, user_id=world.users["management"].pk)
+            statement = "UPDATE accounts_user SET email = %s WHERE id = %s"
+        else:
+            leave(user_id=user.pk)
+            statement = "INSERT INTO accounts_addresschange (address, user_id) VALUES (%s, %s)"
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [email, user.pk])
+    assert table in str(refusal.value)
+
+
+@pytest.mark.parametrize("domain", ["EPIC.example", "epic.exampl\u00e9"])
+def test_nor_for_the_address_of_an_account_in_use(domain: str, world: World) -> None:
+    with pytest.raises(DatabaseError, match="user_email_form|address_change_form"), acting_as(Role.MANAGEMENT):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE accounts_user SET email = %s WHERE username = 'sales'", [f"sales@{domain}"])
 
 
 # Names of people
@@ -139,6 +169,8 @@ NO_NAMES = [
     ("http://evil.example", "no web or email address"),
     ("ftp://x", "no web or email address"),
     ("WWW.evil", "no web or email address"),
+    ("www.x", "no web or email address"),
+    ("evil.co", "no web or email address"),
     ("win at evil.example/now", "no web or email address"),
     ("evil。example", "no web or email address"),
     ("boss@evil", "no web or email address"),
@@ -195,8 +227,26 @@ def test_an_import_tells_what_is_no_name(name: str, words: str, refused: Any) ->
 
 @pytest.mark.parametrize("name", [*(name for name, _ in NO_NAMES), "Le\u0301a", " Léa", "Léa "])
 @pytest.mark.parametrize("table", ["clients_client", "accounts_user"])
-def test_sql_writes_no_other_names(table: str, name: str, world: World) -> None:
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_sql_writes_no_other_names(field: str, table: str, name: str, world: World) -> None:
     with pytest.raises(DatabaseError, match="_plain"), transaction.atomic():
         enter(Role.SUPERUSER)
         with connection.cursor() as cursor:
-            cursor.execute(f"UPDATE {table} SET last_name = %s", [name])
+            cursor.execute(f"UPDATE {table} SET {field} = %s", [name])
+
+
+# One of each group: controls, marks of direction, joiners, variation selectors, fillers, tags.
+UNSEEN = (
+    "\x01\n\x1f\x7f\x85\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u200b\u200d\u200f\u2028\u2029\u202e"
+    "\u2060\u2069\u206f\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufffb\U000e0001\U000e0fff"
+)
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_no_sign_that_nobody_sees_is_in_a_name(field: str, world: World, sales: Caller) -> None:
+    for sign in UNSEEN:
+        answer = sales.patch(f"{LIST}{world.own_client.pk}/", {field: f"Lé{sign}a"})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invisible_characters"), hex(ord(sign))
+        for table in ("clients_client", "accounts_user"):
+            with pytest.raises(DatabaseError, match="_plain"), acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+                cursor.execute(f"UPDATE {table} SET {field} = %s", [f"Lé{sign}a"])

@@ -127,7 +127,7 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_stop(home: Path, por
     (home / "venv").symlink_to(sys.prefix)
     (home / "mail").mkdir()
     (home / "mail" / "old.eml").touch()
-    for path, mode in ((home / "mail", 0o777), (home / "mail" / "old.eml", 0o666)):
+    for path, mode in ((home, 0o755), (home / "mail", 0o777), (home / "mail" / "old.eml", 0o666)):
         path.chmod(mode)  # as an earlier run may have left it
     with running(home, port) as first:
         before = entries(home)
@@ -136,7 +136,10 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_stop(home: Path, por
         first.kill()
         first.wait(PATIENCE)
         assert all(map(is_alive, before.values()))
+    for path, mode in ((home / "postgres", 0o755), (home / "postgres" / "log", 0o666)):
+        path.chmod(mode)
     with running(home, port):
+        assert_that_no_file_is_open_to_others(home)
         for pid in before.values():
             assert not is_alive(pid)
             assert f"Stopping process {pid}, which an earlier run left behind" in said(home)

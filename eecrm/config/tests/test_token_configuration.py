@@ -34,6 +34,12 @@ def test_what_is_strong_and_complete_starts(changes: dict[str, str]) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", "True"), ("false", "False"), (None, "False")])
+def test_a_provider_that_types_its_tokens_is_one_by_choice(text: str | None, value: str) -> None:
+    code = "import config.settings as settings; print(settings.OIDC_TYPED_TOKENS)"
+    assert start(PROVIDER | {"OIDC_TYPED_TOKENS": text}, code).stdout == f"{value}\n"
+
+
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
