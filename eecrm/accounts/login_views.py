@@ -150,7 +150,7 @@ class TokenSessionViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
     def list(self, request: Request) -> Response:
-        """One's logins that are open, the newest 200 first to last."""
+        """One's logins that are open: the newest 200, the last one first."""
         refuse_unknown(request, ())
         # A token of the identity provider belongs to none of our logins.
         current = request.auth.session if isinstance(request.auth, Claims) else None

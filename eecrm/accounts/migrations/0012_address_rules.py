@@ -60,7 +60,7 @@ BEGIN
         -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
             PERFORM refuse('address_own',
-                           'You change your own address with your password: on your page of it in the admin site, or at users/me/email/.');
+                           'You change your own address with your password: on its page in the admin site, or at users/me/email/.');
         END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
@@ -189,7 +189,7 @@ BEGIN
                            'Only a manager of seven days, or a superuser, confirms an address that another one asked for.');
         WHEN 'address_made_by_asker' THEN
             PERFORM refuse('address_made_by_asker',
-                           'One of the two managers made the account of the other, or one manager made both: ask another one, or a superuser.');
+                           'One of these two managers made the account of the other, or a third one made both: ask another.');
         ELSE NULL;
     END CASE;
     NEW := OLD;

@@ -1,4 +1,5 @@
-"""Indexes for what the worker watches (`accounts.alerts`), and for who had a username: few entries are of these kinds, and others cost a write nothing."""
+"""Indexes for what the worker watches (`accounts.alerts`), and for who had a username. They are partial: an entry of another
+kind costs nothing."""
 
 from django.db import migrations
 
@@ -16,7 +17,10 @@ CREATE INDEX entry_of_signature ON audit.entry (at)
 CREATE INDEX entry_of_username ON audit.entry ((new ->> 'username')) WHERE table_name = 'accounts_user' AND new ? 'username';
 CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND table_name = 'accounts_export';
 """
-WITHOUT_INDEXES = "DROP INDEX audit.entry_of_deletion, audit.entry_of_change, audit.entry_of_account, audit.entry_of_reopening, audit.entry_of_signature, audit.entry_of_username, audit.entry_of_export;"
+WITHOUT_INDEXES = """
+DROP INDEX audit.entry_of_deletion, audit.entry_of_change, audit.entry_of_account, audit.entry_of_reopening,
+    audit.entry_of_signature, audit.entry_of_username, audit.entry_of_export;
+"""
 
 
 class Migration(migrations.Migration):
