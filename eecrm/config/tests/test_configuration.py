@@ -193,6 +193,13 @@ def test_every_limit_fits_into_the_database_whatever_the_factor(factor: str) -> 
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("WEB_CONCURRENCY", "-1"), ("PORT", "65536")])
+def test_the_web_server_tells_a_number_out_of_range(name: str, value: str) -> None:
+    code = f"import runpy; runpy.run_path({str(ROOT / 'deploy' / 'gunicorn.conf.py')!r})"
+    assert start({}, code).returncode == 0
+    assert f"ImproperlyConfigured: {name} is a number from 1 to" in start({name: value}, code).stderr
+
+
 def test_groups_are_named_in_one_spelling() -> None:
     code = "import config.settings as settings; print(settings.GROUPS)"
     assert start({"GROUPS": " Couriers ,Ｎｉｇｈｔ\u00a0 shift\u200b"}, code).stdout == "['Couriers', 'Night shift']\n"
