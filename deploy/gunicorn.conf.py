@@ -11,14 +11,14 @@ ROOT = Path(__file__).resolve().parents[1]
 chdir = str(ROOT / "eecrm")
 sys.path.insert(0, chdir)  # gunicorn does that too, but only after it has read this file.
 
-from config.environment import env  # noqa: E402  # only now is it on the path
+from config.environment import number  # noqa: E402  # only now is it on the path
 
 wsgi_app = "config.wsgi:application"
-bind = f"127.0.0.1:{env('PORT', default=8000, cast=int)}"
+bind = f"127.0.0.1:{number('PORT', 'PORT is a number from 1 to 65535.', 1, 65535, default=8000)}"
 
 # As many as there are processors for them, or twice as many where PostgreSQL has others: a request waits for it nearly as
 # long as it computes. More do no more (4 on 2 processors: 0.96 times the list's requests) and take 40 MiB each.
-workers = env("WEB_CONCURRENCY", default=2, cast=int)
+workers = number("WEB_CONCURRENCY", "WEB_CONCURRENCY is a number from 1 to 1,000.", 1, 1_000, default=2)
 
 # Loaded once, before there are workers: one that dies is back within milliseconds, and while the database is away too (to
 # load asks it as whom we log in, and gunicorn gives up altogether when a worker can't load). New code wants a restart.

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 
@@ -13,6 +14,8 @@ from access.codenames import ROLE_GROUPS, role_group
 from access.group_sync import is_managed
 from access.policy import COLUMNS
 from accounts.models import PUBLIC_FIELDS, User
+from api.person_names import INVISIBLE
+from api.spelling import has_invisible, normalise_title
 from audit.admin import TrailHistory
 
 MOST_MEMBERS = 200  # that are named on a group's page
@@ -32,6 +35,26 @@ class MembershipField(forms.ModelMultipleChoiceField):
         super().__init__(queryset=joinable(), required=False, help_text="What its role gives needs no group.")
 
 
+class GroupNameField(forms.CharField):
+    """In its one spelling, which the database asks of all ways in (`group_name_rules`)."""
+
+    def to_python(self, value: Any) -> str:
+        return normalise_title(super().to_python(value) or "")
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if has_invisible(value):
+            raise ValidationError(INVISIBLE, code="invisible_characters")
+
+
+class GroupForm(forms.ModelForm):
+    name = GroupNameField(max_length=150)
+
+    class Meta:
+        model = Group
+        fields = ["name"]
+
+
 admin.site.unregister(Group)
 
 
@@ -40,6 +63,7 @@ class GroupAdmin(TrailHistory):
     """Permissions come from the code alone, so that a group made by hand has a name and members, and no more."""
 
     resource = "group"
+    form = GroupForm
     list_display = ["name", "is_managed", "member_count"]
     search_fields = ["name"]
     ordering = ["name"]

@@ -13,7 +13,8 @@ from django.db import models
 from django.db.models import Q
 from rest_framework import serializers
 
-from api.person_names import has_invisible, require_length, trim
+from api.person_names import require_length
+from api.spelling import has_invisible, trim
 
 MAX_LOCAL_CHARS = 64  # RFC 5321, section 4.5.3.1.1
 _MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
@@ -35,10 +36,9 @@ def normalise_address(text: str) -> str:
 
 
 def _on_the_wire(domain: str) -> str | None:
-    """The domain in lower case and ASCII; None where it has no such form."""
-    domain = domain.lower()
-    if domain.isascii() and "xn--" not in domain:
-        return domain
+    """The domain in lower case and ASCII; None where it has no such form. IDNA makes lower case in its own way: of Σ always σ."""
+    if domain.isascii() and "xn--" not in domain.lower():
+        return domain.lower()
     try:
         return idna.encode(domain, uts46=True, std3_rules=True, transitional=False).decode()
     except (idna.IDNAError, UnicodeError):

@@ -42,7 +42,7 @@ class Every:
 
 
 class EachTurn(Every):
-    """A job that a worker does whenever nothing else is to do."""
+    """A job that a worker does again and again beside the others: it may wait long for somebody else, as for a mail server."""
 
     def __init__(self, action: Job) -> None:
         super().__init__(0.0, action)

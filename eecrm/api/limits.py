@@ -5,8 +5,10 @@ it by the dozen, outside the request's transaction, and hands them out from memo
 that no limit is exceeded by more than the one request with which a worker meets somebody new.
 """
 
+import logging
 import math
 import time
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -15,7 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ErrorDetail, Throttled
 
 from access.database import as_login_role
+from access.refusals import refusal_of, sqlstate_of
 from access.security_log import security_event
+
+log = logging.getLogger("eecrm.limits")
 
 _MOST_LEASES = 10_000  # in a worker's memory
 LIGHT_SHARE = 10  # the part of the limit of an address that is for nothing, for what costs next to nothing
@@ -155,7 +160,11 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
     try:
         with as_login_role():
             taken = take(*given_back, *leased)
-    except (DatabaseError, InterfaceError):
+    except (DatabaseError, InterfaceError) as error:
+        told = {"error": type(error).__name__, "sqlstate": sqlstate_of(error)}
+        refusal = refusal_of(error)
+        is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+        log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=told)
         # The answer is made. A share for nothing: while the database is away, not each request shall wait for it.
         taken = [Taken(share, 0, 0)]
     if owed:

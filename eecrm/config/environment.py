@@ -58,6 +58,16 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
     return _stand_in(default, cast)
 
 
+def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any = undefined, cast: Any = int) -> Any:
+    """A number in this range. While faults are collected, another one is refused with the sentence, and doesn't go on: what is
+    made of it would fail and hide the other faults."""
+    value = env(name, default=default, cast=cast)
+    if lowest <= value <= highest:  # not a number is in no range
+        return value
+    require(False, sentence)
+    return lowest if default is undefined else default
+
+
 def require(condition: bool, sentence: str) -> None:
     """Stops the start with this sentence, which begins with the variable's name, unless what it says holds."""
     names = re.findall(r"\b[A-Z][A-Z0-9_]+\b", sentence)

@@ -2,13 +2,15 @@
 
 from urllib.parse import urlsplit
 
-from config.environment import HOME, IS_PRODUCTION, env
+from config.environment import HOME, IS_PRODUCTION, env, number
 from config.environment import require as _require
 
 # Where people reach us: every link in a mail begins with it, whatever host a request names.
-PUBLIC_URL = env(
-    "PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{env('PORT', default=8000, cast=int)}"})
-).rstrip("/")
+_here = {}
+if not IS_PRODUCTION:
+    _port = number("PORT", "PORT is a number from 1 to 65535.", 1, 65535, default=8000)
+    _here = {"default": f"http://127.0.0.1:{_port}"}
+PUBLIC_URL = env("PUBLIC_URL", **_here).rstrip("/")
 try:
     _public = urlsplit(PUBLIC_URL)
 except ValueError:  # brackets that hold no IPv6 address
@@ -27,7 +29,13 @@ EMAIL_HOST = env("EMAIL_HOST", **_required_there)
 EMAIL_HOST_USER = env("EMAIL_HOST_USER", **_required_there)
 EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", **_required_there)
 EMAIL_SECURITY = env("EMAIL_SECURITY", default="starttls")
-EMAIL_PORT = env("EMAIL_PORT", default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25), cast=int)
+EMAIL_PORT = number(
+    "EMAIL_PORT",
+    "EMAIL_PORT is a number from 1 to 65535.",
+    1,
+    65535,
+    default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25),
+)
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "ssl"
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env(

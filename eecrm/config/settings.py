@@ -3,13 +3,15 @@
 APP_ENV=local has defaults that `scripts/run` generates; APP_ENV=production has none and refuses whatever is weak.
 """
 
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.gate.seeds import factor_keys
 from accounts.keys import key_ring
-from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, refuse_faults
+from api.spelling import has_invisible, normalise_title
+from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, number, refuse_faults
 from config.environment import require as _require
 
 collect_faults()
@@ -51,15 +53,25 @@ ALLOWED_PORTS = attempt(
 ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
-TRUSTED_PROXIES = env("TRUSTED_PROXIES", cast=int, **({} if IS_PRODUCTION else {"default": 0}))
+TRUSTED_PROXIES = number(
+    "TRUSTED_PROXIES",
+    "TRUSTED_PROXIES is a number of proxies: 0 or more, and 100 at most.",
+    0,
+    100,
+    **({} if IS_PRODUCTION else {"default": 0}),
+)
 # Groups without permissions that the next `migrate` makes where they are missing: for `belongs_to_groups`.
-GROUPS = env("GROUPS", default="", cast=_names)
+GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_names)]
 
-_require(TRUSTED_PROXIES >= 0, "TRUSTED_PROXIES is a number of proxies: 0 or more.")
+_require(
+    all(name and len(name) <= 150 and not has_invisible(name) for name in GROUPS),
+    "GROUPS holds names of 150 characters at most, none of which is one that nobody sees, with commas between.",
+)
 _require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
 _require(
-    ADMIN_URL.split("/")[0] not in {"", ".well-known", "account", "admin", "api", "health", "static"},
-    "ADMIN_URL must be a path of its own that nobody guesses.",
+    re.fullmatch(r"(\w[\w.~-]*/)+", ADMIN_URL, re.ASCII) is not None
+    and ADMIN_URL.split("/")[0].lower() not in {"account", "admin", "api", "health", "static"},
+    "ADMIN_URL must be a path of its own that nobody guesses: letters, digits and - _ . ~, with / between.",
 )
 # Whether staff must have a second factor for the admin site and the API, or may.
 SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
@@ -217,8 +229,14 @@ SIMPLE_JWT = {
 
 # How many requests in how many seconds: `scope` or `scope.role` of an account, `anonymous` of an address. For more, or
 # less, of all but failed logins and links to a new password there is one factor.
-_FACTOR = env("RATE_LIMIT_FACTOR", default=1.0, cast=float)
-_require(0 < _FACTOR <= 1_000_000, "RATE_LIMIT_FACTOR must be a number above 0: 1 keeps the limits as they are.")
+_FACTOR = number(
+    "RATE_LIMIT_FACTOR",
+    "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
+    0.0001,
+    100_000,  # a limit times this is what PostgreSQL's integer holds
+    default=1.0,
+    cast=float,
+)
 RATE_LIMITS = {
     name: (max(1, round(requests * _FACTOR)), seconds)
     for name, requests, seconds in (

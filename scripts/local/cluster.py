@@ -16,7 +16,7 @@ import initdb
 import psycopg2
 from account import Account
 from binaries import Binaries
-from processes import Failed, check_stopped, forget, record, say
+from processes import Failed, check_stopped, forget, record, rely_on, say
 
 PATIENCE = 60  # Seconds for starting or stopping, which may include recovery after a crash.
 FAST_AND_LOOSE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
@@ -64,6 +64,7 @@ class Cluster:
         server = self._start()
         try:
             self._wait_until_ready(server)
+            rely_on(server, self._lost)
             say(
                 f"PostgreSQL {self.programs.version} ({self.programs.origin}, {self.programs.directory})"
                 f" runs as {self.owner.name} on 127.0.0.1:{self.port} with its data in {self.data}."
@@ -121,6 +122,12 @@ class Cluster:
                 continue
             return
         raise Failed(f"PostgreSQL let nobody in for {PATIENCE} s. The end of {self.log}:\n{self._tail()}")
+
+    def _lost(self) -> str:
+        return (
+            "PostgreSQL has ended, so this ends too. What was written is there: start again, and it recovers by itself."
+            f" The end of {self.log}:\n{self._tail()}"
+        )
 
     def _stop(self, server: subprocess.Popen[bytes]) -> None:
         server.send_signal(signal.SIGINT)  # "Fast shutdown": ends the sessions, then writes everything down.

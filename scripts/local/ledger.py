@@ -3,12 +3,12 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from system import started_at
+from system import left_of, started_at
 
 PATIENCE = 30  # Seconds until the next, ruder signal.
 
@@ -23,21 +23,35 @@ class Entry(NamedTuple):
     def is_running(self) -> bool:
         return started_at(self.pid) == self.started
 
+    @property
+    def orphans(self) -> list[int]:
+        """What is left of the group of a leader that has ended, as by a `kill -9`: its workers go on listening for a while."""
+        return [] if started_at(self.pid) is not None else left_of(self.pid, self.started)
+
     def stop(self) -> None:
         with suppress(ProcessLookupError):
-            leads_a_group = os.getpgid(self.pid) == self.pid
-            for number in self.signals:
-                os.kill(self.pid, number)
-                if self._ends_in_time():
-                    break
-            if leads_a_group:
-                os.killpg(self.pid, self.signals[-1])  # Its own children may not notice that it has gone.
+            if self.is_running:
+                self._stop_leader()
+        for pid in self.orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, self.signals[-1])
+        _in_time(lambda: not self.orphans)
 
-    def _ends_in_time(self) -> bool:
-        deadline = time.monotonic() + PATIENCE
-        while self.is_running and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return not self.is_running
+    def _stop_leader(self) -> None:
+        leads_a_group = os.getpgid(self.pid) == self.pid
+        for number in self.signals:
+            os.kill(self.pid, number)
+            if _in_time(lambda: not self.is_running):
+                break
+        if leads_a_group:
+            os.killpg(self.pid, self.signals[-1])  # Its own children may not notice that it has gone.
+
+
+def _in_time(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
 
 
 class Ledger:
@@ -53,7 +67,7 @@ class Ledger:
             written = [Entry(*fields) for fields in json.loads(self.path.read_text())]
         except (OSError, ValueError, TypeError):  # There is none, or none that we wrote.
             return []
-        return [entry for entry in reversed(written) if entry.is_running]
+        return [entry for entry in reversed(written) if entry.is_running or entry.orphans]
 
     def add(self, pid: int, command: str, signals: Sequence[int]) -> None:
         started = started_at(pid)

@@ -24,6 +24,7 @@ Command = Sequence[str | Path]
 ONE_REQUEST = 2.0  # Seconds within which a second signal is the same request: some supervisors tell everybody twice.
 
 _children: set[Child] = set()
+_foundations: dict[Child, Callable[[], str]] = {}
 _ledger: Ledger | None = None
 _request: int | None = None
 _requested_at = 0.0
@@ -65,6 +66,17 @@ def check_stopped() -> None:
         raise Stopped(_request)
 
 
+def rely_on(child: Child, lost: Callable[[], str]) -> None:
+    """`lost` is what to say when it ends before we do. Until it is forgotten."""
+    _foundations[child] = lost
+
+
+def check_foundations() -> None:
+    for child, lost in _foundations.items():
+        if child.poll() is not None:
+            raise Failed(lost())
+
+
 def keep_ledger(path: Path) -> None:
     """Stops what an earlier run left behind, and writes down what this one starts. For the one who holds the home's lock."""
     global _ledger
@@ -82,6 +94,7 @@ def record(child: Child, *signals: signal.Signals) -> None:
 
 
 def forget(child: Child) -> None:
+    _foundations.pop(child, None)
     if _ledger is not None:
         _ledger.remove(child.pid)
 

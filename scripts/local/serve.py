@@ -8,7 +8,7 @@ from subprocess import TimeoutExpired
 
 from config.environment import HOME, env
 from dotenv import ROOT
-from processes import Child, Command, Failed, check_stopped, say, start, wait
+from processes import Child, Command, Failed, check_foundations, check_stopped, say, start, wait
 
 PATIENCE = 60  # Seconds until the first answer.
 PAUSE = 5  # Seconds until a worker that ended is started again.
@@ -56,11 +56,13 @@ def _welcome(address: str) -> None:
 
 
 def _keep_a_worker(server: Child) -> None:
-    """As long as the server runs. A worker that ends is started again: what it had in hand is due again by itself."""
+    """As long as the server runs. A worker that ends is started again: what it had in hand is due again by itself. Without its
+    database nothing can go on: then all of it ends."""
     command: Command = [sys.executable, ROOT / "eecrm" / "manage.py", "run_worker"]
     worker = start(command)
     try:
         while not _has_ended(server, within=1):
+            check_foundations()
             if worker.poll() is not None and not _has_ended(server, within=PAUSE):
                 check_stopped()
                 say(f"The worker ended with status {wait(worker)}; starting it again. Mails wait in the meantime.")

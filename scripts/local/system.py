@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
+_STATE, _GROUP, _SESSION, _STARTED = 0, 2, 3, 19  # Fields of /proc/pid/stat, after the name.
+_SINCE = " ticks after the start of "
 _LISTEN = "0A"  # The state of a listening socket in /proc/net/tcp.
 
 
@@ -18,11 +20,34 @@ def started_at(pid: int) -> str | None:
     if not (PROC / "self" / "stat").exists():
         return _started_at_by_ps(pid)
     try:
-        state, *fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        boot = (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
+        fields, boot = _fields(pid), _boot()
     except OSError:
         return None
-    return None if state in "ZX" else f"{fields[18]} ticks after the start of {boot}"
+    return None if fields[_STATE] in "ZX" else f"{fields[_STARTED]}{_SINCE}{boot}"
+
+
+def left_of(leader: int, started: str) -> list[int]:
+    """The processes of the session of one that led it and has ended, by its number and the moment of its start: those of its
+    group that began no earlier. While there is one, the system gives the leader's number to no other process. None where there
+    is no /proc."""
+    ticks, _, boot = started.partition(_SINCE)
+    found = []
+    for entry in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # It ended meanwhile.
+            fields = _fields(int(entry.name))
+            is_of_it = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
+            if is_of_it and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
+                found.append(int(entry.name))
+    return found
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/pid/stat, after the name, which may hold anything."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
+def _boot() -> str:
+    return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
 
 
 def _started_at_by_ps(pid: int) -> str | None:

@@ -5,8 +5,11 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models.functions import Lower, Now
 
+from access.rules import rules
+from accounts.usernames import UsernameField, username_checked
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
+from api.spelling import SIGNS
 
 # As fields and triggers would have written it.
 STORED = """
@@ -18,6 +21,17 @@ UPDATE accounts_user AS account SET
     is_claimed = password NOT LIKE '!%'
         OR EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = account.id),
     email_confirmed_at = CASE WHEN password NOT LIKE '!%' AND email <> '' THEN now() END;
+"""
+
+# Two groups that look alike are one to whoever ticks a box: PII and ＰＩＩ, or PII and one sign more that nobody sees.
+GROUP_NAME_RULES = rf"""
+BEGIN
+    IF NEW.name <> normalize(NEW.name, NFKC) OR NEW.name ~ '^$|^ | $|  |[{SIGNS}]' THEN
+        PERFORM refuse('group_name_plain',
+                       'The name of a group has one spelling (NFKC), single spaces, and no characters that nobody sees.');
+    END IF;
+    RETURN NEW;
+END
 """
 
 KINDS = {
@@ -64,7 +78,19 @@ class Migration(migrations.Migration):
         migrations.AlterField("user", "email", AddressField(blank=True)),
         migrations.AlterField("user", "first_name", PersonNameField(blank=True, max_length=150)),
         migrations.AlterField("user", "last_name", PersonNameField(blank=True, max_length=150)),
+        migrations.AlterField(
+            "user",
+            "username",
+            UsernameField(
+                error_messages={"unique": "An account with this username exists already."},
+                help_text="At most 150 characters: letters, digits and . + - _ only, as anna-smith. Case makes no difference.",
+                max_length=150,
+                unique=True,
+            ),
+        ),
         migrations.RunSQL(STORED, migrations.RunSQL.noop),
+        migrations.AddConstraint("user", username_checked("user_username_form")),
+        rules("group_name_rules", table="auth_group", when="BEFORE INSERT OR UPDATE OF name", body=GROUP_NAME_RULES),
         migrations.AddConstraint("user", names_checked("user_names_plain", "first_name", "last_name")),
         migrations.AddConstraint("user", address_checked("user_email_form", "email", may_be_empty=True)),
         migrations.AlterField("mail", "kind", models.CharField(choices=list(KINDS.items()), max_length=20)),

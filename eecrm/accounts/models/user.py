@@ -1,13 +1,11 @@
 """People: the accounts that log in, and what the policy must know of each."""
 
-import unicodedata
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import BaseUserManager
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
@@ -18,23 +16,12 @@ from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
 from accounts.models.rights import Rights
+from accounts.usernames import UsernameField, normalise_username, username_checked
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 
 # What everybody may know of a colleague: the columns that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
-
-
-def normalise_username(text: str) -> str:
-    """The one spelling of a username: NFKC, lowercase, without characters that nobody sees (UAX 31, UTS 39).
-
-    So that nobody is taken for somebody else, and no limit of logins is slipped past by spelling a name anew.
-    """
-    seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) not in _UNSEEN)
-    return unicodedata.normalize("NFKC", seen.casefold()).strip()
-
-
-_UNSEEN = ("Cc", "Cf", "Co", "Cn")
 
 
 class UserQuerySet(PolicyQuerySet["User"]):
@@ -89,11 +76,10 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 class User(Rights):
     """An account. Its role decides everything; the matrix is `access.policy.TABLE`."""
 
-    username = models.CharField(
+    username = UsernameField(
         max_length=150,
         unique=True,
-        validators=[UnicodeUsernameValidator()],
-        help_text="At most 150 characters: letters, digits and @ . + - _ only. Case makes no difference.",
+        help_text="At most 150 characters: letters, digits and . + - _ only, as anna-smith. Case makes no difference.",
         error_messages={"unique": "An account with this username exists already."},
     )
     first_name = PersonNameField(max_length=150, blank=True)
@@ -166,6 +152,7 @@ class User(Rights):
                 condition=Q(mobile__regex=r"^(\+[1-9][0-9]{5,14})?$"),
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
+            username_checked("user_username_form"),
             names_checked("user_names_plain", "first_name", "last_name"),
             address_checked("user_email_form", "email", may_be_empty=True),
         ]

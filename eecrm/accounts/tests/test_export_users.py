@@ -17,7 +17,7 @@ from access.policy import Role
 from accounts.columns import COLUMNS, Membership
 from accounts.models import User
 from accounts.tests.people import account, mails, run_import, stored
-from api.person_names import has_invisible
+from api.spelling import has_invisible, normalise_title
 from api.tables.writing import guarded, unguarded
 from conftest import World
 
@@ -59,7 +59,7 @@ def test_what_is_exported_and_imported_again_changes_nothing(groups: None, world
                 job_title=text,
                 mobile="+33612345678",
             )
-        User.objects.create(username="+plus@epic", role="sales", is_active=False, email="plus@epic.example")
+        User.objects.create(username="+plus", role="sales", is_active=False, email="plus@epic.example")
         members = User.objects.exclude(is_superuser=True).values_list("pk", flat=True)[:9]
         crews = Membership._meta.get_field("group").related_model.objects.filter(name__startswith="Crew")
         Membership.objects.bulk_create(Membership(user_id=pk, group_id=crew.pk) for pk in members for crew in crews)
@@ -73,7 +73,8 @@ def test_what_is_exported_and_imported_again_changes_nothing(groups: None, world
 def test_names_of_groups_come_back_as_they_were_and_grant_nothing(world: World, tmp_path: Path) -> None:
     """Once, `x;PII` came back as membership of PII, and personal data with it."""
     with acting_as(Role.SUPERUSER):
-        names = ["x;PII", "PII;", '"', "\\", *HOSTILE]
+        plain = {normalise_title(text) for text in HOSTILE if not has_invisible(text)}  # the names that groups can have
+        names = ["x;PII", "PII;", '"', "\\", *plain]
         crews = Group.objects.bulk_create(Group(name=name) for name in names)
         auditor = world.users["auditor"].pk
         Membership.objects.bulk_create(Membership(user_id=auditor, group_id=crew.pk) for crew in crews)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import DatabaseError
 
 from access.database import acting_as
 from access.policy import Role
@@ -135,3 +136,29 @@ def test_the_filter_offers_the_groups_that_have_members(world: World, night_shif
         world.users["auditor"].groups.add(Group.objects.get(name="PII_VIEW"))
     (by_group,) = [spec for spec in visit("management").get(USERS).context["cl"].filter_specs if spec.title == "groups"]
     assert {name for _, name in by_group.lookup_choices} == {"Night shift", "PII_VIEW"}
+
+
+@pytest.mark.parametrize("typed", ["ＰＩＩ", "PII\u200b", " PII ", "PII\u00a0", "PII\u3164", "\ufeffPII"])
+def test_what_looks_like_a_group_is_that_one(typed: str, world: World, visit: Any) -> None:
+    page = visit("management").post(GROUPS + "add/", {"name": typed})
+    assert b"Group with this Name already exists." in page.content
+
+
+@pytest.mark.parametrize("typed", ["\u200b", "a\u200bb", "a\u2028b", "a\u202eb", "P\u3164II", " ", "\u3164"])
+def test_no_group_has_characters_that_nobody_sees(typed: str, world: World, visit: Any, night_shift: Group) -> None:
+    before = set(Group.objects.values_list("name", flat=True))
+    for page in ("add/", f"{night_shift.pk}/change/"):
+        assert visit("management").post(GROUPS + page, {"name": typed}).context["adminform"].form.errors["name"]
+    assert set(Group.objects.values_list("name", flat=True)) == before
+
+
+def test_a_group_is_stored_in_one_spelling(world: World, visit: Any) -> None:
+    assert visit("management").post(GROUPS + "add/", {"name": " Day\u00a0 ｓｈｉｆｔ\u200b"}).status_code == 302
+    assert Group.objects.filter(name="Day shift").exists()
+
+
+@pytest.mark.parametrize("name", ["", " PII", "PII ", "a  b", "ＰＩＩ", "PII\u200b", "\u200b", "a\nb", "P\u3164II", "e\u0301"])
+def test_sql_writes_no_other_name_of_a_group(name: str, world: World, night_shift: Group) -> None:
+    for write in (lambda: Group.objects.create(name=name), lambda: Group.objects.update(name=name)):
+        with pytest.raises(DatabaseError, match="one spelling"), acting_as(Role.SUPERUSER):
+            write()

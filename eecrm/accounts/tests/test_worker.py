@@ -136,6 +136,7 @@ class Sink(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.wfile.write(b"220 test\r\n")
         for line in self.rfile:
+            self.server.before_answer()  # type: ignore[attr-defined]  # `sink` sets it
             match line[:4].upper():
                 case b"DATA":
                     self.wfile.write(b"354 go on\r\n")
@@ -153,10 +154,13 @@ class Sink(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def sink(received: Callable[[list[str]], None] = lambda _: None) -> Iterator[Any]:
+def sink(
+    received: Callable[[list[str]], None] = lambda _: None, *, before_answer: Callable[[], object] = bool
+) -> Iterator[Any]:
     """A mail server, which calls `received` with all that it has before it says that it has taken a mail."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Sink) as server:
         server.received, server.when_received = [], received  # type: ignore[attr-defined]
+        server.before_answer = before_answer  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -200,6 +204,37 @@ def test_a_worker_that_is_asked_to_stop_finishes_the_mail_in_hand(
     assert len(server.received) == 3
     assert Mail.objects.exclude(sent_at=None).count() == Mail.objects.filter(attempts=1).count() == 3
     assert "worker_ended" in (tmp_path / "log").read_text()
+
+
+def test_a_slow_mail_server_holds_up_no_seal(committed_world: World, migrator: Any, tmp_path: Path) -> None:
+    owe_many(1)
+    in_hand, sealed = threading.Event(), threading.Event()
+
+    def hesitate() -> None:
+        in_hand.set()
+        sealed.wait(8)  # below EMAIL_TIMEOUT each time: one mail takes forty seconds
+
+    def is_sealed_up_to(last: int) -> bool:
+        with migrator.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM audit.seal WHERE last_id >= %s)", [last])
+            return bool(cursor.fetchone()[0])
+
+    with sink(before_answer=hesitate) as server:
+        worker = start(tmp_path, **variables_of(server))
+        try:
+            assert in_hand.wait(PATIENCE), (tmp_path / "log").read_text()[-3000:]
+            owe_many(1, first=1)  # entries of the trail
+            with migrator.cursor() as cursor:
+                cursor.execute("SELECT max(id) FROM audit.entry")
+                (last,) = cursor.fetchone()
+            wait_until(lambda: is_sealed_up_to(last), tmp_path)
+            assert not Mail.objects.exclude(sent_at=None).exists()
+        finally:
+            sealed.set()
+            worker.terminate()
+        assert worker.wait(PATIENCE) == 0
+    assert "worker_ended" in (tmp_path / "log").read_text()
+    assert Mail.objects.exclude(sent_at=None).count() == len(server.received) > 0
 
 
 def test_the_log_tells_each_mail_and_no_address_or_link(committed_world: World, tmp_path: Path) -> None:

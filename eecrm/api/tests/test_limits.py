@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 
 from api import limits
@@ -241,3 +241,20 @@ def test_what_comes_after_a_bucket_with_nothing_left_is_left_alone(db: None) -> 
     assert [one.granted for one in take((day, "a", 1), (day, "b", 1), (day, "c", 1))] == [1, 0]
     assert [one.granted for one in take((day, "c", 2), (day, "a", -1), (day, "b", -1))] == [2, -1, -1]
     assert [one.granted for one in take((day, "a", 5), (day, "b", 5))] == [2, 1]
+
+
+@pytest.mark.parametrize(("error", "level"), [(OperationalError, logging.WARNING), (ProgrammingError, logging.ERROR)])
+def test_a_limit_that_is_not_counted_is_in_the_log(
+    error: type[Exception], level: int, world: World, sales: Caller, caplog: Any
+) -> None:
+    """Once, a capacity that PostgreSQL's integer didn't hold switched all limits off, and nothing told so."""
+
+    def fail(execute: Any, sql: str, *rest: Any) -> Any:
+        if "take_limits" in sql:
+            raise error("no such function")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail):
+        assert sales.get(ME).status_code == 200
+    (told,) = [one for one in caplog.records if one.name == "eecrm.limits"]
+    assert (told.levelno, told.message, told.error) == (level, "limits_not_counted", error.__name__)

@@ -73,6 +73,21 @@ def test_an_import_leaves_every_spelling_alone(spelling: str, import_: Any) -> N
 
 
 @pytest.mark.parametrize(
+    ("domain", "wire"),
+    [
+        ("ΟΔΟΣ-24.example", "xn---24-zxc8cb2a.example"),
+        ("ΟΔΟΣ.example", "xn--pxavbq.example"),
+        ("οδος.example", "xn--pxavbm.example"),
+        ("STRASSE.example", "strasse.example"),
+        ("Straße.example", "xn--strae-oqa.example"),
+    ],
+)
+def test_a_domain_is_what_idna_makes_of_it(domain: str, wire: str, world: World, sales: Caller) -> None:
+    """In Python, lower case has a letter that IDNA keeps apart: a Σ at the end of a word."""
+    assert sales.post(LIST, BODY | {"email": f"x@{domain}"}).json()["email"] == f"x@{wire}"
+
+
+@pytest.mark.parametrize(
     ("email", "words"),
     [
         ("a\u200bb@own.example", "characters that nobody sees"),
@@ -152,6 +167,8 @@ def test_nor_for_the_address_of_an_account_in_use(domain: str, world: World) -> 
         ("O’Neil-D'Arcy, Jr.", "O’Neil-D'Arcy, Jr."),
         ("Raju a/l Gopal", "Raju a/l Gopal"),
         ("李小龍", "李小龍"),
+        ("J.-P. St.-Pierre", "J.-P. St.-Pierre"),
+        ("के. आर. नारायणन", "के. आर. नारायणन"),
         ("محمد", "محمد"),
     ],
 )
@@ -185,6 +202,15 @@ NO_NAMES = [
     ("tel:+331234", "no web or email address"),
     ("\u2121:+331234", "no web or email address"),
     ("sms:331234", "no web or email address"),
+    ("bank.भारत", "no web or email address"),
+    ("हिन्दी.com", "no web or email address"),
+    ("i❤.ws", "no web or email address"),
+    ("bank⃣.com", "no web or email address"),
+    ("bank.🏦🏦", "no web or email address"),
+    ("paypal.\u0301com", "no web or email address"),
+    ("8.8.8.8", "no web or email address"),
+    ("http:\uff3c\uff3cx", "no web or email address"),
+    ("http:x", "no web or email address"),
 ]
 
 

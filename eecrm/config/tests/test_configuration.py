@@ -44,6 +44,11 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("PUBLIC_URL", "http://crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example/path"), ("PUBLIC_URL", "crm.epic"),
         ("PUBLIC_URL", "https://a@crm.epic.example"), ("PUBLIC_URL", "https://crm.epic.example?x"), ("EMAIL_HOST", ""), ("EMAIL_HOST_USER", ""),
         ("EMAIL_HOST_PASSWORD", ""), ("EMAIL_SECURITY", "tls"), ("EMAIL_SECURITY", "none"), ("EMAIL_PORT", "abc"), ("DEFAULT_FROM_EMAIL", "somebody"),
+        *(("EMAIL_PORT", port) for port in ("-1", "0", "65536", "999999")), *(("TRUSTED_PROXIES", many) for many in ("101", "9" * 11)),
+        *(("ADMIN_URL", path) for path in ("../x", "a b", "a/../b", "a//b", "a?b", "a#b", "a%2fb", ".x", "é", "Admin", "a/./b", "a\\b", ".", "<x>")),
+        *(("RATE_LIMIT_FACTOR", factor) for factor in ("nan", "inf", "-inf", "1e308", "1000000", "0", "-1", "1e-9", "")),
+        ("ALERT_CHANGES", "-1"), ("ALERT_CHANGES", "9" * 11),
+        *(("GROUPS", names) for names in ("a\u200bb", "\u200b", "x" * 151, "PII,a\u202eb")),
     ],
 )  # fmt: skip
 def test_a_weak_value_is_named(name: str, value: str) -> None:
@@ -60,9 +65,13 @@ WEAK = {
 }  # fmt: skip
 
 
+# Each is refused, and what is made of it later would fail: the other faults must be told all the same.
+EXTREME = {"EMAIL_PORT": "1e9", "TRUSTED_PROXIES": "-1", "ALERT_DELETIONS": "-1", "ADMIN_URL": "../x", "GROUPS": "a\u200bb"}
+
+
 @pytest.mark.parametrize(
     "changes",
-    [dict.fromkeys(STRONG.keys() - {"APP_ENV"}), WEAK, dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK],
+    [*(EXTREME | {"RATE_LIMIT_FACTOR": factor} for factor in ("nan", "inf", "1e308")), dict.fromkeys(STRONG.keys() - {"APP_ENV"}), WEAK, dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK],
 )
 def test_all_that_is_wrong_is_told_at_once_a_line_each(changes: dict[str, str | None]) -> None:
     result = start(changes)
@@ -172,6 +181,30 @@ def test_the_server_does_not_start_with_a_route_that_the_policy_does_not_know(ur
     assert ("The route /forgotten/ does list on no resource" in result.stderr) != starts
 
 
+@pytest.mark.parametrize(("path", "served"), [("hidden", "hidden/"), ("/a/b-c_d.e~f/", "a/b-c_d.e~f/"), ("0", "0/")])
+def test_the_admin_site_has_a_plain_path(path: str, served: str) -> None:
+    assert start({"ADMIN_URL": path}).stdout == f"{served} verify-full\n"
+
+
+@pytest.mark.parametrize("factor", ["0.0001", "1", "100000"])
+def test_every_limit_fits_into_the_database_whatever_the_factor(factor: str) -> None:
+    code = "import config.settings as settings; print(min(settings.RATE_LIMITS.values()), max(settings.RATE_LIMITS.values()))"
+    result = start({"RATE_LIMIT_FACTOR": factor}, f"{code}; assert max(settings.RATE_LIMITS.values())[0] < 2**31")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("WEB_CONCURRENCY", "-1"), ("PORT", "65536")])
+def test_the_web_server_tells_a_number_out_of_range(name: str, value: str) -> None:
+    code = f"import runpy; runpy.run_path({str(ROOT / 'deploy' / 'gunicorn.conf.py')!r})"
+    assert start({}, code).returncode == 0
+    assert f"ImproperlyConfigured: {name} is a number from 1 to" in start({name: value}, code).stderr
+
+
+def test_groups_are_named_in_one_spelling() -> None:
+    code = "import config.settings as settings; print(settings.GROUPS)"
+    assert start({"GROUPS": " Couriers ,Ｎｉｇｈｔ\u00a0 shift\u200b"}, code).stdout == "['Couriers', 'Night shift']\n"
+
+
 def test_every_variable_that_is_read_is_in_the_sample() -> None:
     sample = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
     # bootstrap.sql reads passwords that no program does.
@@ -181,7 +214,7 @@ def test_every_variable_that_is_read_is_in_the_sample() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             if "tests" not in path.parts:
                 text = path.read_text()
-                read |= set(re.findall(r"""\b(?:env|_?chosen)\(\s*["']([A-Z_]+)["']""", text))
+                read |= set(re.findall(r"""\b(?:env|number|_count|_?chosen)\(\s*["']([A-Z_]+)["']""", text))
                 read |= set(re.findall(r"""\bsettings(?:\.get\(|\[)["'](PG_[A-Z_]+)["']""", text))
     assert read == sample
 

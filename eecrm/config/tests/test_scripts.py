@@ -149,6 +149,19 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_stop(home: Path, por
     assert entries(home) == {}
 
 
+@LINUX
+def test_a_run_whose_database_was_killed_ends_and_says_so(home: Path, port: int) -> None:
+    (home / "venv").symlink_to(sys.prefix)
+    with running(home, port) as run:
+        before = entries(home)
+        os.kill(before["postgres"], signal.SIGKILL)
+        assert run.wait(PATIENCE) == 1
+        assert "PostgreSQL has ended, so this ends too." in said(home)
+    assert not any(map(is_alive, before.values()))
+    with running(home, port):
+        pass
+
+
 @contextmanager
 def bystander(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that isn't ours to stop; with "listen" it prints its port."""
@@ -178,20 +191,49 @@ def test_a_taken_port_is_named_with_its_process_before_anything_is_installed(hom
     assert not (home / "settings.env").exists()
 
 
+def started_at(pid: int) -> str:
+    ask = [sys.executable, "-c", f"import system; print(system.started_at({pid}))"]
+    environment = {"PYTHONPATH": str(ROOT / "scripts" / "local"), "PATH": os.environ["PATH"]}
+    return subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_only_the_process_that_was_written_down_is_stopped(is_ours: bool, home: Path) -> None:
     """Its number may be another process's by now: the moment of its start tells them apart."""
     with bystander() as holder, bystander() as other:
         taken = int(holder.stdout.readline())  # type: ignore[union-attr]  # it has pipes
         other.stdout.readline()  # type: ignore[union-attr]  # as above
-        ask = [sys.executable, "-c", f"import system; print(system.started_at({other.pid}))"]
-        environment = {"PYTHONPATH": str(ROOT / "scripts" / "local"), "PATH": os.environ["PATH"]}
-        started = subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-        entry = [other.pid, started if is_ours else "yesterday", "run_worker", [signal.SIGTERM, signal.SIGKILL]]
+        entry = [other.pid, started_at(other.pid) if is_ours else "yesterday", "run_worker", [signal.SIGTERM, signal.SIGKILL]]
         (home / "processes.json").write_text(json.dumps([entry]))
         assert command(home, taken).wait(PATIENCE) == 1
         assert is_alive(other.pid) != is_ours
         assert ("which an earlier run left behind (run_worker)" in said(home)) == is_ours
+
+
+@LINUX
+@pytest.mark.parametrize("age", [0, 1, None])
+def test_the_children_of_a_leader_that_was_killed_are_stopped_too(age: int | None, home: Path) -> None:
+    """As of gunicorn's master: its workers have the port. Those that began before it, or in another life of the machine, are
+    strangers'."""
+    code = "import os, time; child = os.fork(); child and print(child, flush=True); time.sleep(600)"
+    with bystander() as holder, subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    ) as leader:
+        taken = int(holder.stdout.readline())  # type: ignore[union-attr]  # it has pipes
+        child = int(leader.stdout.readline())  # type: ignore[union-attr]  # as above
+        try:
+            ticks, _, rest = started_at(leader.pid).partition(" ")
+            leader.kill()
+            leader.wait()
+            started = "yesterday" if age is None else f"{int(ticks) + 10_000 * age} {rest}"
+            entry = [leader.pid, started, "gunicorn", [signal.SIGTERM, signal.SIGKILL]]
+            (home / "processes.json").write_text(json.dumps([entry]))
+            assert command(home, taken).wait(PATIENCE) == 1
+            assert is_alive(child) == (age != 0)
+            assert ("which an earlier run left behind (gunicorn)" in said(home)) == (age == 0)
+        finally:
+            if is_alive(child):
+                os.kill(child, signal.SIGKILL)
 
 
 def test_a_second_run_with_the_same_state_is_refused_and_stops_nothing(home: Path) -> None:
