@@ -1,4 +1,5 @@
-"""Usernames: one spelling, nothing invisible, no web address. The same rule for every way in."""
+"""Usernames: one spelling, nothing invisible. The same rule for every way in. Many companies name their accounts
+`first.last`, or by the email address."""
 
 import re
 import unicodedata
@@ -9,18 +10,14 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Regex
 
-from api.person_names import no_web_address_in_sql
-from api.spelling import SIGNS, has_web_address, without_signs
+from api.spelling import SIGNS, without_signs
 
-NO_USERNAME = (
-    "A username has letters, digits and . + - _ only, and is no web or email address: no @, no www., and - or _ in place of "
-    "a full stop that more than one letter follows."
-)
+NO_USERNAME = "A username has letters, digits and . @ + - _ only, and doesn't begin with www."
 
-_SHAPE = re.compile(r"[\w.+-]+")
+_SHAPE = re.compile(r"(?!www\.)[\w.@+-]+")
 _UNSEEN = ("Cc", "Cf", "Co", "Cn")
 # PostgreSQL doesn't know letters as Python does: of the characters that are none, those of ASCII.
-_NO_SHAPE_IN_SQL = rf"[\u0001-*,/:-@\[-^`{{-\u007F{SIGNS}]"
+_NO_SHAPE_IN_SQL = rf"[\u0001-*,/:-?\[-^`{{-\u007F{SIGNS}]"
 
 
 def normalise_username(text: str) -> str:
@@ -39,7 +36,7 @@ def normalise_username(text: str) -> str:
 
 def require_username(text: str) -> None:
     """Raises ValidationError for what no username is, in its one spelling."""
-    if not _SHAPE.fullmatch(text) or has_web_address(text):
+    if not _SHAPE.fullmatch(text):
         raise ValidationError(NO_USERNAME, code="invalid")
 
 
@@ -62,6 +59,6 @@ def _normalised(value: Any) -> Any:
 def username_checked(name: str) -> models.CheckConstraint:
     """The rule in PostgreSQL, for whoever writes SQL: as far as it knows characters."""
     in_nfkc = Func(F("username"), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
-    has_other_signs = Regex(F("username"), Value(f"^$|{_NO_SHAPE_IN_SQL}"))  # a lookup by the field's name would spell it anew
-    condition = Q(username=in_nfkc) & ~Q(has_other_signs) & no_web_address_in_sql("username")
+    has_other_signs = Regex(F("username"), Value(rf"^$|^www\.|{_NO_SHAPE_IN_SQL}"))  # a lookup by the field's name would spell it anew
+    condition = Q(username=in_nfkc) & ~Q(has_other_signs)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=NO_USERNAME)

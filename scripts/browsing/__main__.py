@@ -15,7 +15,7 @@ from sent_mail import HOME
 
 PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
 CHOSEN = "correct horse battery staple"
-NEWCOMER = {"username": "nina-brandt", "first_name": "Nina", "last_name": "Brandt", "email": "nina@epic-events.example"}
+NEWCOMER = {"username": "nina.brandt", "first_name": "Nina", "last_name": "Brandt", "email": "nina@epic-events.example"}
 
 
 class Story:

@@ -123,11 +123,13 @@ def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
 
 
 def _had_before(usernames: set[str]) -> frozenset[str]:
-    """Those that are an earlier account's for good (rule `username_was_anothers`)."""
+    """Those that another account had before (rule `username_was_anothers`)."""
     if not usernames:
         return frozenset()
     entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")
-    return frozenset(entries.annotate(name=KT("new__username")).filter(name__in=usernames).values_list("name", flat=True))
+    had = dict(entries.annotate(name=KT("new__username")).filter(name__in=usernames).values_list("row_key", "name"))
+    there = User.objects.filter(pk__in=map(int, had)).values_list("pk", flat=True)
+    return frozenset(had[str(pk)] for pk in there)
 
 
 def _pending(pks: frozenset[int]) -> frozenset[int]:

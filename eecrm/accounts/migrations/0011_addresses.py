@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             "username",
             UsernameField(
                 error_messages={"unique": "An account with this username exists already."},
-                help_text="At most 150 characters: letters, digits and . + - _ only, as anna-smith. Case makes no difference.",
+                help_text="At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference.",
                 max_length=150,
                 unique=True,
             ),

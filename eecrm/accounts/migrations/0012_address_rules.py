@@ -249,14 +249,15 @@ BEGIN
 END
 """
 
-# A username is one account's for good: another one of the same name would log in as, and be named in histories as, somebody
-# who was called so before.
+# Another account of a name that somebody had would log in, and be named in histories, as that person. One that was deleted may
+# be made anew.
 USERNAME_STAYS = """
 BEGIN
     -- A newcomer's is made of their identity (enrol_identity).
     IF current_setting('role') <> 'none' AND EXISTS (
-        SELECT FROM audit.entry AS earlier WHERE table_name = 'accounts_user' AND earlier.new ? 'username'
-            AND earlier.new ->> 'username' = NEW.username AND row_key <> NEW.id::text) THEN
+        SELECT FROM audit.entry AS earlier JOIN accounts_user AS its ON its.id::text = earlier.row_key
+         WHERE table_name = 'accounts_user' AND earlier.new ? 'username' AND earlier.new ->> 'username' = NEW.username
+           AND its.id <> NEW.id AND its.username <> NEW.username) THEN
         PERFORM refuse('username_was_anothers', 'Another account had this username before: choose one that nobody has had.');
     END IF;
     RETURN NEW;

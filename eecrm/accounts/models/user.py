@@ -79,7 +79,7 @@ class User(Rights):
     username = UsernameField(
         max_length=150,
         unique=True,
-        help_text="At most 150 characters: letters, digits and . + - _ only, as anna-smith. Case makes no difference.",
+        help_text="At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference.",
         error_messages={"unique": "An account with this username exists already."},
     )
     first_name = PersonNameField(max_length=150, blank=True)

@@ -59,7 +59,7 @@ def test_what_is_exported_and_imported_again_changes_nothing(groups: None, world
                 job_title=text,
                 mobile="+33612345678",
             )
-        User.objects.create(username="+plus", role="sales", is_active=False, email="plus@epic.example")
+        User.objects.create(username="+plus@epic", role="sales", is_active=False, email="plus@epic.example")
         members = User.objects.exclude(is_superuser=True).values_list("pk", flat=True)[:9]
         crews = Membership._meta.get_field("group").related_model.objects.filter(name__startswith="Crew")
         Membership.objects.bulk_create(Membership(user_id=pk, group_id=crew.pk) for pk in members for crew in crews)

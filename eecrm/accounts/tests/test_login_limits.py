@@ -408,6 +408,6 @@ def test_a_name_has_one_spelling(text: str, name: str) -> None:
 
 def test_the_database_keeps_two_spellings_of_one_name_apart_from_nobody(world: World) -> None:
     with acting_as(Role.SUPERUSER):
-        assert User.objects.create_user("New-Person\u200b", PASSWORD).username == "new-person"
-    form = {"username": "NEW-person", "password": PASSWORD}
+        assert User.objects.create_user("New.Person\u200b", PASSWORD).username == "new.person"
+    form = {"username": "NEW.person", "password": PASSWORD}
     assert Caller().post(LOGIN, form).status_code == 200
