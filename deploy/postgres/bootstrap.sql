@@ -147,6 +147,38 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
 
+-- Statements hold values: hashes of passwords, digests of sessions, names and addresses. Whoever reads the log of the server
+-- may not read those, so that it names the error and the rule, and neither the statement nor the row (the DETAIL of a
+-- duplicate, and of a deadlock). Where only a superuser can say so, this tells what is left to be said for the server.
+SELECT set_config('eecrm.bootstrapped', :'database', false) AS database_name
+\gset
+DO $$
+DECLARE
+    one record;
+    loud text[] := '{}';
+BEGIN
+    FOR one IN SELECT * FROM unnest('{eecrm_migrator,eecrm_app,eecrm_report,eecrm_backup}'::text[]) AS login,
+                             (VALUES ('log_min_error_statement', 'panic'), ('log_error_verbosity', 'terse'),
+                                     ('log_parameter_max_length_on_error', '0'), ('log_statement', 'none'),
+                                     ('log_min_duration_statement', '-1'), ('log_min_duration_sample', '-1'),
+                                     ('log_transaction_sample_rate', '0')) AS quiet (name, value)
+    LOOP
+        BEGIN
+            EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %s = %L',
+                           one.login, current_setting('eecrm.bootstrapped'), one.name, one.value);
+        EXCEPTION WHEN insufficient_privilege THEN
+            IF current_setting(one.name) <> one.value AND one.name || ' = ' || one.value <> ALL (loud) THEN
+                loud := loud || (one.name || ' = ' || one.value);
+            END IF;
+        END;
+    END LOOP;
+    IF loud <> '{}' THEN
+        RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only a superuser '
+                      'could forbid it here. Set in the parameters of the server: %. See docs/database.md.',
+                      array_to_string(loud, ', ');
+    END IF;
+END $$;
+
 -- What each login has from here, noted where the login itself can't write: `access.logins` compares.
 SELECT format('COMMENT ON ROLE %I IS %L', rolname, array_to_string(setconfig, E'\n'))
 FROM pg_db_role_setting

@@ -1,7 +1,8 @@
 """The logins of the database, compared with what bootstrap.sql made of them: only it, run again, can mend them.
 
 PostgreSQL lets every role change its own settings. Those that bootstrap.sql gives a login are noted in the comment on that
-role, which the role itself can't write.
+role, which the role itself can't write. Some of them take a superuser: where bootstrap.sql isn't run by one they are neither
+there nor noted, and are to be set for the server.
 """
 
 from typing import Any
@@ -47,6 +48,12 @@ _MEMBERSHIPS = """
      WHERE entering.rolname = ANY (%(roles)s)
        AND (admin_option OR entering.rolname <> %(login)s OR granted.rolname <> ALL (%(groups)s))
 """
+
+
+def is_log_discreet(cursor: Any) -> bool:
+    """Whether this login's statements stay out of PostgreSQL's log when they fail, and the values of their rows too."""
+    cursor.execute("SELECT current_setting('log_min_error_statement'), current_setting('log_error_verbosity')")
+    return bool(cursor.fetchone() == ("panic", "terse"))
 
 
 def faults(cursor: Any) -> list[str]:

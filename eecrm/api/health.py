@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from access import refusals
 from access.grants import differences
-from access.logins import faults
+from access.logins import faults, is_log_discreet
 from api.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
@@ -63,12 +63,19 @@ def _privileges() -> Finding | None:
     return Finding("unavailable", f"The database differs from the policy table in {len(drift)} places.")
 
 
+def _server_log() -> Finding | None:
+    with connection.cursor() as cursor:
+        return None if is_log_discreet(cursor) else Finding("", _LOUD)
+
+
+_LOUD = "PostgreSQL's log gets the values of statements that fail: see docs/database.md."
+
 Check = Callable[[], Finding | None]
 
 
 def _checks() -> Iterator[tuple[str, Check]]:
     """By name, each after those that it relies on: the database's, then those that an AppConfig has in `readiness_checks()`."""
-    yield from (("read_only", _read_only), ("migrations", _migrations), ("privileges", _privileges))
+    yield from (("read_only", _read_only), ("migrations", _migrations), ("privileges", _privileges), ("server_log", _server_log))
     for app in apps.get_app_configs():
         yield from getattr(app, "readiness_checks", dict)().items()
 

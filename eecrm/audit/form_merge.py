@@ -1,7 +1,10 @@
 """Three states of a form become one: what was shown, what was sent, what the row holds by now.
 
 A field that the visitor left as it was shown stays as it is by now. A field that the visitor changed is written, unless
-it was changed meanwhile to something else: that is a clash, and the visitor decides.
+it was written meanwhile, or another one was that is decided together with it: that is a clash, and the visitor decides.
+
+A model names what is decided together in `decided_together`: sets of its fields, of its fields of several rows, and of the
+rows below it by the name of their relation. Whoever writes one of them has to have seen the others as they are.
 """
 
 from collections.abc import Iterable
@@ -16,6 +19,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
+from django.utils.text import capfirst
+
+from audit.page_versions import UNCHANGED, Since
 
 
 @dataclass
@@ -24,9 +30,21 @@ class Merge:
 
     kept: frozenset[str] = frozenset()  # not touched, or changed to what is there already: nothing is written
     by_others: tuple[str, ...] = ()  # of those, the fields that are no longer as they were shown
-    clashes: tuple[str, ...] = ()
+    written: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)  # since the page was made, by anybody
+    shared: frozenset[str] = frozenset()  # fields of several rows, which two may write: each of their rows is decided by itself
+    together: tuple[tuple[str, ...], ...] = ()  # the model's `decided_together`
     refusal: str = ""
     data: QueryDict = field(default_factory=QueryDict, repr=False)
+
+    @property
+    def clashes(self) -> dict[str, list[str]]:
+        """Each field that would be written over what its visitor never saw, with the fields that changed."""
+        found = {name: sorted(self._decided_with(name) & self.changed) for name in sorted(self.written)}
+        return {name: others for name, others in found.items() if others}
+
+    def _decided_with(self, name: str) -> set[str]:
+        return {name, *(other for names in self.together if name in names for other in names)} - ({name} & self.shared)
 
 
 class MergedForm(forms.ModelForm):
@@ -61,8 +79,9 @@ class MergedForm(forms.ModelForm):
         cleaned = super().clean()
         if self.merge.refusal:
             self.add_error(None, self.merge.refusal)
-        for name in self.merge.clashes:
-            self.add_error(name, "This was changed while you had the page open: see above.")
+        for name, changed in self.merge.clashes.items():
+            told = "This was changed" if name in changed else "What is decided together with this was changed"
+            self.add_error(name if name in self.fields else None, f"{told} while you had the page open: see above.")
         return cleaned
 
     @cached_property
@@ -79,25 +98,36 @@ def shown(form: forms.ModelForm) -> dict[str, str | list[str]]:
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
 
-def merge(form: forms.ModelForm, before: dict[str, Any]) -> Merge:
+def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGED) -> Merge:
     """`form` has the present row as its instance, and is bound to what was sent; `before` is what was shown."""
     data: Any = form.data.copy()  # type: ignore[attr-defined]  # of a request: a QueryDict
-    kept, by_others, clashes = set(), [], []
+    kept, by_others, written, changed, shared = set(), [], set(), set(since.fields), set()
     for name, present in shown(form).items():
         if name not in before:
             kept.add(name)  # the page didn't have it: its visitor may do more by now
             continue
         mine = _typed(form, name, before[name])
+        if before[name] != present:
+            changed.add(name)
         if isinstance(present, list):
-            data.setlist(form.add_prefix(name), _joined(set(before[name]), set(mine), set(present)))
+            joined = _joined(set(before[name]), set(mine), set(present))
+            data.setlist(form.add_prefix(name), joined)
+            mine_alone = set(joined) ^ set(present)
+            if mine_alone:
+                written.add(name)
+            if mine_alone & since.members.get(name, frozenset()):
+                changed.add(name)  # though it may hold again what was shown
+            else:
+                shared.add(name)
             continue
         if before[name] != present and mine == before[name]:
             by_others.append(name)
         if mine in (before[name], present):
             kept.add(name)
-        elif before[name] != present:
-            clashes.append(name)
-    return Merge(frozenset(kept), tuple(by_others), tuple(clashes), data=data)
+        else:
+            written.add(name)
+    together = getattr(form.instance, "decided_together", ())
+    return Merge(frozenset(kept), tuple(by_others), written, changed, frozenset(shared), together, data=data)
 
 
 def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
@@ -153,4 +183,10 @@ def _short(value: str | list[str]) -> str | list[str]:
 
 
 def labels(form: forms.ModelForm, names: Iterable[str]) -> list[str]:
-    return [str(form[name].label) for name in names]
+    """Also of what the form doesn't have: fields that its visitor only reads, and rows below."""
+    return [str(form[name].label) if name in form.fields else _label(form.instance, name) for name in names]
+
+
+def _label(row: Model, name: str) -> str:
+    one: Any = row._meta.get_field(name)
+    return capfirst(str(one.related_model._meta.verbose_name if one.auto_created else one.verbose_name))

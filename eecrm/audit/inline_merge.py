@@ -24,6 +24,21 @@ def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
     return True
 
 
+def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
+    """Whether it would add, change or take away a row. To be asked after `merge_rows`."""
+    count = formset.initial_form_count()
+    for place, form in enumerate(formset.forms):
+        if not any(name.startswith(f"{form.prefix}-") for name in data):
+            continue  # left out
+        is_taken_away = form.add_prefix("DELETE") in data
+        is_there = place < count and form.instance.pk is not None
+        if is_there and (is_taken_away or form.has_changed()):
+            return True
+        if place >= count and form.has_changed() and not is_taken_away:
+            return True
+    return False
+
+
 def _leave_out(data: QueryDict, formset: BaseInlineFormSet, place: int) -> None:
     """The last of the forms: of one row at most, there is one form that adds it."""
     for name in [name for name in data if name.startswith(f"{formset.prefix}-{place}-")]:

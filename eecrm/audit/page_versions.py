@@ -6,12 +6,12 @@ The number of the newest entry wouldn't tell, because entries appear in the orde
 time is for a database that was put back from a copy, where numbers of transactions are given out a second time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from django.core import signing
 from django.db import connection
-from django.db.models import BooleanField, Model
+from django.db.models import BooleanField, Model, Q
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
@@ -24,6 +24,30 @@ _NOW = """
 _SINCE = "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
 
 FIELD = "page_version"  # of a form, hidden
+
+
+class Since(NamedTuple):
+    """What the trail says of a row since its page was made: also of what is again as the page showed it."""
+
+    fields: frozenset[str]
+    members: Mapping[str, frozenset[str]]  # the keys of rows that were put into a field of several rows, or taken out
+    entries: EntryQuerySet  # which say so, oldest first
+
+    @classmethod
+    def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
+        """Of the fields that a form has. Costs a statement, and another one for each of them that holds several rows."""
+        entries = version.changes_of(type(row), [row.pk])
+        written, members = _columns(entries), {}
+        several: list[Any] = [one for one in row._meta.many_to_many if one.name in names]
+        for one in several:
+            below = version.changes_below(one.remote_field.through, one.m2m_column_name(), row.pk)
+            sides = below.values_list("old", "new")
+            members[one.name] = frozenset(str((new or old or {})[one.m2m_reverse_name()]) for old, new in sides)
+            entries = entries | below
+        return cls(frozenset(one.name for one in row._meta.concrete_fields if one.column in written), members, entries)
+
+
+UNCHANGED = Since(frozenset(), {}, Entry.objects.none())
 
 
 class PageVersion(NamedTuple):
@@ -44,6 +68,16 @@ class PageVersion(NamedTuple):
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
         """Entries about these rows that are newer than the page."""
         return self.entries_since().filter(table_name=model._meta.db_table, row_key__in=[str(key) for key in keys])
+
+    def changes_below(self, model: type[Model], column: str, key: Any) -> EntryQuerySet:
+        """Entries about rows that belong to this one, those that are gone too."""
+        owner = {column: key}
+        mine = Q(old__contains=owner) | Q(new__contains=owner)
+        return self.entries_since().filter(mine, table_name=model._meta.db_table)
+
+
+def _columns(entries: EntryQuerySet) -> set[str]:
+    return {column for sides in entries.values_list("old", "new") for side in sides if side for column in side}
 
 
 def signed(request: HttpRequest, version: PageVersion, **shown: Any) -> str:

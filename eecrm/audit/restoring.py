@@ -142,6 +142,17 @@ def reversal(entry: Entry) -> list[Step]:
     return [Step(field, new[field.column], old[field.column]) for field in fields]
 
 
+def reversal_and_the_rest(entry: Entry) -> list[Step]:
+    """The same, and what is decided together with it, which stays as it is: who takes back a reopening signs all of that."""
+    steps = reversal(entry)
+    model, put_back = model_of(noun_of(entry)), {step.field.name for step in steps}
+    row: Any = model._default_manager.get(pk=entry.row_key)  # locked
+    sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
+    rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
+    stays = [(field, getattr(row, field.attname)) for field in _stored(model) if field.name in rest]
+    return [*steps, *(Step(field, value, value) for field, value in stays)]
+
+
 def undo(entry: Entry) -> Model:
     """The row with the old values of what the change wrote. Raises CannotRestore."""
     _demand_reason()

@@ -51,7 +51,7 @@ class RestoringAdmin(PolicyModelAdmin):
         return self._page(request, key, "Restore", partial(restoring.restoration, locks=is_confirming(request)), restoring.restore)
 
     def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(request, key, "Undo", restoring.reversal, restoring.undo)
+        return self._page(request, key, "Undo", restoring.reversal_and_the_rest, restoring.undo)
 
     def _may_restore(self, request: HttpRequest, entry: Entry) -> bool:
         try:

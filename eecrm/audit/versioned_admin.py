@@ -15,7 +15,7 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,9 +28,9 @@ from access.refusals import refusal_of
 from api import idempotency
 from audit.differences import Told, tell
 from audit.form_merge import Merge, MergedForm, labels, merge, shown, typed
-from audit.inline_merge import merge_rows
+from audit.inline_merge import is_written, merge_rows
 from audit.models import Entry, EntryQuerySet
-from audit.page_versions import FIELD, PageVersion, sent, signed
+from audit.page_versions import FIELD, PageVersion, Since, sent, signed
 
 MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
 
@@ -123,12 +123,17 @@ class VersionedAdmin(PolicyModelAdmin):
             page.merge = Merge(refusal=_UNKNOWN_PAGE)
             return None
         form = self._bound_form(request, row)
-        page.merge = merge(form, before["shown"])
-        entries = before["version"].changes_of(self.model, [row.pk])
+        since = Since.of(before["version"], row, form.fields)
+        page.merge, entries = merge(form, before["shown"], since), since.entries
         for formset in self._create_formsets(request, row, change=True)[0]:  # type: ignore[attr-defined]  # not in the stubs
+            below = before["version"].changes_below(formset.model, formset.fk.column, row.pk)
+            if below.exists():
+                page.merge.changed.add(formset.prefix)
+                entries = entries | below
             if not merge_rows(page.merge.data, formset):
                 page.merge.refusal = _OTHER_ROW
-                entries = entries | before["version"].changes_of(formset.model, [one.pk for one in formset.get_queryset()])
+            elif is_written(page.merge.data, formset):
+                page.merge.written.add(formset.prefix)
         if page.merge.clashes or page.merge.refusal:
             page.changes = self._told(request, entries)
         elif page.merge.by_others:
@@ -160,9 +165,10 @@ class VersionedAdmin(PolicyModelAdmin):
         context |= {
             FIELD: signed(request, page.version, **proof),
             "changes": page.changes,
-            "clashing": labels(form, page.merge.clashes),
+            **_told_apart(form, page.merge.clashes),
         }
-        if page.merge.clashes and set(form.errors) == set(page.merge.clashes):
+        clashing = {name if name in form.fields else NON_FIELD_ERRORS for name in page.merge.clashes}
+        if clashing and not page.merge.refusal and set(form.errors) == clashing:
             context["errors"] = []  # nothing that was typed has to be corrected
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -231,6 +237,17 @@ class VersionedAdmin(PolicyModelAdmin):
                 messages.warning(request, f"{one.person.text} {one.verb} {one.row.text} at {one.entry.at:%H:%M} UTC.")
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args)
+
+
+def _told_apart(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
+    """For the page: what changed, what its sender changed too, and what they changed that is decided together with it."""
+    changed = sorted({name for names in clashes.values() for name in names})
+    beside = [name for name, names in clashes.items() if name not in names]
+    return {
+        "clashing": labels(form, changed),
+        "by_both": labels(form, [name for name in changed if name in clashes]),
+        "beside": labels(form, beside),
+    }
 
 
 def _digest(request: HttpRequest) -> str:

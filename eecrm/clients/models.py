@@ -72,6 +72,8 @@ class Client(models.Model):
     objects = ClientQuerySet.as_manager()
 
     personal_fields = {"email": EMAIL, "phone": PHONE, "mobile": PHONE}
+    # Who the contact person is.
+    decided_together = (("first_name", "last_name", "email"),)
     report_fields = (
         "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "sales_contact", "account",
         "created_at", "updated_at", "version",

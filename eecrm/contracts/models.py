@@ -91,6 +91,8 @@ class Contract(models.Model):
 
     objects = ContractQuerySet.as_manager()
 
+    # What is signed: who signs has seen all of it, and who changes it has seen whether it is signed.
+    decided_together = (("status", "name", "amount", "currency", "payment_due"),)
     report_fields = (
         "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at", "created_at",
         "updated_at", "version",

@@ -47,9 +47,10 @@ class Server:
 
     def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
+        self.administrator = "eecrm_admin"
 
     def run(self, program: str, *arguments: str, login: str = "ADMIN") -> "subprocess.CompletedProcess[str]":
-        names = {"ADMIN": "eecrm_admin", "BACKUP": "eecrm_backup", "REPORT": "eecrm_report", "CLOUD": "eecrm_cloud"}
+        names = {"ADMIN": self.administrator, "BACKUP": "eecrm_backup", "REPORT": "eecrm_report", "CLOUD": "eecrm_cloud"}
         environment = os.environ | self.settings | {
             "PGHOST": self.settings["PG_HOST"], "PGPORT": self.settings["PG_PORT"], "PGUSER": names[login],
             "PGPASSWORD": self.settings[f"PG_{login}_PASSWORD"],
@@ -198,6 +199,31 @@ def test_a_service_without_a_superuser_is_told_what_stays_open(worker_id: str) -
         assert (managed.rows(is_open), managed.rows(passes)) == ([(False,)], [(True,)])
 
 
+def test_what_takes_a_superuser_is_told_where_there_is_none(empty: Server) -> None:
+    """As on a managed service, whose administrator makes roles and databases."""
+    empty.bootstrap()
+    roles = ", ".join(name for (name,) in empty.rows("SELECT rolname FROM pg_roles WHERE rolname ~ '^eecrm_' AND NOT rolsuper"))
+    password = empty.settings["PG_ADMIN_PASSWORD"]
+    empty.rows(f"CREATE ROLE platform LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; GRANT {roles} TO platform WITH ADMIN OPTION")
+    managed = Server(empty.settings | {"PG_DATABASE": "managed"})
+    managed.administrator = "platform"
+    try:
+        told = managed.bootstrap()
+        assert "Set in the parameters of the server: log_min_error_statement = panic, log_error_verbosity = terse. See" in told
+        assert told.count("The log of PostgreSQL will hold values of statements") == 1
+        noted = "SELECT shobj_description('eecrm_app'::regrole, 'pg_authid')"
+        ((settings,),) = empty.rows(noted)
+        assert "lock_timeout=5s" in settings
+        assert "log_min_error_statement" not in settings
+        empty.rows("ALTER DATABASE managed SET log_min_error_statement = 'panic'; ALTER DATABASE managed SET log_error_verbosity = 'terse'")
+    finally:
+        empty.rows("DROP DATABASE IF EXISTS managed WITH (FORCE)", "postgres")
+        empty.rows("DROP OWNED BY platform CASCADE; DROP ROLE platform", "postgres")
+    assert empty.bootstrap() == ""
+    ((settings,),) = empty.rows(noted)
+    assert "log_min_error_statement=panic" in settings
+
+
 def test_the_login_for_reports_and_backups_of_earlier_goes(empty: Server) -> None:
     empty.bootstrap()
     empty.rows("CREATE ROLE eecrm_readonly LOGIN PASSWORD 'still known'; CREATE SCHEMA IF NOT EXISTS old;"
@@ -213,3 +239,4 @@ def test_the_login_for_reports_and_backups_of_earlier_goes(empty: Server) -> Non
     empty.rows("DROP DATABASE other")
     assert empty.bootstrap() == ""
     assert empty.rows(left) == []
+    empty.rows("DROP SCHEMA old CASCADE")  # which a dump wouldn't be allowed to read

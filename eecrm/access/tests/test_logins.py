@@ -54,9 +54,9 @@ def test_after_bootstrap_nothing_is_wrong(db: None) -> None:
         (
             "IN DATABASE {database} RESET ALL",
             [f"eecrm_app lacks the setting {one}" for one in (
-                "TimeZone=UTC", "idle_in_transaction_session_timeout=30s", "lock_timeout=5s", "random_page_cost=1.1",
-                "search_path=eecrm", "statement_timeout=15s",
-            )],
+                "TimeZone=UTC", "idle_in_transaction_session_timeout=30s", "lock_timeout=5s", "log_parameter_max_length_on_error=0",
+                "random_page_cost=1.1", "search_path=eecrm", "statement_timeout=15s",
+            )],  # and not those that take a superuser
         ),
     ],
 )  # fmt: skip
@@ -102,10 +102,30 @@ def test_a_setting_that_another_login_gave_itself_is_told(login: str, where: str
         ("ALTER ROLE eecrm_report SUPERUSER", "eecrm_report is a superuser"),
         ("ALTER ROLE eecrm_backup REPLICATION", "eecrm_backup is a replica"),
         ("ALTER ROLE eecrm_sales LOGIN", "eecrm_sales is a login"),
+        (
+            "ALTER ROLE eecrm_report IN DATABASE {database} RESET log_min_error_statement",
+            "eecrm_report lacks the setting log_min_error_statement=panic",
+        ),
     ],
 )
 def test_a_power_or_a_membership_that_nobody_should_have_is_told(
     statement: str, expected: str, administrator: Any
 ) -> None:
-    administrator.execute(statement)
+    administrator.execute(statement.format(database=connection.settings_dict["NAME"]))
     assert faults(administrator) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("log_min_error_statement", "error"), ("log_error_verbosity", "verbose"), ("log_statement", "ddl")],
+)
+@pytest.mark.parametrize("login", ["eecrm_app", "eecrm_report", "eecrm_backup", "eecrm_migrator"])
+def test_no_login_can_make_the_log_talk_again(name: str, value: str, login: str, administrator: Any) -> None:
+    database = connection.settings_dict["NAME"]
+    administrator.execute(f"SET LOCAL ROLE {login}")
+    of_role = f"ALTER ROLE {login}"
+    for statement in (f"SET {name} = {value}", f"{of_role} SET {name} = {value}", f"{of_role} IN DATABASE {database} RESET {name}"):
+        administrator.execute("SAVEPOINT before")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            administrator.execute(statement)
+        administrator.execute("ROLLBACK TO before")

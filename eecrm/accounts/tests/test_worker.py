@@ -40,9 +40,14 @@ def owe_many(number: int, *, first: int = 0) -> None:
         Mail.objects.bulk_create(Mail(kind="invitation", user=user) for user in users)
 
 
+def environment_of(home: Path) -> dict[str, str]:
+    """The accounts that `owe_many` makes are no news."""
+    return {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(home), "ALERT_ACCOUNTS": "9999"}
+
+
 def start(home: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(ROOT / "eecrm" / "manage.py"), "run_worker", *arguments]
-    environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(home)} | variables
+    environment = os.environ | environment_of(home) | variables
     with (home / "log").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -67,7 +72,7 @@ for _ in sys.stdin:
 @contextmanager
 def nursery(home: Path) -> Iterator[Callable[[], int]]:
     """`start_worker()`, which returns the id of a process of its own."""
-    environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(home)}
+    environment = os.environ | environment_of(home)
     with (home / "log").open("w") as log, subprocess.Popen(
         [sys.executable, "-c", NURSERY], env=environment, cwd=ROOT / "eecrm", stderr=log,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -170,7 +175,7 @@ def sink(
 
 def variables_of(server: Any) -> dict[str, str]:
     host, port = server.server_address
-    return {"EMAIL_HOST": host, "EMAIL_PORT": str(port), "EMAIL_SECURITY": "none", "ALERT_ACCOUNTS": "9999"}  # those of `owe_many` are no news
+    return {"EMAIL_HOST": host, "EMAIL_PORT": str(port), "EMAIL_SECURITY": "none"}
 
 
 def test_two_workers_at_once_send_each_mail_once(committed_world: World, tmp_path: Path) -> None:

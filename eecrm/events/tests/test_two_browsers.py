@@ -43,7 +43,7 @@ class Model:
         }  # fmt: skip
         self.state = {noun: self.stored(noun) for noun in self.rows}
         self.groups: set[str] = set()
-        self.written: list[tuple[str, str, str]] = []  # author, noun, field
+        self.written: list[tuple[str, str, str]] = []  # author, noun, field; or author, "groups", group
         self.clashes = 0
 
     def stored(self, noun: str) -> dict[str, Any]:
@@ -69,6 +69,14 @@ class Model:
         names = self.rng.sample(sorted(FIELDS[noun]), self.rng.randint(0, 3))
         return {name: self.rng.choice(FIELDS[noun][name]) for name in names}
 
+    def changed(self, noun: str, since: int) -> set[str]:
+        return {name for _, one, name in self.written[since:] if one == noun}
+
+    def beside(self, noun: str, name: str) -> set[str]:
+        """The fields that are decided together with one, and itself."""
+        sets = self.rows[noun].decided_together
+        return {name, *(other for names in sets if name in names for other in names)}
+
     def check(self) -> None:
         assert {noun: self.stored(noun) for noun in self.rows} == self.state
         assert self.stored_groups() == self.groups
@@ -85,14 +93,14 @@ class Manager:
         self.name, self.model = name, model
         self.browser = Visitor()
         self.browser.force_login(model.users[name])
-        self.tabs: dict[str, tuple[Tab, dict[str, Any], set[str]]] = {}
+        self.tabs: dict[str, tuple[Tab, dict[str, Any], set[str], int]] = {}
 
     def open(self, noun: str) -> None:
         tab = Tab(self.browser, f"{ADMIN}{noun}/{self.model.rows[noun].pk}/change/")
-        self.tabs[noun] = tab, dict(self.model.state[noun]), set(self.model.groups)
+        self.tabs[noun] = tab, dict(self.model.state[noun]), set(self.model.groups), len(self.model.written)
 
     def send(self, noun: str, disturb: Any) -> None:
-        tab, shown, shown_groups = self.tabs.pop(noun)
+        tab, shown, shown_groups, since = self.tabs.pop(noun)
         typed = self.model.some(noun)
         form = {name: self.sent(value) for name, value in typed.items()}
         ticked = shown_groups
@@ -102,29 +110,31 @@ class Manager:
         while True:
             present = dict(self.model.state[noun])
             touched = {name: value for name, value in typed.items() if value != shown[name]}
-            clashing = {n for n, value in touched.items() if present[n] not in (shown[n], value)}
+            written = {name for name, value in touched.items() if value != present[name]}
+            changed = {name: self.model.beside(noun, name) & self.model.changed(noun, since) for name in written}
+            clashing = {name for name, others in changed.items() if others}
+            groups = (self.model.groups | (ticked - shown_groups)) - (shown_groups - ticked)
+            again = (groups ^ self.model.groups) & self.model.changed("groups", since)  # put in or taken out meanwhile
             answer = tab.send(**form)
-            if not clashing:
+            if not clashing and not again:
                 assert answer.status_code == 302, answer.context["errors"]
                 self.model.write(self.name, noun, touched)
                 if noun == "accounts/user":
-                    before = set(self.model.groups)
-                    self.model.groups = (before | (ticked - shown_groups)) - (shown_groups - ticked)
-                    changed = len(before ^ self.model.groups)
-                    self.model.written += [(self.name, "groups", "")] * changed
+                    self.model.written += [(self.name, "groups", name) for name in groups ^ self.model.groups]
+                    self.model.groups = groups
                 return
             self.model.clashes += 1
             assert answer.status_code == 200
-            assert "Replace with mine" in answer.content.decode()
+            is_by_both = again or not clashing.isdisjoint(set().union(*changed.values()))
+            assert ("Replace with mine" if is_by_both else "Save mine beside theirs") in answer.content.decode()
             self.model.check()
             if self.model.rng.random() < 0.3:
                 return  # theirs stays
             # One more click: the page holds what was typed, and the others' values of today.
-            typed, shown = touched, present
+            typed, shown, since = touched, present, len(self.model.written)
             form = {}
             if noun == "accounts/user":
-                ticked = (self.model.groups | (ticked - shown_groups)) - (shown_groups - ticked)
-                shown_groups = set(self.model.groups)
+                ticked, shown_groups = groups, set(self.model.groups)
             if self.model.rng.random() < 0.3:
                 disturb()
 
@@ -164,9 +174,10 @@ def told(model: Model, after: int) -> list[tuple[str, str, str]]:
     tables = {row._meta.db_table: noun for noun, row in model.rows.items()}
     found = []
     with acting_as(Role.SUPERUSER):
+        groups = dict(Group.objects.values_list("pk", "name"))
         for entry in Entry.objects.filter(id__gt=after).order_by("id"):
             if entry.table_name == "accounts_user_groups":
-                found.append((entry.actor_name, "groups", ""))
+                found.append((entry.actor_name, "groups", groups[(entry.new or entry.old or {})["group_id"]]))
             elif entry.table_name in tables and entry.operation == "update":
                 columns = {name.removesuffix("_id") for name in entry.new} - {"version", "updated_at"}
                 found += [(entry.actor_name, tables[entry.table_name], name) for name in columns]

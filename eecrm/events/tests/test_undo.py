@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from access.database import acting_as, because
 from access.policy import Role
 from audit.restoring import CannotRestore, undo
+from audit.tests.site_forms import form_on
 from conftest import World, make_client, make_contract, make_event
 from events.tests.trail import change, delete, entries, last, stored
 
@@ -124,6 +125,20 @@ def test_the_page_shows_now_and_then(world: World, visit: Any) -> None:
     assert len(entries(world.own_event)) == 2
     answer = manager.confirm(page_of(entry), {"change_reason": WHY}, follow=True)
     assert "The event Own party is as it was before that change." in answer.content.decode()
+
+
+def test_nobody_signs_by_an_undo_what_they_never_saw(world: World, visit: Any) -> None:
+    page = page_of(change(world.own_signed, status="draft"))
+    manager = visit("management")
+    shown = manager.get(page)
+    assert f"<td>{world.own_signed.amount}" in shown.content.decode()
+    change(world.own_signed, amount="1.00")
+    again = manager.post(page, form_on(shown) | {"change_reason": WHY})
+    assert again.status_code == 200
+    assert "amount has changed" in again.content.decode()
+    with acting_as(Role.SUPERUSER):
+        assert type(world.own_signed)._default_manager.get(pk=world.own_signed.pk).status == "draft"
+    assert manager.post(page, form_on(again) | {"change_reason": WHY}).status_code == 302
 
 
 def test_the_dry_run_tells_now_and_then(world: World, run: Any) -> None:
