@@ -93,10 +93,11 @@ class RequestMiddleware:
                 limits.admit_light(request, place_of(request))
             elif not counted_later:
                 limits.admit(request, "anonymous", place_of(request))
-            refuse_other_charsets(request)
             if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
                 raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
-            if request.path_info.startswith("/api/"):
+            if not request.path_info.startswith("/api/"):
+                refuse_other_charsets(request)  # there, whoever reads the body does
+            else:
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
                 origin.set(origin.get()._replace(reason=_reason(request)))

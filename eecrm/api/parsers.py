@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 from rest_framework.parsers import BaseParser
 
 from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shown
+from api.requests import refuse_other_charsets
 
 # A text of JSON that was parsed already. Nothing here backtracks.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -54,7 +55,8 @@ class StrictJSONParser(BaseParser):
 
 
 def _refuse_encodings(request: Any) -> None:
-    """A small body needs no compression. That it is UTF-8, RequestMiddleware has seen."""
+    """JSON between systems is UTF-8 (RFC 8259, section 8.1), and a small body needs no compression."""
+    refuse_other_charsets(request._request)
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType("", "A body is sent as it is here, without a Content-Encoding.")
 

@@ -29,11 +29,11 @@ PER_MODEL = (
 )
 KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>accounts|audit|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
+    "^(?P<app_label>accounts|audit|auth|admin|clients|contracts|events)/$", "(?P<url>.*)$",
     "accounts/user/import/", "accounts/user/export/", "accounts/user/<id:key>/address/",
     "events/event/hand-over/<id:key>/",
     "audit/entry/<id:key>/restore/", "audit/entry/<id:key>/undo/",
-    *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")),
+    *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")), "email/",
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
 }  # fmt: skip
 
