@@ -14,7 +14,7 @@ from django.views.generic import FormView, TemplateView
 from access.database import leave
 from access.security_log import security_event
 from accounts import address_links
-from accounts.login import is_own_password
+from accounts.login import ADDRESS_LINK, is_own_password
 from accounts.models import AddressChange, User
 from accounts.passwords import require_hashable
 from accounts.password_pages import FORM_METHODS, PAGE_METHODS, public
@@ -42,7 +42,7 @@ class ConfirmAddressForm(forms.Form):
     def clean_password(self) -> str:
         password = self.cleaned_data["password"]
         try:
-            if is_own_password(self.request, self.change.user, password, through="address link"):
+            if is_own_password(self.request, self.change.user, password, through=ADDRESS_LINK):
                 return str(password)
         except TooManyRequests as refusal:
             raise forms.ValidationError(str(refusal.detail), code="throttled") from None

@@ -2,7 +2,8 @@
 
 Colleagues at one office share one address. Without a mark of their own, one of them who sends wrong passwords for another's
 account would keep it out there. The mark is a cookie that names a random browser and proves for which account it was made;
-it lets nobody in, and what fails with it counts for this browser alone.
+it lets nobody in, and what fails with it counts for this browser alone. A new password forgets all places (trigger
+`account_forgets_places`): who knew the old one may have left marks behind.
 """
 
 from uuid import uuid4
@@ -11,9 +12,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts.models import User, note_place
+from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.addresses import place_of
+
+
+MOST_BROWSERS = 10  # of one account, the last ones: each may be tried with as many wrong passwords as an address
 
 
 def place_for(request: HttpRequest, username: str) -> str:
@@ -36,6 +40,8 @@ def know(request: HttpRequest, user: User) -> None:
         request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # as above
     for one in {place, place_of(request)}:
         note_place(user, one)
+    mine = KnownPlace.objects.filter(user=user, place__startswith="browser ")
+    mine.filter(pk__in=mine.order_by("-used_at", "-pk").values("pk")[MOST_BROWSERS:]).delete()
 
 
 def mark(request: HttpRequest, response: HttpResponse) -> None:

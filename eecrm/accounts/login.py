@@ -27,6 +27,7 @@ from accounts.gate import factor
 from accounts.models import User, normalise_username
 from accounts.passwords import is_too_long
 from api import limits
+from api.addresses import place_of
 
 _NO_PASSWORD = "!"  # hashed against all the same, so that it takes as long
 
@@ -78,7 +79,7 @@ class _Attempt:
         self.place = browsers.place_for(request, self.name)
         self.asked = len(_WANTED)
         self.whose = {
-            "login": self.place,
+            "login": place_of(request),  # what hashing costs, whoever it is
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,
@@ -163,21 +164,26 @@ def forget_failures(request: HttpRequest, user: User) -> None:
     The answer gives the browser its mark (`browsers.mark`).
     """
     attempt = _Attempt(request, user.username)
-    limits.take(*((limit, whose, -limit.capacity) for limit, whose in attempt._limits(*_OF_ACCOUNT)))
+    here, account = attempt._limits(*_OF_ACCOUNT)
+    of_address = (here[0], f"{attempt.name} {place_of(request)}")
+    limits.take(*((limit, whose, -limit.capacity) for limit, whose in dict.fromkeys([here, of_address, account])))
     browsers.know(request, user)
+
+
+ADDRESS_LINK = "address link"
 
 
 def is_own_password(request: HttpRequest, user: User, password: str, *, through: str) -> bool:
     """Whether a caller who is logged in knows the account's password. Raises TooManyRequests after too many wrong ones.
 
-    `through` is what let the caller in: a login, a session, a link. Each has tries of its own, so that a thief of one keeps
-    nobody else from a new password.
+    `through` is what let the caller in: a login, a session, a link to an address. Each has tries of its own, so that a thief
+    of one keeps nobody else from a new password. A link has few, since a manager can have it sent to any mailbox.
 
     Locks the account until the transaction ends, and asks for the hash that it has then: without it, a thief who knows
     the old password could overwrite one that the owner chooses by link at the same moment. A refusal must be answered,
     not raised: the count is in the transaction of the request.
     """
-    tries = (limits.limit("own_password"), f"{user.pk} {through}")
+    tries = (limits.limit("address_link" if through == ADDRESS_LINK else "own_password"), f"{user.pk} {through}")
     with as_login_role():
         present = User.objects.select_for_update(no_key=True).values_list("password", flat=True).get(pk=user.pk)
         (taken,) = limits.take((*tries, 1))

@@ -22,7 +22,7 @@ from access.security_log import security_event
 from accounts import tokens
 from accounts.authentication import account_of
 from accounts.login import account_for, is_own_password, require_second_factor
-from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User
+from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
 from accounts.serializers import (
     LoginSerializer,
     PasswordChangeSerializer,
@@ -31,6 +31,7 @@ from accounts.serializers import (
     TokenSessionSerializer,
 )
 from accounts.tokens import Claims
+from api.addresses import place_of
 from api.bounds import MAX_CREDENTIAL_BYTES
 from api.filters import refuse_unknown
 from api.pagination import LARGEST_SIZE
@@ -209,6 +210,7 @@ class PasswordViewSet(GenericViewSet):
         except DjangoValidationError as error:
             raise ValidationError({"new_password": error.messages}) from None
         user.set_password(new)
-        user.save(update_fields=["password"])  # a trigger ends the logins
+        user.save(update_fields=["password"])  # triggers end the logins, and forget from where they came
+        note_place(user, place_of(request._request))
         security_event("authn_password_change", request._request, level=logging.INFO, account=user.pk)
         return Response(status=204)

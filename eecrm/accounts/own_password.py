@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.database import as_login_role
 from access.security_log import security_event
+from accounts import browsers
 from accounts.gate.sessions import go_on, name_of
 from accounts.login import is_own_password
 from api.limits import TooManyRequests
@@ -33,6 +34,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
+            browsers.know(self.request, self.user)
         self.user.logins_ended += 1  # by a trigger
         return self.user
 

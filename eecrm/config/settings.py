@@ -249,6 +249,7 @@ RATE_LIMITS = {
     )
 } | {
     "own_password": (20, 600),  # tries of one's own password, on the way to a new one or to another address
+    "address_link": (10, 86_400),  # the same at the link that confirms an address which somebody else typed
     "address_change": (5, 86_400),  # other addresses that an account may ask for
     "forgotten": (300, 600),  # links to a new password that an address may ask for: an office may share it
     "forgotten_same": (5, 600),  # for the same account

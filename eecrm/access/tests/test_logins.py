@@ -54,7 +54,7 @@ def test_after_bootstrap_nothing_is_wrong(db: None) -> None:
         (
             "IN DATABASE {database} RESET ALL",
             [f"eecrm_app lacks the setting {one}" for one in (
-                "TimeZone=UTC", "idle_in_transaction_session_timeout=30s", "lock_timeout=5s", "log_parameter_max_length_on_error=0",
+                "TimeZone=UTC", "idle_in_transaction_session_timeout=30s", "jit=off", "lock_timeout=5s", "log_parameter_max_length_on_error=0",
                 "random_page_cost=1.1", "search_path=eecrm", "statement_timeout=15s",
             )],  # and not those that take a superuser
         ),

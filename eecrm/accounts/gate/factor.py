@@ -88,7 +88,7 @@ def check(request: HttpRequest, user: User, code: str) -> str:
         factor=factor,
         failures=device.throttling_failure_count if device else 0,
     )
-    if sentence == WRONG and device and device.throttling_failure_count == TOLD_FAILURES:
+    if sentence == WRONG and device and device.throttling_failure_count >= TOLD_FAILURES:
         _tell_owner(user)
     return sentence
 

@@ -107,7 +107,8 @@ def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = request.session[SEEN] = int(time.time())
-    browsers.know(request, user)
+    if user.second_factor is None and settings.SECOND_FACTOR != "required":
+        browsers.know(request, user)  # else once the second factor is shown (`GateView.verified`)
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

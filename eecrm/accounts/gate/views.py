@@ -18,6 +18,7 @@ from django.views.generic.edit import FormView
 from django_otp import DEVICE_ID_SESSION_KEY, login
 
 from access.database import leave
+from accounts import browsers
 from accounts.gate import factor
 from accounts.gate.forms import CodeForm, ManageForm, SetUpForm
 from accounts.gate.sessions import go_on
@@ -72,6 +73,7 @@ class GateView(RedirectURLMixin, FormView):
         """From here on this session has shown the second factor; its key is another one than before."""
         login(self.request, device)
         self.request.session.cycle_key()
+        browsers.know(self.request, self.account)
 
     def show_codes(self, codes: list[str]) -> HttpResponse:
         context = {

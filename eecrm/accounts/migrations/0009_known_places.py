@@ -3,6 +3,18 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models.functions import Now
 
+from access.rules import rules
+
+
+FORGET = """
+BEGIN
+    IF NEW.password IS DISTINCT FROM OLD.password THEN
+        DELETE FROM accounts_knownplace WHERE user_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("accounts", "0008_row_security")]
@@ -28,4 +40,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             "knownplace", models.UniqueConstraint(fields=("user", "place"), name="known_place_once")
         ),
+        rules("account_forgets_places", table="accounts_user", when="AFTER UPDATE OF password", body=FORGET),
     ]

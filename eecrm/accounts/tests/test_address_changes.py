@@ -97,7 +97,7 @@ def test_its_owner_confirms_it_with_link_and_password(way: Any, world: World, vi
 
 
 def test_tries_of_the_password_on_the_page_are_counted(world: World, visit: Any, tmp_path: Path, settings: Any) -> None:
-    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password": (2, 86_400)}
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"address_link": (2, 86_400)}
     by_the_site(world, visit, tmp_path)
     link = link_to(NEW, sent())
     for _ in range(2):

@@ -198,10 +198,9 @@ def test_a_colleague_at_the_same_address_keeps_nobody_out_of_a_browser_that_the_
     assert site_login(browser) == 200, "what fails in the marked browser counts there"
 
 
-@pytest.mark.parametrize("limit", ["login", "login_failed_address"])
-def test_nor_by_using_up_what_the_address_has(limit: str, world: World, settings: Any) -> None:
+def test_nor_by_using_up_what_the_address_may_fail(world: World, settings: Any) -> None:
     browser = marked()
-    settings.RATE_LIMITS = settings.RATE_LIMITS | {limit: (1, 86_400)}
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_failed_address": (1, 86_400)}
     for number in range(3):
         log_in(f"guess{number}", "wrong")
     assert log_in("management").status_code == 429
@@ -228,6 +227,63 @@ def test_a_marked_browser_keeps_its_mark(world: World) -> None:
     before = browser.cookies[settings.BROWSER_COOKIE_NAME].value
     assert site_login(browser) == 302
     assert browser.cookies[settings.BROWSER_COOKIE_NAME].value == before
+
+
+def test_no_mark_and_no_known_place_before_the_second_factor(world: World, phone: Any) -> None:
+    app, browser = phone("management"), Visitor(REMOTE_ADDR="192.0.2.7")
+    assert site_login(browser) == 302
+    assert settings.BROWSER_COOKIE_NAME not in browser.cookies and not KnownPlace.objects.exists()
+    browser.post("/hidden-admin/second-factor/", {"code": app.code()})
+    assert settings.BROWSER_COOKIE_NAME in browser.cookies
+    assert {row.place for row in KnownPlace.objects.all()} >= {"192.0.2.7"}
+
+
+def test_an_account_has_ten_marked_browsers(world: World) -> None:
+    first, *_ = [marked() for _ in range(11)]
+    assert KnownPlace.objects.filter(place__startswith="browser ").count() == 10
+    mark = first.cookies[settings.BROWSER_COOKIE_NAME].value.partition(".")[0]
+    assert not KnownPlace.objects.filter(place=f"browser {mark}").exists()
+
+
+@pytest.mark.parametrize("by", ["api", "site", "link", "stranger"])
+def test_a_new_password_forgets_where_the_old_one_was_used(by: str, world: World, small_limits: None) -> None:
+    new, management = "seven quiet lanterns", world.users["management"]
+    thief = marked()
+    assert log_in("management", address="192.0.2.8").status_code == 200
+    owner = Visitor(REMOTE_ADDR="192.0.2.9")
+    assert site_login(owner) == 302
+    chosen = {"new_password1": new, "new_password2": new}
+    if by == "api":
+        phone = Caller.as_user(management)
+        body = {"old_password": PASSWORD, "new_password": new}
+        assert phone.post(ME + "password/", body, REMOTE_ADDR="192.0.2.9").status_code == 204
+    elif by == "site":
+        page = owner.post("/hidden-admin/password_change/", {"old_password": PASSWORD} | chosen)
+        assert page.status_code == 302
+    elif by == "link":
+        link = links.PASSWORD_RESET.url(User.objects.defer(None).get(pk=management.pk))
+        page = owner.get(link.removeprefix("http://127.0.0.1:8000")).url
+        assert owner.post(page, chosen).status_code == 302
+    else:
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(pk=management.pk).update(password="!none")
+    known = set(KnownPlace.objects.filter(user=management).exclude(place__startswith="browser ").values_list("place", flat=True))
+    assert known == (set() if by == "stranger" else {"192.0.2.9"})
+    if by in ("site", "link"):
+        fail("management", 3, "192.0.2.9")
+        guess_at_five_addresses("management")
+        assert site_login(thief, new) == 200, "a mark from before is no known place"
+        assert site_login(owner, new) == 302
+
+
+def test_a_password_by_link_in_a_marked_browser_opens_the_api_there_too(world: World, small_limits: None) -> None:
+    browser, new = marked(), "seven quiet lanterns"
+    fail("management", 3)
+    assert log_in("management").status_code == 401
+    link = links.PASSWORD_RESET.url(User.objects.defer(None).get(username="management"))
+    page = browser.get(link.removeprefix("http://127.0.0.1:8000")).url
+    assert browser.post(page, {"new_password1": new, "new_password2": new}).status_code == 302
+    assert log_in("management", new).status_code == 200
 
 
 def test_where_one_account_is_known_another_is_not(world: World, small_limits: None) -> None:
