@@ -121,6 +121,8 @@ def reads(path: str) -> Iterator[Request]:
     yield from (Request(kind, "GET", f"{path}?{query}") for kind, query in QUERIES.items())
     yield from (Request(f"a long {name}", "GET", path, ((name, value),)) for name, value in _HEADERS.items())
     yield from (Request(kind, "GET", path, (("Authorization", f"Bearer {token}"),)) for kind, token in TOKENS.items())
+    yield Request("escaped cookies", "GET", path, (("Cookie", 'a="' + _filled("\\1")), *[("Cookie", _filled("\\1"))] * 10, ("Cookie", '"')))
+    yield Request("a charset of a parameter", "GET", path, (("Content-Type", "a/b;x* =nope''a;" + _filled(";")),))
     yield Request("full headers", "GET", path, tuple((f"X-{number}", "a" * LINE) for number in range(90)))
     yield Request("many options", "OPTIONS", path, tuple(_HEADERS.items()))
 

@@ -4,6 +4,7 @@ import logging
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import django
 import pytest
@@ -14,6 +15,7 @@ from django.urls import path
 
 from accounts.gate import decoy
 from accounts.gate.sessions import SEEN
+from api.requests import UTF8Request
 from conftest import PASSWORD, Visitor, World
 
 PATHS = (
@@ -38,17 +40,18 @@ STOCK = {
 }
 
 
-def seen(browser: Client, method: str, address: str, form: dict[str, Any] | None = None) -> tuple[Any, ...]:
-    response = getattr(browser, method)(address, form or {})
+def seen(browser: Client, method: str, address: str, form: Any = None, **options: Any) -> tuple[Any, ...]:
+    response = getattr(browser, method)(address, form or {}, **options)
     cookies = {name: {key: morsel[key] for key in ("path", "max-age")} for name, morsel in response.cookies.items()}
     body = re.sub(r'value="\w{64}"', "", response.content.decode())
     return response.status_code, {name: response.get(name) for name in TOLD}, cookies, body
 
 
-def same_as_stock(method: str, address: str, form: dict[str, Any] | None = None, *, strict: bool = False) -> None:
+def same_as_stock(method: str, address: str, form: Any = None, *, strict: bool = False, **options: Any) -> None:
     with override_settings(**STOCK):
-        stock = seen(Client(enforce_csrf_checks=strict), method, address, form)
-    ours = seen(Client(enforce_csrf_checks=strict), method, address, form)
+        stock = seen(Client(enforce_csrf_checks=strict), method, address, form, **options)
+    with patch("django.test.client.WSGIRequest", UTF8Request):  # as it is served
+        ours = seen(Client(enforce_csrf_checks=strict), method, address, form, **options)
     assert ours == stock, (method, address, form)
 
 
@@ -63,6 +66,15 @@ def test_every_answer_is_that_of_a_stock_admin_site(address: str, method: str, s
 def test_a_try_to_log_in_is_refused_as_a_stock_admin_site_refuses(form: dict[str, Any], db: None) -> None:
     same_as_stock("post", "/admin/login/?next=/admin/", form)
     same_as_stock("post", "/admin/login/", form, strict=True)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8", "text/plain", "", "é", "a/b; x*=utf-8''a", "multipart/form-data; boundary=x"],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False], ids=["with CSRF checks", "without"])
+def test_whatever_type_a_try_has_is_taken_alike(content_type: str, strict: bool, db: None) -> None:
+    same_as_stock("post", "/admin/login/", "username=a&password=b", strict=strict, content_type=content_type)
 
 
 def test_a_body_that_is_too_large_is_refused_alike(db: None) -> None:

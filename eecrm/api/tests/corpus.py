@@ -71,6 +71,7 @@ BODIES = [
 TYPES = [
     "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data", "application/xml", "application/json; charset=utf-16", "application/json; charset=x",
     "application/merge-patch+json", "APPLICATION/JSON", "application/json;", "application/json; a=\x00", "*/*", "é",
+    "application/json; x*=nope''a", "application/json; x*0=a; x* =b", "application/json;" + ";" * 8_000,
 ]  # fmt: skip
 
 

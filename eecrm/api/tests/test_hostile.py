@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client as Browser
+from django.test import client
 
 from access.tests.test_routes import filled as route_filled
+from api.requests import UTF8Request
 from api.tests import corpus
 from api.tests.corpus import Hostile, Operation
 from conftest import API, Caller, Visitor, World
@@ -15,6 +17,11 @@ from conftest import API, Caller, Visitor, World
 @pytest.fixture(autouse=True)
 def no_limits(settings: Any) -> None:
     settings.RATE_LIMITS = {name: (1_000_000_000, seconds) for name, (_, seconds) in settings.RATE_LIMITS.items()}
+
+
+@pytest.fixture(autouse=True)
+def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "WSGIRequest", UTF8Request)
 
 
 class Stage:

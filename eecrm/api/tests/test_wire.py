@@ -74,6 +74,17 @@ def get(path: bytes = b"/health/live/", *lines: bytes) -> bytes:
     return b"\r\n".join([b"GET " + path + b" HTTP/1.1", b"Host: localhost", *lines, b"", b""])
 
 
+def post(path: bytes, content_type: bytes, body: bytes) -> bytes:
+    """With a cookie, without which no form is read, and without the token that goes with it."""
+    lines = [b"Cookie: csrftoken=%s; eecrm_csrf=%s" % (b"a" * 32, b"a" * 32), b"Content-Type: " + content_type]
+    return get(path, *lines, b"Content-Length: %d" % len(body)).replace(b"GET", b"POST", 1) + body
+
+
+def parts(header: bytes) -> bytes:
+    return b"--x\r\nContent-Disposition: form-data; " + header + b"\r\n\r\nabc\r\n--x--\r\n"
+
+
+FORM, PARTS = b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"
 HEALTHY = get()
 STRANGE = {
     "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n", {400}),
@@ -101,23 +112,25 @@ STRANGE = {
     "a charset of a parameter": (get(b"/nothing/", b"Content-Type: text/plain; a*=nosuch''%E9"), {404}),
     "many parameters and a charset": (get(b"/nothing/?" + b"a&" * 1_500, b"Content-Type: a/b; charset=utf-8"), {404}),
     **{
-        f"a form in {charset}": (
-            b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded; charset="
-            + charset.encode() + b"\r\nCookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 11\r\n\r\naccount=abc",
-            {415},
-        )
-        for charset in ("latin1", "rot13", "x")
+        f"the Content-Type {content_type[:30]!r}": (get(b"/nothing/", b"Content-Type: " + content_type), {404})
+        for content_type in (b"a/b;x* =nope''a", b"a/b; x*0=a; x* =b", b"a/b; x*" + b"9" * 5_000 + b"=a", b"a/b" + b";" * 8_000)
     },
-    "a form that can't be read": (
-        b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        b"Cookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 3\r\n\r\nabc",
-        {403},
-    ),
-    "many fields": (
-        b"POST /account/forgotten/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        b"Cookie: eecrm_csrf=" + b"a" * 32 + b"\r\nContent-Length: 3000\r\n\r\n" + b"a&" * 1_500,
-        {400},
-    ),
+    "a Content-Type for no body": (post(b"/api/v1/users/login/", b"application/json; x*=nope''a", b""), {400}),
+    "a Content-Type for a body": (post(b"/api/v1/users/login/", b"application/json; x*=nope''a", b"{}"), {415}),
+    **{
+        f"a form in {charset!r}": (post(b"/account/forgotten/", FORM + b"; charset=" + charset, b"account=abc"), {415})
+        for charset in (b"latin1", b"rot13", b"x")
+    },
+    "a form": (post(b"/account/forgotten/", FORM, b"account=abc"), {403}),
+    "a form in parts": (post(b"/account/forgotten/", PARTS, parts(b"name=a")), {415}),
+    "a login in parts": (post(b"/hidden-admin/login/", PARTS, parts(b"x*0=a; x*=b")), {415}),
+    "a form in parts for the decoy": (post(b"/admin/login/", PARTS, parts(b"name=a")), {403}),
+    "a charset in a part": (post(b"/admin/login/", PARTS, parts(b"x*0=a; x*=b")), {400}),
+    "a charset in a part of a file": (post(b"/hidden-admin/accounts/user/import/", PARTS, parts(b"name*=nope''a")), {400}),
+    "a form that can't be read": (post(b"/admin/login/", PARTS, b"abc"), {403}),
+    "a form of no known type": (post(b"/admin/login/", b"a/b; x*=nope''a", b"abc"), {403}),
+    "many fields": (post(b"/account/forgotten/", FORM, b"a&" * 1_500), {400}),
+    "cookies of backslashes": (get(b"/account/forgotten/", b'Cookie: a="' + b"\\1" * 4_000, *[b"Cookie: " + b"\\1" * 4_000] * 9, b'Cookie: "'), {200}),
     "bytes in a path": (get(b"/api/v1/\xff\xfe/"), {400, 404}),
     "NUL in a path": (get(b"/api/v1/%00/\x00"), {400, 404}),
     "an absolute address": (get(b"http://evil.example/api/v1/"), {200, 400, 404}),
