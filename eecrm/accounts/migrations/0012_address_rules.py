@@ -43,7 +43,8 @@ NOTICE = f"""
 CHANGED = """
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
-     WHERE account.id = {account} AND account.email <> '' AND account.email_confirmed_at IS NOT NULL;
+     WHERE account.id = {account} AND account.email <> ''
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
 """
 
 ACCOUNT_ADDRESS = f"""
@@ -62,6 +63,11 @@ BEGIN
             PERFORM refuse('address_own',
                            'You change your own address with your password: on its page in the admin site, or at users/me/email/.');
         END IF;
+        -- Who has none is told nothing any more, of another address neither.
+        IF OLD.is_claimed AND NEW.is_active AND NEW.email = '' AND NOT policy_allows('user.promote') THEN
+            PERFORM refuse('address_of_claimed',
+                           'An account in use keeps an address: type another one, or deactivate it.');
+        END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
                               AND created_at > statement_timestamp() - interval '7 days') THEN
@@ -70,7 +76,8 @@ BEGIN
             END IF;
             NEW.email := OLD.email;
         ELSE
-            IF OLD.is_claimed THEN
+            -- The invitation of a manager or auditor who hasn't come yet opens much to whoever gets it instead.
+            IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 {CHANGED.format(account="OLD.id")}
                 PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
