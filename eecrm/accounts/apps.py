@@ -50,7 +50,7 @@ class AccountsConfig(AppConfig):
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
         # Mails are queued by whoever has forgotten a password, too.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
-        grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error")
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen")
         read = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *read, "accounts_user_groups", "django_migrations")
         # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it. Owners end
@@ -137,4 +137,4 @@ class AccountsConfig(AppConfig):
         from api.jobs import Every
         from accounts.outbox.purging import purge
 
-        return [deliver, Every(alerts.EVERY, alerts.watch), Every(60 * 60, purge)]
+        return [Every(alerts.EVERY, alerts.look), deliver, Every(60 * 60, purge)]

@@ -23,6 +23,7 @@ class Wishes(NamedTuple):
     notify_to: str = ""  # every mail goes here instead: a rehearsal
     uninvited: frozenset[int] = frozenset()  # accounts that are to be invited again, if they are in the list
     actor_id: int | None = None
+    takes_addresses: bool = True  # of accounts in use (rule `address_of_claimed`)
 
 
 class Change(NamedTuple):
@@ -147,6 +148,11 @@ def _refused(
     if account is None and entry.values.get("is_active", True) and not entry.values.get("email"):
         sentence = f"{quoted(entry.username)} is new and active, and has no email address to be invited at."
         yield Problem(entry.line, sentence, title("email") if "email" in checked.columns.positions else "")
+    if account and account.is_claimed and not wishes.takes_addresses and account.values["email"]:
+        after = account.values | entry.values
+        if after["is_active"] and not after["email"]:
+            sentence = f"{quoted(entry.username)} is in use and keeps an address: type another one, or deactivate it."
+            yield Problem(entry.line, sentence, title("email"))
     if unknown := (entry.groups or frozenset()) - groups.keys():
         sentence = f"There is no group {listed(sorted(unknown))}; the groups are {listed(sorted(groups))}."
         yield Problem(entry.line, sentence, title("groups"))

@@ -8,6 +8,8 @@ from django import forms
 from django.conf import settings
 from django.core.signing import TimestampSigner
 
+from access import policy
+from access.policy import Scope
 from accounts.columns import ROLES
 from accounts.importing.checking import check
 from accounts.importing.planning import Plan, Wishes
@@ -54,7 +56,7 @@ class Upload:
             raise CannotImport(
                 f"A page takes at most {_MOST_ROWS:,} rows: split the list, or have it imported on the server."
             )
-        wishes = Wishes(invites=self.invites, actor_id=user.pk)
+        wishes = Wishes(invites=self.invites, actor_id=user.pk, takes_addresses=policy.rule(user, "user", "promote").scope is Scope.ALL)
         checked = check(table, is_quiet=True)
         return save(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
 

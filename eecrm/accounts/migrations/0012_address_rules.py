@@ -7,15 +7,13 @@ from django.db import migrations
 from access.rules import immediate_foreign_keys, rules
 from audit.recording import recorded
 
-# News for managers: a mail lists what happened since the one before. What may let a manager into another account goes at
-# once; the rest waits until a day after the last mail. One that a worker has begun to write may leave out what happens now.
+# News for managers: a mail lists what the one before didn't. What may let a manager into another account goes at
+# once; the rest waits until a day after the last mail. A mail that a worker may write before this transaction ends leaves out
+# what happens in it: each transaction has one of its own, and one that finds all told already isn't sent.
 TELL_MANAGERS = """
 CREATE FUNCTION tell_managers(at_once boolean) RETURNS void LANGUAGE sql VOLATILE AS $tell$
-    UPDATE accounts_mail SET due_at = statement_timestamp()
-     WHERE at_once AND kind = 'account_news' AND sent_at IS NULL AND given_up_at IS NULL AND attempts = 0
-       AND due_at > statement_timestamp();
-    INSERT INTO accounts_mail (kind, user_id, address, typed, due_at)
-    SELECT 'account_news', manager.id, '', '', CASE WHEN at_once THEN statement_timestamp() ELSE greatest(
+    INSERT INTO accounts_mail (kind, user_id, address, typed, created_at, due_at)
+    SELECT 'account_news', manager.id, '', '', now(), CASE WHEN at_once THEN statement_timestamp() ELSE greatest(
                statement_timestamp(), (
                    SELECT max(sent_at) FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
                ) + interval '1 day') END
@@ -23,7 +21,9 @@ CREATE FUNCTION tell_managers(at_once boolean) RETURNS void LANGUAGE sql VOLATIL
      WHERE manager.is_active AND (manager.role = 'management' OR manager.is_superuser)
        AND manager.email_confirmed_at IS NOT NULL
        AND NOT EXISTS (SELECT FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
-                          AND sent_at IS NULL AND given_up_at IS NULL AND attempts = 0)
+                          AND sent_at IS NULL AND given_up_at IS NULL AND attempts = 0
+                          AND (created_at = now() AND (due_at <= statement_timestamp() OR NOT at_once)  -- our own
+                               OR NOT at_once AND due_at > statement_timestamp() + interval '1 hour'))
 $tell$;
 """
 
@@ -43,7 +43,8 @@ NOTICE = f"""
 CHANGED = """
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
-     WHERE account.id = {account} AND account.email <> '' AND account.email_confirmed_at IS NOT NULL;
+     WHERE account.id = {account} AND account.email <> ''
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
 """
 
 ACCOUNT_ADDRESS = f"""
@@ -62,6 +63,11 @@ BEGIN
             PERFORM refuse('address_own',
                            'You change your own address with your password: on its page in the admin site, or at users/me/email/.');
         END IF;
+        -- Who has none is told nothing any more, of another address neither.
+        IF OLD.is_claimed AND NEW.is_active AND NEW.email = '' AND NOT policy_allows('user.promote') THEN
+            PERFORM refuse('address_of_claimed',
+                           'An account in use keeps an address: type another one, or deactivate it.');
+        END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
                               AND created_at > statement_timestamp() - interval '7 days') THEN
@@ -70,7 +76,8 @@ BEGIN
             END IF;
             NEW.email := OLD.email;
         ELSE
-            IF OLD.is_claimed THEN
+            -- The invitation of a manager or auditor who hasn't come yet opens much to whoever gets it instead.
+            IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 {CHANGED.format(account="OLD.id")}
                 PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;

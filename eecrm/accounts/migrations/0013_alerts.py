@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
                 ("count", models.PositiveIntegerField()),
                 ("first_at", models.DateTimeField(verbose_name="from")),
                 ("last_at", models.DateTimeField(verbose_name="until")),
+                ("seen", models.TextField(editable=False)),
                 ("previous_id", models.BigIntegerField(default=0)),
                 (
                     "told_at",
@@ -117,6 +118,7 @@ class Migration(migrations.Migration):
                 to="accounts.alert",
             ),
         ),
+        migrations.AddField("mail", "seen", models.TextField(blank=True, db_default="", editable=False)),
         migrations.AlterField(
             "mail",
             "kind",

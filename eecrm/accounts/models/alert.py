@@ -38,6 +38,7 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
+    seen = models.TextField(editable=False)  # of the trail, when it was found (`audit.seen`)
     # Two workers that look at the same moment know of the same one before: only one of them can store the next.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())

@@ -68,12 +68,19 @@ def _claim(lease: timedelta) -> Mail | None:
 def _send(mail: Mail, user: User) -> None:
     started = time.perf_counter()
     try:
-        get_connection().send_messages([mails.compose(mail, user)])
+        message = mails.compose(mail, user)
+        if message is not None:
+            get_connection().send_messages([message])
     except Exception as error:  # noqa: BLE001  # whatever kept it from going, the mail must not be lost
         _note_failure(mail, error)
         return
+    if message is None:
+        with acting_as_login_role():
+            _ours(mail).delete()
+        _tell(logging.INFO, "mail_told_already", mail)
+        return
     with acting_as_login_role():
-        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="")
+        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="", seen=mail.seen)
     _tell(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
 
 

@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from access import policy
 from accounts import address_links, links
-from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
+
+MAX_ALERTS = 50  # that one mail spells out
 
 # What is news rather than a link needs none.
 _LINKS = {
@@ -64,12 +66,11 @@ def without_recipient(mail: Mail, user: User) -> str:
     return "" if is_confirmed else "The address of the account isn't confirmed."
 
 
-def compose(mail: Mail, user: User) -> EmailMessage:
-    """The mail as it is sent now: its link lives from this moment on."""
+def compose(mail: Mail, user: User) -> EmailMessage | None:
+    """The mail as it is sent now: its link lives from this moment on. None where an earlier one has told all of it."""
     context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
         "user": user,
-        "alert": mail.alert,
         "forgotten": settings.PUBLIC_URL + reverse("forgotten"),
     }
     if link := _LINKS.get(Mail.Kind(mail.kind)):
@@ -78,8 +79,13 @@ def compose(mail: Mail, user: User) -> EmailMessage:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
     if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
         context |= address_links.objection_context(change)
+    if mail.alert:  # the last one of a look of the worker, which stored them together
+        alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by("id"))
+        context |= {"alerts": alerts[:MAX_ALERTS], "more": len(alerts[MAX_ALERTS:])}
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:
         context["news"] = news_for(mail)
+        if not context["news"]:
+            return None
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
         # The same at each try, so that a server or a reader can tell a repeat (RFC 5322, section 3.6.4).

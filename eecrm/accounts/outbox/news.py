@@ -1,44 +1,73 @@
-"""What happened to accounts since a manager was last told: the trail has it."""
+"""What happened to accounts that a manager wasn't told yet: the trail has it."""
 
 from datetime import timedelta
-from typing import NamedTuple
+from itertools import groupby
 
-from django.db.models import Max, Q
+from django.db import connection, models
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
-from django.db import models
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from audit.models import Entry
+from audit.seen import SEEN, was_seen
 
-MAX_LINES = 50
+MAX_LINES = 50  # of each kind
+MAX_OF_ONE = 10  # of these, by one account
 _FIRST = timedelta(days=1)  # how far the first of these mails looks back
 
+# What may let somebody into another account comes first, and none takes the room of another.
+_MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
+_ASKED, _OTHERS, _NAMES = "addresses asked for", "other changes of accounts", "display names"
+_KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAMES)
 
-class News(NamedTuple):
-    lines: list[str]
-    more: int
 
-
-def news_for(mail: Mail) -> News:
-    """By username and key: no text that anybody chose for themselves."""
-    before = Mail.objects.filter(kind=mail.kind, user=mail.user_id, pk__lt=mail.pk).aggregate(last=Max("sent_at"))
-    since = before["last"] or mail.created_at - _FIRST
+def news_for(mail: Mail) -> list[str]:
+    """By username and key: no text that anybody chose for themselves. Notes what this mail has seen, for the next one."""
+    told = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
+    last = told.order_by("-sent_at").values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
-        entries = list(_entries().filter(at__gt=since).order_by("id"))
-        names = dict(User.objects.filter(pk__in={_account(one) for one in entries}).values_list("pk", "username"))
-    lines = [_line(one, names) for one in _worth_telling(entries)]
-    return News(lines[:MAX_LINES], len(lines[MAX_LINES:]))
+        # First: what is committed between the two statements is told twice, rather than never.
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {SEEN}")
+            (mail.seen,) = cursor.fetchone()
+        entries = _entries().order_by("id")
+        if last:
+            entries = entries.alias(told=RawSQL(was_seen("%s"), [last, last], models.BooleanField())).filter(told=False)
+        else:
+            entries = entries.filter(at__gt=mail.created_at - _FIRST)
+        found = list(entries)
+        names = dict(User.objects.filter(pk__in={_account(one) for one in found}).values_list("pk", "username"))
+    return _lines(found, names)
 
 
-def _worth_telling(entries: list[Entry]) -> list[Entry]:
-    """What may let a manager into another account comes first, and of many new names of one account the last one, last: so
-    nobody hides the one behind the other."""
-    named = {one.row_key: one for one in entries if _is_name(one)}
-    asked = [one for one in entries if one.table_name == AddressChange._meta.db_table]
-    others = [one for one in entries if not _is_name(one) and one.table_name != AddressChange._meta.db_table]
-    return [*others, *asked, *named.values()]
+def _lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
+    """Of many new names of one account the last one alone."""
+    last = {one.row_key: one.pk for one in entries if _is_name(one)}
+    lines = []
+    for kind in _KINDS:
+        of_kind = [one for one in entries if _kind(one) == kind and (kind != _NAMES or last[one.row_key] == one.pk)]
+        of_kind.sort(key=lambda one: (one.actor_id or 0, one.pk))
+        told = [(who, list(its)) for who, its in groupby(of_kind, key=_by)]
+        shown = [line for _, its in told for line in its[:MAX_OF_ONE]][:MAX_LINES]
+        lines += [_line(one, names) for one in sorted(shown, key=lambda one: one.pk)]
+        more = [(who, len(its) - MAX_OF_ONE) for who, its in told if len(its) > MAX_OF_ONE][:MAX_LINES]
+        others = len(of_kind) - len(shown) - sum(number for _, number in more)
+        lines += [f"and {number} more{who.removeprefix(',')}: {kind}" for who, number in more]
+        lines += [f"and {others} more by others: {kind}"] if others else []
+    return lines
+
+
+def _kind(entry: Entry) -> str:
+    if entry.table_name == AddressChange._meta.db_table:
+        return _ASKED
+    if entry.table_name == ExternalIdentity._meta.db_table:
+        return _IDENTITIES
+    if entry.operation != "update" or not {"role", "is_superuser", "is_active"}.isdisjoint(entry.new or ()):
+        return _MANAGERS
+    return _NAMES if _is_name(entry) else _OTHERS
 
 
 def _is_name(entry: Entry) -> bool:
@@ -52,18 +81,25 @@ def _entries() -> models.QuerySet[Entry]:
     renamed &= Q(new__has_any_keys=["first_name", "last_name"])
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
-    # Of an address that is corrected before the account is in use, no confirmation changes.
-    moved = of_accounts & update & (Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"]))
+    # Of an address that is corrected before the account is in use, no confirmation changes: it is news where much is allowed.
+    mighty = Q(role__in=[Role.MANAGEMENT, Role.AUDITOR]) | Q(is_superuser=True)
+    moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
+    moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(mighty)))
+    moved &= of_accounts & update
     managers = of_accounts & (Q(new__role=Role.MANAGEMENT) | Q(new__is_superuser=True))
     former = Q(old__role=Role.MANAGEMENT) & (Q(new__has_key="role") | Q(operation="delete"))
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     renamed |= of_accounts & update & Q(new__has_key="username")
-    now = list(map(str, User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)).values_list("pk", flat=True)))
+    now = _keys(User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)))
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=now)
     # An identity that nobody bound came with an account for a newcomer.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
     return Entry.objects.filter(renamed | asked | moved | managers | switched | identities)
+
+
+def _keys(accounts: models.QuerySet[User]) -> list[str]:
+    return [str(pk) for pk in accounts.values_list("pk", flat=True)]
 
 
 def _account(entry: Entry) -> int:
@@ -75,8 +111,11 @@ def _account(entry: Entry) -> int:
 def _line(entry: Entry, names: dict[int, str]) -> str:
     key = _account(entry)
     account = f"{names[key]} (account {key})" if key in names else f"Account {key}"
-    by = f", by {entry.actor_name} (account {entry.actor_id})" if entry.actor_id else ", by a command on the server"
-    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_what(entry)}{by}"
+    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_what(entry)}{_by(entry)}"
+
+
+def _by(entry: Entry) -> str:
+    return f", by {entry.actor_name} (account {entry.actor_id})" if entry.actor_id else ", by a command on the server"
 
 
 def _what(entry: Entry) -> str:
@@ -97,9 +136,13 @@ def _what(entry: Entry) -> str:
         return f"a manager's account {'is active again' if new['is_active'] else 'was deactivated'}"
     if "username" in new:
         return f"was called {(entry.old or {}).get('username')} before"
-    if "email" in new:
-        return "its address was changed" if new["email"] else "its address was taken away"
-    return "another display name"
+    return _what_of_address(new) if "email" in new else "another display name"
+
+
+def _what_of_address(new: dict[str, object]) -> str:
+    if not new["email"]:
+        return "its address was taken away"
+    return "its address was changed" if "email_confirmed_at" in new else "its address was changed before it was in use"
 
 
 def _title(new: dict[str, object]) -> str:

@@ -2,6 +2,10 @@
 
 import io
 import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from access.policy import Role
 from accounts.columns import COLUMNS, FIELDS, Membership
 from accounts.models import AddressChange, Mail, User
 from accounts.outbox.delivery import deliver
+from api.tests.test_at_once import alone
 
 HEADER = ",".join(COLUMNS)
 # A new account, as far as the columns of HEADER go.
@@ -86,3 +91,24 @@ def link_to(address: str, messages: list[EmailMessage]) -> str:
     """The path of the link in the mail to this address."""
     (message,) = [one for one in messages if one.to == [address]]
     return re.findall(r"http://127\.0\.0\.1:8000(/account/\S+)", str(message.body))[0]
+
+
+@contextmanager
+def left_open(by: User, write: Callable[[], object]) -> Iterator[None]:
+    """A transaction of another connection that has written, and commits at the end of the block."""
+    has_written, may_end = threading.Event(), threading.Event()
+
+    def run() -> None:
+        with acting_as(Role(by.role), user_id=by.pk):
+            write()
+            has_written.set()
+            may_end.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(alone(run))
+        try:
+            assert has_written.wait(30)
+            yield
+        finally:
+            may_end.set()
+        other.result(timeout=30)

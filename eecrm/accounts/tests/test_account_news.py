@@ -1,18 +1,22 @@
 """Managers are told which accounts have another name or address: at most a mail a day, by username and key."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Mail, User
-from accounts.outbox.news import MAX_LINES
-from accounts.tests.people import account, newcomer, sent
+from accounts.outbox import news as writing
+from accounts.outbox.delivery import deliver
+from accounts.tests.people import account, left_open, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
+from api.tests.test_at_once import alone
 from conftest import API, CAST, PASSWORD, Caller, World
 
 
@@ -79,12 +83,100 @@ def test_what_is_told_at_once_takes_a_name_that_waits_along(world: World, sales:
 
 
 def test_a_mail_of_news_is_not_long(world: World) -> None:
-    for number in range(MAX_LINES + 2):
-        with acting_as(Role.SUPERUSER, user_id=world.users["superuser"].pk):
-            User.objects.create_user(f"manager{number}", role=Role.MANAGEMENT)
+    for name in ("superuser", "management"):
+        with acting_as(Role.SUPERUSER, user_id=world.users[name].pk):
+            for number in range(12):
+                User.objects.create_user(f"{name}{number}", role=Role.MANAGEMENT)
     body = news()["management@epic.example"]
-    assert body.count(" UTC: ") == MAX_LINES
-    assert "\n- and 5 more\n" in body  # two, and the three managers of the world, who are new
+    assert "superuser9 (account" in body and "superuser10 (account" not in body
+    for name in ("superuser", "management"):
+        assert f"\n- and 2 more by {name} (account {world.users[name].pk}): managers made, unmade or switched on or off\n" in body
+
+
+def test_many_who_do_the_same_are_told_in_one_line(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(writing, "MAX_LINES", 5)
+    for name in CAST:
+        with acting_as(Role.SUPERUSER, user_id=world.users[name].pk):
+            User.objects.create_user(f"by_{name}", role=Role.MANAGEMENT)
+    body = news()["management@epic.example"]
+    assert body.count(" UTC: ") == 5
+    assert "more by others: managers made" in body
+
+
+def test_noise_hides_nobody(world: World) -> None:
+    """What may let somebody into another account comes first, and each kind of news has its own room."""
+    manager = world.users["management"]
+    with acting_as(Role.SUPERUSER):
+        people = [User.objects.create_user(f"person{number}", role=Role.SALES) for number in range(60)]
+    with acting_as(Role.SUPERUSER, user_id=manager.pk):
+        for person in people:
+            User.objects.filter(pk=person.pk).update(username=f"noise{person.pk}")
+        User.objects.filter(username="support").update(role="management")
+        User.objects.filter(username="other_management").update(email=NEW)
+    body = news()["other_management@epic.example"]
+    lines = ["became a manager", "another address was asked for", "noise"]
+    assert body.index(lines[0]) < body.index(lines[1]) < body.index(lines[2])
+    assert f"- and 50 more by management (account {manager.pk}): other changes of accounts\n" in body
+
+
+# --- what is committed while a mail is on its way
+
+
+def make_manager(name: str) -> User:
+    return User.objects.create_user(name, role=Role.MANAGEMENT, email=f"{name}@evil.example")
+
+
+def rename(by: User) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=by.pk):
+        User.objects.filter(username__startswith="support").update(username="supporter")
+
+
+@pytest.mark.parametrize("is_waiting", [True, False], ids=["a mail was due", "a mail came later"])
+def test_what_is_committed_after_a_mail_was_written_is_told_by_the_next(is_waiting: bool, committed_world: World) -> None:
+    manager, other = committed_world.users["management"], committed_world.users["other_management"]
+    if is_waiting:
+        rename(by=other)
+    with left_open(manager, lambda: make_manager("late")):
+        if not is_waiting:
+            rename(by=other)
+        told = news()["other_management@epic.example"]
+        assert "supporter" in told and "late (account" not in told
+    told = news()["other_management@epic.example"]
+    assert "late (account" in told and "supporter" not in told
+    assert not Mail.objects.filter(kind="account_news").waiting().exists()
+
+
+def test_what_happens_while_the_mail_server_takes_a_mail_is_told_by_the_next(
+    committed_world: World, monkeypatch: Any
+) -> None:
+    send, manager = EmailBackend.send_messages, committed_world.users["management"]
+
+    def slow(backend: Any, messages: Any) -> Any:
+        def act() -> None:
+            with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+                make_manager("late")
+
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(alone(act)).result(timeout=30)
+        return send(backend, messages)
+
+    rename(by=committed_world.users["other_management"])
+    Mail.objects.exclude(user=manager).delete()
+    monkeypatch.setattr(EmailBackend, "send_messages", slow)
+    assert deliver(timedelta(minutes=1))
+    assert "late (account" in news()["management@epic.example"]
+
+
+def test_what_one_mail_tells_no_other_tells_again(committed_world: World) -> None:
+    manager = committed_world.users["management"]
+    for number in range(3):
+        with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+            make_manager(f"new{number}")
+    messages = [message for message in sent() if message.subject.startswith("News of accounts")]
+    assert sorted(message.to[0] for message in messages) == ["management@epic.example", "other_management@epic.example"]
+    assert all(f"new{number} (account" in str(message.body) for message in messages for number in range(3))
+    assert not Mail.objects.filter(kind="account_news").waiting().exists()
 
 
 def test_what_a_manager_changes_of_a_name_is_no_news(world: World, visit: Any) -> None:

@@ -226,28 +226,60 @@ def test_an_address_that_nobody_has_confirmed_is_told_nothing(end: str, world: W
         ExternalIdentity.objects.create(user=user, issuer="https://idp.example", subject="n")
         User.objects.filter(pk=user.pk).update(email=NEW)
         assert AddressChange.objects.filter(user=user, address=NEW).exists()
-        if end == "taken away":
+    if end == "taken away":
+        with acting_as(Role.SUPERUSER, user_id=world.users["superuser"].pk):
             User.objects.filter(pk=user.pk).update(email="")
-            assert not AddressChange.objects.exists()
+        assert not AddressChange.objects.exists()
     if end == "confirmed by the server":
         call_command("confirm_address", "newcomer", NEW)
     assert account("newcomer").email == ("" if end == "taken away" else NEW)
     assert not Mail.objects.filter(user=user).exists()
-    with acting_as(Role.MANAGEMENT, user_id=manager):
+    with acting_as(Role.SUPERUSER, user_id=world.users["superuser"].pk):
         User.objects.filter(pk=user.pk).update(email="")
         ExternalIdentity.objects.filter(user=user).delete()
     told = Mail.objects.filter(user=user).values_list("kind", "address")
     assert list(told) == ([] if end == "taken away" else [("address_changed", NEW)])
 
 
-def test_taking_an_address_away_is_told_to_it(world: World, visit: Any) -> None:
-    type_address(visit("management"), world.users["sales"], "")
+@pytest.mark.parametrize("name", ["sales", "other_management"])
+def test_an_account_in_use_keeps_an_address(name: str, world: World, visit: Any) -> None:
+    page = type_address(visit("management"), world.users[name], "").content.decode()
+    assert "An account in use keeps an address: type another one, or deactivate it." in page
+    with pytest.raises(DatabaseError, match="An account in use keeps an address"), acting_as(
+        Role.MANAGEMENT, user_id=world.users["management"].pk
+    ):
+        User.objects.filter(username=name).update(email="")
+    assert (account(name).email, Mail.objects.exists()) == (f"{name}@epic.example", False)
+
+
+def test_taking_an_address_away_is_told_to_it(world: World) -> None:
+    with acting_as(Role.SUPERUSER, user_id=world.users["superuser"].pk):
+        User.objects.filter(username="sales").update(email="")
     user = User.objects.get(username="sales")
     assert (user.email, user.email_confirmed_at) == ("", None)
     told = {message.to[0]: str(message.body) for message in sent()}
-    assert OLD in told and "its address was taken away, by management" in told["other_management@epic.example"]
-    type_address(visit("management"), world.users["sales"])
+    assert OLD in told and "its address was taken away, by superuser" in told["other_management@epic.example"]
+
+
+def test_one_who_leaves_keeps_none(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="sales").update(is_active=False, email="")
     assert account("sales").email == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "is_told"), [("management", True), ("auditor", True), ("sales", False)]
+)
+def test_another_address_of_a_manager_who_has_not_come_yet_is_told(role: str, is_told: bool, world: World) -> None:
+    user = newcomer(role=role)
+    sent()
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(pk=user.pk).update(email=NEW)
+    told = {message.to[0]: str(message.body) for message in sent()}
+    assert ("newcomer@epic.example" in told) is is_told
+    line = f"newcomer (account {user.pk}): its address was changed before it was in use, by management"
+    for name in ("management", "other_management"):
+        assert (line in told.get(f"{name}@epic.example", "")) is is_told
 
 
 @pytest.mark.parametrize("spelling", ["SALES@epic.example", "sales@EPIC.example", "ｓales@epic.example"])

@@ -15,7 +15,10 @@ from access.policy import Role
 from accounts import alerts
 from accounts.alerts import watch
 from accounts.models import Alert, Mail, User
+from accounts.outbox import mails
 from accounts.outbox.delivery import deliver
+from accounts.tests.people import left_open
+from api.jobs import declared
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from clients.models import Client
 from conftest import API, Caller, Visitor, World, empty_the_trail, make_contract, new_client
@@ -287,7 +290,45 @@ def test_a_worker_that_is_killed_between_the_alert_and_its_mails_leaves_neither(
     assert (len(told()), mailed()) == (1, MANAGERS)
 
 
+def test_what_is_committed_late_is_told_late(committed_world: World, migrator: Any) -> None:
+    """The alert tells of what a short transaction did while a long one, which began before it, was under way."""
+    sales = committed_world.users["sales"]
+    late = [client.pk for client in prospects(committed_world, 5)]
+    with left_open(sales, lambda: Client.objects.filter(pk__in=late).delete()):
+        delete(committed_world, 4)
+        assert watch()
+    later(migrator, seconds=601)
+    assert watch()
+    assert not watch()
+    later(migrator, seconds=601)
+    assert not watch(), "of each it is told once"
+    assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 5)]
+
+
 # --- what managers get
+
+
+def test_a_worker_looks_once_a_minute_whatever_it_finds(committed_world: World) -> None:
+    (job,) = [job for job in declared() if job.name.startswith("accounts.alerts.")]
+    delete(committed_world, 4)
+    assert job(timedelta(minutes=1)) is False
+    delete(committed_world, 4, name="management")
+    assert job(timedelta(minutes=1)) is False
+    assert len(told()) == 1
+
+
+@pytest.mark.parametrize("room", [50, 2])
+def test_all_that_is_found_together_is_in_one_mail(room: int, committed_world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(mails, "MAX_ALERTS", room)
+    names = ("sales", "other_sales", "management")
+    for name in names:
+        delete(committed_world, 4, name=name)
+    call_command("run_worker", "--once")
+    assert (len(told()), mailed()) == (3, MANAGERS)
+    (body,) = [str(one.body) for one in django_mail.outbox if one.to == ["management@epic.example"]]
+    lines = [f"4 rows were deleted by {name} (account {committed_world.users[name].pk}), between " for name in names]
+    assert sum(line in body for line in lines) == min(room, 3)
+    assert ("And 1 more." in body) is (room == 2)
 
 
 def test_the_mail_names_the_account_and_nothing_that_people_typed(world: World) -> None:
@@ -352,8 +393,8 @@ def test_the_worker_itself_changes_none(sql: str, world: World) -> None:
 
 @pytest.mark.parametrize(("kind", "refusal"), [("deletions", ""), ("gossip", "23514")])
 def test_the_worker_stores_no_kind_that_nobody_knows(kind: str, refusal: str, sql_refusal: Any) -> None:
-    values = f"('{kind}', '', '', 1, now(), now(), 0)"
-    columns = "kind, actor_name, subject, count, first_at, last_at, previous_id"
+    values = f"('{kind}', '', '', 1, now(), now(), 0, '')"
+    columns = "kind, actor_name, subject, count, first_at, last_at, previous_id, seen"
     assert sql_refusal(f"INSERT INTO accounts_alert ({columns}) VALUES {values}") == refusal
 
 
