@@ -96,6 +96,12 @@ def test_a_manager_has_five_links_a_day_sent_to_one_account(kind: str, world: Wo
     Mail.objects.create(kind="password_reset", user=world.users["sales"])  # as the login role, for whoever forgot it
 
 
+def test_nobody_says_that_managers_were_told(world: World) -> None:
+    with acting_as(Role.MANAGEMENT):
+        Mail.objects.create(kind="account_news", user=world.users["management"], sent_at=timezone.now())
+    assert Mail.objects.get(kind="account_news").sent_at is None
+
+
 def test_a_mail_may_go_to_another_address(world: World) -> None:
     owe(world, "sales", address="tester@epic.example")
     empty_the_queue()
