@@ -204,6 +204,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_the_mail_in_hand(
         worker = start(tmp_path, **variables_of(server))
         assert in_hand.wait(PATIENCE), (tmp_path / "log").read_text()[-3000:]
         worker.send_signal(signum)
+        wait_until(lambda: "worker_stopping" in (tmp_path / "log").read_text(), tmp_path)
         asked.set()
         assert worker.wait(PATIENCE) == 0
     assert len(server.received) == 3

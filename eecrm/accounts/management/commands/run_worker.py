@@ -90,6 +90,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
     with ThreadPoolExecutor(1) as beside:
         ended = beside.submit(copy_context().run, run, waiting)  # what it writes comes through the worker as well
         run([job for job in jobs if job not in waiting])
+        log.info("worker_stopping")  # once the mail in hand is sent
     ended.result()
 
 
