@@ -86,12 +86,12 @@ class SetUpForm(forms.Form):
     def __init__(self, *args: Any, request: HttpRequest, app: AuthenticatorApp, replaces: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request, self.app = request, app
-        self.fields["new_code"].widget.attrs["autofocus"] = True
         if replaces:
             del self.fields["password"]
         else:
             del self.fields["code"]
             self.fields["new_code"].label = "Code"
+        next(iter(self.fields.values())).widget.attrs["autofocus"] = True
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
