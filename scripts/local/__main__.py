@@ -1,4 +1,4 @@
-"""What scripts/run and scripts/test do once their virtual environment is there."""
+"""What scripts/run, scripts/test and scripts/manage do once their virtual environment is there."""
 
 import os
 import sys
@@ -20,14 +20,23 @@ SETTINGS = HOME / "settings.env"  # What the web server and the worker read.
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # What config.migrator_settings reads besides.
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
+# The commands that read or change the schema.
+OF_THE_MIGRATOR = ("makemigrations", "migrate", "optimizemigration", "showmigrations", "sqlmigrate", "squashmigrations", "sync_access")
 TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One for each process of pytest-xdist.
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 
 
 def main(command: str, *arguments: str) -> int:
+    if command == "manage-beside":
+        return manage(arguments)
     keep_ledger(home.ledger(HOME))
-    return run_tests(list(arguments)) if command == "test" else run_demo(is_reset=bool(arguments))
+    match command:
+        case "test":
+            return run_tests(list(arguments))
+        case "manage":
+            return run_manage(arguments)
+    return run_demo(is_reset=bool(arguments))
 
 
 def run_demo(*, is_reset: bool) -> int:
@@ -43,13 +52,33 @@ def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
     # Not before, because config.environment reads the settings that were just written when it is imported.
     from serve import serve
 
+    prepare(settings)
+    return serve(port)
+
+
+def prepare(settings: Mapping[str, str]) -> None:
     if chosen("PG_HOST") and not settings.get("PG_ADMIN_USER"):
         say("PG_ADMIN_USER isn't set, so roles and schema are taken to be there already.")
     else:
         database.bootstrap(settings.get("PG_DATABASE") or DEMO_DATABASE, settings)
     database.migrate(settings)
     database.load_demo()
-    return serve(port)
+
+
+def run_manage(arguments: tuple[str, ...]) -> int:
+    """A new database is made whole first. Another one stays as it is: the command may be there to bring it up to date."""
+    is_new = not chosen("PG_HOST") and not (HOME / "postgres" / "data").is_dir()
+    with demo_server(is_reset=False) as settings:
+        if is_new:
+            prepare(settings)
+        return manage(arguments)
+
+
+def manage(arguments: tuple[str, ...]) -> int:
+    command = [str(part) for part in database.MANAGE] + list(arguments)
+    module = "config.migrator_settings" if arguments[:1] and arguments[0] in OF_THE_MIGRATOR else "config.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = module
+    return execute(command, stdout=3, umask=UMASK)  # see scripts/manage; it may write into the repository
 
 
 def run_tests(arguments: list[str]) -> int:

@@ -13,6 +13,17 @@ from dotenv import ROOT, chosen
 from processes import Failed, keep_ledger
 
 
+class Held(Failed):
+    """Another script, `holder`, keeps its state in this directory."""
+
+    def __init__(self, directory: Path, holder: str, pid: str) -> None:
+        super().__init__(
+            f"{holder} runs already with its state in {directory} (process {pid}): stop that one,"
+            " or give this one another directory with EECRM_HOME."
+        )
+        self.holder = holder
+
+
 def base() -> Path:
     return (ROOT / Path(chosen("EECRM_HOME") or ".local").expanduser()).resolve()
 
@@ -23,7 +34,10 @@ def of(command: str) -> Path:
 
 
 def claim(directory: Path, script: str) -> int:
-    """Takes the lock, and stops what an earlier run left behind. Returns the lock's descriptor: it holds until it is closed."""
+    """Takes the lock, and stops what an earlier run left behind. Returns the lock's descriptor: it holds until it is closed.
+
+    Raises Held where a process holds it already.
+    """
     owner = account.for_server()
     for ours in (base(), directory):
         owner.keep_private(ours)
@@ -32,13 +46,10 @@ def claim(directory: Path, script: str) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(lock, 20, 0).decode().strip()
-        raise Failed(
-            f"{script} runs already with its state in {directory} (process {holder}): stop that one,"
-            " or give this one another directory with EECRM_HOME."
-        ) from None
+        pid, _, holder = os.pread(lock, 100, 0).decode().strip().partition(" ")
+        raise Held(directory, holder or script, pid) from None
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(lock, f"{os.getpid()} {script}\n".encode(), 0)
     keep_ledger(ledger(directory))
     return lock
 

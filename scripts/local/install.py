@@ -78,14 +78,20 @@ def main(command: str, *arguments: str) -> int:
         _check_run(list(arguments))
     umask = os.umask(0o077)
     state = home.of(command)
-    lock = home.claim(state, f"scripts/{command}")
+    try:
+        lock = home.claim(state, f"scripts/{command}")
+    except home.Held as held:
+        if command != "manage" or held.holder != "scripts/run":
+            raise
+        command = "manage-beside"  # the database that scripts/run runs
+    else:
+        os.set_inheritable(lock, True)  # The lock is held until the program that we become ends.
     if command == "run":
         home.web_port()
     environment = home.base() / "venv"
     install(environment, requirements(command))
     os.environ["EECRM_HOME"] = str(state)
     python = str(environment / "bin" / "python")
-    os.set_inheritable(lock, True)  # The lock is held until the program that we become ends.
     os.umask(umask)
     os.execv(python, [python, str(Path(__file__).parent), command, *arguments])
 
