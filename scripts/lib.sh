@@ -23,13 +23,13 @@ find_python() {
 start() {
     local python
     python=$(find_python)
-    exec "$python" "$root/scripts/local/install.py" "$@"
+    exec "$python" "$root/tools/local/install.py" "$@"
 }
 
-# For what comes after: a program of scripts/ in the virtual environment that scripts/run and scripts/test make, with what
-# the program needs besides (its requirements.txt) and the modules of scripts/shared.
+# A program of tools/ in the virtual environment that scripts/run and scripts/test make, with what
+# the program needs besides (its requirements.txt) and the modules of tools/shared.
 hand_over() {
-    local program="$root/scripts/$1" python=${EECRM_HOME:-$root/.local}/venv/bin/python
+    local program="$root/tools/$1" python=${EECRM_HOME:-$root/.local}/venv/bin/python
     if [ ! -x "$python" ]; then
         echo "There is no virtual environment yet: scripts/run and scripts/test make one." >&2
         exit 1
@@ -37,5 +37,5 @@ hand_over() {
     if [ -f "$program/requirements.txt" ]; then
         "$python" -m pip install -qq --disable-pip-version-check --requirement "$program/requirements.txt"
     fi
-    PYTHONPATH="$root/scripts/shared" exec "$python" "$program" "${@:2}"
+    PYTHONPATH="$root/tools/shared" exec "$python" "$program" "${@:2}"
 }

@@ -19,7 +19,7 @@ from django.db import connection
 from api.tests.serving import free_port
 from config.environment import ROOT
 
-sys.path.insert(0, str(ROOT / "scripts" / "local"))
+sys.path.insert(0, str(ROOT / "tools" / "local"))
 
 import account  # noqa: E402  # which account and which programs scripts/test has chosen
 import binaries  # noqa: E402

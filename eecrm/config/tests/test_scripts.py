@@ -193,7 +193,7 @@ def test_a_taken_port_is_named_with_its_process_before_anything_is_installed(hom
 
 def started_at(pid: int) -> str:
     ask = [sys.executable, "-c", f"import system; print(system.started_at({pid}))"]
-    environment = {"PYTHONPATH": str(ROOT / "scripts" / "local"), "PATH": os.environ["PATH"]}
+    environment = {"PYTHONPATH": str(ROOT / "tools" / "local"), "PATH": os.environ["PATH"]}
     return subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 PATIENCE = 30  # seconds for an answer, in which dead workers come back
-MISFORTUNES = {
+FAULTS = {
     "": 85,
     "never sent": 2,
     "half sent": 3,
@@ -29,26 +29,26 @@ class Answer(NamedTuple):
 
 
 class Line:
-    """What a phone has between itself and the server; `misfortunes` counts what befell it."""
+    """What a phone has between itself and the server; `faults` counts what befell it."""
 
     def __init__(self, address: str, chance: Random) -> None:
         where = urlsplit(address)
         self.host, self.port, self.chance = str(where.hostname), int(where.port or 80), chance
-        self.misfortunes: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Answer:
         """Raises Lost."""
-        misfortune = self.chance.choices(list(MISFORTUNES), list(MISFORTUNES.values()))[0]
+        fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         try:
-            return self._ask(misfortune, method, path, headers, body)
+            return self._ask(fault, method, path, headers, body)
         except (OSError, HTTPException, ValueError) as error:
-            misfortune = misfortune or "the server went away"
-            raise Lost(f"{misfortune}: {error}") from None
+            fault = fault or "the server went away"
+            raise Lost(f"{fault}: {error}") from None
         finally:
-            self.misfortunes[misfortune] += 1
+            self.faults[fault] += 1
 
-    def _ask(self, misfortune: str, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
-        if misfortune == "never sent":
+    def _ask(self, fault: str, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
+        if fault == "never sent":
             raise OSError("no network")
         content = b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Connection: close"]
@@ -57,13 +57,13 @@ class Line:
             lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
         request = "\r\n".join([*lines, "", ""]).encode() + content
         with socket.create_connection((self.host, self.port), timeout=PATIENCE) as connection:
-            if misfortune == "half sent":
+            if fault == "half sent":
                 connection.sendall(request[: self.chance.randrange(len(request))])
                 raise OSError("hung up")
             connection.sendall(request)
-            if misfortune == "sent, and the answer lost":
+            if fault == "sent, and the answer lost":
                 raise OSError("hung up")
-            if misfortune == "sent, and the answer torn":
+            if fault == "sent, and the answer torn":
                 connection.recv(self.chance.randrange(1, 400))
                 raise OSError("hung up")
             answer = HTTPResponse(connection, method=method)

@@ -27,7 +27,7 @@ def command(process: int) -> str:
     return ""
 
 
-class Misfortune(threading.Thread):
+class Chaos(threading.Thread):
     """Runs until `stop`; `done` counts what it did."""
 
     def __init__(self, runner: int, home: Path, chance: Random) -> None:

@@ -61,7 +61,7 @@ def _of_the_wheel() -> str | None:
 
 def _install() -> str:
     print("Installing Node.js …", flush=True)
-    requirements = ROOT / "scripts" / "shared" / "requirements-node.txt"
+    requirements = ROOT / "tools" / "shared" / "requirements-node.txt"
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "--requirement", requirements]).returncode:
         sys.exit("Node.js could not be installed, see above.")

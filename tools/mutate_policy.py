@@ -1,4 +1,4 @@
-"""The policy mutation test: `scripts/flip-policy [RESOURCE]`, two processes, a few minutes. Exits 1 where a flip survives.
+"""The policy mutation test: `scripts/mutate-policy [RESOURCE]`, two processes, a few minutes. Exits 1 where a flip survives.
 
 Each of the two processes collects the tests once, against a database of its own. Each flip then runs in a fork, which has
 everything imported and one cell changed: the cell's behaviour is tested first (`test_cells.py`), and where that has no

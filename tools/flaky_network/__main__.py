@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from line import MISFORTUNES
-from misfortune import Misfortune
+from chaos import Chaos
 from own_server import LOCAL, running
 from phone import Phone, all_of
 from tqdm import tqdm
@@ -25,16 +25,16 @@ def main(workflows: int, seed: int) -> int:
     chance, run, began = Random(seed), f"run{seed}", time.monotonic()
     with running(HOME, RATE_LIMIT_FACTOR="100") as server:
         crews = [Crew.of(server.address, Random(chance.random())) for _ in range(CREWS)]
-        misfortune = Misfortune(server.process.pid, HOME, Random(chance.random()))
-        misfortune.start()
+        chaos = Chaos(server.process.pid, HOME, Random(chance.random()))
+        chaos.start()
         try:
             play_all(crews, run, workflows)
         finally:
-            misfortune.stop()
+            chaos.stop()
         phones = [phone for crew in crews for phone in crew[:4]]
         for phone in phones:
             phone.line.chance = Quiet()
-        report(phones, misfortune, time.monotonic() - began)
+        report(phones, chaos, time.monotonic() - began)
         faults = [*faults_of_rows(crews[0].management, run, workflows), *faults_of_copies(crews)]
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -43,7 +43,7 @@ def main(workflows: int, seed: int) -> int:
 
 
 class Quiet(Random):
-    """A network without misfortunes, to look at the end."""
+    """A network without faults, to look at the end."""
 
     def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:
         return [next(iter(population))]
@@ -103,8 +103,8 @@ def faults_of_copies(crews: list[Crew]) -> list[str]:
     return faults
 
 
-def report(phones: list[Phone], misfortune: Misfortune, seconds: float) -> None:
-    befell = sum((phone.line.misfortunes for phone in phones), Counter[str]())
+def report(phones: list[Phone], chaos: Chaos, seconds: float) -> None:
+    befell = sum((phone.line.faults for phone in phones), Counter[str]())
     met = sum((phone.met for phone in phones), Counter[str]())
     print(f"{befell.total()} requests in {seconds:.0f} s; {befell['']} went well")
     for name in [*MISFORTUNES, "the server went away"]:
@@ -112,7 +112,7 @@ def report(phones: list[Phone], misfortune: Misfortune, seconds: float) -> None:
             print(f"  {befell[name]:6} {name}")
     for name, number in sorted(met.items()):
         print(f"  {number:6} answers {name}" if name.isdigit() else f"  {number:6} {name}")
-    for name, number in sorted(misfortune.done.items()):
+    for name, number in sorted(chaos.done.items()):
         print(f"  {number:6} {name}")
 
 
