@@ -28,7 +28,7 @@ def make_accounts() -> None:
     from access.database import acting_as
     from access.policy import Role
     from accounts.models import User
-    from api import limits
+    from api.requests import limits
 
     with acting_as(Role.SUPERUSER):
         User.objects.create_user("right-name", PASSWORD)

@@ -53,10 +53,10 @@ def timed(action: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def seal_all(owner: Any, number: int) -> None:
-    from audit import sealing
+    from audit.trail import seals
 
     while True:
-        sealing.seal()
+        seals.seal()
         with owner.cursor() as cursor:
             cursor.execute("SELECT sum(entries) FROM audit.seal")
             if cursor.fetchone()[0] == number:

@@ -19,7 +19,7 @@ PASSWORD = "a long enough passphrase"
 
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "scripts" / "local"), str(ROOT / "scripts" / "shared")]
 
-# As accounts.hashers has it: everybody checks the same password at the same cost.
+# As accounts.passwords.hashers has it: everybody checks the same password at the same cost.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
 
 _USERS = """

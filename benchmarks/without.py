@@ -23,9 +23,9 @@ def authentication() -> None:
     from rest_framework.permissions import SAFE_METHODS
 
     from access.policy import Role
-    from accounts.authentication import SessionTokenAuthentication
+    from accounts.login.authentication import SessionTokenAuthentication
     from accounts.models import User
-    from api import limits
+    from api.requests import limits
 
     caller = User(pk=1, username="sales1", role=Role.SALES)
     caller.group_names, caller.covered_ids = frozenset(), ()
@@ -50,39 +50,39 @@ def policy() -> None:
 
 
 def log_line() -> None:
-    from api.middleware import RequestMiddleware
+    from api.requests.middleware import RequestMiddleware
 
     RequestMiddleware._log = staticmethod(lambda *_: None)
 
 
 def serializer() -> None:
     """Rows are answered as `{}`."""
-    from api.rows import Row
-    from api.serializers import ResourceSerializer
+    from api.resources.json_rows import Row
+    from api.resources.serializers import ResourceSerializer
 
     ResourceSerializer.row = classmethod(lambda cls, root, *, masked: Row("'{{}}'", (), root))
 
 
 def throttle() -> None:
     """Nothing is counted, logins neither."""
-    from accounts import login
-    from api import limits
+    from accounts.login import credentials
+    from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
     nothing = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls(%s, %s, %s, %s) = 0) AS nothing"
-    login._COUNT = login._COUNT.replace(f"{limits.TAKE} WITH ORDINALITY", nothing)
+    credentials._COUNT = credentials._COUNT.replace(f"{limits.TAKE} WITH ORDINALITY", nothing)
 
 
 def middleware() -> None:
     """None but the two that the answers of the API need."""
     from django.conf import settings
 
-    settings.MIDDLEWARE = ["api.middleware.RequestMiddleware", "api.middleware.ProblemMiddleware"]
+    settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
     settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]  # the admin site would not work like this
 
 
 def password_check() -> None:
-    from accounts.hashers import TunedArgon2PasswordHasher
+    from accounts.passwords.hashers import TunedArgon2PasswordHasher
 
     TunedArgon2PasswordHasher.verify = lambda *_: True
 

@@ -23,12 +23,13 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from access.database import acting_as, enter, leave
 from access.policy import Role
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import User
-from api import health, limits
-from api.logs import JSONFormatter
+from api import health
+from api.requests import limits
+from api.requests.logs import JSONFormatter
 from api.tests.published import published
-from audit import page_versions
+from audit.admin import page_versions
 from clients.models import Client
 from config.environment import ROOT
 from config.tests.emptying import (  # noqa: F401  # tests import them from here

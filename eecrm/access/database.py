@@ -1,7 +1,7 @@
 """The caller's role in PostgreSQL: entered for one transaction, gone with it.
 
 `eecrm_app` by itself may only log somebody in. Each role of the policy table is a group role without login; the
-statement that authenticates a request enters it (`accounts.authentication`), commands and the admin use the functions here.
+statement that authenticates a request enters it (`accounts.login.authentication`), commands and the admin use the functions here.
 """
 
 from collections.abc import Iterator

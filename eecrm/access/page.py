@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from django.apps import apps
 
-from access import rulebook
+from access import rule_catalogue
 from access.policy import COLUMNS, TABLE, Scope, scope_of
 from access.querysets import resource_of
-from access.rulebook import Known
+from access.rule_catalogue import Known
 from access.state import StateRule
 
 _HEAD = """<!-- Written by scripts/pictures from the code: change the code, not this page. -->
@@ -55,7 +55,7 @@ def _matrix() -> list[str]:
         "*own* are the rows whose contact one is (or for whose contact one stands in while they are on leave); for a partner, "
         "those of the client linked to the account. Empty is no row at all.", "",
     ]  # fmt: skip
-    refusing = list(rulebook.of_policy())
+    refusing = list(rule_catalogue.of_policy())
     for resource in dict.fromkeys(resource for resource, *_ in TABLE):
         actions = [action for listed, action, *_ in TABLE if listed == resource]
         cells = ([action, *(_word(scope_of(resource, action, role)) for role in COLUMNS)] for action in actions)
@@ -92,19 +92,19 @@ def _rules(rules: Iterable[Known]) -> list[str]:
 
 
 def _state() -> list[str]:
-    held = (rule for rule in rulebook.of_models() if rule.status != 400)
+    held = (rule for rule in rule_catalogue.of_models() if rule.status != 400)
     return [
         "## Rules of state",
         "",
         "Held by PostgreSQL, whoever writes.",
         "",
-        *_rules([*rulebook.of_triggers(), *held]),
+        *_rules([*rule_catalogue.of_triggers(), *held]),
     ]
 
 
 def _values() -> list[str]:
-    return ["## Values that can't be stored", "", *_rules(rule for rule in rulebook.of_models() if rule.status == 400)]
+    return ["## Values that can't be stored", "", *_rules(rule for rule in rule_catalogue.of_models() if rule.status == 400)]
 
 
 def _others() -> list[str]:
-    return ["## All other refusals", "", *_rules(rulebook.OTHERS)]
+    return ["## All other refusals", "", *_rules(rule_catalogue.OTHERS)]

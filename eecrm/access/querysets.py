@@ -8,7 +8,7 @@ from django.db.models import Model, Q, QuerySet
 from access import policy
 from access.policy import Caller, Scope, role_of
 from access.state import StateRule
-from access.statements import Anybody, Slot, Statement
+from access.compiled_queries import Anybody, Slot, Statement
 
 M = TypeVar("M", bound=Model, covariant=True)
 

@@ -27,10 +27,10 @@ class AccountsConfig(AppConfig):
         """However somebody logs in or out, Django says so: no way in is without its limits."""
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
-        from accounts.gate import sessions
+        from accounts.admin_login import session_limits
 
-        user_logged_in.connect(sessions.begin)
-        user_logged_out.connect(sessions.end)
+        user_logged_in.connect(session_limits.begin)
+        user_logged_out.connect(session_limits.end)
 
     def database_grants(self) -> set[Grant]:
         """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
@@ -90,7 +90,7 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(everybody, "SELECT", *tables)
 
     def _of_admin_site(self) -> set[Grant]:
-        """Its sessions are the login role's alone (`accounts.gate.store`). Auditors' exports are on record too."""
+        """Its sessions are the login role's alone (`accounts.admin_login.session_store`). Auditors' exports are on record too."""
         from accounts.models import AddressChange, ExternalIdentity, Mail
 
         visitors, identities = (*MANAGERS, database_role(Role.AUDITOR)), ExternalIdentity._meta.db_table
@@ -132,7 +132,7 @@ class AccountsConfig(AppConfig):
 
     def background_jobs(self) -> "list[Job]":
         """What `manage.py run_worker` does for this app."""
-        from accounts import alerts
+        from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
         from api.jobs import Every
         from accounts.outbox.purging import purge

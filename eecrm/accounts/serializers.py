@@ -2,9 +2,9 @@ from rest_framework import serializers
 
 from access.policy import Role, Scope
 from accounts.models import User
-from accounts.passwords import require_hashable
+from accounts.passwords.validators import require_hashable
 from api.email_addresses import AddressSerializerField, require_address
-from api.serializers import ResourceSerializer, StrictSerializer
+from api.resources.serializers import ResourceSerializer, StrictSerializer
 
 _PASSWORD = {"input_type": "password"}
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"

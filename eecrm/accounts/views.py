@@ -8,11 +8,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from accounts.authentication import account_of
+from accounts.login.authentication import account_of
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
-from api.filters import refuse_unknown
-from api.pagination import PARAMETERS, Place, page
+from api.resources.filters import refuse_unknown
+from api.resources.pagination import PARAMETERS, Place, page
 
 
 class ProfileViewSet(GenericViewSet):

@@ -37,7 +37,7 @@ class ApiConfig(AppConfig):
         return grants | read | on_tables((LOGIN_ROLE,), "DELETE", table)
 
     def background_jobs(self) -> "list[Job]":
-        from api import idempotency
+        from api.resources import idempotency
         from api.jobs import Every
 
         return [Every(60 * 60, idempotency.sweep)]

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from access import refusals
 from access.grants import differences
 from access.logins import faults, is_log_discreet
-from api.problems import from_exception, problem
+from api.requests.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
 

@@ -39,7 +39,7 @@ class AuditConfig(AppConfig):
 
     @staticmethod
     def _of_copies() -> set[Grant]:
-        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync`). Where
+        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync.views`). Where
         the log ends, and a digest that proves it, tell of no row."""
         grants = set[Grant]()
         for role in COLUMNS:
@@ -56,11 +56,11 @@ class AuditConfig(AppConfig):
 
     def background_jobs(self) -> "list[Job]":
         from api.jobs import Every
-        from audit import sealing
+        from audit.trail import seals
 
-        return [Every(sealing.EVERY, sealing.seal, is_urgent=True), Every(60, sealing.watch, is_urgent=True)]
+        return [Every(seals.EVERY, seals.seal, is_urgent=True), Every(60, seals.watch, is_urgent=True)]
 
     def readiness_checks(self) -> "dict[str, Check]":
-        from audit import sealing
+        from audit.trail import seals
 
-        return {"seals": sealing.late}
+        return {"seals": seals.late}

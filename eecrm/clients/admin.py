@@ -3,9 +3,9 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from api.search import with_addresses_normalised
-from audit.admin import TrailHistory
-from audit.reason_admin import ReasonAdmin
+from api.resources.search import with_addresses_normalised
+from audit.admin.entries import TrailHistory
+from audit.admin.reasons import ReasonAdmin
 from clients.models import Client
 
 

@@ -1,6 +1,6 @@
 import django_filters
 
-from api.filters import AddressFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.resources.filters import AddressFilter, KeyFilter, ResourceFilterSet, TextFilter
 from clients.models import Client
 
 

@@ -14,7 +14,7 @@ from access.querysets import PolicyQuerySet
 from access.state import StateRule
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
-from api.search import SearchableQuerySet, SearchDocument
+from api.resources.search import SearchableQuerySet, SearchDocument
 
 
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew

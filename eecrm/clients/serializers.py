@@ -8,7 +8,7 @@ from rest_framework import serializers
 from access import policy
 from access.policy import Scope
 from accounts.models import User
-from api.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
+from api.resources.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
 from clients.models import Client
 
 

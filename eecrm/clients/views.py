@@ -1,5 +1,5 @@
-from api.explaining import ExplainedViewSet
-from audit.history import RecordedViewSet
+from api.resources.access_view import ExplainedViewSet
+from audit.trail.history import RecordedViewSet
 from clients.filters import ClientFilterSet
 from clients.models import Client
 from clients.serializers import ClientSerializer

@@ -1,4 +1,4 @@
-"""How much of one kind an account does in a short time before all managers are told (`accounts.alerts`)."""
+"""How much of one kind an account does in a short time before all managers are told (`accounts.outbox.alerts`)."""
 
 from config.environment import number
 

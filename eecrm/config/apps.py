@@ -2,4 +2,4 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class EpicEventsAdminConfig(AdminConfig):
-    default_site = "accounts.gate.site.GatedAdminSite"
+    default_site = "accounts.admin_login.site.GatedAdminSite"

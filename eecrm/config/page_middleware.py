@@ -14,9 +14,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from accounts.gate import sessions as gate
-from api import limits, problems
-from api.addresses import place_of
+from accounts.admin_login import session_limits as gate
+from api.requests import limits, problems
+from api.requests.client_address import place_of
 
 API = "/api/"
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from access.policy import Role
-from accounts.gate.seeds import factor_keys
-from accounts.keys import key_ring
+from accounts.admin_login.seeds import factor_keys
+from accounts.login.signing_keys import key_ring
 from api.spelling import has_invisible, normalise_title
 from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, number, refuse_faults
 from config.environment import require as _require
@@ -44,7 +44,7 @@ JWT_KEYS = attempt(
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
     secret_key=SECRET_KEY,
 )
-# Each with the ports that it is served at, for `api.hosts`; Django looks at names alone.
+# Each with the ports that it is served at, for `api.requests.hosts`; Django looks at names alone.
 ALLOWED_PORTS = attempt(
     ports_by_host,
     entries=env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})),
@@ -131,20 +131,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "api.middleware.RequestMiddleware",
+    "api.requests.middleware.RequestMiddleware",
     "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
-    "api.hosts.HostMiddleware",
+    "api.requests.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
     "config.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "api.compression.CompressionMiddleware",
+    "api.requests.compression.CompressionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.page_middleware.AuthenticationMiddleware",
     "config.page_middleware.MessageMiddleware",
     "config.page_middleware.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "api.middleware.ProblemMiddleware",
+    "api.requests.middleware.ProblemMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -195,31 +195,31 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # where a login ends whose `next` leads elsewhere
-AUTHENTICATION_BACKENDS = ["accounts.login.AccountBackend"]
-PASSWORD_HASHERS = ["accounts.hashers.TunedArgon2PasswordHasher"]
+AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
+PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "accounts.passwords.LengthValidator"},
+    {"NAME": "accounts.passwords.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "accounts.passwords.ContextValidator"},
+    {"NAME": "accounts.passwords.validators.ContextValidator"},
 ]
-PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds: the longest lifetime in accounts.links, which knows each
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds: the longest lifetime in accounts.passwords.links, which knows each
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.login.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["access.permissions.PolicyPermission"],
-    "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["api.renderers.OrjsonRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.renderers.OnlyJSON",
-    "DEFAULT_SCHEMA_CLASS": "api.schema.ProblemAutoSchema",
-    "DEFAULT_METADATA_CLASS": "api.renderers.AllowedMethods",
-    "EXCEPTION_HANDLER": "api.problems.handle_exception",
+    "DEFAULT_PARSER_CLASSES": ["api.requests.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["api.requests.renderers.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.requests.renderers.OnlyJSON",
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.auto_schema.ProblemAutoSchema",
+    "DEFAULT_METADATA_CLASS": "api.requests.renderers.AllowedMethods",
+    "EXCEPTION_HANDLER": "api.requests.problems.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
 # RFC 9068 asks for an audience and an issuer; RFC 8725 for checking both.
 SIMPLE_JWT = {
-    "SIGNING_KEY": "",  # simplejwt by itself signs and believes nothing: accounts.tokens does, with JWT_KEYS
+    "SIGNING_KEY": "",  # simplejwt by itself signs and believes nothing: accounts.login.tokens does, with JWT_KEYS
     "ISSUER": "epic-events-crm",
     "AUDIENCE": "epic-events-api",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
@@ -325,13 +325,13 @@ SESSION_COOKIE_SECURE = IS_PRODUCTION
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
-SESSION_ENGINE = "accounts.gate.store"
+SESSION_ENGINE = "accounts.admin_login.session_store"
 # Both cookies end with the browser. With the prefix, browsers take them over https from this very host alone (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
 CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"
 CSRF_COOKIE_AGE = None
-BROWSER_COOKIE_NAME = "__Host-eecrm_browser" if IS_PRODUCTION else "eecrm_browser"  # `accounts.browsers`
+BROWSER_COOKIE_NAME = "__Host-eecrm_browser" if IS_PRODUCTION else "eecrm_browser"  # `accounts.login.browsers`
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
@@ -344,12 +344,12 @@ CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "api.logs.JSONFormatter"}},
+    "formatters": {"json": {"()": "api.requests.logs.JSONFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # The request line of api.middleware tells each 4xx and 5xx already.
+        # The request line of api.requests.middleware tells each 4xx and 5xx already.
         "django.request": {"level": "CRITICAL"},
     },
 }

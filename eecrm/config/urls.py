@@ -4,10 +4,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts import address_pages, password_pages
-from accounts.gate import decoy
-from accounts.key_views import public_keys
-from accounts.login_views import (
+from accounts.addresses import pages
+from accounts.passwords import pages as password_pages
+from accounts.admin_login import honeypot
+from accounts.login.jwks import public_keys
+from accounts.login.views import (
     LoginViewSet,
     LogoutAllViewSet,
     LogoutViewSet,
@@ -15,12 +16,12 @@ from accounts.login_views import (
     RefreshViewSet,
     TokenSessionViewSet,
 )
-from accounts.own_address import OwnAddressViewSet
+from accounts.addresses.change import OwnAddressViewSet
 from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
-from api.catalogue import CatalogueViewSet, DocsView, ReferenceView, SchemaView
+from api.openapi.views import CatalogueViewSet, DocsView, ReferenceView, SchemaView
 from api.health import live, ready
-from api.routes import resource_routes
-from audit.sync import SyncViewSet
+from api.resources.routes import resource_routes
+from audit.sync.views import SyncViewSet
 from clients.views import ClientViewSet
 from contracts.views import ContractViewSet
 from events.views import EventViewSet
@@ -58,18 +59,18 @@ urlpatterns = [
     path(".well-known/jwks.json", public_keys, name="public-keys"),
     path("account/forgotten/", password_pages.forgotten, name="forgotten"),
     path("account/forgotten/sent/", password_pages.sent, name="forgotten-sent"),
-    path("account/address/done/", address_pages.confirmed, name="address-confirmed"),
-    path("account/address/<token>/", address_pages.confirm, name="confirm-address"),
+    path("account/address/done/", pages.confirmed, name="address-confirmed"),
+    path("account/address/<token>/", pages.confirm, name="confirm-address"),
     path("account/password/done/", password_pages.chosen, name="password-chosen"),
     path("account/password/<name>/<token>/", password_pages.choose, name="choose-password"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
     path(settings.ADMIN_URL, admin.site.urls),
-    path("admin", decoy.without_slash),
-    path("admin/", decoy.site.urls),
+    path("admin", honeypot.without_slash),
+    path("admin/", honeypot.site.urls),
 ]
 
-handler400 = "api.problems.bad_request"
-handler403 = "api.problems.permission_denied"
-handler404 = "api.problems.not_found"
-handler500 = "api.problems.server_error"
+handler400 = "api.requests.problems.bad_request"
+handler403 = "api.requests.problems.permission_denied"
+handler404 = "api.requests.problems.not_found"
+handler500 = "api.requests.problems.server_error"

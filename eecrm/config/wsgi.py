@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand  # noqa: E402  # needs the l
 from django.db import connection  # noqa: E402  # needs the loaded apps
 
 from access.database import refuse_privileged_role  # noqa: E402
-from api.requests import UTF8Request  # noqa: E402
+from api.requests.wsgi_request import UTF8Request  # noqa: E402
 
 application.request_class = UTF8Request
 

@@ -1,7 +1,7 @@
 import django_filters
 from django.db.models import Q
 
-from api.filters import AddressFilter, DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.resources.filters import AddressFilter, DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
 from contracts.models import LARGEST, OVERDUE, Contract
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now, TruncDate
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from access.state import StateRule
-from api.search import SearchableQuerySet
+from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)

@@ -1,4 +1,4 @@
-from api.serializers import CanonicalURL, Reference, ResourceSerializer
+from api.resources.serializers import CanonicalURL, Reference, ResourceSerializer
 from contracts.models import Contract
 
 

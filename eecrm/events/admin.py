@@ -3,8 +3,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from audit.admin import TrailHistory
-from audit.reason_admin import ReasonAdmin
+from audit.admin.entries import TrailHistory
+from audit.admin.reasons import ReasonAdmin
 from events.hand_over_admin import HandOverPage
 from events.models import Event
 

@@ -1,6 +1,6 @@
 import django_filters
 
-from api.filters import AddressFilter, FlagFilter, KeyFilter, ResourceFilterSet
+from api.resources.filters import AddressFilter, FlagFilter, KeyFilter, ResourceFilterSet
 from events.models import UNASSIGNED, Event
 
 

@@ -21,7 +21,7 @@ from access.policy import Role, Scope
 from access.querysets import is_within
 from access.refusals import refusal_of
 from accounts.models import User
-from audit.reason_admin import ReasonField
+from audit.admin.reasons import ReasonField
 from events.hand_over import (
     CELLS,
     CannotHandOver,

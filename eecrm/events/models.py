@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from access.state import StateRule
-from api.search import SearchableQuerySet
+from api.resources.search import SearchableQuerySet
 from contracts.models import Contract
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

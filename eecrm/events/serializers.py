@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import User
-from api.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
+from api.resources.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
 from events.models import Event
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from access import checks, policy
 from access.permissions import Public, policy_action
 from access.policy import COLUMNS, Scope
-from api.views import ResourceViewSet
+from api.resources.views import ResourceViewSet
 
 ROOT = "api/v1/"
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from access.database import acting_as, because, enter, leave
 from access.policy import COLUMNS, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import Cover, Mail, User
 from audit.models import Entry
 from conftest import API, Caller, Visitor, World, make_client, make_contract, make_event

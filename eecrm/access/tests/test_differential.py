@@ -19,8 +19,8 @@ from access.policy import Role, Scope
 from access.querysets import PolicyQuerySet, is_within, owns, would_own
 from access.tests.paths import address, below, body_of
 from accounts.models import Cover, User
-from api.reading import item_statement, page_statement
-from api.views import ResourceViewSet
+from api.resources.reading import item_statement, page_statement
+from api.resources.views import ResourceViewSet
 from conftest import CAST, API, Caller, World, make_client, make_contract, make_event
 
 COMMANDS = {

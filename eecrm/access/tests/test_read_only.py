@@ -22,9 +22,9 @@ from django.db import DatabaseError, connection
 from access.refusals import READ_ONLY, refusal_of
 from access.tests.paths import below, body_of
 from access.tests.standby import Standby, standby
-from accounts import tokens
-from accounts.gate import sessions
-from accounts.gate.store import SessionStore
+from accounts.login import tokens
+from accounts.admin_login import session_limits
+from accounts.admin_login.session_store import SessionStore
 from api.tests import serving
 from config.environment import ROOT
 from conftest import API, PASSWORD, PATIENCE, World
@@ -97,7 +97,7 @@ def let_time_pass_for(visitor: Browser) -> None:
     """So that the next visit is one to be noted, which happens outside of any view."""
     (key,) = (cookie.value for cookie in visitor.cookies if cookie.name.endswith("session"))
     session = SessionStore(key)
-    session[sessions.SEEN] = int(time.time()) - 120
+    session[session_limits.SEEN] = int(time.time()) - 120
     session.save()
 
 

@@ -13,7 +13,7 @@ from access.grants import differences, wanted_policies
 from access.policy import COLUMNS, Role, Scope
 from access.row_security import BACKUP_ROLE, RowPolicy
 from access.tests.test_database_roles import REFUSED, manage, run
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import Cover
 from audit.models import Entry
 from conftest import Caller, World

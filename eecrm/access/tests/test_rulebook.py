@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from access import page, rulebook
+from access import page, rule_catalogue
 from access.querysets import PolicyQuerySet
 from access.tests.test_cells import CELLS
 from config.environment import ROOT
@@ -36,9 +36,9 @@ def test_every_refusal_of_a_trigger_is_on_the_page_in_its_words(db: None) -> Non
         "SELECT prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
         " AND prorettype = 'trigger'::regtype"
     )
-    stored = {pair for (body,) in bodies for pair in rulebook.refused_in(body)}
+    stored = {pair for (body,) in bodies for pair in rule_catalogue.refused_in(body)}
     assert sum(body.count("refuse(") for (body,) in bodies) >= len(stored) > 40
-    assert stored == {(rule.name, rule.sentence) for rule in rulebook.of_triggers()}
+    assert stored == {(rule.name, rule.sentence) for rule in rule_catalogue.of_triggers()}
     for name, sentence in stored:
         status = 400 if name.endswith("_needs_reason") else 409
         assert f"| `{name}` | {status} | {sentence} |" in PAGE
@@ -50,7 +50,7 @@ def test_no_refusal_of_a_trigger_is_overlooked(db: None) -> None:
         "SELECT proname, prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
     ):
         calls = body.count("PERFORM refuse(")
-        assert calls == len(rulebook._REFUSED.findall(body)), name
+        assert calls == len(rule_catalogue._REFUSED.findall(body)), name
         assert name == "refuse" or body.count("refuse(") == calls, name
 
 
@@ -83,7 +83,7 @@ def test_what_others_hang_on_is_on_the_page(db: None) -> None:
 
 
 def test_the_states_are_told_in_the_words_of_the_triggers() -> None:
-    triggers = {(rule.name, rule.sentence) for rule in rulebook.of_triggers()}
+    triggers = {(rule.name, rule.sentence) for rule in rule_catalogue.of_triggers()}
     declared = [
         state
         for model in apps.get_models()
@@ -96,6 +96,6 @@ def test_the_states_are_told_in_the_words_of_the_triggers() -> None:
         assert f"`{state.name}` | {state.sentence} |" in PAGE
 
 
-@pytest.mark.parametrize("rule", list(rulebook.of_models()), ids=lambda rule: rule.name)
-def test_a_rule_of_a_model_has_a_sentence(rule: rulebook.Known) -> None:
+@pytest.mark.parametrize("rule", list(rule_catalogue.of_models()), ids=lambda rule: rule.name)
+def test_a_rule_of_a_model_has_a_sentence(rule: rule_catalogue.Known) -> None:
     assert rule.sentence.endswith(".") and rule.sentence[0].isupper()

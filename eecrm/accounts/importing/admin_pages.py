@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from access.confirmation import Confirmation
 from access.security_log import security_event
-from accounts.columns import COLUMNS
-from accounts.exporting import BYTE_ORDER_MARK, accounts_csv, exported, may_export
+from accounts.importing.columns import COLUMNS
+from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported, may_export
 from accounts.importing.planning import Plan
 from accounts.importing.report import counts, lines_of, tell_security
 from accounts.importing.saving import NotAsShown
 from accounts.importing.uploads import ExportForm, Upload, UploadForm
 from accounts.models import User
-from api.tables import CannotImport
-from api.tables.words import counted
+from csv_files import CannotImport
+from csv_files.words import counted
 
 MOST_ROWS = 200  # that a page shows of what an import would do
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 
 from access.policy import Role
-from accounts.columns import ROLES, recognise
+from accounts.importing.columns import ROLES, recognise
 from accounts.models import User, normalise_username
-from api.tables import CannotImport
-from api.tables.columns import Columns
-from api.tables.lists import split_names
-from api.tables.problems import Problem, malformed
-from api.tables.reading import Record, Table
-from api.tables.words import quoted
-from api.tables.writing import unguarded
+from csv_files import CannotImport
+from csv_files.columns import Columns
+from csv_files.lists import split_names
+from csv_files.problems import Problem, malformed
+from csv_files.reading import Record, Table
+from csv_files.words import quoted
+from csv_files.writing import unguarded
 
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 # Checked by the model's own validation; of an account's other fields the file says nothing, or only a few words.

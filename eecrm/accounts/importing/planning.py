@@ -7,12 +7,12 @@ from typing import NamedTuple
 from django.contrib.auth.models import Group
 from django.db.models.fields.json import KT
 
-from accounts.columns import FIELDS, Membership, cell_of
+from accounts.importing.columns import FIELDS, Membership, cell_of
 from accounts.importing.checking import Checked, Entry
 from accounts.models import AddressChange, Mail, User
-from api.tables.lists import join_names
-from api.tables.problems import Problem
-from api.tables.words import listed, quoted
+from csv_files.lists import join_names
+from csv_files.problems import Problem
+from csv_files.words import listed, quoted
 from audit.models import Entry as TrailEntry
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from access.confirmation import Line
 from access.security_log import security_event
 from accounts.importing.planning import Plan, Step
-from api.tables.words import counted, examples, quoted
+from csv_files.words import counted, examples, quoted
 
 
 def counts(planned: Plan) -> str:

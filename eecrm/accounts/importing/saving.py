@@ -9,12 +9,12 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError, connection, transaction
 
 from access.refusals import refusal_of
-from accounts.columns import FIELDS, Membership
+from accounts.importing.columns import FIELDS, Membership
 from accounts.importing.checking import Checked
 from accounts.importing.planning import Plan, Step, Wishes, plan
 from accounts.models import Mail, User
-from api.tables import CannotImport
-from api.tables.problems import MOST_PROBLEMS, Problem, failure
+from csv_files import CannotImport
+from csv_files.problems import MOST_PROBLEMS, Problem, failure
 
 MAX_ROWS_PER_STATEMENT = 1_000
 

@@ -10,13 +10,13 @@ from django.core.signing import TimestampSigner
 
 from access import policy
 from access.policy import Scope
-from accounts.columns import ROLES
+from accounts.importing.columns import ROLES
 from accounts.importing.checking import check
 from accounts.importing.planning import Plan, Wishes
 from accounts.importing.saving import save
 from accounts.models import User
-from api.tables import CannotImport
-from api.tables.reading import table_of
+from csv_files import CannotImport
+from csv_files.reading import table_of
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # seconds

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from access.rules import immediate_foreign_keys, refuse_function, rules
+from access.migration_operations import immediate_foreign_keys, refuse_function, rules
 
 ACCOUNT_RULES = """
 BEGIN

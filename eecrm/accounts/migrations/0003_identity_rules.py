@@ -1,7 +1,7 @@
 from django.db import migrations, models
 from django.db.migrations import RunSQL
 
-from access.rules import rules
+from access.migration_operations import rules
 
 # Who binds an identity to an account can be that account: a superuser's is a superuser's matter, as is the account itself.
 IDENTITY_RULES = """

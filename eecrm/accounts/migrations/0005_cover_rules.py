@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models import F, Q
 
-from access.rules import immediate_foreign_keys, rules
+from access.migration_operations import immediate_foreign_keys, rules
 
 COVER_RULES = """
 BEGIN

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from access.rules import rules
+from access.migration_operations import rules
 
 PASSWORD_BY_LINK = """
 BEGIN

@@ -6,7 +6,7 @@ code that is used up is a deleted row, and a login an inserted one.
 
 from django.db import migrations
 
-from audit.recording import recorded
+from audit.trail.recording import recorded
 
 _THROTTLED = ("throttling_failure_timestamp", "throttling_failure_count", "last_used_at")
 

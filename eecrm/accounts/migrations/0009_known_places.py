@@ -3,7 +3,7 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models.functions import Now
 
-from access.rules import rules
+from access.migration_operations import rules
 
 
 FORGET = """

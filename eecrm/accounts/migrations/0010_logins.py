@@ -3,7 +3,7 @@
 from django.db import migrations, models
 
 import accounts.models.second_factor
-from access.rules import immediate_foreign_keys, rules
+from access.migration_operations import immediate_foreign_keys, rules
 
 KINDS = {
     "invitation": "Invitation",
@@ -41,7 +41,7 @@ END
 
 
 def seal_seeds(apps, schema_editor):
-    from accounts.gate import seeds
+    from accounts.admin_login import seeds
 
     model = apps.get_model("otp_totp", "TOTPDevice")
     model.objects.filter(confirmed=False).delete()
@@ -50,7 +50,7 @@ def seal_seeds(apps, schema_editor):
 
 
 def unseal_seeds(apps, schema_editor):
-    from accounts.gate import seeds
+    from accounts.admin_login import seeds
 
     model = apps.get_model("otp_totp", "TOTPDevice")
     for device in model.objects.all():

@@ -5,8 +5,8 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models.functions import Lower, Now
 
-from access.rules import rules
-from accounts.usernames import UsernameField, username_checked
+from access.migration_operations import rules
+from accounts.login.usernames import UsernameField, username_checked
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 from api.spelling import SIGNS

@@ -4,8 +4,8 @@ from importlib import import_module
 
 from django.db import migrations
 
-from access.rules import immediate_foreign_keys, rules
-from audit.recording import recorded
+from access.migration_operations import immediate_foreign_keys, rules
+from audit.trail.recording import recorded
 
 # News for managers: a mail lists what the one before didn't. What may let a manager into another account goes at
 # once; the rest waits until a day after the last mail. A mail that a worker may write before this transaction ends leaves out
@@ -288,7 +288,7 @@ BEGIN
 END
 """
 
-# Links that were sent before die with the deactivation: they name its time (`accounts.links`), or a change that is dropped.
+# Links that were sent before die with the deactivation: they name its time (`accounts.passwords.links`), or a change that is dropped.
 DEACTIVATED = """
 BEGIN
     IF OLD.is_active AND NOT NEW.is_active THEN

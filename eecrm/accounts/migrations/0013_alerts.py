@@ -5,8 +5,8 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 from django.db.models import Q
 
-from access.rules import immediate_foreign_keys
-from audit.recording import recorded
+from access.migration_operations import immediate_foreign_keys
+from audit.trail.recording import recorded
 
 KINDS = {
     "invitation": "Invitation",

@@ -20,7 +20,7 @@ class Export(models.Model):
 class Alert(models.Model):
     """One account did more of one kind than usual. It stays when the account goes.
 
-    Found in the trail by `accounts.alerts`, and stored once for each kind, account and period.
+    Found in the trail by `accounts.outbox.alerts`, and stored once for each kind, account and period.
     """
 
     class Kind(models.TextChoices):
@@ -38,7 +38,7 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # of the trail, when it was found (`audit.seen`)
+    seen = models.TextField(editable=False)  # of the trail, when it was found (`audit.trail.seen`)
     # Two workers that look at the same moment know of the same one before: only one of them can store the next.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.gate import seeds
+from accounts.admin_login import seeds
 
 SEED_BYTES = 20  # RFC 4226, section 4, R6
 MAX_PAUSE = timedelta(minutes=15)
@@ -31,7 +31,7 @@ class ShortPause:
 
 
 class AuthenticatorApp(ShortPause, TOTPDevice):
-    """A confirmed authenticator app (TOTP, RFC 6238). `key` holds its seed as `accounts.gate.seeds` seals it."""
+    """A confirmed authenticator app (TOTP, RFC 6238). `key` holds its seed as `accounts.admin_login.seeds` seals it."""
 
     class Meta:
         proxy = True

@@ -47,7 +47,7 @@ UNUSED_PLACES = timedelta(days=90)  # after which a place is forgotten
 
 
 class KnownPlace(models.Model):
-    """An address (`api.addresses.place_of`) or a browser (`accounts.browsers`) from which an account has logged in.
+    """An address (`api.requests.client_address.place_of`) or a browser (`accounts.login.browsers`) from which an account has logged in.
 
     Failures elsewhere don't close it there.
     """
@@ -63,7 +63,7 @@ class KnownPlace(models.Model):
 
 
 def note_place(user: User, place: str) -> None:
-    """The login role's. `accounts.tokens` does the same in the statement that logs an account in over the API."""
+    """The login role's. `accounts.login.tokens` does the same in the statement that logs an account in over the API."""
     row = KnownPlace(user=user, place=place, used_at=Now())
     KnownPlace.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["user", "place"], update_fields=["used_at"]

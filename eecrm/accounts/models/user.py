@@ -16,7 +16,7 @@ from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
 from accounts.models.rights import Rights
-from accounts.usernames import UsernameField, normalise_username, username_checked
+from accounts.login.usernames import UsernameField, normalise_username, username_checked
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from access import policy
-from accounts import address_links, links
+from accounts.addresses import links as address_links
+from accounts.passwords import links
 from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 

@@ -12,7 +12,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from audit.models import Entry
-from audit.seen import SEEN, was_seen
+from audit.trail.seen import SEEN, was_seen
 
 MAX_LINES = 50  # of each kind
 MAX_OF_ONE = 10  # of these, by one account

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from access.database import acting_as_login_role
 from accounts.models import AddressChange, KnownPlace, Mail, TokenSession
 from accounts.models.session import UNUSED_PLACES
-from api import limits
+from api.requests import limits
 
 ENDED_LOGINS = timedelta(days=30)
 SENT_MAILS = timedelta(days=90)

@@ -6,9 +6,9 @@ import pytest
 from django.http import HttpRequest
 from django_otp.oath import totp
 
-from accounts.gate import factor
+from accounts.admin_login import second_factor
 from accounts.models import AuthenticatorApp, RecoveryCodes, User
-from accounts.oidc_keys import ProviderKeys
+from accounts.login.oidc_keys import ProviderKeys
 from accounts.tests.provider import CLIENT, Provider
 from conftest import PATIENCE, Visitor, World
 
@@ -30,8 +30,8 @@ def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provide
     settings.OIDC_ISSUER = running.issuer
     settings.OIDC_JWKS_URL = running.address + "/keys"
     settings.OIDC_CLIENT_IDS = ["another", CLIENT]
-    monkeypatch.setattr("accounts.oidc.provider_keys", ProviderKeys())
-    monkeypatch.setattr("accounts.oidc_keys.TIMEOUT", PATIENCE)
+    monkeypatch.setattr("accounts.login.oidc.provider_keys", ProviderKeys())
+    monkeypatch.setattr("accounts.login.oidc_keys.TIMEOUT", PATIENCE)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield running
     running.stop()
@@ -70,7 +70,7 @@ def give_phone(user: User) -> Phone:
     request = HttpRequest()
     request.user = user
     given = Phone(user)
-    given.codes = factor.confirm(request, factor.offer(user))
+    given.codes = second_factor.confirm(request, second_factor.offer(user))
     return given
 
 

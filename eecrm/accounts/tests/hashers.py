@@ -1,4 +1,4 @@
-from accounts.hashers import TunedArgon2PasswordHasher
+from accounts.passwords.hashers import TunedArgon2PasswordHasher
 
 
 class StrongerHasher(TunedArgon2PasswordHasher):

@@ -16,7 +16,7 @@ from django.core.management import call_command
 
 from access.database import acting_as, acting_as_login_role, leave
 from access.policy import Role
-from accounts.columns import COLUMNS, FIELDS, Membership
+from accounts.importing.columns import COLUMNS, FIELDS, Membership
 from accounts.models import AddressChange, Mail, User
 from accounts.outbox.delivery import deliver
 from api.tests.test_at_once import alone

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from accounts.keys import KeyRing, key_ring
+from accounts.login.signing_keys import KeyRing, key_ring
 
 SECRET = "a-secret-of-its-own-longer-than-thirty-two-bytes"
 # Which kind of key each algorithm takes.

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.gate.reset import reset
-from accounts.gate.sessions import SEEN, STARTED
-from accounts.gate.store import digest
+from accounts.admin_login.reset import reset
+from accounts.admin_login.session_limits import SEEN, STARTED
+from accounts.admin_login.session_store import digest
 from accounts.models import User
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from config.tests.starts import start

@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, because
 from access.policy import Role
-from accounts import alerts
-from accounts.alerts import watch
+from accounts.outbox import alerts
+from accounts.outbox.alerts import watch
 from accounts.models import Alert, Mail, User
 from accounts.outbox import mails
 from accounts.outbox.delivery import deliver
@@ -309,7 +309,7 @@ def test_what_is_committed_late_is_told_late(committed_world: World, migrator: A
 
 
 def test_a_worker_looks_once_a_minute_whatever_it_finds(committed_world: World) -> None:
-    (job,) = [job for job in declared() if job.name.startswith("accounts.alerts.")]
+    (job,) = [job for job in declared() if job.name.startswith("accounts.outbox.alerts.")]
     delete(committed_world, 4)
     assert job(timedelta(minutes=1)) is False
     delete(committed_world, 4, name="management")

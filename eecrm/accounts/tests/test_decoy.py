@@ -13,9 +13,9 @@ from django.contrib.admin import AdminSite
 from django.test import Client, override_settings
 from django.urls import path
 
-from accounts.gate import decoy
-from accounts.gate.sessions import SEEN
-from api.requests import UTF8Request
+from accounts.admin_login import honeypot
+from accounts.admin_login.session_limits import SEEN
+from api.requests.wsgi_request import UTF8Request
 from conftest import PASSWORD, Visitor, World
 
 PATHS = (
@@ -143,12 +143,12 @@ def test_a_try_is_logged_without_what_was_typed(strict: bool, events: Any, caplo
 
 def test_a_try_takes_a_hash_and_a_flood_takes_few(monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[str] = []
-    monkeypatch.setattr(decoy, "make_password", hashed.append)
-    monkeypatch.setattr(decoy, "_clock", decoy._HashingClock())
+    monkeypatch.setattr(honeypot, "make_password", hashed.append)
+    monkeypatch.setattr(honeypot, "_clock", honeypot._HashingClock())
     form = {"username": "a", "password": "b"}
     Client().post("/admin/login/", form)
     assert hashed == ["b"]
-    monkeypatch.setattr(decoy._clock, "due", float("inf"))  # as if the last one had been this very moment
+    monkeypatch.setattr(honeypot._clock, "due", float("inf"))  # as if the last one had been this very moment
     assert Client().post("/admin/login/", form).status_code == 200
     assert hashed == ["b"]
 

@@ -14,11 +14,11 @@ from django.core.management import CommandError, call_command
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.columns import COLUMNS, Membership
+from accounts.importing.columns import COLUMNS, Membership
 from accounts.models import User
 from accounts.tests.people import account, mails, run_import, stored
 from api.spelling import has_invisible, normalise_title
-from api.tables.writing import guarded, unguarded
+from csv_files.writing import guarded, unguarded
 from conftest import World
 
 # Values that a spreadsheet would run, or a careless reader would change.

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.keys import KeyRing
+from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession
 from accounts.tests.test_login import bearer
 from accounts.tests.rings import private, public, ring

@@ -11,7 +11,8 @@ from django.db import DatabaseError, connection, transaction
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.refusals import refusal_of
-from accounts import links, tokens
+from accounts.passwords import links
+from accounts.login import tokens
 from accounts.models import ExternalIdentity, User, normalise_username
 from accounts.tests.people import newcomer
 from accounts.tests.provider import Provider

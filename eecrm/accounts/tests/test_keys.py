@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from accounts.keys import Key, _thumbprint
+from accounts.login.signing_keys import Key, _thumbprint
 from accounts.tests.rings import KEYS, SECRET, private, public, ring, text_of
 from conftest import API, PASSWORD, Caller, World
 

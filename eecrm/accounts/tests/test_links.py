@@ -10,7 +10,8 @@ from django.test import Client as Browser
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import links, tokens
+from accounts.passwords import links
+from accounts.login import tokens
 from accounts.models import AddressChange, Mail, TokenSession, User
 from accounts.tests.people import move, newcomer
 from conftest import API, CAST, PASSWORD, Caller, Visitor, World

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.logs import JSONFormatter
+from api.requests.logs import JSONFormatter
 from conftest import API, TYPED, Caller, Visitor, World
 
 SITE = "/hidden-admin/"

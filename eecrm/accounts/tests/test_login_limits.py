@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import links
+from accounts.passwords import links
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
 from accounts.outbox.purging import purge
-from api import limits
+from api.requests import limits
 from conftest import API, PASSWORD, Caller, Visitor, World
 
 LOGIN, ME = API + "users/login/", API + "users/me/"

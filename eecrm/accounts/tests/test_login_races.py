@@ -16,8 +16,9 @@ from django.db import connection, transaction
 
 from access.database import acting_as, leave
 from access.policy import Role
-from accounts import links, tokens
-from accounts.gate import factor
+from accounts.passwords import links
+from accounts.login import tokens
+from accounts.admin_login import second_factor as factor
 from accounts.models import AuthenticatorApp, TokenSession, User
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_links import GOOD, choose

@@ -10,7 +10,7 @@ from access.policy import Role
 from accounts.models import AuthenticatorApp, TokenSession, User
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_second_factor import after_the_password
-from api import limits
+from api.requests import limits
 from audit.models import Entry
 from conftest import API, CAST, PASSWORD, Caller, World
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import ExternalIdentity, User
 from accounts.tests.provider import CLIENT, Provider, jwk_of, rsa_key
 from conftest import API, Caller, World

@@ -12,7 +12,7 @@ from django.db import connection
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import oidc_keys
+from accounts.login import oidc_keys
 from accounts.models import ExternalIdentity
 from accounts.tests.provider import Provider, jwk_of, rsa_key
 from conftest import API, PATIENCE, Caller, World

@@ -23,9 +23,9 @@ from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge
 from accounts.tests.people import move, newcomer
-from api import idempotency
+from api.resources import idempotency
 from api.jobs import Every, declared
-from audit import sealing
+from audit.trail import seals
 from conftest import Visitor, World
 
 LEASE = timedelta(minutes=3)
@@ -371,7 +371,7 @@ def test_a_job_for_every_hour_that_has_more_to_do_is_done_again_at_once(monkeypa
 
 def test_the_worker_knows_the_jobs_of_every_app() -> None:
     actions = [job.action for job in declared()]
-    assert actions[0] == sealing.seal, "mails and sweeping come after the seals"
+    assert actions[0] == seals.seal, "mails and sweeping come after the seals"
     assert {deliver, purge, idempotency.sweep} <= set(actions)
 
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import Mail, TokenSession, User
 from accounts.tests.people import newcomer
 from config.environment import ROOT

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from accounts.models import Mail
 from accounts.outbox.delivery import deliver
-from api.logs import JSONFormatter
+from api.requests.logs import JSONFormatter
 from conftest import API, PASSWORD, Caller, Visitor, World
 
 FIRST, SECOND, THIRD, FOURTH = (

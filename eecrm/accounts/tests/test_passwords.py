@@ -14,7 +14,7 @@ from access.database import acting_as
 from access.policy import Role
 from access.tests.test_database_roles import REFUSED, run
 from accounts.models import Mail, User
-from accounts.passwords import MOST_BYTES
+from accounts.passwords.validators import MOST_BYTES
 from conftest import API, PASSWORD, Caller, Visitor, World
 
 TOO_LONG = "x" * (MOST_BYTES + 1)

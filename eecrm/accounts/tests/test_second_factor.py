@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_static.models import StaticToken
 
-from accounts.gate import factor
+from accounts.admin_login import second_factor
 from accounts.models import AuthenticatorApp, Mail
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_admin_routes import pages
@@ -116,13 +116,13 @@ def test_a_recovery_code_works_once_and_is_not_stored(world: World, phone: Any, 
     app = phone("management")
     code = app.codes[0]
     stored = set(StaticToken.objects.values_list("token", flat=True))
-    assert len(stored) == factor.RECOVERY_CODES == len(set(app.codes))
+    assert len(stored) == second_factor.RECOVERY_CODES == len(set(app.codes))
     assert not stored & {code.lower() for code in app.codes} | stored & set(app.codes)
     events()
-    spelt = factor.grouped(code).lower().replace(" ", "-")
+    spelt = second_factor.grouped(code).lower().replace(" ", "-")
     assert after_the_password("management").post(ENTER, {"code": spelt}).status_code == 302
     assert events("factor")[-1] == "authn_login_success factor=recovery_code"
-    assert StaticToken.objects.count() == factor.RECOVERY_CODES - 1
+    assert StaticToken.objects.count() == second_factor.RECOVERY_CODES - 1
     assert b"was used before" in after_the_password("management").post(ENTER, {"code": code}).content
 
 

@@ -13,7 +13,7 @@ from django_otp.plugins.otp_static.models import StaticToken
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.tests.test_database_roles import REFUSED, run
-from accounts import links
+from accounts.passwords import links
 from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
 from accounts.tests.test_links import GOOD, choose

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from django_otp.plugins.otp_static.models import StaticToken
 
-from accounts.gate import seeds
+from accounts.admin_login import seeds
 from accounts.models import AuthenticatorApp, Mail
 from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone

@@ -14,7 +14,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import TokenSession, User
 from accounts.tests.provider import Provider
-from api.logs import JSONFormatter
+from api.requests.logs import JSONFormatter
 from conftest import API, PASSWORD, Caller, World
 
 USERS = API + "users/"

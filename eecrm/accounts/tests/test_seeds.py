@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.gate import factor, seeds
+from accounts.admin_login import second_factor, seeds
 from accounts.models import AuthenticatorApp, RecoveryCodes
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_login_second_factor import code_of, log_in
@@ -73,7 +73,7 @@ def test_a_lost_key_is_told_and_recovery_codes_still_open(
     code = app.code()
     settings.SECOND_FACTOR_KEYS = keys(Fernet.generate_key())
     answer = log_in("management", otp=code)
-    assert (code_of(answer), answer.json()["detail"]) == ((401, "otp_invalid"), factor.UNREADABLE)
+    assert (code_of(answer), answer.json()["detail"]) == ((401, "otp_invalid"), second_factor.UNREADABLE)
     assert [record.levelname for record in caplog.records if record.msg == "authn_login_fail"] == ["CRITICAL"]
     assert log_in("management", otp=app.codes[0]).status_code == 200
     with pytest.raises(CommandError, match="No key of ours reads the seeds of: management"):

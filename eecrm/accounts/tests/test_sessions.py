@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import TokenSession
 from conftest import API, PASSWORD, Caller, World
 

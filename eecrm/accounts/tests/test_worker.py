@@ -23,8 +23,8 @@ from django.db import connection, transaction
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import links
-from accounts.management.commands import run_worker
+from accounts.passwords import links
+from api.management.commands import run_worker
 from accounts.models import Mail, User
 from api.jobs import Every, declared
 from config.environment import ROOT, env

@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.plumbing import ResolvedComponent, build_basic_type
 from drf_spectacular.types import OpenApiTypes
 
-from api.serializers import CanonicalURL, Reference
+from api.resources.serializers import CanonicalURL, Reference
 
 KEY = {"type": "integer", "format": "int64", "minimum": 1}
 LINK = {"type": ["string", "null"], "format": "uri"}

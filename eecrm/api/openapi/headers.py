@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api import idempotency
+from api.resources import idempotency
 
 REQUEST_ID = "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"
 _STRING = {"type": "string"}

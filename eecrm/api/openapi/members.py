@@ -6,7 +6,7 @@ from drf_spectacular.plumbing import is_patched_serializer
 
 from access.masks import personal
 from api.openapi.examples import of_serializer
-from api.serializers import ResourceSerializer, StrictSerializer
+from api.resources.serializers import ResourceSerializer, StrictSerializer
 
 _WRITTEN = "What POST and PUT take."
 _CHANGED = "What PATCH takes: any of these."

@@ -8,7 +8,7 @@ from typing import Any
 
 from drf_spectacular.plumbing import is_patched_serializer
 
-from api.serializers import ResourceSerializer
+from api.resources.serializers import ResourceSerializer
 
 _VERBS = {
     "list": "list",

@@ -6,11 +6,11 @@ import django_filters
 from drf_spectacular.utils import OpenApiParameter
 
 from access import reasons
-from api import idempotency
-from api.filters import FlagFilter, KeyFilter, TextFilter
+from api.resources import idempotency
+from api.resources.filters import FlagFilter, KeyFilter, TextFilter
 from api.openapi.fields import KEY
-from api.pagination import DEFAULT_SIZE, LARGEST_SIZE
-from api.search import LONGEST
+from api.resources.pagination import DEFAULT_SIZE, LARGEST_SIZE
+from api.resources.search import LONGEST
 
 HEADER, QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
 

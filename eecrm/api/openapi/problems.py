@@ -7,14 +7,14 @@ from django.conf import settings
 
 from access import refusals as database
 from access.permissions import Public, policy_action
-from api import idempotency
-from api.bounds import BodyTooLarge, in_words
-from api.conditional_schema import condition_parameters
+from api.resources import idempotency
+from api.requests.bounds import BodyTooLarge, in_words
+from api.openapi.conditional_schema import condition_parameters
 from api.openapi import rules
 from api.openapi.fields import obj
 from api.openapi.headers import REQUEST_ID
-from api.parsers import LengthRequired
-from api.problems import NOT_FOUND, TITLES
+from api.requests.parsers import LengthRequired
+from api.requests.problems import NOT_FOUND, TITLES
 
 STRING = {"type": "string"}
 

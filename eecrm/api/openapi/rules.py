@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from access import policy, rulebook
+from access import policy, rule_catalogue
 from access.permissions import policy_action
 from access.policy import COLUMNS, CONTACT_RESOURCES, FINER_THAN_UPDATE, Rule, Scope
 
@@ -48,7 +48,7 @@ def _refusing(resource: str, action: str) -> Iterator[Rule]:
 @cache
 def sentences() -> dict[str, str]:
     """Every rule that isn't a cell of the table, with its sentence."""
-    known = [*rulebook.of_triggers(), *rulebook.of_models(), *rulebook.OTHERS]
+    known = [*rule_catalogue.of_triggers(), *rule_catalogue.of_models(), *rule_catalogue.OTHERS]
     return {rule.name: rule.sentence for rule in known}
 
 

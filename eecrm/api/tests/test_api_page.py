@@ -2,9 +2,9 @@
 
 from django.conf import settings
 
-from api.idempotency import DAYS
-from api.pagination import DEFAULT_SIZE, LARGEST_SIZE
-from audit.sync_cursor import LONGEST
+from api.resources.idempotency import DAYS
+from api.resources.pagination import DEFAULT_SIZE, LARGEST_SIZE
+from audit.sync.cursor import LONGEST
 from config.environment import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "api.md").read_text().split())

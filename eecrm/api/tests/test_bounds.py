@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from api import parsers
-from api.bounds import MAX_CREDENTIAL_BYTES, MAX_DETAIL_CHARS, MAX_ERRORS, MAX_SHOWN_CHARS
-from api.logs import JSONFormatter
+from api.requests import parsers
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_DETAIL_CHARS, MAX_ERRORS, MAX_SHOWN_CHARS
+from api.requests.logs import JSONFormatter
 from api.tests.published import published
 from api.tests.test_problems import problem
 from conftest import API, Caller, Visitor, World

@@ -10,9 +10,9 @@ from django.db import OperationalError
 from access.database import acting_as
 from access.policy import Role
 from access.tests.test_routes import GUARDED, PUBLIC
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import ExternalIdentity
-from api import limits
+from api.requests import limits
 from api.tests.published import Operation, published
 from api.tests.test_problems import failing
 from conftest import API, PASSWORD, Caller, World, make_client, make_contract

@@ -8,7 +8,7 @@ import pytest
 from django.urls import path
 from drf_spectacular.generators import SchemaGenerator
 
-from api.deprecation import Deprecation
+from api.requests.deprecation import Deprecation
 from clients.views import ClientViewSet
 from config import urls
 from conftest import API, Caller, World

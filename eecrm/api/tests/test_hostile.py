@@ -8,7 +8,7 @@ from django.test import Client as Browser
 from django.test import client
 
 from access.tests.test_routes import filled as route_filled
-from api.requests import UTF8Request
+from api.requests.wsgi_request import UTF8Request
 from api.tests import corpus
 from api.tests.corpus import Hostile, Operation
 from conftest import API, Caller, Visitor, World

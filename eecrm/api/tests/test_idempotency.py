@@ -18,7 +18,7 @@ from access.policy import COLUMNS, Role
 from access.tests.paths import below, body_of
 from access.tests.test_database_roles import REFUSED, run
 from accounts.models import User
-from api import idempotency
+from api.resources import idempotency
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
 from clients.models import Client

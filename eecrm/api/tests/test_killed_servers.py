@@ -23,7 +23,7 @@ from django.db import connection
 from access.database import acting_as
 from access.policy import Role
 from access.tests.paths import below, body_of
-from accounts import tokens
+from accounts.login import tokens
 from audit.models import Entry
 from config.environment import ROOT
 from contracts.models import Contract

@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError, ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 
-from api import limits
-from api.limits import Limit, take
+from api.requests import limits
+from api.requests.limits import Limit, take
 from conftest import API, Caller, World
 
 CLIENTS, ME = API + "clients/", API + "users/me/"

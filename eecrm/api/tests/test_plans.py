@@ -17,9 +17,9 @@ from access.database import acting_as, because
 from access.policy import Role
 from access.tests.paths import body_of
 from accounts.models import User
-from api.filters import FlagFilter, KeyFilter, TextFilter
-from audit.history import INTERNAL_FILTERS, EntryFilterSet
-from audit.sync import BATCH
+from api.resources.filters import FlagFilter, KeyFilter, TextFilter
+from audit.trail.history import INTERNAL_FILTERS, EntryFilterSet
+from audit.sync.views import BATCH
 from audit.tests.replica import Replica
 from clients.views import ClientViewSet
 from conftest import API, Caller, World, as_migrator, build_world, committing

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection
 from access.database import acting_as
 from access.policy import Role
 from access.tests.paths import address, below, body_of
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import User
 from audit.models import Entry
 from clients.models import Client

@@ -9,9 +9,9 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from access.tests.paths import address, below
-from access.statements import Slot, Statement
+from access.compiled_queries import Slot, Statement
 from accounts.models import Cover
-from api.reading import item_statement, page_statement
+from api.resources.reading import item_statement, page_statement
 from clients.models import Client
 from conftest import API, Caller, World, make_client, make_contract
 

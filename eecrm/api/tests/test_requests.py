@@ -10,7 +10,7 @@ from django.test.client import FakePayload
 from django.urls import reverse
 from rest_framework.exceptions import UnsupportedMediaType
 
-from api.requests import UTF8Request, refuse_other_charsets
+from api.requests.wsgi_request import UTF8Request, refuse_other_charsets
 
 
 def request(content_type: str, query: str = "x=%C3%A9") -> UTF8Request:

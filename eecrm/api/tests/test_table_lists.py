@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from api.tables.lists import join_names, split_names
-from api.tables.reading import table_of
-from api.tables.writing import csv_text, unguarded
+from csv_files.lists import join_names, split_names
+from csv_files.reading import table_of
+from csv_files.writing import csv_text, unguarded
 
 NASTY = [
     "x;PII", "PII", ";", ";;", "a,b", 'say "so"', '"', "it's", "'", "'=1", "\\", "a\\", "a\\;b", "\\u003b", "line\nbreak", "\r\n",

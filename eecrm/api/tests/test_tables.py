@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from api.tables import CannotImport
-from api.tables.columns import Columns
-from api.tables.problems import Problem, failure, malformed
-from api.tables.reading import Record, read_table, table_of
-from api.tables.words import listed, plain, quoted
+from csv_files import CannotImport
+from csv_files.columns import Columns
+from csv_files.problems import Problem, failure, malformed
+from csv_files.reading import Record, read_table, table_of
+from csv_files.words import listed, plain, quoted
 
 HEADER = "Company,First name,Email"
 ROW = "Nordlys,Ingrid,ingrid@nordlys.example"

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from api.tables.writing import csv_text, guarded, unguarded
+from csv_files.writing import csv_text, guarded, unguarded
 
 # What begins a formula, behind what a spreadsheet drops.
 FORMULA = re.compile("[\\s\"]*[=+\\-@＝＋－＠\t\r\n]")

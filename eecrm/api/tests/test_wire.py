@@ -16,7 +16,7 @@ from django.db import connection
 
 from access.database import acting_as
 from access.policy import Role
-from accounts import tokens
+from accounts.login import tokens
 from clients.models import Client
 from config.environment import ROOT
 from conftest import PATIENCE, World

@@ -1,4 +1,4 @@
-"""The trail as a change log, for offline copies (`audit.sync`): where it ends, and what happened since some place of it."""
+"""The trail as a change log, for offline copies (`audit.sync.views`): where it ends, and what happened since some place of it."""
 
 from django.db import migrations
 

@@ -1,4 +1,4 @@
-"""A proof that the history which an offline copy has read is still this database's own (`audit.sync`)."""
+"""A proof that the history which an offline copy has read is still this database's own (`audit.sync.views`)."""
 
 from django.db import migrations
 

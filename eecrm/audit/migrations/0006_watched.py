@@ -1,4 +1,4 @@
-"""Indexes for what the worker watches (`accounts.alerts`), and for who had a username. They are partial: an entry of another
+"""Indexes for what the worker watches (`accounts.outbox.alerts`), and for who had a username. They are partial: an entry of another
 kind costs nothing."""
 
 from django.db import migrations

@@ -10,7 +10,7 @@ from django.db import connection
 
 from access.database import acting_as
 from access.policy import Role
-from audit import sealing
+from audit.trail import seals
 from audit.models import Entry
 from audit.tests.replica import Copies, Replica, wait_until_closed
 from config.environment import env
@@ -54,7 +54,7 @@ class Trail:
         deadline = time.monotonic() + PATIENCE
         while self.one("SELECT coalesce(max(last_id), 0) FROM audit.seal") < last_id:
             assert time.monotonic() < deadline, "nothing was sealed"
-            sealing.seal()
+            seals.seal()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from access import confirmation
-from audit import page_versions
+from audit.admin import page_versions
 
 MARKS = {page_versions.FIELD, confirmation.FIELD}
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from access.tests.test_routes import GUARDED, PUBLIC
-from accounts import links, tokens
+from accounts.passwords import links
+from accounts.login import tokens
 from accounts.models import AddressChange, Mail, User
 from accounts.tests.conftest import give_phone
 from accounts.tests.people import link_to, sent

@@ -8,8 +8,8 @@ import pytest
 from django import forms
 from django.http import QueryDict
 
-from audit.form_merge import labels, merge, shown
-from audit.page_versions import UNCHANGED
+from audit.admin.form_merge import labels, merge, shown
+from audit.admin.page_versions import UNCHANGED
 from contracts.models import Contract
 
 

@@ -13,7 +13,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
 from api.tests.corpus import QUERY
-from audit.sync_cursor import seal, unseal
+from audit.sync.cursor import seal, unseal
 from audit.tests.conftest import Trail
 from audit.tests.replica import Replica
 from conftest import API, Caller, World

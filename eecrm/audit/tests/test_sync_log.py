@@ -8,7 +8,7 @@ from django.db import connection
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from audit.depending import Dependency, dependencies
+from audit.sync.dependencies import Dependency, dependencies
 from audit.tests.replica import change
 from clients.models import Client
 from clients.views import ClientViewSet

@@ -46,7 +46,7 @@ def test_what_is_written_while_the_first_pages_are_read_comes_after_them(committ
 def test_a_log_that_is_longer_than_a_batch_is_read_to_its_end(
     committed_world: World, copy_of: Copies, closed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit.sync.BATCH", 3)
+    monkeypatch.setattr("audit.sync.views.BATCH", 3)
     world = committed_world
     copies = [copy_of(name) for name in ("management", "partner", "unlinked")]
     for number in range(5):

@@ -20,9 +20,9 @@ from access.database import acting_as, origin
 from access.masks import personal
 from access.policy import Role
 from accounts.models import Cover, ExternalIdentity, Mail, User
-from audit import admin_filters
+from audit.admin import filters
 from audit.models import Entry
-from audit.personal import TABLES, hidden
+from audit.trail.personal import TABLES, hidden
 from conftest import API, Caller, Visitor, World
 
 ADMIN = "/hidden-admin/"
@@ -301,8 +301,8 @@ def test_an_entry_that_is_none_is_no_500(key: str, world: World, visit: Any) -> 
 
 
 def test_a_long_trail_is_not_counted_to_its_end(world: World, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_filters, "MOST", 5)
-    monkeypatch.setattr("audit.admin.MOST", 5)
+    monkeypatch.setattr(filters, "MOST", 5)
+    monkeypatch.setattr("audit.admin.entries.MOST", 5)
     with CaptureQueriesContext(connection) as queries:
         page = text(visit("management"), TRAIL)
     assert "The newest 5 entries." in page

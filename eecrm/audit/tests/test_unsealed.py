@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from access.tests.standby import standby
-from audit import sealing
+from audit.trail import seals
 from audit.tests.conftest import Trail
 from config.environment import env
 from conftest import PATIENCE, WAITS, Caller
@@ -71,15 +71,15 @@ def holder(request: Any, trail: Trail) -> Iterator[tuple[int, str]]:
     with writing(database) as process:
         wait_until_oldest(process)
         last = grow_old(trail, 75)
-        sealing.seal()  # notes a boundary, which the other transaction is older than
+        seals.seal()  # notes a boundary, which the other transaction is older than
         yield process, database
     trail.seal_up_to(last)
 
 
 def test_the_transaction_that_holds_seals_up_is_named(holder: tuple[int, str], verify: Any, caplog: Any) -> None:
     process, database = holder
-    sealing.seal()
-    sealing.watch()
+    seals.seal()
+    seals.watch()
     (line,) = [record for record in caplog.records if record.message == "trail_unsealed"]
     assert (line.pid, line.database, line.role) == (process, database, "eecrm_migrator")
     assert 75 <= line.seconds < 300
@@ -98,8 +98,8 @@ def test_a_process_of_our_own_role_is_told_with_its_start(trail: Trail, other_co
     other_connection.cursor().execute("SELECT pg_current_xact_id()")
     wait_until_oldest(other_connection.get_backend_pid())
     grow_old(trail, 75)
-    sealing.seal()
-    found = sealing.oldest_unsealed()
+    seals.seal()
+    found = seals.oldest_unsealed()
     assert found is not None
     assert (found.pid, found.role) == (other_connection.get_backend_pid(), "eecrm_app")
     assert found.since is not None
@@ -117,17 +117,17 @@ def test_where_no_worker_seals_nobody_is_blamed(trail: Trail, verify: Any) -> No
 
 def test_a_transaction_that_began_later_holds_nothing_up(trail: Trail) -> None:
     grow_old(trail, 75)
-    sealing.seal()
+    seals.seal()
     with writing(connection.settings_dict["NAME"]) as process:
         wait_until_oldest(process)  # the boundary is older than this transaction, and no other one is
-        found = sealing.oldest_unsealed()
+        found = seals.oldest_unsealed()
         assert found is not None
         assert found.role is None
 
 
 def test_entries_that_wait_as_long_as_usual_are_no_warning(trail: Trail, verify: Any, caplog: Any) -> None:
     grow_old(trail, 30)
-    sealing.watch()
+    seals.watch()
     assert readiness() == {"status": "ok"}
     assert verify("--verbosity=0", "--max-unsealed-age=60").failure == ""
     assert "trail_unsealed" not in [record.message for record in caplog.records]
@@ -135,7 +135,7 @@ def test_entries_that_wait_as_long_as_usual_are_no_warning(trail: Trail, verify:
 
 def test_a_trail_that_is_sealed_to_its_end_waits_for_nothing(trail: Trail, verify: Any) -> None:
     trail.seal_up_to(grow_old(trail, 75))
-    assert sealing.oldest_unsealed() is None
+    assert seals.oldest_unsealed() is None
     assert verify("--verbosity=0", "--max-unsealed-age=0").failure == ""
     assert readiness() == {"status": "ok"}
 
@@ -147,8 +147,8 @@ def test_a_prepared_transaction_has_a_name_and_no_process(trail: Trail) -> None:
         copy.promote()
         cursor.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'forgotten'")
         cursor.execute("SET search_path = eecrm; SELECT audit.seal_closed(50)")
-        cursor.execute(sealing._OLDEST)
-        found = sealing.Unsealed(*cursor.fetchone())
+        cursor.execute(seals._OLDEST)
+        found = seals.Unsealed(*cursor.fetchone())
         cursor.execute("ROLLBACK PREPARED 'forgotten'")
     assert (found.pid, found.prepared, found.database) == (None, "forgotten", connection.settings_dict["NAME"])
     assert f": the prepared transaction 'forgotten' of the role {found.role} in the database" in str(found)

@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from api.logs import JSONFormatter
-from audit import sealing
+from api.requests.logs import JSONFormatter
+from audit.trail import seals
 from audit.tests.conftest import Trail
 from config.environment import ROOT
 
@@ -84,12 +84,12 @@ def test_each_seal_is_in_the_log_as_it_must_be_expected(trail: Trail, verify: An
 
 def test_a_seal_that_was_rolled_back_is_not_logged(trail: Trail, caplog: Any, monkeypatch: Any) -> None:
     trail.grow(3)
-    sealing.seal()
+    seals.seal()
     trail.run("ALTER TABLE audit.seal ADD CONSTRAINT none CHECK (id < 0)")
     try:
         with pytest.raises(Exception, match="none"):
             while True:
-                sealing.seal()
+                seals.seal()
     finally:
         trail.run("ALTER TABLE audit.seal DROP CONSTRAINT none")
     assert "trail_sealed" not in [record.message for record in caplog.records]

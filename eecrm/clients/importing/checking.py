@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from phonenumber_field.phonenumber import PhoneNumber
 
-from api.tables.columns import Columns
-from api.tables.problems import Problem, malformed
-from api.tables.reading import Record
+from csv_files.columns import Columns
+from csv_files.problems import Problem, malformed
+from csv_files.reading import Record
 from clients.importing.columns import COUNTRY
 from clients.importing.phones import UnreadablePhone, read_phone
 from clients.models import Client

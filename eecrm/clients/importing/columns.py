@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from api.tables import CannotImport
-from api.tables.columns import Columns, only_one
-from api.tables.words import listed, plain
+from csv_files import CannotImport
+from csv_files.columns import Columns, only_one
+from csv_files.words import listed, plain
 
 REQUIRED = ("company_name", "first_name", "last_name", "email")
 COUNTRY = "country"

@@ -6,7 +6,7 @@ from functools import cache
 
 import pycountry
 
-from api.tables.words import plain
+from csv_files.words import plain
 
 # Names that ISO 3166-1 doesn't know, or no longer: former states, short forms, and their likely successors.
 _ALIASES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.tables.words import counted, examples
+from csv_files.words import counted, examples
 from clients.importing.checking import Candidate
 from clients.importing.saving import Outcome
 

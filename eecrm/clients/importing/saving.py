@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from api.tables import CannotImport
+from csv_files import CannotImport
 from clients.importing.checking import Candidate
 from clients.models import Client
 

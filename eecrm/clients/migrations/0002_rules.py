@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from access.rules import immediate_foreign_keys, rules
+from access.migration_operations import immediate_foreign_keys, rules
 
 CLIENT_RULES = """
 BEGIN

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from audit.recording import recorded
+from audit.trail.recording import recorded
 
 
 class Migration(migrations.Migration):

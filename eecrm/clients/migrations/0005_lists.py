@@ -5,7 +5,7 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-from access.rules import immediate_foreign_keys
+from access.migration_operations import immediate_foreign_keys
 
 
 class Migration(migrations.Migration):

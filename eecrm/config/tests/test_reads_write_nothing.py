@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from access.tests.test_routes import DECOY, GUARDED, PUBLIC, filled
-from accounts import links
+from accounts.passwords import links
 from accounts.models import User
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_admin_routes import pages

@@ -9,10 +9,10 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from access.rules import handed_down, rewritten_rules, rules
-from audit.recording import recorded_anew, returning_key
+from access.migration_operations import handed_down, rewritten_rules, rules
+from audit.trail.recording import recorded_anew, returning_key
 
-# As `api.search.SearchDocument` has them, which makes those of the client.
+# As `api.resources.search.SearchDocument` has them, which makes those of the client.
 WORDS_OF = """
 CREATE FUNCTION words_of(names text) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $words$
     SELECT setweight(to_tsvector('simple', translate(names, $$@._-+/&'’,;:()"$$, repeat(' ', 15))), 'A')

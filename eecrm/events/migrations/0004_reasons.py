@@ -4,8 +4,8 @@ from importlib import import_module
 
 from django.db import migrations
 
-from access.rules import rewritten_rules
-from audit.recording import retired_keys, returning_key
+from access.migration_operations import rewritten_rules
+from audit.trail.recording import retired_keys, returning_key
 
 EVENT_RULES = f"""
 BEGIN

@@ -1,8 +1,8 @@
-"""What of the change log is told to whom a client's linked account belongs: what is, or was then, theirs (`audit.sync`)."""
+"""What of the change log is told to whom a client's linked account belongs: what is, or was then, theirs (`audit.sync.views`)."""
 
 from django.db import migrations
 
-from access.rules import rules
+from access.migration_operations import rules
 
 # What a partner sees changes with `client.account_id`. While it does, nobody makes, changes or deletes what hangs below
 # the client: a new contract has a share of the client, a new event has one of its contract, the rest are the rows

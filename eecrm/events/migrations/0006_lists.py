@@ -8,8 +8,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from access.rules import handed_down, rewritten_rules, rules
-from audit.recording import recorded_anew, returning_key
+from access.migration_operations import handed_down, rewritten_rules, rules
+from audit.trail.recording import recorded_anew, returning_key
 
 # Nobody changes anything: the events had it by way of their contracts.
 FILL = """

@@ -1,4 +1,4 @@
-"""The history that a partner is told: what happened to a row while its client was linked to them (`audit.history`)."""
+"""The history that a partner is told: what happened to a row while its client was linked to them (`audit.trail.history`)."""
 
 from django.db import migrations
 

@@ -16,7 +16,7 @@ from access.admin import EpicEventsAdminSite
 from access.confirmed_admin import delete_selected
 from access.database import acting_as, because
 from access.policy import Role
-from accounts.columns import Membership
+from accounts.importing.columns import Membership
 from accounts.models import Cover, Mail, User
 from accounts.tests.conftest import give_phone
 from accounts.tests.people import move

@@ -12,10 +12,10 @@ from psycopg2 import errors
 
 from access.database import acting_as, because, enter
 from access.policy import COLUMNS, Role
-from api.search import SearchDocument
+from api.resources.search import SearchDocument
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
-from audit.restoring import restore
+from audit.restore.restoration import restore
 from clients.models import Client
 from conftest import API, PATIENCE, Caller, World, make_contract, make_event
 from contracts.models import Contract

@@ -10,7 +10,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, Mail, User
-from audit.page_versions import FIELD
+from audit.admin.page_versions import FIELD
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
 from conftest import World

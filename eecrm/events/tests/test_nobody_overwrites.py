@@ -11,7 +11,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, ExternalIdentity, Mail, User
 from audit.models import Entry
-from audit.page_versions import FIELD
+from audit.admin.page_versions import FIELD
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
 from conftest import API, World, make_client, make_event

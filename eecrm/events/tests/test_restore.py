@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 
 from access.database import acting_as, because
 from access.policy import Role
-from audit.restoring import CannotRestore, restore
+from audit.restore.restoration import CannotRestore, restore
 from conftest import World, make_client, make_contract, make_event
 from events.tests.trail import change, delete, entries, last, logged, stored
 

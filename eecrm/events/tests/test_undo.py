@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from access.database import acting_as, because
 from access.policy import Role
-from audit.restoring import CannotRestore, undo
+from audit.restore.restoration import CannotRestore, undo
 from audit.tests.site_forms import form_on
 from conftest import World, make_client, make_contract, make_event
 from events.tests.trail import change, delete, entries, last, stored

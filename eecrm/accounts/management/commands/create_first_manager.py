@@ -11,7 +11,7 @@ from django.db import connection
 from access.database import acting_as
 from access.policy import Role
 from access.security_log import security_event
-from accounts import links
+from accounts.passwords import links
 from accounts.models import User
 
 

@@ -4,7 +4,7 @@ from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
 
 from access.database import acting_as_login_role
-from accounts.gate import seeds
+from accounts.admin_login import seeds
 from accounts.models import AuthenticatorApp
 
 

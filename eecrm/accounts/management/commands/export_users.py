@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError
 from access.database import acting_as
 from access.policy import Role
 from access.security_log import security_event
-from accounts.columns import ROLES
-from accounts.exporting import BYTE_ORDER_MARK, accounts_csv, exported
+from accounts.importing.columns import ROLES
+from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported
 from accounts.models import User
-from api.tables.words import counted
-from api.tables.writing import CannotExport, write_privately
+from csv_files.words import counted
+from csv_files.writing import CannotExport, write_privately
 
 
 class Command(BaseCommand):

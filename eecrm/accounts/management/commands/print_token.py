@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from access.database import acting_as_login_role
 from access.security_log import security_event
-from accounts import tokens
+from accounts.login import tokens
 from accounts.models import User, normalise_username
 from config.environment import IS_PRODUCTION
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from access.database import acting_as, as_login_role
 from access.policy import Role
 from access.security_log import security_event
-from accounts import links
+from accounts.passwords import links
 from accounts.models import Mail, User
 from accounts.outbox.mails import reason_against
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.gate.reset import reset
+from accounts.admin_login.reset import reset
 from accounts.models import User
 
 

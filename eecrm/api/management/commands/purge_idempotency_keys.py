@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from api import idempotency
+from api.resources import idempotency
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
 from access.policy import CONTACT_RESOURCES
-from audit import restoring
+from audit.restore import restoration
 from audit.models import Entry
-from audit.on_behalf import on_behalf_of
-from audit.restoring import CannotRestore
+from audit.restore.on_behalf import on_behalf_of
+from audit.restore.restoration import CannotRestore
 
 
 class Command(BaseCommand):
@@ -39,19 +39,19 @@ class Command(BaseCommand):
         self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
 
     def _restored(self, noun: str, key: str) -> str:
-        restoring.model_of(noun)
-        entry = restoring.last_deletion(noun, _number(key))
-        row = restoring.restore(entry)
+        restoration.model_of(noun)
+        entry = restoration.last_deletion(noun, _number(key))
+        row = restoration.restore(entry)
         return f"Restored: {noun} {row.pk}, {row}, as it was deleted on {entry.at:%d %B %Y at %H:%M} UTC."
 
     def _undone(self, key: str) -> str:
         entry = Entry.objects.filter(pk=_number(key)).first()
         if entry is None:
             raise CannotRestore(f"The trail has no entry {key}.")
-        steps = restoring.reversal(entry)
-        row: Model = restoring.undo(entry)
+        steps = restoration.reversal(entry)
+        row: Model = restoration.undo(entry)
         put_back = ", ".join(f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps)
-        return f"Undone: {restoring.noun_of(entry)} {row.pk}, {row}. {put_back}."
+        return f"Undone: {restoration.noun_of(entry)} {row.pk}, {row}. {put_back}."
 
 
 def _number(text: str) -> int:

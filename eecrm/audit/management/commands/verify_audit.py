@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from access.database import acting_as
 from access.policy import Role
-from api.tables.words import counted
-from audit import sealing, verifying
+from csv_files.words import counted
+from audit.trail import seals, verification
 
 
 def _noted(text: str) -> tuple[int, str]:
@@ -47,19 +47,19 @@ class Command(BaseCommand):
             # None: a bar where somebody watches.
             is_quiet = True if options["verbosity"] == 0 else None
             with tqdm(
-                total=verifying.sealed_entries(), desc="Verifying", unit=" entries", unit_scale=True, disable=is_quiet
+                total=verification.sealed_entries(), desc="Verifying", unit=" entries", unit_scale=True, disable=is_quiet
             ) as bar:
-                outcome = verifying.verify(expected=options["expect"], advance=bar.update)
+                outcome = verification.verify(expected=options["expect"], advance=bar.update)
         self._report(outcome)
         self._refuse_late(options["max_unsealed_age"])
 
     def _print_last(self) -> None:
-        seal = verifying.last_seal()
+        seal = verification.last_seal()
         if seal is None:
             raise CommandError("Nothing is sealed yet.")
         self.stdout.write(f"{seal.id}:{seal.hash}")
 
-    def _report(self, outcome: verifying.Outcome) -> None:
+    def _report(self, outcome: verification.Outcome) -> None:
         for problem in outcome.problems:
             self.stdout.write(problem)
         number = counted(outcome.unsealed, "entry", "entries")
@@ -73,6 +73,6 @@ class Command(BaseCommand):
 
     @staticmethod
     def _refuse_late(most: float | None) -> None:
-        found = sealing.oldest_unsealed() if most is not None else None
+        found = seals.oldest_unsealed() if most is not None else None
         if found and most is not None and found.seconds > most:
             raise CommandError(f"{found} At most {most:g} s were asked for.")

@@ -4,11 +4,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from api.tables import CannotImport
-from api.tables.commands import ImportCommand, said_of, table_of_options
-from api.tables.problems import failure
-from api.tables.reading import Table
-from api.tables.words import listed
+from csv_files import CannotImport
+from csv_files.commands import ImportCommand, said_of, table_of_options
+from csv_files.problems import failure
+from csv_files.reading import Table
+from csv_files.words import listed
 from clients.importing.checking import Candidate, Checker
 from clients.importing.columns import FIELDS, parse_choices, recognise
 from clients.importing.countries import region_of

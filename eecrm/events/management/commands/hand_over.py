@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from audit.on_behalf import on_behalf_of
+from audit.restore.on_behalf import on_behalf_of
 from events.hand_over import CELLS, CannotHandOver, hand_over, tell_security
 
 

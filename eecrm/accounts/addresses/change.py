@@ -1,0 +1,88 @@
+"""One's own email address: asked for with the password, changed once the new one is confirmed. The API asks here; the admin
+site's page is `accounts.admin_login.own_address`, and no other way leads to an address of one's own (rule `address_own`)."""
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from access.database import leave
+from access.security_log import security_event
+from accounts.login.authentication import account_of
+from accounts.login.credentials import is_own_password
+from accounts.login.views import PasswordElsewhere, login_of
+from accounts.models import AddressChange, ExternalIdentity, User
+from accounts.models.address import LIFETIME
+from accounts.serializers import AddressRequestSerializer, PendingAddressSerializer
+from api.requests import limits
+from api.requests.bounds import MAX_CREDENTIAL_BYTES
+from api.requests.problems import from_exception
+
+
+class Unchanged(Exception):
+    """The account has this address, and confirmed it."""
+
+    def __str__(self) -> str:
+        return "This is your address already."
+
+
+def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
+    """Note another address for its owner, whose password was right, and drop one that waited. As the login role.
+
+    Raises Unchanged, TooManyRequests after too many in a day, and the database's refusals.
+    """
+    if user.email_confirmed_at and user.email.lower() == address.lower():
+        raise Unchanged
+    (taken,) = limits.take((limits.limit("address_change"), str(user.pk), 1))
+    if not taken.granted:
+        security_event("excess_rate_limit_exceeded", request, limit="address_change")
+        raise limits.TooManyRequests(taken.wait)
+    AddressChange.objects.filter(user=user).delete()
+    change = AddressChange.objects.create(user=user, address=address)
+    change.refresh_from_db(fields=["created_at"])
+    security_event("user_updated", request, level=logging.INFO, account=user.pk, asked=["email"])
+    return change
+
+
+class OwnAddressViewSet(GenericViewSet):
+    """One's own email address."""
+
+    resource = "profile"
+    serializer_class = AddressRequestSerializer
+    max_body_bytes = MAX_CREDENTIAL_BYTES
+    conflicts = {"update": (PasswordElsewhere.rule, "address_asked_too_often")}
+
+    @extend_schema(
+        operation_id="me_change_email",
+        tags=["me"],
+        summary="Ask for another email address",
+        responses={202: PendingAddressSerializer},
+    )
+    def update(self, request: Request) -> Any:
+        """Ask for another email address of one's own account. It gets a link that confirms it, and the old one a notice.
+
+        Until then nothing changes: links to a new password go to the old address. Asking again drops what was asked before.
+        """
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        address, account = serializer.validated_data["email"], account_of(request)
+        leave(user_id=account.pk)  # passwords are the login role's alone
+        user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=account.pk)
+        if ExternalIdentity.objects.filter(user=user).exists():
+            raise PasswordElsewhere
+        if not is_own_password(
+            request._request, user, serializer.validated_data["password"], through=login_of(request)
+        ):
+            wrong = ValidationError({"password": [ErrorDetail("This is not your password.", code="wrong")]})
+            return from_exception(request._request, wrong)
+        try:
+            change = ask(request._request, user, address)
+        except Unchanged as error:
+            raise ValidationError({"email": [ErrorDetail(str(error), code="unchanged")]}) from None
+        pending = {"email": change.address, "expires_at": change.created_at + LIFETIME}
+        return Response(PendingAddressSerializer(pending).data, status=202)

@@ -1,0 +1,123 @@
+"""Groups in the admin site: those of the code to look at, those made by hand to name; people are put into both."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.http import HttpRequest
+
+from access.admin import PolicyModelAdmin
+from access.codenames import ROLE_GROUPS, role_group
+from access.group_sync import is_managed
+from access.policy import COLUMNS
+from accounts.models import PUBLIC_FIELDS, User
+from api.person_names import INVISIBLE
+from api.spelling import has_invisible, normalise_title
+from audit.admin.entries import TrailHistory
+
+MOST_MEMBERS = 200  # that are named on a group's page
+
+
+def joinable() -> QuerySet[Group]:
+    """The groups that people are put into. In a role's group one is by one's role."""
+    return Group.objects.exclude(name__in=ROLE_GROUPS).order_by("name")
+
+
+class MembershipField(forms.ModelMultipleChoiceField):
+    """The groups of an account, as boxes to tick."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self) -> None:
+        super().__init__(queryset=joinable(), required=False, help_text="What its role gives needs no group.")
+
+
+class GroupNameField(forms.CharField):
+    """In its one spelling, which the database asks of all ways in (`group_name_rules`)."""
+
+    def to_python(self, value: Any) -> str:
+        return normalise_title(super().to_python(value) or "")
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if has_invisible(value):
+            raise ValidationError(INVISIBLE, code="invisible_characters")
+
+
+class GroupForm(forms.ModelForm):
+    name = GroupNameField(max_length=150)
+
+    class Meta:
+        model = Group
+        fields = ["name"]
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(TrailHistory):
+    """Permissions come from the code alone, so that a group made by hand has a name and members, and no more."""
+
+    resource = "group"
+    form = GroupForm
+    list_display = ["name", "is_managed", "member_count"]
+    search_fields = ["name"]
+    ordering = ["name"]
+    fields = ["name", "permission_names", "members"]
+    readonly_fields = ["permission_names", "members"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Django's model has no notion of own: whoever may see groups sees each."""
+        rows = super(PolicyModelAdmin, self).get_queryset(request)
+        return rows.annotate(managed=Exists(is_managed(Group.objects.filter(pk=OuterRef("pk")))))
+
+    def _may_touch(self, row: Model | None) -> bool:
+        return row is None or not is_managed(Group.objects.filter(pk=row.pk)).exists()
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_touch(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_touch(obj)
+
+    def state_of(self, row: Any) -> str:
+        """The memberships go along with a group."""
+        return f"{row.name} {sorted(User.objects.filter(groups=row).values_list('pk', flat=True))}"
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        self.delete_queryset(request, Group.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Left to the database, which takes the memberships along: Django would ask for a right to delete permissions."""
+        rows = Group.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
+        rows._raw_delete(rows.db)
+
+    @admin.display(boolean=True, description="made by the code", ordering="managed")
+    def is_managed(self, group: Any) -> bool:
+        return bool(group.managed)
+
+    @admin.display(description="members")
+    def member_count(self, group: Group) -> int:
+        return self._accounts(group).count()
+
+    @admin.display(description="permissions")
+    def permission_names(self, group: Group) -> str:
+        rows = group.permissions.values_list("content_type__app_label", "codename")
+        return ", ".join(sorted(f"{app_label}.{codename}" for app_label, codename in rows)) or "none"
+
+    @admin.display(description="members")
+    def members(self, group: Group) -> str:
+        people = list(self._accounts(group).order_by("username")[: MOST_MEMBERS + 1])
+        named = ", ".join(f"{person.display_name} ({person.username})" for person in people[:MOST_MEMBERS])
+        return f"{named}, and more" if len(people) > MOST_MEMBERS else named or "nobody"
+
+    def _accounts(self, group: Group) -> QuerySet[User]:
+        accounts: QuerySet[User] = User.objects.only(*PUBLIC_FIELDS)
+        if group.name in ROLE_GROUPS:
+            roles = [role for role in COLUMNS if role_group(role) == group.name]
+            return accounts.filter(role__in=roles, is_superuser=False)
+        return accounts.filter(groups=group)

@@ -1,0 +1,113 @@
+from typing import Any, cast
+
+from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest
+
+from accounts.admin_login import second_factor
+from accounts.admin_login.session_limits import name_of
+from accounts.login.credentials import is_own_password
+from accounts.models import AuthenticatorApp, User
+from accounts.passwords.validators import require_hashable
+from api.requests.limits import TooManyRequests
+
+
+class PasswordForm(AdminAuthenticationForm):
+    """Username and password. `accounts.login.credentials` counts the tries, and notes how long an address has to wait."""
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        if wait := getattr(self.request, "login_wait", None):
+            sentence = f"Too many tries from your address: try again in {wait} s."
+            return forms.ValidationError(sentence, code="throttled")
+        return super().get_invalid_login_error()
+
+
+class CodeInput(forms.PasswordInput):
+    """Shows what is typed, and doesn't send it back with a page of errors: a code is worth nothing twice."""
+
+    input_type = "text"
+
+
+def _code(label: str, *, help_text: str = "") -> forms.CharField:
+    # Apps show their codes in groups; browsers and password managers know the field by its autocomplete (HTML standard).
+    widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
+    return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
+
+
+class CodeForm(forms.Form):
+    """A code that the account has: of the app, or a recovery code. It is used up by checking it."""
+
+    code = _code("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.fields["code"].widget.attrs["autofocus"] = True
+
+    def clean_code(self) -> str:
+        code = self.cleaned_data["code"]
+        if self.errors:
+            return code  # another field has to be mended first: the code stays unused
+        if sentence := second_factor.check(self.request, cast(User, self.request.user), code):
+            raise forms.ValidationError(sentence)
+        return code
+
+
+class ManageForm(CodeForm):
+    """What to do with one's second factor, and a code that proves that one has it."""
+
+    action = forms.ChoiceField(
+        choices=[("codes", "codes"), ("remove", "remove")],
+        error_messages={"required": "Choose what to do.", "invalid_choice": "This can't be done."},
+    )
+    field_order = ["action", "code"]
+
+    def __init__(self, *args: Any, may_remove: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_remove:
+            self.fields["action"].choices = [("codes", "codes")]  # type: ignore[attr-defined]  # a ChoiceField
+
+
+class SetUpForm(forms.Form):
+    """The first code of a new app, and the proof that it is its owner's: a code of the old app (or a recovery code), or the
+    password where there was none. Whoever holds a stolen session has neither."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        max_length=1024,
+        validators=[require_hashable],
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    new_code = _code("Code of the new app", help_text="The six digits that the app shows for this account now.")
+    code = _code("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
+
+    def __init__(self, *args: Any, request: HttpRequest, app: AuthenticatorApp, replaces: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request, self.app = request, app
+        if replaces:
+            del self.fields["password"]
+        else:
+            del self.fields["code"]
+            self.fields["new_code"].label = "Code"
+        next(iter(self.fields.values())).widget.attrs["autofocus"] = True
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        try:
+            if is_own_password(
+                self.request, cast(User, self.request.user), password, through=name_of(self.request.session)
+            ):
+                return password
+        except TooManyRequests as refusal:
+            raise forms.ValidationError(str(refusal.detail), code="throttled") from None
+        raise forms.ValidationError("This is not your password.", code="wrong")
+
+    def clean_new_code(self) -> str:
+        code = "".join(self.cleaned_data["new_code"].split())
+        if not second_factor.is_first_code(self.app, code):
+            raise forms.ValidationError(second_factor.WRONG)
+        return code
+
+    clean_code = CodeForm.clean_code

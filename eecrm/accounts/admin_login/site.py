@@ -1,0 +1,77 @@
+"""The admin site behind its gate: what stands between the password and the pages."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django_otp import DEVICE_ID_SESSION_KEY
+
+from access.admin import EpicEventsAdminSite
+from accounts.admin_login.forms import PasswordForm
+
+
+def is_staff(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_staff
+
+
+def is_verified(request: HttpRequest) -> bool:
+    """Whether this session has shown its account's second factor."""
+    return DEVICE_ID_SESSION_KEY in request.session
+
+
+def missing_step(request: HttpRequest) -> str:
+    """The page that somebody of staff must pass first, by its name; empty where none is missing."""
+    if request.user.second_factor is None:  # type: ignore[union-attr]  # asked of staff only
+        return "second_factor_set_up" if settings.SECOND_FACTOR == "required" else ""
+    return "" if is_verified(request) else "second_factor"
+
+
+class GatedAdminSite(EpicEventsAdminSite):
+    login_form = PasswordForm
+    index_template = "accounts/admin_login/index.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return is_staff(request) and not missing_step(request)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        guarded = super().admin_view(view, cacheable)
+
+        def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not is_staff(request) or not (step := missing_step(request)):
+                return guarded(request, *args, **kwargs)
+            if view == self.logout:
+                return self.logout(request)
+            return redirect_to_login(request.get_full_path(), reverse(f"admin:{step}", current_app=self.name))
+
+        return gated
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Whoever is half way in goes on from there; logging out is how to become somebody else."""
+        if request.method == "GET" and is_staff(request) and (step := missing_step(request)):
+            aim = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
+            return redirect_to_login(aim, reverse(f"admin:{step}", current_app=self.name))
+        return super().login(request, extra_context)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from accounts.passwords.admin_page import OwnPasswordView  # needs the user model, which is loaded after this module
+
+        request.current_app = self.name
+        return OwnPasswordView.as_view(
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
+
+    def get_urls(self) -> list[Any]:
+        from accounts.admin_login.own_address import OwnAddressView
+        from accounts.admin_login.views import EnterCodeView, ManageView, SetUpView  # they need this module
+
+        return [
+            path("email/", OwnAddressView.as_view(site=self), name="own_address"),
+            path("second-factor/", EnterCodeView.as_view(site=self), name="second_factor"),
+            path("second-factor/set-up/", SetUpView.as_view(site=self), name="second_factor_set_up"),
+            path("second-factor/manage/", ManageView.as_view(site=self), name="second_factor_manage"),
+            *super().get_urls(),
+        ]

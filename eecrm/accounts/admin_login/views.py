@@ -1,0 +1,183 @@
+"""The pages of the second factor. They run as the login role: no other reads its secrets."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import RedirectURLMixin, redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic.edit import FormView
+from django_otp import DEVICE_ID_SESSION_KEY, login
+
+from access.database import leave
+from accounts.login import browsers
+from accounts.admin_login import second_factor as factor
+from accounts.admin_login.forms import CodeForm, ManageForm, SetUpForm
+from accounts.admin_login.session_limits import go_on
+from accounts.admin_login.site import is_staff, is_verified
+from accounts.models import AuthenticatorApp, User
+
+
+class GateView(RedirectURLMixin, FormView):
+    site = cast(AdminSite, None)  # given to as_view
+    title = ""
+    form_class: type[forms.Form] = CodeForm
+
+    @method_decorator(never_cache)
+    @method_decorator(sensitive_post_parameters())
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
+        if not is_staff(request):
+            return redirect_to_login(request.get_full_path(), self.address("login", aim=""))
+        if elsewhere := self.elsewhere():
+            return HttpResponseRedirect(elsewhere)
+        leave(user_id=request.user.pk)  # the trail names the visitor and the request
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # an HttpResponseBase, says View
+
+    @property
+    def account(self) -> User:
+        return cast(User, self.request.user)
+
+    def elsewhere(self) -> str:
+        """Where somebody goes for whom this page is not; empty where it is."""
+        raise NotImplementedError
+
+    def address(self, name: str, *, aim: str | None = None) -> str:
+        """The page of this name, from which one goes on to where one wanted to go."""
+        aim = self.get_redirect_url() if aim is None else aim
+        return reverse(f"admin:{name}", current_app=self.site.name) + (f"?{urlencode({'next': aim})}" if aim else "")
+
+    def get_default_redirect_url(self) -> str:
+        return self.address("index", aim="")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shared = {
+            "title": self.title,
+            "next": self.get_redirect_url(),
+            "is_required": settings.SECOND_FACTOR == "required",
+        }
+        return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
+
+    def verified(self, device: AuthenticatorApp) -> None:
+        """From here on this session has shown the second factor; its key is another one than before."""
+        login(self.request, device)
+        self.request.session.cycle_key()
+        browsers.know(self.request, self.account)
+
+    def show_codes(self, codes: list[str]) -> HttpResponse:
+        context = {
+            "codes": [factor.grouped(code) for code in codes],
+            "aim": self.get_success_url(),
+            "title": "Your recovery codes",
+        }
+        return self.response_class(
+            self.request, ["accounts/admin_login/codes.html"], self.site.each_context(self.request) | context
+        )
+
+
+class EnterCodeView(GateView):
+    """After the password: a code of the app, or a recovery code."""
+
+    title = "Second factor"
+    template_name = "accounts/admin_login/enter.html"
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None:
+            return self.address("second_factor_set_up")
+        return self.get_success_url() if is_verified(self.request) else ""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.verified(self.account.second_factor)
+        left = factor.recovery_codes_left(self.account)
+        if left < factor.RECOVERY_CODES // 2:
+            messages.warning(self.request, f"Recovery codes left: {left}. Make new ones before they run out.")
+        return super().form_valid(form)
+
+
+class SetUpView(GateView):
+    """A new authenticator app: the first one, or one in place of the old one."""
+
+    title = "Set up your second factor"
+    template_name = "accounts/admin_login/set_up.html"
+    form_class = SetUpForm
+    app: AuthenticatorApp
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None or is_verified(self.request):
+            return ""
+        return self.address("second_factor")
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Each time a new seed, which is stored nowhere until its first code comes."""
+        self.app = factor.offer(self.account)
+        return super().get(*args, **kwargs)
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Two set-ups of one account at once take turns, and the second one finds that things have changed.
+        User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
+        present = AuthenticatorApp.objects.filter(user=self.account).first()
+        app = factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)
+        if app is None or present != self.account.second_factor:
+            messages.warning(self.request, "This set-up was too old, or done in another window. Scan the new QR code.")
+            return HttpResponseRedirect(self.address("second_factor_set_up"))
+        self.app = app
+        return super().post(*args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        replaces = self.account.second_factor is not None
+        return super().get_form_kwargs() | {"app": self.app, "replaces": replaces}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        address = self.app.config_url
+        return super().get_context_data(**kwargs) | {
+            "qr_code": segno.make(address, error="m").svg_data_uri(scale=5, light="#fff"),
+            "secret": factor.grouped(address.split("secret=")[1].split("&")[0]),
+            "offer": factor.sealed_offer(self.app, replaces=self.account.second_factor),
+        }
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        codes = factor.confirm(self.request, self.app)
+        self.account.second_factor = self.app
+        go_on(self.request, self.account)
+        self.verified(self.app)
+        return self.show_codes(codes)
+
+
+class ManageView(GateView):
+    """New recovery codes; no second factor any more, where it is not required."""
+
+    title = "Your second factor"
+    template_name = "accounts/admin_login/manage.html"
+    form_class = ManageForm
+
+    def elsewhere(self) -> str:
+        if self.account.second_factor is None:
+            return self.address("second_factor_set_up")
+        return "" if is_verified(self.request) else self.address("second_factor", aim=self.request.get_full_path())
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"may_remove": settings.SECOND_FACTOR != "required"}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        left = {"left": factor.recovery_codes_left(self.account), "device": self.account.second_factor}
+        return super().get_context_data(**kwargs) | left
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if form.cleaned_data["action"] == "codes":
+            return self.show_codes(factor.new_recovery_codes(self.request, self.account))
+        factor.remove(self.request, self.account)
+        go_on(self.request, self.account)
+        del self.request.session[DEVICE_ID_SESSION_KEY]
+        messages.warning(self.request, "Your second factor is removed: your password alone lets you in now.")
+        return HttpResponseRedirect(self.get_success_url())

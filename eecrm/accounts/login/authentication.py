@@ -1,0 +1,140 @@
+"""Who is calling: one SQL statement finds the login and its user, and enters the user's role in PostgreSQL."""
+
+from functools import partial
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpRequest
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from access.database import ORIGIN_SETTINGS, ROLE_PREFIX, leave, origin
+from access.policy import Role
+from access.security_log import security_event
+from accounts.login import oidc
+from accounts.models import User
+from accounts.login.oidc import Identity
+from accounts.login.tokens import AccessToken, Claims, InvalidToken, read
+from api.requests import limits
+from api.requests.client_address import place_of
+
+LONGEST = 8192  # characters of a token: as much as gunicorn takes of a header
+
+_NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
+_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
+
+# Role and activity are read anew for each request: nothing in a token is believed but whose it is.
+_ACCOUNT = f"""
+    SELECT {", ".join(f"account.{field}" for field in _FIELDS)},
+           ARRAY(SELECT auth_group.name FROM accounts_user_groups
+                   JOIN auth_group ON auth_group.id = group_id WHERE user_id = account.id) AS group_names,
+           ARRAY(SELECT colleague_id FROM accounts_cover
+                  WHERE substitute_id = account.id
+                    AND starts_at <= statement_timestamp() AND ends_at > statement_timestamp()) AS covered_ids,
+           set_config('role', '{ROLE_PREFIX}' ||
+               CASE WHEN account.is_superuser THEN '{Role.SUPERUSER.value}' ELSE account.role END, true),
+           set_config('eecrm.user_id', account.id::text, true), {ORIGIN_SETTINGS}
+"""
+_ENTER_BY_LOGIN = f"""{_ACCOUNT}
+      FROM accounts_tokensession AS login
+      JOIN accounts_user AS account ON account.id = login.user_id
+     WHERE login.id = %s AND account.id = %s
+       AND login.revoked_at IS NULL AND login.expires_at > now() AND account.is_active
+"""
+_ENTER_BY_IDENTITY = f"""{_ACCOUNT}
+      FROM accounts_externalidentity AS identity
+      JOIN accounts_user AS account ON account.id = identity.user_id
+     WHERE identity.issuer = %s AND identity.subject = %s
+       AND (identity.not_before IS NULL OR identity.not_before <= to_timestamp(%s)) AND account.is_active
+"""
+
+
+def enter(claims: Claims | Identity) -> User | None:
+    """The caller, whose database role holds from here to the end of the transaction; None for a login that is over."""
+    with connection.cursor() as cursor:
+        if isinstance(claims, Claims):
+            cursor.execute(_ENTER_BY_LOGIN, [*origin.get(), claims.session, claims.user])
+        else:
+            cursor.execute(_ENTER_BY_IDENTITY, [*origin.get(), *claims])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    user: User = User.from_db(connection.alias, _FIELDS, row[: len(_FIELDS)])
+    group_names, covered_ids = row[len(_FIELDS) : len(_FIELDS) + 2]
+    user.group_names, user.covered_ids = frozenset(group_names), tuple(covered_ids)
+    return user
+
+
+def _enrol(identity: Identity, request: HttpRequest) -> User | None:
+    """An account for somebody whom nobody knows here yet, where OIDC_CREATE_ACCOUNTS lets it be made."""
+    user = None
+    if settings.OIDC_CREATE_ACCOUNTS:
+        leave()  # nobody yet; the trail tells of the account in which request it was made
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
+            (made,) = cursor.fetchone()
+        if made:
+            # A request that is refused takes its account back with it: only one that stays is told of.
+            transaction.on_commit(partial(security_event, "user_created", request, account=made, role=Role.EXTERNAL))
+        user = enter(identity)
+    if user is None:
+        reason = "no active account has this identity, or its tokens were ended"
+        security_event("authn_login_fail", request, reason=reason, issuer=identity.issuer, subject=identity.subject)
+    return user
+
+
+def _caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
+    """Whose token this is. Raises InvalidToken for nobody's."""
+    if len(token) > LONGEST:
+        raise InvalidToken
+    claims: Claims | Identity
+    if oidc.is_from_provider(token):
+        claims = oidc.read(token)
+        user = enter(claims) or _enrol(claims, request)
+    else:
+        claims = read(AccessToken, token)
+        user = enter(claims)
+    if user is None:
+        raise InvalidToken
+    return user, claims
+
+
+def account_of(request: Request) -> User:
+    """The caller of a view that PolicyPermission guards: nobody anonymous gets there."""
+    return cast(User, request.user)
+
+
+class SessionTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <access token>` (RFC 6750): one of ours, or of the identity provider."""
+
+    def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
+        """Counts the request for whoever it is; without a header, RequestMiddleware has counted it for its address."""
+        if "HTTP_AUTHORIZATION" not in request.META:
+            return None
+        scheme, _, token = request.META["HTTP_AUTHORIZATION"].partition(" ")
+        if scheme.lower() != "bearer":
+            limits.admit(request._request, "anonymous", place_of(request._request))
+            return None
+        try:
+            user, claims = _caller(token.strip(), request._request)
+        except InvalidToken:
+            limits.admit(request._request, "anonymous", place_of(request._request))
+            raise
+        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        scope = "read" if request.method in SAFE_METHODS else "write"
+        limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
+        return user, claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class SessionTokenScheme(OpenApiAuthenticationExtension):
+    target_class = SessionTokenAuthentication
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -1,0 +1,216 @@
+"""Logging in and out, one's own logins, one's own password."""
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404
+from django.utils.decorators import method_decorator
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from access.database import leave
+from access.permissions import Public
+from access.security_log import security_event
+from accounts.login import tokens
+from accounts.login.authentication import account_of
+from accounts.login.credentials import account_for, is_own_password, require_second_factor
+from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
+from accounts.serializers import (
+    LoginSerializer,
+    PasswordChangeSerializer,
+    RefreshSerializer,
+    TokenPairSerializer,
+    TokenSessionSerializer,
+)
+from accounts.login.tokens import Claims
+from api.requests.client_address import place_of
+from api.requests.bounds import MAX_CREDENTIAL_BYTES
+from api.resources.filters import refuse_unknown
+from api.resources.pagination import LARGEST_SIZE
+from api.requests.problems import from_exception
+
+
+def _address(request: Request) -> str | None:
+    return request._request.client_address  # type: ignore[attr-defined]  # set by RequestMiddleware
+
+
+class _PublicTokenViewSet(GenericViewSet):
+    holds_tokens = True
+    max_body_bytes = MAX_CREDENTIAL_BYTES
+    authentication_classes: list[Any] = []
+    permission_classes = [Public]
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+# Failures are counted, and stay counted: they must not be rolled back with the refusal.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class LoginViewSet(_PublicTokenViewSet):
+    """Log in."""
+
+    serializer_class = LoginSerializer
+
+    @extend_schema(operation_id="auth_login", tags=["auth"], summary="Log in", responses={200: TokenPairSerializer})
+    def create(self, request: Request) -> Response:
+        """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
+
+        A code of the second factor goes with them as `otp` where the account has one: the 401 `otp_required` asks for it,
+        `otp_invalid` refuses it. An account that needs one and has none gets `second_factor_missing`.
+        """
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        name, password, otp = (serializer.validated_data.get(field) for field in ("username", "password", "otp"))
+        user = account_for(request._request, username=name, password=password)
+        if user is None:
+            raise tokens.LoginRefused
+        require_second_factor(request._request, user, otp)
+        pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_address(request))
+        return Response(pair._asdict())
+
+
+class RefreshViewSet(_PublicTokenViewSet):
+    """Exchange a refresh token."""
+
+    serializer_class = RefreshSerializer
+
+    @extend_schema(
+        operation_id="auth_refresh", tags=["auth"], summary="Refresh tokens", responses={200: TokenPairSerializer}
+    )
+    def create(self, request: Request) -> Any:
+        """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        pair = tokens.refresh(serializer.validated_data["refresh"], address=_address(request))
+        if isinstance(pair, tokens.Reused):
+            security_event("authn_token_reuse", request._request, account=pair.user)
+            # Answered, not raised: an exception would roll back the end of the login.
+            refusal = tokens.InvalidToken()
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF sets it
+            return from_exception(request._request, refusal)
+        return Response(pair._asdict())
+
+
+class LogoutViewSet(_PublicTokenViewSet):
+    """Log out on this device: the refresh token says who and where, for the access token may have expired."""
+
+    serializer_class = RefreshSerializer
+
+    @extend_schema(operation_id="auth_logout", tags=["auth"], summary="Log out", responses={204: None})
+    def destroy(self, request: Request) -> Response:
+        """End the login that a refresh token belongs to: its access tokens are refused from the next request on.
+
+        It takes no access token, and one that is sent isn't looked at. A login that is over already is answered alike.
+        """
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        request._request.actor_id = tokens.log_out(serializer.validated_data["refresh"])  # type: ignore[attr-defined]  # for the log line
+        security_event("authn_token_revoked", request._request, level=logging.INFO)
+        return Response(status=204)
+
+
+class LogoutAllViewSet(GenericViewSet):
+    """Log out on every device."""
+
+    resource = "session"
+    serializer_class = None
+
+    @extend_schema(
+        operation_id="auth_logout_everywhere",
+        tags=["auth"],
+        summary="Log out everywhere",
+        request=None,
+        responses={204: None},
+    )
+    def destroy(self, request: Request) -> Response:
+        """End every login of one's account: its tokens, and its sessions of the admin site, are refused from the next request on."""
+        account = account_of(request)
+        leave(user_id=account.pk)  # the number of ends is the login role's alone
+        User.objects.filter(pk=account.pk).end_logins()
+        security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
+        return Response(status=204)
+
+
+class TokenSessionViewSet(GenericViewSet):
+    """One's own logins, by device."""
+
+    resource = "session"
+    queryset = TokenSession.objects.none()
+    serializer_class = TokenSessionSerializer
+
+    def get_queryset(self) -> Any:
+        return TokenSession.objects.open().filter(user=account_of(self.request)).only(*SESSION_FIELDS)
+
+    @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
+    def list(self, request: Request) -> Response:
+        """One's logins that are open: the newest 200, the last one first."""
+        refuse_unknown(request, ())
+        # A token of the identity provider belongs to none of our logins.
+        current = request.auth.session if isinstance(request.auth, Claims) else None
+        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:LARGEST_SIZE]
+        return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
+
+    @extend_schema(
+        operation_id="me_sessions_delete", tags=["me"], summary="End one of one's own logins", responses={204: None}
+    )
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """End one of one's logins: the tokens of that device are refused from the next request on."""
+        if not self.get_queryset().filter(pk=pk).revoke():
+            raise Http404
+        security_event("authn_token_revoked", request._request, level=logging.INFO, session=str(pk))
+        return Response(status=204)
+
+
+class PasswordElsewhere(APIException):
+    status_code = 409
+    default_detail = "This account logs in with its identity provider: it has no password here."
+    default_code = "conflict"
+    rule = "user_password_elsewhere"  # the trigger's, which refuses it to everybody else
+
+
+def login_of(request: Request) -> str:
+    """Which of the account's logins sends this; a token of the identity provider belongs to none of ours."""
+    return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
+
+
+class PasswordViewSet(GenericViewSet):
+    """One's own password."""
+
+    max_body_bytes = MAX_CREDENTIAL_BYTES
+    resource = "profile"
+    serializer_class = PasswordChangeSerializer
+    conflicts = {"update": (PasswordElsewhere.rule,)}
+
+    @extend_schema(
+        operation_id="me_change_password", tags=["me"], summary="Change one's own password", responses={204: None}
+    )
+    def update(self, request: Request) -> Any:
+        """Change one's own password. Every login of the account ends, this one too."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
+        account = account_of(request)
+        leave(user_id=account.pk)  # passwords are the login role's alone
+        user = User.objects.defer(None).get(pk=account.pk)
+        if ExternalIdentity.objects.filter(user=user).exists():
+            raise PasswordElsewhere
+        if not is_own_password(request._request, user, old, through=login_of(request)):
+            wrong = ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
+            return from_exception(request._request, wrong)
+        try:
+            validate_password(new, user)
+        except DjangoValidationError as error:
+            raise ValidationError({"new_password": error.messages}) from None
+        user.set_password(new)
+        user.save(update_fields=["password"])  # triggers end the logins, and forget from where they came
+        note_place(user, place_of(request._request))
+        security_event("authn_password_change", request._request, level=logging.INFO, account=user.pk)
+        return Response(status=204)

@@ -1,0 +1,58 @@
+"""The hosts and ports that are served. Absolute addresses in answers are made of the `Host` that a request names."""
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
+from django.utils.http import is_same_domain
+
+from api.requests import limits, problems
+from api.requests.client_address import place_of
+from api.requests.bounds import shown
+
+log = logging.getLogger("eecrm.request")
+
+_IGNORE_HOST = "/health/"  # load balancers ask by address, and the answers hold none
+
+
+class HostMiddleware:
+    """Before whatever redirects or makes an address of the host."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_served(request):
+            return self.get_response(request)
+        try:
+            limits.admit_light(request, place_of(request))
+        except limits.TooManyRequests as error:
+            return problems.from_exception(request, error)
+        return refusal(request)
+
+
+def is_served(request: HttpRequest) -> bool:
+    """Whether ALLOWED_HOSTS lists the host, with its port. Django compares names alone, and puts any port into addresses."""
+    if request.path_info.startswith(_IGNORE_HOST):
+        return True
+    try:
+        name, port = split_domain_port(request.get_host())
+    except DisallowedHost:
+        return False
+    if port == ("443" if request.is_secure() else "80"):
+        # The redirect from http to https would keep it.
+        request.META["HTTP_HOST"], port = name, ""
+    patterns = (pattern for pattern in settings.ALLOWED_HOSTS if pattern == "*" or is_same_domain(name, pattern))
+    return any({port, "*"} & settings.ALLOWED_PORTS.get(pattern, {""}) for pattern in patterns)
+
+
+def refusal(request: HttpRequest) -> HttpResponse:
+    """400, and a line in the log for the operator who forgot a name. No traceback: scanners send any host."""
+    log.warning("ALLOWED_HOSTS doesn't list a host", extra={"host": shown(request.META.get("HTTP_HOST", ""))})
+    detail = "Nothing is served under this Host: ALLOWED_HOSTS lists the names, and the ports that aren't usual."
+    return problems.problem(
+        request, 400, "parse_error", detail, errors=[{"pointer": "Host", "code": "parse_error", "detail": detail}]
+    )

@@ -1,0 +1,47 @@
+"""One JSON object a line, so that no value (a path with a line break in it) can forge another line.
+
+No line holds what a caller typed into a form, a body or an address (`security.md` 30).
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from access.security_log import place_of_error
+from api.requests.bounds import MAX_DETAIL_CHARS, shown
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
+
+
+MAX_TRACEBACK_CHARS = 20_000
+
+
+def _cut(value: Any) -> Any:
+    return shown(value, MAX_DETAIL_CHARS) if isinstance(value, str) else value
+
+
+def _is_refused(record: logging.LogRecord) -> bool:
+    """Whether Django tells of a request that it answers with a 4xx, for which nothing of ours is to blame."""
+    status = getattr(record, "status_code", None)
+    return record.name.startswith("django.security.") or (
+        record.name == "django.request" and isinstance(status, int) and status < 500
+    )
+
+
+class JSONFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        refused = _is_refused(record)
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": "refused" if refused else _cut(record.getMessage()),
+            **{key: _cut(value) for key, value in vars(record).items() if key not in _PLAIN},
+        }
+        if record.exc_info and refused:
+            entry["error"] = place_of_error(record.exc_info[1]) if record.exc_info[1] else ""
+        elif record.exc_info:
+            entry["exception"] = shown(self.formatException(record.exc_info), MAX_TRACEBACK_CHARS)
+        return orjson.dumps(entry, default=str).decode()

@@ -1,0 +1,220 @@
+"""Errors as `application/problem+json` (RFC 9457): the one shape of every answer of 400 and above."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
+from django.views import defaults
+from django.views.defaults import ERROR_PAGE_TEMPLATE
+from rest_framework import exceptions, status
+from rest_framework.views import set_rollback
+
+from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
+from access.security_log import request_ids, security_event
+from api.requests import limits
+from api.requests.client_address import place_of
+from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shown
+
+log = logging.getLogger("eecrm.error")
+
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110 has renamed them
+
+NOT_FOUND = "Nothing is here, or nothing that you may see."
+
+
+class BadQuery(exceptions.ValidationError):
+    """400 about parameters of the query string: the pointer is `?name`."""
+
+
+def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
+    """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
+    if code == status.HTTP_403_FORBIDDEN:
+        security_event("authz_fail", request, rule=members.get("rule"))
+    title = TITLES.get(code) or HTTPStatus(code).phrase
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": code,
+        "detail": _sentence(detail),
+        "code": name,
+        "request_id": known_as(request),
+        **members,
+    }
+    response = HttpResponse(orjson.dumps(body), status=code, content_type="application/problem+json")
+    if code == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = "1"
+    return response
+
+
+def _sentence(text: str) -> str:
+    text = shown(text, MAX_DETAIL_CHARS)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
+    """`errors` members out of DRF's nested detail; pointers are JSON pointers into the body (RFC 6901)."""
+    match detail:
+        case dict():
+            for key, value in detail.items():
+                step = "" if key == "non_field_errors" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+                yield from _pointers(value, pointer + step)
+        case list():
+            for value in detail:
+                yield from _pointers(value, pointer)
+        case _:
+            sentence = _sentence(str(detail))
+            yield {"pointer": shown(pointer), "code": getattr(detail, "code", "invalid"), "detail": sentence}
+
+
+def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:
+    errors = list(islice(_pointers(error.detail, "#"), MAX_ERRORS))
+    where = "request"
+    if isinstance(error, BadQuery):
+        where = "query"
+        errors = [entry | {"pointer": "?" + entry["pointer"].removeprefix("#").removeprefix("/")} for entry in errors]
+    fields = ", ".join(dict.fromkeys(entry["pointer"].lstrip("#/?") for entry in errors if len(entry["pointer"]) > 1))
+    sentence = f"The {where} can't be accepted: see {fields}." if fields else errors[0]["detail"]
+    return problem(request, 400, "invalid", sentence, errors=errors)
+
+
+def _from_api_exception(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
+    if isinstance(error, exceptions.ValidationError):
+        return _invalid(request, error)
+    name = error.get_codes() if isinstance(error.get_codes(), str) else error.default_code
+    members: dict[str, Any] = dict(getattr(error, "members", {}))
+    if error.status_code == status.HTTP_400_BAD_REQUEST:
+        members["errors"] = [{"pointer": "#", "code": name, "detail": _sentence(str(error.detail))}]
+    if error.status_code in (status.HTTP_403_FORBIDDEN, status.HTTP_409_CONFLICT):
+        members["rule"] = getattr(error, "rule", "default.deny")
+    detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
+    response = problem(request, error.status_code, str(name), detail, **members)
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(wait)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = value
+    return response
+
+
+def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    refusal = refusal_of(error)
+    if refusal is None:
+        return None
+    members: dict[str, Any] = {}
+    pointer = "#"
+    if refusal.code == REASON_REQUIRED:
+        pointer = "X-Change-Reason"
+        refusal = refusal._replace(sentence=f"{refusal.sentence} Send a reason with {pointer}.")
+    match refusal.status:
+        case 400:
+            members["errors"] = [{"pointer": pointer, "code": refusal.rule, "detail": refusal.sentence}]
+        case 403 | 409:
+            members["rule"] = refusal.rule
+    if refusal.status in (403, 503):
+        # A refused privilege is a hole in the code above it; an outage is the operator's.
+        extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
+        log.warning("the database refused: %s", error, extra=extra)
+    response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
+    if refusal.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The problem document for any exception; one that nobody foresaw is logged and becomes a 500."""
+    match error:
+        case exceptions.APIException():
+            return _from_api_exception(request, error)
+        case Http404():
+            return problem(request, 404, "not_found", NOT_FOUND)
+        case DjangoPermissionDenied():
+            return problem(request, 403, "permission_denied", "You may not do this.", rule="default.deny")
+        case RequestDataTooBig():
+            return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+        case SuspiciousOperation():
+            return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
+    if response := _from_database(request, error):
+        return response
+    log.error("unforeseen: %s", type(error).__name__, exc_info=error, extra=request_ids(request))
+    return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")
+
+
+def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's hook. Whatever was refused leaves nothing behind: the request's transaction is rolled back."""
+    set_rollback()
+    return from_exception(context["request"]._request, error)
+
+
+def is_admin_page(request: HttpRequest) -> bool:
+    """Who browses the admin site (or is fooled by the decoy) or chooses a password gets pages, all others problem documents."""
+    return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
+
+
+def outage_page(error: BaseException | None) -> HttpResponse | None:
+    """For those who get pages: 503 where an error tells of the state of the database, None for any other error."""
+    refusal = refusal_of(error) if error else None
+    if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
+        return None
+    return HttpResponse(
+        f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
+        status=503,
+        headers={"Retry-After": str(refusal.retry_after)},
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_admin_page(request):
+        # Without Django's own view: it would read the form again, which may be what is wrong.
+        return HttpResponseBadRequest(ERROR_PAGE_TEMPLATE % {"title": "Bad Request (400)", "details": ""})
+    if isinstance(exception, RequestDataTooBig):
+        return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+    return _from_api_exception(request, exceptions.ParseError("The request is malformed."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_admin_page(request):
+        security_event("authz_fail", request, rule="admin_site")
+        return defaults.permission_denied(request, exception)
+    return from_exception(request, DjangoPermissionDenied())
+
+
+def known_as(request: HttpRequest) -> str:
+    """The `X-Request-ID` of the answer: the id that the caller sent, or else the server's. Logs and the trail have both apart.
+
+    Empty where no middleware of ours has seen the request: to refuse it doesn't depend on that.
+    """
+    ids = request_ids(request)
+    return ids["caller_request_id"] or ids["request_id"] or ""
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """For each path without a view, too, which no middleware has counted yet."""
+    try:
+        limits.admit_light(request, place_of(request))
+    except limits.TooManyRequests as refusal:
+        return from_exception(request, refusal)
+    if is_admin_page(request):
+        return defaults.page_not_found(request, exception)
+    detail = NOT_FOUND if request.path_info.endswith("/") else "Nothing is here: the paths of this API end in a slash."
+    return problem(request, 404, "not_found", detail)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Where no view and no middleware of ours sees it, as a session that can't be stored: Django calls this while it handles
+    the exception."""
+    error = sys.exception()
+    if is_admin_page(request):
+        if page := outage_page(error):
+            return page
+        log.error("unforeseen: %s", type(error).__name__, exc_info=error, extra=request_ids(request))
+        return HttpResponseServerError(ERROR_PAGE_TEMPLATE % {"title": "Server Error (500)", "details": ""})
+    return problem(request, 500, "internal_error", "Something went wrong on our side; it has been logged.")

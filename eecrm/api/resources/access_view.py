@@ -1,0 +1,115 @@
+"""`{object}/access/`: what the caller may do with it, or what somebody else may, and why (`api.md`)."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.http import Http404
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from access import policy
+from access.database import as_login_role
+from access.explanations import explained
+from access.permissions import Refused
+from access.policy import CONTACT_RESOURCES, Role, Scope
+from api.resources.filters import refuse_unknown
+from api.requests.problems import BadQuery
+from api.resources.views import ResourceViewSet
+
+_AS = "as"
+
+
+class ObjectReferenceSerializer(serializers.Serializer):
+    """The object that it is about."""
+
+    type = serializers.ChoiceField(choices=CONTACT_RESOURCES)
+    id = serializers.IntegerField()
+
+
+class AllowedActionSerializer(serializers.Serializer):
+    """One action, and the rule that decides."""
+
+    action = serializers.CharField(help_text="The policy's word, or `create_…` of what hangs on the object.")
+    allowed = serializers.BooleanField()
+    rule = serializers.CharField(help_text="What allows it or refuses it: the `rule` of a 403 or 409.")
+    reason = serializers.CharField(help_text="The same as a sentence.")
+    change_reason_required = serializers.BooleanField(help_text="Whether it takes an `X-Change-Reason`.")
+
+    told = {
+        "action": ("The policy's word, or `create_…` of what hangs on the object.", "update"),
+        "rule": ("What allows it or refuses it: the `rule` of a 403 or 409.", "client.update.sales.all"),
+        "reason": ("The same as a sentence.", "Your role may update any client."),
+        "change_reason_required": ("Whether it takes an `X-Change-Reason`.", False),
+    }
+
+
+class AccessSerializer(serializers.Serializer):
+    """What an account may do with an object at this moment, action by action."""
+
+    object = ObjectReferenceSerializer()
+    account = serializers.CharField(help_text="Whom it is about.")
+    role = serializers.ChoiceField(choices=Role.choices)
+    visible = serializers.BooleanField(help_text="False for an object that this account doesn't see; only with `as`.")
+    actions = AllowedActionSerializer(many=True)
+
+    told = {"account": ("Whom it is about.", "oc-salesman"), "role": ("", "sales")}
+
+
+class ExplainedViewSet(ResourceViewSet):
+    """A resource that tells what one may do with each of its objects."""
+
+    @extend_schema(
+        responses=AccessSerializer,
+        parameters=[
+            OpenApiParameter(
+                _AS,
+                str,
+                description="The username of the account to ask about. For management and auditors; it writes nothing.",
+                examples=[OpenApiExample("account", "oc-salesman")],
+            )
+        ],
+    )
+    def access(self, request: Request, **kwargs: Any) -> Response:
+        """What the caller may do with it at this moment, action by action, each with the rule that decides."""
+        row = self.get_queryset().only("pk", "status").filter(pk=kwargs["pk"]).first()
+        if row is None:
+            raise Http404
+        user: Any = request.user
+        is_about_somebody = _AS in request.query_params
+        if is_about_somebody:
+            self._refuse_to_tell_of_others()
+        refuse_unknown(request, (_AS,))
+        if is_about_somebody:
+            user = _account(request.query_params[_AS])
+        visible = not is_about_somebody or type(row)._default_manager.visible_to(user).filter(pk=row.pk).exists()
+        answers = explained(user, row, about=user.get_username() if is_about_somebody else "")
+        return Response(
+            {
+                "object": {"type": self.resource, "id": row.pk},
+                "account": user.get_username(),
+                "role": user.effective_role,
+                "visible": visible,
+                "actions": [answer._asdict() for answer in answers],
+            }
+        )
+
+    def _refuse_to_tell_of_others(self) -> None:
+        rule = policy.rule(self.request.user, "access", "explain")
+        if rule.scope is not Scope.ALL:
+            raise Refused(rule)
+
+
+def _account(username: str) -> Any:
+    """The account as the policy would see it if it called. Nothing is done in its name: no role of it is entered."""
+    users: Any = get_user_model()._default_manager
+    with as_login_role():  # which knows of everybody what decides, as it does when they call
+        user = users.filter(username=users.model.normalize_username(username)).first()
+        if user is not None:
+            _ = user.group_names, user.covering
+    if user is None:
+        raise BadQuery({_AS: ["There is no account with this username."]})
+    if not user.is_active:
+        raise BadQuery({_AS: [f"The account {user} isn't active: it may do nothing."]})
+    return user

@@ -1,0 +1,147 @@
+"""One description of a resource: the fields of its serializer drive writes, the OpenAPI document and reads.
+
+Writes go through Django REST framework's fields. Reads don't: each field is written as SQL, once, and PostgreSQL
+returns a row as finished JSON (docs/adr/0003).
+"""
+
+import copy
+from functools import cache
+from string import Formatter
+from typing import Any
+
+from django.db.models import Model
+from rest_framework import serializers
+
+from access.masks import personal
+from access.compiled_queries import Slot
+from api.requests.bounds import unknown
+from api.email_addresses import AddressField, AddressSerializerField
+from api.person_names import PersonNameField, PersonNameSerializerField
+from api.resources.json_rows import Row, quoted
+
+API_ROOT = "/api/v1/"
+
+
+class Reference(serializers.Field):
+    """A related row as `{id, <key>}`, or null. Read-only: it is written as `<name>_id`, or not at all."""
+
+    def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
+        self.path, self.column, self.key, self.nullable = path, column, key, nullable
+        super().__init__(read_only=True, **kwargs)
+
+    def sql(self) -> str:
+        reference = f"json_build_object('id', {{{self.path}_id}}, {quoted(self.key)}, {{{self.path}__{self.column}}})"
+        return f"CASE WHEN {{{self.path}_id}} IS NOT NULL THEN {reference} END" if self.nullable else reference
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        raise NotImplementedError("Reads are rendered by PostgreSQL.")
+
+
+class CanonicalURL(serializers.Field):
+    """The absolute address of a row under its whole chain of parents: `CanonicalURL(clients="id")`."""
+
+    def __init__(self, **steps: str) -> None:
+        self.steps = steps
+        super().__init__(read_only=True)
+
+    def sql(self) -> str:
+        steps = " || ".join(f"{quoted(f'{collection}/')} || {{{key}}} || '/'" for collection, key in self.steps.items())
+        return f"%s || {steps}"
+
+    def to_representation(self, value: Any) -> str:
+        raise NotImplementedError("Reads are rendered by PostgreSQL.")
+
+
+class RelatedKey(serializers.PrimaryKeyRelatedField):
+    """The key of another row, as a JSON number: DRF would take text and let 1e400 through to an error."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if type(data) is not int:
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        return super().to_internal_value(data)
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses what it doesn't know and what can't be written, by name (`api.md`, Representations)."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
+        return {name: copy.copy(field) for name, field in _fields(type(self)).items()}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            fields = self.fields
+            errors = unknown([name for name in data if name not in fields], noun="field") | {
+                name: [serializers.ErrorDetail("This field can't be written.", code="read_only")]
+                for name in data
+                if name in fields and fields[name].read_only
+            }
+            if errors:
+                raise serializers.ValidationError(errors)
+        return super().to_internal_value(data)
+
+
+class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
+    """Base of a resource's serializer. The model's `personal_fields` are masked for some (row *auditor*)."""
+
+    serializer_related_field = RelatedKey
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        AddressField: AddressSerializerField,
+        PersonNameField: PersonNameSerializerField,
+    }
+
+    def get_unique_together_validators(self) -> list[Any]:
+        """The database tells duplicates, in the same statement as the write; asking before is a race."""
+        return []
+
+    @classmethod
+    def row(cls, root: str | Slot, *, masked: bool) -> Row:
+        """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
+        return Row(*_written(cls, masked), root)
+
+    def create(self, validated_data: dict[str, Any]) -> Model:
+        """Without DRF's search for relations to many rows, which looks at the whole model each time: there are none."""
+        model: Any = self.Meta.model
+        return model._default_manager.create(**validated_data)
+
+    def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
+        """Writes the columns that differ and no other: an unchanged row keeps its version."""
+        changed = [name for name, value in validated_data.items() if differs(instance, name, value)]
+        for name in changed:
+            setattr(instance, name, validated_data[name])
+        if changed:
+            instance.save(update_fields=changed)
+        return instance
+
+
+def differs(row: Model, name: str, value: Any) -> bool:
+    """Whether a field would change. Keys are compared, not related rows, which the caller may not even read."""
+    field: Any = row._meta.get_field(name)
+    return getattr(row, field.attname) != getattr(value, "pk", value)
+
+
+@cache
+def _fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
+    return super(StrictSerializer, cls()).get_fields()
+
+
+@cache
+def _written(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
+    """The SQL of a row, and the columns in it."""
+    fields = {name: field for name, field in cls().fields.items() if not field.write_only}
+    pairs = ", ".join(f"{quoted(name)}, {_sql(cls, name, field, masked)}" for name, field in fields.items())
+    template = f"json_build_object({pairs})::text"
+    paths = dict.fromkeys(path for _, path, _, _ in Formatter().parse(template) if path)
+    return template, tuple(paths)
+
+
+def _sql(cls: type[ResourceSerializer], name: str, field: Any, masked: bool) -> str:
+    column = f"{{{field.source.replace('.', '__')}}}"
+    match field:
+        case CanonicalURL() | Reference():
+            return field.sql()
+        case _ if masked and (mask := personal(cls.Meta.model).get(field.source)):
+            return mask.sql(column)
+        case serializers.DecimalField():
+            return f"{column}::text"
+    return column

@@ -1,0 +1,1 @@
+from audit.admin import entries  # noqa: F401  # registers it

@@ -1,0 +1,134 @@
+"""Two pages of an entry of the trail: what was deleted comes back, one change is undone."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from access import policy
+from access.admin import PolicyModelAdmin
+from access.confirmation import Confirmation, Line, is_confirming
+from access.database import give_reason
+from access.policy import Scope
+from audit.restore import restoration as restoring
+from audit.models import Entry
+from audit.admin.reasons import ReasonField
+from audit.restore.restoration import CannotRestore, Step
+
+
+class PuttingBackForm(forms.Form):
+    change_reason = ReasonField(help_text="Why, in a line. The trail keeps it.")
+
+
+class RestoringAdmin(PolicyModelAdmin):
+    """For the admin page of entries. Open to whom the policy lets *restore* what the entry is about."""
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [
+            path("<id:key>/restore/", guarded(self.restore_page), name="audit_entry_restore"),
+            path("<id:key>/undo/", guarded(self.undo_page), name="audit_entry_undo"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Tells the page what may be done: its template includes `admin/audit/entry/trail_actions.html`."""
+        entry = self.get_object(request, object_id)
+        actions = {"delete": "restore", "update": "undo"} if entry and self._may_restore(request, entry) else {}
+        context = {"trail_action": actions.get(getattr(entry, "operation", "")), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def restore_page(self, request: HttpRequest, key: int) -> HttpResponse:
+        return self._page(request, key, "Restore", partial(restoring.restoration, locks=is_confirming(request)), restoring.restore)
+
+    def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
+        return self._page(request, key, "Undo", restoring.reversal_and_the_rest, restoring.undo)
+
+    def _may_restore(self, request: HttpRequest, entry: Entry) -> bool:
+        try:
+            noun = restoring.noun_of(entry)
+        except CannotRestore:
+            return False
+        return policy.rule(request.user, noun, "restore").scope is not Scope.NONE
+
+    def _page(
+        self,
+        request: HttpRequest,
+        key: int,
+        title: str,
+        preview: Callable[[Entry], list[Step]],
+        put_back: Callable[[Entry], Model],
+    ) -> HttpResponse:
+        """What would be put back, and why; then it is, and the row's own page follows."""
+        entry = self.get_queryset(request).filter(pk=key).first()
+        if entry is None:
+            raise Http404
+        if not self._may_restore(request, entry):
+            raise PermissionDenied
+        form = PuttingBackForm(request.POST if request.method == "POST" else None)
+        steps: list[Step] = []
+        confirmation = None
+        try:
+            steps = preview(entry)
+            confirmation = Confirmation(request, f"{title} {entry.pk}", map(_line, steps))
+            if form.is_valid() and confirmation.is_given:
+                give_reason(form.cleaned_data["change_reason"])
+                return self._done(request, put_back(entry), title)
+        except CannotRestore as error:
+            return self._shown(request, entry, title, form, steps, confirmation, problem=str(error))
+        return self._shown(request, entry, title, form, steps, confirmation)
+
+    def _done(self, request: HttpRequest, row: Model, title: str) -> HttpResponse:
+        is_restored = title == "Restore"
+        if is_restored:
+            self.log_addition(request, row, "Restored from the trail.")
+        else:
+            self.log_change(request, row, "A change was undone from the trail.")
+        noun = row._meta.verbose_name
+        messages.success(
+            request, f"The {noun} {row} is {'there again' if is_restored else 'as it was before that change'}."
+        )
+        return HttpResponseRedirect(
+            reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+        )
+
+    def _shown(
+        self,
+        request: HttpRequest,
+        entry: Entry,
+        title: str,
+        form: forms.Form,
+        steps: list[Step],
+        confirmation: Confirmation | None,
+        problem: str = "",
+    ) -> HttpResponse:
+        """With a problem that stays until something else changes there is nothing to send."""
+        is_undo = entry.operation == "update"
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{title}{' a change of' if is_undo else ''} {restoring.noun_of(entry)} {entry.row_key}",
+            "entry": entry,
+            "form": form,
+            "steps": [step for step in steps if step.is_of_people],
+            "is_undo": is_undo,
+            "confirmation": confirmation,
+            "problem": problem,
+            "action": title,
+        }
+        return TemplateResponse(request, "admin/audit/entry/put_back.html", context)
+
+
+def _line(step: Step) -> Line:
+    """Of times and versions only what is put back counts: the database writes them by itself."""
+    outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
+    return Line(str(step.field.verbose_name), outcome, str(step.then))

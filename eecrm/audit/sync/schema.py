@@ -1,0 +1,83 @@
+"""How the OpenAPI document describes `sync/`."""
+
+from typing import Any
+
+from api.openapi.fields import KEY, component, obj
+from api.openapi.parameters import parameter
+from api.openapi.problems import Refusal, example
+from api.resources.pagination import LARGEST_SIZE
+from api.openapi.auto_schema import ProblemAutoSchema
+
+_CURSOR = "WyIyZDhjIl0:1vM2Xy:signature"
+_ETAG = {
+    "type": "string",
+    "description": "The `ETag` of the object, for `If-Match` and `If-None-Match`.",
+    "examples": ['"4-5c1e0f2ab3d49786"'],
+}
+_GONE = example(
+    410, "cursor_expired", "This cursor is older than 30 days: drop the copy, and start again without a cursor."
+)
+
+
+class SyncSchema(ProblemAutoSchema):
+    """A change is one of four, told apart by its `type` and `op`; its `data` is the representation of its `type`."""
+
+    def get_operation_id(self) -> str:
+        return "sync_changes"
+
+    def get_summary(self) -> str:
+        return "Follow what one sees"
+
+    def _own_parameters(self) -> list[dict[str, Any]]:
+        names = [source.resource for source in self._sources()]
+        one = f"({'|'.join(names)})"
+        return [
+            parameter(
+                "cursor", {"type": "string"}, "The `next` of the last answer; none for all that you see.",
+                _CURSOR,
+            ),
+            parameter(
+                "types", {"type": "string", "pattern": f"^{one}(,{one})*$"},
+                f"Some of {', '.join(f'`{name}`' for name in names)}, separated by commas; all of them by default.",
+                ",".join(names[:2]),
+            ),
+            parameter(
+                "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": LARGEST_SIZE},
+                "Changes of an answer.", 100,
+            ),
+        ]  # fmt: skip
+
+    def get_response_serializers(self) -> Any:
+        sources = self._sources()
+        options = [*map(self._upsert, sources), self._removal([source.resource for source in sources])]
+        change = component(self, "SyncChange", {"oneOf": options})
+        page = obj(
+            changes={"type": "array", "items": change},
+            next={"type": "string", "description": "The cursor to go on with, now or later.", "examples": [_CURSOR]},
+            has_more={"type": "boolean", "description": "Whether to ask again at once."},
+        )
+        return {"200": component(self, "SyncPage", page)}
+
+    def refusals(self) -> list[Refusal]:
+        gone = "The cursor can't be continued: drop the copy, and start again without one."
+        return [*super().refusals(), Refusal(410, "CursorExpired", gone, {"expired": _GONE})]
+
+    def _sources(self) -> Any:
+        return self.view.sources  # type: ignore[attr-defined]  # of SyncViewSet, the one view with this schema
+
+    def _upsert(self, source: Any) -> dict[str, Any]:
+        data = self.resolve_serializer(source.serializer_class, "response").ref
+        name = data["$ref"].rpartition("/")[2].removesuffix("Read")
+        about = f"A {source.resource} that is new, changed, or in sight now."
+        kind, operation = _constant(source.resource), _constant("upsert")
+        return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, etag=_ETAG, data=data))
+
+    def _removal(self, types: list[str]) -> dict[str, Any]:
+        about = "Something that was deleted, or is out of the caller's sight (`revoke`): drop it from the copy."
+        kind, operation = ({"type": "string", "enum": names} for names in (types, ["delete", "revoke"]))
+        nothing = {"type": "null"}
+        return component(self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, etag=nothing, data=nothing))
+
+
+def _constant(word: str) -> dict[str, Any]:
+    return {"type": "string", "const": word}

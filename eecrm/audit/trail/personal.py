@@ -1,0 +1,48 @@
+"""What of the trail is personal data: shown masked to whom the policy shows it masked (row *auditor*)."""
+
+from functools import cache
+from typing import Any
+
+from access.masks import HIDDEN, Mask, personal
+from audit.admin.row_names import model_of
+
+# Each table on the trail. Of one that isn't listed, nothing is shown.
+TABLES = (
+    "clients_client",
+    "contracts_contract",
+    "events_event",
+    "accounts_user",
+    "accounts_tokensession",
+    "accounts_externalidentity",
+    "accounts_cover",
+    "accounts_addresschange",
+    "accounts_alert",
+    "accounts_export",
+    "accounts_mail",
+    "accounts_user_groups",
+    "accounts_user_user_permissions",
+    "auth_group",
+    "auth_group_permissions",
+    "otp_totp_totpdevice",
+    "otp_static_staticdevice",
+    "otp_static_statictoken",
+)
+
+
+def hidden(table: str, column: str, value: Any) -> Any:
+    """This value as somebody sees it who may not see personal data; what is empty stays so."""
+    if value in (None, ""):
+        return value
+    if table not in TABLES:
+        return HIDDEN
+    mask = _masks(table).get(column)
+    return mask.of(value) if mask else value
+
+
+@cache
+def _masks(table: str) -> dict[str, Mask]:
+    model = model_of(table)
+    if model is None:
+        return {}
+    masks = personal(model)
+    return {str(field.column): masks[field.name] for field in model._meta.concrete_fields if field.name in masks}

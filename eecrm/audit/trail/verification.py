@@ -1,0 +1,150 @@
+"""Do the seals hold? Recomputed from the rows themselves, with queries and a hash function of our own.
+
+Nothing in the database is believed but its tables: `pg_catalog.` keeps a function of the same name from answering instead.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from csv_files.words import counted
+
+PAGE = 5_000  # rows a statement: far from its timeout, however long the trail is
+
+# The text of a row depends on these.
+_PIN = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
+_SEALS = """
+    SELECT id, first_id, last_id, entries, pg_catalog.encode(previous_hash, 'hex'), pg_catalog.encode(hash, 'hex'),
+           sealed_at::text, (pg_catalog.to_jsonb(seal) - 'hash')::text
+      FROM audit.seal WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
+"""
+# With ties, for there is no primary key where somebody has dropped it.
+_ENTRIES = """
+    SELECT id, pg_catalog.to_jsonb(entry)::text || pg_catalog.num_nulls(old, new)
+      FROM audit.entry WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
+"""
+_WRITTEN = "SELECT min(at)::text, max(at)::text FROM audit.entry WHERE id BETWEEN %s AND %s"
+
+
+class Seal(NamedTuple):
+    id: int
+    first_id: int
+    last_id: int
+    entries: int
+    previous_hash: str
+    hash: str
+    sealed_at: str
+    content: str  # all of it but `hash`
+
+    @property
+    def name(self) -> str:
+        """`Seal 7 (entries 6001 to 7000, written 2026-11-21 09:00 to 2026-11-21 10:12, sealed 2026-11-21 10:12)`."""
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITTEN, [self.first_id, self.last_id])
+            first, last = (moment[:16] if moment else "?" for moment in cursor.fetchone())
+        entries = f"entries {self.first_id} to {self.last_id}"
+        return f"Seal {self.id} ({entries}, written {first} to {last}, sealed {self.sealed_at[:16]})"
+
+
+_NO_SEAL = Seal(0, 0, 0, 0, "", "", "", "")
+
+
+@dataclass
+class Outcome:
+    seals: int = 0
+    entries: int = 0
+    unsealed: int = 0
+    problems: list[str] = field(default_factory=list)  # a sentence each
+
+
+class _Trail:
+    """The entries in order of their ids, page by page."""
+
+    def __init__(self) -> None:
+        self._rows = _pages(_ENTRIES)
+        self._next = next(self._rows, None)
+
+    def up_to(self, last_id: int) -> Iterator[str]:
+        while self._next and self._next[0] <= last_id:
+            yield self._next[1]
+            self._next = next(self._rows, None)
+
+
+def _pages(query: str) -> Iterator[tuple[Any, ...]]:  # whatever the query selects
+    last = -(2**63)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(query, [last, PAGE])
+            rows = cursor.fetchall()
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        last = rows[-1][0]
+
+
+def seals() -> Iterator[Seal]:
+    return map(Seal._make, _pages(_SEALS))
+
+
+def last_seal() -> Seal | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(id) - 1 FROM audit.seal")
+        (before,) = cursor.fetchone()
+        if before is None:
+            return None
+        cursor.execute(_SEALS, [before, 1])
+        return Seal._make(cursor.fetchone())
+
+
+def sealed_entries() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(sum(entries), 0)::bigint FROM audit.seal")
+        (number,) = cursor.fetchone()
+    return int(number)
+
+
+def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]) -> Outcome:
+    """Every seal in order, in the role of a reader of the trail. `expected` is the id and hash of one noted elsewhere."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PIN)
+    outcome, trail, before = Outcome(), _Trail(), _NO_SEAL
+    is_expected_there = expected is None
+    for seal in seals():
+        outcome.problems += [*_breaks_of_chain(before, seal), *_breaks_of_entries(seal, trail)]
+        outcome.seals, outcome.entries, before = outcome.seals + 1, outcome.entries + seal.entries, seal
+        is_expected_there |= (seal.id, seal.hash) == expected
+        advance(seal.entries)
+    if expected is not None and not is_expected_there:
+        outcome.problems.append(
+            f"Seal {expected[0]} is not the one that was noted: the trail was rewritten from there on."
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM audit.entry WHERE id > %s", [before.last_id])
+        (outcome.unsealed,) = cursor.fetchone()
+    return outcome
+
+
+def _breaks_of_chain(before: Seal, seal: Seal) -> Iterator[str]:
+    if seal.id != before.id + 1:
+        missing = (
+            f"Seal {before.id + 1} is" if seal.id == before.id + 2 else f"Seals {before.id + 1} to {seal.id - 1} are"
+        )
+        yield f"{missing} missing, of the entries {before.last_id + 1} to {seal.first_id - 1}."
+    elif (seal.first_id, seal.previous_hash) != (before.last_id + 1, before.hash):
+        yield f"{seal.name} doesn't follow from the seal before it: one of the two was changed or replaced."
+
+
+def _breaks_of_entries(seal: Seal, trail: _Trail) -> Iterator[str]:
+    in_front = sum(1 for _ in trail.up_to(seal.first_id - 1))
+    if in_front and seal.id == 1:
+        yield f"{counted(in_front, 'entry', 'entries')} in front of the first seal: put in."
+    digests = [sha256(content.encode()).digest() for content in trail.up_to(seal.last_id)]
+    surplus = len(digests) - seal.entries
+    if surplus:
+        what = f"{counted(abs(surplus), 'entry', 'entries')} {'put in' if surplus > 0 else 'removed'}"
+        yield f"{seal.name} doesn't hold: {what}."
+    elif sha256(seal.content.encode() + b"".join(digests)).hexdigest() != seal.hash:
+        yield f"{seal.name} doesn't hold: one of its entries was changed, or the seal itself."

@@ -1,0 +1,54 @@
+"""What every command that imports a table asks for, says first, and does when it can't."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from access.refusals import refusal_of
+from csv_files import CannotImport
+from csv_files.reading import DELIMITERS, Table, read_table
+from csv_files.words import counted
+
+
+class ImportCommand(BaseCommand):
+    """A command that imports a CSV file, all of it or nothing. Subclasses say in `lines` what they do, line by line."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
+        parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
+        parser.add_argument("--encoding", help="instead of finding it out, e.g. utf-8, utf-16, cp1252, cp1250")
+        parser.add_argument("--delimiter", help="instead of finding it out: one character, or tab")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for line in self.lines(**options):
+                self.stdout.write(line)
+        except CannotImport as error:
+            raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            refusal = refusal_of(error)
+            raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
+
+    def lines(self, **options: Any) -> Iterator[str]:
+        """Imports, and tells of it. Raises CannotImport."""
+        raise NotImplementedError
+
+
+def table_of_options(options: dict[str, Any]) -> Table:
+    return read_table(options["file"], encoding=options["encoding"], delimiter=_delimiter(options["delimiter"]))
+
+
+def said_of(table: Table) -> str:
+    delimiter = DELIMITERS.get(table.delimiter, f"'{table.delimiter}'")
+    return f"Read {counted(len(table.records), 'row')}, in {table.encoding} with {delimiter}."
+
+
+def _delimiter(option: str | None) -> str | None:
+    delimiter = "\t" if option in {"tab", "\\t"} else option
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
+        raise CannotImport(f"--delimiter {option}: write one character, or tab.")
+    return delimiter

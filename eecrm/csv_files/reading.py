@@ -1,0 +1,110 @@
+"""A CSV file as rows of text, whatever its encoding and its delimiter are."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from csv_files import CannotImport
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+
+# One code page alone: Western and Central European ones can't be told apart from a few accented letters.
+_ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252"]
+
+
+class Record(NamedTuple):
+    line: int  # on which it begins, as an editor counts
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    encoding: str
+    delimiter: str
+    header: list[str]
+    records: list[Record]
+
+
+def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The whole file; what isn't named is found out."""
+    return table_of(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
+
+
+def table_of(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The same of what a file holds; `name` is what its reader calls it."""
+    text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
+    text = text.removeprefix("\ufeff")
+    delimiter = delimiter or _delimiter_of(text)
+    records = list(_records(text, delimiter))
+    if not records:
+        raise CannotImport(f"{name} is empty.")
+    return Table(encoding, delimiter, [cell.strip() for cell in records[0].cells], records[1:])
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        raise CannotImport(f"{path} is a directory: name a file.") from None
+    except FileNotFoundError:
+        raise CannotImport(f"{path} doesn't exist.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise CannotImport(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
+    try:
+        text = raw.decode(encoding)
+        text.encode()  # some encodings (utf-7, unicode_escape) can say what is no character
+        return text, encoding
+    except LookupError:
+        raise CannotImport(f"'{encoding}' isn't an encoding of text: try utf-8, utf-16 or cp1252.") from None
+    except UnicodeError:
+        raise CannotImport(f"{name} isn't encoded in {encoding}: name another with --encoding, or none.") from None
+
+
+def _decode(raw: bytes, name: str) -> tuple[str, str]:
+    # UTF-16 without its mark may pass for UTF-8 full of NULs.
+    if b"\0" not in raw:
+        try:
+            return raw.decode(), "utf-8"
+        except UnicodeDecodeError:
+            pass
+    import charset_normalizer  # only here: it weighs more than all else that an import takes, and most files are UTF-8
+
+    best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
+    if best is None:
+        raise CannotImport(
+            f"{name} isn't text in an encoding that can be found out. If it is a spreadsheet, save it as CSV first;"
+            " if it is text, save it as UTF-8, or name its encoding to the command with --encoding."
+        )
+    return str(best), best.encoding.replace("_", "-")
+
+
+def _delimiter_of(text: str) -> str:
+    """The one that makes the most columns of the header."""
+
+    def columns(delimiter: str) -> int:
+        try:
+            return max((len(record.cells) for record in islice(_records(text, delimiter), 1)), default=0)
+        except CannotImport:
+            return 0
+
+    return max(DELIMITERS, key=columns)
+
+
+def _records(text: str, delimiter: str) -> Iterator[Record]:
+    """Blank rows, with which spreadsheets like to end, are none."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield Record(line, cells)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CannotImport(f"Line {line} can't be read as CSV ({error}): look at its quotation marks.") from None
