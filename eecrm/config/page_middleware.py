@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from accounts.admin_login import session_limits as gate
+from accounts.admin_login import session_limits
 from api.requests import limits, problems
 from api.requests.client_address import place_of
 
@@ -56,5 +56,5 @@ class MessageMiddleware(_PagesOnly, messages.MessageMiddleware):
     pass
 
 
-class SessionLimitMiddleware(_PagesOnly, gate.SessionLimitMiddleware):
+class SessionLimitMiddleware(_PagesOnly, session_limits.SessionLimitMiddleware):
     pass

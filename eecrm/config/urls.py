@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.addresses import pages
+from accounts.addresses import pages as address_pages
 from accounts.passwords import pages as password_pages
 from accounts.admin_login import honeypot
 from accounts.login.jwks import public_keys
@@ -59,8 +59,8 @@ urlpatterns = [
     path(".well-known/jwks.json", public_keys, name="public-keys"),
     path("account/forgotten/", password_pages.forgotten, name="forgotten"),
     path("account/forgotten/sent/", password_pages.sent, name="forgotten-sent"),
-    path("account/address/done/", pages.confirmed, name="address-confirmed"),
-    path("account/address/<token>/", pages.confirm, name="confirm-address"),
+    path("account/address/done/", address_pages.confirmed, name="address-confirmed"),
+    path("account/address/<token>/", address_pages.confirm, name="confirm-address"),
     path("account/password/done/", password_pages.chosen, name="password-chosen"),
     path("account/password/<name>/<token>/", password_pages.choose, name="choose-password"),
     path("health/live/", live, name="live"),

@@ -1,1 +1,1 @@
-from accounts.admin import users  # noqa: F401  # registers it, and imports the others
+from accounts.admin import alerts, covers, groups, users  # noqa: F401  # Django looks for pages here

@@ -17,7 +17,6 @@ from access import policy
 from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
-from accounts.admin import alerts, covers, groups as group_admin  # noqa: F401  # where Django looks for pages: here
 from accounts.admin.addresses import AddressFilter, AddressPages
 from accounts.admin_login.reset import reset_second_factor
 from accounts.admin.groups import MembershipField

@@ -1,4 +1,4 @@
-"""The pages of the second factor. They run as the login role: no other reads its secrets."""
+"""The pages of the second second_factor. They run as the login role: no other reads its secrets."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from django_otp import DEVICE_ID_SESSION_KEY, login
 
 from access.database import leave
 from accounts.login import browsers
-from accounts.admin_login import second_factor as factor
+from accounts.admin_login import second_factor
 from accounts.admin_login.forms import CodeForm, ManageForm, SetUpForm
 from accounts.admin_login.session_limits import go_on
 from accounts.admin_login.site import is_staff, is_verified
@@ -77,7 +77,7 @@ class GateView(RedirectURLMixin, FormView):
 
     def show_codes(self, codes: list[str]) -> HttpResponse:
         context = {
-            "codes": [factor.grouped(code) for code in codes],
+            "codes": [second_factor.grouped(code) for code in codes],
             "aim": self.get_success_url(),
             "title": "Your recovery codes",
         }
@@ -99,8 +99,8 @@ class EnterCodeView(GateView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         self.verified(self.account.second_factor)
-        left = factor.recovery_codes_left(self.account)
-        if left < factor.RECOVERY_CODES // 2:
+        left = second_factor.recovery_codes_left(self.account)
+        if left < second_factor.RECOVERY_CODES // 2:
             messages.warning(self.request, f"Recovery codes left: {left}. Make new ones before they run out.")
         return super().form_valid(form)
 
@@ -120,14 +120,14 @@ class SetUpView(GateView):
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Each time a new seed, which is stored nowhere until its first code comes."""
-        self.app = factor.offer(self.account)
+        self.app = second_factor.offer(self.account)
         return super().get(*args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         # Two set-ups of one account at once take turns, and the second one finds that things have changed.
         User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
         present = AuthenticatorApp.objects.filter(user=self.account).first()
-        app = factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)
+        app = second_factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)
         if app is None or present != self.account.second_factor:
             messages.warning(self.request, "This set-up was too old, or done in another window. Scan the new QR code.")
             return HttpResponseRedirect(self.address("second_factor_set_up"))
@@ -142,12 +142,12 @@ class SetUpView(GateView):
         address = self.app.config_url
         return super().get_context_data(**kwargs) | {
             "qr_code": segno.make(address, error="m").svg_data_uri(scale=5, light="#fff"),
-            "secret": factor.grouped(address.split("secret=")[1].split("&")[0]),
-            "offer": factor.sealed_offer(self.app, replaces=self.account.second_factor),
+            "secret": second_factor.grouped(address.split("secret=")[1].split("&")[0]),
+            "offer": second_factor.sealed_offer(self.app, replaces=self.account.second_factor),
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
-        codes = factor.confirm(self.request, self.app)
+        codes = second_factor.confirm(self.request, self.app)
         self.account.second_factor = self.app
         go_on(self.request, self.account)
         self.verified(self.app)
@@ -170,13 +170,13 @@ class ManageView(GateView):
         return super().get_form_kwargs() | {"may_remove": settings.SECOND_FACTOR != "required"}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        left = {"left": factor.recovery_codes_left(self.account), "device": self.account.second_factor}
+        left = {"left": second_factor.recovery_codes_left(self.account), "device": self.account.second_factor}
         return super().get_context_data(**kwargs) | left
 
     def form_valid(self, form: Any) -> HttpResponse:
         if form.cleaned_data["action"] == "codes":
-            return self.show_codes(factor.new_recovery_codes(self.request, self.account))
-        factor.remove(self.request, self.account)
+            return self.show_codes(second_factor.new_recovery_codes(self.request, self.account))
+        second_factor.remove(self.request, self.account)
         go_on(self.request, self.account)
         del self.request.session[DEVICE_ID_SESSION_KEY]
         messages.warning(self.request, "Your second factor is removed: your password alone lets you in now.")

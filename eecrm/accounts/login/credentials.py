@@ -23,7 +23,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from access.database import as_login_role, leave
 from access.security_log import security_event
 from accounts.login import browsers
-from accounts.admin_login import second_factor as factor
+from accounts.admin_login import second_factor
 from accounts.models import User, normalise_username
 from accounts.passwords.validators import is_too_long
 from api.requests import limits
@@ -148,7 +148,7 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
         leave(user_id=user.pk)  # the trail names the owner of a recovery code that is used up
-        sentence = factor.check(request, user, code)
+        sentence = second_factor.check(request, user, code)
     if sentence:
         limits.give_back(request)  # nothing: the failure stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")

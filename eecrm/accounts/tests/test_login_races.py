@@ -18,7 +18,7 @@ from access.database import acting_as, leave
 from access.policy import Role
 from accounts.passwords import links
 from accounts.login import tokens
-from accounts.admin_login import second_factor as factor
+from accounts.admin_login import second_factor
 from accounts.models import AuthenticatorApp, TokenSession, User
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_links import GOOD, choose
@@ -263,5 +263,5 @@ def test_logins_with_a_code_against_a_reset_leave_no_session_behind(
 def renewed(user: User) -> Phone:
     with transaction.atomic():
         leave(user_id=user.pk)
-        factor.erase(user)
+        second_factor.erase(user)
         return give_phone(user)

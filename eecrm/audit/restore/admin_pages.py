@@ -17,7 +17,7 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Confirmation, Line, is_confirming
 from access.database import give_reason
 from access.policy import Scope
-from audit.restore import restoration as restoring
+from audit.restore import restoration
 from audit.models import Entry
 from audit.admin.reasons import ReasonField
 from audit.restore.restoration import CannotRestore, Step
@@ -48,14 +48,14 @@ class RestoringAdmin(PolicyModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def restore_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(request, key, "Restore", partial(restoring.restoration, locks=is_confirming(request)), restoring.restore)
+        return self._page(request, key, "Restore", partial(restoration.restoration, locks=is_confirming(request)), restoration.restore)
 
     def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(request, key, "Undo", restoring.reversal_and_the_rest, restoring.undo)
+        return self._page(request, key, "Undo", restoration.reversal_and_the_rest, restoration.undo)
 
     def _may_restore(self, request: HttpRequest, entry: Entry) -> bool:
         try:
-            noun = restoring.noun_of(entry)
+            noun = restoration.noun_of(entry)
         except CannotRestore:
             return False
         return policy.rule(request.user, noun, "restore").scope is not Scope.NONE
@@ -116,7 +116,7 @@ class RestoringAdmin(PolicyModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"{title}{' a change of' if is_undo else ''} {restoring.noun_of(entry)} {entry.row_key}",
+            "title": f"{title}{' a change of' if is_undo else ''} {restoration.noun_of(entry)} {entry.row_key}",
             "entry": entry,
             "form": form,
             "steps": [step for step in steps if step.is_of_people],

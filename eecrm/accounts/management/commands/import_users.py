@@ -13,7 +13,7 @@ from accounts.importing.planning import Wishes, uninvited_accounts
 from accounts.importing.report import summary, tell_security
 from accounts.importing.saving import save
 from csv_files import CannotImport
-from csv_files.commands import ImportCommand, said_of, table_of_options
+from api.import_command import ImportCommand, said_of, table_of_options
 
 
 class Command(ImportCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from tqdm import tqdm
 
 from csv_files import CannotImport
-from csv_files.commands import ImportCommand, said_of, table_of_options
+from api.import_command import ImportCommand, said_of, table_of_options
 from csv_files.problems import failure
 from csv_files.reading import Table
 from csv_files.words import listed
