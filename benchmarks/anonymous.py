@@ -15,18 +15,24 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-import stage
-from processes import Failed, say, status_of
-
 import dear_inputs
+import stage
 from dear_inputs import Request
+from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
 
 MAX_TIMES = 10  # security.md 33
 MAX_GROWTH = 4  # MiB of a worker, once it has seen all of them, when they come again
 ROUNDS = 5  # of the dearest ones of each route
-_KEYS = {"name": "MQ", "token": "a" * 2_000, "app_label": "accounts", "url": "x", "object_id": "1", "content_type_id": "1"}
+_KEYS = {
+    "name": "MQ",
+    "token": "a" * 2_000,
+    "app_label": "accounts",
+    "url": "x",
+    "object_id": "1",
+    "content_type_id": "1",
+}
 
 _address = itertools.count()
 
@@ -171,7 +177,9 @@ def main(*arguments: str) -> int:
     worst = max(costs).milliseconds / login
     say(f"A refused login takes {login:.1f} ms; the dearest request of {len(costs)} routes {worst:.1f} times as much.")
     first = max(late - early for early, late in zip(before, after, strict=True))
-    say(f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come again.")
+    say(
+        f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come again."
+    )
     return int(worst > MAX_TIMES or growth > MAX_GROWTH)
 
 

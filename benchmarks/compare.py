@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-import stage
-from processes import Failed, say, status_of
-from tqdm import tqdm
-
 import load
 import parts
 import report
+import stage
 import statements
 from measuring import Rounds, sample
 from operations import OPERATIONS, Operation
+from processes import Failed, say, status_of
 from results import Results, goals
 from servers import FASTAPI, FLOOR, OURS, USUAL, Implementation, Server, running
+from tqdm import tqdm
 
 IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, USUAL)
 PARTS = "parts"  # of this project, after the operations

@@ -105,14 +105,18 @@ def _form_bodies(size: int) -> Iterator[tuple[str, str, bytes]]:
     field = b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n%s\r\n'
     yield "parts", PARTS, token + field % (b"a" * 900) * min(950, size // 960) + b"--x--\r\n"
     yield "small parts", PARTS, token + field % b"" * (size // 56 - 10) + b"--x--\r\n"
-    file = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n%s\r\n'
+    file = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n%s\r\n'
+    )
     yield "a CSV", PARTS, token + file % (b'"a","b"\r\n' * (size // 10 - 40)) + b"--x--\r\n"
     yield "files", PARTS, token + file % (b"a,b\r\n" * 20) * min(95, size // 220) + b"--x--\r\n"
     yield "no end", PARTS, token + b"--x\r\n" + b"\r\n--" * (size // 4 - 60)
     yield "headers of a part", PARTS, token + b"--x\r\n" + b"A: b\r\n" * (size // 6 - 60) + b"\r\n\r\n--x--\r\n"
     long = b'--x\r\nContent-Disposition: form-data; name="' + b"n;" * (size // 2 - 200) + b'"\r\n\r\n1\r\n--x--\r\n'
     yield "a long name of a part", PARTS, token + long
-    base64ed = b'--x\r\nContent-Disposition: form-data; name="f"\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--x--\r\n'
+    base64ed = (
+        b'--x\r\nContent-Disposition: form-data; name="f"\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--x--\r\n'
+    )
     yield "base64", PARTS, token + base64ed % (b"QUFB" * (size // 4 - 80))
 
 
@@ -121,7 +125,12 @@ def reads(path: str) -> Iterator[Request]:
     yield from (Request(kind, "GET", f"{path}?{query}") for kind, query in QUERIES.items())
     yield from (Request(f"a long {name}", "GET", path, ((name, value),)) for name, value in _HEADERS.items())
     yield from (Request(kind, "GET", path, (("Authorization", f"Bearer {token}"),)) for kind, token in TOKENS.items())
-    yield Request("escaped cookies", "GET", path, (("Cookie", 'a="' + _filled("\\1")), *[("Cookie", _filled("\\1"))] * 10, ("Cookie", '"')))
+    yield Request(
+        "escaped cookies",
+        "GET",
+        path,
+        (("Cookie", 'a="' + _filled("\\1")), *[("Cookie", _filled("\\1"))] * 10, ("Cookie", '"')),
+    )
     yield Request("a charset of a parameter", "GET", path, (("Content-Type", "a/b;x* =nope''a;" + _filled(";")),))
     yield Request("full headers", "GET", path, tuple((f"X-{number}", "a" * LINE) for number in range(90)))
     yield Request("many options", "OPTIONS", path, tuple(_HEADERS.items()))

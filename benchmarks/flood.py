@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
-import stage
-from processes import say, status_of
-
 import load
 import report
+import stage
 from operations import OPERATIONS
+from processes import say, status_of
 from results import Goal
 from servers import OURS, Server, running
 

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.request import urlopen
 
-import stage
-from processes import Failed, say, start, status_of, wait
-
 import image
 import load
 import report
+import stage
 from image import Image, Sizes
 from operations import API, OPERATIONS, Operation, next_login
+from processes import Failed, say, start, status_of, wait
 from processor import Clocks, children, memory
 from servers import PATIENCE, free_port
 
@@ -80,7 +79,9 @@ def imports(made: Image, rounds: int) -> str:
     """By package, without what each imports in turn: milliseconds, the least of the rounds."""
     found: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for microseconds, name in re.findall(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", told(made, "-X", "importtime", "-c", _WHOLE), re.M):
+        for microseconds, name in re.findall(
+            r"^import time: +(\d+) \| +\d+ \| +(\S+)$", told(made, "-X", "importtime", "-c", _WHOLE), re.M
+        ):
             found[name].append(int(microseconds) / 1000)
     packages: dict[str, list[float]] = defaultdict(list)
     for name, milliseconds in found.items():

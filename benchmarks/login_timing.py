@@ -11,7 +11,6 @@ import time
 
 import stage
 from processes import Failed, say, status_of
-
 from servers import OURS, running
 
 PASSWORD = "a long enough passphrase"

@@ -4,16 +4,15 @@ import argparse
 import sys
 from urllib.parse import urlsplit
 
-import stage
-from processes import Failed, say, status_of
-from tqdm import trange
-
 import load
 import report
+import stage
 from measuring import BOTH, Rounds, medians, sample, times
 from operations import API, OPERATIONS, Operation
+from processes import Failed, say, status_of
 from results import Goal, at_most
 from servers import OURS, Server, running
+from tqdm import trange
 
 PAGE, LONGEST = 50, 200  # rows; all pages on the way are of the longest kind
 MOST_TIMES = 1.2
@@ -57,7 +56,11 @@ def measure(server: Server, clients: int, rounds: int) -> Goal:
         lines.append([operation.name, f"{median.server:.2f}", f"{median.database:.2f}", f"{median.p50:.1f}"])
     say(report.table(lines))
     (_, first), (_, others) = found
-    return at_most(f"page {clients // PAGE:,}: at most {MOST_TIMES} × the first, with the database", times(others, first, BOTH), MOST_TIMES)
+    return at_most(
+        f"page {clients // PAGE:,}: at most {MOST_TIMES} × the first, with the database",
+        times(others, first, BOTH),
+        MOST_TIMES,
+    )
 
 
 def main(*arguments: str) -> int:

@@ -44,7 +44,9 @@ class Part(NamedTuple):
         return OURS._replace(app="without:application", without=self.out) if self.out else OURS
 
     def request(self, operation: Operation) -> Operation:
-        return operation._replace(headers={name: one for name, one in operation.headers.items() if name not in self.headers})
+        return operation._replace(
+            headers={name: one for name, one in operation.headers.items() if name not in self.headers}
+        )
 
 
 WHOLE = Part("everything", (*_ALL, "login"))
@@ -137,7 +139,9 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._turned_off(part):
-            server.ask(self.generator, operation, amount=AGAIN)  # connections, too, find out only now what is turned off
+            server.ask(
+                self.generator, operation, amount=AGAIN
+            )  # connections, too, find out only now what is turned off
             return sample(server, self.generator, part.request(operation))
 
     @contextmanager

@@ -9,7 +9,6 @@ matplotlib.use("Agg")  # no window
 
 from matplotlib import pyplot  # noqa: E402  # after the choice
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402  # as above
-
 from measuring import SERVER, times  # noqa: E402  # as above
 from results import MOST_TIMES, Results  # noqa: E402  # as above
 from servers import FASTAPI, FLOOR, OURS, USUAL  # noqa: E402  # as above
@@ -26,7 +25,9 @@ def draw(results: Results, target: Path) -> None:
         _bars(axes, results)
         _goals(axes, list(results.rounds))
         _scale(axes, list(results.rounds))
-        axes.set_title("Processor time of the server for a request, as a multiple of the floor", loc="left", pad=34, weight="bold")
+        axes.set_title(
+            "Processor time of the server for a request, as a multiple of the floor", loc="left", pad=34, weight="bold"
+        )
         *lines, goal = sorted(axes.get_legend_handles_labels()[0], key=lambda handle: handle.get_label() == _GOAL)
         axes.legend(handles=[*lines, goal], loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False)
         figure.savefig(target, dpi=150)

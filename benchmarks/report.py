@@ -77,10 +77,20 @@ def everything(results: Results) -> str:
             sent = results.statements[name, one]
             lines.append(
                 [
-                    name, one.name, f"{median.rate:.0f}", f"{times(samples, floor, RATE):.2f}", f"{median.server:.2f}",
-                    f"{times(samples, floor, SERVER):.2f}", f"{median.database:.2f}", f"{times(samples, floor, DATABASE):.2f}",
-                    f"{times(samples, floor, BOTH):.2f}", f"{median.p50:.1f}", f"{times(samples, floor, P50):.2f}", f"{median.p99:.1f}",
-                    f"{times(samples, floor, P99):.2f}", f"{sent.number:g} + {sent.brackets:g}",
+                    name,
+                    one.name,
+                    f"{median.rate:.0f}",
+                    f"{times(samples, floor, RATE):.2f}",
+                    f"{median.server:.2f}",
+                    f"{times(samples, floor, SERVER):.2f}",
+                    f"{median.database:.2f}",
+                    f"{times(samples, floor, DATABASE):.2f}",
+                    f"{times(samples, floor, BOTH):.2f}",
+                    f"{median.p50:.1f}",
+                    f"{times(samples, floor, P50):.2f}",
+                    f"{median.p99:.1f}",
+                    f"{times(samples, floor, P99):.2f}",
+                    f"{sent.number:g} + {sent.brackets:g}",
                 ]  # fmt: skip
             )
     return table(lines)
@@ -115,4 +125,6 @@ def _saved(saved: Saved) -> list[str]:
 
 
 def goals(found: list[Goal]) -> str:
-    return table([["goal", "found", ""], *([one.sentence, one.figure, "met" if one.is_met else "**not met**"] for one in found)])
+    return table(
+        [["goal", "found", ""], *([one.sentence, one.figure, "met" if one.is_met else "**not met**"] for one in found)]
+    )

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import load
 import stage
 from operations import Operation, next_login
 from processes import Child, Command, Failed, check_stopped, start, wait
-
-import load
 from processor import Clocks, Memory, children, memory
 
 WORKERS = 2
@@ -75,7 +74,9 @@ class Server:
         """As many times, or as long, as the options say (`Load.send`). Raises Failed for any answer but the expected one."""
         job, keeps_alive = operation.job(self.port, self.token), self.implementation.is_asgi
         answers = generator.send(job, keeps_alive=keeps_alive, **options)
-        if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get("amount", answers.number):
+        if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get(
+            "amount", answers.number
+        ):
             raise Failed(f"{operation.name} of {self.implementation.label} was answered {answers.statuses}.")
         return answers
 

@@ -78,7 +78,11 @@ def middleware() -> None:
     from django.conf import settings
 
     settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
-    settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]  # the admin site would not work like this
+    settings.SILENCED_SYSTEM_CHECKS = [
+        "admin.E408",
+        "admin.E409",
+        "admin.E410",
+    ]  # the admin site would not work like this
 
 
 def password_check() -> None:

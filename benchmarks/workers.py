@@ -11,15 +11,14 @@ from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from typing import NamedTuple
 
-import stage
-from processes import Failed, say, status_of
-from tqdm import tqdm
-
 import load
 import report
+import stage
 from operations import OPERATIONS, Operation
+from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Implementation, Server, running
+from tqdm import tqdm
 
 KINDS = [
     OURS._replace(name=name, options=(f"--workers={workers}", f"--worker-class={kind}", f"--threads={threads}"))
@@ -79,7 +78,11 @@ def logins(server: Server, generator: load.Load) -> Iterator[None]:
 
 def rounds(servers: list[Server], number: int) -> Measured:
     found: Measured = {server.implementation: {} for server in servers}
-    with load.generator() as generator, load.generator() as other, tqdm(total=number * len(servers), disable=None) as bar:
+    with (
+        load.generator() as generator,
+        load.generator() as other,
+        tqdm(total=number * len(servers), disable=None) as bar,
+    ):
         for turn in range(number + 1):  # the first one warms up
             for server in servers:
                 server.log_in()

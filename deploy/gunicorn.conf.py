@@ -49,7 +49,9 @@ limit_request_line = 8190
 
 # A browser behind three proxies sends some 40. A hundred of the longest, which gunicorn takes by itself, cost two logins.
 limit_request_fields = 60
-limit_request_field_size = 8190  # bytes of a line; the longest token that is read (accounts.login.authentication) fits in one
+limit_request_field_size = (
+    8190  # bytes of a line; the longest token that is read (accounts.login.authentication) fits in one
+)
 
 # A second way to control the server, through a socket in the home directory, that nobody uses here.
 control_socket_disable = True

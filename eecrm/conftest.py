@@ -33,7 +33,12 @@ from audit.admin import page_versions
 from clients.models import Client
 from config.environment import ROOT
 from config.tests.emptying import (  # noqa: F401  # tests import them from here
-    PATIENCE, WAITS, as_migrator, committing, empty_database, empty_the_trail,
+    PATIENCE,
+    WAITS,
+    as_migrator,
+    committing,
+    empty_database,
+    empty_the_trail,
 )  # fmt: skip
 from contracts.models import Contract
 from events.models import Event
@@ -293,8 +298,9 @@ def build_world() -> World:
         own = new_client("Own Company", users["sales"], account=users["partner"])
         other = new_client("Other Company", users["other_sales"])
         Client.objects.bulk_create([own, other])
-        own_signed, other_signed = new_contract(own, "Own gala", signed=True), new_contract(
-            other, "Other gala", signed=True
+        own_signed, other_signed = (
+            new_contract(own, "Own gala", signed=True),
+            new_contract(other, "Other gala", signed=True),
         )
         own_draft, other_draft = new_contract(own, "Own draft"), new_contract(other, "Other draft")
         Contract.objects.bulk_create([own_signed, other_signed, own_draft, other_draft])

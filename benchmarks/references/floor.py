@@ -70,7 +70,9 @@ def _body(environ: Environ) -> Any:
 
 def log_in(environ: Environ) -> Any:
     given = _body(environ)
-    [(user, stored)] = _rows("SELECT id, password FROM accounts_user WHERE username = %s AND is_active", given["username"])
+    [(user, stored)] = _rows(
+        "SELECT id, password FROM accounts_user WHERE username = %s AND is_active", given["username"]
+    )
     _HASHER.verify(stored.removeprefix("argon2"), given["password"])
     return {"access": jwt.encode({"sub": str(user), "exp": time.time() + 3600}, _KEY, algorithm="HS256")}
 

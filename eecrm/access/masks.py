@@ -29,7 +29,9 @@ class Mask(NamedTuple):
     def sql(self, column: str) -> str:
         """The same in SQL, without a percent sign or a brace, which templates would take for their own."""
         whole = f"'^(?:{self.pattern})$'"
-        shown = f"CASE WHEN {column} ~ {whole} THEN regexp_replace({column}, {whole}, '{self.shown}') ELSE '{HIDDEN}' END"
+        shown = (
+            f"CASE WHEN {column} ~ {whole} THEN regexp_replace({column}, {whole}, '{self.shown}') ELSE '{HIDDEN}' END"
+        )
         return f"CASE WHEN {column} <> '' THEN {shown} ELSE {column} END"
 
 

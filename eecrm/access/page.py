@@ -103,7 +103,11 @@ def _state() -> list[str]:
 
 
 def _values() -> list[str]:
-    return ["## Values that can't be stored", "", *_rules(rule for rule in rule_catalogue.of_models() if rule.status == 400)]
+    return [
+        "## Values that can't be stored",
+        "",
+        *_rules(rule for rule in rule_catalogue.of_models() if rule.status == 400),
+    ]
 
 
 def _others() -> list[str]:

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from access import policy
+from access.compiled_queries import Anybody, Slot, Statement
 from access.policy import Caller, Scope, role_of
 from access.state import StateRule
-from access.compiled_queries import Anybody, Slot, Statement
 
 M = TypeVar("M", bound=Model, covariant=True)
 

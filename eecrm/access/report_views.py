@@ -67,9 +67,7 @@ def _stored() -> dict[str, tuple[str, str | None]]:
 def differences() -> list[str]:
     """The statements that make the views what the models say. `confirm` afterwards."""
     wanted, stored = wanted_views(), _stored()
-    sound = {
-        name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note
-    }
+    sound = {name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note}
     return [
         *(f"DROP VIEW {SCHEMA}.{name}" for name in sorted(stored.keys() - sound)),
         *(wanted[name].create() for name in sorted(wanted.keys() - sound)),

@@ -50,7 +50,9 @@ class AccountsConfig(AppConfig):
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
         # Mails are queued by whoever has forgotten a password, too.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
-        grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen")
+        grants |= on_columns(
+            LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen"
+        )
         read = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *read, "accounts_user_groups", "django_migrations")
         # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it. Owners end
@@ -134,7 +136,7 @@ class AccountsConfig(AppConfig):
         """What `manage.py run_worker` does for this app."""
         from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
-        from api.jobs import Every
         from accounts.outbox.purging import purge
+        from api.jobs import Every
 
         return [Every(alerts.EVERY, alerts.look), deliver, Every(60 * 60, purge)]

@@ -37,7 +37,7 @@ class ApiConfig(AppConfig):
         return grants | read | on_tables((LOGIN_ROLE,), "DELETE", table)
 
     def background_jobs(self) -> "list[Job]":
-        from api.resources import idempotency
         from api.jobs import Every
+        from api.resources import idempotency
 
         return [Every(60 * 60, idempotency.sweep)]

@@ -21,8 +21,12 @@ _MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
 
 INVISIBLE = "This address has characters that nobody sees: type it again."
 TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
-QUOTED = "Write the part of an address before the @ without quotation marks."  # "ann"@… and ann@… are one mailbox (RFC 5321)
-NOT_WRITABLE = "Mail can't be sent to this address: before the @ it takes plain letters, and its domain must be valid (IDNA)."
+QUOTED = (
+    "Write the part of an address before the @ without quotation marks."  # "ann"@… and ann@… are one mailbox (RFC 5321)
+)
+NOT_WRITABLE = (
+    "Mail can't be sent to this address: before the @ it takes plain letters, and its domain must be valid (IDNA)."
+)
 
 
 def normalise_address(text: str) -> str:

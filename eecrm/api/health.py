@@ -75,7 +75,12 @@ Check = Callable[[], Finding | None]
 
 def _checks() -> Iterator[tuple[str, Check]]:
     """By name, each after those that it relies on: the database's, then those that an AppConfig has in `readiness_checks()`."""
-    yield from (("read_only", _read_only), ("migrations", _migrations), ("privileges", _privileges), ("server_log", _server_log))
+    yield from (
+        ("read_only", _read_only),
+        ("migrations", _migrations),
+        ("privileges", _privileges),
+        ("server_log", _server_log),
+    )
     for app in apps.get_app_configs():
         yield from getattr(app, "readiness_checks", dict)().items()
 

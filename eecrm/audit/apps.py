@@ -34,7 +34,9 @@ class AuditConfig(AppConfig):
         grants |= on_functions((partner,), "audit.was_mine(text,text,text,bigint,jsonb,jsonb)")
         readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
-        grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions((LOGIN_ROLE,), "audit.unsealed()")
+        grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions(
+            (LOGIN_ROLE,), "audit.unsealed()"
+        )
         return grants | self._of_copies()
 
     @staticmethod

@@ -45,11 +45,14 @@ JWT_KEYS = attempt(
     secret_key=SECRET_KEY,
 )
 # Each with the ports that it is served at, for `api.requests.hosts`; Django looks at names alone.
-ALLOWED_PORTS = attempt(
-    ports_by_host,
-    entries=env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})),
-    unnamed="" if IS_PRODUCTION else "*",
-) or {}
+ALLOWED_PORTS = (
+    attempt(
+        ports_by_host,
+        entries=env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})),
+        unnamed="" if IS_PRODUCTION else "*",
+    )
+    or {}
+)
 ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
@@ -92,7 +95,9 @@ if any(_provider.values()):
     _missing = ", ".join(name for name, value in _provider.items() if not value)
     _require(not _missing, f"{_missing} must be set as well: an identity provider takes {', '.join(_provider)}.")
     for _name, _url in (("OIDC_ISSUER", OIDC_ISSUER), ("OIDC_JWKS_URL", OIDC_JWKS_URL)):
-        _require(not _url or _is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally).")
+        _require(
+            not _url or _is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally)."
+        )
     _require(len(OIDC_ISSUER) <= 200, "OIDC_ISSUER is too long: 200 characters at most.")
 else:
     _require(not OIDC_CREATE_ACCOUNTS, f"OIDC_CREATE_ACCOUNTS needs an identity provider: set {', '.join(_provider)}.")

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.addresses import pages as address_pages
-from accounts.passwords import pages as password_pages
+from accounts.addresses.change import OwnAddressViewSet
 from accounts.admin_login import honeypot
 from accounts.login.jwks import public_keys
 from accounts.login.views import (
@@ -16,10 +16,10 @@ from accounts.login.views import (
     RefreshViewSet,
     TokenSessionViewSet,
 )
-from accounts.addresses.change import OwnAddressViewSet
+from accounts.passwords import pages as password_pages
 from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
-from api.openapi.views import CatalogueViewSet, DocsView, ReferenceView, SchemaView
 from api.health import live, ready
+from api.openapi.views import CatalogueViewSet, DocsView, ReferenceView, SchemaView
 from api.resources.routes import resource_routes
 from audit.sync.views import SyncViewSet
 from clients.views import ClientViewSet

@@ -30,7 +30,9 @@ def _escape(name: str) -> str:
     edges = {*range(start), *range(start + len(inner), len(name))}
     begins_formula = is_formula(name) or name.startswith("'")
     return "".join(
-        _escaped(sign) if place in edges or sign in ";\\" or not _is_plain(sign) or (begins_formula and place == 0) else sign
+        _escaped(sign)
+        if place in edges or sign in ";\\" or not _is_plain(sign) or (begins_formula and place == 0)
+        else sign
         for place, sign in enumerate(name)
     )
 
@@ -54,6 +56,8 @@ def _parts(cell: str) -> Iterator[str]:
         found = _PART.match(cell, place)
         end = found.end() if found else place
         if end < len(cell) and cell[end] == "\\":
-            raise ValueError("A backslash stands before the character that it keeps from meaning something else: write \\\\ for one.")
+            raise ValueError(
+                "A backslash stands before the character that it keeps from meaning something else: write \\\\ for one."
+            )
         yield cell[place:end]
         place = end + 1

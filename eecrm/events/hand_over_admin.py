@@ -137,7 +137,9 @@ def _chosen(request: HttpRequest) -> QuerySet[User]:
 
 def _lines(leaver: User, goes: dict[str, Numbers], *, may_deactivate: bool) -> list[Line]:
     """The rows themselves count: another client in place of one that left is another hand-over."""
-    rows = [list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))]
+    rows = [
+        list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))
+    ]
     what = [
         Line(f"To a successor in {role}", str(found), repr(keys))
         for (role, found), keys in zip(goes.items(), rows, strict=True)
@@ -148,4 +150,6 @@ def _lines(leaver: User, goes: dict[str, Numbers], *, may_deactivate: bool) -> l
 
 def _successor_line(successor: User) -> Line:
     """Each that can be chosen: by the role is decided what goes over."""
-    return Line(f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk))
+    return Line(
+        f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk)
+    )

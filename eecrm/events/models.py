@@ -95,7 +95,10 @@ class Event(models.Model):
     # A closed event is frozen as it is, so that its status is decided with each of its fields.
     decided_together = (
         ("starts_at", "ends_at"),
-        *(("status", name) for name in ("support_contact", "name", "attendees", "starts_at", "ends_at", "location", "notes")),
+        *(
+            ("status", name)
+            for name in ("support_contact", "name", "attendees", "starts_at", "ends_at", "location", "notes")
+        ),
     )
     report_fields = (
         "id", "contract", "sales_contact", "support_contact", "name", "status", "attendees", "starts_at", "ends_at", "location",

@@ -9,8 +9,8 @@ from typing import Any
 from chromium import chromium
 from documentation import Developer
 from own_server import running
-from playwright.sync_api import Browser, Page
 from people import Manager, Person
+from playwright.sync_api import Browser, Page
 from sent_mail import HOME
 
 PASSWORD = "Epic-Events-2026!"  # of the demo's accounts

@@ -18,6 +18,7 @@ def draw() -> dict[Path, str]:
     # Not before: they read the loaded apps.
     import data_model
     import endpoints
+
     from access import page
 
     return {

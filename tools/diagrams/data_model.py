@@ -159,8 +159,9 @@ def _legend(x: float, y: float) -> list[str]:
         shaft = svg.line((x, middle), (x + 34, middle), stroke=svg.BLUE, width=1.5)
         return [shaft, *mark, svg.text(x + 46, middle, words, size=12, fill=svg.MUTED)]
 
-    plain, perhaps = Relation("", "", "", is_unique=False, is_null=False), Relation(
-        "", "", "", is_unique=True, is_null=True
+    plain, perhaps = (
+        Relation("", "", "", is_unique=False, is_null=False),
+        Relation("", "", "", is_unique=True, is_null=True),
     )
     return [
         svg.text(x, y, "Ends of a line", size=12.5, weight=600),

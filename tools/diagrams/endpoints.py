@@ -1,8 +1,9 @@
 """The endpoints: a line for each method of each route, and a column for each role of the policy table."""
 
 import svg
-from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, Scope
 from routes import Group, Line, groups
+
+from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, Scope
 
 MARGIN, TOP, ROW, HEAD, GAP = 32, 84, 25, 32, 14
 PATH_SIZE, METHOD_WIDTH, ACTION_WIDTH, ROLE_WIDTH = 12, 66, 74, 92

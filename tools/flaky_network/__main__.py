@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from line import MISFORTUNES
 from chaos import Chaos
+from line import MISFORTUNES
 from own_server import LOCAL, running
 from phone import Phone, all_of
 from tqdm import tqdm

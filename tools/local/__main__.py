@@ -15,13 +15,23 @@ import pooler
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
-HOME = Path(os.environ["EECRM_HOME"])  # Made absolute, and locked, by install.py; that of the tests lies inside that of the demo.
+HOME = Path(
+    os.environ["EECRM_HOME"]
+)  # Made absolute, and locked, by install.py; that of the tests lies inside that of the demo.
 SETTINGS = HOME / "settings.env"  # What the web server and the worker read.
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # What config.migrator_settings reads besides.
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
 # The commands that read or change the schema.
-OF_THE_MIGRATOR = ("makemigrations", "migrate", "optimizemigration", "showmigrations", "sqlmigrate", "squashmigrations", "sync_access")
+OF_THE_MIGRATOR = (
+    "makemigrations",
+    "migrate",
+    "optimizemigration",
+    "showmigrations",
+    "sqlmigrate",
+    "squashmigrations",
+    "sync_access",
+)
 TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One for each process of pytest-xdist.
 
 sys.path.insert(0, str(ROOT / "eecrm"))

@@ -46,9 +46,7 @@ class Cluster:
     def afresh(self) -> "Cluster":
         say(f"Throwing the database in {self.data} away …")
         shutil.rmtree(self.directory)
-        return find(
-            self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel
-        )
+        return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel)
 
     def with_free_port(self) -> "Cluster":
         """The port of last time, unless something else listens there now."""

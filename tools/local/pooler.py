@@ -60,7 +60,12 @@ def _start_of(tree: Path, path: Path) -> Path:
 
 def _apt_get(target: Path, *arguments: str) -> None:
     """With lists and a cache of our own: those of the machine are root's, and may be empty."""
-    options = {"Dir::State::lists": target / "lists", "Dir::Cache": target, "Acquire::Retries": 0, "APT::Sandbox::User": "root"}
+    options = {
+        "Dir::State::lists": target / "lists",
+        "Dir::Cache": target,
+        "Acquire::Retries": 0,
+        "APT::Sandbox::User": "root",
+    }
     command = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items()), *arguments]
     run(command, failure=f"apt-get could not {arguments[0]} what PgBouncer needs.", cwd=target)
 
@@ -70,7 +75,9 @@ def _missing(package: Path) -> list[str]:
     depends = subprocess.run(["dpkg-deb", "--field", package, "Depends"], capture_output=True, text=True, check=True)
     wanted = set(re.findall(r"(?:^|, )(lib[^\s,]+)", depends.stdout))
     shown = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *wanted], capture_output=True, text=True
+        ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *wanted],
+        capture_output=True,
+        text=True,
     )
     present = {name for status, name in map(str.split, shown.stdout.splitlines()) if status == "installed"}
     return sorted(wanted - present)

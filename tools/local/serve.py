@@ -6,9 +6,10 @@ import sys
 import time
 from subprocess import TimeoutExpired
 
-from config.environment import HOME, env
 from dotenv import ROOT
 from processes import Child, Command, Failed, check_foundations, check_stopped, say, start, wait
+
+from config.environment import HOME, env
 
 PATIENCE = 60  # Seconds until the first answer.
 PAUSE = 5  # Seconds until a worker that ended is started again.

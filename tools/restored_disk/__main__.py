@@ -22,7 +22,9 @@ class Phone:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
         """Status, body and ETag of the answer; headers are written with underscores."""
-        headers |= {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        headers |= {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        )
         request = Request(
             self.api + path, None if body is None else json.dumps(body).encode(),
             {name.replace("_", "-"): value for name, value in headers.items()}, method=method,
@@ -38,7 +40,12 @@ class Phone:
         """The keys and tags of so many new clients."""
         made = []
         for _ in range(number):
-            company = {"company_name": name, "first_name": "Inès", "last_name": "Garnier", "email": f"{uuid4()}@a.example"}
+            company = {
+                "company_name": name,
+                "first_name": "Inès",
+                "last_name": "Garnier",
+                "email": f"{uuid4()}@a.example",
+            }
             status, row, tag = self.ask("POST", "/clients/", company)
             assert status == 201, row
             made.append((row["id"], tag))
@@ -88,7 +95,9 @@ def main() -> int:
                     expect(f"client {key} by the tag of a lost one", written[0], 412)
             expect(f"keys given out again, {number} clients later", bool(made.keys() & tags.keys()), True)
         again, shown = phone.copy()
-        expect("a new copy holds no lost client", shown.keys() & {one for one, tag in lost if shown.get(one) == tag}, set())
+        expect(
+            "a new copy holds no lost client", shown.keys() & {one for one, tag in lost if shown.get(one) == tag}, set()
+        )
         expect("and goes on", phone.ask("GET", f"/sync/?cursor={again}")[0], 200)
     print(f"{len(faults)} faults")
     return 1 if faults else 0

@@ -48,7 +48,9 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG_", "PYTHONPATH"))}
     environment = inherited | {"EECRM_HOME": str(home), "PORT": str(port)} | settings
-    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))  # so that the block ends, and the server with it
+    signal.signal(
+        signal.SIGTERM, lambda signum, _: sys.exit(128 + signum)
+    )  # so that the block ends, and the server with it
     with open(home / "run.log", "w+b") as log:  # to be read where something went wrong
         command = [ROOT / "scripts" / "run", *(["--reset"] if is_reset else [])]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

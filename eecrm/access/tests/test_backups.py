@@ -50,7 +50,12 @@ class Server:
         self.administrator = "eecrm_admin"
 
     def run(self, program: str, *arguments: str, login: str = "ADMIN") -> "subprocess.CompletedProcess[str]":
-        names = {"ADMIN": self.administrator, "BACKUP": "eecrm_backup", "REPORT": "eecrm_report", "CLOUD": "eecrm_cloud"}
+        names = {
+            "ADMIN": self.administrator,
+            "BACKUP": "eecrm_backup",
+            "REPORT": "eecrm_report",
+            "CLOUD": "eecrm_cloud",
+        }
         environment = os.environ | self.settings | {
             "PGHOST": self.settings["PG_HOST"], "PGPORT": self.settings["PG_PORT"], "PGUSER": names[login],
             "PGPASSWORD": self.settings[f"PG_{login}_PASSWORD"],
@@ -189,10 +194,15 @@ def test_a_service_without_a_superuser_is_told_what_stays_open(worker_id: str) -
     passes = "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup'"
     with new_cluster(f"managed-{worker_id}") as managed:
         managed.settings["PG_CLOUD_PASSWORD"] = "of a managed service"
-        managed.rows("CREATE ROLE eecrm_cloud LOGIN CREATEROLE CREATEDB INHERIT PASSWORD 'of a managed service'", "postgres")
+        managed.rows(
+            "CREATE ROLE eecrm_cloud LOGIN CREATEROLE CREATEDB INHERIT PASSWORD 'of a managed service'", "postgres"
+        )
         for _ in range(2):
             said = managed.bootstrap("CLOUD")
-            assert "could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to pg_dump" in said
+            assert (
+                "could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to pg_dump"
+                in said
+            )
             assert "Only a superuser could close these functions" in said and "ts_stat" in said
             assert (managed.rows(is_open), managed.rows(passes)) == ([(True,)], [(False,)])
         assert managed.bootstrap() == ""
@@ -202,20 +212,29 @@ def test_a_service_without_a_superuser_is_told_what_stays_open(worker_id: str) -
 def test_what_takes_a_superuser_is_told_where_there_is_none(empty: Server) -> None:
     """As on a managed service, whose administrator makes roles and databases."""
     empty.bootstrap()
-    roles = ", ".join(name for (name,) in empty.rows("SELECT rolname FROM pg_roles WHERE rolname ~ '^eecrm_' AND NOT rolsuper"))
+    roles = ", ".join(
+        name for (name,) in empty.rows("SELECT rolname FROM pg_roles WHERE rolname ~ '^eecrm_' AND NOT rolsuper")
+    )
     password = empty.settings["PG_ADMIN_PASSWORD"]
-    empty.rows(f"CREATE ROLE platform LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; GRANT {roles} TO platform WITH ADMIN OPTION")
+    empty.rows(
+        f"CREATE ROLE platform LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; GRANT {roles} TO platform WITH ADMIN OPTION"
+    )
     managed = Server(empty.settings | {"PG_DATABASE": "managed"})
     managed.administrator = "platform"
     try:
         told = managed.bootstrap()
-        assert "Set in the parameters of the server: log_min_error_statement = panic, log_error_verbosity = terse. See" in told
+        assert (
+            "Set in the parameters of the server: log_min_error_statement = panic, log_error_verbosity = terse. See"
+            in told
+        )
         assert told.count("The log of PostgreSQL will hold values of statements") == 1
         noted = "SELECT shobj_description('eecrm_app'::regrole, 'pg_authid')"
         ((settings,),) = empty.rows(noted)
         assert "lock_timeout=5s" in settings
         assert "log_min_error_statement" not in settings
-        empty.rows("ALTER DATABASE managed SET log_min_error_statement = 'panic'; ALTER DATABASE managed SET log_error_verbosity = 'terse'")
+        empty.rows(
+            "ALTER DATABASE managed SET log_min_error_statement = 'panic'; ALTER DATABASE managed SET log_error_verbosity = 'terse'"
+        )
     finally:
         empty.rows("DROP DATABASE IF EXISTS managed WITH (FORCE)", "postgres")
         empty.rows("DROP OWNED BY platform CASCADE; DROP ROLE platform", "postgres")
@@ -230,7 +249,10 @@ def test_the_login_for_reports_and_backups_of_earlier_goes(empty: Server) -> Non
                "CREATE TABLE old.t (id int); GRANT USAGE ON SCHEMA old TO eecrm_readonly; GRANT SELECT ON old.t TO eecrm_readonly;"
                "ALTER DEFAULT PRIVILEGES IN SCHEMA old GRANT SELECT ON TABLES TO eecrm_readonly")  # fmt: skip
     empty.rows("CREATE DATABASE other")
-    empty.rows("GRANT CONNECT ON DATABASE other TO eecrm_readonly; CREATE TABLE t (id int); GRANT SELECT ON t TO eecrm_readonly", "other")
+    empty.rows(
+        "GRANT CONNECT ON DATABASE other TO eecrm_readonly; CREATE TABLE t (id int); GRANT SELECT ON t TO eecrm_readonly",
+        "other",
+    )
     assert empty.bootstrap() == ""
     # Another database still knows it: it is left without a way in, a password and rights in ours.
     left = "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'eecrm_readonly'"

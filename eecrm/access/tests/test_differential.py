@@ -21,7 +21,7 @@ from access.tests.paths import address, below, body_of
 from accounts.models import Cover, User
 from api.resources.reading import item_statement, page_statement
 from api.resources.views import ResourceViewSet
-from conftest import CAST, API, Caller, World, make_client, make_contract, make_event
+from conftest import API, CAST, Caller, World, make_client, make_contract, make_event
 
 COMMANDS = {
     "client": ("retrieve", "update", "assign", "delete", "create"),
@@ -58,9 +58,7 @@ def rows(world: World, chance: Random) -> list[Row]:
             status = "prospect" if number < 2 else "client"
             clients.append(make_client(f"Client {number}", sales[number % 2], status=status))
         for number in range(8):
-            contracts.append(
-                make_contract(chance.choice(clients[4:]), f"Contract {number}", signed=number % 3 > 0)
-            )
+            contracts.append(make_contract(chance.choice(clients[4:]), f"Contract {number}", signed=number % 3 > 0))
         signed = [contract for contract in contracts if contract.status == "signed"]
         for number in range(10):
             status = ("created", "in_progress", "closed")[number % 3]

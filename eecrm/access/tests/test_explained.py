@@ -68,7 +68,7 @@ def holds(told: dict[str, Any], caller: Caller, row: Row, world: World) -> bool:
 
 
 @pytest.mark.parametrize("name", ACTORS)
-def test_what_is_told_is_what_the_server_does(name: str, world: World, rows: list[Row]) -> None:  # noqa: F811
+def test_what_is_told_is_what_the_server_does(name: str, world: World, rows: list[Row]) -> None:
     user = actor_of(name, world)
     caller, count, allowed = Caller.as_user(user), 0, 0
     for row in rows:
@@ -91,7 +91,11 @@ def test_what_is_told_is_what_the_server_does(name: str, world: World, rows: lis
 
 @pytest.mark.parametrize("name", ACTORS)
 def test_somebody_else_is_told_the_same(
-    name: str, world: World, rows: list[Row], management: Caller, auditor: Caller  # noqa: F811
+    name: str,
+    world: World,
+    rows: list[Row],
+    management: Caller,
+    auditor: Caller,
 ) -> None:
     user = actor_of(name, world)
     caller = Caller.as_user(user)

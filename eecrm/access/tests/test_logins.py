@@ -124,7 +124,11 @@ def test_no_login_can_make_the_log_talk_again(name: str, value: str, login: str,
     database = connection.settings_dict["NAME"]
     administrator.execute(f"SET LOCAL ROLE {login}")
     of_role = f"ALTER ROLE {login}"
-    for statement in (f"SET {name} = {value}", f"{of_role} SET {name} = {value}", f"{of_role} IN DATABASE {database} RESET {name}"):
+    for statement in (
+        f"SET {name} = {value}",
+        f"{of_role} SET {name} = {value}",
+        f"{of_role} IN DATABASE {database} RESET {name}",
+    ):
         administrator.execute("SAVEPOINT before")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             administrator.execute(statement)

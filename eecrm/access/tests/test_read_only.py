@@ -22,9 +22,9 @@ from django.db import DatabaseError, connection
 from access.refusals import READ_ONLY, refusal_of
 from access.tests.paths import below, body_of
 from access.tests.standby import Standby, standby
-from accounts.login import tokens
 from accounts.admin_login import session_limits
 from accounts.admin_login.session_store import SessionStore
+from accounts.login import tokens
 from api.tests import serving
 from config.environment import ROOT
 from conftest import API, PASSWORD, PATIENCE, World
@@ -47,7 +47,9 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
         line = HTTPConnection("127.0.0.1", self.port, timeout=20)
-        headers = {"Authorization": f"Bearer {self.access}"} if path.startswith(API) and "users/login" not in path else {}
+        headers = (
+            {"Authorization": f"Bearer {self.access}"} if path.startswith(API) and "users/login" not in path else {}
+        )
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         try:
             line.request(method, path, text, headers | {"Content-Type": kind})
@@ -162,9 +164,7 @@ def client(committed_world: World) -> Client:
     return Client(committed_world)
 
 
-def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(
-    client: Client, tmp_path: Path
-) -> None:
+def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(client: Client, tmp_path: Path) -> None:
     inside = Browser(client.port)
     with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1"):
         assert inside.log_in().status == 200
@@ -183,9 +183,7 @@ def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(
     assert '"level":"error"' not in (tmp_path / "gunicorn.log").read_text()
 
 
-def test_a_worker_at_a_read_only_database_goes_on_with_the_next_job(
-    client: Client, tmp_path: Path
-) -> None:
+def test_a_worker_at_a_read_only_database_goes_on_with_the_next_job(client: Client, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "eecrm" / "manage.py"), "run_worker", "--once"]
     environment = os.environ | {"PG_DATABASE": connection.settings_dict["NAME"], "EECRM_HOME": str(tmp_path)}
     with closed_to_changes():
@@ -206,7 +204,11 @@ def follower(client: Client) -> Iterator[Standby]:
 
 def test_a_standby_is_told_and_left_for_the_primary(client: Client, follower: Standby, tmp_path: Path) -> None:
     with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1", PG_PORT=str(follower.port)):
-        for name, answer in (*client.writes(), ("site", Browser(client.port).log_in()), ("sync/", client.send("GET", f"{API}sync/"))):
+        for name, answer in (
+            *client.writes(),
+            ("site", Browser(client.port).log_in()),
+            ("sync/", client.send("GET", f"{API}sync/")),
+        ):
             assert_told(name, answer)
         assert_told("readiness", client.send("GET", "/health/ready/"))
         assert client.send("GET", f"{API}clients/").status == 200, "what changes nothing goes on"

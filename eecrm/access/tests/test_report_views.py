@@ -65,13 +65,23 @@ def test_nothing_that_a_person_typed_is_in_any_view(report: Any, committed_world
     event = f"{API}events/{committed_world.own_event.pk}/"
     assert manager.patch(event, {"notes": "Notes that were typed"}).status_code == 200
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO accounts_mail (kind, typed, address) VALUES ('password_reset', 'My-Password-Typed', '')")
+        cursor.execute(
+            "INSERT INTO accounts_mail (kind, typed, address) VALUES ('password_reset', 'My-Password-Typed', '')"
+        )
         cursor.execute("SELECT password FROM accounts_user LIMIT 1")
         (password,) = cursor.fetchone()
     seen = everything(report)
     assert "Own Company" in seen
     assert "Own party" in seen
-    for hidden in (*secret.values(), "hidden.example", "reason that was", "Notes that", "My-Password", password, "argon2"):
+    for hidden in (
+        *secret.values(),
+        "hidden.example",
+        "reason that was",
+        "Notes that",
+        "My-Password",
+        password,
+        "argon2",
+    ):
         assert hidden not in seen
     report.execute("SELECT columns FROM entry WHERE table_name = 'clients_client' AND operation = 'update'")
     (columns,) = report.fetchone()
@@ -161,13 +171,18 @@ with transaction.atomic():
 
 
 def test_a_migration_drops_the_views_and_sync_access_makes_them_again(db: None) -> None:
-    environment = {"DJANGO_SETTINGS_MODULE": "config.migrator_settings", "PG_DATABASE": connection.settings_dict["NAME"]}
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "config.migrator_settings",
+        "PG_DATABASE": connection.settings_dict["NAME"],
+    }
     done = subprocess.run(
         [sys.executable, "-c", MIGRATING], env=os.environ | environment, cwd=ROOT / "eecrm", capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert (done.stdout.split(), done.stderr) == (["0", "True", "True", "0"], "")
-    assert any(drop_before is receiver for receiver in pre_migrate._live_receivers(sender=apps.get_app_config("access"))[0])
+    assert any(
+        drop_before is receiver for receiver in pre_migrate._live_receivers(sender=apps.get_app_config("access"))[0]
+    )
 
 
 def test_without_a_plan_no_view_is_dropped(db: None) -> None:

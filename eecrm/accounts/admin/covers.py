@@ -62,7 +62,9 @@ class CoverAdmin(TrailHistory):
         return [
             Line(
                 f"{cover} (cover {cover.pk})",
-                f"ends now, instead of at {cover.ends_at:%d %B %Y, %H:%M:%S} UTC" if cover.ends_at > now else "is over already",
+                f"ends now, instead of at {cover.ends_at:%d %B %Y, %H:%M:%S} UTC"
+                if cover.ends_at > now
+                else "is over already",
             )
             for cover in covers
         ]

@@ -97,7 +97,8 @@ class SendsLinks(PolicyModelAdmin):
     def _reasons_against_resets(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
         otherwise = "left out: the address isn't confirmed"
         return [
-            (user, self._reason_against(request, user) or ("" if user.email_confirmed_at else otherwise)) for user in users
+            (user, self._reason_against(request, user) or ("" if user.email_confirmed_at else otherwise))
+            for user in users
         ]
 
     def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
@@ -109,9 +110,7 @@ class SendsLinks(PolicyModelAdmin):
 
     def _reasons_against_invitations(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
         otherwise = "left out: a password has been set"
-        return [
-            (user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users
-        ]
+        return [(user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users]
 
     def _sent_often(self, user: User) -> bool:
         """The trigger `links_not_too_often` has the same figures."""

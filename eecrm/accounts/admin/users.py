@@ -18,12 +18,12 @@ from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
 from accounts.admin.addresses import AddressFilter, AddressPages
-from accounts.admin_login.reset import reset_second_factor
 from accounts.admin.groups import MembershipField
 from accounts.admin.identities import IdentityInline
+from accounts.admin.mails import SendsLinks
+from accounts.admin_login.reset import reset_second_factor
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import Mail, User
-from accounts.admin.mails import SendsLinks
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin, ReasonForm
 
@@ -44,9 +44,9 @@ class NewAccountForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].required = True
-        self.fields["email"].help_text = (
-            "Where the invitation goes, with a link to choose a password. It works for 7 days."
-        )
+        self.fields[
+            "email"
+        ].help_text = "Where the invitation goes, with a link to choose a password. It works for 7 days."
 
 
 class AccountForm(ReasonForm):

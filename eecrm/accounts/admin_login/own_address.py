@@ -8,12 +8,12 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from access.refusals import refusal_of
+from accounts.addresses.change import Unchanged, ask
 from accounts.admin_login.session_limits import name_of
 from accounts.admin_login.site import missing_step
 from accounts.admin_login.views import GateView
 from accounts.login.credentials import is_own_password
 from accounts.models import User
-from accounts.addresses.change import Unchanged, ask
 from accounts.passwords.validators import require_hashable
 from api.email_addresses import AddressFormField, require_address
 from api.requests.limits import TooManyRequests
@@ -21,7 +21,10 @@ from api.requests.limits import TooManyRequests
 
 class OwnAddressForm(forms.Form):
     email = AddressFormField(
-        label="New email address", max_length=254, validators=[require_address], help_text="A link goes there, to confirm it."
+        label="New email address",
+        max_length=254,
+        validators=[require_address],
+        help_text="A link goes there, to confirm it.",
     )
     password = forms.CharField(
         label="Your password",

@@ -20,7 +20,9 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
     """Whether there was something to take away. Then every login of the account ends, its password too: the link that the
     account is sent by mail is the way in, for a thief of the password would set up the next second factor.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)  # in the order in which logins and set-ups lock
+    User.objects.select_for_update(no_key=True).only("pk").get(
+        pk=user.pk
+    )  # in the order in which logins and set-ups lock
     if not second_factor.erase(user):
         return False
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="reset")
@@ -42,7 +44,11 @@ def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[
 
 
 def _link(user: User) -> str:
-    return f", and gets a link at {user.email}" if user.email_confirmed_at else ", and gets no link: its address isn't confirmed"
+    return (
+        f", and gets a link at {user.email}"
+        if user.email_confirmed_at
+        else ", and gets no link: its address isn't confirmed"
+    )
 
 
 @confirmed(_resets, description="Reset the second factor (lost phone)", permissions=["change"])
@@ -56,6 +62,8 @@ def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[Us
             messages.error(request, f"The second factor of {user} is a superuser's to reset.")
         elif reset(user, request):
             accounts.log_change(request, user, "Reset the second factor.")
-            messages.success(request, f"The second factor of {user} is reset. {user} gets a link to a new password by mail.")
+            messages.success(
+                request, f"The second factor of {user} is reset. {user} gets a link to a new password by mail."
+            )
         else:
             messages.info(request, f"There is no second factor of {user} to reset.")

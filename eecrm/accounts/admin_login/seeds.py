@@ -18,7 +18,9 @@ def _key(name: str, text: str) -> Fernet:
     try:
         return Fernet(text)
     except ValueError:  # binascii.Error among them
-        sentence = f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
+        sentence = (
+            f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
+        )
         raise ImproperlyConfigured(sentence) from None
 
 

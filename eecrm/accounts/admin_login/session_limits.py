@@ -20,8 +20,8 @@ from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.security_log import security_event
-from accounts.login import browsers
 from accounts.admin_login.session_store import digest
+from accounts.login import browsers
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
 STARTED, SEEN = "started_at", "seen_at"

@@ -56,7 +56,9 @@ class GatedAdminSite(EpicEventsAdminSite):
         return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        from accounts.passwords.admin_page import OwnPasswordView  # needs the user model, which is loaded after this module
+        from accounts.passwords.admin_page import (
+            OwnPasswordView,  # needs the user model, which is loaded after this module
+        )
 
         request.current_app = self.name
         return OwnPasswordView.as_view(

@@ -18,11 +18,11 @@ from django.views.generic.edit import FormView
 from django_otp import DEVICE_ID_SESSION_KEY, login
 
 from access.database import leave
-from accounts.login import browsers
 from accounts.admin_login import second_factor
 from accounts.admin_login.forms import CodeForm, ManageForm, SetUpForm
 from accounts.admin_login.session_limits import go_on
 from accounts.admin_login.site import is_staff, is_verified
+from accounts.login import browsers
 from accounts.models import AuthenticatorApp, User
 
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from django.contrib.auth.models import Group
 from django.db.models.fields.json import KT
 
-from accounts.importing.columns import FIELDS, Membership, cell_of
 from accounts.importing.checking import Checked, Entry
+from accounts.importing.columns import FIELDS, Membership, cell_of
 from accounts.models import AddressChange, Mail, User
+from audit.models import Entry as TrailEntry
 from csv_files.lists import join_names
 from csv_files.problems import Problem
 from csv_files.words import listed, quoted
-from audit.models import Entry as TrailEntry
 
 
 class Wishes(NamedTuple):
@@ -98,7 +98,9 @@ def plan(checked: Checked, wishes: Wishes) -> Plan:
         if problems := list(_refused(entry, account, groups, checked, wishes)):
             result.problems += problems
         elif entry.username in former:
-            sentence = f"Another account had the username {quoted(entry.username)} before: choose one that nobody has had."
+            sentence = (
+                f"Another account had the username {quoted(entry.username)} before: choose one that nobody has had."
+            )
             result.problems.append(Problem(entry.line, sentence, checked.columns.title("username")))
         elif account is None:
             result.new.append(_created(entry, groups, wishes))

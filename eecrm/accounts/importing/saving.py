@@ -9,8 +9,8 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError, connection, transaction
 
 from access.refusals import refusal_of
-from accounts.importing.columns import FIELDS, Membership
 from accounts.importing.checking import Checked
+from accounts.importing.columns import FIELDS, Membership
 from accounts.importing.planning import Plan, Step, Wishes, plan
 from accounts.models import Mail, User
 from csv_files import CannotImport

@@ -10,8 +10,8 @@ from django.core.signing import TimestampSigner
 
 from access import policy
 from access.policy import Scope
-from accounts.importing.columns import ROLES
 from accounts.importing.checking import check
+from accounts.importing.columns import ROLES
 from accounts.importing.planning import Plan, Wishes
 from accounts.importing.saving import save
 from accounts.models import User
@@ -56,7 +56,11 @@ class Upload:
             raise CannotImport(
                 f"A page takes at most {_MOST_ROWS:,} rows: split the list, or have it imported on the server."
             )
-        wishes = Wishes(invites=self.invites, actor_id=user.pk, takes_addresses=policy.rule(user, "user", "promote").scope is Scope.ALL)
+        wishes = Wishes(
+            invites=self.invites,
+            actor_id=user.pk,
+            takes_addresses=policy.rule(user, "user", "promote").scope is Scope.ALL,
+        )
         checked = check(table, is_quiet=True)
         return save(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
 

@@ -15,9 +15,9 @@ from access.database import ORIGIN_SETTINGS, ROLE_PREFIX, leave, origin
 from access.policy import Role
 from access.security_log import security_event
 from accounts.login import oidc
-from accounts.models import User
 from accounts.login.oidc import Identity
 from accounts.login.tokens import AccessToken, Claims, InvalidToken, read
+from accounts.models import User
 from api.requests import limits
 from api.requests.client_address import place_of
 

@@ -16,7 +16,6 @@ from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.requests.client_address import place_of
 
-
 MOST_BROWSERS = 10  # of one account, the last ones: each may be tried with as many wrong passwords as an address
 
 
@@ -49,7 +48,12 @@ def mark(request: HttpRequest, response: HttpResponse) -> None:
     if value := getattr(request, "browser_mark", ""):
         age = int(UNUSED_PLACES.total_seconds())
         response.set_cookie(
-            settings.BROWSER_COOKIE_NAME, value, max_age=age, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
+            settings.BROWSER_COOKIE_NAME,
+            value,
+            max_age=age,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
         )
 
 

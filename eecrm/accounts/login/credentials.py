@@ -17,13 +17,12 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
-
 from rest_framework.exceptions import AuthenticationFailed
 
 from access.database import as_login_role, leave
 from access.security_log import security_event
-from accounts.login import browsers
 from accounts.admin_login import second_factor
+from accounts.login import browsers
 from accounts.models import User, normalise_username
 from accounts.passwords.validators import is_too_long
 from api.requests import limits

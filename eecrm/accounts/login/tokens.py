@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import jwt
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Least
 from django.db.models import F, Value
+from django.db.models.functions import Least
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import tokens as simplejwt

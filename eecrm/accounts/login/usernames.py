@@ -59,6 +59,8 @@ def _normalised(value: Any) -> Any:
 def username_checked(name: str) -> models.CheckConstraint:
     """The rule in PostgreSQL, for whoever writes SQL: as far as it knows characters."""
     in_nfkc = Func(F("username"), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
-    has_other_signs = Regex(F("username"), Value(rf"^$|^www\.|{_NO_SHAPE_IN_SQL}"))  # a lookup by the field's name would spell it anew
+    has_other_signs = Regex(
+        F("username"), Value(rf"^$|^www\.|{_NO_SHAPE_IN_SQL}")
+    )  # a lookup by the field's name would spell it anew
     condition = Q(username=in_nfkc) & ~Q(has_other_signs)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=NO_USERNAME)

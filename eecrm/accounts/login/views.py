@@ -22,6 +22,7 @@ from access.security_log import security_event
 from accounts.login import tokens
 from accounts.login.authentication import account_of
 from accounts.login.credentials import account_for, is_own_password, require_second_factor
+from accounts.login.tokens import Claims
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
 from accounts.serializers import (
     LoginSerializer,
@@ -30,12 +31,11 @@ from accounts.serializers import (
     TokenPairSerializer,
     TokenSessionSerializer,
 )
-from accounts.login.tokens import Claims
-from api.requests.client_address import place_of
 from api.requests.bounds import MAX_CREDENTIAL_BYTES
+from api.requests.client_address import place_of
+from api.requests.problems import from_exception
 from api.resources.filters import refuse_unknown
 from api.resources.pagination import LARGEST_SIZE
-from api.requests.problems import from_exception
 
 
 def _address(request: Request) -> str | None:

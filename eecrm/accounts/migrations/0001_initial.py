@@ -11,145 +11,337 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'An account with this username exists already.'}, help_text='At most 150 characters: letters, digits and @ . + - _ only. Case makes no difference.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()])),
-                ('first_name', models.CharField(blank=True, max_length=150)),
-                ('last_name', models.CharField(blank=True, max_length=150)),
-                ('display_name', models.GeneratedField(db_persist=True, expression=django.db.models.functions.comparison.Coalesce(django.db.models.functions.comparison.NullIf(django.db.models.functions.text.Trim(django.db.models.functions.text.Concat('first_name', models.Value(' '), 'last_name')), models.Value('')), models.F('username')), output_field=models.CharField(max_length=301))),
-                ('email', models.EmailField(blank=True, max_length=254)),
-                ('job_title', models.CharField(blank=True, max_length=150)),
-                ('mobile', phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
-                ('role', models.CharField(choices=[('external', 'External partner'), ('sales', 'Sales'), ('support', 'Support'), ('management', 'Management'), ('auditor', 'Auditor')], db_default='external', default='external', max_length=10)),
-                ('is_active', models.BooleanField(db_default=True, default=True, help_text='Take this away instead of deleting an account: it logs out everywhere at once.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('logins_ended', models.BigIntegerField(db_default=0, default=0, editable=False, help_text='How often all logins of the account were ended: a session of the site goes on with the number that it began with.')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "An account with this username exists already."},
+                        help_text="At most 150 characters: letters, digits and @ . + - _ only. Case makes no difference.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150)),
+                ("last_name", models.CharField(blank=True, max_length=150)),
+                (
+                    "display_name",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.comparison.Coalesce(
+                            django.db.models.functions.comparison.NullIf(
+                                django.db.models.functions.text.Trim(
+                                    django.db.models.functions.text.Concat("first_name", models.Value(" "), "last_name")
+                                ),
+                                models.Value(""),
+                            ),
+                            models.F("username"),
+                        ),
+                        output_field=models.CharField(max_length=301),
+                    ),
+                ),
+                ("email", models.EmailField(blank=True, max_length=254)),
+                ("job_title", models.CharField(blank=True, max_length=150)),
+                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("external", "External partner"),
+                            ("sales", "Sales"),
+                            ("support", "Support"),
+                            ("management", "Management"),
+                            ("auditor", "Auditor"),
+                        ],
+                        db_default="external",
+                        default="external",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        db_default=True,
+                        default=True,
+                        help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "logins_ended",
+                    models.BigIntegerField(
+                        db_default=0,
+                        default=0,
+                        editable=False,
+                        help_text="How often all logins of the account were ended: a session of the site goes on with the number that it began with.",
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['username'],
-                'base_manager_name': 'objects',
+                "ordering": ["username"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='Cover',
+            name="Cover",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('ends_at', models.DateTimeField()),
-                ('reason', models.CharField(max_length=300)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('colleague', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='covered_by', to=settings.AUTH_USER_MODEL)),
-                ('granted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('substitute', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='covers', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("ends_at", models.DateTimeField()),
+                ("reason", models.CharField(max_length=300)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "colleague",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="covered_by",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "substitute",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="covers", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-ends_at', '-id'],
+                "ordering": ["-ends_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='ExternalIdentity',
+            name="ExternalIdentity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('issuer', models.CharField(max_length=200)),
-                ('subject', models.CharField(max_length=255)),
-                ('not_before', models.DateTimeField(editable=False, help_text='Tokens issued earlier are refused.', null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='identity', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("issuer", models.CharField(max_length=200)),
+                ("subject", models.CharField(max_length=255)),
+                (
+                    "not_before",
+                    models.DateTimeField(editable=False, help_text="Tokens issued earlier are refused.", null=True),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="identity",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'external identities',
-                'ordering': ['issuer', 'subject'],
+                "verbose_name_plural": "external identities",
+                "ordering": ["issuer", "subject"],
             },
         ),
         migrations.CreateModel(
-            name='Mail',
+            name="Mail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('invitation', 'Invitation'), ('password_reset', 'Password reset')], max_length=20)),
-                ('address', models.EmailField(blank=True, help_text="Where it goes instead of the account's own address.", max_length=254)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text="Not before: the next try, or the end of a worker's lease.")),
-                ('attempts', models.PositiveSmallIntegerField(db_default=0)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('given_up_at', models.DateTimeField(null=True)),
-                ('error', models.CharField(blank=True, db_default='', max_length=500)),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='mails', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("invitation", "Invitation"), ("password_reset", "Password reset")], max_length=20
+                    ),
+                ),
+                (
+                    "address",
+                    models.EmailField(
+                        blank=True, help_text="Where it goes instead of the account's own address.", max_length=254
+                    ),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        help_text="Not before: the next try, or the end of a worker's lease.",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("given_up_at", models.DateTimeField(null=True)),
+                ("error", models.CharField(blank=True, db_default="", max_length=500)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mails",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='TokenSession',
+            name="TokenSession",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('refresh_jti', models.UUIDField(help_text='Id of the one refresh token that may be exchanged.')),
-                ('previous_jti', models.UUIDField(help_text='Its predecessor: may be tried again for 30 seconds.', null=True)),
-                ('rotated_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('user_agent', models.CharField(blank=True, max_length=200)),
-                ('address', models.GenericIPAddressField(help_text='From which it was last refreshed.', null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='token_sessions', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("refresh_jti", models.UUIDField(help_text="Id of the one refresh token that may be exchanged.")),
+                (
+                    "previous_jti",
+                    models.UUIDField(help_text="Its predecessor: may be tried again for 30 seconds.", null=True),
+                ),
+                ("rotated_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(null=True)),
+                ("user_agent", models.CharField(blank=True, max_length=200)),
+                ("address", models.GenericIPAddressField(help_text="From which it was last refreshed.", null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="token_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', 'id'],
+                "ordering": ["-created_at", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['external', 'sales', 'support', 'management', 'auditor'])), name='user_role_known', violation_error_message="This role doesn't exist."),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["external", "sales", "support", "management", "auditor"])),
+                name="user_role_known",
+                violation_error_message="This role doesn't exist.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('username', django.db.models.functions.text.Lower('username'))), name='user_username_lowercase', violation_error_message='A username is stored in lowercase.'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("username", django.db.models.functions.text.Lower("username"))),
+                name="user_username_lowercase",
+                violation_error_message="A username is stored in lowercase.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('mobile__regex', '^(\\+[1-9][0-9]{5,14})?$')), name='user_mobile_e164', violation_error_message='A phone number is stored in E.164: + and at most 15 digits.'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mobile__regex", "^(\\+[1-9][0-9]{5,14})?$")),
+                name="user_mobile_e164",
+                violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cover',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='cover_ends_after_start', violation_error_message='A cover ends after it starts.'),
+            model_name="cover",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                name="cover_ends_after_start",
+                violation_error_message="A cover ends after it starts.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cover',
-            constraint=models.CheckConstraint(condition=models.Q(('colleague', models.F('substitute')), _negated=True), name='cover_by_somebody_else', violation_error_message='Nobody covers for themselves.'),
+            model_name="cover",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("colleague", models.F("substitute")), _negated=True),
+                name="cover_by_somebody_else",
+                violation_error_message="Nobody covers for themselves.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cover',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__regex', '\\S')), name='cover_has_a_reason', violation_error_message='A cover has a reason.'),
+            model_name="cover",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason__regex", "\\S")),
+                name="cover_has_a_reason",
+                violation_error_message="A cover has a reason.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='externalidentity',
-            constraint=models.UniqueConstraint(fields=('issuer', 'subject'), name='external_identity_unique', violation_error_message='This identity belongs to an account already.'),
+            model_name="externalidentity",
+            constraint=models.UniqueConstraint(
+                fields=("issuer", "subject"),
+                name="external_identity_unique",
+                violation_error_message="This identity belongs to an account already.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='mail',
-            index=models.Index(models.F('due_at'), condition=models.Q(('given_up_at', None), ('sent_at', None)), name='mail_due'),
+            model_name="mail",
+            index=models.Index(
+                models.F("due_at"), condition=models.Q(("given_up_at", None), ("sent_at", None)), name="mail_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mail',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['invitation', 'password_reset'])), name='mail_kind_known', violation_error_message="This kind of mail doesn't exist."),
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["invitation", "password_reset"])),
+                name="mail_kind_known",
+                violation_error_message="This kind of mail doesn't exist.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mail',
-            constraint=models.CheckConstraint(condition=models.Q(('user__isnull', False), models.Q(('address', ''), _negated=True), _connector='OR'), name='mail_has_a_recipient', violation_error_message='A mail goes to an account or to an address.'),
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("user__isnull", False), models.Q(("address", ""), _negated=True), _connector="OR"),
+                name="mail_has_a_recipient",
+                violation_error_message="A mail goes to an account or to an address.",
+            ),
         ),
     ]

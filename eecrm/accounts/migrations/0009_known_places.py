@@ -5,7 +5,6 @@ from django.db.models.functions import Now
 
 from access.migration_operations import rules
 
-
 FORGET = """
 BEGIN
     IF NEW.password IS DISTINCT FROM OLD.password THEN

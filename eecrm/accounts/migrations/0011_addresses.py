@@ -61,7 +61,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(_GONE, _GONE),
-        migrations.AddField("user", "email_confirmed_at", models.DateTimeField("email confirmed", editable=False, null=True)),
+        migrations.AddField(
+            "user", "email_confirmed_at", models.DateTimeField("email confirmed", editable=False, null=True)
+        ),
         migrations.AddField(
             "user",
             "is_claimed",
@@ -72,9 +74,7 @@ class Migration(migrations.Migration):
                 help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
             ),
         ),
-        migrations.AddField(
-            "user", "deactivated_at", models.DateTimeField("deactivated", editable=False, null=True)
-        ),
+        migrations.AddField("user", "deactivated_at", models.DateTimeField("deactivated", editable=False, null=True)),
         migrations.AlterField("user", "email", AddressField(blank=True)),
         migrations.AlterField("user", "first_name", PersonNameField(blank=True, max_length=150)),
         migrations.AlterField("user", "last_name", PersonNameField(blank=True, max_length=150)),

@@ -366,13 +366,9 @@ class Migration(migrations.Migration):
             when="AFTER INSERT OR UPDATE OF role, is_superuser, is_active OR DELETE",
             body=MANAGER_TOLD,
         ),
-        rules(
-            "identity_unclaimed", table="accounts_externalidentity", when="BEFORE INSERT", body=IDENTITY_UNCLAIMED
-        ),
+        rules("identity_unclaimed", table="accounts_externalidentity", when="BEFORE INSERT", body=IDENTITY_UNCLAIMED),
         rules("identity_told", table="accounts_externalidentity", when="AFTER INSERT OR DELETE", body=IDENTITY_TOLD),
-        rules(
-            "identity_claims", table="accounts_externalidentity", when="AFTER INSERT", body=CLAIMED_BY_IDENTITY
-        ),
+        rules("identity_claims", table="accounts_externalidentity", when="AFTER INSERT", body=CLAIMED_BY_IDENTITY),
         rules(
             "address_change_rules",
             table="accounts_addresschange",

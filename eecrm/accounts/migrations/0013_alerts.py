@@ -99,7 +99,9 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         name="alert_kind_known",
-                        condition=Q(kind__in=["deletions", "changes", "accounts", "signatures", "reopenings", "exports"]),
+                        condition=Q(
+                            kind__in=["deletions", "changes", "accounts", "signatures", "reopenings", "exports"]
+                        ),
                         violation_error_message="This kind of alert doesn't exist.",
                     ),
                 ],

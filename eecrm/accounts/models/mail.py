@@ -61,7 +61,9 @@ class Mail(models.Model):
     # People type their password into the wrong field now and then, so that no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
-    seen = models.TextField(blank=True, db_default="", editable=False)  # of the trail, when it was written (`audit.trail.seen`)
+    seen = models.TextField(
+        blank=True, db_default="", editable=False
+    )  # of the trail, when it was written (`audit.trail.seen`)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."

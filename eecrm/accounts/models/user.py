@@ -15,8 +15,8 @@ from access.database import leave
 from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
-from accounts.models.rights import Rights
 from accounts.login.usernames import UsernameField, normalise_username, username_checked
+from accounts.models.rights import Rights
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 
@@ -129,7 +129,16 @@ class User(Rights):
     personal_fields = {"email": EMAIL, "mobile": PHONE}
     # What the account may do, and who gets in with it.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity"),)
-    report_fields = (*PUBLIC_FIELDS, "first_name", "last_name", "email", "job_title", "mobile", "date_joined", "last_login")
+    report_fields = (
+        *PUBLIC_FIELDS,
+        "first_name",
+        "last_name",
+        "email",
+        "job_title",
+        "mobile",
+        "date_joined",
+        "last_login",
+    )
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

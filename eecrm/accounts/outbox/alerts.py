@@ -54,9 +54,7 @@ WATCHED = {
     Alert.Kind.SIGNATURES: Watched(
         "operation = 'update' AND table_name = 'contracts_contract' AND new ? 'status'", "row_key", "sensitive_update"
     ),
-    Alert.Kind.EXPORTS: Watched(
-        "operation = 'insert' AND table_name = 'accounts_export'", "''", "sensitive_read"
-    ),
+    Alert.Kind.EXPORTS: Watched("operation = 'insert' AND table_name = 'accounts_export'", "''", "sensitive_read"),
 }
 
 # An account (and subject) is found at the first entry with which it reaches the threshold. What it did within the span
@@ -105,7 +103,8 @@ def watch() -> bool:
     with acting_as_login_role():  # which alone stores alerts
         told = [alert for alert in found if _is_stored(alert)]
         Mail.objects.bulk_create(
-            Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=told[-1]) for manager in (_managers() if told else ())
+            Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=told[-1])
+            for manager in (_managers() if told else ())
         )
     for alert in told:  # only now are they committed
         _log(alert)

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from access import policy
 from accounts.addresses import links as address_links
-from accounts.passwords import links
 from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
+from accounts.passwords import links
 
 MAX_ALERTS = 50  # that one mail spells out
 

@@ -71,8 +71,10 @@ def _kind(entry: Entry) -> str:
 
 
 def _is_name(entry: Entry) -> bool:
-    return entry.operation == "update" and not {"first_name", "last_name"}.isdisjoint(entry.new or ()) and not (
-        {"email", "role", "is_superuser", "is_active", "username"} & (entry.new or {}).keys()
+    return (
+        entry.operation == "update"
+        and not {"first_name", "last_name"}.isdisjoint(entry.new or ())
+        and not ({"email", "role", "is_superuser", "is_active", "username"} & (entry.new or {}).keys())
     )
 
 

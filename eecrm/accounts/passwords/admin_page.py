@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 from access.database import as_login_role
 from access.security_log import security_event
-from accounts.login import browsers
 from accounts.admin_login.session_limits import go_on, name_of
+from accounts.login import browsers
 from accounts.login.credentials import is_own_password
 from api.requests.limits import TooManyRequests
 

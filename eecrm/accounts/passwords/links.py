@@ -39,7 +39,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         """Django's without the last login and the case of the address, and separated: there, a digit may move from one part
         to the next."""
-        return "\n".join([str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")])
+        return "\n".join(
+            [str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")]
+        )
 
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))

@@ -19,12 +19,12 @@ from django.views.generic import FormView, TemplateView
 from access.database import leave
 from access.security_log import security_event
 from accounts.login import browsers
-from accounts.passwords import links
 from accounts.login.credentials import forget_failures
 from accounts.models import Mail, User, normalise_username
+from accounts.passwords import links
+from api.email_addresses import normalise_address
 from api.requests import limits
 from api.requests.client_address import place_of
-from api.email_addresses import normalise_address
 
 COOKIE = "eecrm_link"
 IN_COOKIE = "set-password"  # stands in the address where the token was

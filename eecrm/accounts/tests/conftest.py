@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django_otp.oath import totp
 
 from accounts.admin_login import second_factor
-from accounts.models import AuthenticatorApp, RecoveryCodes, User
 from accounts.login.oidc_keys import ProviderKeys
+from accounts.models import AuthenticatorApp, RecoveryCodes, User
 from accounts.tests.provider import CLIENT, Provider
 from conftest import PATIENCE, Visitor, World
 

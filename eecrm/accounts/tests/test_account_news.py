@@ -90,7 +90,10 @@ def test_a_mail_of_news_is_not_long(world: World) -> None:
     body = news()["management@epic.example"]
     assert "superuser9 (account" in body and "superuser10 (account" not in body
     for name in ("superuser", "management"):
-        assert f"\n- and 2 more by {name} (account {world.users[name].pk}): managers made, unmade or switched on or off\n" in body
+        assert (
+            f"\n- and 2 more by {name} (account {world.users[name].pk}): managers made, unmade or switched on or off\n"
+            in body
+        )
 
 
 def test_many_who_do_the_same_are_told_in_one_line(world: World, monkeypatch: Any) -> None:
@@ -132,7 +135,9 @@ def rename(by: User) -> None:
 
 
 @pytest.mark.parametrize("is_waiting", [True, False], ids=["a mail was due", "a mail came later"])
-def test_what_is_committed_after_a_mail_was_written_is_told_by_the_next(is_waiting: bool, committed_world: World) -> None:
+def test_what_is_committed_after_a_mail_was_written_is_told_by_the_next(
+    is_waiting: bool, committed_world: World
+) -> None:
     manager, other = committed_world.users["management"], committed_world.users["other_management"]
     if is_waiting:
         rename(by=other)

@@ -110,7 +110,10 @@ def test_nobody_is_their_own_second_manager(world: World, visit: Any, tmp_path: 
     by_the_site(world, visit, tmp_path, "other_management")
     for name in ("management", "other_management"):
         browser = visit(name)
-        assert "Confirm the new address" not in browser.get(page_of(world.users["other_management"], "address")).content.decode()
+        assert (
+            "Confirm the new address"
+            not in browser.get(page_of(world.users["other_management"], "address")).content.decode()
+        )
         assert "Another manager than the one who asked" in decide(browser, world.users["other_management"])
     assert account("other_management").email == "other_management@epic.example"
 
@@ -166,7 +169,9 @@ def test_a_manager_drops_it(world: World, visit: Any, tmp_path: Path) -> None:
     link = link_to(NEW, sent())
     assert "Dropped the address" in decide(visit("management"), world.users["sales"], "drop")
     assert Visitor().post(link, {"password": PASSWORD}).status_code == 404
-    assert "No other address waits" in visit("management").get(page_of(world.users["sales"], "address")).content.decode()
+    assert (
+        "No other address waits" in visit("management").get(page_of(world.users["sales"], "address")).content.decode()
+    )
 
 
 def test_what_still_waits_is_not_swept_up(world: World, visit: Any, tmp_path: Path) -> None:
@@ -183,8 +188,9 @@ def test_an_address_waits_for_seven_days(committed_world: World, migrator: Any) 
         cursor.execute("ALTER TABLE eecrm.accounts_addresschange DISABLE TRIGGER address_change_rules")
         cursor.execute("UPDATE eecrm.accounts_addresschange SET created_at = now() - interval '7 days 1 minute'")
         cursor.execute("ALTER TABLE eecrm.accounts_addresschange ENABLE TRIGGER address_change_rules")
-    with pytest.raises(DatabaseError, match="within 7 days"), acting_as(
-        Role.MANAGEMENT, user_id=committed_world.users["other_management"].pk
+    with (
+        pytest.raises(DatabaseError, match="within 7 days"),
+        acting_as(Role.MANAGEMENT, user_id=committed_world.users["other_management"].pk),
     ):
         change.confirm()
     assert not AddressChange.objects.open().exists()
@@ -245,8 +251,9 @@ def test_an_address_that_nobody_has_confirmed_is_told_nothing(end: str, world: W
 def test_an_account_in_use_keeps_an_address(name: str, world: World, visit: Any) -> None:
     page = type_address(visit("management"), world.users[name], "").content.decode()
     assert "An account in use keeps an address: type another one, or deactivate it." in page
-    with pytest.raises(DatabaseError, match="An account in use keeps an address"), acting_as(
-        Role.MANAGEMENT, user_id=world.users["management"].pk
+    with (
+        pytest.raises(DatabaseError, match="An account in use keeps an address"),
+        acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk),
     ):
         User.objects.filter(username=name).update(email="")
     assert (account(name).email, Mail.objects.exists()) == (f"{name}@epic.example", False)
@@ -267,9 +274,7 @@ def test_one_who_leaves_keeps_none(world: World) -> None:
     assert account("sales").email == ""
 
 
-@pytest.mark.parametrize(
-    ("role", "is_told"), [("management", True), ("auditor", True), ("sales", False)]
-)
+@pytest.mark.parametrize(("role", "is_told"), [("management", True), ("auditor", True), ("sales", False)])
 def test_another_address_of_a_manager_who_has_not_come_yet_is_told(role: str, is_told: bool, world: World) -> None:
     user = newcomer(role=role)
     sent()
@@ -301,7 +306,9 @@ def test_the_columns_are_no_roles_to_write(world: World) -> None:
         for field in ("is_claimed", "email_confirmed_at"):
             with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
                 enter(role, user_id=world.users["superuser"].pk)
-                User.objects.filter(username="sales").update(**{field: None if field == "email_confirmed_at" else False})
+                User.objects.filter(username="sales").update(
+                    **{field: None if field == "email_confirmed_at" else False}
+                )
     for fields in ({"email": NEW}, {"is_claimed": False}, {"email_confirmed_at": timezone.now()}):
         with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
             User.objects.filter(username="sales").update(**fields)  # the login role

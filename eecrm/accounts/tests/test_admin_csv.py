@@ -313,9 +313,7 @@ def test_each_import_and_export_is_recorded_in_numbers(manager: Visitor, world: 
 # --- many rows
 
 
-@pytest.mark.parametrize(
-    "change", [None, ("Lead", "Head"), (",yes", ",no")], ids=["new", "changed", "deactivated"]
-)
+@pytest.mark.parametrize("change", [None, ("Lead", "Head"), (",yes", ",no")], ids=["new", "changed", "deactivated"])
 def test_statements_grow_with_the_batches_and_not_with_the_rows(
     change: tuple[str, str] | None, groups: None, manager: Visitor, monkeypatch: Any
 ) -> None:

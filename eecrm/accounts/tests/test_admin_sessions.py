@@ -144,15 +144,23 @@ def test_over_https_the_cookies_are_of_this_host_alone() -> None:
         "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.BROWSER_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
         " s.CSRF_COOKIE_SECURE, [hasattr(s, f'{name}_COOKIE_{what}') for name in ('SESSION', 'CSRF') for what in ('PATH', 'DOMAIN')])"
     )
-    assert start({}, code).stdout == "__Host-eecrm_session __Host-eecrm_csrf __Host-eecrm_browser True True [False, False, False, False]\n"
+    assert (
+        start({}, code).stdout
+        == "__Host-eecrm_session __Host-eecrm_csrf __Host-eecrm_browser True True [False, False, False, False]\n"
+    )
     assert start({"APP_ENV": "local"}, code).stdout.startswith("eecrm_session eecrm_csrf eecrm_browser False False ")
 
 
-@pytest.mark.parametrize("aim", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\x00", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "aim", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\x00", "/\\evil.example"]
+)
 def test_a_login_whose_next_leads_elsewhere_ends_on_the_home_page(aim: str, world: World) -> None:
     form = {"username": "management", "password": PASSWORD, "next": aim}
     assert Visitor().post(f"{ADMIN}login/", form).url == ADMIN
-    assert Visitor().post(f"{ADMIN}login/?next={quote(aim)}", {"username": "management", "password": PASSWORD}).url == ADMIN
+    assert (
+        Visitor().post(f"{ADMIN}login/?next={quote(aim)}", {"username": "management", "password": PASSWORD}).url
+        == ADMIN
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,7 +233,9 @@ def test_a_reset_of_the_second_factor_ends_the_sessions_that_have_not_shown_it_t
 
 
 @pytest.mark.parametrize("name", ["management", "auditor", "superuser"])
-def test_logging_out_everywhere_ends_the_sessions_of_the_site_too(name: str, world: World, visit: Any, caller: Any) -> None:
+def test_logging_out_everywhere_ends_the_sessions_of_the_site_too(
+    name: str, world: World, visit: Any, caller: Any
+) -> None:
     browser, other = visit(name), visit("other_management")
     assert browser.get(ADMIN).status_code == 200
     assert caller(name).post(f"{API}users/logout-all/").status_code == 204
@@ -285,7 +295,9 @@ def test_the_data_of_one_session_is_worth_nothing_in_the_row_of_another(world: W
         assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
     for row, data in zip(rows, (mine, theirs), strict=True):
         Session.objects.filter(pk=row.pk).update(session_data=data)
-    assert thief.get(f"{ADMIN}accounts/user/").status_code == victim.get(f"{ADMIN}accounts/user/add/").status_code == 200
+    assert (
+        thief.get(f"{ADMIN}accounts/user/").status_code == victim.get(f"{ADMIN}accounts/user/add/").status_code == 200
+    )
     assert thief.get(f"{ADMIN}accounts/user/add/").status_code == 403
 
 

@@ -12,10 +12,9 @@ from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, because
 from access.policy import Role
-from accounts.outbox import alerts
-from accounts.outbox.alerts import watch
 from accounts.models import Alert, Mail, User
-from accounts.outbox import mails
+from accounts.outbox import alerts, mails
+from accounts.outbox.alerts import watch
 from accounts.outbox.delivery import deliver
 from accounts.tests.people import left_open
 from api.jobs import declared
@@ -148,9 +147,7 @@ def test_exports_by_the_command_are_counted_too(world: World) -> None:
     watch()
     assert told() == [("exports", "", "", 3)]
     with acting_as(Role.AUDITOR):
-        assert Alert.objects.get().sentence == (
-            "Accounts were exported 3 times by no account (a command or SQL)"
-        )
+        assert Alert.objects.get().sentence == ("Accounts were exported 3 times by no account (a command or SQL)")
 
 
 def test_it_makes_no_difference_through_what_rows_are_deleted(world: World) -> None:

@@ -18,8 +18,8 @@ from accounts.importing.columns import COLUMNS, Membership
 from accounts.models import User
 from accounts.tests.people import account, mails, run_import, stored
 from api.spelling import has_invisible, normalise_title
-from csv_files.writing import guarded, unguarded
 from conftest import World
+from csv_files.writing import guarded, unguarded
 
 # Values that a spreadsheet would run, or a careless reader would change.
 HOSTILE = [

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession
-from accounts.tests.test_login import bearer
 from accounts.tests.rings import private, public, ring
+from accounts.tests.test_login import bearer
 from conftest import API, Caller, World
 
 REFRESH, ME = API + "users/refresh/", API + "users/me/"

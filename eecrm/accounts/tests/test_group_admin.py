@@ -157,7 +157,9 @@ def test_a_group_is_stored_in_one_spelling(world: World, visit: Any) -> None:
     assert Group.objects.filter(name="Day shift").exists()
 
 
-@pytest.mark.parametrize("name", ["", " PII", "PII ", "a  b", "ＰＩＩ", "PII\u200b", "\u200b", "a\nb", "P\u3164II", "e\u0301"])
+@pytest.mark.parametrize(
+    "name", ["", " PII", "PII ", "a  b", "ＰＩＩ", "PII\u200b", "\u200b", "a\nb", "P\u3164II", "e\u0301"]
+)
 def test_sql_writes_no_other_name_of_a_group(name: str, world: World, night_shift: Group) -> None:
     for write in (lambda: Group.objects.create(name=name), lambda: Group.objects.update(name=name)):
         with pytest.raises(DatabaseError, match="one spelling"), acting_as(Role.SUPERUSER):

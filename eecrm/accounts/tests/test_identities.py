@@ -11,9 +11,9 @@ from django.db import DatabaseError, connection, transaction
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.refusals import refusal_of
-from accounts.passwords import links
 from accounts.login import tokens
 from accounts.models import ExternalIdentity, User, normalise_username
+from accounts.passwords import links
 from accounts.tests.people import newcomer
 from accounts.tests.provider import Provider
 from api.tests.test_at_once import wait_for_a_blocked_statement

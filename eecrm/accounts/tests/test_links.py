@@ -10,9 +10,9 @@ from django.test import Client as Browser
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.passwords import links
 from accounts.login import tokens
 from accounts.models import AddressChange, Mail, TokenSession, User
+from accounts.passwords import links
 from accounts.tests.people import move, newcomer
 from conftest import API, CAST, PASSWORD, Caller, Visitor, World
 
@@ -303,7 +303,9 @@ def test_an_address_asks_for_so_many_links_and_no_more(world: World, settings: A
 
 def test_one_who_asks_for_the_same_again_and_again_leaves_the_others_their_links(world: World, settings: Any) -> None:
     settings.RATE_LIMITS = settings.RATE_LIMITS | {"forgotten": (6, 86_400), "forgotten_same": (2, 86_400)}
-    asked = [Visitor().post(FORGOTTEN, {"account": typed}).status_code for typed in ("sales", " SALES ", *["sales"] * 20)]
+    asked = [
+        Visitor().post(FORGOTTEN, {"account": typed}).status_code for typed in ("sales", " SALES ", *["sales"] * 20)
+    ]
     assert asked == [302] * 2 + [200] * 20
     assert Visitor().post(FORGOTTEN, {"account": "support"}).url == SENT
     assert Visitor(REMOTE_ADDR="192.0.2.9").post(FORGOTTEN, {"account": "sales"}).url == SENT

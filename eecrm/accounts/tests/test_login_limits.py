@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.passwords import links
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
 from accounts.outbox.purging import purge
+from accounts.passwords import links
 from api.requests import limits
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -267,7 +267,9 @@ def test_a_new_password_forgets_where_the_old_one_was_used(by: str, world: World
     else:
         with acting_as(Role.SUPERUSER):
             User.objects.filter(pk=management.pk).update(password="!none")
-    known = set(KnownPlace.objects.filter(user=management).exclude(place__startswith="browser ").values_list("place", flat=True))
+    known = set(
+        KnownPlace.objects.filter(user=management).exclude(place__startswith="browser ").values_list("place", flat=True)
+    )
     assert known == (set() if by == "stranger" else {"192.0.2.9"})
     if by in ("site", "link"):
         fail("management", 3, "192.0.2.9")

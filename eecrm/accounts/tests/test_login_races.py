@@ -16,10 +16,10 @@ from django.db import connection, transaction
 
 from access.database import acting_as, leave
 from access.policy import Role
-from accounts.passwords import links
-from accounts.login import tokens
 from accounts.admin_login import second_factor
+from accounts.login import tokens
 from accounts.models import AuthenticatorApp, TokenSession, User
+from accounts.passwords import links
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_links import GOOD, choose
 from api.tests.test_races import ROUNDS, Crowd, at_once  # noqa: F401  # a fixture
@@ -43,7 +43,9 @@ def by_old_password(user: User, access: str) -> None:
 
 
 def by_link(user: User, access: str) -> None:
-    assert choose(links.PASSWORD_RESET.url(stored(user.username)).removeprefix("http://127.0.0.1:8000")).status_code == 302
+    assert (
+        choose(links.PASSWORD_RESET.url(stored(user.username)).removeprefix("http://127.0.0.1:8000")).status_code == 302
+    )
 
 
 def set_up_factor(user: User) -> None:
@@ -85,7 +87,10 @@ class Logins:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_four_logins_against_a_change_leave_no_session_behind(
-    change: str, committed_world: World, at_once: Crowd, caplog: pytest.LogCaptureFixture  # noqa: F811
+    change: str,
+    committed_world: World,
+    at_once: Crowd,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     hashed, seed = committed_world.users["sales"].password, int(os.environ.get("SEED", random.randrange(2**32)))
     pauses = random.Random(seed)
@@ -234,7 +239,9 @@ def test_a_thief_with_the_old_password_never_overwrites_the_one_that_the_owner_c
 
 @pytest.mark.parametrize("kind", ["app", "recovery"])
 def test_of_four_logins_with_one_code_one_gets_in(
-    kind: str, committed_world: World, at_once: Crowd  # noqa: F811
+    kind: str,
+    committed_world: World,
+    at_once: Crowd,
 ) -> None:
     for _ in range(ROUNDS):
         app = renewed(committed_world.users["management"])
@@ -245,7 +252,8 @@ def test_of_four_logins_with_one_code_one_gets_in(
 
 
 def test_logins_with_a_code_against_a_reset_leave_no_session_behind(
-    committed_world: World, at_once: Crowd  # noqa: F811
+    committed_world: World,
+    at_once: Crowd,
 ) -> None:
     hashed = committed_world.users["sales"].password
     for _ in range(ROUNDS):

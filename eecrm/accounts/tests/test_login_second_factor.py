@@ -82,7 +82,9 @@ def test_a_recovery_code_logs_in_once_and_the_trail_names_its_owner(world: World
     assert (entry.actor_id, entry.channel, entry.request_id) == (account.pk, "api", answer["X-Request-ID"])
 
 
-@pytest.mark.parametrize("otp", ["12345", "abcdef", "１２３４５６", "0" * 40, "-12345", "1e5", "\u200b123456", "A" * 16])
+@pytest.mark.parametrize(
+    "otp", ["12345", "abcdef", "１２３４５６", "0" * 40, "-12345", "1e5", "\u200b123456", "A" * 16]
+)
 def test_what_is_no_code_is_a_401_in_a_sentence(otp: str, world: World, phone: Any) -> None:
     phone("management")
     answer = log_in("management", otp=otp)

@@ -48,7 +48,9 @@ ODD_PHONES = [
 
 def in_sql(mask: Mask, values: list[str | None]) -> list[str | None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {mask.sql('one')} FROM unnest(%s::text[]) WITH ORDINALITY AS x (one, n) ORDER BY n", [values])
+        cursor.execute(
+            f"SELECT {mask.sql('one')} FROM unnest(%s::text[]) WITH ORDINALITY AS x (one, n) ORDER BY n", [values]
+        )
         return [shown for (shown,) in cursor.fetchall()]
 
 
@@ -158,12 +160,17 @@ def test_the_admin_site_and_the_trail_hide_alike(any_address: None, world: World
         page = auditor.get(trail).content.decode()
         assert html.escape(SHOWN.get(address, HIDDEN)) in page
         assert ("***@***" in page) == (address in SHOWN), address
-        for shown in (page, *(auditor.get(path).content.decode() for path in (f"{ADMIN}clients/client/{key}/change/", history))):
+        for shown in (
+            page,
+            *(auditor.get(path).content.decode() for path in (f"{ADMIN}clients/client/{key}/change/", history)),
+        ):
             assert not seen_in(shown, address) or len(address) < 5, address
         assert seen_in(manager.get(trail).content.decode(), address)
 
 
-@pytest.mark.parametrize("subject", [one for one in (*SHOWN, *ODD) if one.isascii() and one.isprintable() and " " not in one])
+@pytest.mark.parametrize(
+    "subject", [one for one in (*SHOWN, *ODD) if one.isascii() and one.isprintable() and " " not in one]
+)
 def test_a_subject_of_the_provider_is_hidden_in_the_site_its_log_and_the_trail(
     subject: str, world: World, provider: Provider, visit: Any
 ) -> None:
@@ -176,7 +183,13 @@ def test_a_subject_of_the_provider_is_hidden_in_the_site_its_log_and_the_trail(
         logged = [f"{one.object_repr} {one.change_message} {one}" for one in LogEntry.objects.all()]
         (entry,) = Entry.objects.filter(table_name="accounts_externalidentity").values_list("pk", flat=True)
     assert any(shown in one for one in logged)
-    paths = (page_of(user), f"{ADMIN}audit/entry/{entry}/change/", f"{ADMIN}admin/logentry/", f"{ADMIN}", f"{page_of(user)[:-7]}history/")
+    paths = (
+        page_of(user),
+        f"{ADMIN}audit/entry/{entry}/change/",
+        f"{ADMIN}admin/logentry/",
+        f"{ADMIN}",
+        f"{page_of(user)[:-7]}history/",
+    )
     auditor = visit("auditor")
     pages = [auditor.get(path) for path in paths]
     assert [page.status_code for page in pages] == [200] * len(pages)

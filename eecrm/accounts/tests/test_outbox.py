@@ -23,8 +23,8 @@ from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge
 from accounts.tests.people import move, newcomer
-from api.resources import idempotency
 from api.jobs import Every, declared
+from api.resources import idempotency
 from audit.trail import seals
 from conftest import Visitor, World
 
@@ -129,7 +129,9 @@ def test_nothing_goes_to_an_account_that_must_not_have_it(change: dict[str, Any]
         ("invitation", True, "mail_names_its_alert"), ("password_reset", False, ""), ("unusual_activity", True, ""),
     ],
 )  # fmt: skip
-def test_sql_writes_no_mail_that_nobody_could_compose(kind: str, has_alert: bool, constraint: str, world: World) -> None:
+def test_sql_writes_no_mail_that_nobody_could_compose(
+    kind: str, has_alert: bool, constraint: str, world: World
+) -> None:
     now = timezone.now()
     alert = Alert.objects.create(kind="deletions", count=4, first_at=now, last_at=now) if has_alert else None
     with pytest.raises(DatabaseError, match=constraint) if constraint else nullcontext(), transaction.atomic():

@@ -44,7 +44,11 @@ def test_an_address_changes_once_it_is_confirmed(name: str, world: World, caller
     link, browser = link_to(NEW, messages), Visitor()
     for _ in range(2):  # looking changes nothing
         page = browser.get(link)
-        assert (page.status_code, NEW in page.content.decode(), b"password of" in page.content.lower()) == (200, True, False)
+        assert (page.status_code, NEW in page.content.decode(), b"password of" in page.content.lower()) == (
+            200,
+            True,
+            False,
+        )
     assert person.get(ME).json()["email"] == old
     assert browser.post(link).url == "/account/address/done/"
     assert browser.get("/account/address/done/").status_code == 200
@@ -279,7 +283,9 @@ def test_a_mail_that_is_late_has_no_link_to_what_is_not_asked_any_more(world: Wo
 
 
 @pytest.mark.parametrize("age", [timedelta(days=6, hours=23), timedelta(days=7, minutes=1)])
-def test_a_link_ends_after_seven_days(age: timedelta, world: World, sales: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_ends_after_seven_days(
+    age: timedelta, world: World, sales: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask(sales)
     link = link_to(NEW, sent())
     now = signing.time.time
@@ -287,9 +293,7 @@ def test_a_link_ends_after_seven_days(age: timedelta, world: World, sales: Calle
     assert Visitor().get(link).status_code == (200 if age < timedelta(days=7) else 404)
 
 
-@pytest.mark.parametrize(
-    "token", ["x", "1~a~b", "~~", "%00", "1" * 3000, "%F0%9F%92%A9", "done", "1:1tFooo:abc"]
-)
+@pytest.mark.parametrize("token", ["x", "1~a~b", "~~", "%00", "1" * 3000, "%F0%9F%92%A9", "done", "1:1tFooo:abc"])
 def test_a_made_up_link_is_a_page_that_says_so(token: str, world: World, sales: Caller) -> None:
     ask(sales)
     for method in ("get", "post"):

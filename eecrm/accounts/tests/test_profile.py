@@ -49,9 +49,7 @@ def test_nobody_changes_anything_else_of_themselves(change: dict[str, Any], worl
     assert support.get(ME).json() == before
 
 
-@pytest.mark.parametrize(
-    "change", [{"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}]
-)
+@pytest.mark.parametrize("change", [{"first_name": "x" * 151}, {"first_name": None}, {"last_name": ["x"]}])
 def test_a_wrong_value_is_named(change: dict[str, Any], world: World, support: Caller) -> None:
     assert support.patch(ME, change).json()["errors"][0]["pointer"] == f"#/{next(iter(change))}"
 

@@ -13,9 +13,9 @@ from django_otp.plugins.otp_static.models import StaticToken
 from access.database import acting_as
 from access.policy import COLUMNS, Role
 from access.tests.test_database_roles import REFUSED, run
-from accounts.passwords import links
 from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
+from accounts.passwords import links
 from accounts.tests.test_links import GOOD, choose
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from conftest import API, PASSWORD, Caller, Visitor, World

@@ -163,9 +163,9 @@ def test_a_new_app_takes_the_place_of_the_old_one_after_a_code_of_it(world: Worl
     assert len(codes) == 10
     assert not set(codes) & set(old.codes)
     assert browser.get(ADMIN).status_code == 200
-    assert (
-        b"changed or logged out everywhere" in other.get(ADMIN, follow=True).content
-    ), "the other session was verified by the old app"
+    assert b"changed or logged out everywhere" in other.get(ADMIN, follow=True).content, (
+        "the other session was verified by the old app"
+    )
     old.wait()
     for useless in (old.code(), old.codes[1]):
         assert after_the_password("management").post(ENTER, {"code": useless}).status_code == 200

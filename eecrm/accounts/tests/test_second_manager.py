@@ -95,7 +95,9 @@ def test_a_puppet_stays_one_however_old_and_whichever_of_the_two_asks(
 
 
 @pytest.mark.parametrize("change", [{"role": "management"}, {"is_active": True}, {"email": "mine@evil.example"}])
-def test_an_account_that_became_a_managers_just_now_is_no_second_manager(change: dict[str, Any], company: Company) -> None:
+def test_an_account_that_became_a_managers_just_now_is_no_second_manager(
+    change: dict[str, Any], company: Company
+) -> None:
     before = {"role": {"role": "sales"}, "is_active": {"is_active": False}, "email": {}}[next(iter(change))]
     with acting_as(Role.SUPERUSER):
         second = User.objects.create_user("second", role=Role.MANAGEMENT, email="second@epic.example")
@@ -214,7 +216,10 @@ def test_no_statement_says_when_or_by_whom_it_was_asked_for_or_confirmed(company
     with acting_as(Role.MANAGEMENT, user_id=manager):
         AddressChange.objects.update(confirmed_by_id=sales)
     assert account("sales").email == NEW
-    assert "its address was changed, by other_management" in {m.to[0]: str(m.body) for m in sent()}["management@epic.example"]
+    assert (
+        "its address was changed, by other_management"
+        in {m.to[0]: str(m.body) for m in sent()}["management@epic.example"]
+    )
 
 
 def test_an_address_that_waited_too_long_is_asked_for_anew(company: Company) -> None:
@@ -297,7 +302,10 @@ def test_the_server_confirms_none_that_waited_too_long(company: Company) -> None
 
 @pytest.mark.parametrize(
     ("change", "to", "error"),
-    [({"password": "!gone"}, [OLD], "no password to confirm with"), ({"is_active": False}, [OLD], "The account is inactive.")],
+    [
+        ({"password": "!gone"}, [OLD], "no password to confirm with"),
+        ({"is_active": False}, [OLD], "The account is inactive."),
+    ],
 )
 def test_the_owner_learns_of_it_whatever_has_become_of_the_account(
     change: dict[str, Any], to: list[str], error: str, company: Company
@@ -322,8 +330,9 @@ def test_a_superusers_address_is_no_second_managers_matter(company: Company) -> 
     with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
         User.objects.filter(username="superuser").update(email=NEW)
     company.wait("25 hours")
-    with pytest.raises(DatabaseError, match="Only a superuser"), acting_as(
-        Role.MANAGEMENT, user_id=company.world.users["other_management"].pk
+    with (
+        pytest.raises(DatabaseError, match="Only a superuser"),
+        acting_as(Role.MANAGEMENT, user_id=company.world.users["other_management"].pk),
     ):
         AddressChange.objects.get().confirm()
     assert account("superuser").email == ""
@@ -358,7 +367,9 @@ def test_no_ask_is_silent(company: Company) -> None:
 def test_a_new_manager_is_told_at_once(company: Company) -> None:
     company.by_sql()
     sent()
-    company.visit("management").post(USERS + "add/", {"username": "puppet", "role": "management", "email": "p@evil.example"})
+    company.visit("management").post(
+        USERS + "add/", {"username": "puppet", "role": "management", "email": "p@evil.example"}
+    )
     body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
     assert f"puppet (account {User.objects.get(username='puppet').pk}): a new account: a manager, by management" in body
     with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
@@ -407,7 +418,10 @@ def test_nobody_gets_a_username_that_another_account_had(company: Company, tmp_p
     visit = company.visit("management")
     page = visit.post(USERS + "add/", {"username": "Carla", "role": "sales", "email": "p@evil.example"})
     assert "Another account had this username before" in page.content.decode()
-    for change in (lambda: User.objects.create_user("carla"), lambda: User.objects.filter(username="sales").update(username="carla")):
+    for change in (
+        lambda: User.objects.create_user("carla"),
+        lambda: User.objects.filter(username="sales").update(username="carla"),
+    ):
         with pytest.raises(DatabaseError, match="had this username before"), acting_as(Role.MANAGEMENT):
             change()
     with pytest.raises(CommandError, match="line 2.*'carla' before"):

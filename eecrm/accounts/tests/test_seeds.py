@@ -23,7 +23,12 @@ def keys(present: bytes, *previous: bytes) -> Any:
 
 def spellings(seed: bytes) -> set[str]:
     """Under each of them an attacker would look for it, or an app would take it."""
-    texts = {seed.hex(), b32encode(seed).decode(), b64encode(seed).decode().rstrip("="), urlsafe_b64encode(seed).decode()}
+    texts = {
+        seed.hex(),
+        b32encode(seed).decode(),
+        b64encode(seed).decode().rstrip("="),
+        urlsafe_b64encode(seed).decode(),
+    }
     return {text.lower() for text in texts}
 
 

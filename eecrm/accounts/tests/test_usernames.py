@@ -16,12 +16,34 @@ from accounts.tests.test_admin_accounts import USERS, form_of
 from conftest import World
 
 # What stands after each is one username with what stands before it.
-LOOK_ALIKE = ["sales\u3164", "sa\u1160les", "sal\uffa0es", "sales\u115f", "sales\ufe0f", "sales\U000e0100", "sales\u2800", "sales\u17b4", "sales\u034f", "ＳＡＬＥＳ"]
+LOOK_ALIKE = [
+    "sales\u3164",
+    "sa\u1160les",
+    "sal\uffa0es",
+    "sales\u115f",
+    "sales\ufe0f",
+    "sales\U000e0100",
+    "sales\u2800",
+    "sales\u17b4",
+    "sales\u034f",
+    "ＳＡＬＥＳ",
+]
 NO_USERNAMES = [
     "\u115f\u115f", "\u3164", "\ufdfb", "⑵", "½", "a b", "a\u00a0b", "www.evil",
     "WWW.evil", "http://evil.example", "a/b", "i❤ws",
 ]  # fmt: skip
-GOOD = ["neil.o", "anna.smith", "anna@epic.example", "j.r.r-tolkien", "müller", "李小龍", "anna-smith", "+33", "-x", "_"]
+GOOD = [
+    "neil.o",
+    "anna.smith",
+    "anna@epic.example",
+    "j.r.r-tolkien",
+    "müller",
+    "李小龍",
+    "anna-smith",
+    "+33",
+    "-x",
+    "_",
+]
 
 
 def new(username: str) -> dict[str, str]:
@@ -67,7 +89,10 @@ def test_what_is_a_username_is_stored_and_comes_back(username: str, world: World
     assert "0 accounts created, 0 changed" in run_import(path, path.read_bytes())
 
 
-@pytest.mark.parametrize("username", ["", "a b", "A", "\u3164", "x\u200b", "ﬁn", "www.x", "a/b", "a'b", "a\nb", "a`b", "a[b", "a^b", "a~b", "a:b"])
+@pytest.mark.parametrize(
+    "username",
+    ["", "a b", "A", "\u3164", "x\u200b", "ﬁn", "www.x", "a/b", "a'b", "a\nb", "a`b", "a[b", "a^b", "a~b", "a:b"],
+)
 def test_sql_writes_none_either(username: str, world: World) -> None:
     with pytest.raises(DatabaseError, match="user_username_(form|lowercase)"), transaction.atomic():
         enter(Role.SUPERUSER)

@@ -23,10 +23,10 @@ from django.db import connection, transaction
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.passwords import links
-from api.management.commands import run_worker
 from accounts.models import Mail, User
+from accounts.passwords import links
 from api.jobs import Every, declared
+from api.management.commands import run_worker
 from config.environment import ROOT, env
 from conftest import PATIENCE, Visitor, World
 

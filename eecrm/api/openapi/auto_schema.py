@@ -6,10 +6,10 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 from access.permissions import Public
-from api.openapi.conditional_schema import add_tags, condition_parameters
-from api.requests.deprecation import Deprecation, deprecation_of
 from api.openapi import examples, headers, members, names, parameters, problems, rules
+from api.openapi.conditional_schema import add_tags, condition_parameters
 from api.openapi.fields import KEY, LINK, component, obj
+from api.requests.deprecation import Deprecation, deprecation_of
 
 _JSON = "application/json"
 _PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}

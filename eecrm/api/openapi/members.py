@@ -21,7 +21,11 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
             properties[name] = _told(properties[name], about, value)
     for name, one in properties.items():
         _refine(one, name, direction)
-        if direction == "response" and isinstance(serializer, ResourceSerializer) and name in personal(serializer.Meta.model):
+        if (
+            direction == "response"
+            and isinstance(serializer, ResourceSerializer)
+            and name in personal(serializer.Meta.model)
+        ):
             one.pop("format", None)  # of an address that is masked
     schema.pop("description", None)  # which may be that of a class above
     if about := _about(serializer, direction):

@@ -6,9 +6,9 @@ import django_filters
 from drf_spectacular.utils import OpenApiParameter
 
 from access import reasons
+from api.openapi.fields import KEY
 from api.resources import idempotency
 from api.resources.filters import FlagFilter, KeyFilter, TextFilter
-from api.openapi.fields import KEY
 from api.resources.pagination import DEFAULT_SIZE, LARGEST_SIZE
 from api.resources.search import LONGEST
 
@@ -56,7 +56,9 @@ PAGE = [
         "W2ZhbHNlLDEyM10",
     ),
 ]  # fmt: skip
-SEARCH = parameter("search", {"type": "string", "maxLength": LONGEST}, "Words, each of which begins a word of the row.", "gala")
+SEARCH = parameter(
+    "search", {"type": "string", "maxLength": LONGEST}, "Words, each of which begins a word of the row.", "gala"
+)
 COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the answer counts all rows.", True)
 
 

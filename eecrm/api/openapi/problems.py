@@ -7,14 +7,14 @@ from django.conf import settings
 
 from access import refusals as database
 from access.permissions import Public, policy_action
-from api.resources import idempotency
-from api.requests.bounds import BodyTooLarge, in_words
-from api.openapi.conditional_schema import condition_parameters
 from api.openapi import rules
+from api.openapi.conditional_schema import condition_parameters
 from api.openapi.fields import obj
 from api.openapi.headers import REQUEST_ID
+from api.requests.bounds import BodyTooLarge, in_words
 from api.requests.parsers import LengthRequired
 from api.requests.problems import NOT_FOUND, TITLES
+from api.resources import idempotency
 
 STRING = {"type": "string"}
 

@@ -10,8 +10,8 @@ from django.http.request import split_domain_port
 from django.utils.http import is_same_domain
 
 from api.requests import limits, problems
-from api.requests.client_address import place_of
 from api.requests.bounds import shown
+from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.request")
 

@@ -16,8 +16,8 @@ from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
 from api.requests import deprecation, limits, problems
-from api.requests.client_address import client_address, place_of
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shown
+from api.requests.client_address import client_address, place_of
 from api.requests.parsers import LengthRequired
 from api.requests.wsgi_request import refuse_other_charsets
 

@@ -20,8 +20,8 @@ from rest_framework.views import set_rollback
 from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
 from access.security_log import request_ids, security_event
 from api.requests import limits
-from api.requests.client_address import place_of
 from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shown
+from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
 

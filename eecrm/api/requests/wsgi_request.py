@@ -36,7 +36,9 @@ class UTF8Request(WSGIRequest):
         header = str(meta.get("CONTENT_TYPE", "")).strip(" \t")
         self.content_type = header.partition(";")[0].strip(" \t").lower()
         is_taken = len(header) <= MAX_CONTENT_TYPE_CHARS and _CONTENT_TYPE.fullmatch(header)
-        if is_taken and (not self.content_type.startswith("multipart/") or f"{self.path_info}/".startswith(_TAKE_FILES)):
+        if is_taken and (
+            not self.content_type.startswith("multipart/") or f"{self.path_info}/".startswith(_TAKE_FILES)
+        ):
             self.content_params = {name.lower(): value.strip('"') for name, value in _PARAMETERS.findall(header)}
         else:
             meta["CONTENT_TYPE"] = self.content_type = ""
@@ -73,5 +75,9 @@ def refuse_other_charsets(request: HttpRequest) -> None:
     """Raises UnsupportedMediaType for a body that says it is written otherwise (RFC 8259, section 8.1; WHATWG, URL)."""
     charset = (request.content_params or {}).get("charset", "utf-8")
     if charset.lower() not in _UTF8 and body_length(request):
-        known = "Bodies are sent in UTF-8 here." if request.content_type else "No body is read here as this Content-Type says."
+        known = (
+            "Bodies are sent in UTF-8 here."
+            if request.content_type
+            else "No body is read here as this Content-Type says."
+        )
         raise UnsupportedMediaType("", known)

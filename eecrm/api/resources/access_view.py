@@ -14,8 +14,8 @@ from access.database import as_login_role
 from access.explanations import explained
 from access.permissions import Refused
 from access.policy import CONTACT_RESOURCES, Role, Scope
-from api.resources.filters import refuse_unknown
 from api.requests.problems import BadQuery
+from api.resources.filters import refuse_unknown
 from api.resources.views import ResourceViewSet
 
 _AS = "as"

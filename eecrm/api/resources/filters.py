@@ -13,11 +13,11 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
-from api.requests.bounds import unknown
 from api.email_addresses import normalise_address
+from api.requests.bounds import unknown
+from api.requests.problems import BadQuery
 from api.resources.pagination import PARAMETERS
 from api.resources.planner_hints import rarely
-from api.requests.problems import BadQuery
 from api.resources.search import LONGEST
 
 _RESERVED = (*PARAMETERS, "search")

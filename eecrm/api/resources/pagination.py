@@ -140,7 +140,13 @@ def cut(
 
 
 def page(
-    read: Read, count: Callable[[], int], request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
+    read: Read,
+    count: Callable[[], int],
+    request: Request,
+    model: type[Model],
+    *,
+    allowed: tuple[str, ...],
+    default: str,
 ) -> JSONText:
     """`{next, previous, results}`, and `count` when asked for, of rows that PostgreSQL renders in the first column."""
     found, links = cut(read, request, model, allowed=allowed, default=default)
@@ -152,4 +158,4 @@ def page(
             pass
         case _:
             raise _bad("count", "count is true or false.")
-    return JSONText(f"{{{','.join(members)},\"results\":[{','.join([row[0] for row in found])}]}}")
+    return JSONText(f'{{{",".join(members)},"results":[{",".join([row[0] for row in found])}]}}')

@@ -10,12 +10,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from access.policy import Caller, Scope
 from access.compiled_queries import Anybody, Slot, Statement
+from access.policy import Caller, Scope
+from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import ResourceFilterSet, narrowing
 from api.resources.pagination import MOST_TERMS, Place, page
-from api.requests.renderers import JSONText
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
 _ROOT, _KEY = Slot("root"), Slot("pk")

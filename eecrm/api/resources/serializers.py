@@ -12,11 +12,11 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
-from access.masks import personal
 from access.compiled_queries import Slot
-from api.requests.bounds import unknown
+from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
 from api.person_names import PersonNameField, PersonNameSerializerField
+from api.requests.bounds import unknown
 from api.resources.json_rows import Row, quoted
 
 API_ROOT = "/api/v1/"

@@ -11,9 +11,9 @@ from access import policy
 from access.permissions import Refused, policy_action
 from access.policy import Scope
 from access.querysets import is_within, owns, would_own
+from api.requests.deprecation import Deprecation
 from api.resources import idempotency
 from api.resources.conditional import PreconditionFailed, Representation, is_conditional, mismatch
-from api.requests.deprecation import Deprecation
 from api.resources.reading import ReadingViewSet
 from api.resources.serializers import differs
 

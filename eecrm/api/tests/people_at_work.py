@@ -37,19 +37,31 @@ class Person:
     def get(self, path: str, *, expected: int = 200) -> Any:
         return self._insist(expected, "GET", path)
 
-    def write(self, method: str, path: str, body: Any = None, *, expected: int = 200, reason: str = "", key: str = "") -> Any:
+    def write(
+        self, method: str, path: str, body: Any = None, *, expected: int = 200, reason: str = "", key: str = ""
+    ) -> Any:
         return self._insist(expected, method, path, body, reason, key)
 
     def log_in(self) -> None:
         self.role, self.token = None, ""
         pair = self.write("POST", f"{API}users/login/", {"username": self.name, "password": PASSWORD})
-        self.token = self._insist(200, "POST", f"{API}users/refresh/", {"refresh": pair["refresh"]}, is_told=False)["access"]
+        self.token = self._insist(200, "POST", f"{API}users/refresh/", {"refresh": pair["refresh"]}, is_told=False)[
+            "access"
+        ]
         me = self.get(f"{API}users/me/")
         assert me["username"] == self.name
         self.role = Role(me["role"])
 
     def _insist(
-        self, expected: int, method: str, path: str, body: Any = None, reason: str = "", key: str = "", *, is_told: bool = True
+        self,
+        expected: int,
+        method: str,
+        path: str,
+        body: Any = None,
+        reason: str = "",
+        key: str = "",
+        *,
+        is_told: bool = True,
     ) -> Any:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -89,7 +101,9 @@ def sells(sales: Person, world: World, turn: int) -> None:
     assert made == again
     client = f"{API}clients/{made['id']}/"
     sales.write("PATCH", client, {"status": "client"})
-    contract = sales.write("POST", f"{client}contracts/", body_of("contract", world), expected=201, key=f"{turn}-contract")
+    contract = sales.write(
+        "POST", f"{client}contracts/", body_of("contract", world), expected=201, key=f"{turn}-contract"
+    )
     signed = f"{API}contracts/{contract['id']}/"
     sales.write("PATCH", signed, {"status": "signed"}, reason=f"By post {turn}")
     # PostgreSQL itself refuses the first, and Python the second: what they were told is rolled back.

@@ -27,7 +27,9 @@ from conftest import PATIENCE
 PROGRAM = shutil.which("pgbouncer")
 MISSING = "There is no PgBouncer on PATH, and scripts/test can unpack one only where Debian's apt-get and packages are."
 WORKERS, POOL = 4, 2  # fewer connections than workers, so that they have to share
-OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+OTHERS = (
+    "FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+)
 
 # After what deploy/pgbouncer.ini says, whose last section goes on here: where things are on this machine.
 _HERE = """

@@ -37,8 +37,12 @@ def test_bodies_of_credentials_have_16_kib_at_most(path: str, world: World, sale
     assert declared == {"$ref": "#/components/responses/CredentialsTooLarge"}
 
 
-@pytest.mark.parametrize("path", ["/account/forgotten/", "/account/password/MQ/set-password/", "/hidden-admin/login/", "/health/ready/"])
-@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"])
+@pytest.mark.parametrize(
+    "path", ["/account/forgotten/", "/account/password/MQ/set-password/", "/hidden-admin/login/", "/health/ready/"]
+)
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
+)
 def test_forms_of_visitors_have_no_more(path: str, content_type: str, world: World) -> None:
     visitor = Visitor()
     small = b"account=a&x=" + b"x" * (MAX_CREDENTIAL_BYTES - 12)
@@ -137,9 +141,7 @@ def test_repeated_names_cost_no_second_parse_of_a_large_body(
     monkeypatch.setattr(parsers.json, "loads", counted)
     for filling in (10, 500_000):
         text = b'{"first_name": "%s", "first_name": "b"}' % (b"x" * filling)
-        problem(
-            sales.generic("PATCH", API + "users/me/", text, content_type="application/json"), 400, "parse_error"
-        )
+        problem(sales.generic("PATCH", API + "users/me/", text, content_type="application/json"), 400, "parse_error")
         problem(sales.patch(API + "users/me/", members(filling // 10)), 400, "invalid")
     assert [size < 100 for size in parsed] == [True]
 

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from access.database import acting_as, because
 from access.policy import Role
 from access.tests.paths import address, below, body_of
-from audit.trail import history
 from audit.restore.restoration import last_deletion, restore
+from audit.trail import history
 from conftest import API, Caller, World, make_client
 
 NOUNS = ("client", "contract", "event")

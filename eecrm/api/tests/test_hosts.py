@@ -9,7 +9,13 @@ from api.tests.test_problems import problem
 from config.hosts import ports_by_host
 from conftest import API, Caller, World
 
-SERVED = {"crm.epic.example": {""}, "api.epic.example": {"", "8443"}, "dev.example": {"*"}, ".wide.example": {"9000"}, "[::1]": {""}}
+SERVED = {
+    "crm.epic.example": {""},
+    "api.epic.example": {"", "8443"},
+    "dev.example": {"*"},
+    ".wide.example": {"9000"},
+    "[::1]": {""},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +46,9 @@ def test_a_host_that_is_served_stands_in_addresses(host: str, root: str, world: 
         "crm.epic.example@evil.example", "crm.epic.example:443:443", "[::1]:8443", "[::2]", "testserver", "", "*",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("path", [API, API + "clients/", "/hidden-admin/login/", "/admin/", "/static/admin/css/base.css", "/nowhere/"])
+@pytest.mark.parametrize(
+    "path", [API, API + "clients/", "/hidden-admin/login/", "/admin/", "/static/admin/css/base.css", "/nowhere/"]
+)
 def test_another_is_refused_before_anything_is_made_of_it(host: str, path: str, world: World, sales: Caller) -> None:
     answer = sales.get(path, HTTP_HOST=host, secure=True)
     assert "ALLOWED_HOSTS" in problem(answer, 400, "parse_error")["detail"]
@@ -72,7 +80,20 @@ def test_the_setting_names_hosts_and_ports(entries: list[str], unnamed: str, por
     assert ports_by_host(entries, unnamed=unnamed) == ports
 
 
-@pytest.mark.parametrize("entry", ["https://crm.epic.example", "crm.epic.example/", "crm.epic.example:", "a b", "a:0", "a:x", "a:*:1", "::1", "*.epic.example"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "https://crm.epic.example",
+        "crm.epic.example/",
+        "crm.epic.example:",
+        "a b",
+        "a:0",
+        "a:x",
+        "a:*:1",
+        "::1",
+        "*.epic.example",
+    ],
+)
 def test_what_is_no_host_is_no_setting(entry: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS holds"):
         ports_by_host([entry], unnamed="")

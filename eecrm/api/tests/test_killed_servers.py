@@ -26,8 +26,8 @@ from access.tests.paths import below, body_of
 from accounts.login import tokens
 from audit.models import Entry
 from config.environment import ROOT
-from contracts.models import Contract
 from conftest import PATIENCE, World
+from contracts.models import Contract
 
 # Real servers on one socket, each a fork of a process that is ready. `kept` dies when the answer is kept and nothing is
 # committed, `committed` when all is committed and nothing is answered; any other dies when it is killed.

@@ -117,7 +117,15 @@ def test_a_good_token_works_from_an_address_that_is_used_up(few: Any, world: Wor
     assert sales.get(ME).status_code == 200
 
 
-LIGHT = ["/nowhere/", "/static/admin/css/base.css", "/static/missing.css", "/health/live/", "/health/ready/", "/admin/login/", "/admin/x/"]
+LIGHT = [
+    "/nowhere/",
+    "/static/admin/css/base.css",
+    "/static/missing.css",
+    "/health/live/",
+    "/health/ready/",
+    "/admin/login/",
+    "/admin/x/",
+]
 
 
 def light(path: str, **headers: str) -> int:
@@ -148,7 +156,9 @@ def test_a_flood_of_404s_costs_a_statement_for_many(settings: Any, world: World)
     settings.RATE_LIMITS = settings.RATE_LIMITS | {"anonymous": (2_000, 86_400)}
     with CaptureQueriesContext(connection) as statements:
         assert {light("/nowhere/") for _ in range(300)} == {404}
-    assert len([one["sql"] for one in statements if "take_limits" in one["sql"]]) == 10  # 200 for nothing, then ten at a time
+    assert (
+        len([one["sql"] for one in statements if "take_limits" in one["sql"]]) == 10
+    )  # 200 for nothing, then ten at a time
 
 
 @pytest.mark.parametrize("path", [path for path in LIGHT if path != "/health/ready/"])

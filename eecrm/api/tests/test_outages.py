@@ -99,7 +99,9 @@ def test_a_page_tells_it_too(committed_world: World, migrator: Any) -> None:
     manager = Visitor()
     manager.force_login(committed_world.users["management"])
     with failing(migrator, raising("53100")):
-        answer = manager.confirm(f"/hidden-admin/contracts/contract/{committed_world.own_draft.pk}/delete/", {"post": "yes"})
+        answer = manager.confirm(
+            f"/hidden-admin/contracts/contract/{committed_world.own_draft.pk}/delete/", {"post": "yes"}
+        )
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
     assert refusals.DISK_FULL.sentence in answer.content.decode()
     connection.close()

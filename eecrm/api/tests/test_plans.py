@@ -18,9 +18,9 @@ from access.policy import Role
 from access.tests.paths import body_of
 from accounts.models import User
 from api.resources.filters import FlagFilter, KeyFilter, TextFilter
-from audit.trail.history import INTERNAL_FILTERS, EntryFilterSet
 from audit.sync.views import BATCH
 from audit.tests.replica import Replica
+from audit.trail.history import INTERNAL_FILTERS, EntryFilterSet
 from clients.views import ClientViewSet
 from conftest import API, Caller, World, as_migrator, build_world, committing
 from contracts.views import ContractViewSet

@@ -154,7 +154,9 @@ def test_commands_and_the_worker_go_the_same_way(
     with monkeypatch.context() as patch:
         for name, value in served.way.items():
             patch.setitem(connection.settings_dict, name, value)
-        call_command("create_first_manager", username="first", email="first@epic.example", stdout=(told := io.StringIO()))
+        call_command(
+            "create_first_manager", username="first", email="first@epic.example", stdout=(told := io.StringIO())
+        )
         call_command("run_worker", once=True)
         call_command("verify_audit", stdout=told)
         connection.close()

@@ -68,7 +68,10 @@ def test_of_many_clients_with_one_email_one_is_made(committed_world: World, at_o
             f"twin{number}@xn--twn-0ma.example", f"ｔｗｉｎ{number}＠ｔｗïｎ．example",
         ] * (SIZE // 4)  # fmt: skip
         answers = at_once(
-            [partial(one.post, API + "clients/", body | {"email": email}) for one, email in zip(callers, spelt, strict=True)]
+            [
+                partial(one.post, API + "clients/", body | {"email": email})
+                for one, email in zip(callers, spelt, strict=True)
+            ]
         )
         assert sorted(answer.status_code for answer in answers) == [201] + [409] * (SIZE - 1)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from access.compiled_queries import Slot, Statement
 from access.database import acting_as
 from access.policy import Role
 from access.tests.paths import address, below
-from access.compiled_queries import Slot, Statement
 from accounts.models import Cover
 from api.resources.reading import item_statement, page_statement
 from clients.models import Client
@@ -71,7 +71,10 @@ def test_roles_masks_orders_and_sizes_have_statements_of_their_own(
     ):
         listed(caller, path)
     assert page_statement.cache_info().misses == 6
-    email = {name: caller.get(clients).json()["results"][-1]["email"] for name, caller in (("sales", sales), ("auditor", auditor))}
+    email = {
+        name: caller.get(clients).json()["results"][-1]["email"]
+        for name, caller in (("sales", sales), ("auditor", auditor))
+    }
     assert email == {"sales": "ann.own.company@own.example", "auditor": "a***@***.example"}
 
 

@@ -14,7 +14,9 @@ from api.requests.wsgi_request import UTF8Request, refuse_other_charsets
 
 
 def request(content_type: str, query: str = "x=%C3%A9") -> UTF8Request:
-    return UTF8Request(RequestFactory()._base_environ(CONTENT_TYPE=content_type, QUERY_STRING=query, CONTENT_LENGTH="2"))
+    return UTF8Request(
+        RequestFactory()._base_environ(CONTENT_TYPE=content_type, QUERY_STRING=query, CONTENT_LENGTH="2")
+    )
 
 
 def test_no_name_of_a_charset_stays_in_memory() -> None:
@@ -37,7 +39,9 @@ def test_utf_8_is_taken(content_type: str) -> None:
     refuse_other_charsets(request(content_type))
 
 
-@pytest.mark.parametrize("content_type", ["text/plain; a*=nosuch''%E9", "a/b; charset*=idna''%E9", "a/b; x*0*=rot13''a"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain; a*=nosuch''%E9", "a/b; charset*=idna''%E9", "a/b; x*0*=rot13''a"]
+)
 def test_parameters_in_charsets_of_their_own_are_refused(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         refuse_other_charsets(request(content_type))
@@ -75,13 +79,19 @@ def test_cookies_with_a_backslash_are_not_read() -> None:
     def cookies(header: str) -> dict[str, str]:
         return UTF8Request(RequestFactory()._base_environ(HTTP_COOKIE=header)).COOKIES
 
-    assert cookies('eecrm_session=a; other="b\\054c"; eecrm_csrf=d; x="y"') == {"eecrm_session": "a", "eecrm_csrf": "d", "x": "y"}
+    assert cookies('eecrm_session=a; other="b\\054c"; eecrm_csrf=d; x="y"') == {
+        "eecrm_session": "a",
+        "eecrm_csrf": "d",
+        "x": "y",
+    }
     assert cookies('a="' + "\\1" * 50_000 + '"') == {}
     assert cookies("a=b;" * 2_049) == {}
 
 
 def form(headers: str, path: str = "/admin/login/") -> UTF8Request:
-    body = f'--x\r\n{headers}\r\n\r\nabc\r\n--x\r\nContent-Disposition: form-data; name="b"\r\n\r\nc\r\n--x--\r\n'.encode()
+    body = (
+        f'--x\r\n{headers}\r\n\r\nabc\r\n--x\r\nContent-Disposition: form-data; name="b"\r\n\r\nc\r\n--x--\r\n'.encode()
+    )
     return UTF8Request(
         RequestFactory()._base_environ(
             PATH_INFO=path, REQUEST_METHOD="POST", CONTENT_TYPE="multipart/form-data; boundary=x",
@@ -98,7 +108,11 @@ def test_a_form_with_a_file_is_read(path: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    ["Content-Disposition: form-data; x*0=a; x*=b", "Content-Disposition: form-data; name*=name-of-a-part''a", "X: y; x* =undefined''a"],
+    [
+        "Content-Disposition: form-data; x*0=a; x*=b",
+        "Content-Disposition: form-data; name*=name-of-a-part''a",
+        "X: y; x* =undefined''a",
+    ],
 )
 def test_a_form_whose_parts_name_charsets_is_refused(headers: str) -> None:
     before = len(encodings._cache)  # type: ignore[attr-defined]  # as above
@@ -108,7 +122,9 @@ def test_a_form_whose_parts_name_charsets_is_refused(headers: str) -> None:
 
 
 @pytest.mark.parametrize("error", [LookupError, TypeError, ValueError, UnicodeError])
-def test_whatever_goes_wrong_in_a_form_is_the_callers_fault(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_goes_wrong_in_a_form_is_the_callers_fault(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: Any) -> None:
         raise error
 

@@ -11,7 +11,7 @@ import pytest
 from csv_files.writing import csv_text, guarded, unguarded
 
 # What begins a formula, behind what a spreadsheet drops.
-FORMULA = re.compile("[\\s\"]*[=+\\-@＝＋－＠\t\r\n]")
+FORMULA = re.compile('[\\s"]*[=+\\-@＝＋－＠\t\r\n]')
 SEPARATORS = (",", ";", "|", "\t")
 
 HOSTILE = [
@@ -19,7 +19,19 @@ HOSTILE = [
     "x,=1", "x|=cmd", "x\t@y", "x\r\n=1", "x\n+1", "x\r-1", ";=1", ";;=1", "x;=1;=2,+3", "'=1", "''=1", "x;'=1", "x;''=1", '"=1"', " =1",
     "\u00a0=1", "x;＝1", "a\n\n=1", "'", ";'", "=", ";=", "\t", "\r\n", "a;-b;+c;@d", "Dupont; -Jones", "x\u2028=1", "",
 ]  # fmt: skip
-HARMLESS = ["Dupont", "a-b", "1+1", "a=b", "x;y", "ann@own.example", "O'Brien", "a, b", "Crew;Night", "x\ny", "'quoted'"]
+HARMLESS = [
+    "Dupont",
+    "a-b",
+    "1+1",
+    "a=b",
+    "x;y",
+    "ann@own.example",
+    "O'Brien",
+    "a, b",
+    "Crew;Night",
+    "x\ny",
+    "'quoted'",
+]
 
 
 def cells(text: str, separator: str) -> list[str]:
@@ -41,7 +53,7 @@ def test_whichever_sign_separates_no_cell_begins_a_formula(text: str) -> None:
     written = csv_text([["name", text, "x"], [text, text]])
     assert is_safe(written), written
     for separator in SEPARATORS:
-        found = [cell for cell in lines(written, separator) if re.match('["\']*[=+@＝＋－＠-]', cell)]
+        found = [cell for cell in lines(written, separator) if re.match("[\"']*[=+@＝＋－＠-]", cell)]
         assert all(cell.lstrip('"').startswith("'") for cell in found), written
     (_, read, _), again = csv.reader(io.StringIO(written, newline=""))
     assert [unguarded(read), *map(unguarded, again)] == [text] * 3

@@ -10,8 +10,8 @@ from django.db.models import DateTimeField, ForeignKey
 from django.http import HttpRequest
 
 from access import policy
-from audit.models import Entry
 from audit.admin.row_names import Place, Value, kind_of, linked, model_of
+from audit.models import Entry
 from audit.trail.personal import hidden
 from audit.trail.representation import role_in_words
 

@@ -17,13 +17,13 @@ from django.utils.text import Truncator, capfirst
 from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
-from audit.admin.filters import FILTERS, MOST, BoundedPaginator, matching
 from audit.admin.differences import VERBS, changed, place_of, tell
-from audit.models import Entry
+from audit.admin.filters import FILTERS, MOST, BoundedPaginator, matching
 from audit.admin.row_names import Value, kind_of, linked
-from audit.trail.representation import role_in_words
-from audit.restore.admin_pages import RestoringAdmin
 from audit.admin.versioned import VersionedAdmin
+from audit.models import Entry
+from audit.restore.admin_pages import RestoringAdmin
+from audit.trail.representation import role_in_words
 
 ENTRIES_OF_A_ROW = 25  # on a page of its history
 

@@ -14,8 +14,8 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from audit.models import CHANNELS
 from audit.admin.row_names import kind_of
+from audit.models import CHANNELS
 from audit.trail.personal import TABLES
 
 MOST = 10_000  # entries that are counted, and leafed through

@@ -32,7 +32,9 @@ class Merge:
     by_others: tuple[str, ...] = ()  # of those, the fields that are no longer as they were shown
     written: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)  # since the page was made, by anybody
-    shared: frozenset[str] = frozenset()  # fields of several rows, which two may write: each of their rows is decided by itself
+    shared: frozenset[str] = (
+        frozenset()
+    )  # fields of several rows, which two may write: each of their rows is decided by itself
     together: tuple[tuple[str, ...], ...] = ()  # the model's `decided_together`
     refusal: str = ""
     data: QueryDict = field(default_factory=QueryDict, repr=False)

@@ -52,7 +52,9 @@ UNCHANGED = Since(frozenset(), {}, Entry.objects.none())
 
 class PageVersion(NamedTuple):
     snapshot: str
-    own: str  # the transaction that took it sees its own writes, which its snapshot doesn't count; mostly there are none
+    own: (
+        str  # the transaction that took it sees its own writes, which its snapshot doesn't count; mostly there are none
+    )
     at: str
 
     @classmethod

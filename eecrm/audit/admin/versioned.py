@@ -29,14 +29,16 @@ from api.resources import idempotency
 from audit.admin.differences import Told, tell
 from audit.admin.form_merge import Merge, MergedForm, labels, merge, shown, typed
 from audit.admin.inline_merge import is_written, merge_rows
-from audit.models import Entry, EntryQuerySet
 from audit.admin.page_versions import FIELD, PageVersion, Since, sent, signed
+from audit.models import Entry, EntryQuerySet
 
 MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
 
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
-_LIST_CHANGED = "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
+_LIST_CHANGED = (
+    "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
+)
 
 
 @dataclass

@@ -17,9 +17,9 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Confirmation, Line, is_confirming
 from access.database import give_reason
 from access.policy import Scope
-from audit.restore import restoration
-from audit.models import Entry
 from audit.admin.reasons import ReasonField
+from audit.models import Entry
+from audit.restore import restoration
 from audit.restore.restoration import CannotRestore, Step
 
 
@@ -48,7 +48,9 @@ class RestoringAdmin(PolicyModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def restore_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(request, key, "Restore", partial(restoration.restoration, locks=is_confirming(request)), restoration.restore)
+        return self._page(
+            request, key, "Restore", partial(restoration.restoration, locks=is_confirming(request)), restoration.restore
+        )
 
     def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._page(request, key, "Undo", restoration.reversal_and_the_rest, restoration.undo)

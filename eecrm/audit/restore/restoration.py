@@ -109,7 +109,9 @@ def restore(entry: Entry) -> Model:
     _demand_reason()
     steps = restoration(entry)
     model = model_of(noun_of(entry))
-    columns = [connection.ops.quote_name(str(step.field.column)) for step in steps if step.field.column in (entry.old or {})]
+    columns = [
+        connection.ops.quote_name(str(step.field.column)) for step in steps if step.field.column in (entry.old or {})
+    ]
     table = connection.ops.quote_name(model._meta.db_table)
     listed = ", ".join(columns)
     # A column that the table got since takes its default; one that it lost is left out.

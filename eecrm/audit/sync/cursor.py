@@ -86,7 +86,12 @@ class Cursor(NamedTuple):
 
 def seal(form: Any, *, made_at: int | None = None) -> str:
     at = int(time.time()) if made_at is None else made_at
-    return _fernet(settings.SECRET_KEY).encrypt_at_time(json.dumps(form, separators=(",", ":")).encode(), at).decode().rstrip("=")
+    return (
+        _fernet(settings.SECRET_KEY)
+        .encrypt_at_time(json.dumps(form, separators=(",", ":")).encode(), at)
+        .decode()
+        .rstrip("=")
+    )
 
 
 def unseal(text: str) -> tuple[int, Any]:
@@ -99,7 +104,11 @@ def unseal(text: str) -> tuple[int, Any]:
 def _is_sealed(text: str) -> bool:
     """It has the form of what `seal` makes, with any key."""
     has_bytes = len(text) * 3 // 4
-    return bool(_FERNET.fullmatch(text)) and len(text) % 4 != 1 and has_bytes % _BLOCK_BYTES == _FERNET_BYTES % _BLOCK_BYTES
+    return (
+        bool(_FERNET.fullmatch(text))
+        and len(text) % 4 != 1
+        and has_bytes % _BLOCK_BYTES == _FERNET_BYTES % _BLOCK_BYTES
+    )
 
 
 @lru_cache(maxsize=2)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from api.openapi.auto_schema import ProblemAutoSchema
 from api.openapi.fields import KEY, component, obj
 from api.openapi.parameters import parameter
 from api.openapi.problems import Refusal, example
 from api.resources.pagination import LARGEST_SIZE
-from api.openapi.auto_schema import ProblemAutoSchema
 
 _CURSOR = "WyIyZDhjIl0:1vM2Xy:signature"
 _ETAG = {
@@ -70,13 +70,17 @@ class SyncSchema(ProblemAutoSchema):
         name = data["$ref"].rpartition("/")[2].removesuffix("Read")
         about = f"A {source.resource} that is new, changed, or in sight now."
         kind, operation = _constant(source.resource), _constant("upsert")
-        return component(self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, etag=_ETAG, data=data))
+        return component(
+            self, f"{name}Upsert", obj(about, type=kind, id=KEY, op=operation, version=KEY, etag=_ETAG, data=data)
+        )
 
     def _removal(self, types: list[str]) -> dict[str, Any]:
         about = "Something that was deleted, or is out of the caller's sight (`revoke`): drop it from the copy."
         kind, operation = ({"type": "string", "enum": names} for names in (types, ["delete", "revoke"]))
         nothing = {"type": "null"}
-        return component(self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, etag=nothing, data=nothing))
+        return component(
+            self, "Removal", obj(about, type=kind, id=KEY, op=operation, version=nothing, etag=nothing, data=nothing)
+        )
 
 
 def _constant(word: str) -> dict[str, Any]:

@@ -19,15 +19,15 @@ from rest_framework.viewsets import ViewSet
 from access import policy
 from access.permissions import Refused
 from access.policy import Scope
+from api.requests.problems import BadQuery
+from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import refuse_unknown
 from api.resources.pagination import LARGEST_SIZE, page_size
-from api.requests.problems import BadQuery
-from api.requests.renderers import JSONText
 from api.resources.serializers import API_ROOT
 from api.resources.views import ResourceViewSet
-from audit.sync.dependencies import dependencies
 from audit.sync.cursor import Cursor, CursorExpired, Position
+from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
 BATCH = 1_000  # entries of the log that are read together

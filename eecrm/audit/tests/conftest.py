@@ -10,9 +10,9 @@ from django.db import connection
 
 from access.database import acting_as
 from access.policy import Role
-from audit.trail import seals
 from audit.models import Entry
 from audit.tests.replica import Copies, Replica, wait_until_closed
+from audit.trail import seals
 from config.environment import env
 from conftest import PATIENCE, WAITS, Caller, World, empty_the_trail
 

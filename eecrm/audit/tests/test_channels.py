@@ -12,9 +12,9 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from access.tests.test_routes import GUARDED, PUBLIC
-from accounts.passwords import links
 from accounts.login import tokens
 from accounts.models import AddressChange, Mail, User
+from accounts.passwords import links
 from accounts.tests.conftest import give_phone
 from accounts.tests.people import link_to, sent
 from accounts.tests.test_admin_csv import chosen, signed
@@ -96,14 +96,18 @@ def test_an_address_confirmed_by_link_is_recorded_as_its_owners(world: World) ->
     link, since = link_to(ELSEWHERE, sent()), last_entry()
     answer = Visitor().post(link, {"password": PASSWORD})
     assert answer.status_code == 302
-    assert judge(answer, since, "api", sales) == 4  # the confirmation, the new address, its notice, and the end of the row that waited
+    assert (
+        judge(answer, since, "api", sales) == 4
+    )  # the confirmation, the new address, its notice, and the end of the row that waited
 
 
 def test_a_hash_that_is_made_again_at_a_login_is_told_as_its_owners(world: World, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["accounts.tests.hashers.StrongerHasher"]
     for name, channel in (("sales", "api"), ("management", "admin")):
         since, form = last_entry(), {"username": name, "password": PASSWORD}
-        answer = Caller().post(f"{API}users/login/", form) if channel == "api" else Visitor().post(f"{SITE}login/", form)
+        answer = (
+            Caller().post(f"{API}users/login/", form) if channel == "api" else Visitor().post(f"{SITE}login/", form)
+        )
         assert answer.status_code in (200, 302)
         assert judge(answer, since, channel, world.users[name]) >= 1
 
@@ -199,7 +203,9 @@ def test_every_page_of_the_admin_site_that_writes_tells_it(world: World, site: S
         assert answer.status_code == 302, (page, answer.context and answer.context["errors"])
     site.send("accounts/user/add/", username="newcomer", role="sales", email="new@epic.example")
     site.confirm("accounts/user/", {"action": "send_reset", "_selected_action": [world.users["sales"].pk]})
-    checked = signed(site.browser.post(SITE + "accounts/user/import/", chosen("username,email\nsales,other@epic.example\n")))
+    checked = signed(
+        site.browser.post(SITE + "accounts/user/import/", chosen("username,email\nsales,other@epic.example\n"))
+    )
     site.post("accounts/user/import/", checked)
     sales = world.users["sales"].pk
     site.post(f"accounts/user/{sales}/address/", {"change": AddressChange.objects.get(user=sales).pk, "drop": "1"})
@@ -224,7 +230,11 @@ def test_rows_put_back_or_handed_over_are_recorded_with_their_origin(world: Worl
     site.confirm(f"audit/entry/{delete(world.own_event).pk}/restore/", reason)
     successor = {"successor": world.users["other_sales"].pk}
     site.confirm(f"events/event/hand-over/{world.users['sales'].pk}/", reason | successor)
-    assert site.written == {"audit/entry/<id:key>/undo/", "audit/entry/<id:key>/restore/", "events/event/hand-over/<id:key>/"}
+    assert site.written == {
+        "audit/entry/<id:key>/undo/",
+        "audit/entry/<id:key>/restore/",
+        "events/event/hand-over/<id:key>/",
+    }
 
 
 def test_every_step_of_a_second_factor_tells_it(world: World, site: Site) -> None:
@@ -242,7 +252,9 @@ def test_every_step_of_a_second_factor_tells_it(world: World, site: Site) -> Non
     site.post(manage, {"action": "remove", "code": new.code()})
     assert site.written == {manage}
     app = give_phone(site.user)
-    site.browser.force_login(User.objects.defer(None).get(pk=site.user.pk))  # to take the factor away has ended the logins
+    site.browser.force_login(
+        User.objects.defer(None).get(pk=site.user.pk)
+    )  # to take the factor away has ended the logins
     site.post(enter, {"code": app.codes[0]})
     assert site.written == {manage, enter}
     colleague = world.users["auditor"]

@@ -89,7 +89,9 @@ def test_of_a_row_below_that_was_made_before_the_link_its_making_is_not_told(wor
     assert names(unlinked, event) == [(None, "Party while linked")]
 
 
-def test_a_row_that_was_another_partners_is_not_told_of_that_time(world: World, partner: Caller, unlinked: Caller) -> None:
+def test_a_row_that_was_another_partners_is_not_told_of_that_time(
+    world: World, partner: Caller, unlinked: Caller
+) -> None:
     renamed(world.own_client, "Of the first partner")
     with acting_as(Role.SUPERUSER):
         world.own_client.account = world.users["unlinked"]
@@ -113,7 +115,10 @@ def test_no_reason_no_request_and_no_colleague_is_told(
     for hidden in (SECRET, "bad-payers-42", "Management Person", f'"id":{world.users["management"].pk},'):
         assert hidden not in response.content.decode()
     newest, second, *_ = response.json()["results"]
-    assert newest["actor"] == {"id": world.users["sales"].pk, "name": "Sales Person"}  # the representation shows them too
+    assert newest["actor"] == {
+        "id": world.users["sales"].pk,
+        "name": "Sales Person",
+    }  # the representation shows them too
     assert second["actor"] is None
     assert (second["role"], second["reason"], second["request_id"]) == ("management", "", "")
     told = management.get(f"{address(world.own_client)}history/").json()["results"][1]
@@ -123,7 +128,9 @@ def test_no_reason_no_request_and_no_colleague_is_told(
 
 def test_the_name_of_a_login_at_postgresql_is_not_told(committed_world: World, migrator: Any) -> None:
     with migrator.cursor() as cursor:
-        cursor.execute("UPDATE clients_client SET company_name = 'By hand' WHERE id = %s", [committed_world.own_client.pk])
+        cursor.execute(
+            "UPDATE clients_client SET company_name = 'By hand' WHERE id = %s", [committed_world.own_client.pk]
+        )
     for name, role in (("partner", ""), ("sales", "eecrm_migrator")):
         reader = Caller.as_user(committed_world.users[name])
         newest = reader.get(f"{address(committed_world.own_client)}history/").json()["results"][0]

@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as
 from access.policy import COLUMNS, Role
-from audit.trail import seals
 from audit.tests.conftest import Trail
+from audit.trail import seals
 from clients.models import Client
 from conftest import PATIENCE, World, make_client
 

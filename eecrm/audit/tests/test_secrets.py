@@ -36,7 +36,7 @@ def hashes() -> set[str]:
     return set(User.objects.values_list("password", flat=True))
 
 
-def test_no_secret_is_on_the_trail(world: World, visit: Any, settings: Any) -> None:  # noqa: F811
+def test_no_secret_is_on_the_trail(world: World, visit: Any, settings: Any) -> None:
     settings.SECOND_FACTOR = "required"
     secrets = {FIRST, SECOND, THIRD, MISTYPED, PASSWORD} | hashes()
     manager = visit("superuser")

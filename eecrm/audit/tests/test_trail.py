@@ -113,7 +113,7 @@ def test_every_kind_of_write_of_the_api(
         assert who(entry)[3:] == ("api", "request-1", "Spoke to Léa")
 
 
-def test_the_admin_site_leaves_one_entry_for_each_write(world: World, visit: Any, told: Any) -> None:  # noqa: F811
+def test_the_admin_site_leaves_one_entry_for_each_write(world: World, visit: Any, told: Any) -> None:
     manager = visit("management")
     told()
     form = {

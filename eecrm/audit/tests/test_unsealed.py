@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 
 from access.tests.standby import standby
-from audit.trail import seals
 from audit.tests.conftest import Trail
+from audit.trail import seals
 from config.environment import env
 from conftest import PATIENCE, WAITS, Caller
 
@@ -163,7 +163,11 @@ def test_no_role_leaves_a_transaction_open_for_long(prefix: str, trail: Trail) -
     name = os.environ.get(f"{prefix}_USER", f"eecrm_{prefix.removeprefix('PG_').lower()}")
     settings = connection.settings_dict
     opened = psycopg2.connect(
-        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=name, password=os.environ[f"{prefix}_PASSWORD"]
+        host=settings["HOST"],
+        port=settings["PORT"],
+        dbname=settings["NAME"],
+        user=name,
+        password=os.environ[f"{prefix}_PASSWORD"],
     )
     with opened.cursor() as cursor:
         cursor.execute(

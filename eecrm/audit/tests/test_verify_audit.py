@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from api.requests.logs import JSONFormatter
-from audit.trail import seals
 from audit.tests.conftest import Trail
+from audit.trail import seals
 from config.environment import ROOT
 
 

@@ -83,8 +83,14 @@ class HistoryEntrySerializer(serializers.Serializer):
         "actor": ("Null also for partners, unless it is them or a contact of the object.", ActorSerializer.example),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
         "action": ("", "update"),
-        "request_id": ("Of the request that wrote it, made by the server. Empty for partners.", "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"),
-        "caller_request_id": ("The `X-Request-ID` that its caller sent; empty where none was sent, and for partners.", "phone-7f3a.42"),
+        "request_id": (
+            "Of the request that wrote it, made by the server. Empty for partners.",
+            "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a",
+        ),
+        "caller_request_id": (
+            "The `X-Request-ID` that its caller sent; empty where none was sent, and for partners.",
+            "phone-7f3a.42",
+        ),
         "reason": ("Empty where nobody gave one, and for partners.", "The client signed on paper."),
         "version": ("Of the object afterwards; null where it was deleted.", 2),
     }

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from phonenumber_field.phonenumber import PhoneNumber
 
-from csv_files.columns import Columns
-from csv_files.problems import Problem, malformed
-from csv_files.reading import Record
 from clients.importing.columns import COUNTRY
 from clients.importing.phones import UnreadablePhone, read_phone
 from clients.models import Client
+from csv_files.columns import Columns
+from csv_files.problems import Problem, malformed
+from csv_files.reading import Record
 
 _NAMES = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")

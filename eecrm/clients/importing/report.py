@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from csv_files.words import counted, examples
 from clients.importing.checking import Candidate
 from clients.importing.saving import Outcome
+from csv_files.words import counted, examples
 
 
 def summary(outcome: Outcome, sales_contact: str, *, is_dry_run: bool) -> Iterator[str]:

@@ -9,9 +9,9 @@ from django.db.models.functions import Lower
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
-from csv_files import CannotImport
 from clients.importing.checking import Candidate
 from clients.models import Client
+from csv_files import CannotImport
 
 # A thousand rows took 1 s on two cores with a load of 12: a statement stays far below its timeout of 15 s.
 MAX_ROWS_PER_STATEMENT = 1_000
@@ -45,7 +45,9 @@ def save(candidates: list[Candidate], *, is_dry_run: bool) -> Outcome:
     outcome = Outcome()
     with suppress(_DryRun), acting_as(Role.MANAGEMENT):
         _sort(candidates, outcome)
-        Client.objects.bulk_create([candidate.client for candidate in outcome.imported], batch_size=MAX_ROWS_PER_STATEMENT)
+        Client.objects.bulk_create(
+            [candidate.client for candidate in outcome.imported], batch_size=MAX_ROWS_PER_STATEMENT
+        )
         if is_dry_run:
             raise _DryRun
     return outcome

@@ -11,7 +11,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,27 +19,134 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('prospect', 'Prospect'), ('client', 'Client')], db_default='prospect', default='prospect', max_length=8)),
-                ('company_name', models.CharField(max_length=200)),
-                ('first_name', models.CharField(max_length=150)),
-                ('last_name', models.CharField(max_length=150)),
-                ('email', models.EmailField(max_length=254)),
-                ('phone', phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
-                ('mobile', phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('version', models.BigIntegerField(db_default=1, editable=False)),
-                ('search', models.GeneratedField(db_persist=True, expression=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.Func(models.F('company_name'), models.Value('@._-+/&\'’,;:()"'), models.Value('               '), function='translate'), models.Func(models.F('first_name'), models.Value('@._-+/&\'’,;:()"'), models.Value('               '), function='translate'), models.Func(models.F('last_name'), models.Value('@._-+/&\'’,;:()"'), models.Value('               '), function='translate'), config='simple', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.Func(models.F('email'), models.Value('@._-+/&\'’,;:()"'), models.Value('               '), function='translate'), config='simple', weight='B'), django.contrib.postgres.search.SearchConfig('simple')), output_field=django.contrib.postgres.search.SearchVectorField())),
-                ('account', models.OneToOneField(blank=True, help_text="The external partner's account that may read this client, its contracts and its events.", limit_choices_to={'is_superuser': False, 'role': 'external'}, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='linked_client', to=settings.AUTH_USER_MODEL)),
-                ('sales_contact', models.ForeignKey(limit_choices_to={'is_active': True, 'is_superuser': False, 'role': 'sales'}, on_delete=django.db.models.deletion.PROTECT, related_name='clients', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("prospect", "Prospect"), ("client", "Client")],
+                        db_default="prospect",
+                        default="prospect",
+                        max_length=8,
+                    ),
+                ),
+                ("company_name", models.CharField(max_length=200)),
+                ("first_name", models.CharField(max_length=150)),
+                ("last_name", models.CharField(max_length=150)),
+                ("email", models.EmailField(max_length=254)),
+                ("phone", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("version", models.BigIntegerField(db_default=1, editable=False)),
+                (
+                    "search",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.contrib.postgres.search.CombinedSearchVector(
+                            django.contrib.postgres.search.SearchVector(
+                                models.Func(
+                                    models.F("company_name"),
+                                    models.Value("@._-+/&'’,;:()\""),
+                                    models.Value("               "),
+                                    function="translate",
+                                ),
+                                models.Func(
+                                    models.F("first_name"),
+                                    models.Value("@._-+/&'’,;:()\""),
+                                    models.Value("               "),
+                                    function="translate",
+                                ),
+                                models.Func(
+                                    models.F("last_name"),
+                                    models.Value("@._-+/&'’,;:()\""),
+                                    models.Value("               "),
+                                    function="translate",
+                                ),
+                                config="simple",
+                                weight="A",
+                            ),
+                            "||",
+                            django.contrib.postgres.search.SearchVector(
+                                models.Func(
+                                    models.F("email"),
+                                    models.Value("@._-+/&'’,;:()\""),
+                                    models.Value("               "),
+                                    function="translate",
+                                ),
+                                config="simple",
+                                weight="B",
+                            ),
+                            django.contrib.postgres.search.SearchConfig("simple"),
+                        ),
+                        output_field=django.contrib.postgres.search.SearchVectorField(),
+                    ),
+                ),
+                (
+                    "account",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="The external partner's account that may read this client, its contracts and its events.",
+                        limit_choices_to={"is_superuser": False, "role": "external"},
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="linked_client",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "sales_contact",
+                    models.ForeignKey(
+                        limit_choices_to={"is_active": True, "is_superuser": False, "role": "sales"},
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="clients",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [django.contrib.postgres.indexes.GinIndex(models.F('search'), name='client_search'), models.Index(models.F('updated_at'), models.F('id'), name='client_updated_at'), models.Index(models.F('company_name'), models.F('id'), name='client_company_name')],
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='client_email_unique', violation_error_message='A client with this email address exists already.'), models.CheckConstraint(condition=models.Q(('status__in', ['prospect', 'client'])), name='client_status_known', violation_error_message='A client is a prospect or a client.'), models.CheckConstraint(condition=models.Q(('company_name__regex', '\\S'), ('email__regex', '\\S'), ('first_name__regex', '\\S'), ('last_name__regex', '\\S')), name='client_names_filled', violation_error_message='A client has a company name, a first name, a last name and an email address.'), models.CheckConstraint(condition=models.Q(('mobile__regex', '^(\\+[1-9][0-9]{5,14})?$'), ('phone__regex', '^(\\+[1-9][0-9]{5,14})?$')), name='client_phones_e164', violation_error_message='A phone number is stored in E.164: + and at most 15 digits.')],
+                "ordering": ["-id"],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(models.F("search"), name="client_search"),
+                    models.Index(models.F("updated_at"), models.F("id"), name="client_updated_at"),
+                    models.Index(models.F("company_name"), models.F("id"), name="client_company_name"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"),
+                        name="client_email_unique",
+                        violation_error_message="A client with this email address exists already.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["prospect", "client"])),
+                        name="client_status_known",
+                        violation_error_message="A client is a prospect or a client.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("company_name__regex", "\\S"),
+                            ("email__regex", "\\S"),
+                            ("first_name__regex", "\\S"),
+                            ("last_name__regex", "\\S"),
+                        ),
+                        name="client_names_filled",
+                        violation_error_message="A client has a company name, a first name, a last name and an email address.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("mobile__regex", "^(\\+[1-9][0-9]{5,14})?$"), ("phone__regex", "^(\\+[1-9][0-9]{5,14})?$")
+                        ),
+                        name="client_phones_e164",
+                        violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
+                    ),
+                ],
             },
         ),
     ]

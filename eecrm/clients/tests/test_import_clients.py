@@ -123,7 +123,9 @@ def test_clients_that_exist_and_repeats_are_left_alone_whatever_their_case(impor
     known = world.own_client.email.upper()
     said = import_(lines(f"Renamed,A,B,{known},,,", ROW, ROW.replace("ingrid@", "INGRID@").replace("Nordlys", "Again")))
     assert [name for (name,) in stored("company_name")] == ["Own Company", "Other Company", "Nordlys"]
-    assert f"1 row left alone, because the client exists already:\n  line 2: {known.partition('@')[0]}@own.example" in said
+    assert (
+        f"1 row left alone, because the client exists already:\n  line 2: {known.partition('@')[0]}@own.example" in said
+    )
     assert "1 row left alone, because a row above has the same email address:\n  line 4: INGRID@nordlys.example" in said
 
 

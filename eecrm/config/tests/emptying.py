@@ -60,7 +60,9 @@ def empty_database() -> None:
         cursor.execute(_END_HOLDERS)
         cursor.execute(_TABLES)
         # To truncate an empty table takes as long as a full one.
-        cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for (name,) in cursor.fetchall()))
+        cursor.execute(
+            " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for (name,) in cursor.fetchall())
+        )
         if filled := [name for (name,) in cursor.fetchall()]:
             cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
         cursor.execute(_GROUPS, {"kept": list(managed_groups())})
@@ -82,7 +84,12 @@ def as_migrator() -> Iterator[Any]:
 def _connected(user: str, password: str) -> Iterator[Any]:
     settings = connection.settings_dict
     opened = psycopg2.connect(
-        host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=user, password=password, options=WAITS
+        host=settings["HOST"],
+        port=settings["PORT"],
+        dbname=settings["NAME"],
+        user=user,
+        password=password,
+        options=WAITS,
     )
     opened.autocommit = True
     with closing(opened):

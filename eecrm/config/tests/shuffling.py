@@ -46,7 +46,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """pytest-randomly shows the seed at the start, and with -q never."""
     if (seed := seed_of(config)) is not None:
-        terminalreporter.write_line(f"Random order: repeat it with --randomly-seed={seed}, or turn it off with -p no:randomly.")
+        terminalreporter.write_line(
+            f"Random order: repeat it with --randomly-seed={seed}, or turn it off with -p no:randomly."
+        )
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Configuration is complete on paper, and a weak or missing secret stops a production start by name."""
 
-import os
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -66,12 +66,23 @@ WEAK = {
 
 
 # Each is refused, and what is made of it later would fail: the other faults must be told all the same.
-EXTREME = {"EMAIL_PORT": "1e9", "TRUSTED_PROXIES": "-1", "ALERT_DELETIONS": "-1", "ADMIN_URL": "../x", "GROUPS": "a\u200bb"}
+EXTREME = {
+    "EMAIL_PORT": "1e9",
+    "TRUSTED_PROXIES": "-1",
+    "ALERT_DELETIONS": "-1",
+    "ADMIN_URL": "../x",
+    "GROUPS": "a\u200bb",
+}
 
 
 @pytest.mark.parametrize(
     "changes",
-    [*(EXTREME | {"RATE_LIMIT_FACTOR": factor} for factor in ("nan", "inf", "1e308")), dict.fromkeys(STRONG.keys() - {"APP_ENV"}), WEAK, dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK],
+    [
+        *(EXTREME | {"RATE_LIMIT_FACTOR": factor} for factor in ("nan", "inf", "1e308")),
+        dict.fromkeys(STRONG.keys() - {"APP_ENV"}),
+        WEAK,
+        dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK,
+    ],
 )
 def test_all_that_is_wrong_is_told_at_once_a_line_each(changes: dict[str, str | None]) -> None:
     result = start(changes)
@@ -83,7 +94,9 @@ def test_all_that_is_wrong_is_told_at_once_a_line_each(changes: dict[str, str | 
 
 
 def test_a_fault_that_follows_from_a_missing_variable_is_not_told() -> None:
-    lines = start({"EMAIL_HOST_PASSWORD": None, "PG_HOST": None}).stderr.partition("ImproperlyConfigured: ")[2].splitlines()
+    lines = (
+        start({"EMAIL_HOST_PASSWORD": None, "PG_HOST": None}).stderr.partition("ImproperlyConfigured: ")[2].splitlines()
+    )
     assert [line.split()[0] for line in lines[1:]] == ["PG_HOST", "EMAIL_HOST_PASSWORD"]
 
 

@@ -86,7 +86,9 @@ def test_a_connection_on_which_something_was_said_is_asked(kept: Any, another: A
     assert last_statement(kept, another) == "SELECT 'the next request'"
 
 
-def test_connections_that_ended_between_two_requests_cost_nobody_anything(committed_world: World, tmp_path: Path) -> None:
+def test_connections_that_ended_between_two_requests_cost_nobody_anything(
+    committed_world: World, tmp_path: Path
+) -> None:
     sales = Person(serving.free_port(), "sales")
     with serving.api(tmp_path, sales.port, WEB_CONCURRENCY="1"):
         sales.log_in()

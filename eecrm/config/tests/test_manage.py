@@ -13,7 +13,7 @@ from config.tests.test_scripts import home, port, running  # noqa: F401  # fixtu
 from conftest import PATIENCE
 
 
-def manage(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":  # noqa: F811  # the fixture's value
+def manage(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG_")}
     return subprocess.run(
         [ROOT / "scripts/manage", *arguments], env=inherited | {"EECRM_HOME": str(home)}, capture_output=True, text=True,
@@ -21,7 +21,7 @@ def manage(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":  
     )  # fmt: skip
 
 
-def test_a_command_runs_beside_the_demo_and_without_it(home: Path, port: int) -> None:  # noqa: F811
+def test_a_command_runs_beside_the_demo_and_without_it(home: Path, port: int) -> None:
     (home / "venv").symlink_to(sys.prefix)
     with running(home, port):
         token = manage(home, "print_token", "OC-Salesman").stdout.strip()

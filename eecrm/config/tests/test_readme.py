@@ -61,9 +61,10 @@ def server(in_the_open: None, tmp_path: Any) -> Iterator[str]:
         [sys.executable, ROOT / "eecrm/manage.py", "load_demo"], env=environment, check=True, capture_output=True
     )
     command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "deploy/gunicorn.conf.py")]
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(
-        command, env=environment, stderr=log, stdout=log
-    ) as process:
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(command, env=environment, stderr=log, stdout=log) as process,
+    ):
         try:
             wait_until_it_answers(port, process)
             yield f"http://127.0.0.1:{port}"

@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 
 from access.tests.test_routes import DECOY, GUARDED, PUBLIC, filled
-from accounts.passwords import links
 from accounts.models import User
+from accounts.passwords import links
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_admin_routes import pages
 from conftest import PASSWORD, Caller, Visitor, World

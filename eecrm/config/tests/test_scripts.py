@@ -203,7 +203,12 @@ def test_only_the_process_that_was_written_down_is_stopped(is_ours: bool, home: 
     with bystander() as holder, bystander() as other:
         taken = int(holder.stdout.readline())  # type: ignore[union-attr]  # it has pipes
         other.stdout.readline()  # type: ignore[union-attr]  # as above
-        entry = [other.pid, started_at(other.pid) if is_ours else "yesterday", "run_worker", [signal.SIGTERM, signal.SIGKILL]]
+        entry = [
+            other.pid,
+            started_at(other.pid) if is_ours else "yesterday",
+            "run_worker",
+            [signal.SIGTERM, signal.SIGKILL],
+        ]
         (home / "processes.json").write_text(json.dumps([entry]))
         assert command(home, taken).wait(PATIENCE) == 1
         assert is_alive(other.pid) != is_ours
@@ -216,9 +221,10 @@ def test_the_children_of_a_leader_that_was_killed_are_stopped_too(age: int | Non
     """As of gunicorn's master: its workers have the port. Those that began before it, or in another life of the machine, are
     strangers'."""
     code = "import os, time; child = os.fork(); child and print(child, flush=True); time.sleep(600)"
-    with bystander() as holder, subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
-    ) as leader:
+    with (
+        bystander() as holder,
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True) as leader,
+    ):
         taken = int(holder.stdout.readline())  # type: ignore[union-attr]  # it has pipes
         child = int(leader.stdout.readline())  # type: ignore[union-attr]  # as above
         try:

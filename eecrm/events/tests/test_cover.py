@@ -199,8 +199,7 @@ def test_a_refusal_names_the_cover(world: World, caller: Any) -> None:
     said = caller("sales").patch(address(world.other_draft), {"name": "x"}).json()["detail"]
     until = f"{cover.ends_at.day} {cover.ends_at:%B %Y}"
     assert said == (
-        "Your role may update a contract only where you are its contact, "
-        f"or as cover for Nora Lindqvist until {until}."
+        f"Your role may update a contract only where you are its contact, or as cover for Nora Lindqvist until {until}."
     )
     user = User.objects.get(pk=world.users["sales"].pk)
     assert user.covering == ((nora.display_name, cover.ends_at),)

@@ -107,7 +107,7 @@ def test_each_pair_that_is_decided_together_is_asked_about(
     assert authors(row)[-1][0] == "management"
 
 
-def test_what_belongs_to_nothing_else_is_still_put_together(world: World, tabs: Any) -> None:  # noqa: F811
+def test_what_belongs_to_nothing_else_is_still_put_together(world: World, tabs: Any) -> None:
     for row, theirs, mine in (
         (world.own_event, {"attendees": 7}, {"location": "Other"}),
         (world.own_client, {"company_name": "Other"}, {"email": "other@other.example"}),
@@ -126,7 +126,7 @@ def provided(settings: Any) -> None:
     settings.OIDC_ISSUER = "https://provider.example"
 
 
-def test_a_group_is_not_given_with_a_role_that_one_never_saw(world: World, tabs: Any) -> None:  # noqa: F811
+def test_a_group_is_not_given_with_a_role_that_one_never_saw(world: World, tabs: Any) -> None:
     person = world.users["unlinked"]
     with acting_as(Role.SUPERUSER):
         key = Group.objects.get_or_create(name="PII")[0].pk
@@ -189,7 +189,7 @@ def test_a_page_that_is_sent_twice_writes_once(world: World, visit: Any) -> None
     assert len(authors(world.own_client)) == 1
 
 
-def test_a_group_that_was_taken_away_does_not_come_back(world: World, tabs: Any) -> None:  # noqa: F811
+def test_a_group_that_was_taken_away_does_not_come_back(world: World, tabs: Any) -> None:
     person = world.users["unlinked"]
     with acting_as(Role.SUPERUSER):
         keys = {name: str(Group.objects.get_or_create(name=name)[0].pk) for name in ("PII", "Night shift")}

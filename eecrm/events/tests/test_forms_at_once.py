@@ -87,7 +87,9 @@ def test_of_two_at_once_who_change_one_field_one_is_asked(committed_world: World
     path = f"{ADMIN}contracts/contract/{row.pk}/change/"
     for number in range(ROUNDS):
         form = form_on(at_once.browser.get(path))
-        answers = at_once(path, *({**form, "name": f"{name} {number}", "_save": "Save"} for name in ("First", "Second")))
+        answers = at_once(
+            path, *({**form, "name": f"{name} {number}", "_save": "Save"} for name in ("First", "Second"))
+        )
         assert sorted(answer.status_code for answer in answers) == [200, 302]
         won = next(name for name, answer in zip(("First", "Second"), answers, strict=True) if answer.status_code == 302)
         assert stored(Contract, pk=row.pk)[0].name == f"{won} {number}"

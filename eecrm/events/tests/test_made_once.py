@@ -135,7 +135,10 @@ def test_a_pop_up_that_is_sent_twice_chooses_the_same_row(world: World, visit: A
 
 
 def test_save_as_new_is_off_even_where_somebody_sends_it(world: World, visit: Any) -> None:
-    before, tab = count("clients/client"), Tab(visit("management"), f"{ADMIN}clients/client/{world.own_client.pk}/change/")
+    before, tab = (
+        count("clients/client"),
+        Tab(visit("management"), f"{ADMIN}clients/client/{world.own_client.pk}/change/"),
+    )
     assert tab.send("_saveasnew", email="copy@own.example").status_code == 302
     assert count("clients/client") == before
     assert stored(Client, pk=world.own_client.pk)[0].email == "copy@own.example"

@@ -10,8 +10,8 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, ExternalIdentity, Mail, User
-from audit.models import Entry
 from audit.admin.page_versions import FIELD
+from audit.models import Entry
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
 from conftest import API, World, make_client, make_event
@@ -187,7 +187,10 @@ def test_a_row_that_was_deleted_meanwhile_is_a_page_with_what_was_typed(
 ) -> None:
     tab = Tab(visit("management"), place(world.own_event))
     if way == "site":
-        assert Tab(visit("other_management"), place(world.own_event, "delete")).send(change_reason="Twice").status_code == 302
+        assert (
+            Tab(visit("other_management"), place(world.own_event, "delete")).send(change_reason="Twice").status_code
+            == 302
+        )
     else:
         assert caller("superuser").delete(f"{API}events/{world.own_event.pk}/").status_code == 204
     page = tab.send(notes="A long text", support_contact=world.users["other_support"].pk)
@@ -339,7 +342,11 @@ def test_an_action_does_nothing_to_rows_that_changed_since_the_list(world: World
     person = world.users["unlinked"]
     tab = Tab(visit("management"), ADMIN + "accounts/user/")
     Tab(visit("other_management"), place(person)).send(job_title="Lead")
-    chosen = {"action": "send_reset", "_selected_action": [str(person.pk), str(world.users["partner"].pk)], "index": "0"}
+    chosen = {
+        "action": "send_reset",
+        "_selected_action": [str(person.pk), str(world.users["partner"].pk)],
+        "index": "0",
+    }
     answer = tab.browser.post(tab.path, tab.form | chosen, follow=True)
     content = answer.content.decode()
     assert "Nothing was done: what you chose changed after the list was shown." in content
@@ -362,7 +369,12 @@ def test_all_rows_of_a_list_are_those_that_it_had(world: World, visit: Any) -> N
     tab = Tab(visit("superuser"), ADMIN + "clients/client/?q=Chosen")
     with acting_as(Role.SUPERUSER):
         make_client("Chosen too", world.users["sales"])
-    form = tab.form | {"action": "delete_selected", "select_across": "1", "index": "0", "_selected_action": [str(row.pk)]}
+    form = tab.form | {
+        "action": "delete_selected",
+        "select_across": "1",
+        "index": "0",
+        "_selected_action": [str(row.pk)],
+    }
     answer = tab.browser.post(tab.path, form, follow=True)
     assert "Nothing was done" in answer.content.decode()
     asked = tab.browser.post(tab.path, form | {FIELD: form_on(tab.browser.get(tab.path))[FIELD]})

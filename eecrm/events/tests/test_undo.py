@@ -156,8 +156,10 @@ def test_who_may_not_restore_undoes_nothing(world: World, visit: Any) -> None:
         assert getattr(visit("auditor"), method)(page_of(entry), {"change_reason": WHY}).status_code == 403
         assert "/login/" in getattr(visit("support"), method)(page_of(entry), {"change_reason": WHY}).url
     for role in (Role.AUDITOR, Role.EXTERNAL, Role.SUPPORT):
-        with pytest.raises((CannotRestore, DatabaseError)), because(WHY), acting_as(
-            role, user_id=world.users["other_support"].pk
+        with (
+            pytest.raises((CannotRestore, DatabaseError)),
+            because(WHY),
+            acting_as(role, user_id=world.users["other_support"].pk),
         ):
             undo(entry)
     assert last(world.own_event).pk == entry.pk

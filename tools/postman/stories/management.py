@@ -1,5 +1,6 @@
 from checks import equals, holds, keep
 from items import Folder, Request
+
 from stories.values import CLIENT, CONTRACT, EVENT
 
 _REASON = {"X-Change-Reason": "Agreed with the client on the phone"}

@@ -2,6 +2,7 @@
 
 from checks import equals, has_header, holds, keep
 from items import NOBODY, Folder, Request
+
 from stories.values import CLIENT, CONTRACT
 
 # Of its own, so that the requests of other folders go on with theirs.

@@ -1,5 +1,6 @@
 from checks import equals, has_header, holds, keep, keep_tag
 from items import Folder, Request
+
 from stories.values import CLIENT, CONTRACT, EVENT
 
 _EVENT = EVENT | {"support_contact_id": "{{support_contact_id}}"}

@@ -2,6 +2,7 @@
 
 from checks import equals, holds, keep
 from items import Folder, Request
+
 from stories.values import CLIENT, CONTRACT, EVENT
 
 _NESTED_EVENT = "clients/{client}/contracts/{contract}/events/{id}/"

@@ -11,8 +11,8 @@ from django.db import connection
 from access.database import acting_as
 from access.policy import Role
 from access.security_log import security_event
-from accounts.passwords import links
 from accounts.models import User
+from accounts.passwords import links
 
 
 class Command(BaseCommand):

@@ -7,13 +7,13 @@ from django.core.validators import validate_email
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.importing.columns import COLUMNS
 from accounts.importing.checking import check
+from accounts.importing.columns import COLUMNS
 from accounts.importing.planning import Wishes, uninvited_accounts
 from accounts.importing.report import summary, tell_security
 from accounts.importing.saving import save
-from csv_files import CannotImport
 from api.import_command import ImportCommand, said_of, table_of_options
+from csv_files import CannotImport
 
 
 class Command(ImportCommand):

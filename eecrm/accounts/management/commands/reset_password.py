@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from access.database import acting_as, as_login_role
 from access.policy import Role
 from access.security_log import security_event
-from accounts.passwords import links
 from accounts.models import Mail, User
 from accounts.outbox.mails import reason_against
+from accounts.passwords import links
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
 from access.policy import CONTACT_RESOURCES
-from audit.restore import restoration
 from audit.models import Entry
+from audit.restore import restoration
 from audit.restore.on_behalf import on_behalf_of
 from audit.restore.restoration import CannotRestore
 

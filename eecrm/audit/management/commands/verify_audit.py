@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from access.database import acting_as
 from access.policy import Role
-from csv_files.words import counted
 from audit.trail import seals, verification
+from csv_files.words import counted
 
 
 def _noted(text: str) -> tuple[int, str]:
@@ -36,7 +36,10 @@ class Command(BaseCommand):
         )
 
         parser.add_argument(
-            "--max-unsealed-age", type=float, metavar="SECONDS", help="fail too where an entry waits longer for its seal"
+            "--max-unsealed-age",
+            type=float,
+            metavar="SECONDS",
+            help="fail too where an entry waits longer for its seal",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,7 +50,11 @@ class Command(BaseCommand):
             # None: a bar where somebody watches.
             is_quiet = True if options["verbosity"] == 0 else None
             with tqdm(
-                total=verification.sealed_entries(), desc="Verifying", unit=" entries", unit_scale=True, disable=is_quiet
+                total=verification.sealed_entries(),
+                desc="Verifying",
+                unit=" entries",
+                unit_scale=True,
+                disable=is_quiet,
             ) as bar:
                 outcome = verification.verify(expected=options["expect"], advance=bar.update)
         self._report(outcome)

@@ -4,16 +4,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from csv_files import CannotImport
 from api.import_command import ImportCommand, said_of, table_of_options
-from csv_files.problems import failure
-from csv_files.reading import Table
-from csv_files.words import listed
 from clients.importing.checking import Candidate, Checker
 from clients.importing.columns import FIELDS, parse_choices, recognise
 from clients.importing.countries import region_of
 from clients.importing.report import summary
 from clients.importing.saving import find_sales_contact, save
+from csv_files import CannotImport
+from csv_files.problems import failure
+from csv_files.reading import Table
+from csv_files.words import listed
 
 
 class Command(ImportCommand):

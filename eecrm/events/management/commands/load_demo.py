@@ -38,7 +38,9 @@ class Command(BaseCommand):
         except DatabaseError as error:
             refusal = refusal_of(error)
             sentence = refusal.sentence if refusal else str(error)
-            raise CommandError(f"{sentence} What was loaded until then stays: the same command goes on from there.") from error
+            raise CommandError(
+                f"{sentence} What was loaded until then stays: the same command goes on from there."
+            ) from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
         accounts, loaded = make_accounts(), load_company()
