@@ -56,7 +56,7 @@ def seal_all(owner: Any, number: int) -> None:
     from audit.trail import seals
 
     while True:
-        seals.seal()
+        seals.seal_entries()
         with owner.cursor() as cursor:
             cursor.execute("SELECT sum(entries) FROM audit.seal")
             if cursor.fetchone()[0] == number:

@@ -167,14 +167,14 @@ class Visitor(_RoleEnds, Browser):
 
     def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Any:
         is_page = path.split("?")[0].endswith(("/add/", "/change/"))
-        if isinstance(data, dict) and (is_page or "action" in data) and page_versions.FIELD not in data:
-            data = {page_versions.FIELD: self.version_of(path)} | data
+        if isinstance(data, dict) and (is_page or "action" in data) and page_versions.PAGE_VERSION_FIELD not in data:
+            data = {page_versions.PAGE_VERSION_FIELD: self.version_of(path)} | data
         return super().post(path, data, *args, **kwargs)
 
     def version_of(self, path: str) -> str:
         """The hidden field of this page."""
         page = self.get(path)
-        return str((page.context or {}).get(page_versions.FIELD, "")) if page.status_code == 200 else ""
+        return str((page.context or {}).get(page_versions.PAGE_VERSION_FIELD, "")) if page.status_code == 200 else ""
 
     def confirm(self, address: str, form: dict[str, Any], **options: Any) -> Any:
         """The page that the form leads to, and then the form again with what that page shows, as people send it."""

@@ -30,7 +30,7 @@ from django.db import connection  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from access import policy  # noqa: E402
-from access.policy import COLUMNS, TABLE, Scope  # noqa: E402
+from access.policy import MATRIX_ROLES, TABLE, Scope  # noqa: E402
 from api.tests.published import published  # noqa: E402
 
 Flip = tuple[tuple[str, str, str], Scope]
@@ -41,7 +41,7 @@ def flips(resources: list[str]) -> Iterator[Flip]:
     for resource, action, *scopes in TABLE:
         if resources and resource not in resources:
             continue
-        for role, scope in zip(COLUMNS, scopes, strict=True):
+        for role, scope in zip(MATRIX_ROLES, scopes, strict=True):
             yield from (((resource, action, role), other) for other in Scope if other is not scope)
 
 

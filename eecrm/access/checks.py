@@ -75,7 +75,7 @@ def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, 
         )
         for resource, changes in policy.FINER_THAN_UPDATE.items()
         for change in changes
-        for role in policy.COLUMNS
+        for role in policy.MATRIX_ROLES
         if _WIDTH[policy.scope_of(resource, change.action, role)] > _WIDTH[policy.scope_of(resource, "update", role)]
     ]
 

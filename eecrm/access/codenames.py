@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.apps import apps
 
 from access.groups import NO_MODEL, codename, declared_groups
-from access.policy import COLUMNS, TABLE, Role, Scope, scope_of
+from access.policy import MATRIX_ROLES, TABLE, Role, Scope, scope_of
 from access.querysets import resource_of
 
 
@@ -50,7 +50,7 @@ def role_group(role: str) -> str:
     return role.title()
 
 
-ROLE_GROUPS = tuple(role_group(role) for role in COLUMNS if role is not Role.SUPERUSER)
+ROLE_GROUPS = tuple(role_group(role) for role in MATRIX_ROLES if role is not Role.SUPERUSER)
 
 
 def managed_groups() -> dict[str, frozenset[str]]:
@@ -59,7 +59,7 @@ def managed_groups() -> dict[str, frozenset[str]]:
         role_group(role): frozenset(
             permission for permission, cell in permission_cells().items() if scope_of(*cell, role) is not Scope.NONE
         )
-        for role in COLUMNS
+        for role in MATRIX_ROLES
         if role is not Role.SUPERUSER
     }
     return of_roles | {name: frozenset(permissions) for _, name, permissions in declared_groups()}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
-FIELD = "shown"  # of the form with which a page is confirmed
+CONFIRMATION_FIELD = "shown"  # of the form with which a page is confirmed
 MAX_DIFFERENCES = 50  # that a page lists
 MAX_QUOTED_LINES = 200  # of longer plans the form carries digests alone, so that it stays small
 MAX_QUOTED_CHARS = 200
@@ -46,7 +46,7 @@ class Confirmation:
         self.differences: list[str] = []
         if is_confirming(request):
             try:
-                shown = signer.unsign_object(request.POST[FIELD])
+                shown = signer.unsign_object(request.POST[CONFIRMATION_FIELD])
             except (BadSignature, ValueError):
                 self.differences = [_UNREADABLE]
                 return
@@ -56,7 +56,7 @@ class Confirmation:
 
 def is_confirming(request: HttpRequest) -> bool:
     """The request confirms a page: what it is about is locked before it is compared."""
-    return request.method == "POST" and FIELD in request.POST
+    return request.method == "POST" and CONFIRMATION_FIELD in request.POST
 
 
 def _differences(shown: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[str]:

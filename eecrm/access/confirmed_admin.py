@@ -55,7 +55,7 @@ def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
     return response
 
 
-def confirmed(
+def confirmed_action(
     lines_of: Callable[[Any, HttpRequest, list[Any]], Iterable[Line]], *, description: str, permissions: Sequence[str]
 ) -> Callable[[Action], Action]:
     """An action of a list, after a page that shows what it would do with each row."""

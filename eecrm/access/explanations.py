@@ -43,7 +43,7 @@ def actions_of(model: type[Model]) -> list[str]:
     return own + [_BELOW + child for child, _ in below(model)]
 
 
-def cells_of(resource: str, action: str) -> tuple[tuple[str, str], ...]:
+def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
     """The cells of the table that the server asks before any rule of state, in its order. Every change is an *update*."""
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)
@@ -75,7 +75,7 @@ class _Asked:
         return [model for model, name in related if model._default_manager.filter(**{name: self.row.pk}).exists()]
 
     def answer(self, action: str) -> Answer:
-        cells = ((self.resource, "retrieve"), *cells_of(self.resource, action))
+        cells = ((self.resource, "retrieve"), *cells_asked(self.resource, action))
         rules = [policy.rule(self.user, *cell) for cell in cells]
         if refusing := next((rule for rule in rules if not self._permits(rule)), None):
             return Answer(action, False, refusing.id, self._sentence(refusing))

@@ -13,10 +13,10 @@ from django.db.models import Model
 
 from access import policy, report_views, row_security
 from access.database import database_role
-from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, TABLE, Scope
+from access.policy import FINER_THAN_UPDATE, MATRIX_ROLES, STATE_ACTIONS, TABLE, Scope
 from access.querysets import resource_of
 from access.report_views import REPORT_ROLE, wanted_views
-from access.row_security import EVERY_ROW, NO_ROW, TABLES, RowPolicy, owned
+from access.row_security import EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owned
 
 LOGIN_ROLE = "eecrm_app"
 
@@ -109,7 +109,7 @@ def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
     for listed, action, *_ in TABLE:
         if listed != resource or action not in _COMMANDS:
             continue
-        for role in COLUMNS:
+        for role in MATRIX_ROLES:
             scope = policy.scope_of(resource, action, role)
             if scope is Scope.NONE:
                 continue
@@ -129,7 +129,7 @@ def _declared() -> set[Grant]:
     return grants | on_tables((REPORT_ROLE,), "SELECT", *(f"{report_views.SCHEMA}.{name}" for name in wanted_views()))
 
 
-def wanted() -> set[Grant]:
+def wanted_grants() -> set[Grant]:
     """Every privilege, whatever the rows."""
     grants = {grant._replace(rows=EVERY_ROW) for grant in _declared()}
     # A grant on the table covers its columns; PostgreSQL would keep both, and a revoke would leave one behind.
@@ -140,11 +140,11 @@ def wanted() -> set[Grant]:
 def wanted_policies() -> set[RowPolicy]:
     """The rows on which each privilege may be used, where that isn't all."""
     on_rows = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared())
-    return row_security.wanted(one for one in on_rows if not one[2].startswith("FUNCTION "))
+    return row_security.wanted_row_policies(one for one in on_rows if not one[2].startswith("FUNCTION "))
 
 
 _ACTUAL = f"""
-    {TABLES}
+    {TABLES_QUERY}
     SELECT grantee::regrole::text, privilege_type, table_name, column_name
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
@@ -159,7 +159,7 @@ _ACTUAL = f"""
 
 def actual() -> set[Grant]:
     """Every privilege that the roles have in the catalogue, wherever it came from."""
-    roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in COLUMNS)]
+    roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
         cursor.execute(_ACTUAL, [roles])
         return {Grant(*row) for row in cursor.fetchall()}
@@ -171,7 +171,7 @@ def _state_cells() -> list[str]:
         f"{database_role(role)} {resource}.{action}"
         for resource, action, *_ in TABLE
         if action in STATE_ACTIONS
-        for role in COLUMNS
+        for role in MATRIX_ROLES
         if policy.scope_of(resource, action, role) is not Scope.NONE
     )
 
@@ -191,7 +191,7 @@ def actual_function() -> str | None:
 
 def differences() -> list[str]:
     """The statements that make the catalogue say what the table says; `confirm` afterwards. No line means that they agree."""
-    have, want = actual(), wanted()
+    have, want = actual(), wanted_grants()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
     function = (
@@ -202,11 +202,11 @@ def differences() -> list[str]:
             f"AS $policy${policy_function()}$policy$"
         ]
     )
-    views = report_views.differences()
-    return [*function, *revokes, *views, *grants, *row_security.differences(wanted_policies())]
+    views = report_views.view_differences()
+    return [*function, *revokes, *views, *grants, *row_security.row_policy_differences(wanted_policies())]
 
 
-def confirm() -> None:
+def stamp() -> None:
     """Note beside each new policy and view what it was made from."""
-    row_security.confirm(wanted_policies())
-    report_views.confirm()
+    row_security.stamp_row_policies(wanted_policies())
+    report_views.stamp_views()

@@ -21,7 +21,7 @@ from access.groups import NO_MODEL
 MARK = "managed_group"
 
 
-class Change(NamedTuple):
+class GroupChange(NamedTuple):
     """One line of the difference, and what does it."""
 
     sentence: str
@@ -33,7 +33,7 @@ def is_managed(groups: QuerySet[Group]) -> QuerySet[Group]:
     return groups.filter(permissions__codename=MARK, permissions__content_type__app_label=NO_MODEL)
 
 
-def changes() -> list[Change]:
+def group_changes() -> list[GroupChange]:
     """What must be done, in this order, to make Django's tables say what the code says."""
     return [*_permission_changes(), *_group_changes(), *_plain_groups()]
 
@@ -56,16 +56,16 @@ def _stored() -> dict[str, int]:
     return {f"{app_label}.{name}": key for app_label, name, key in rows}
 
 
-def _permission_changes() -> Iterator[Change]:
+def _permission_changes() -> Iterator[GroupChange]:
     stored, wanted = _stored(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
     for permission in sorted(wanted - stored.keys()):
-        yield Change(f"permission {permission}: made", partial(_make_permission, permission))
+        yield GroupChange(f"permission {permission}: made", partial(_make_permission, permission))
     ours = Q(content_type__app_label=NO_MODEL)
     for app_label, model in {content_type_of(permission) for permission in permission_cells()}:
         ours |= Q(content_type__app_label=app_label, content_type__model=model)
     stale = stored.keys() - wanted - django_permissions()
     for row in Permission.objects.filter(ours, pk__in=[stored[name] for name in stale]).select_related("content_type"):
-        yield Change(f"permission {row.content_type.app_label}.{row.codename}: removed", row.delete)
+        yield GroupChange(f"permission {row.content_type.app_label}.{row.codename}: removed", row.delete)
 
 
 def _make_permission(permission: str) -> None:
@@ -75,22 +75,22 @@ def _make_permission(permission: str) -> None:
     Permission.objects.create(content_type=noun, codename=name, name=f"Can {name.replace('_', ' ')}")
 
 
-def _group_changes() -> Iterator[Change]:
+def _group_changes() -> Iterator[GroupChange]:
     wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
     made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
     for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
         # Nobody chose its members for what the group of the code opens.
         name = f"{group.name} (made by hand, {group.pk})"
-        yield Change(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
+        yield GroupChange(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
     for name in made.keys() - wanted.keys():
-        yield Change(f"group {name}: removed", Group.objects.filter(name=name).delete)
+        yield GroupChange(f"group {name}: removed", Group.objects.filter(name=name).delete)
     for name, want in wanted.items():
         if name not in made:
-            yield Change(f"group {name}: made", partial(Group.objects.create, name=name))
+            yield GroupChange(f"group {name}: made", partial(Group.objects.create, name=name))
         have = made.get(name, frozenset())
         if have != want:
             signs = [*(f"+{one}" for one in sorted(want - have)), *(f"-{one}" for one in sorted(have - want))]
-            yield Change(f"group {name}: {' '.join(signs)}", partial(_give, name, want))
+            yield GroupChange(f"group {name}: {' '.join(signs)}", partial(_give, name, want))
 
 
 def _permissions_of(group: Group) -> frozenset[str]:
@@ -107,9 +107,9 @@ def _give(name: str, permissions: frozenset[str]) -> None:
     Group.objects.get(name=name).permissions.set([stored[permission] for permission in permissions])
 
 
-def _plain_groups() -> Iterator[Change]:
+def _plain_groups() -> Iterator[GroupChange]:
     """Groups of the variable GROUPS are made where they are missing, and belong to the people from then on."""
     there = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
     for name in settings.GROUPS:
         if name not in there:
-            yield Change(f"group {name}: made, as GROUPS says", partial(Group.objects.create, name=name))
+            yield GroupChange(f"group {name}: made, as GROUPS says", partial(Group.objects.create, name=name))

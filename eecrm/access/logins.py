@@ -9,7 +9,7 @@ from typing import Any
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE
-from access.policy import COLUMNS
+from access.policy import MATRIX_ROLES
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
 
@@ -58,7 +58,7 @@ def is_log_discreet(cursor: Any) -> bool:
 
 def faults(cursor: Any) -> list[str]:
     """Each setting, power and membership that bootstrap.sql didn't give, and each setting that is missing."""
-    groups = [database_role(role) for role in COLUMNS]
+    groups = [database_role(role) for role in MATRIX_ROLES]
     names = {
         "login": LOGIN_ROLE,
         "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR],

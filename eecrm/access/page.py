@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.apps import apps
 
 from access import rule_catalogue
-from access.policy import COLUMNS, TABLE, Scope, scope_of
+from access.policy import MATRIX_ROLES, TABLE, Scope, scope_of
 from access.querysets import resource_of
 from access.rule_catalogue import Known
 from access.state import StateRule
@@ -34,7 +34,7 @@ else with `?as=USERNAME`: leave cover counts, and an object that the account doe
 _STATE_HEAD = ("resource", "status", "action", "answer", "rule", "sentence")
 
 
-def written() -> str:
+def rendered_page() -> str:
     """The whole page."""
     return "\n".join([_HEAD, *_matrix(), *_explained(), *_state(), *_values(), *_others()]) + "\n"
 
@@ -58,8 +58,8 @@ def _matrix() -> list[str]:
     refusing = list(rule_catalogue.of_policy())
     for resource in dict.fromkeys(resource for resource, *_ in TABLE):
         actions = [action for listed, action, *_ in TABLE if listed == resource]
-        cells = ([action, *(_word(scope_of(resource, action, role)) for role in COLUMNS)] for action in actions)
-        lines += [f"### {resource.replace('_', ' ')}", "", *_table(["", *COLUMNS], cells)]
+        cells = ([action, *(_word(scope_of(resource, action, role)) for role in MATRIX_ROLES)] for action in actions)
+        lines += [f"### {resource.replace('_', ' ')}", "", *_table(["", *MATRIX_ROLES], cells)]
         told: dict[str, list[str]] = {}
         for rule in refusing:
             if rule.resource == resource:

@@ -100,16 +100,16 @@ TABLE: tuple[tuple[str, str, Scope, Scope, Scope, Scope, Scope, Scope], ...] = (
     ("personal_data", "export",  NONE,    NONE, NONE,   ALL,       NONE,   ALL),
 )  # fmt: skip
 
-COLUMNS = (Role.EXTERNAL, Role.SALES, Role.SUPPORT, Role.MANAGEMENT, Role.AUDITOR, Role.SUPERUSER)
+MATRIX_ROLES = (Role.EXTERNAL, Role.SALES, Role.SUPPORT, Role.MANAGEMENT, Role.AUDITOR, Role.SUPERUSER)
 
 _scopes: dict[tuple[str, str, str], Scope] = {
     (resource, action, role): scope
     for resource, action, *scopes in TABLE
-    for role, scope in zip(COLUMNS, scopes, strict=True)
+    for role, scope in zip(MATRIX_ROLES, scopes, strict=True)
 }
 
 
-class Change(NamedTuple):
+class FieldAction(NamedTuple):
     """A change of one field (to one value, or to any) that is an action of its own, finer than *update*."""
 
     action: str
@@ -118,10 +118,10 @@ class Change(NamedTuple):
 
 
 # Refused with 403 like any action, by the API and, where a trigger asks, by PostgreSQL.
-FINER_THAN_UPDATE: dict[str, tuple[Change, ...]] = {
-    "client": (Change("assign", "sales_contact"), Change("assign", "account")),
-    "contract": (Change("sign", "status", "signed"),),
-    "event": (Change("assign", "support_contact"),),
+FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
+    "client": (FieldAction("assign", "sales_contact"), FieldAction("assign", "account")),
+    "contract": (FieldAction("sign", "status", "signed"),),
+    "event": (FieldAction("assign", "support_contact"),),
 }
 # What PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE. *amend*, *reopen* and *restore* depend on
 # the row's state and are refused with 409.
@@ -226,7 +226,7 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 def contact_roles() -> tuple[Role, ...]:
     """The roles that own something as its contact, and can be covered for; a partner owns by a link instead."""
     owning = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
-    return tuple(role for role in COLUMNS if role in owning and role is not Role.EXTERNAL)
+    return tuple(role for role in MATRIX_ROLES if role in owning and role is not Role.EXTERNAL)
 
 
 def sees_personal_data(user: Caller) -> bool:

@@ -1,9 +1,9 @@
 """Why somebody does something: one line of text, which the trail keeps beside what was done."""
 
 DEMANDED = "_needs_reason"  # how the rules end that let something be done with a reason only
-LONGEST = 500  # characters
-UNFIT = f"A reason is a line of text in UTF-8 of at most {LONGEST} characters."
+MAX_REASON_CHARS = 500  # characters
+UNFIT = f"A reason is a line of text in UTF-8 of at most {MAX_REASON_CHARS} characters."
 
 
 def is_fit(text: str) -> bool:
-    return text.isprintable() and len(text) <= LONGEST
+    return text.isprintable() and len(text) <= MAX_REASON_CHARS

@@ -34,7 +34,9 @@ def _outage(code: str, sentence: str) -> Refusal:
 UNAVAILABLE = _outage("unavailable", "The database can't be reached: try again in a moment.")
 BUSY = _outage("busy", "Somebody else is changing the same thing: try again in a moment.")
 READ_ONLY = _outage("read_only", "The database takes no changes at the moment: try again in a moment.")
-TIMEOUT = _outage("timeout", "The database took too long for this: ask for less at once, or try again later.")
+STATEMENT_TIMED_OUT = _outage(
+    "timeout", "The database took too long for this: ask for less at once, or try again later."
+)
 DISK_FULL = _outage("disk_full", "The database has no room left on its disk, so nothing was saved: try again later.")
 OVERLOADED = _outage("overloaded", "The database has reached one of its limits: try again in a moment.")
 FAILING = _outage("failing", "The database has a fault of its own, which has been logged: try again later.")
@@ -45,8 +47,8 @@ _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be sto
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
-    "25P03": TIMEOUT,  # idle in a transaction
-    "25P04": TIMEOUT,
+    "25P03": STATEMENT_TIMED_OUT,  # idle in a transaction
+    "25P04": STATEMENT_TIMED_OUT,
     "40": BUSY,
     "53": OVERLOADED,
     "53100": DISK_FULL,
@@ -54,7 +56,7 @@ _OUTAGES = {
     "55006": BUSY,
     "55P03": BUSY,
     "57": UNAVAILABLE,
-    "57014": TIMEOUT,
+    "57014": STATEMENT_TIMED_OUT,
     "58": FAILING,
     "F0": FAILING,
     "XX": FAILING,

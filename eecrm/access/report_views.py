@@ -64,7 +64,7 @@ def _stored() -> dict[str, tuple[str, str | None]]:
         return {name: (query, note) for name, query, note in cursor.fetchall()}
 
 
-def differences() -> list[str]:
+def view_differences() -> list[str]:
     """The statements that make the views what the models say. `confirm` afterwards."""
     wanted, stored = wanted_views(), _stored()
     sound = {name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note}
@@ -74,7 +74,7 @@ def differences() -> list[str]:
     ]
 
 
-def confirm() -> None:
+def stamp_views() -> None:
     """Note beside each new view what it was made from, and what PostgreSQL made of it."""
     wanted = wanted_views()
     with connection.cursor() as cursor:

@@ -81,7 +81,7 @@ class RowPolicy(NamedTuple):
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
 
-def wanted(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
+def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
     """The policies of the tables on which somebody's rows are narrowed, from (role, command, table, rows) of each grant.
 
     Where a role has a command twice (its own profile, and all accounts), PostgreSQL folds `… OR true` away.
@@ -98,7 +98,7 @@ def wanted(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
 
 
 # Tables of the trail stand under both their names, as Django writes them; so do the views of reports.
-TABLES = """
+TABLES_QUERY = """
     WITH tables AS (
         SELECT oid, relacl, relrowsecurity, relkind,
                CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
@@ -109,16 +109,16 @@ TABLES = """
     )
 """
 _POLICIES = f"""
-    {TABLES}
+    {TABLES_QUERY}
     SELECT tables.name, polname::text,
            concat_ws(' ', polpermissive, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
            obj_description(pg_policy.oid, 'pg_policy')
       FROM pg_policy JOIN tables ON tables.oid = polrelid
 """
-_SECURED = f"{TABLES} SELECT name FROM tables WHERE relrowsecurity"
+_SECURED = f"{TABLES_QUERY} SELECT name FROM tables WHERE relrowsecurity"
 # A trigger that somebody has switched off is a hole like a policy that is missing.
 _SILENCED = f"""
-    {TABLES}
+    {TABLES_QUERY}
     SELECT format('ALTER TABLE %%s ENABLE TRIGGER %%I', tables.name, tgname) FROM pg_trigger JOIN tables ON tables.oid = tgrelid
      WHERE tgenabled <> 'O' AND NOT tgisinternal
 """
@@ -140,7 +140,7 @@ def _broken(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
     }
 
 
-def differences(policies: set[RowPolicy]) -> list[str]:
+def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
     """What must be run to make the catalogue say what the table says. `confirm` afterwards."""
     broken = _broken(policies)
     stored = {(table, name) for table, name, _, _ in _rows(_POLICIES)}
@@ -158,7 +158,7 @@ def differences(policies: set[RowPolicy]) -> list[str]:
     ]
 
 
-def confirm(policies: set[RowPolicy]) -> None:
+def stamp_row_policies(policies: set[RowPolicy]) -> None:
     """Note beside each new policy what it was made from, and what PostgreSQL made of it."""
     known = {(policy.table, policy.name): policy for policy in policies}
     with connection.cursor() as cursor:

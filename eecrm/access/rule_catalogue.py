@@ -16,7 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import PROTECT, Model, UniqueConstraint
 
 from access import policy, reasons
-from access.policy import COLUMNS, TABLE, Rule, Scope
+from access.policy import MATRIX_ROLES, TABLE, Rule, Scope
 from access.refusals import of_unique_column, still_used
 
 
@@ -45,7 +45,7 @@ def refused_in(body: str) -> list[tuple[str, str]]:
 def of_policy() -> Iterator[Rule]:
     """The cells of the table that refuse: always, or what isn't one's own."""
     for resource, action, *_ in TABLE:
-        for role in COLUMNS:
+        for role in MATRIX_ROLES:
             scope = policy.scope_of(resource, action, role)
             if scope is not Scope.ALL:
                 yield Rule(resource, action, role, scope)

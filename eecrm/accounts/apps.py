@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_columns, on_functions, on_tables
-from access.policy import COLUMNS, Role, Scope, scope_of
+from access.policy import MATRIX_ROLES, Role, Scope, scope_of
 from access.row_security import about_me
 
 if TYPE_CHECKING:
@@ -78,16 +78,16 @@ class AccountsConfig(AppConfig):
 
         grants = set[Grant]()
         between_me_and_another = f"{about_me('colleague_id')} OR {about_me('substitute_id')}"
-        for role in map(database_role, COLUMNS):
+        for role in map(database_role, MATRIX_ROLES):
             grants |= on_columns(role, "SELECT", User, *PUBLIC_FIELDS)
             grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", rows=about_me("id"))
             grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS, rows=about_me("user_id"))
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=between_me_and_another)
-        grants |= on_functions(tuple(map(database_role, COLUMNS)), "own_ids()")
+        grants |= on_functions(tuple(map(database_role, MATRIX_ROLES)), "own_ids()")
         # What the groups may: no secret, and `has_perm` asks it. Who is in them is another matter.
-        everybody = (LOGIN_ROLE, *map(database_role, COLUMNS))
+        everybody = (LOGIN_ROLE, *map(database_role, MATRIX_ROLES))
         tables = ("auth_group", "auth_permission", "auth_group_permissions", "django_content_type")
         return grants | on_tables(everybody, "SELECT", *tables)
 
@@ -127,7 +127,7 @@ class AccountsConfig(AppConfig):
         from accounts.models import Alert, Export
 
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT", Alert._meta.db_table)
-        readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
+        readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", Alert._meta.db_table)
         # Auditors too: a group may let them export.
         return grants | on_tables((*MANAGERS, database_role(Role.AUDITOR)), "SELECT INSERT", Export._meta.db_table)
@@ -136,7 +136,7 @@ class AccountsConfig(AppConfig):
         """What `manage.py run_worker` does for this app."""
         from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
-        from accounts.outbox.purging import purge
+        from accounts.outbox.purging import purge_expired
         from api.jobs import Every
 
-        return [Every(alerts.EVERY, alerts.look), deliver, Every(60 * 60, purge)]
+        return [Every(alerts.ALERT_INTERVAL_SECONDS, alerts.look), deliver, Every(60 * 60, purge_expired)]

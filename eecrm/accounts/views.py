@@ -12,7 +12,7 @@ from accounts.login.authentication import account_of
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import PARAMETERS, Place, page
+from api.resources.pagination import PARAMETERS, PageBounds, page
 
 
 class ProfileViewSet(GenericViewSet):
@@ -68,7 +68,7 @@ class ContactViewSet(GenericViewSet):
         refuse_unknown(request, PARAMETERS)
         rows, row = self.get_queryset(), ContactSerializer.row("", masked=False)
 
-        def read(place: Place, values: tuple[Any, ...]) -> Any:
+        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
             return place.of(rows, values, row)
 
         return Response(

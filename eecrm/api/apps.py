@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_functions, on_tables
-from access.policy import COLUMNS, CONTACT_RESOURCES, Scope, scope_of
+from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Scope, scope_of
 from access.row_security import about_me
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ApiConfig(AppConfig):
         table, mine = "api_idempotency", about_me("user_id")
         creators = tuple(
             database_role(role)
-            for role in COLUMNS
+            for role in MATRIX_ROLES
             if any(scope_of(resource, "create", role) is not Scope.NONE for resource in CONTACT_RESOURCES)
         )
         grants = on_tables(creators, "SELECT INSERT", table, rows=mine)

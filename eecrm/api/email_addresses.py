@@ -19,8 +19,8 @@ from api.spelling import has_invisible, trim
 MAX_LOCAL_CHARS = 64  # RFC 5321, section 4.5.3.1.1
 _MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
 
-INVISIBLE = "This address has characters that nobody sees: type it again."
-TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
+ADDRESS_INVISIBLE = "This address has characters that nobody sees: type it again."
+LOCAL_PART_TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
 QUOTED = (
     "Write the part of an address before the @ without quotation marks."  # "ann"@… and ann@… are one mailbox (RFC 5321)
 )
@@ -53,9 +53,9 @@ def require_address(text: str) -> None:
     """Raises ValidationError for an address, in its one form, that none is."""
     local, _, domain = text.rpartition("@")
     if has_invisible(text):
-        raise ValidationError(INVISIBLE, code="invisible_characters")
+        raise ValidationError(ADDRESS_INVISIBLE, code="invisible_characters")
     if len(local) > MAX_LOCAL_CHARS:
-        raise ValidationError(TOO_LONG, code="max_length")
+        raise ValidationError(LOCAL_PART_TOO_LONG, code="max_length")
     if '"' in local:
         raise ValidationError(QUOTED, code="invalid")
     if not local.isascii() or _on_the_wire(domain) is None:

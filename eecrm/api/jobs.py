@@ -13,7 +13,7 @@ from django.apps import apps
 # Called with the time for which a claim may hold a row; returns whether there may be more to do at once.
 Job = Callable[[timedelta], bool]
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds that a job that fails waits: twice as long each time
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0  # seconds that a job that fails waits: twice as long each time
 
 
 class Every:
@@ -31,7 +31,7 @@ class Every:
         try:
             has_more = bool(self._act(lease))
         except Exception:
-            pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE_SECONDS * 2**self._failures, MAX_PAUSE_SECONDS)
             self._next, self._failures = time.monotonic() + pause, min(self._failures + 1, 10)
             raise
         self._next, self._failures = 0.0 if has_more else started + self.seconds, 0

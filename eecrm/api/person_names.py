@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from api.spelling import SIGNS, WEB_ADDRESS, has_invisible, has_web_address, normalise_name
 
-INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
+NAME_INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
 NO_NAME = (
     "A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop."
 )
@@ -19,7 +19,7 @@ NO_NAME = (
 def require_name(text: str) -> None:
     """Raises ValidationError for what no name holds."""
     if has_invisible(text):
-        raise ValidationError(INVISIBLE, code="invisible_characters")
+        raise ValidationError(NAME_INVISIBLE, code="invisible_characters")
     if has_web_address(text):
         raise ValidationError(NO_NAME, code="web_address")
 
@@ -65,4 +65,4 @@ def names_checked(name: str, *fields: str) -> models.CheckConstraint:
     for field in fields:
         in_nfc = Q(**{field: Func(F(field), function="normalize")})
         condition &= in_nfc & ~Q(**{f"{field}__regex": f"^ | $|[{SIGNS}]"}) & no_web_address_in_sql(field)
-    return models.CheckConstraint(name=name, condition=condition, violation_error_message=f"{INVISIBLE} {NO_NAME}")
+    return models.CheckConstraint(name=name, condition=condition, violation_error_message=f"{NAME_INVISIBLE} {NO_NAME}")

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, models_of, on_columns, on_functions, on_tables
-from access.policy import COLUMNS, CONTACT_RESOURCES, Role, Scope, scope_of
+from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Role, Scope, scope_of
 from access.row_security import seen
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class AuditConfig(AppConfig):
         from audit.models import PARTNER_FIELDS, WAS_MINE, Entry
 
         history, partner = seen("row_key", *models_of(*CONTACT_RESOURCES)), database_role(Role.EXTERNAL)
-        insiders = tuple(database_role(role) for role in COLUMNS if role is not Role.EXTERNAL)
+        insiders = tuple(database_role(role) for role in MATRIX_ROLES if role is not Role.EXTERNAL)
         grants = on_tables(insiders, "SELECT", '"audit"."entry"', rows=history)
         # A partner learns nothing of when the row wasn't theirs, and nothing of what is said among ourselves.
         grants |= on_columns(partner, "SELECT", Entry, *PARTNER_FIELDS, rows=f"{history} AND {WAS_MINE}")
         grants |= on_functions((partner,), "audit.was_mine(text,text,text,bigint,jsonb,jsonb)")
-        readers = [database_role(role) for role in COLUMNS if scope_of("trail", "list", role) is Scope.ALL]
+        readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", '"audit"."seal"')
         grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions(
             (LOGIN_ROLE,), "audit.unsealed()"
@@ -44,7 +44,7 @@ class AuditConfig(AppConfig):
         """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync.views`). Where
         the log ends, and a digest that proves it, tell of no row."""
         grants = set[Grant]()
-        for role in COLUMNS:
+        for role in MATRIX_ROLES:
             scope = scope_of("offline_copy", "retrieve", role)
             if scope is Scope.NONE:
                 continue
@@ -60,7 +60,10 @@ class AuditConfig(AppConfig):
         from api.jobs import Every
         from audit.trail import seals
 
-        return [Every(seals.EVERY, seals.seal, is_urgent=True), Every(60, seals.watch, is_urgent=True)]
+        return [
+            Every(seals.SEAL_INTERVAL_SECONDS, seals.seal_entries, is_urgent=True),
+            Every(60, seals.warn_of_unsealed, is_urgent=True),
+        ]
 
     def readiness_checks(self) -> "dict[str, Check]":
         from audit.trail import seals

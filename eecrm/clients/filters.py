@@ -1,13 +1,13 @@
 import django_filters
 
-from api.resources.filters import AddressFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.resources.filters import EmailFilter, KeyFilter, ResourceFilterSet, TextFilter
 from clients.models import Client
 
 
 class ClientFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Client.Status)
     company_name = TextFilter()
-    email = AddressFilter()
+    email = EmailFilter()
     sales_contact = KeyFilter()
 
     told = ResourceFilterSet.told | {

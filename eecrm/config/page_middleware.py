@@ -56,5 +56,5 @@ class MessageMiddleware(_PagesOnly, messages.MessageMiddleware):
     pass
 
 
-class SessionLimitMiddleware(_PagesOnly, session_limits.SessionLimitMiddleware):
+class PageSessionLimitMiddleware(_PagesOnly, session_limits.SessionLimitMiddleware):
     pass

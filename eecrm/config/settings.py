@@ -147,7 +147,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.page_middleware.AuthenticationMiddleware",
     "config.page_middleware.MessageMiddleware",
-    "config.page_middleware.SessionLimitMiddleware",
+    "config.page_middleware.PageSessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "api.requests.middleware.ProblemMiddleware",
 ]

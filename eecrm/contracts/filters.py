@@ -1,17 +1,17 @@
 import django_filters
 from django.db.models import Q
 
-from api.resources.filters import AddressFilter, DecimalFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
-from contracts.models import LARGEST, OVERDUE, Contract
+from api.resources.filters import DecimalFilter, EmailFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
+from contracts.models import MAX_AMOUNT, OVERDUE, Contract
 
 
 class ContractFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Contract.Status)
     client = KeyFilter()
-    client_email = AddressFilter(field_name="client__email")
+    client_email = EmailFilter(field_name="client__email")
     client_company_name = TextFilter(field_name="client__company_name")
-    amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=LARGEST)
-    amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=LARGEST)
+    amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=MAX_AMOUNT)
+    amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=MAX_AMOUNT)
     payment_due_after = django_filters.DateFilter(field_name="payment_due", lookup_expr="gte")
     payment_due_before = django_filters.DateFilter(field_name="payment_due", lookup_expr="lte")
     # Nobody owes money for a draft.

@@ -17,10 +17,10 @@ from access.state import StateRule
 from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
-EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
 # As of today in UTC.
 OVERDUE = Q(payment_due__lt=TruncDate(Now()))
-SMALLEST, LARGEST = Decimal("0.01"), Decimal("9999999999.99")
+MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 
 class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs type as_manager anew
@@ -71,14 +71,14 @@ class Contract(models.Model):
         max_digits=12,
         decimal_places=2,
         validators=[
-            MinValueValidator(SMALLEST, "The amount of a contract is positive."),
-            MaxValueValidator(LARGEST),
+            MinValueValidator(MIN_AMOUNT, "The amount of a contract is positive."),
+            MaxValueValidator(MAX_AMOUNT),
         ],
     )
     currency = models.CharField(max_length=3, choices=Currency, default=Currency.EUR, db_default=Currency.EUR)
     payment_due = models.DateField(
         validators=[
-            MinValueValidator(EARLIEST, "A payment is due between 2000 and 2099."),
+            MinValueValidator(EARLIEST_PAYMENT_DUE, "A payment is due between 2000 and 2099."),
             MaxValueValidator(date(2099, 12, 31), "A payment is due between 2000 and 2099."),
         ],
     )
@@ -127,7 +127,7 @@ class Contract(models.Model):
             # NaN is greater than every number in PostgreSQL, so both ends are bounded.
             models.CheckConstraint(
                 name="contract_amount_positive",
-                condition=Q(amount__gte=SMALLEST, amount__lte=LARGEST),
+                condition=Q(amount__gte=MIN_AMOUNT, amount__lte=MAX_AMOUNT),
                 violation_error_message="The amount of a contract is positive.",
             ),
             models.CheckConstraint(
@@ -137,7 +137,7 @@ class Contract(models.Model):
             ),
             models.CheckConstraint(
                 name="contract_payment_due_bounded",
-                condition=Q(payment_due__gte=EARLIEST, payment_due__lt=LATEST),
+                condition=Q(payment_due__gte=EARLIEST_PAYMENT_DUE, payment_due__lt=LATEST_PAYMENT_DUE),
                 violation_error_message="A payment is due between 2000 and 2099.",
             ),
             models.CheckConstraint(

@@ -1,6 +1,6 @@
 import django_filters
 
-from api.resources.filters import AddressFilter, FlagFilter, KeyFilter, ResourceFilterSet
+from api.resources.filters import EmailFilter, FlagFilter, KeyFilter, ResourceFilterSet
 from events.models import UNASSIGNED, Event
 
 
@@ -8,7 +8,7 @@ class EventFilterSet(ResourceFilterSet):
     status = django_filters.ChoiceFilter(choices=Event.Status)
     client = KeyFilter(field_name="contract__client")
     contract = KeyFilter()
-    client_email = AddressFilter(field_name="contract__client__email")
+    client_email = EmailFilter(field_name="contract__client__email")
     support_contact = KeyFilter()
     unassigned = FlagFilter(UNASSIGNED)
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")

@@ -26,7 +26,7 @@ class CannotHandOver(Exception):
     """Why not, as a sentence."""
 
 
-class Numbers(NamedTuple):
+class HandOverCounts(NamedTuple):
     clients: int
     unsigned_contracts: int
     coming_events: int
@@ -51,19 +51,19 @@ def events_of(leaver: User) -> QuerySet[Event]:
     return Event.objects.filter(support_contact=leaver).exclude(status=Event.Status.CLOSED)
 
 
-def numbers(leaver: User, role: str) -> Numbers:
+def numbers(leaver: User, role: str) -> HandOverCounts:
     """What would go to a successor of this role, along with what follows it."""
     open_events = Event.objects.exclude(status=Event.Status.CLOSED)
     match role:
         case Role.SALES:
-            return Numbers(
+            return HandOverCounts(
                 clients_of(leaver).count(),
                 Contract.objects.filter(sales_contact=leaver, status=Contract.Status.DRAFT).count(),
                 open_events.filter(sales_contact=leaver).count(),
             )
         case Role.SUPPORT:
-            return Numbers(0, 0, events_of(leaver).count())
-    return Numbers(0, 0, 0)
+            return HandOverCounts(0, 0, events_of(leaver).count())
+    return HandOverCounts(0, 0, 0)
 
 
 def successors(leaver: User) -> QuerySet[User]:
@@ -75,7 +75,7 @@ def successors(leaver: User) -> QuerySet[User]:
     return people.only(*PUBLIC_FIELDS).order_by("display_name", "pk")
 
 
-def hand_over(leaver: User, successor: User, *, deactivates: bool) -> Numbers:
+def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:
     """What went over. The reason is told before, by `give_reason` or `because`. Raises CannotHandOver.
 
     Under a role that may *assign*, and *update* the account that it deactivates.
@@ -121,7 +121,7 @@ def _why_not(leaver: User, successor: User) -> str:
     return f"{successor} can't look after what {leaver} does: choose a colleague of the same role."
 
 
-def tell_security(leaver: User, successor: User, moved: Numbers, request: HttpRequest | None = None) -> None:
+def log_hand_over(leaver: User, successor: User, moved: HandOverCounts, request: HttpRequest | None = None) -> None:
     security_event(
         "privilege_permissions_changed",
         request,

@@ -25,14 +25,14 @@ from audit.admin.reasons import ReasonField
 from events.hand_over import (
     CELLS,
     CannotHandOver,
-    Numbers,
+    HandOverCounts,
     clients_of,
     events_of,
     hand_over,
     lock,
+    log_hand_over,
     numbers,
     successors,
-    tell_security,
 )
 
 _KEY = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -96,7 +96,7 @@ class HandOverPage(admin.ModelAdmin):
         return TemplateResponse(request, "admin/events/event/hand_over.html", context)
 
     @staticmethod
-    def _handed_over(leaver: User, form: HandOverForm) -> Numbers | None:
+    def _handed_over(leaver: User, form: HandOverForm) -> HandOverCounts | None:
         """None where it was refused: the form says why."""
         chosen = form.cleaned_data
         give_reason(chosen["change_reason"])
@@ -114,7 +114,7 @@ class HandOverPage(admin.ModelAdmin):
         return None
 
     @staticmethod
-    def _done(request: HttpRequest, leaver: User, successor: User, moved: Numbers) -> HttpResponse:
+    def _done(request: HttpRequest, leaver: User, successor: User, moved: HandOverCounts) -> HttpResponse:
         said = f"{moved} went from {leaver} to {successor}."
         LogEntry.objects.create(
             user_id=cast(User, request.user).pk,
@@ -124,7 +124,7 @@ class HandOverPage(admin.ModelAdmin):
             action_flag=CHANGE,
             change_message=said,
         )
-        tell_security(leaver, successor, moved, request)
+        log_hand_over(leaver, successor, moved, request)
         messages.success(request, said if leaver.is_active else f"{said} The account is deactivated.")
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))
 
@@ -135,7 +135,7 @@ def _chosen(request: HttpRequest) -> QuerySet[User]:
     return User.objects.filter(pk=key) if _KEY.fullmatch(key) else User.objects.none()
 
 
-def _lines(leaver: User, goes: dict[str, Numbers], *, may_deactivate: bool) -> list[Line]:
+def _lines(leaver: User, goes: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
     """The rows themselves count: another client in place of one that left is another hand-over."""
     rows = [
         list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))

@@ -16,11 +16,11 @@ from access.state import StateRule
 from api.resources.search import SearchableQuerySet
 from contracts.models import Contract
 
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-MOST_ATTENDEES = 1_000_000
+EARLIEST_START, LATEST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+MAX_ATTENDEES = 1_000_000
 UNASSIGNED = Q(support_contact=None)
 _WITHIN_REASON = [
-    MinValueValidator(EARLIEST, "An event takes place between 2000 and 2099."),
+    MinValueValidator(EARLIEST_START, "An event takes place between 2000 and 2099."),
     MaxValueValidator(datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC), "An event takes place between 2000 and 2099."),
 ]
 
@@ -79,7 +79,7 @@ class Event(models.Model):
     )
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=11, choices=Status, default=Status.CREATED, db_default=Status.CREATED)
-    attendees = models.PositiveIntegerField(validators=[MaxValueValidator(MOST_ATTENDEES)])
+    attendees = models.PositiveIntegerField(validators=[MaxValueValidator(MAX_ATTENDEES)])
     starts_at = models.DateTimeField(validators=_WITHIN_REASON)
     ends_at = models.DateTimeField(null=True, blank=True, validators=_WITHIN_REASON)
     location = models.CharField(max_length=200, blank=True)
@@ -134,13 +134,13 @@ class Event(models.Model):
             ),
             models.CheckConstraint(
                 name="event_attendees_bounded",
-                condition=Q(attendees__lte=MOST_ATTENDEES),
+                condition=Q(attendees__lte=MAX_ATTENDEES),
                 violation_error_message="An event has at most 1,000,000 attendees.",
             ),
             models.CheckConstraint(
                 name="event_dates_bounded",
-                condition=Q(starts_at__gte=EARLIEST, starts_at__lt=LATEST)
-                & (Q(ends_at__isnull=True) | Q(ends_at__gte=EARLIEST, ends_at__lt=LATEST)),
+                condition=Q(starts_at__gte=EARLIEST_START, starts_at__lt=LATEST_START)
+                & (Q(ends_at__isnull=True) | Q(ends_at__gte=EARLIEST_START, ends_at__lt=LATEST_START)),
                 violation_error_message="An event takes place between 2000 and 2099.",
             ),
             models.CheckConstraint(

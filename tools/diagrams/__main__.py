@@ -24,7 +24,7 @@ def draw() -> dict[Path, str]:
     return {
         PICTURES / "data-model.svg": data_model.draw(),
         PICTURES / "endpoints.svg": endpoints.draw(),
-        ROOT / "docs" / "access.md": page.written(),
+        ROOT / "docs" / "access.md": page.rendered_page(),
     }
 
 

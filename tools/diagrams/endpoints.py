@@ -3,7 +3,7 @@
 import svg
 from routes import Group, Line, groups
 
-from access.policy import COLUMNS, FINER_THAN_UPDATE, STATE_ACTIONS, Scope
+from access.policy import FINER_THAN_UPDATE, MATRIX_ROLES, STATE_ACTIONS, Scope
 
 MARGIN, TOP, ROW, HEAD, GAP = 32, 84, 25, 32, 14
 PATH_SIZE, METHOD_WIDTH, ACTION_WIDTH, ROLE_WIDTH = 12, 66, 74, 92
@@ -22,7 +22,7 @@ class Table:
         paths = [line.path for group in shown for line in group.lines]
         self.path = MARGIN + 12 + METHOD_WIDTH
         self.action = self.path + max(svg.mono_width(path, PATH_SIZE) for path in paths) + 20
-        self.roles = [self.action + ACTION_WIDTH + ROLE_WIDTH * (place + 0.5) for place in range(len(COLUMNS))]
+        self.roles = [self.action + ACTION_WIDTH + ROLE_WIDTH * (place + 0.5) for place in range(len(MATRIX_ROLES))]
         self.right = self.roles[-1] + ROLE_WIDTH / 2 + 8
 
     def head(self, y: float) -> list[str]:
@@ -30,7 +30,7 @@ class Table:
         left = [svg.text(x, y, name, size=11.5, fill=svg.MUTED, weight=600) for name, x in names]
         return left + [
             svg.text(x, y, role.value.capitalize(), size=11.5, fill=svg.MUTED, weight=600, anchor="middle")
-            for role, x in zip(COLUMNS, self.roles, strict=True)
+            for role, x in zip(MATRIX_ROLES, self.roles, strict=True)
         ]
 
     def group(self, group: Group, y: float) -> list[str]:
@@ -106,7 +106,9 @@ def draw() -> str:
         y += HEAD + len(group.lines) * ROW + GAP
     parts += _notes(MARGIN, y + 8)
     count = sum(not line.is_condition for group in shown for line in group.lines)
-    description = f"{count} endpoints and the scope of each role in them: " + ", ".join(role.value for role in COLUMNS)
+    description = f"{count} endpoints and the scope of each role in them: " + ", ".join(
+        role.value for role in MATRIX_ROLES
+    )
     return svg.document(
         table.right + MARGIN, y + 54, title="Endpoints of Epic Events CRM", description=description, parts=parts
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from access import checks, policy
 from access.permissions import Public, policy_action
-from access.policy import COLUMNS, Scope
+from access.policy import MATRIX_ROLES, Scope
 from api.resources.views import ResourceViewSet
 
 ROOT = "api/v1/"
@@ -90,7 +90,7 @@ def _allowed(callback: Any, action: str) -> tuple[Scope, ...] | None:
 
 
 def _scopes(resource: str, action: str) -> tuple[Scope, ...]:
-    return tuple(policy.scope_of(resource, action, role) for role in COLUMNS)
+    return tuple(policy.scope_of(resource, action, role) for role in MATRIX_ROLES)
 
 
 def _written(path: str) -> str:

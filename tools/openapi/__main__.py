@@ -20,9 +20,9 @@ RELEASED = ROOT / "docs" / "openapi-released.yaml"
 
 def described() -> str:
     product.load()
-    from api.openapi.document import written
+    from api.openapi.document import rendered_document
 
-    return written()
+    return rendered_document()
 
 
 def broken(text: str) -> list[str]:

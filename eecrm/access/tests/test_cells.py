@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from access.database import acting_as, because, enter, leave
-from access.policy import COLUMNS, Role, may_export_personal_data
+from access.policy import MATRIX_ROLES, Role, may_export_personal_data
 from access.tests.paths import address, below, body_of
 from accounts.login import tokens
 from accounts.models import Cover, Mail, User
@@ -27,7 +27,7 @@ CELLS = {
     for resource, action, *scopes in (
         line.split() for line in Path(__file__).with_name("cells.txt").read_text().splitlines() if line[0] != "#"
     )
-    for role, scope in zip(COLUMNS, scopes, strict=True)
+    for role, scope in zip(MATRIX_ROLES, scopes, strict=True)
 }
 NAMES = {
     "external": "partner", "sales": "sales", "support": "support", "management": "management", "auditor": "auditor",
@@ -304,7 +304,7 @@ def test_the_outbox(resource: str, action: str, role: str, scope: str, world: Wo
     assert ("all" if browser_sees else "none") == scope
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 def test_everybody_is_told_their_own_column(role: str, caller: Any) -> None:
     expected: dict[str, dict[str, str]] = {}
     for (resource, action, column), scope in CELLS.items():

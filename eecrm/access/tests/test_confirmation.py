@@ -4,14 +4,14 @@ from typing import Any
 
 from django.test import RequestFactory
 
-from access.confirmation import FIELD, MAX_DIFFERENCES, Confirmation, Line
+from access.confirmation import CONFIRMATION_FIELD, MAX_DIFFERENCES, Confirmation, Line
 from accounts.models import User
 
 OLD, NEW = Line("client 7", "Own Company", "1"), Line("client 8", "Other Company", "1")
 
 
 def confirmation(*lines: Line, token: str = "", user: int = 1) -> Confirmation:
-    request: Any = RequestFactory().post("/", {FIELD: token} if token else {})
+    request: Any = RequestFactory().post("/", {CONFIRMATION_FIELD: token} if token else {})
     request.user = User(pk=user)
     return Confirmation(request, "a page", lines)
 

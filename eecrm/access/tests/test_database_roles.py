@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, as_login_role, enter, refuse_privileged_role
-from access.grants import actual, differences, wanted
-from access.policy import COLUMNS, Role
+from access.grants import actual, differences, wanted_grants
+from access.policy import MATRIX_ROLES, Role
 from config.environment import ROOT, env
 from conftest import World, make_client, make_event
 
@@ -97,7 +97,7 @@ def test_forbidden_statements(statement: str, role: str, db: None) -> None:
     assert outcome in (REFUSED, "0A000", "58P01", "42704", "25001"), outcome
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 def test_nobody_but_the_login_reads_a_password(role: str, world: World) -> None:
     assert run("SELECT password FROM accounts_user", role) == REFUSED
     assert run("SELECT display_name FROM accounts_user LIMIT 1", role) != REFUSED
@@ -120,7 +120,7 @@ def test_a_role_is_entered_in_a_transaction_only() -> None:
 
 
 def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) -> None:
-    assert actual() == wanted()
+    assert actual() == wanted_grants()
     with migrator.cursor() as cursor:
         cursor.execute("GRANT DELETE ON clients_client TO eecrm_support")
     try:

@@ -135,5 +135,5 @@ def test_a_view_without_a_resource_is_closed_even_to_a_superuser(view: Any, worl
 
 
 def test_roles_are_the_columns_of_the_table() -> None:
-    assert set(policy.COLUMNS) == set(Role)
+    assert set(policy.MATRIX_ROLES) == set(Role)
     assert {role for role, _ in User._meta.get_field("role").choices} == set(Role) - {Role.SUPERUSER}

@@ -99,7 +99,7 @@ def let_time_pass_for(visitor: Browser) -> None:
     """So that the next visit is one to be noted, which happens outside of any view."""
     (key,) = (cookie.value for cookie in visitor.cookies if cookie.name.endswith("session"))
     session = SessionStore(key)
-    session[session_limits.SEEN] = int(time.time()) - 120
+    session[session_limits.LAST_SEEN] = int(time.time()) - 120
     session.save()
 
 

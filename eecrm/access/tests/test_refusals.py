@@ -17,7 +17,7 @@ from access.refusals import (
     FAILING,
     OVERLOADED,
     READ_ONLY,
-    TIMEOUT,
+    STATEMENT_TIMED_OUT,
     UNAVAILABLE,
     Refusal,
     refusal_of,
@@ -111,7 +111,7 @@ def test_a_value_out_of_range_is_a_400(world: World) -> None:
 
 
 def test_a_statement_that_takes_too_long_is_told_so(world: World) -> None:
-    assert refused(sql("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)")) == TIMEOUT
+    assert refused(sql("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)")) == STATEMENT_TIMED_OUT
 
 
 def test_a_table_that_another_transaction_locks_is_busy(committed_world: World, migrator: Any) -> None:
@@ -129,7 +129,7 @@ def test_a_transaction_that_takes_no_changes_is_told_so(world: World) -> None:
 STATES = {
     UNAVAILABLE: "08000 08003 08006 08P01 55000 57000 57P01 57P02 57P03 57P04 57P05",
     READ_ONLY: "25006",
-    TIMEOUT: "57014 25P03 25P04",
+    STATEMENT_TIMED_OUT: "57014 25P03 25P04",
     BUSY: "40001 40P01 40003 55006 55P03",
     OVERLOADED: "53000 53200 53300 53400",
     DISK_FULL: "53100",

@@ -15,7 +15,7 @@ from django.db.models.signals import pre_migrate
 from psycopg2 import errors
 
 from access.masks import personal
-from access.report_views import REPORT_ROLE, differences, drop_before, wanted_views
+from access.report_views import REPORT_ROLE, drop_before, view_differences, wanted_views
 from config.environment import ROOT, env
 from conftest import API, Caller, World
 
@@ -131,13 +131,13 @@ def test_each_personal_field_of_a_view_is_masked_and_no_secret_is_in_one() -> No
 
 
 def test_a_view_that_someone_changed_is_a_drift(committed_world: World, migrator: Any) -> None:
-    assert differences() == []
+    assert view_differences() == []
     with migrator.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE VIEW report.accounts_cover AS SELECT id, colleague_id, substitute_id, starts_at,"
                        " ends_at, granted_by_id, created_at FROM eecrm.accounts_cover WHERE id > 7")  # fmt: skip
         cursor.execute("CREATE VIEW report.mine AS SELECT * FROM eecrm.accounts_user")
         try:
-            found = differences()
+            found = view_differences()
         finally:
             cursor.execute("DROP VIEW report.mine")
             wanted = wanted_views()["accounts_cover"]
@@ -147,7 +147,7 @@ def test_a_view_that_someone_changed_is_a_drift(committed_world: World, migrator
             (stored,) = cursor.fetchone()
             cursor.execute(f"COMMENT ON VIEW report.accounts_cover IS '{wanted.stamp(stored)}'")
     assert found == ["DROP VIEW report.accounts_cover", "DROP VIEW report.mine", wanted.create()]
-    assert differences() == []
+    assert view_differences() == []
 
 
 # What a migration does with the views, as the migrator, and takes back.
@@ -188,4 +188,4 @@ def test_a_migration_drops_the_views_and_sync_access_makes_them_again(db: None) 
 def test_without_a_plan_no_view_is_dropped(db: None) -> None:
     """`migrate` with nothing to do leaves reports alone; the login role couldn't drop one."""
     drop_before([])
-    assert differences() == []
+    assert view_differences() == []

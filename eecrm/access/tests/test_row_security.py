@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from access import policy
 from access.database import acting_as
 from access.grants import differences, wanted_policies
-from access.policy import COLUMNS, Role, Scope
+from access.policy import MATRIX_ROLES, Role, Scope
 from access.row_security import BACKUP_ROLE, RowPolicy
 from access.tests.test_database_roles import REFUSED, manage, run
 from accounts.login import tokens
@@ -84,7 +84,7 @@ def test_a_new_row_is_ones_own(statement: str, own: int, other: str, world: Worl
     assert run(statement.format(**theirs), Role.SALES, world.users["sales"].pk) == other
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 def test_everybody_changes_their_own_profile_and_logins_and_no_others(role: str, world: World) -> None:
     name = {"external": "partner"}.get(role, role)
     person, other = world.users[name], world.users["unlinked"]

@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "access.md").read_text()
 
 
 def test_the_page_is_written_by_the_code() -> None:
-    assert PAGE == page.written(), "run scripts/pictures"
+    assert PAGE == page.rendered_page(), "run scripts/pictures"
 
 
 def rows(sql: str) -> list[Any]:

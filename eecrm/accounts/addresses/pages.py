@@ -102,5 +102,5 @@ class AddressConfirmedView(TemplateView):
     template_name = "accounts/pages/address_confirmed.html"
 
 
-confirm = public(ConfirmAddressView.as_view())
-confirmed = public(AddressConfirmedView.as_view())
+confirm_address = public(ConfirmAddressView.as_view())
+address_confirmed = public(AddressConfirmedView.as_view())

@@ -29,7 +29,7 @@ _OBJECTIONS = {
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
 
 
-class AddressFilter(admin.SimpleListFilter):
+class AddressStateFilter(admin.SimpleListFilter):
     title = "address"
     parameter_name = "address"
 

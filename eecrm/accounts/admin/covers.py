@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from access.confirmation import Line
-from access.confirmed_admin import confirmed
+from access.confirmed_admin import confirmed_action
 from access.policy import contact_roles
 from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, Cover, User
@@ -69,7 +69,7 @@ class CoverAdmin(TrailHistory):
             for cover in covers
         ]
 
-    @confirmed(_endings, description="End now", permissions=["change"])
+    @confirmed_action(_endings, description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Cover]) -> None:
         """Those that haven't begun never will."""
         covers = list(queryset.filter(ends_at__gt=timezone.now()))

@@ -13,9 +13,9 @@ from django.http import HttpRequest
 from access.admin import PolicyModelAdmin
 from access.codenames import ROLE_GROUPS, role_group
 from access.group_sync import is_managed
-from access.policy import COLUMNS
+from access.policy import MATRIX_ROLES
 from accounts.models import PUBLIC_FIELDS, User
-from api.person_names import INVISIBLE
+from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
@@ -45,7 +45,7 @@ class GroupNameField(forms.CharField):
     def validate(self, value: str) -> None:
         super().validate(value)
         if has_invisible(value):
-            raise ValidationError(INVISIBLE, code="invisible_characters")
+            raise ValidationError(NAME_INVISIBLE, code="invisible_characters")
 
 
 class GroupForm(forms.ModelForm):
@@ -119,6 +119,6 @@ class GroupAdmin(TrailHistory):
     def _accounts(self, group: Group) -> QuerySet[User]:
         accounts: QuerySet[User] = User.objects.only(*PUBLIC_FIELDS)
         if group.name in ROLE_GROUPS:
-            roles = [role for role in COLUMNS if role_group(role) == group.name]
+            roles = [role for role in MATRIX_ROLES if role_group(role) == group.name]
             return accounts.filter(role__in=roles, is_superuser=False)
         return accounts.filter(groups=group)

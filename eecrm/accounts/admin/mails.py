@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from access.admin import PolicyModelAdmin
 from access.confirmation import Line
-from access.confirmed_admin import confirmed
+from access.confirmed_admin import confirmed_action
 from accounts.models import Mail, User
 from audit.admin.versioned import VersionedAdmin
 
@@ -64,7 +64,7 @@ class MailAdmin(VersionedAdmin):
             for mail in mails
         ]
 
-    @confirmed(_repeats, description="Send again what was given up", permissions=["resend"])
+    @confirmed_action(_repeats, description="Send again what was given up", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
         dead = list(queryset.given_up())
         rows = Mail.objects.filter(pk__in=[mail.pk for mail in dead])
@@ -90,7 +90,7 @@ class SendsLinks(PolicyModelAdmin):
     def _resets(self, request: HttpRequest, users: list[User]) -> list[Line]:
         return [_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
 
-    @confirmed(_resets, description="Send a link to set a new password", permissions=["change"])
+    @confirmed_action(_resets, description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._queue(request, self._reasons_against_resets(request, queryset), Mail.Kind.PASSWORD_RESET)
 
@@ -104,7 +104,7 @@ class SendsLinks(PolicyModelAdmin):
     def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
         return [_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
 
-    @confirmed(_invitations, description="Send the invitation again", permissions=["change"])
+    @confirmed_action(_invitations, description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._queue(request, self._reasons_against_invitations(request, queryset), Mail.Kind.INVITATION)
 

@@ -17,7 +17,7 @@ from access import policy
 from access.admin import OfferedFilters
 from access.policy import Scope
 from access.security_log import security_event
-from accounts.admin.addresses import AddressFilter, AddressPages
+from accounts.admin.addresses import AddressPages, AddressStateFilter
 from accounts.admin.groups import MembershipField
 from accounts.admin.identities import IdentityInline
 from accounts.admin.mails import SendsLinks
@@ -69,7 +69,13 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
     # In a role's group nobody is by a row: it would find nobody.
-    list_filter = ["role", "is_active", "is_superuser", AddressFilter, ("groups", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [
+        "role",
+        "is_active",
+        "is_superuser",
+        AddressStateFilter,
+        ("groups", admin.RelatedOnlyFieldListFilter),
+    ]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]
     filter_horizontal = []

@@ -48,7 +48,7 @@ class CodeForm(forms.Form):
         code = self.cleaned_data["code"]
         if self.errors:
             return code  # another field has to be mended first: the code stays unused
-        if sentence := second_factor.check(self.request, cast(User, self.request.user), code):
+        if sentence := second_factor.use_code(self.request, cast(User, self.request.user), code):
             raise forms.ValidationError(sentence)
         return code
 

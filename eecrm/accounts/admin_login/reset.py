@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from access.confirmation import Line
-from access.confirmed_admin import confirmed
+from access.confirmed_admin import confirmed_action
 from access.database import as_login_role
 from access.security_log import security_event
 from accounts.admin_login import second_factor
@@ -51,7 +51,7 @@ def _link(user: User) -> str:
     )
 
 
-@confirmed(_resets, description="Reset the second factor (lost phone)", permissions=["change"])
+@confirmed_action(_resets, description="Reset the second factor (lost phone)", permissions=["change"])
 def reset_second_factor(accounts: Any, request: HttpRequest, chosen: QuerySet[User]) -> None:
     for user in chosen:
         if user.pk == request.user.pk:

@@ -52,7 +52,7 @@ def _digest(code: str) -> str:
     return b32encode(sha256(code.encode()).digest()).decode()[:16]
 
 
-def refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
+def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
     """The reason why this device doesn't take the token, as a sentence, or nothing. django_otp counts, and remembers use."""
     allowed, details = device.verify_is_allowed()
     if not allowed:
@@ -64,7 +64,7 @@ def refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
         return UNREADABLE
 
 
-def check(request: HttpRequest, user: User, code: str) -> str:
+def use_code(request: HttpRequest, user: User, code: str) -> str:
     """Use up a code of the account's app or a recovery code: empty where it is right, else a sentence why not.
 
     Must be answered, not raised: the count of failures is in the transaction of the request.
@@ -79,7 +79,7 @@ def check(request: HttpRequest, user: User, code: str) -> str:
         return NO_CODE
     # Locked, so that of two requests with one code only one finds it unused.
     device = devices.select_for_update().filter(user=user, confirmed=True).first()
-    sentence = refusal(device, token) if device else WRONG
+    sentence = device_refusal(device, token) if device else WRONG
     security_event(
         "authn_login_fail" if sentence else "authn_login_success",
         request,
@@ -102,23 +102,25 @@ def _tell_owner(user: User) -> None:
 
 def offer(user: User) -> AuthenticatorApp:
     """An app with a new seed, stored nowhere: the page holds it, in clear for the phone and sealed for its answer."""
-    return AuthenticatorApp(user=user, key=seeds.seal(secrets.token_bytes(SEED_BYTES)), name="Authenticator app")
+    return AuthenticatorApp(
+        user=user, key=seeds.encrypt_seed(secrets.token_bytes(SEED_BYTES)), name="Authenticator app"
+    )
 
 
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
     """The offer as a form sends it back: good for one account, in place of one app (or none), and for 15 minutes."""
-    return seeds.seal(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
+    return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
     """The app of this account that such a text offers; None for another account's, an old one, or one that came too late."""
-    whole = seeds.unseal(text, within=SET_UP_WITHIN) or b""
+    whole = seeds.decrypt_seed(text, within=SET_UP_WITHIN) or b""
     its_user, _, rest = whole.partition(b" ")
     in_place_of, _, seed = rest.partition(b" ")
     if (its_user, in_place_of) != (b"%d" % user.pk, b"%d" % (replaces.pk if replaces else 0)):
         return None
     app = offer(user)
-    app.key = seeds.seal(bytes.fromhex(seed.decode()))
+    app.key = seeds.encrypt_seed(bytes.fromhex(seed.decode()))
     return app
 
 
@@ -132,7 +134,7 @@ def is_first_code(app: AuthenticatorApp, code: str) -> bool:
     return True
 
 
-def confirm(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
+def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
     """Make this app the account's only one; its recovery codes, which nobody can read again.
 
     Other logins of the account haven't shown it, and end. The owner learns of it by mail.

@@ -24,11 +24,11 @@ def _key(name: str, text: str) -> Fernet:
         raise ImproperlyConfigured(sentence) from None
 
 
-def seal(secret: bytes) -> str:
+def encrypt_seed(secret: bytes) -> str:
     return settings.SECOND_FACTOR_KEYS.encrypt(secret).decode()
 
 
-def unseal(text: str, *, within: int | None = None) -> bytes | None:
+def decrypt_seed(text: str, *, within: int | None = None) -> bytes | None:
     """The secret; None where no key of ours sealed it, or longer than `within` seconds ago."""
     try:
         return settings.SECOND_FACTOR_KEYS.decrypt(text, ttl=within)

@@ -24,7 +24,7 @@ from accounts.admin_login.session_store import digest
 from accounts.login import browsers
 
 # Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
-STARTED, SEEN = "started_at", "seen_at"
+STARTED, LAST_SEEN = "started_at", "seen_at"
 # The account's number of ends when it was checked, which is before the session began.
 ENDED = "logins_ended"
 WRITE_EVERY = 60
@@ -58,8 +58,8 @@ def _present(request: HttpRequest, user: Any) -> Any:
         return user
     reason = _ending(request.session, user)
     if not reason:
-        if _age(request.session, SEEN) >= WRITE_EVERY:
-            request.session[SEEN] = int(time.time())
+        if _age(request.session, LAST_SEEN) >= WRITE_EVERY:
+            request.session[LAST_SEEN] = int(time.time())
         return user
     security_event("session_expired", request, level=logging.INFO, account=user.pk, reason=reason)
     request.session.flush()
@@ -80,7 +80,7 @@ def _ending(session: SessionBase, user: Any) -> str:
     """Why this session is over (a reason of the OWASP vocabulary); empty while it isn't."""
     if session.get(ENDED) != user.logins_ended:
         return "revoked"
-    if _age(session, SEEN) > settings.ADMIN_SESSION_IDLE.total_seconds():
+    if _age(session, LAST_SEEN) > settings.ADMIN_SESSION_IDLE.total_seconds():
         return "timeout"
     if _age(session, STARTED) > settings.ADMIN_SESSION_AGE.total_seconds():
         return "timeout"
@@ -106,7 +106,7 @@ def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """Whoever has just logged in starts anew, in an old session too: without the second factor of last time."""
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
-    request.session[STARTED] = request.session[SEEN] = int(time.time())
+    request.session[STARTED] = request.session[LAST_SEEN] = int(time.time())
     if user.second_factor is None and settings.SECOND_FACTOR != "required":
         browsers.know(request, user)  # else once the second factor is shown (`GateView.verified`)
     security_event("session_created", request, level=logging.INFO, account=user.pk)

@@ -147,7 +147,7 @@ class SetUpView(GateView):
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
-        codes = second_factor.confirm(self.request, self.app)
+        codes = second_factor.enrol(self.request, self.app)
         self.account.second_factor = self.app
         go_on(self.request, self.account)
         self.verified(self.app)

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from access.confirmation import Confirmation
 from access.security_log import security_event
-from accounts.importing.columns import COLUMNS
+from accounts.importing.columns import ACCOUNT_COLUMNS
 from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported, may_export
-from accounts.importing.planning import Plan
-from accounts.importing.report import counts, lines_of, tell_security
+from accounts.importing.planning import ImportPlan
+from accounts.importing.report import counts, lines_of, log_import
 from accounts.importing.saving import NotAsShown
 from accounts.importing.uploads import ExportForm, Upload, UploadForm
 from accounts.models import User
@@ -59,7 +59,7 @@ class CSVPages(admin.ModelAdmin):
 
     def _choose(self, request: HttpRequest, form: UploadForm, problems: str = "") -> HttpResponse:
         return self._page(
-            request, "import", "Import accounts", form=form, columns=COLUMNS, problems=problems.splitlines()
+            request, "import", "Import accounts", form=form, columns=ACCOUNT_COLUMNS, problems=problems.splitlines()
         )
 
     def _checked(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
@@ -99,7 +99,7 @@ class CSVPages(admin.ModelAdmin):
         except CannotImport as error:
             return self._choose(request, UploadForm(), str(error))
         self._record(request, "Import of accounts", counts(planned))
-        tell_security(planned, request)
+        log_import(planned, request)
         messages.success(request, counts(planned))
         return HttpResponseRedirect(reverse(_LIST))
 
@@ -143,7 +143,7 @@ class CSVPages(admin.ModelAdmin):
         return TemplateResponse(request, f"admin/accounts/user/{template}.html", shown, status=status)
 
 
-def _confirmation(request: HttpRequest, planned: Plan) -> Confirmation:
+def _confirmation(request: HttpRequest, planned: ImportPlan) -> Confirmation:
     return Confirmation(request, "import accounts", lines_of(planned))
 
 

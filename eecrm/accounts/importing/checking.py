@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 
 from access.policy import Role
-from accounts.importing.columns import ROLES, recognise
+from accounts.importing.columns import ROLES, recognise_account_columns
 from accounts.models import User, normalise_username
 from csv_files import CannotImport
 from csv_files.columns import Columns
@@ -23,7 +23,7 @@ _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 
 
 @dataclass(frozen=True)
-class Entry:
+class CheckedRow:
     """A row without errors of its own. `values` are those of the columns that the file has."""
 
     line: int
@@ -35,13 +35,13 @@ class Entry:
 @dataclass
 class Checked:
     columns: Columns
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[CheckedRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def check(table: Table, *, is_quiet: bool) -> Checked:
+def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
     """Every row, and every problem. Raises CannotImport where the table as a whole makes no sense."""
-    columns = recognise(table.header)
+    columns = recognise_account_columns(table.header)
     if not table.records:
         raise CannotImport("The file names its columns, but has no rows.")
     from tqdm import tqdm
@@ -58,7 +58,7 @@ def check(table: Table, *, is_quiet: bool) -> Checked:
     return checked
 
 
-def _checked(record: Record, columns: Columns) -> tuple[Entry | None, list[Problem]]:
+def _checked(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[Problem]]:
     if nonsense := list(malformed(record, columns)):
         return None, nonsense
     cells = {name: unguarded(cell).strip() for name, cell in columns.values(record.cells).items()}
@@ -77,7 +77,7 @@ def _checked(record: Record, columns: Columns) -> tuple[Entry | None, list[Probl
         groups = _groups(cells.get("groups"))
     except ValueError as error:
         problems.append(Problem(record.line, str(error), columns.title("groups")))
-    return Entry(record.line, user.username, values, groups), problems
+    return CheckedRow(record.line, user.username, values, groups), problems
 
 
 def _invalid(user: User) -> Iterator[tuple[str, str]]:

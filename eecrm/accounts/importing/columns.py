@@ -6,7 +6,7 @@ from csv_files.columns import Columns, only_one
 from csv_files.words import listed, plain
 
 # Each with what its cells hold, for the people who fill them in.
-COLUMNS = {
+ACCOUNT_COLUMNS = {
     "username": "Required: who it is. Case makes no difference.",
     "first_name": "",
     "last_name": "",
@@ -20,20 +20,20 @@ COLUMNS = {
 # By what is stored, with their names for people. A superuser's isn't among them.
 ROLES: dict[str, str] = dict(User._meta.get_field("role").flatchoices)
 # The columns that are fields of the account's own row, and may change.
-FIELDS = tuple(name for name in COLUMNS if name not in ("username", "groups"))
+ACCOUNT_FIELDS = tuple(name for name in ACCOUNT_COLUMNS if name not in ("username", "groups"))
 
 Membership = User.groups.through
 
 
-def recognise(header: list[str]) -> Columns:
+def recognise_account_columns(header: list[str]) -> Columns:
     """The columns by their titles. An unknown one is refused: misspelt, it would be left out without a word."""
-    known = {plain(name): name for name in COLUMNS}
+    known = {plain(name): name for name in ACCOUNT_COLUMNS}
     found: dict[str, list[int]] = {}
     for position, title in enumerate(header):
         found.setdefault(known.get(plain(title), ""), []).append(position)
     if unknown := found.pop("", None):
         strange = listed([header[position] for position in unknown])
-        raise CannotImport(f"Unknown columns: {strange}. The columns of accounts are {', '.join(COLUMNS)}.")
+        raise CannotImport(f"Unknown columns: {strange}. The columns of accounts are {', '.join(ACCOUNT_COLUMNS)}.")
     if "username" not in found:
         raise CannotImport(f"There is no column username. The file has: {listed(header)}.")
     return Columns(header, {name: only_one(positions, header, name) for name, positions in found.items()})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from access import policy
 from access.policy import Caller, Scope
-from accounts.importing.columns import COLUMNS, FIELDS, Membership, cell_of
+from accounts.importing.columns import ACCOUNT_COLUMNS, ACCOUNT_FIELDS, Membership, cell_of
 from accounts.models import Export
 from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
@@ -31,15 +31,15 @@ def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int
         "user_id", "group__name"
     ):
         groups.setdefault(user_id, []).append(name)
-    accounts = list(rows.values("pk", "username", *FIELDS))
+    accounts = list(rows.values("pk", "username", *ACCOUNT_FIELDS))
 
     Export.objects.create(rows=len(accounts))
     from tqdm import tqdm  # only here, as in the import: who serves requests shows no progress
 
     def lines() -> Iterator[list[str]]:
-        yield list(COLUMNS)
+        yield list(ACCOUNT_COLUMNS)
         for account in tqdm(accounts, desc="Exporting", unit=" accounts", disable=is_quiet):
             cells = account | {"groups": join_names(groups.get(account["pk"], ()))}
-            yield [cell_of(cells[name]) for name in COLUMNS]
+            yield [cell_of(cells[name]) for name in ACCOUNT_COLUMNS]
 
     return csv_text(lines()), len(accounts)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from django.contrib.auth.models import Group
 from django.db.models.fields.json import KT
 
-from accounts.importing.checking import Checked, Entry
-from accounts.importing.columns import FIELDS, Membership, cell_of
+from accounts.importing.checking import Checked, CheckedRow
+from accounts.importing.columns import ACCOUNT_FIELDS, Membership, cell_of
 from accounts.models import AddressChange, Mail, User
 from audit.models import Entry as TrailEntry
 from csv_files.lists import join_names
@@ -26,7 +26,7 @@ class Wishes(NamedTuple):
     takes_addresses: bool = True  # of accounts in use (rule `address_of_claimed`)
 
 
-class Change(NamedTuple):
+class CellChange(NamedTuple):
     column: str
     before: str
     after: str
@@ -45,14 +45,14 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Step:
+class ImportStep:
     """What is to be written for one row. A step without `pk` is a new account."""
 
     line: int
     username: str
     pk: int | None
     values: dict[str, str | bool]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[CellChange, ...] = ()
     joined: tuple[int, ...] = ()  # keys of groups
     left: tuple[int, ...] = ()  # keys of memberships
     is_invited: bool = False
@@ -64,14 +64,14 @@ class Step:
 
 
 @dataclass
-class Plan:
-    new: list[Step] = field(default_factory=list)
-    changed: list[Step] = field(default_factory=list)
-    unchanged: list[Step] = field(default_factory=list)
+class ImportPlan:
+    new: list[ImportStep] = field(default_factory=list)
+    changed: list[ImportStep] = field(default_factory=list)
+    unchanged: list[ImportStep] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ImportStep]:
         return [*self.new, *self.changed, *(step for step in self.unchanged if step.is_invited)]
 
     @property
@@ -86,13 +86,13 @@ def uninvited_accounts(checked: Checked) -> frozenset[int]:
     return frozenset(waiting.values_list("pk", flat=True))
 
 
-def plan(checked: Checked, wishes: Wishes) -> Plan:
+def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
     """Compares list and accounts, which it locks: nobody changes them in between."""
     stored = _stored(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _pending(wishes.uninvited)
     former = _had_before({entry.username for entry in checked.entries} - stored.keys())
-    result = Plan()
+    result = ImportPlan()
     for entry in checked.entries:
         account = stored.get(entry.username)
         if problems := list(_refused(entry, account, groups, checked, wishes)):
@@ -113,8 +113,8 @@ def plan(checked: Checked, wishes: Wishes) -> Plan:
 def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
     rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
     accounts, names = dict[int, Stored](), dict[str, int]()
-    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *FIELDS):
-        values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in FIELDS}
+    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS):
+        values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in ACCOUNT_FIELDS}
         accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {})
         names[row["username"]] = row["pk"]
     for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
@@ -142,7 +142,7 @@ def _pending(pks: frozenset[int]) -> frozenset[int]:
 
 
 def _refused(
-    entry: Entry, account: Stored | None, groups: dict[str, int], checked: Checked, wishes: Wishes
+    entry: CheckedRow, account: Stored | None, groups: dict[str, int], checked: Checked, wishes: Wishes
 ) -> Iterable[Problem]:
     title = checked.columns.title
     if account and account.is_superuser:
@@ -162,15 +162,15 @@ def _refused(
         yield Problem(entry.line, "Nobody changes their own groups.", title("groups"))
 
 
-def _created(entry: Entry, groups: dict[str, int], wishes: Wishes) -> Step:
+def _created(entry: CheckedRow, groups: dict[str, int], wishes: Wishes) -> ImportStep:
     joined = tuple(groups[name] for name in sorted(entry.groups or ()))
     invited = wishes.invites and bool(entry.values.get("is_active", True))
-    return Step(entry.line, entry.username, None, entry.values, joined=joined, is_invited=invited)
+    return ImportStep(entry.line, entry.username, None, entry.values, joined=joined, is_invited=invited)
 
 
-def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> Step:
+def _updated(entry: CheckedRow, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> ImportStep:
     changes = [
-        Change(name, cell_of(account.values[name]), cell_of(value))
+        CellChange(name, cell_of(account.values[name]), cell_of(value))
         for name, value in entry.values.items()
         if cell_of(account.values[name]) != cell_of(value)
         # Asking again for an address that waits to be confirmed would send another link.
@@ -179,8 +179,8 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
     values = account.values | {change.column: entry.values[change.column] for change in changes}
     wanted = account.groups.keys() if entry.groups is None else entry.groups
     if wanted != account.groups.keys():
-        changes.append(Change("groups", join_names(account.groups), join_names(wanted)))
-    return Step(
+        changes.append(CellChange("groups", join_names(account.groups), join_names(wanted)))
+    return ImportStep(
         entry.line,
         entry.username,
         account.pk,

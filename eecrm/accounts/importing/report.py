@@ -6,11 +6,11 @@ from django.http import HttpRequest
 
 from access.confirmation import Line
 from access.security_log import security_event
-from accounts.importing.planning import Plan, Step
+from accounts.importing.planning import ImportPlan, ImportStep
 from csv_files.words import counted, examples, quoted
 
 
-def counts(planned: Plan) -> str:
+def counts(planned: ImportPlan) -> str:
     """One line without anybody's name."""
     return (
         f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
@@ -18,7 +18,7 @@ def counts(planned: Plan) -> str:
     )
 
 
-def summary(planned: Plan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]:
+def account_import_summary(planned: ImportPlan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]:
     yield counts(planned)
     yield from examples([f"line {step.line}: {step.username} is new" for step in planned.new])
     yield from examples([f"line {step.line}: {step.username}: {changes_of(step)}" for step in planned.changed])
@@ -28,7 +28,7 @@ def summary(planned: Plan, *, notify_to: str, is_dry_run: bool) -> Iterator[str]
         yield "This was a dry run: nothing was changed."
 
 
-def changes_of(step: Step) -> str:
+def changes_of(step: ImportStep) -> str:
     return ", ".join(
         f"{column} {quoted(before)} → {quoted(after)}"
         + (" (once it is confirmed)" if column == "email" and step.asks_for_address else "")
@@ -36,7 +36,7 @@ def changes_of(step: Step) -> str:
     )
 
 
-def lines_of(planned: Plan) -> Iterator[Line]:
+def lines_of(planned: ImportPlan) -> Iterator[Line]:
     """For the page that is confirmed. An account's other columns don't count: the list leaves them as they are."""
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
@@ -46,7 +46,7 @@ def lines_of(planned: Plan) -> Iterator[Line]:
             yield Line(step.username, f"{changes_of(step) or 'unchanged'}{invited}", repr(step.changes))
 
 
-def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:
+def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
     """The events of the OWASP Logging Vocabulary, with counts alone."""
     told = {
         "user_created": len(planned.new),

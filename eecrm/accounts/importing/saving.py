@@ -10,20 +10,20 @@ from django.db import DatabaseError, connection, transaction
 
 from access.refusals import refusal_of
 from accounts.importing.checking import Checked
-from accounts.importing.columns import FIELDS, Membership
-from accounts.importing.planning import Plan, Step, Wishes, plan
+from accounts.importing.columns import ACCOUNT_FIELDS, Membership
+from accounts.importing.planning import ImportPlan, ImportStep, Wishes, plan
 from accounts.models import Mail, User
 from csv_files import CannotImport
 from csv_files.problems import MOST_PROBLEMS, Problem, failure
 
-MAX_ROWS_PER_STATEMENT = 1_000
+MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
 # Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes four times as long.
-_COLUMNS = ", ".join(FIELDS)
-_DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in FIELDS}
-_ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in FIELDS)
+_COLUMNS = ", ".join(ACCOUNT_FIELDS)
+_DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in ACCOUNT_FIELDS}
+_ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in ACCOUNT_FIELDS)
 _UPDATE = f"""
-    UPDATE accounts_user AS account SET {", ".join(f"{name} = row.{name}" for name in FIELDS)}
+    UPDATE accounts_user AS account SET {", ".join(f"{name} = row.{name}" for name in ACCOUNT_FIELDS)}
       FROM unnest(%s::bigint[], {_ARRAYS}) AS row (id, {_COLUMNS})
      WHERE account.id = row.id
 """
@@ -49,14 +49,14 @@ class _DryRun(Exception):
     """Rolls the work back."""
 
 
-def save(
+def save_accounts(
     checked: Checked,
     wishes: Wishes,
     *,
     is_dry_run: bool,
     is_quiet: bool,
-    is_confirmed: Callable[[Plan], bool] = lambda planned: True,
-) -> Plan:
+    is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True,
+) -> ImportPlan:
     """What was done, with the rights of the role that was entered. A dry run does the same work, and takes it back.
 
     `is_confirmed` is asked while the accounts are locked. Raises CannotImport with every problem of the list, and NotAsShown.
@@ -73,7 +73,7 @@ def save(
     return planned
 
 
-def _write(steps: list[Step], notify_to: str, *, is_quiet: bool) -> list[Problem]:
+def _write(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
     """What the database refused. It is asked again once the other rows are in: a manager may go when another has come.
 
     Having found more problems than are told, it stops.
@@ -94,12 +94,12 @@ def _write(steps: list[Step], notify_to: str, *, is_quiet: bool) -> list[Problem
         waiting = [step for step in waiting if step.line in refused]
 
 
-def _batches(steps: list[Step]) -> Iterator[list[Step]]:
-    for start in range(0, len(steps), MAX_ROWS_PER_STATEMENT):
-        yield steps[start : start + MAX_ROWS_PER_STATEMENT]
+def _batches(steps: list[ImportStep]) -> Iterator[list[ImportStep]]:
+    for start in range(0, len(steps), MAX_ACCOUNTS_PER_STATEMENT):
+        yield steps[start : start + MAX_ACCOUNTS_PER_STATEMENT]
 
 
-def _refused(steps: list[Step], notify_to: str) -> Iterator[Problem]:
+def _refused(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     """Writes these rows; where the database refuses, the halves one by one, down to the rows that it doesn't take."""
     try:
         with transaction.atomic():
@@ -117,7 +117,7 @@ def _refused(steps: list[Step], notify_to: str) -> Iterator[Problem]:
     yield from _refused(steps[middle:], notify_to)
 
 
-def _write_at_once(steps: list[Step], notify_to: str) -> None:
+def _write_at_once(steps: list[ImportStep], notify_to: str) -> None:
     """A statement for each kind of row, however many there are."""
     new = [step for step in steps if step.pk is None]
     changed = [step for step in steps if step.pk is not None and step.changes]
@@ -134,7 +134,7 @@ def _write_at_once(steps: list[Step], notify_to: str) -> None:
             cursor.execute(_INVITE, [Mail.Kind.INVITATION.value, notify_to, invited])
 
 
-def _insert(cursor: Any, new: list[Step]) -> dict[str, int]:
+def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
     """The keys of the new accounts by their names."""
     if not new:
         return {}
@@ -144,6 +144,6 @@ def _insert(cursor: Any, new: list[Step]) -> dict[str, int]:
     return dict(cursor.fetchall())
 
 
-def _values(steps: list[Step]) -> list[list[Any]]:
+def _values(steps: list[ImportStep]) -> list[list[Any]]:
     """Of each column, in the order of FIELDS; what a list says nothing of is the field's default."""
-    return [[step.values.get(name, _DEFAULTS[name]) for step in steps] for name in FIELDS]
+    return [[step.values.get(name, _DEFAULTS[name]) for step in steps] for name in ACCOUNT_FIELDS]

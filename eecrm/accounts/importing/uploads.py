@@ -10,10 +10,10 @@ from django.core.signing import TimestampSigner
 
 from access import policy
 from access.policy import Scope
-from accounts.importing.checking import check
+from accounts.importing.checking import check_accounts
 from accounts.importing.columns import ROLES
-from accounts.importing.planning import Plan, Wishes
-from accounts.importing.saving import save
+from accounts.importing.planning import ImportPlan, Wishes
+from accounts.importing.saving import save_accounts
 from accounts.models import User
 from csv_files import CannotImport
 from csv_files.reading import table_of
@@ -48,8 +48,8 @@ class Upload:
         return TimestampSigner(salt=f"accounts.importing.{user.pk}")
 
     def imported(
-        self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[Plan], bool] = lambda planned: True
-    ) -> Plan:
+        self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True
+    ) -> ImportPlan:
         """With the rights of the role that was entered. Raises CannotImport and NotAsShown."""
         table = table_of(self.content, "The file")
         if len(table.records) > _MOST_ROWS:
@@ -61,8 +61,8 @@ class Upload:
             actor_id=user.pk,
             takes_addresses=policy.rule(user, "user", "promote").scope is Scope.ALL,
         )
-        checked = check(table, is_quiet=True)
-        return save(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
+        checked = check_accounts(table, is_quiet=True)
+        return save_accounts(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
 
 
 class UploadForm(forms.Form):

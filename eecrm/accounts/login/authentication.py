@@ -16,12 +16,12 @@ from access.policy import Role
 from access.security_log import security_event
 from accounts.login import oidc
 from accounts.login.oidc import Identity
-from accounts.login.tokens import AccessToken, Claims, InvalidToken, read
+from accounts.login.tokens import AccessToken, Claims, InvalidToken, read_token
 from accounts.models import User
 from api.requests import limits
 from api.requests.client_address import place_of
 
-LONGEST = 8192  # characters of a token: as much as gunicorn takes of a header
+MAX_TOKEN_CHARS = 8192  # characters of a token: as much as gunicorn takes of a header
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
 _FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
@@ -52,7 +52,7 @@ _ENTER_BY_IDENTITY = f"""{_ACCOUNT}
 """
 
 
-def enter(claims: Claims | Identity) -> User | None:
+def enter_role_of(claims: Claims | Identity) -> User | None:
     """The caller, whose database role holds from here to the end of the transaction; None for a login that is over."""
     with connection.cursor() as cursor:
         if isinstance(claims, Claims):
@@ -79,7 +79,7 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
         if made:
             # A request that is refused takes its account back with it: only one that stays is told of.
             transaction.on_commit(partial(security_event, "user_created", request, account=made, role=Role.EXTERNAL))
-        user = enter(identity)
+        user = enter_role_of(identity)
     if user is None:
         reason = "no active account has this identity, or its tokens were ended"
         security_event("authn_login_fail", request, reason=reason, issuer=identity.issuer, subject=identity.subject)
@@ -88,15 +88,15 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
 
 def _caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
     """Whose token this is. Raises InvalidToken for nobody's."""
-    if len(token) > LONGEST:
+    if len(token) > MAX_TOKEN_CHARS:
         raise InvalidToken
     claims: Claims | Identity
     if oidc.is_from_provider(token):
-        claims = oidc.read(token)
-        user = enter(claims) or _enrol(claims, request)
+        claims = oidc.read_provider_token(token)
+        user = enter_role_of(claims) or _enrol(claims, request)
     else:
-        claims = read(AccessToken, token)
-        user = enter(claims)
+        claims = read_token(AccessToken, token)
+        user = enter_role_of(claims)
     if user is None:
         raise InvalidToken
     return user, claims

@@ -147,7 +147,7 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
         leave(user_id=user.pk)  # the trail names the owner of a recovery code that is used up
-        sentence = second_factor.check(request, user, code)
+        sentence = second_factor.use_code(request, user, code)
     if sentence:
         limits.give_back(request)  # nothing: the failure stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")

@@ -42,7 +42,7 @@ def _claimed_issuer(text: str) -> Any:
         return None
 
 
-def read(text: str) -> Identity:
+def read_provider_token(text: str) -> Identity:
     """Whom a token of the provider is about. Raises InvalidToken, and ProviderUnavailable where no keys are known."""
     try:
         header = jwt.get_unverified_header(text)

@@ -28,8 +28,8 @@ FRESH = 5 * 60  # then they are read again, and a key that the provider took bac
 PAUSE = 30  # between two tries, whoever asks for whatever key
 # Without the provider nobody can tell whether a key was taken back. A day outlasts its outages; no stolen key lives longer.
 BELIEVED = 24 * 60 * 60
-TIMEOUT = 2  # to connect, for each wait, and for the body as a whole
-LARGEST = 256 * 1024  # bytes
+FETCH_TIMEOUT_SECONDS = 2  # to connect, for each wait, and for the body as a whole
+MAX_JWKS_BYTES = 256 * 1024  # bytes
 
 
 class ProviderUnavailable(APIException):
@@ -97,12 +97,12 @@ provider_keys = ProviderKeys()
 
 def _fetch(url: str) -> Any:
     """The JSON at this address. Raises OSError, HTTPException, ValueError or RecursionError."""
-    deadline, body = monotonic() + TIMEOUT, b""
+    deadline, body = monotonic() + FETCH_TIMEOUT_SECONDS, b""
     try:
-        with _opener.open(url, timeout=TIMEOUT) as answer:
-            while part := answer.read1(LARGEST):
+        with _opener.open(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+            while part := answer.read1(MAX_JWKS_BYTES):
                 body += part
-                if len(body) > LARGEST or monotonic() > deadline:
+                if len(body) > MAX_JWKS_BYTES or monotonic() > deadline:
                     raise ValueError("the answer is too large or too slow")
     except HTTPError as error:
         error.close()

@@ -92,7 +92,7 @@ class RefreshToken(simplejwt.RefreshToken):
     _token_backend = _backend
 
 
-def read(token_class: type[simplejwt.Token], text: str) -> Claims:
+def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
     """The claims of a token that we signed for this use. Raises InvalidToken for any other text, or once it has expired."""
     try:
         claims, expires_at = _verified(settings.JWT_KEYS, token_class, text)  # type: ignore[arg-type]  # Token hides __hash__
@@ -185,7 +185,7 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
     One UPDATE is the race: of any number of requests with one token, one rotates it. The others, and a phone that lost
     the answer, get the same successor for 30 seconds (`api.md`, Tokens). Raises InvalidToken.
     """
-    claims = read(RefreshToken, text)
+    claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()
     # Not `user__is_active`: Django would join, and find the row in a subquery that PostgreSQL doesn't ask again after
     # waiting for another exchange, so that several would win.
@@ -212,7 +212,7 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
 
 def log_out(text: str) -> int:
     """End the login that this refresh token belongs to; the account that it is of. Raises InvalidToken."""
-    claims = read(RefreshToken, text)
+    claims = read_token(RefreshToken, text)
     with transaction.atomic():
         leave(user_id=claims.user)  # whom the trail names
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()

@@ -35,7 +35,7 @@ from api.requests.bounds import MAX_CREDENTIAL_BYTES
 from api.requests.client_address import place_of
 from api.requests.problems import from_exception
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import LARGEST_SIZE
+from api.resources.pagination import MAX_PAGE_SIZE
 
 
 def _address(request: Request) -> str | None:
@@ -155,7 +155,7 @@ class TokenSessionViewSet(GenericViewSet):
         refuse_unknown(request, ())
         # A token of the identity provider belongs to none of our logins.
         current = request.auth.session if isinstance(request.auth, Claims) else None
-        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:LARGEST_SIZE]
+        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
         return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
 
     @extend_schema(

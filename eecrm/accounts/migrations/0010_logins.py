@@ -46,7 +46,7 @@ def seal_seeds(apps, schema_editor):
     model = apps.get_model("otp_totp", "TOTPDevice")
     model.objects.filter(confirmed=False).delete()
     for device in model.objects.all():
-        model.objects.filter(pk=device.pk).update(key=seeds.seal(bytes.fromhex(device.key)))
+        model.objects.filter(pk=device.pk).update(key=seeds.encrypt_seed(bytes.fromhex(device.key)))
 
 
 def unseal_seeds(apps, schema_editor):
@@ -54,7 +54,7 @@ def unseal_seeds(apps, schema_editor):
 
     model = apps.get_model("otp_totp", "TOTPDevice")
     for device in model.objects.all():
-        seed = seeds.unseal(device.key)
+        seed = seeds.decrypt_seed(device.key)
         if seed is not None:
             model.objects.filter(pk=device.pk).update(key=seed.hex())
 

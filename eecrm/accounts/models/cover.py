@@ -13,7 +13,7 @@ from access.policy import contact_roles
 from access.querysets import PolicyQuerySet
 from accounts.models.user import User
 
-LONGEST = timedelta(days=180)
+MAX_COVER_DURATION = timedelta(days=180)
 
 # What each database role may read of covers: for whom, by whom, how long and why.
 COVER_FIELDS = ("id", "colleague", "substitute", "starts_at", "ends_at", "reason")
@@ -65,7 +65,7 @@ class Cover(models.Model):
             ),
             models.CheckConstraint(
                 name="cover_at_most_180_days",
-                condition=Q(ends_at__lte=F("starts_at") + LONGEST),
+                condition=Q(ends_at__lte=F("starts_at") + MAX_COVER_DURATION),
                 violation_error_message="A cover lasts at most 180 days.",
             ),
             models.CheckConstraint(

@@ -39,7 +39,7 @@ class AuthenticatorApp(ShortPause, TOTPDevice):
 
     @property
     def bin_key(self) -> bytes:
-        seed = seeds.unseal(self.key)
+        seed = seeds.decrypt_seed(self.key)
         if seed is None:
             raise SeedUnreadable
         return seed

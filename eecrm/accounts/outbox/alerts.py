@@ -14,9 +14,9 @@ from access.database import acting_as, acting_as_login_role
 from access.policy import Role
 from access.security_log import security_event
 from accounts.models import Alert, Mail, User
-from audit.trail.seen import SEEN, was_seen
+from audit.trail.seen import SNAPSHOT, was_seen
 
-EVERY = 60  # seconds
+ALERT_INTERVAL_SECONDS = 60  # seconds
 LOOKBACK = timedelta(days=1)  # what a worker that stood still for less finds all the same
 MAX_ENTRIES = 50_000  # of one kind that are looked at, the newest
 
@@ -94,7 +94,7 @@ _STORE = """
 """  # now(): all of one look have the same, by which their mail lists them
 
 
-def watch() -> bool:
+def send_alerts() -> bool:
     """Tell of what is new, in one mail to each manager. Returns whether there was something."""
     with acting_as(Role.MANAGEMENT):  # which reads all of the trail
         found = [alert for kind in WATCHED for alert in _found(kind)]
@@ -113,7 +113,7 @@ def watch() -> bool:
 
 def look() -> None:
     """What a worker does: a flood makes one mail in so many seconds, since nothing found has it look again at once."""
-    watch()
+    send_alerts()
 
 
 def _found(kind: Alert.Kind) -> list[Alert]:
@@ -122,7 +122,7 @@ def _found(kind: Alert.Kind) -> list[Alert]:
     with connection.cursor() as cursor:
         cursor.execute(
             _FIND.format(
-                entries=watched.entries, subject=watched.subject, seen=SEEN, was_seen=was_seen("told.seen", "kept")
+                entries=watched.entries, subject=watched.subject, seen=SNAPSHOT, was_seen=was_seen("told.seen", "kept")
             ),
             values | {"threshold": threshold, "span": timedelta(seconds=seconds)},
         )

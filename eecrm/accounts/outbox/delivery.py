@@ -26,9 +26,11 @@ from api.email_addresses import normalise_address
 log = logging.getLogger("eecrm.mail")
 
 MOST_TRIES = 8
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-QUIET = timedelta(minutes=10)  # An account isn't sent a second mail within this time, however often somebody asks.
-MOST_ACCOUNTS = 10  # that answer to one address
+FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
+MIN_MAIL_INTERVAL = timedelta(
+    minutes=10
+)  # An account isn't sent a second mail within this time, however often somebody asks.
+MAX_ACCOUNTS_PER_ADDRESS = 10  # that answer to one address
 
 # `=`, for with IN the planner may run the subquery again for each row that it looks at, and claim them all.
 _CLAIM = """
@@ -105,7 +107,7 @@ def _kind(error: Exception) -> str:
 
 def _later(attempts: int) -> Combinable:
     """Twice as long a pause after each try, give or take half, so that what failed together doesn't return together."""
-    pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
     return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
 
 
@@ -126,9 +128,9 @@ def _find_accounts(request: Mail) -> None:
         known = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
         # Locked, so that two workers with two requests for one account take turns and the second one sees the first's.
         accounts = User.objects.active().filter(known, identity=None).exclude(email_confirmed_at=None).order_by("pk")
-        locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MOST_ACCOUNTS])
+        locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
-            Q(created_at__gt=Now() - QUIET) | Q(sent_at=None, given_up_at=None)
+            Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
         )
         served = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
         owed = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in served]

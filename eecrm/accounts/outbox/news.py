@@ -12,7 +12,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from audit.models import Entry
-from audit.trail.seen import SEEN, was_seen
+from audit.trail.seen import SNAPSHOT, was_seen
 
 MAX_LINES = 50  # of each kind
 MAX_OF_ONE = 10  # of these, by one account
@@ -31,7 +31,7 @@ def news_for(mail: Mail) -> list[str]:
     with acting_as(Role.AUDITOR):
         # First: what is committed between the two statements is told twice, rather than never.
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {SEEN}")
+            cursor.execute(f"SELECT {SNAPSHOT}")
             (mail.seen,) = cursor.fetchone()
         entries = _entries().order_by("id")
         if last:

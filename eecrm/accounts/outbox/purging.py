@@ -15,7 +15,7 @@ ENDED_LOGINS = timedelta(days=30)
 SENT_MAILS = timedelta(days=90)
 
 
-def purge() -> None:
+def purge_expired() -> None:
     """Logins that ended long ago, sessions of the admin site that have expired, mails that were sent long ago, and places
     from which an account hasn't logged in for long."""
     long_ago = Now() - ENDED_LOGINS

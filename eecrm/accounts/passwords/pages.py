@@ -162,6 +162,6 @@ def public(view: Any) -> Any:
 
 
 forgotten = public(ForgottenView.as_view())
-sent = public(SentView.as_view())
+link_sent = public(SentView.as_view())
 choose = public(ChoosePasswordView.as_view())
 chosen = public(ChosenView.as_view())

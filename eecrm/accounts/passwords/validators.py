@@ -12,13 +12,13 @@ from access.database import as_login_role
 from accounts.models import AuthenticatorApp, User
 
 MOST_BYTES = 1024
-TOO_LONG = "A password has at most 1,024 bytes."
+PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
 
 
 def require_hashable(password: str) -> None:
     """Raises ValidationError for a text that nobody types and that only keeps the hasher busy."""
     if is_too_long(password):
-        raise ValidationError(TOO_LONG, code="password_too_long")
+        raise ValidationError(PASSWORD_TOO_LONG, code="password_too_long")
 
 
 def is_too_long(password: str) -> bool:

@@ -31,7 +31,7 @@ def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provide
     settings.OIDC_JWKS_URL = running.address + "/keys"
     settings.OIDC_CLIENT_IDS = ["another", CLIENT]
     monkeypatch.setattr("accounts.login.oidc.provider_keys", ProviderKeys())
-    monkeypatch.setattr("accounts.login.oidc_keys.TIMEOUT", PATIENCE)
+    monkeypatch.setattr("accounts.login.oidc_keys.FETCH_TIMEOUT_SECONDS", PATIENCE)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield running
     running.stop()
@@ -70,7 +70,7 @@ def give_phone(user: User) -> Phone:
     request = HttpRequest()
     request.user = user
     given = Phone(user)
-    given.codes = second_factor.confirm(request, second_factor.offer(user))
+    given.codes = second_factor.enrol(request, second_factor.offer(user))
     return given
 
 

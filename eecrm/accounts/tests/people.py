@@ -16,12 +16,12 @@ from django.core.management import call_command
 
 from access.database import acting_as, acting_as_login_role, leave
 from access.policy import Role
-from accounts.importing.columns import COLUMNS, FIELDS, Membership
+from accounts.importing.columns import ACCOUNT_COLUMNS, ACCOUNT_FIELDS, Membership
 from accounts.models import AddressChange, Mail, User
 from accounts.outbox.delivery import deliver
 from api.tests.test_at_once import alone
 
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(ACCOUNT_COLUMNS)
 # A new account, as far as the columns of HEADER go.
 ROW = "ada,Ada,Byron,ada@epic.example,support,Stage manager,+33612345678,,yes"
 
@@ -32,7 +32,7 @@ def lines(*rows: str, header: str = HEADER) -> str:
 
 def stored() -> dict[str, tuple[Any, ...]]:
     """Everything that an import could touch, passwords included."""
-    fields = ("id", *FIELDS, "is_superuser", "last_login", "password")
+    fields = ("id", *ACCOUNT_FIELDS, "is_superuser", "last_login", "password")
     passwords = dict(User.objects.values_list("pk", "password"))  # the login role's to read
     with acting_as(Role.SUPERUSER):
         groups: dict[int, set[str]] = {}

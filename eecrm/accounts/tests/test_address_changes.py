@@ -11,7 +11,7 @@ from django.utils import timezone
 from access.database import acting_as, enter
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
-from accounts.outbox.purging import purge
+from accounts.outbox.purging import purge_expired
 from accounts.tests.people import account, link_to, newcomer, run_import, sent
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -176,7 +176,7 @@ def test_a_manager_drops_it(world: World, visit: Any, tmp_path: Path) -> None:
 
 def test_what_still_waits_is_not_swept_up(world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
-    purge()
+    purge_expired()
     assert AddressChange.objects.count() == 1
 
 
@@ -194,7 +194,7 @@ def test_an_address_waits_for_seven_days(committed_world: World, migrator: Any) 
     ):
         change.confirm()
     assert not AddressChange.objects.open().exists()
-    purge()
+    purge_expired()
     assert not AddressChange.objects.exists()
     assert account("sales").email == OLD
 

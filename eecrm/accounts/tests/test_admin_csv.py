@@ -330,11 +330,11 @@ def test_statements_grow_with_the_batches_and_not_with_the_rows(
             assert manager.post(IMPORT, signed(page)).status_code == 302
         return len(checking), len(confirming)
 
-    monkeypatch.setattr(saving, "MAX_ROWS_PER_STATEMENT", 40)
+    monkeypatch.setattr(saving, "MAX_ACCOUNTS_PER_STATEMENT", 40)
     statements(1, "first")  # what a process asks once
-    one, batch = statements(1, "one"), statements(saving.MAX_ROWS_PER_STATEMENT, "batch")
+    one, batch = statements(1, "one"), statements(saving.MAX_ACCOUNTS_PER_STATEMENT, "batch")
     assert batch == one
-    more = statements(saving.MAX_ROWS_PER_STATEMENT + 1, "more")
+    more = statements(saving.MAX_ACCOUNTS_PER_STATEMENT + 1, "more")
     assert max(more[0] - one[0], more[1] - one[1]) <= 5
     assert max(more) < 60
 

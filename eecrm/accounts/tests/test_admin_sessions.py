@@ -14,7 +14,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.admin_login.reset import reset
-from accounts.admin_login.session_limits import SEEN, STARTED
+from accounts.admin_login.session_limits import LAST_SEEN, STARTED
 from accounts.admin_login.session_store import digest
 from accounts.models import User
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
@@ -46,9 +46,9 @@ def test_who_reads_the_stored_key_of_a_session_is_nobody_with_it(world: World, v
 
 def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, events: Any) -> None:
     browser = visit("management")
-    as_if(browser, **{SEEN: 29 * MINUTE, STARTED: HOUR})
+    as_if(browser, **{LAST_SEEN: 29 * MINUTE, STARTED: HOUR})
     assert browser.get(ADMIN).status_code == 200
-    as_if(browser, **{SEEN: 30 * MINUTE + 1})
+    as_if(browser, **{LAST_SEEN: 30 * MINUTE + 1})
     key = browser.session.session_key
     events()
     page = browser.get(f"{ADMIN}events/event/", follow=True)
@@ -62,9 +62,9 @@ def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, 
 def test_a_request_within_time_renews_the_thirty_minutes(world: World, visit: Any) -> None:
     browser = visit("management")
     for _ in range(3):
-        as_if(browser, **{SEEN: 20 * MINUTE})
+        as_if(browser, **{LAST_SEEN: 20 * MINUTE})
         assert browser.get(ADMIN).status_code == 200
-        assert time.time() - browser.session[SEEN] < MINUTE
+        assert time.time() - browser.session[LAST_SEEN] < MINUTE
 
 
 def test_eight_hours_end_a_login_however_busy(world: World, visit: Any, events: Any) -> None:
@@ -79,7 +79,7 @@ def test_eight_hours_end_a_login_however_busy(world: World, visit: Any, events: 
 
 def test_the_limits_hold_before_the_second_factor_too(world: World, phone: Any) -> None:
     app, browser = phone("management"), after_the_password("management")
-    as_if(browser, **{SEEN: HOUR})
+    as_if(browser, **{LAST_SEEN: HOUR})
     answer = browser.post(ENTER, {"code": app.code()})
     assert answer.url.startswith(f"{ADMIN}login/")
     assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
@@ -87,7 +87,7 @@ def test_the_limits_hold_before_the_second_factor_too(world: World, phone: Any) 
 
 def test_what_was_sent_after_the_end_changes_nothing(world: World, visit: Any) -> None:
     browser, user = visit("management"), world.users["unlinked"]
-    as_if(browser, **{SEEN: HOUR})
+    as_if(browser, **{LAST_SEEN: HOUR})
     answer = browser.confirm(f"{ADMIN}accounts/user/{user.pk}/delete/", {"post": "yes"})
     assert (answer.status_code, answer.url.split("?")[0]) == (302, f"{ADMIN}login/")
     assert User.objects.filter(pk=user.pk).exists()
@@ -109,7 +109,7 @@ def test_a_session_is_written_once_a_minute(world: World, visit: Any) -> None:
         return "django_session" in sql and not sql.startswith("SELECT")
 
     for ago, writes in ((40, False), (61, True)):
-        as_if(browser, **{SEEN: ago})
+        as_if(browser, **{LAST_SEEN: ago})
         seen: list[str] = []
 
         def note(execute: Any, sql: str, *rest: Any, seen: list[str] = seen) -> Any:

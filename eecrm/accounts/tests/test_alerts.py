@@ -14,7 +14,7 @@ from access.database import acting_as, because
 from access.policy import Role
 from accounts.models import Alert, Mail, User
 from accounts.outbox import alerts, mails
-from accounts.outbox.alerts import watch
+from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
 from accounts.tests.people import left_open
 from api.jobs import declared
@@ -89,7 +89,7 @@ def mailed() -> list[str]:
 def test_many_deletions_are_told(count: int, expected: Any, world: World) -> None:
     delete(world, count)
     delete(world, 3, name="other_sales")
-    assert watch() is bool(expected)
+    assert send_alerts() is bool(expected)
     assert (told(), mailed()) == (expected, MANAGERS if expected else [])
 
 
@@ -99,7 +99,7 @@ def test_a_contract_that_is_signed_and_reopened_again_and_again_is_told(writes: 
     sign_and_reopen(world.own_draft, writes, by=manager)
     sign_and_reopen(world.other_draft, 2, by=manager)
     sign_and_reopen(world.own_draft, 2, by=world.users["other_management"])
-    watch()
+    send_alerts()
     assert told() == ([("signatures", "management", str(world.own_draft.pk), 3)] if writes == 3 else [])
 
 
@@ -108,7 +108,7 @@ def test_many_changes_are_told(count: int, world: World) -> None:
     caller = Caller.as_user(world.users["other_sales"])
     for client in prospects(world, count):
         assert caller.patch(f"{API}clients/{client.pk}/", {"company_name": f"x{client.pk}"}).status_code == 200
-    watch()
+    send_alerts()
     assert told() == ([("changes", "other_sales", "", 6)] if count == 6 else [])
 
 
@@ -120,7 +120,7 @@ def test_many_reopened_contracts_are_told_though_each_was_reopened_once(count: i
     for contract in signed:
         with because("Again"), acting_as(Role.MANAGEMENT, user_id=manager.pk):
             Contract.objects.filter(pk=contract.pk).update(status="draft")
-    watch()
+    send_alerts()
     assert told() == ([("reopenings", "management", "", 4)] if count == 4 else [])
 
 
@@ -130,21 +130,21 @@ def test_many_accounts_that_are_switched_off_are_told(world: World) -> None:
     for is_active in (False, True):
         with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
             User.objects.filter(pk__in=people).update(is_active=is_active)
-    watch()
+    send_alerts()
     assert told()[-1:] == [("accounts", "management", "", 30)]
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_many_exports_are_told(count: int, world: World) -> None:
     export(world, count=count)
-    watch()
+    send_alerts()
     assert told() == ([("exports", "management", "", 3)] if count == 3 else [])
 
 
 def test_exports_by_the_command_are_counted_too(world: World) -> None:
     for _ in range(3):
         call_command("export_users", "-", "--verbosity=0", stdout=StringIO())
-    watch()
+    send_alerts()
     assert told() == [("exports", "", "", 3)]
     with acting_as(Role.AUDITOR):
         assert Alert.objects.get().sentence == ("Accounts were exported 3 times by no account (a command or SQL)")
@@ -158,7 +158,7 @@ def test_it_makes_no_difference_through_what_rows_are_deleted(world: World) -> N
     caller = Caller.as_user(sales)
     for client in others:
         caller.delete(f"{API}clients/{client.pk}/")
-    watch()
+    send_alerts()
     assert told() == [("deletions", "sales", "", 4)]
 
 
@@ -171,9 +171,9 @@ def test_the_numbers_that_are_set_by_default(world: World, settings: Any) -> Non
         "signatures": (3, 3_600), "reopenings": (5, 3_600), "exports": (3, 3_600),
     }  # fmt: skip
     delete(world, 19)
-    assert not watch()
+    assert not send_alerts()
     delete(world, 1)
-    assert watch()
+    assert send_alerts()
 
 
 # --- once
@@ -182,14 +182,14 @@ def test_the_numbers_that_are_set_by_default(world: World, settings: Any) -> Non
 def test_it_is_told_once_in_a_period(world: World, events: Any) -> None:
     delete(world, 5)
     events()
-    assert watch()
+    assert send_alerts()
     keys = ("what", "kind", "count")
     assert events(*keys) == ["sensitive_delete what=unusual activity kind=deletions count=5"]
     delete(world, 9)
-    assert not watch()
+    assert not send_alerts()
     assert (told(), mailed(), events(*keys)[1:]) == ([("deletions", "sales", "", 5)], MANAGERS, [])
     delete(world, 4, name="management")
-    watch()
+    send_alerts()
     assert told()[1:] == [("deletions", "management", "", 4)]
 
 
@@ -205,25 +205,25 @@ def later(migrator: Any, **period: float) -> None:
 
 def test_what_goes_on_is_told_again_after_the_period(committed_world: World, migrator: Any) -> None:
     delete(committed_world, 4)
-    assert watch()
+    assert send_alerts()
     later(migrator, seconds=590)
     delete(committed_world, 4)
-    assert not watch(), "the period isn't over"
+    assert not send_alerts(), "the period isn't over"
     later(migrator, seconds=20)
     delete(committed_world, 1)
-    assert watch(), "it goes on"
-    assert not watch()
+    assert send_alerts(), "it goes on"
+    assert not send_alerts()
     assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 5)]
 
 
 def test_nobody_has_a_free_hand_after_the_first_mail(committed_world: World, migrator: Any) -> None:
     delete(committed_world, 4)
-    assert watch()
+    assert send_alerts()
     delete(committed_world, 20)
-    assert not watch()
+    assert not send_alerts()
     later(migrator, seconds=601)
-    assert watch(), "though it did nothing since"
-    assert not watch()
+    assert send_alerts(), "though it did nothing since"
+    assert not send_alerts()
     assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 20)]
 
 
@@ -231,16 +231,16 @@ def test_what_is_spread_over_a_longer_time_is_not_told(committed_world: World, m
     delete(committed_world, 2)
     later(migrator, seconds=601)
     delete(committed_world, 2)
-    assert not watch()
+    assert not send_alerts()
 
 
 def test_a_worker_that_stood_still_tells_of_it_later(committed_world: World, migrator: Any) -> None:
     delete(committed_world, 4)
     later(migrator, hours=5)
     delete(committed_world, 4)
-    assert watch()
-    assert watch(), "the second time"
-    assert not watch()
+    assert send_alerts()
+    assert send_alerts(), "the second time"
+    assert not send_alerts()
     assert told() == [("deletions", "sales", "", 4)] * 2
 
 
@@ -252,7 +252,7 @@ def test_two_workers_at_once_tell_once(committed_world: World, migrator: Any) ->
             with acting_as(Role.MANAGEMENT):
                 (alert,) = alerts._found(Alert.Kind.DELETIONS)
             assert alerts._is_stored(alert)
-            second = pool.submit(alone(watch))
+            second = pool.submit(alone(send_alerts))
             wait_for_a_blocked_statement(cursor)
         assert second.result(timeout=20) is False
     assert len(told()) == 1
@@ -261,7 +261,7 @@ def test_two_workers_at_once_tell_once(committed_world: World, migrator: Any) ->
 def test_many_workers_tell_once(committed_world: World) -> None:
     delete(committed_world, 4)
     with ThreadPoolExecutor(8) as pool:
-        found = [one.result(timeout=60) for one in [pool.submit(alone(watch)) for _ in range(8)]]
+        found = [one.result(timeout=60) for one in [pool.submit(alone(send_alerts)) for _ in range(8)]]
     assert found.count(True) == 1
     assert (len(told()), mailed()) == (1, MANAGERS)
 
@@ -280,10 +280,10 @@ def test_a_worker_that_is_killed_between_the_alert_and_its_mails_leaves_neither(
         return execute(sql, *rest)
 
     with pytest.raises(Exception, match="closed"), connection.execute_wrapper(kill):  # noqa: B017,PT011
-        watch()
+        send_alerts()
     connection.close()
     assert (told(), mailed()) == ([], [])
-    assert watch()
+    assert send_alerts()
     assert (len(told()), mailed()) == (1, MANAGERS)
 
 
@@ -293,12 +293,12 @@ def test_what_is_committed_late_is_told_late(committed_world: World, migrator: A
     late = [client.pk for client in prospects(committed_world, 5)]
     with left_open(sales, lambda: Client.objects.filter(pk__in=late).delete()):
         delete(committed_world, 4)
-        assert watch()
+        assert send_alerts()
     later(migrator, seconds=601)
-    assert watch()
-    assert not watch()
+    assert send_alerts()
+    assert not send_alerts()
     later(migrator, seconds=601)
-    assert not watch(), "of each it is told once"
+    assert not send_alerts(), "of each it is told once"
     assert told() == [("deletions", "sales", "", 4), ("deletions", "sales", "", 5)]
 
 
@@ -332,7 +332,7 @@ def test_the_mail_names_the_account_and_nothing_that_people_typed(world: World) 
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(first_name="Typed", last_name="Words")
     delete(world, 4)
-    watch()
+    send_alerts()
     while deliver(timedelta(minutes=1)):
         pass
     sent = [message for message in django_mail.outbox if message.subject.startswith("Unusual activity")]
@@ -347,14 +347,14 @@ def test_managers_who_have_left_are_not_told(world: World) -> None:
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="other_management").update(is_active=False)
     delete(world, 4)
-    watch()
+    send_alerts()
     assert mailed() == ["management", "superuser"]
 
 
 @pytest.mark.parametrize("name", ["management", "superuser", "auditor"])
 def test_who_reads_the_trail_reads_alerts_and_changes_none(name: str, world: World) -> None:
     delete(world, 4)
-    watch()
+    send_alerts()
     browser = Visitor()
     browser.force_login(world.users[name])
     page = browser.get(f"{SITE}accounts/alert/").content.decode()

@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from accounts.admin_login import honeypot
-from accounts.admin_login.session_limits import SEEN
+from accounts.admin_login.session_limits import LAST_SEEN
 from api.requests.wsgi_request import UTF8Request
 from conftest import PASSWORD, Visitor, World
 
@@ -118,7 +118,7 @@ def test_the_right_password_lets_nobody_in_and_a_manager_is_nobody(world: World,
 def test_what_the_real_site_has_to_say_is_not_said_here(world: World, visit: Any) -> None:
     manager = visit("management")
     session = manager.session
-    session[SEEN] = 0
+    session[LAST_SEEN] = 0
     session.save()
     ended = manager.get("/hidden-admin/")
     assert b"logged out" not in manager.get("/admin/login/").content

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from access.refusals import refusal_of
 from accounts.login import tokens
 from accounts.models import ExternalIdentity, User, normalise_username
@@ -224,7 +224,7 @@ def test_raw_sql_breaks_no_rule_of_identities(bound: Provider, world: World) -> 
     assert refused(INSERT, Role.MANAGEMENT, support.pk, "mine") == "identity_of_claimed"
     twice = INSERT.replace("https://provider.example", bound.issuer)
     assert refused(twice, Role.SUPERUSER, support.pk, "subject-1") == "external_identity_unique"
-    for role in COLUMNS:
+    for role in MATRIX_ROLES:
         move = "UPDATE accounts_externalidentity SET user_id = %s WHERE user_id = %s"
         assert refused(move, role, support.pk, sales.pk) == "database"
     for role in (Role.SALES, Role.SUPPORT, Role.EXTERNAL, Role.AUDITOR):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
-from accounts.outbox.purging import purge
+from accounts.outbox.purging import purge_expired
 from accounts.passwords import links
 from api.requests import limits
 from conftest import API, PASSWORD, Caller, Visitor, World
@@ -166,7 +166,7 @@ def test_the_admin_site_knows_where_an_account_logs_in_too(world: World, small_l
     assert Visitor(REMOTE_ADDR="192.0.2.7").post(ADMIN_LOGIN, form).status_code == 302
     KnownPlace.objects.update(used_at=timezone.now() - timedelta(days=91))
     assert Visitor(REMOTE_ADDR="192.0.2.7").post(ADMIN_LOGIN, form).status_code == 302
-    purge()
+    purge_expired()
     guess_at_five_addresses("management")
     assert Visitor(REMOTE_ADDR="192.0.2.9").post(ADMIN_LOGIN, form).status_code == 200
     assert Visitor(REMOTE_ADDR="192.0.2.7").post(ADMIN_LOGIN, form).status_code == 302
@@ -330,7 +330,7 @@ def test_places_are_forgotten_where_nobody_has_logged_in_for_long(world: World) 
     assert log_in("sales", address="192.0.2.8").status_code == 200
     KnownPlace.objects.update(used_at=timezone.now() - timedelta(days=91))
     assert log_in("sales", address="192.0.2.7").status_code == 200, "which counts anew"
-    purge()
+    purge_expired()
     assert list(KnownPlace.objects.values_list("user__username", "place")) == [("sales", "192.0.2.7")]
     assert log_in("sales", address="192.0.2.7").status_code == 200
     assert KnownPlace.objects.count() == 1

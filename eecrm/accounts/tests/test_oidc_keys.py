@@ -129,7 +129,7 @@ def bad_day(name: str, provider: Provider) -> Iterator[None]:
     """Only a provider that would keep us waiting for ever is given up soon: a loaded machine is slow on any day."""
     with pytest.MonkeyPatch.context() as patched:
         if name in ("waits", "drips"):
-            patched.setattr(oidc_keys, "TIMEOUT", 0.3)
+            patched.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", 0.3)
         BAD_DAYS[name](provider)
         yield
 
@@ -228,7 +228,7 @@ def alone(token: str) -> int:
 def held(bound_in_the_open: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Provider, Event, Event]]:
     """A provider who, once `arrived` is set by a request, answers when `done` is."""
     arrived, done = Event(), Event()
-    monkeypatch.setattr(oidc_keys, "TIMEOUT", PATIENCE)
+    monkeypatch.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", PATIENCE)
     yield bound_in_the_open, arrived, done
     done.set()
 

@@ -21,7 +21,7 @@ from access.policy import Role
 from accounts.models import Alert, Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
-from accounts.outbox.purging import purge
+from accounts.outbox.purging import purge_expired
 from accounts.tests.people import move, newcomer
 from api.jobs import Every, declared
 from api.resources import idempotency
@@ -201,7 +201,7 @@ def test_an_address_of_many_accounts_floods_nobody(world: World) -> None:
     with acting_as(Role.SUPERUSER):
         some = world.users["sales"].password
         User.objects.bulk_create(User(username=f"n{i}", email="many@epic.example", password=some) for i in range(20))
-    assert len(forgotten("many@epic.example")) == delivery.MOST_ACCOUNTS
+    assert len(forgotten("many@epic.example")) == delivery.MAX_ACCOUNTS_PER_ADDRESS
 
 
 @pytest.mark.parametrize("typed", ["nobody", "nobody@epic.example", "support", "superuser", "%", "sale_"])
@@ -347,7 +347,7 @@ def test_old_logins_sessions_and_mails_are_purged_and_no_others(world: World) ->
     sent = {age: owe(world, "sales", sent_at=now - timedelta(days=age)).pk for age in (89, 91)}
     dead = owe(world, "sales", given_up_at=now - timedelta(days=91))
     waiting = owe(world, "sales")
-    purge()
+    purge_expired()
     assert set(TokenSession.objects.values_list("pk", flat=True)) == {
         keys[name] for name in ("open", "just revoked", "just expired")
     }
@@ -373,8 +373,8 @@ def test_a_job_for_every_hour_that_has_more_to_do_is_done_again_at_once(monkeypa
 
 def test_the_worker_knows_the_jobs_of_every_app() -> None:
     actions = [job.action for job in declared()]
-    assert actions[0] == seals.seal, "mails and sweeping come after the seals"
-    assert {deliver, purge, idempotency.sweep} <= set(actions)
+    assert actions[0] == seals.seal_entries, "mails and sweeping come after the seals"
+    assert {deliver, purge_expired, idempotency.sweep} <= set(actions)
 
 
 def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_five_minutes(monkeypatch: Any) -> None:

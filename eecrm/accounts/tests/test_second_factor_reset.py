@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django_otp.plugins.otp_static.models import StaticToken
 
 from access.database import acting_as
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from access.tests.test_database_roles import REFUSED, run
 from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
@@ -152,7 +152,7 @@ def test_an_account_takes_its_second_factor_along(world: World, phone: Any, visi
     assert not AuthenticatorApp.objects.exists() and not StaticToken.objects.exists()
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 @pytest.mark.parametrize(
     "statement",
     [

@@ -65,7 +65,7 @@ def test_the_picture_says_what_the_text_says(world: World) -> None:
     picture = re.search(r'src="(data:image/svg\+xml[^"]+)"', page.content.decode())[1]  # type: ignore[index]
     assert unquote(picture).startswith("data:image/svg+xml;charset=utf-8,<svg")
     app = scanned(page, world)
-    address = AuthenticatorApp(user=app.user, key=seeds.seal(app.key)).config_url
+    address = AuthenticatorApp(user=app.user, key=seeds.encrypt_seed(app.key)).config_url
     assert address.startswith("otpauth://totp/Epic%20Events%20CRM%3Amanagement?secret=")
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page.content.decode())[1]  # type: ignore[index]
     assert f"secret={secret.replace(' ', '')}&" in address
@@ -124,7 +124,7 @@ def test_a_made_up_offer_sets_nothing_up(offer: str, world: World) -> None:
         offer = app.offer
         browser = mine
     elif offer == "seed":  # as a database that was read has it
-        offer = seeds.seal(app.key)
+        offer = seeds.encrypt_seed(app.key)
     answer = browser.post(SET_UP, {"offer": offer, "new_code": app.code(), "password": PASSWORD})
     assert (answer.status_code, answer.url) == (302, SET_UP)
     assert not AuthenticatorApp.objects.exists()

@@ -54,7 +54,7 @@ def test_a_dump_holds_no_seed_that_opens_anything(committed_world: World, migrat
         assert app.device.key.lower() in found, "the dump has no second factors at all"
         assert not [text for text in spellings(seed) if text in found]
     settings.SECOND_FACTOR_KEYS = keys(Fernet.generate_key())
-    assert seeds.unseal(apps[0].device.key) is None
+    assert seeds.decrypt_seed(apps[0].device.key) is None
 
 
 def test_keys_rotate_without_a_new_set_up(world: World, phone: Any, settings: Any) -> None:

@@ -385,7 +385,7 @@ def test_a_lock_on_the_mails_keeps_neither_seals_nor_sweeping_from_being_done(
     connection.close()
     assert seals
     failed = {(line.job, line.sqlstate, line.reason) for line in caplog.records if line.message == "worker_job_failed"}
-    purging = ("accounts.outbox.purging.purge", "55P03", "busy")
+    purging = ("accounts.outbox.purging.purge_expired", "55P03", "busy")
     assert failed == {("accounts.outbox.delivery.deliver", "55P03", "busy"), purging}
     assert "worker_lost_database" not in [record.message for record in caplog.records]
 

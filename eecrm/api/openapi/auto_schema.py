@@ -30,7 +30,7 @@ class ProblemAutoSchema(AutoSchema):
         return names.operation_id(self.path, self._action)
 
     def get_summary(self) -> str | None:
-        return names.summary(self.path, self._action)
+        return names.operation_summary(self.path, self._action)
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular overrides it
         """What it does, and who may: in the words of the policy table, so that it is stated once."""
@@ -38,7 +38,7 @@ class ProblemAutoSchema(AutoSchema):
         told = [names.about(self._action) if self._is_resource() and not action.__doc__ else super().get_description()]
         if self.view.permission_classes == [Public]:
             return f"{told[0]} Nobody has to be logged in."
-        own, *others = rules.cells_of(self.view)
+        own, *others = rules.cells_of_view(self.view)
         told.append(f"Who may: {rules.who_may(*own)}.")
         told += [
             f"And who may {_word(resource, action)}: {rules.who_may(resource, action)}." for resource, action in others
@@ -99,7 +99,11 @@ class ProblemAutoSchema(AutoSchema):
                 one["example"] = examples.sample(one["schema"], {}) if is_uuid else _PATH_EXAMPLES[one["name"]]
         # A filter that the path has decided already would be a second parameter of the same name.
         named = {one["name"] for one in found}
-        return [*found, *(one for one in self._own_parameters() if one["name"] not in named), parameters.REQUEST_ID]
+        return [
+            *found,
+            *(one for one in self._own_parameters() if one["name"] not in named),
+            parameters.REQUEST_ID_PARAMETER,
+        ]
 
     def _noun(self, name: str) -> str:
         return name if name != "id" else names.nouns(self.path)[-1].removesuffix("s")
@@ -112,7 +116,7 @@ class ProblemAutoSchema(AutoSchema):
         if not self._is_page():
             return condition_parameters(self.view)
         if not self._is_list():
-            return parameters.PAGE
+            return parameters.PAGE_PARAMETERS
         return parameters.of_list(self.view) if self._is_paged() else []
 
     def _is_paged(self) -> bool:
@@ -137,7 +141,7 @@ class ProblemAutoSchema(AutoSchema):
         response["content"][_JSON]["schema"] = component(self, f"{name}Page", page)
         return response
 
-    def refusals(self) -> list[problems.Refusal]:
+    def refusals(self) -> list[problems.DocumentedProblem]:
         return problems.refusals(self)
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.openapi.headers import references
-from api.openapi.parameters import HEADER, parameter
+from api.openapi.parameters import IN_HEADER, parameter
 from api.resources.views import ResourceViewSet
 
 _ITEM_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
@@ -13,12 +13,12 @@ _IF_MATCH = parameter(
     "If-Match", {"type": "string"},
     "Go on only where the object is still this one: its ETag, several with commas between, or `*`. Else 412. Weak tags and "
     "bare versions match nothing.",
-    _TAG, location=HEADER,
+    _TAG, location=IN_HEADER,
 )  # fmt: skip
 _IF_NONE_MATCH = parameter(
     "If-None-Match", {"type": "string"},
     "The ETag of what the caller has, several with commas between, or `*`: 304 where that is still so.",
-    _TAG, location=HEADER,
+    _TAG, location=IN_HEADER,
 )  # fmt: skip
 
 

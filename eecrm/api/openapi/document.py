@@ -14,7 +14,7 @@ from api.openapi.problems import SCHEMAS
 
 
 @cache
-def written() -> str:
+def rendered_document() -> str:
     """The document as it is committed and served: the same text on every machine. Once made, which takes a second, it stays."""
     document = SchemaGenerator().get_schema(request=None, public=True)
     return OpenApiYamlRenderer().render(document, renderer_context={}).decode()

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.resources import idempotency
 
-REQUEST_ID = "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"
+REQUEST_ID_EXAMPLE = "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"
 _STRING = {"type": "string"}
 
 
@@ -13,7 +13,7 @@ def _header(description: str, example: Any, schema: Any = _STRING, *, required: 
 
 
 HEADERS = {
-    "X-Request-ID": _header("The id of this request: the one that the caller sent, or one that was made.", REQUEST_ID),
+    "X-Request-ID": _header("The id of this request: the one that the caller sent, or one that was made.", REQUEST_ID_EXAMPLE),
     "RateLimit-Policy": _header(
         "The limit that applies: `q` requests in `w` seconds.", '"read";q=12000;w=60', required=False
     ),
@@ -28,7 +28,7 @@ HEADERS = {
         'A strong tag of just this answer, `"<version>-<digest>"`, for If-Match and If-None-Match.',
         '"4-5c1e0f2ab3d49786"',
     ),
-    idempotency.REPLAYED: _header(
+    idempotency.REPLAYED_HEADER: _header(
         "`true` when this is the first answer again, as it was then.", "true", {"type": "string", "enum": ["true"]},
         required=False,
     ),

@@ -62,7 +62,7 @@ def operation_id(path: str, action: str) -> str:
     return "_".join([*(parent.removesuffix("s") for parent in parents), collection, _VERBS[action]])
 
 
-def summary(path: str, action: str) -> str:
+def operation_summary(path: str, action: str) -> str:
     """`Create a contract of a client`."""
     *parents, collection = nouns(path)
     below = f" of {_one(parents[-1])}" if parents else ""

@@ -9,14 +9,14 @@ from access import reasons
 from api.openapi.fields import KEY
 from api.resources import idempotency
 from api.resources.filters import FlagFilter, KeyFilter, TextFilter
-from api.resources.pagination import DEFAULT_SIZE, LARGEST_SIZE
-from api.resources.search import LONGEST
+from api.resources.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from api.resources.search import MAX_SEARCH_CHARS
 
-HEADER, QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
+IN_HEADER, IN_QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
 
 
 def parameter(
-    name: str, schema: Any, description: str, example: Any, *, location: str = QUERY, required: bool = False
+    name: str, schema: Any, description: str, example: Any, *, location: str = IN_QUERY, required: bool = False
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -28,27 +28,27 @@ def parameter(
     }
 
 
-REQUEST_ID = parameter(
+REQUEST_ID_PARAMETER = parameter(
     "X-Request-ID", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     "A name for this request, that its log lines, the trail and a problem document tell. One is made where none is sent, or "
     "another than 1 to 64 letters, digits, dots, underscores and hyphens.",
-    "phone-7f3a.42", location=HEADER,
+    "phone-7f3a.42", location=IN_HEADER,
 )  # fmt: skip
 REASON = parameter(
-    "X-Change-Reason", {"type": "string", "maxLength": reasons.LONGEST},
+    "X-Change-Reason", {"type": "string", "maxLength": reasons.MAX_REASON_CHARS},
     "Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
-    "The client asked for it on the phone.", location=HEADER,
+    "The client asked for it on the phone.", location=IN_HEADER,
 )  # fmt: skip
 KEY_OF_REPEATS = parameter(
-    idempotency.HEADER, {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    idempotency.KEY_HEADER, {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "Makes it safe to repeat: one new key (such as a UUID) for each thing that you create. For "
-    f"{idempotency.DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
+    f"{idempotency.MAX_KEY_AGE_DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
     "A refused request may be sent again with its key.",
-    "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", location=HEADER,
+    "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", location=IN_HEADER,
 )  # fmt: skip
-PAGE = [
+PAGE_PARAMETERS = [
     parameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+        "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
         "Rows of a page.", 20,
     ),
     parameter(
@@ -57,7 +57,10 @@ PAGE = [
     ),
 ]  # fmt: skip
 SEARCH = parameter(
-    "search", {"type": "string", "maxLength": LONGEST}, "Words, each of which begins a word of the row.", "gala"
+    "search",
+    {"type": "string", "maxLength": MAX_SEARCH_CHARS},
+    "Words, each of which begins a word of the row.",
+    "gala",
 )
 COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the answer counts all rows.", True)
 
@@ -74,7 +77,7 @@ def ordering(allowed: tuple[str, ...], default: str) -> dict[str, Any]:
 
 def of_list(view: Any) -> list[dict[str, Any]]:
     """The parameters of a list: those of a resource's are more than those of the people one may assign."""
-    found = [*PAGE, ordering(view.ordering_fields, view.default_ordering), COUNT]
+    found = [*PAGE_PARAMETERS, ordering(view.ordering_fields, view.default_ordering), COUNT]
     if getattr(view, "filterset_class", None) is None:
         return found
     return [*found, SEARCH, *filters(view.filterset_class, view.queryset.model)]

@@ -10,7 +10,7 @@ from access.permissions import Public, policy_action
 from api.openapi import rules
 from api.openapi.conditional_schema import condition_parameters
 from api.openapi.fields import obj
-from api.openapi.headers import REQUEST_ID
+from api.openapi.headers import REQUEST_ID_EXAMPLE
 from api.requests.bounds import BodyTooLarge, in_words
 from api.requests.parsers import LengthRequired
 from api.requests.problems import NOT_FOUND, TITLES
@@ -45,7 +45,7 @@ SCHEMAS = {
 }  # fmt: skip
 
 
-class Refusal(NamedTuple):
+class DocumentedProblem(NamedTuple):
     """`name` is that of the component, where operations have it in common."""
 
     status: int
@@ -67,7 +67,7 @@ def example(status: int, code: str, detail: str, **members: Any) -> dict[str, An
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": REQUEST_ID,
+        "request_id": REQUEST_ID_EXAMPLE,
     }
     return {"summary": detail, "value": body | members}
 
@@ -99,7 +99,7 @@ _OUTAGES = {
     for name, outage in (
         ("down", database.UNAVAILABLE),
         ("busy", database.BUSY),
-        ("timeout", database.TIMEOUT),
+        ("timeout", database.STATEMENT_TIMED_OUT),
         ("overloaded", database.OVERLOADED),
         ("read_only", database.READ_ONLY),
         ("disk_full", database.DISK_FULL),
@@ -116,35 +116,39 @@ _NOT_JSON_TYPE = example(415, "unsupported_media_type", 'Unsupported media type 
 _MISSING = example(404, "not_found", NOT_FOUND)
 _REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
 
-TOO_MANY = Refusal(429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",))
-NO_LENGTH = Refusal(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
-NO_JSON = Refusal(415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE})
-NO_LOGIN = Refusal(
+TOO_MANY = DocumentedProblem(
+    429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",)
+)
+NO_LENGTH = DocumentedProblem(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
+NO_JSON = DocumentedProblem(
+    415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE}
+)
+NO_LOGIN = DocumentedProblem(
     401,
     "Unauthorized",
     "Nobody is logged in, or the login is over.",
     {"no_token": _TOKEN},
     headers=("WWW-Authenticate",),
 )
-NO_ENTRY = Refusal(
+NO_ENTRY = DocumentedProblem(
     401, "LoginRefused", "Not what it should be, or over.", {"refused": _LOGIN}, headers=("WWW-Authenticate",)
 )
-MISSING = Refusal(404, "NotFound", "Missing, or invisible to the caller.", {"not_found": _MISSING})
-REUSED = Refusal(
-    422, "KeyReused", f"The {idempotency.HEADER} was used for another path or body.", {"another_request": _REUSED}
+MISSING = DocumentedProblem(404, "NotFound", "Missing, or invisible to the caller.", {"not_found": _MISSING})
+REUSED = DocumentedProblem(
+    422, "KeyReused", f"The {idempotency.KEY_HEADER} was used for another path or body.", {"another_request": _REUSED}
 )
-STALE = Refusal(
+STALE = DocumentedProblem(
     412, "PreconditionFailed",
     "Not what If-Match names: `version` and `changed` tell what is there instead.",
     {"stale": _STALE}, "PreconditionProblem", ("ETag",),
 )  # fmt: skip
-DOWN = Refusal(
+DOWN = DocumentedProblem(
     503, "Unavailable", "The database can't do this now, and `code` tells why: repeat it after Retry-After.",
     _OUTAGES, headers=("Retry-After",),
 )  # fmt: skip
 
 
-def refusals(schema: Any) -> list[Refusal]:
+def refusals(schema: Any) -> list[DocumentedProblem]:
     """Every refusal of an operation, by what it takes and whom it is for; `schema` is its ProblemAutoSchema."""
     view, takes_body = schema.view, schema.takes_body()
     is_public = view.permission_classes == [Public]
@@ -164,31 +168,33 @@ def refusals(schema: Any) -> list[Refusal]:
     return [refusal for refusal, is_possible in told if is_possible] + ([] if is_public else _by_rule(view))
 
 
-def _too_large(view: Any) -> Refusal:
+def _too_large(view: Any) -> DocumentedProblem:
     most = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     name = "BodyTooLarge" if most == settings.DATA_UPLOAD_MAX_MEMORY_SIZE else "CredentialsTooLarge"
     told = example(413, BodyTooLarge.default_code, str(BodyTooLarge(most).detail))
-    return Refusal(413, name, f"The body is larger than {in_words(most)}.", {"too_large": told})
+    return DocumentedProblem(413, name, f"The body is larger than {in_words(most)}.", {"too_large": told})
 
 
-def _unfit(*, takes_body: bool, takes_query: bool) -> Refusal:
+def _unfit(*, takes_body: bool, takes_query: bool) -> DocumentedProblem:
     """Any request may have a reason that is none."""
     wrong = {"unknown_parameter": _UNKNOWN} if takes_query else {}
     wrong |= {"missing": _REQUIRED, "unknown_field": _STRANGER, "not_json": _NOT_JSON} if takes_body else {}
     name = "UnfitBody" if takes_body else "UnfitQuery" if takes_query else "UnfitHeader"
-    return Refusal(400, name, "Not acceptable: `errors` tells where.", wrong | {"reason": _REASON}, "ValidationProblem")
+    return DocumentedProblem(
+        400, name, "Not acceptable: `errors` tells where.", wrong | {"reason": _REASON}, "ValidationProblem"
+    )
 
 
-def _by_rule(view: Any) -> list[Refusal]:
+def _by_rule(view: Any) -> list[DocumentedProblem]:
     found = []
     if cells := rules.refusing(view):
         told = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
-        found.append(Refusal(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
+        found.append(DocumentedProblem(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
     if names := getattr(view, "conflicts", {}).get(policy_action(view.action), ()):
         known = rules.sentences()
         told = {name: example(409, _code(name), known[name], rule=name) for name in names}
         meaning = "Allowed, but not in this state, or a duplicate: `rule` tells which."
-        found.append(Refusal(409, "", meaning, told, "RuleProblem"))
+        found.append(DocumentedProblem(409, "", meaning, told, "RuleProblem"))
     return found
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from access import policy, rule_catalogue
 from access.permissions import policy_action
-from access.policy import COLUMNS, CONTACT_RESOURCES, FINER_THAN_UPDATE, Rule, Scope
+from access.policy import CONTACT_RESOURCES, FINER_THAN_UPDATE, MATRIX_ROLES, Rule, Scope
 
 _READS = ("list", "retrieve")
 
 
-def cells_of(view: Any) -> list[tuple[str, str]]:
+def cells_of_view(view: Any) -> list[tuple[str, str]]:
     """The cells that are asked for an action of a view: its own, and those of what is finer than it."""
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
@@ -24,7 +24,7 @@ def cells_of(view: Any) -> list[tuple[str, str]]:
 
 def refusing(view: Any) -> list[Rule]:
     """The cells by which somebody is refused with 403. What one may only read of one's own is invisible instead: 404."""
-    (resource, action), *others = cells_of(view)
+    (resource, action), *others = cells_of_view(view)
     found = list(_refusing(resource, action))
     for one in others:
         stricter = (rule for rule in _refusing(*one) if (rule.role, rule.scope) not in _told(found))
@@ -38,7 +38,7 @@ def _told(rules: list[Rule]) -> set[tuple[str, Scope]]:
 
 
 def _refusing(resource: str, action: str) -> Iterator[Rule]:
-    for role in COLUMNS:
+    for role in MATRIX_ROLES:
         scope = policy.scope_of(resource, action, role)
         is_own = scope is Scope.OWN and action not in _READS and resource in CONTACT_RESOURCES
         if scope is Scope.NONE or is_own:
@@ -54,7 +54,7 @@ def sentences() -> dict[str, str]:
 
 def who_may(resource: str, action: str) -> str:
     """`sales (own), management, superuser`."""
-    scopes = [(role, policy.scope_of(resource, action, role)) for role in COLUMNS]
+    scopes = [(role, policy.scope_of(resource, action, role)) for role in MATRIX_ROLES]
     if all(scope is Scope.OWN for _, scope in scopes):
         return "everybody who is logged in, for themselves"
     return ", ".join(

@@ -15,7 +15,7 @@ MAX_SHOWN_CHARS = 100  # of a name or a value that was sent
 MAX_DETAIL_CHARS = 1_000  # of a sentence, which may list what is known instead
 
 
-def shown(text: str, most: int = MAX_SHOWN_CHARS) -> str:
+def shortened(text: str, most: int = MAX_SHOWN_CHARS) -> str:
     """The text, or the beginning of a long one."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -10,7 +10,7 @@ from django.http.request import split_domain_port
 from django.utils.http import is_same_domain
 
 from api.requests import limits, problems
-from api.requests.bounds import shown
+from api.requests.bounds import shortened
 from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.request")
@@ -31,7 +31,7 @@ class HostMiddleware:
             limits.admit_light(request, place_of(request))
         except limits.TooManyRequests as error:
             return problems.from_exception(request, error)
-        return refusal(request)
+        return refuse_host(request)
 
 
 def is_served(request: HttpRequest) -> bool:
@@ -49,9 +49,9 @@ def is_served(request: HttpRequest) -> bool:
     return any({port, "*"} & settings.ALLOWED_PORTS.get(pattern, {""}) for pattern in patterns)
 
 
-def refusal(request: HttpRequest) -> HttpResponse:
+def refuse_host(request: HttpRequest) -> HttpResponse:
     """400, and a line in the log for the operator who forgot a name. No traceback: scanners send any host."""
-    log.warning("ALLOWED_HOSTS doesn't list a host", extra={"host": shown(request.META.get("HTTP_HOST", ""))})
+    log.warning("ALLOWED_HOSTS doesn't list a host", extra={"host": shortened(request.META.get("HTTP_HOST", ""))})
     detail = "Nothing is served under this Host: ALLOWED_HOSTS lists the names, and the ports that aren't usual."
     return problems.problem(
         request, 400, "parse_error", detail, errors=[{"pointer": "Host", "code": "parse_error", "detail": detail}]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from access.security_log import place_of_error
-from api.requests.bounds import MAX_DETAIL_CHARS, shown
+from api.requests.bounds import MAX_DETAIL_CHARS, shortened
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
 
@@ -19,7 +19,7 @@ MAX_TRACEBACK_CHARS = 20_000
 
 
 def _cut(value: Any) -> Any:
-    return shown(value, MAX_DETAIL_CHARS) if isinstance(value, str) else value
+    return shortened(value, MAX_DETAIL_CHARS) if isinstance(value, str) else value
 
 
 def _is_refused(record: logging.LogRecord) -> bool:
@@ -43,5 +43,5 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info and refused:
             entry["error"] = place_of_error(record.exc_info[1]) if record.exc_info[1] else ""
         elif record.exc_info:
-            entry["exception"] = shown(self.formatException(record.exc_info), MAX_TRACEBACK_CHARS)
+            entry["exception"] = shortened(self.formatException(record.exc_info), MAX_TRACEBACK_CHARS)
         return orjson.dumps(entry, default=str).decode()

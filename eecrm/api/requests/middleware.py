@@ -16,7 +16,7 @@ from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
 from api.requests import deprecation, limits, problems
-from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shown
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shortened
 from api.requests.client_address import client_address, place_of
 from api.requests.parsers import LengthRequired
 from api.requests.wsgi_request import refuse_other_charsets
@@ -112,7 +112,7 @@ class RequestMiddleware:
             "request",
             extra=request_ids(request)
             | {
-                "method": shown(request.method or ""),
+                "method": shortened(request.method or ""),
                 "route": match.route if match else None,
                 "status": response.status_code,
                 "actor": getattr(request, "actor_id", None),

@@ -12,7 +12,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shown
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shortened
 from api.requests.wsgi_request import refuse_other_charsets
 
 # A text of JSON that was parsed already. Nothing here backtracks.
@@ -77,4 +77,4 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
     counts = Counter(name for name, _ in pairs)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
-        raise ParseError(f"The body names {', '.join(map(shown, map(repr, repeated[:3])))} more than once.")
+        raise ParseError(f"The body names {', '.join(map(shortened, map(repr, repeated[:3])))} more than once.")

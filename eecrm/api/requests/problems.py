@@ -20,7 +20,7 @@ from rest_framework.views import set_rollback
 from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
 from access.security_log import request_ids, security_event
 from api.requests import limits
-from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shown
+from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shortened
 from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
@@ -55,7 +55,7 @@ def problem(request: HttpRequest, code: int, name: str, detail: str, **members: 
 
 
 def _sentence(text: str) -> str:
-    text = shown(text, MAX_DETAIL_CHARS)
+    text = shortened(text, MAX_DETAIL_CHARS)
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
@@ -71,7 +71,7 @@ def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
                 yield from _pointers(value, pointer)
         case _:
             sentence = _sentence(str(detail))
-            yield {"pointer": shown(pointer), "code": getattr(detail, "code", "invalid"), "detail": sentence}
+            yield {"pointer": shortened(pointer), "code": getattr(detail, "code", "invalid"), "detail": sentence}
 
 
 def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:

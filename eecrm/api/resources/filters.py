@@ -17,8 +17,8 @@ from api.email_addresses import normalise_address
 from api.requests.bounds import unknown
 from api.requests.problems import BadQuery
 from api.resources.pagination import PARAMETERS
-from api.resources.planner_hints import rarely
-from api.resources.search import LONGEST
+from api.resources.planner_hints import hint_selective
+from api.resources.search import MAX_SEARCH_CHARS
 
 _RESERVED = (*PARAMETERS, "search")
 
@@ -80,7 +80,7 @@ class TextFilter(django_filters.CharFilter):
         return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(value)))) if value else queryset
 
 
-class AddressFilter(TextFilter):
+class EmailFilter(TextFilter):
     """The whole email address, in any spelling of it."""
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -157,8 +157,8 @@ def narrowing(
     filters = tuple(name for name in declared if name not in hidden)
     refuse_unknown(request, (*filters, *_RESERVED))
     text = request.query_params.get("search", "")
-    if len(text) > LONGEST:
-        raise BadQuery({"search": [f"Search for {LONGEST} characters at most."]})
+    if len(text) > MAX_SEARCH_CHARS:
+        raise BadQuery({"search": [f"Search for {MAX_SEARCH_CHARS} characters at most."]})
     is_filtered = any(name in request.query_params for name in filters)
     if not is_filtered and not text.strip():
         return None
@@ -179,4 +179,8 @@ class DecimalFilter(django_filters.NumberFilter):
         super().__init__(validators=[MinValueValidator(-largest), MaxValueValidator(largest)], **kwargs)
 
     def filter(self, queryset: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return queryset if value is None else rarely(queryset, Q((f"{self.field_name}__{self.lookup_expr}", value)))
+        return (
+            queryset
+            if value is None
+            else hint_selective(queryset, Q((f"{self.field_name}__{self.lookup_expr}", value)))
+        )

@@ -20,9 +20,9 @@ from rest_framework.response import Response
 from access.database import acting_as_login_role
 from api.requests.renderers import JSONText
 
-HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
-DAYS = 14  # that an answer is kept
-MOST = 10_000  # keys purged in one statement: well below its timeout
+KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
+MAX_KEY_AGE_DAYS = 14  # that an answer is kept
+MAX_KEYS_PER_PURGE = 10_000  # keys purged in one statement: well below its timeout
 
 _UNFIT = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
 _FIT = re.compile(r"[ -~]{1,255}")
@@ -34,21 +34,21 @@ _CLAIM = f"""
     INSERT INTO api_idempotency AS known (user_id, key, request) VALUES (%s, %s, %s)
         ON CONFLICT (user_id, key) DO UPDATE
            SET request = excluded.request, created_at = excluded.created_at, body = NULL
-         WHERE known.created_at <= now() - interval '{DAYS} days' OR known.body IS NULL
+         WHERE known.created_at <= now() - interval '{MAX_KEY_AGE_DAYS} days' OR known.body IS NULL
     RETURNING true
 """
 _READ = "SELECT request, row_id, status, headers, body FROM api_idempotency WHERE user_id = %s AND key = %s"
 _KEEP = "UPDATE api_idempotency SET row_id = %s, status = %s, headers = %s, body = %s WHERE user_id = %s AND key = %s"
 _PURGE = f"""
     DELETE FROM api_idempotency
-     WHERE created_at <= now() - interval '{DAYS} days'
-       AND (user_id, key) IN (SELECT user_id, key FROM api_idempotency ORDER BY created_at LIMIT {MOST})
+     WHERE created_at <= now() - interval '{MAX_KEY_AGE_DAYS} days'
+       AND (user_id, key) IN (SELECT user_id, key FROM api_idempotency ORDER BY created_at LIMIT {MAX_KEYS_PER_PURGE})
 """
 
 
 class KeyReused(APIException):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
-    default_detail = f"This {HEADER} was used for another request: take a new one for each thing that you create."
+    default_detail = f"This {KEY_HEADER} was used for another request: take a new one for each thing that you create."
     default_code = "idempotency_key_reused"
 
 
@@ -60,13 +60,13 @@ class FirstAnswer(NamedTuple):
     body: str
 
     def again(self) -> Response:
-        headers = orjson.loads(self.headers) | {REPLAYED: "true"}
+        headers = orjson.loads(self.headers) | {REPLAYED_HEADER: "true"}
         return Response(JSONText(self.body), status=self.status, headers=headers)
 
 
 def key_of(request: Request) -> str:
     """The key, empty where none is sent; `"abc"` and `abc` are one. Raises ValidationError for what is no key."""
-    given = request.headers.get(HEADER)
+    given = request.headers.get(KEY_HEADER)
     if given is None:
         return ""
     key = given.strip()
@@ -74,7 +74,7 @@ def key_of(request: Request) -> str:
         string = _STRING.fullmatch(key)
         key = re.sub(r"\\(.)", r"\1", string[1]) if string else ""
     if not _FIT.fullmatch(key):
-        raise ValidationError({HEADER: [ErrorDetail(_UNFIT, code="invalid")]})
+        raise ValidationError({KEY_HEADER: [ErrorDetail(_UNFIT, code="invalid")]})
     return key
 
 
@@ -120,7 +120,7 @@ def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: 
         cursor.execute(_KEEP, [row_id, code, headers, body, user_id, key])
 
 
-def purge() -> int:
+def purge_keys() -> int:
     """Delete what has been kept long enough, MOST at a time; returns how many."""
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(_PURGE)
@@ -129,4 +129,4 @@ def purge() -> int:
 
 def sweep() -> bool:
     """Purge once. Returns whether there may be more to purge at once."""
-    return purge() == MOST
+    return purge_keys() == MAX_KEYS_PER_PURGE

@@ -14,7 +14,7 @@ from django.db.models import Expression, TextField
 from access.compiled_queries import Slot
 
 
-def quoted(text: str) -> str:
+def sql_literal(text: str) -> str:
     """A constant of the code in SQL; nothing that anybody sent ever stands there."""
     return "'" + text.replace("'", "''").replace("%", "%%").replace("{", "{{").replace("}", "}}") + "'"
 

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 
-DEFAULT_SIZE, LARGEST_SIZE = 50, 200
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 MOST_TERMS = 10  # more than any list has to order by
 PAGE_PARAMETERS = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETERS, "ordering", "count")
@@ -26,7 +26,7 @@ def _bad(parameter: str, detail: str) -> BadQuery:
 
 
 @dataclass(frozen=True)
-class Cursor:
+class PageCursor:
     """A place in a list: the values of the ordering's fields at its edge, and which way to go from there."""
 
     backwards: bool
@@ -36,7 +36,7 @@ class Cursor:
         return base64.urlsafe_b64encode(orjson.dumps([self.backwards, *self.values], default=str)).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str, model: type[Model], fields: list[str]) -> "Cursor":
+    def decode(cls, text: str, model: type[Model], fields: list[str]) -> "PageCursor":
         """Raises BadQuery for a cursor that this list didn't make, or that somebody altered."""
         try:
             backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -57,10 +57,10 @@ def _typed(model: type[Model], name: str, value: Any) -> Any:
     return typed
 
 
-def page_size(request: Request, *, default: int = DEFAULT_SIZE) -> int:
+def page_size(request: Request, *, default: int = DEFAULT_PAGE_SIZE) -> int:
     text = request.query_params.get("page_size", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= LARGEST_SIZE):
-        raise _bad("page_size", f"A page holds 1 to {LARGEST_SIZE} rows.")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
+        raise _bad("page_size", f"A page holds 1 to {MAX_PAGE_SIZE} rows.")
     return int(text)
 
 
@@ -92,12 +92,12 @@ def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Exp
     return Q(**{f"{name}__{'lte' if descending else 'gte'}": values[0]}) & condition
 
 
-def _address(request: Request, cursor: Cursor) -> str:
+def _address(request: Request, cursor: PageCursor) -> str:
     query = request.query_params.dict() | {"cursor": cursor.encode()}
     return request.build_absolute_uri(f"{request.path}?{urlencode(sorted(query.items()))}")
 
 
-class Place(NamedTuple):
+class PageBounds(NamedTuple):
     """Where a page is, but for the values that it begins after: the order in which it is read, and how many rows at most."""
 
     order: tuple[tuple[str, bool], ...]
@@ -112,7 +112,7 @@ class Place(NamedTuple):
 
 
 # What is at a place, beyond these values.
-Read = Callable[[Place, tuple[Any, ...]], Iterable[tuple[Any, ...]]]
+Read = Callable[[PageBounds, tuple[Any, ...]], Iterable[tuple[Any, ...]]]
 
 
 def cut(
@@ -123,11 +123,11 @@ def cut(
     size = page_size(request)
     order = _ordering(request, allowed, default)
     text = request.query_params.get("cursor")
-    cursor = Cursor.decode(text, model, [name for name, _ in order]) if text else None
+    cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
     # One row more tells whether there is another page.
-    found = list(read(Place(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
+    found = list(read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
     has_more = len(found) > size
     del found[size:]
     if backwards:
@@ -135,7 +135,7 @@ def cut(
     links = {}
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
         more = has_more if is_back == backwards else cursor is not None
-        links[label] = _address(request, Cursor(is_back, found[edge][-len(order) :])) if found and more else None
+        links[label] = _address(request, PageCursor(is_back, found[edge][-len(order) :])) if found and more else None
     return found, links
 
 

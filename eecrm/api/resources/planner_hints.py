@@ -7,7 +7,7 @@ from django.db.models import BooleanField, Func, Q, QuerySet
 Rows = TypeVar("Rows", bound=QuerySet)
 
 
-def rarely(rows: Rows, condition: Q) -> Rows:
+def hint_selective(rows: Rows, condition: Q) -> Rows:
     """The rows that meet the condition, of which PostgreSQL shall expect fewer.
 
     A page of a list is either looked for from row to row, in the list's order, or all that meets the condition is taken from an index

@@ -15,7 +15,7 @@ from access.policy import Caller, Scope
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import ResourceFilterSet, narrowing
-from api.resources.pagination import MOST_TERMS, Place, page
+from api.resources.pagination import MOST_TERMS, PageBounds, page
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
 _ROOT, _KEY = Slot("root"), Slot("pk")
@@ -63,7 +63,7 @@ class ReadingViewSet(GenericViewSet):
         def rows() -> Any:
             return narrow(self.get_queryset()) if narrow else self.get_queryset()
 
-        def read(place: Place, values: tuple[Any, ...]) -> Any:
+        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
             if look is None:
                 return place.of(rows(), values, self.serializer_class.row(self._root(), masked=self._masked()))
             beyond = {slot.value: value for slot, value in zip(_AFTER[: len(values)], values, strict=True)}
@@ -151,7 +151,7 @@ class Look(NamedTuple):
 
 # Each way to look, order and size of a page is one. What nobody asks for any more makes room.
 @lru_cache(maxsize=1_000)
-def page_statement(look: Look, place: Place) -> Statement:
+def page_statement(look: Look, place: PageBounds) -> Statement:
     """Rows, rendered; then what they are ordered by."""
     return Statement.of(place.of(look.rows(), _AFTER[: len(place.order)], look.row()))
 

@@ -7,9 +7,9 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Expression, F, Func, Q, QuerySet, Value
 
 from api.email_addresses import normalise_address
-from api.resources.planner_hints import rarely
+from api.resources.planner_hints import hint_selective
 
-MAX_WORDS, LONGEST = 8, 200  # words that count, characters that are taken
+MAX_WORDS, MAX_SEARCH_CHARS = 8, 200  # words that count, characters that are taken
 SEPARATORS = "@._-+/&'’,;:()\""
 
 
@@ -35,4 +35,4 @@ class SearchableQuerySet(QuerySet[Any]):
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
         # A word without figures PostgreSQL takes for one in 200 rows, and would look for it from row to row.
-        return rarely(self, Q(search=query))
+        return hint_selective(self, Q(search=query))

@@ -17,7 +17,7 @@ from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
 from api.person_names import PersonNameField, PersonNameSerializerField
 from api.requests.bounds import unknown
-from api.resources.json_rows import Row, quoted
+from api.resources.json_rows import Row, sql_literal
 
 API_ROOT = "/api/v1/"
 
@@ -30,7 +30,9 @@ class Reference(serializers.Field):
         super().__init__(read_only=True, **kwargs)
 
     def sql(self) -> str:
-        reference = f"json_build_object('id', {{{self.path}_id}}, {quoted(self.key)}, {{{self.path}__{self.column}}})"
+        reference = (
+            f"json_build_object('id', {{{self.path}_id}}, {sql_literal(self.key)}, {{{self.path}__{self.column}}})"
+        )
         return f"CASE WHEN {{{self.path}_id}} IS NOT NULL THEN {reference} END" if self.nullable else reference
 
     def to_representation(self, value: Any) -> dict[str, Any]:
@@ -45,7 +47,9 @@ class CanonicalURL(serializers.Field):
         super().__init__(read_only=True)
 
     def sql(self) -> str:
-        steps = " || ".join(f"{quoted(f'{collection}/')} || {{{key}}} || '/'" for collection, key in self.steps.items())
+        steps = " || ".join(
+            f"{sql_literal(f'{collection}/')} || {{{key}}} || '/'" for collection, key in self.steps.items()
+        )
         return f"%s || {steps}"
 
     def to_representation(self, value: Any) -> str:
@@ -129,7 +133,7 @@ def _fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
 def _written(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
     """The SQL of a row, and the columns in it."""
     fields = {name: field for name, field in cls().fields.items() if not field.write_only}
-    pairs = ", ".join(f"{quoted(name)}, {_sql(cls, name, field, masked)}" for name, field in fields.items())
+    pairs = ", ".join(f"{sql_literal(name)}, {_sql(cls, name, field, masked)}" for name, field in fields.items())
     template = f"json_build_object({pairs})::text"
     paths = dict.fromkeys(path for _, path, _, _ in Formatter().parse(template) if path)
     return template, tuple(paths)

@@ -83,7 +83,7 @@ def test_large_refusals_are_compressed_too(world: World, sales: Caller) -> None:
 
 
 def test_tokens_are_never_compressed(world: World, anonymous: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.requests.compression.SMALLEST", 1)
+    monkeypatch.setattr("api.requests.compression.MIN_COMPRESSED_BYTES", 1)
     login = anonymous.post(API + "users/login/", {"username": "sales", "password": PASSWORD}, **GZIP)
     refreshed = anonymous.post(API + "users/refresh/", {"refresh": login.json()["refresh"]}, **GZIP)
     for response in (login, refreshed):

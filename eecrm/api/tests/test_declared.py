@@ -41,7 +41,7 @@ class Stage:
 
     def _session(self) -> str:
         pair = tokens.log_in(self.world.users["sales"])
-        return str(tokens.read(tokens.AccessToken, pair.access).session)
+        return str(tokens.read_token(tokens.AccessToken, pair.access).session)
 
     @property
     def example(self) -> Any:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from access.tests.paths import below, body_of
 from access.tests.test_database_roles import REFUSED, run
 from accounts.models import User
@@ -272,11 +272,11 @@ def test_what_is_kept_long_enough_is_purged(world: World, sales: Caller, managem
 
 
 def test_many_are_purged_some_at_a_time_and_by_the_worker(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(idempotency, "_PURGE", idempotency._PURGE.replace(str(idempotency.MOST), "2"))
-    monkeypatch.setattr(idempotency, "MOST", 2)
+    monkeypatch.setattr(idempotency, "_PURGE", idempotency._PURGE.replace(str(idempotency.MAX_KEYS_PER_PURGE), "2"))
+    monkeypatch.setattr(idempotency, "MAX_KEYS_PER_PURGE", 2)
     sql = "INSERT INTO api_idempotency (user_id, key, request, created_at) SELECT {}, n, '', now() - interval '15 days' FROM generate_series(1, 5) n"
     assert in_sql(sql.format(world.users["sales"].pk), world.users["sales"]) == 5
-    assert [idempotency.purge() for _ in range(4)] == [2, 2, 1, 0]
+    assert [idempotency.purge_keys() for _ in range(4)] == [2, 2, 1, 0]
     assert in_sql(sql.format(world.users["sales"].pk), world.users["sales"]) == 5
     (job,) = apps.get_app_config("api").background_jobs()  # type: ignore[attr-defined]  # our own AppConfig
     rounds = [job(timedelta()) for _ in range(4)]
@@ -342,7 +342,7 @@ def test_a_claim_without_an_answer_is_no_answer(world: World, sales: Caller) -> 
     assert (first.status_code, is_replay(post(sales, CLIENTS, body_of("client", world)))) == (201, True)
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 def test_nobody_reads_or_writes_anothers_answers(role: str, world: World, sales: Caller) -> None:
     assert post(sales, CLIENTS, body_of("client", world)).status_code == 201
     other, user = world.users["other_sales"].pk, world.users["sales"].pk

@@ -46,7 +46,7 @@ STATES = [
     (raising("XX001"), refusals.FAILING),
     (raising("25006"), refusals.READ_ONLY),
     (raising("40P01"), refusals.BUSY),
-    ("PERFORM pg_sleep(5)", refusals.TIMEOUT),
+    ("PERFORM pg_sleep(5)", refusals.STATEMENT_TIMED_OUT),
 ]
 
 
@@ -56,7 +56,7 @@ def test_a_write_that_the_server_cannot_do_now_is_told_why_and_leaves_nothing(
 ) -> None:
     sales, own = Caller.as_user(committed_world.users["sales"]), committed_world.own_client
     draft = f"{API}contracts/{committed_world.own_draft.pk}/"
-    if told is refusals.TIMEOUT:
+    if told is refusals.STATEMENT_TIMED_OUT:
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = '200ms'")
     requests: list[Callable[[], Any]] = [

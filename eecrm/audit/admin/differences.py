@@ -10,7 +10,7 @@ from django.db.models import DateTimeField, ForeignKey
 from django.http import HttpRequest
 
 from access import policy
-from audit.admin.row_names import Place, Value, kind_of, linked, model_of
+from audit.admin.row_names import RowKey, Value, kind_of, linked, model_of_table
 from audit.models import Entry
 from audit.trail.personal import hidden
 from audit.trail.representation import role_in_words
@@ -30,7 +30,7 @@ class Difference(NamedTuple):
     is_marked: bool
 
 
-class Told(NamedTuple):
+class DescribedEntry(NamedTuple):
     """An entry with everything that a page says of it."""
 
     entry: Entry
@@ -55,17 +55,17 @@ def changed(entry: Entry) -> list[str]:
     return [_label(entry.table_name, name) for name in columns(entry) if name not in _BOOKKEEPING]
 
 
-def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[Told]:
+def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[DescribedEntry]:
     """Costs a few statements for each kind of row that they name, however many they are."""
-    places = {place for entry in entries for place in (place_of(entry), *_references(entry))}
+    places = {place for entry in entries for place in (row_key_of(entry), *_references(entry))}
     names = linked(site, request, places)
     is_masked = not policy.sees_personal_data(request.user)
     return [
-        Told(
+        DescribedEntry(
             entry,
             VERBS[entry.operation],
             kind_of(entry.table_name),
-            names.get(place_of(entry), Value(entry.row_key)),
+            names.get(row_key_of(entry), Value(entry.row_key)),
             names.get(_person(entry), Value(entry.actor_name)),
             role_in_words(entry.role),
             list(_differences(entry, names, is_masked)),
@@ -74,16 +74,16 @@ def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[To
     ]
 
 
-def place_of(entry: Entry) -> Place:
+def row_key_of(entry: Entry) -> RowKey:
     return entry.table_name, entry.row_key
 
 
-def _person(entry: Entry) -> Place:
+def _person(entry: Entry) -> RowKey:
     return get_user_model()._meta.db_table, str(entry.actor_id or "")
 
 
 def _fields(table: str) -> dict[str, Any]:
-    model = model_of(table)
+    model = model_of_table(table)
     return {str(field.column): field for field in model._meta.concrete_fields} if model else {}
 
 
@@ -92,7 +92,7 @@ def _label(table: str, column: str) -> str:
     return str(field.verbose_name) if field else column
 
 
-def _references(entry: Entry) -> Iterator[Place]:
+def _references(entry: Entry) -> Iterator[RowKey]:
     if entry.actor_id is not None:
         yield _person(entry)
     for column, field in _fields(entry.table_name).items():
@@ -101,7 +101,7 @@ def _references(entry: Entry) -> Iterator[Place]:
             yield from ((field.related_model._meta.db_table, str(value)) for value in values if value is not None)
 
 
-def _differences(entry: Entry, names: dict[Place, Value], is_masked: bool) -> Iterator[Difference]:
+def _differences(entry: Entry, names: dict[RowKey, Value], is_masked: bool) -> Iterator[Difference]:
     """What is empty in a new or a deleted row is left out."""
     for column in columns(entry):
         field = _fields(entry.table_name).get(column)
@@ -115,7 +115,7 @@ def _differences(entry: Entry, names: dict[Place, Value], is_masked: bool) -> It
             yield Difference(_label(entry.table_name, column), before, after, is_marked)
 
 
-def _shown(value: Any, field: Any, names: dict[Place, Value]) -> Value:
+def _shown(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
     match value:
         case None | "":
             return Value("")

@@ -17,8 +17,8 @@ from django.utils.text import Truncator, capfirst
 from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
-from audit.admin.differences import VERBS, changed, place_of, tell
-from audit.admin.filters import FILTERS, MOST, BoundedPaginator, matching
+from audit.admin.differences import VERBS, changed, row_key_of, tell
+from audit.admin.filters import FILTERS, MAX_COUNTED_ENTRIES, BoundedPaginator, matching
 from audit.admin.row_names import Value, kind_of, linked
 from audit.admin.versioned import VersionedAdmin
 from audit.models import Entry
@@ -59,11 +59,11 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
-        changelist.is_bounded = changelist.result_count >= MOST
+        changelist.is_bounded = changelist.result_count >= MAX_COUNTED_ENTRIES
         changelist.full_result_count = changelist.result_count  # told below the list, and not beside the search
-        names = linked(self.admin_site, request, map(place_of, entries))
+        names = linked(self.admin_site, request, map(row_key_of, entries))
         for entry in entries:
-            entry.named = names.get(place_of(entry), Value(Truncator(entry.row_key).chars(12)))
+            entry.named = names.get(row_key_of(entry), Value(Truncator(entry.row_key).chars(12)))
         return changelist
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:

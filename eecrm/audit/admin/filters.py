@@ -16,10 +16,10 @@ from django.utils.functional import cached_property
 
 from audit.admin.row_names import kind_of
 from audit.models import CHANNELS
-from audit.trail.personal import TABLES
+from audit.trail.personal import SHOWN_TABLES
 
-MOST = 10_000  # entries that are counted, and leafed through
-MOST_SUGGESTIONS = 500
+MAX_COUNTED_ENTRIES = 10_000  # entries that are counted, and leafed through
+MAX_SUGGESTIONS = 500
 
 
 class BoundedPaginator(Paginator):
@@ -28,7 +28,7 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST].count())
+        return int(rows.order_by()[:MAX_COUNTED_ENTRIES].count())
 
 
 class TypedFilter(admin.SimpleListFilter):
@@ -61,7 +61,7 @@ class PersonFilter(TypedFilter):
     def suggestions(self) -> Any:
         accounts: Any = get_user_model()._default_manager.all()
         rows = accounts.visible_to(self.request.user, action="list").order_by("username")
-        return rows.values_list("username", flat=True)[:MOST_SUGGESTIONS]
+        return rows.values_list("username", flat=True)[:MAX_SUGGESTIONS]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         text = (self.value() or "").strip()
@@ -90,7 +90,7 @@ class KindFilter(_ChoiceFilter):
     column = "table_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(((table, kind_of(table)) for table in TABLES), key=lambda choice: choice[1].lower())
+        return sorted(((table, kind_of(table)) for table in SHOWN_TABLES), key=lambda choice: choice[1].lower())
 
 
 class ChannelFilter(_ChoiceFilter):
@@ -100,13 +100,13 @@ class ChannelFilter(_ChoiceFilter):
         return [(channel, channel) for channel in CHANNELS]
 
 
-class KeyFilter(TypedFilter):
+class RowKeyFilter(TypedFilter):
     title = "number of object"
     parameter_name = "object"
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         text = (self.value() or "").strip()
-        return queryset.filter(table_name__in=TABLES, row_key=text) if text else queryset
+        return queryset.filter(table_name__in=SHOWN_TABLES, row_key=text) if text else queryset
 
 
 class DayFilter(TypedFilter):
@@ -135,7 +135,7 @@ class RequestFilter(TypedFilter):
         return queryset.filter(Q(request_id=text) | Q(caller_request_id=text)) if text else queryset
 
 
-FILTERS: tuple[Any, ...] = (PersonFilter, KindFilter, KeyFilter, DayFilter, ChannelFilter, RequestFilter)
+FILTERS: tuple[Any, ...] = (PersonFilter, KindFilter, RowKeyFilter, DayFilter, ChannelFilter, RequestFilter)
 
 
 def matching(rows: Any, text: str) -> Any:
@@ -143,7 +143,7 @@ def matching(rows: Any, text: str) -> Any:
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
         return rows
-    found = [every.filter(caller_request_id=text), every.filter(table_name__in=TABLES, row_key=text)]
+    found = [every.filter(caller_request_id=text), every.filter(table_name__in=SHOWN_TABLES, row_key=text)]
     words = re.findall(r"[^\W_]+", text)[:8]
     if words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")

@@ -95,7 +95,7 @@ class MergedForm(forms.ModelForm):
         return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc]  # not in the stubs
 
 
-def shown(form: forms.ModelForm) -> dict[str, str | list[str]]:
+def initial_digests(form: forms.ModelForm) -> dict[str, str | list[str]]:
     """The form's values, short: a digest of each, and all keys of a field that holds several rows."""
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
@@ -104,7 +104,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
     """`form` has the present row as its instance, and is bound to what was sent; `before` is what was shown."""
     data: Any = form.data.copy()  # type: ignore[attr-defined]  # of a request: a QueryDict
     kept, by_others, written, changed, shared = set(), [], set(), set(since.fields), set()
-    for name, present in shown(form).items():
+    for name, present in initial_digests(form).items():
         if name not in before:
             kept.add(name)  # the page didn't have it: its visitor may do more by now
             continue

@@ -23,7 +23,7 @@ _NOW = """
 # In the order of the fields of a version.
 _SINCE = "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
 
-FIELD = "page_version"  # of a form, hidden
+PAGE_VERSION_FIELD = "page_version"  # of a form, hidden
 
 
 class Since(NamedTuple):
@@ -87,10 +87,10 @@ def signed(request: HttpRequest, version: PageVersion, **shown: Any) -> str:
     return signing.dumps({"version": version, **shown}, salt=_salt(request), compress=True)
 
 
-def sent(request: HttpRequest) -> dict[str, Any] | None:
+def sent_page(request: HttpRequest) -> dict[str, Any] | None:
     """The contents of the hidden field that came with a form; None without one, or with one of another page or visitor."""
     try:
-        page: dict[str, Any] = signing.loads(request.POST.get(FIELD, ""), salt=_salt(request))
+        page: dict[str, Any] = signing.loads(request.POST.get(PAGE_VERSION_FIELD, ""), salt=_salt(request))
     except signing.BadSignature:
         return None
     return page | {"version": PageVersion(*page["version"])}

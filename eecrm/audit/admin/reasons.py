@@ -24,7 +24,7 @@ class ReasonField(forms.CharField):
     """Belongs to the change, not to the row: it is never among the fields that changed."""
 
     def __init__(self, **options: Any) -> None:
-        widget = forms.TextInput(attrs={"class": "vTextField", "maxlength": reasons.LONGEST})
+        widget = forms.TextInput(attrs={"class": "vTextField", "maxlength": reasons.MAX_REASON_CHARS})
         super().__init__(label="Reason", validators=[_is_fit], widget=widget, **options)
 
     def has_changed(self, initial: Any, data: Any) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-Place = tuple[str, str]  # table and key, as the trail has them
+RowKey = tuple[str, str]  # table and key, as the trail has them
 
 
 class Value(NamedTuple):
@@ -21,24 +21,24 @@ class Value(NamedTuple):
 
 
 @cache
-def model_of(table: str) -> type[Model] | None:
+def model_of_table(table: str) -> type[Model] | None:
     models = apps.get_models(include_auto_created=True)
     return next((model for model in models if model._meta.db_table == table), None)
 
 
 def kind_of(table: str) -> str:
-    model = model_of(table)
+    model = model_of_table(table)
     return str(model._meta.verbose_name) if model else table
 
 
-def linked(site: AdminSite, request: HttpRequest, places: Iterable[Place]) -> dict[Place, Value]:
+def linked(site: AdminSite, request: HttpRequest, places: Iterable[RowKey]) -> dict[RowKey, Value]:
     """Those that still exist, and whose pages this visitor may see: a statement or a few for each kind of them."""
     keys: dict[str, set[str]] = {}
     for table, key in places:
         keys.setdefault(table, set()).add(key)
-    found: dict[Place, Value] = {}
+    found: dict[RowKey, Value] = {}
     for table, wanted in keys.items():
-        model = model_of(table)
+        model = model_of_table(table)
         page = site._registry.get(model) if model else None
         if page is None or not page.has_view_permission(request):
             continue

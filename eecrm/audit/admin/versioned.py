@@ -26,10 +26,10 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import is_confirming
 from access.refusals import refusal_of
 from api.resources import idempotency
-from audit.admin.differences import Told, tell
-from audit.admin.form_merge import Merge, MergedForm, labels, merge, shown, typed
+from audit.admin.differences import DescribedEntry, tell
+from audit.admin.form_merge import Merge, MergedForm, initial_digests, labels, merge, typed
 from audit.admin.inline_merge import is_written, merge_rows
-from audit.admin.page_versions import FIELD, PageVersion, Since, sent, signed
+from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
 MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
@@ -48,7 +48,7 @@ class _Page:
     version: PageVersion
     once: str = ""  # the one-time id of a form that makes something
     merge: Merge = field(default_factory=Merge)
-    changes: list[Told] = field(default_factory=list)  # by others, meanwhile
+    changes: list[DescribedEntry] = field(default_factory=list)  # by others, meanwhile
 
 
 def _page(request: HttpRequest) -> _Page:
@@ -77,7 +77,7 @@ class VersionedAdmin(PolicyModelAdmin):
             return None
         return self.get_object(request, unquote(object_id))
 
-    def _told(self, request: HttpRequest, entries: EntryQuerySet) -> list[Told]:
+    def _told(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
         return tell(self.admin_site, request, list(entries[:MAX_CHANGES_SHOWN]))
 
     # Forms
@@ -115,7 +115,7 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def _merged(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
         """Change what was sent to what is meant by now. An answer only where there is nothing to change any more."""
-        before, row = sent(request), self._locked(request, object_id)
+        before, row = sent_page(request), self._locked(request, object_id)
         page = _page(request)
         if row is None:
             return self._deleted_meanwhile(request, object_id, before) if before else None
@@ -163,9 +163,9 @@ class VersionedAdmin(PolicyModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         page, form = _page(request), context["adminform"].form
-        proof = {"shown": shown(form)} if form.instance.pk else {"once": page.once or uuid4().hex}
+        proof = {"shown": initial_digests(form)} if form.instance.pk else {"once": page.once or uuid4().hex}
         context |= {
-            FIELD: signed(request, page.version, **proof),
+            PAGE_VERSION_FIELD: signed(request, page.version, **proof),
             "changes": page.changes,
             **_told_apart(form, page.merge.clashes),
         }
@@ -178,7 +178,7 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def _made_already(self, request: HttpRequest) -> HttpResponse | None:
         """The page of the row that this form made before; None where it made none, and its one-time id is claimed now."""
-        page, before = _page(request), sent(request)
+        page, before = _page(request), sent_page(request)
         if not self.has_add_permission(request):
             return None
         if before is None:
@@ -209,16 +209,16 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Says who changed what since the page was shown, where `access.confirmation` finds that something differs."""
-        page, before = _page(request), sent(request) if request.method == "POST" else None
+        page, before = _page(request), sent_page(request) if request.method == "POST" else None
         changes = before["version"].changes_of(self.model, [unquote(object_id)]) if before else Entry.objects.none()
-        context = {"changes": self._told(request, changes), FIELD: signed(request, page.version)}
+        context = {"changes": self._told(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
         return super().delete_view(request, object_id, {**context, **(extra_context or {})})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         _page(request)
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse):
-            mark = {FIELD: signed(request, _page(request).version)}
+            mark = {PAGE_VERSION_FIELD: signed(request, _page(request).version)}
             response.context_data = {**(response.context_data or {}), **mark}
         return response
 
@@ -231,7 +231,7 @@ class VersionedAdmin(PolicyModelAdmin):
         if request.POST.get("select_across") == "1":
             keys = list(queryset.values_list("pk", flat=True))
         self._lock(request, keys)
-        before = sent(request)
+        before = sent_page(request)
         told = self._told(request, before["version"].changes_of(self.model, keys)) if before else []
         if keys and (before is None or told):
             messages.warning(request, _LIST_CHANGED)
@@ -257,6 +257,6 @@ def _digest(request: HttpRequest) -> str:
     typed_in = {
         name: values
         for name, values in request.POST.lists()
-        if name not in (FIELD, "csrfmiddlewaretoken") and not name.startswith("_")
+        if name not in (PAGE_VERSION_FIELD, "csrfmiddlewaretoken") and not name.startswith("_")
     }
     return sha256(repr((request.path, sorted(typed_in.items()))).encode()).hexdigest()

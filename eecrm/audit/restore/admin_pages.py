@@ -20,7 +20,7 @@ from access.policy import Scope
 from audit.admin.reasons import ReasonField
 from audit.models import Entry
 from audit.restore import restoration
-from audit.restore.restoration import CannotRestore, Step
+from audit.restore.restoration import CannotRestore, FieldReversal
 
 
 class PuttingBackForm(forms.Form):
@@ -67,7 +67,7 @@ class RestoringAdmin(PolicyModelAdmin):
         request: HttpRequest,
         key: int,
         title: str,
-        preview: Callable[[Entry], list[Step]],
+        preview: Callable[[Entry], list[FieldReversal]],
         put_back: Callable[[Entry], Model],
     ) -> HttpResponse:
         """What would be put back, and why; then it is, and the row's own page follows."""
@@ -77,7 +77,7 @@ class RestoringAdmin(PolicyModelAdmin):
         if not self._may_restore(request, entry):
             raise PermissionDenied
         form = PuttingBackForm(request.POST if request.method == "POST" else None)
-        steps: list[Step] = []
+        steps: list[FieldReversal] = []
         confirmation = None
         try:
             steps = preview(entry)
@@ -109,7 +109,7 @@ class RestoringAdmin(PolicyModelAdmin):
         entry: Entry,
         title: str,
         form: forms.Form,
-        steps: list[Step],
+        steps: list[FieldReversal],
         confirmation: Confirmation | None,
         problem: str = "",
     ) -> HttpResponse:
@@ -130,7 +130,7 @@ class RestoringAdmin(PolicyModelAdmin):
         return TemplateResponse(request, "admin/audit/entry/put_back.html", context)
 
 
-def _line(step: Step) -> Line:
+def _line(step: FieldReversal) -> Line:
     """Of times and versions only what is put back counts: the database writes them by itself."""
     outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
     return Line(str(step.field.verbose_name), outcome, str(step.then))

@@ -27,7 +27,7 @@ class CannotRestore(Exception):
     """Why not, as a sentence."""
 
 
-class Step(NamedTuple):
+class FieldReversal(NamedTuple):
     """A field that is put back; `now` is None where the whole row is gone."""
 
     field: "Field[Any, Any]"
@@ -47,7 +47,7 @@ class Step(NamedTuple):
         return _in_words(self.field, self.then)
 
 
-def model_of(noun: str) -> type[Model]:
+def model_of_noun(noun: str) -> type[Model]:
     """The client's, contract's or event's model. Raises CannotRestore for any other noun."""
     found = (model for model in apps.get_models() if noun in CONTACT_RESOURCES and resource_of(model) == noun)
     if (model := next(found, None)) is None:
@@ -58,26 +58,26 @@ def model_of(noun: str) -> type[Model]:
 def noun_of(entry: Entry) -> str:
     """Raises CannotRestore for an entry that isn't about a client, contract or event."""
     for noun in CONTACT_RESOURCES:
-        if model_of(noun)._meta.db_table == entry.table_name:
+        if model_of_noun(noun)._meta.db_table == entry.table_name:
             return noun
     raise CannotRestore("Only clients, contracts and events are restored from the trail.")
 
 
 def last_deletion(noun: str, key: int) -> Entry:
     """Raises CannotRestore where this row was never deleted."""
-    rows = Entry.objects.filter(table_name=model_of(noun)._meta.db_table, row_key=str(key), operation="delete")
+    rows = Entry.objects.filter(table_name=model_of_noun(noun)._meta.db_table, row_key=str(key), operation="delete")
     if (entry := rows.order_by("-id").first()) is None:
         raise CannotRestore(f"The trail knows of no {noun} {key} that was deleted.")
     return entry
 
 
-def restoration(entry: Entry, *, locks: bool = False) -> list[Step]:
+def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     """What *restore* would put back. Raises CannotRestore where it can be told beforehand that it won't go.
 
     `locks` keeps the rows above as they are, for they hand down their contact.
     """
     noun = noun_of(entry)
-    model, key = model_of(noun), entry.row_key
+    model, key = model_of_noun(noun), entry.row_key
     if entry.operation != "delete":
         raise CannotRestore("Only what was deleted can be restored: this entry is about something else.")
     if model._default_manager.filter(pk=key).exists():
@@ -85,8 +85,8 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[Step]:
     if last_deletion(noun, int(key)).pk != entry.pk:
         raise CannotRestore(f"The {noun} {key} was deleted again later: restore it from its last deletion.")
     old: dict[str, Any] = entry.old or {}
-    steps = [Step(field, None, old[field.column]) for field in _stored(model) if field.column in old]
-    handed_down: dict[str, Step] = {}
+    steps = [FieldReversal(field, None, old[field.column]) for field in _stored(model) if field.column in old]
+    handed_down: dict[str, FieldReversal] = {}
     for field, _, parent in steps:
         above = field.related_model
         if above and resource_of(above) in CONTACT_RESOURCES:
@@ -94,7 +94,9 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[Step]:
             row = (rows.select_for_update(of=("self",), no_key=True) if locks else rows).first()
             if row is None:
                 raise CannotRestore(f"Restore its {above._meta.verbose_name} first: number {parent}.")
-            handed_down |= {one.name: Step(one, None, getattr(row, one.attname)) for one in _handed_down(model, above)}
+            handed_down |= {
+                one.name: FieldReversal(one, None, getattr(row, one.attname)) for one in _handed_down(model, above)
+            }
     return [*(step for step in steps if step.field.name not in handed_down), *handed_down.values()]
 
 
@@ -108,7 +110,7 @@ def restore(entry: Entry) -> Model:
     """The row again, with its key, under the next version. Raises CannotRestore."""
     _demand_reason()
     steps = restoration(entry)
-    model = model_of(noun_of(entry))
+    model = model_of_noun(noun_of(entry))
     columns = [
         connection.ops.quote_name(str(step.field.column)) for step in steps if step.field.column in (entry.old or {})
     ]
@@ -124,10 +126,10 @@ def restore(entry: Entry) -> Model:
     return model._default_manager.get(pk=entry.row_key)
 
 
-def reversal(entry: Entry) -> list[Step]:
+def reversal(entry: Entry) -> list[FieldReversal]:
     """What *undo* would put back. Raises CannotRestore where it can be told beforehand that it won't go."""
     noun = noun_of(entry)
-    model = model_of(noun)
+    model = model_of_noun(noun)
     if entry.operation != "update":
         raise CannotRestore("Only a change can be undone: this entry is about something else.")
     old, new = entry.old or {}, entry.new or {}
@@ -141,25 +143,25 @@ def reversal(entry: Entry) -> list[Step]:
     changed = [str(field.verbose_name) for field in fields if not now[str(field.column)]]
     if changed:
         raise CannotRestore(f"This was changed again since: {', '.join(changed)}. Undo the later change first.")
-    return [Step(field, new[field.column], old[field.column]) for field in fields]
+    return [FieldReversal(field, new[field.column], old[field.column]) for field in fields]
 
 
-def reversal_and_the_rest(entry: Entry) -> list[Step]:
+def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
     """The same, and what is decided together with it, which stays as it is: who takes back a reopening signs all of that."""
     steps = reversal(entry)
-    model, put_back = model_of(noun_of(entry)), {step.field.name for step in steps}
+    model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
     row: Any = model._default_manager.get(pk=entry.row_key)  # locked
     sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
     rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
     stays = [(field, getattr(row, field.attname)) for field in _stored(model) if field.name in rest]
-    return [*steps, *(Step(field, value, value) for field, value in stays)]
+    return [*steps, *(FieldReversal(field, value, value) for field, value in stays)]
 
 
 def undo(entry: Entry) -> Model:
     """The row with the old values of what the change wrote. Raises CannotRestore."""
     _demand_reason()
     steps = reversal(entry)
-    model = model_of(noun_of(entry))
+    model = model_of_noun(noun_of(entry))
     table = connection.ops.quote_name(model._meta.db_table)
     columns = [connection.ops.quote_name(str(step.field.column)) for step in steps]
     values = ", ".join(f"{column} = before.{column}" for column in columns)

@@ -20,7 +20,7 @@ from rest_framework.exceptions import APIException
 from api.requests.problems import BadQuery
 
 # A copy that was left alone for longer is read anew: whoever purges the trail keeps more of it than that.
-LONGEST = timedelta(days=30)
+MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
 _FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)  # its version, and the first bytes of its time until the year 2106
 _FERNET_BYTES, _BLOCK_BYTES = 57, 16  # of version, time, vector and signature; of what is encrypted
@@ -43,7 +43,7 @@ class Position(NamedTuple):
     id: int
 
 
-class Cursor(NamedTuple):
+class SyncCursor(NamedTuple):
     """All up to `since` is told. `walked` is the type and key of the last row that was told, where a walk isn't over: one
     through all rows, or through what the entries up to `until` are about. `proof` covers all that its holder may have seen
     (`migrations/0005_history_proof.py`): a database that was put back to an earlier state doesn't hold it."""
@@ -59,7 +59,7 @@ class Cursor(NamedTuple):
         return self.walked is not None and self.until is None
 
     def encode(self, view: str) -> str:
-        return seal([view, *self])
+        return encrypt_cursor([view, *self])
 
     @classmethod
     def decode(cls, text: str, view: str) -> Self:
@@ -68,11 +68,11 @@ class Cursor(NamedTuple):
         if not _is_sealed(text):
             raise BadQuery({"cursor": ["This cursor is none of ours: start again without it."]})
         try:
-            made_at, (then_view, types, since, proof, until, walked) = unseal(text)
+            made_at, (then_view, types, since, proof, until, walked) = decrypt_cursor(text)
         except (InvalidToken, TypeError, ValueError):
             raise CursorExpired("This cursor was made with another key, or was altered") from None
-        if time.time() > made_at + LONGEST.total_seconds():
-            raise CursorExpired(f"This cursor is older than {LONGEST.days} days") from None
+        if time.time() > made_at + MAX_CURSOR_AGE.total_seconds():
+            raise CursorExpired(f"This cursor is older than {MAX_CURSOR_AGE.days} days") from None
         if then_view != view:
             raise CursorExpired("This cursor is another account's, or what you may see has changed since") from None
         return cls(
@@ -84,7 +84,7 @@ class Cursor(NamedTuple):
         )
 
 
-def seal(form: Any, *, made_at: int | None = None) -> str:
+def encrypt_cursor(form: Any, *, made_at: int | None = None) -> str:
     at = int(time.time()) if made_at is None else made_at
     return (
         _fernet(settings.SECRET_KEY)
@@ -94,7 +94,7 @@ def seal(form: Any, *, made_at: int | None = None) -> str:
     )
 
 
-def unseal(text: str) -> tuple[int, Any]:
+def decrypt_cursor(text: str) -> tuple[int, Any]:
     """When it was made, in seconds, and the form. Raises InvalidToken."""
     fernet, token = _fernet(settings.SECRET_KEY), text + "=" * (-len(text) % 4)
     form = json.loads(fernet.decrypt(token))

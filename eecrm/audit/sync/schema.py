@@ -5,8 +5,8 @@ from typing import Any
 from api.openapi.auto_schema import ProblemAutoSchema
 from api.openapi.fields import KEY, component, obj
 from api.openapi.parameters import parameter
-from api.openapi.problems import Refusal, example
-from api.resources.pagination import LARGEST_SIZE
+from api.openapi.problems import DocumentedProblem, example
+from api.resources.pagination import MAX_PAGE_SIZE
 
 _CURSOR = "WyIyZDhjIl0:1vM2Xy:signature"
 _ETAG = {
@@ -42,7 +42,7 @@ class SyncSchema(ProblemAutoSchema):
                 ",".join(names[:2]),
             ),
             parameter(
-                "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": LARGEST_SIZE},
+                "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": MAX_PAGE_SIZE},
                 "Changes of an answer.", 100,
             ),
         ]  # fmt: skip
@@ -58,9 +58,9 @@ class SyncSchema(ProblemAutoSchema):
         )
         return {"200": component(self, "SyncPage", page)}
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[DocumentedProblem]:
         gone = "The cursor can't be continued: drop the copy, and start again without one."
-        return [*super().refusals(), Refusal(410, "CursorExpired", gone, {"expired": _GONE})]
+        return [*super().refusals(), DocumentedProblem(410, "CursorExpired", gone, {"expired": _GONE})]
 
     def _sources(self) -> Any:
         return self.view.sources  # type: ignore[attr-defined]  # of SyncViewSet, the one view with this schema

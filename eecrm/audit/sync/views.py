@@ -23,10 +23,10 @@ from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import LARGEST_SIZE, page_size
+from api.resources.pagination import MAX_PAGE_SIZE, page_size
 from api.resources.serializers import API_ROOT
 from api.resources.views import ResourceViewSet
-from audit.sync.cursor import Cursor, CursorExpired, Position
+from audit.sync.cursor import CursorExpired, Position, SyncCursor
 from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
@@ -44,7 +44,7 @@ _CHANGES = """
 Source = type[ResourceViewSet]
 
 
-class Entry(NamedTuple):
+class TrailRow(NamedTuple):
     xid: str
     id: int
     table: str
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     columns: list[str]
 
 
-class Change(NamedTuple):
+class SyncChange(NamedTuple):
     type: str
     key: int
     text: str
@@ -62,17 +62,17 @@ class Change(NamedTuple):
 class Batch:
     """Entries of the log, one after another. The last line, of no table, tells where they end and whether there are more."""
 
-    def __init__(self, entries: list[Entry], since: Position) -> None:
-        *self.entries, last = entries or [Entry(*since, "", 0, "end", [])]
+    def __init__(self, entries: list[TrailRow], since: Position) -> None:
+        *self.entries, last = entries or [TrailRow(*since, "", 0, "end", [])]
         self.end, self.is_full = Position(last.xid, last.id), last.operation == "more"
 
     @classmethod
-    def read(cls, cursor: Cursor, scope: Scope) -> "Batch":
+    def read(cls, cursor: SyncCursor, scope: Scope) -> "Batch":
         function = "changes" if scope is Scope.ALL else "changes_of_mine"
         with connection.cursor() as database:
             until = cursor.until or (None, None)
             database.execute(_CHANGES.format(function=function), [*cursor.since, *until, BATCH])
-            return cls([Entry(*row) for row in database.fetchall()], cursor.since)
+            return cls([TrailRow(*row) for row in database.fetchall()], cursor.since)
 
     def about(self, table: str, columns: frozenset[str] | None = None) -> set[int]:
         """The keys of rows of this table; with `columns`, of those in which one of them changed."""
@@ -102,18 +102,18 @@ class SyncViewSet(ViewSet):
     def retrieve(self, request: Request) -> Response:
         """Without a cursor, all that you see; with the `next` of an earlier answer, what has changed since."""
         refuse_unknown(request, ("cursor", "types", "page_size"))
-        size = page_size(request, default=LARGEST_SIZE)
+        size = page_size(request, default=MAX_PAGE_SIZE)
         text, view = request.query_params.get("cursor"), self._view()
         types = self._types(request)
         if text:
-            cursor = Cursor.decode(text, view)
+            cursor = SyncCursor.decode(text, view)
             if "types" in request.query_params and types != cursor.types:
                 raise BadQuery({"types": [f"This cursor is one for {','.join(cursor.types)}."]})
             if _row(_HOLDS, cursor.proof) != (True,):
                 raise CursorExpired("The database was restored since")
         else:
             end = _row(_END)
-            cursor = Cursor(types, Position(*end) if end else _BEGINNING, walked=(types[0], 0))
+            cursor = SyncCursor(types, Position(*end) if end else _BEGINNING, walked=(types[0], 0))
         self.proof = cursor.proof
         changes, following, has_more = self._page(cursor, size, is_first=not text)
         if self.proof == cursor.proof and (changes or following.since != cursor.since or not text):
@@ -147,12 +147,12 @@ class SyncViewSet(ViewSet):
         told = orjson.dumps([user.pk, policy.role_of(user), looks])
         return hashlib.sha256(told).hexdigest()[:32]
 
-    def _page(self, cursor: Cursor, size: int, *, is_first: bool) -> tuple[list[Change], Cursor, bool]:
+    def _page(self, cursor: SyncCursor, size: int, *, is_first: bool) -> tuple[list[SyncChange], SyncCursor, bool]:
         """The changes, the next cursor, and whether to ask again at once."""
         batch = None if cursor.is_snapshot else self._batch(cursor)
         walked, key = cursor.walked or (cursor.types[0], 0)
         left = cursor.types[cursor.types.index(walked) :]
-        found: list[Change] = []
+        found: list[SyncChange] = []
         for source in (source for source in self._scopes() if source.resource in left):
             after = key if source.resource == walked else 0
             found += self._changes(source, batch, after, size + 1 - len(found))
@@ -161,15 +161,15 @@ class SyncViewSet(ViewSet):
                 until = batch.end if batch else None
                 return found[:size], cursor._replace(until=until, walked=(last.type, last.key)), True
         if batch is None:
-            return found, Cursor(cursor.types, cursor.since, cursor.proof), not is_first
-        return found, Cursor(cursor.types, batch.end, cursor.proof), batch.is_full or cursor.until is not None
+            return found, SyncCursor(cursor.types, cursor.since, cursor.proof), not is_first
+        return found, SyncCursor(cursor.types, batch.end, cursor.proof), batch.is_full or cursor.until is not None
 
-    def _batch(self, cursor: Cursor) -> Batch:
+    def _batch(self, cursor: SyncCursor) -> Batch:
         own = policy.rule(self.request.user, self.resource, "retrieve").scope
         scopes = {own, *self._scopes().values()}
         return Batch.read(cursor, Scope.ALL if scopes == {Scope.ALL} else Scope.OWN)
 
-    def _changes(self, source: Source, batch: Batch | None, after: int, most: int) -> list[Change]:
+    def _changes(self, source: Source, batch: Batch | None, after: int, most: int) -> list[SyncChange]:
         """The first so many changes of a type beyond this key: of all rows, or of those that the batch is about."""
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")
@@ -181,7 +181,7 @@ class SyncViewSet(ViewSet):
         for key, operation in batch.gone(table).items():
             if key > after and key not in there:
                 text = f'{{"type":"{source.resource}","id":{key},"op":"{operation}","version":null,"etag":null,"data":null}}'
-                found.append(Change(source.resource, key, text))
+                found.append(SyncChange(source.resource, key, text))
         return sorted(found)[:most]
 
     def _touched(self, source: Source, rows: Any, batch: Batch, most: int) -> Any:
@@ -194,7 +194,7 @@ class SyncViewSet(ViewSet):
         first, *others = (branch.values("pk")[:most] for branch in found)
         return rows.filter(pk__in=first.union(*others) if others else first)[:most]
 
-    def _upserts(self, source: Source, rows: Any) -> Iterator[Change]:
+    def _upserts(self, source: Source, rows: Any) -> Iterator[SyncChange]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
         proof = RawSQL(_PROOF, ())  # of the same statement, so that it covers these rows
@@ -202,7 +202,7 @@ class SyncViewSet(ViewSet):
             self.proof = newest
             etag = orjson.dumps(Representation(JSONText(data), version).etag).decode()
             start = f'{{"type":"{source.resource}","id":{key},"op":"upsert","version":{version},"etag":{etag}'
-            yield Change(source.resource, key, f'{start},"data":{data}}}')
+            yield SyncChange(source.resource, key, f'{start},"data":{data}}}')
 
 
 def _row(sql: str, *values: Any) -> Any:

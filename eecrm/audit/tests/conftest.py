@@ -54,7 +54,7 @@ class Trail:
         deadline = time.monotonic() + PATIENCE
         while self.one("SELECT coalesce(max(last_id), 0) FROM audit.seal") < last_id:
             assert time.monotonic() < deadline, "nothing was sealed"
-            seals.seal()
+            seals.seal_entries()
 
 
 @pytest.fixture

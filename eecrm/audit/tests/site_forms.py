@@ -6,7 +6,7 @@ from typing import Any
 from access import confirmation
 from audit.admin import page_versions
 
-MARKS = {page_versions.FIELD, confirmation.FIELD}
+MARKS = {page_versions.PAGE_VERSION_FIELD, confirmation.CONFIRMATION_FIELD}
 
 Values = dict[str, list[str]]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 
 EXCEPTIONS = {
     "accounts_knownplace": "from where an account has logged in, written at each login, whose own row is on the trail",
@@ -54,7 +54,7 @@ def test_a_table_on_the_trail_has_a_key_that_names_its_rows(tables: dict[str, bo
     assert {name for name, is_recorded in tables.items() if is_recorded} <= keyed
 
 
-@pytest.mark.parametrize("role", ["", *COLUMNS])
+@pytest.mark.parametrize("role", ["", *MATRIX_ROLES])
 def test_no_role_of_the_app_writes_what_is_off_the_trail_and_means_something(role: Role | str, migrator: Any) -> None:
     grantee = f"eecrm_{role or 'app'}"
     with migrator.cursor() as cursor:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from audit.tests.conftest import Trail
 from conftest import World
 
@@ -51,7 +51,7 @@ OTHERWISE = {
 }
 
 
-@pytest.mark.parametrize("role", ["none", *COLUMNS])
+@pytest.mark.parametrize("role", ["none", *MATRIX_ROLES])
 def test_the_trail_is_out_of_reach(role: Role | str, trail: Trail, other_connection: Any) -> None:
     """One transaction for each statement, in that role; afterwards all is as it was."""
     trail.seal_up_to(trail.grow(2)[1])

@@ -8,7 +8,7 @@ import pytest
 from django import forms
 from django.http import QueryDict
 
-from audit.admin.form_merge import labels, merge, shown
+from audit.admin.form_merge import initial_digests, labels, merge
 from audit.admin.page_versions import UNCHANGED
 from contracts.models import Contract
 
@@ -39,7 +39,7 @@ def form(sent: str = "", **values: Any) -> ContractForm:
     ],
 )  # fmt: skip
 def test_what_is_kept_and_what_clashes(sent: str, now: dict[str, Any], kept: set[str], clashes: Any) -> None:
-    found = merge(form(sent, **now), shown(form()))
+    found = merge(form(sent, **now), initial_digests(form()))
     assert (found.kept, found.clashes) == (kept, clashes or {})
 
 
@@ -53,7 +53,7 @@ def test_what_is_kept_and_what_clashes(sent: str, now: dict[str, Any], kept: set
     ],
 )
 def test_what_the_trail_tells_is_changed_whatever_it_is_now(sent: str, trail: set[str], clashes: Any) -> None:
-    assert merge(form(sent), shown(form()), UNCHANGED._replace(fields=frozenset(trail))).clashes == clashes
+    assert merge(form(sent), initial_digests(form()), UNCHANGED._replace(fields=frozenset(trail))).clashes == clashes
 
 
 def test_what_a_form_does_not_have_has_a_name_too() -> None:
@@ -61,6 +61,6 @@ def test_what_a_form_does_not_have_has_a_name_too() -> None:
 
 
 def test_a_field_that_the_page_did_not_have_is_not_written() -> None:
-    before = shown(form())
+    before = initial_digests(form())
     del before["amount"]
     assert "amount" in merge(form("name=Mine&amount=99&payment_due=2027-05-01"), before).kept

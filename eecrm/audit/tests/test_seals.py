@@ -11,7 +11,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from audit.tests.conftest import Trail
 from audit.trail import seals
 from clients.models import Client
@@ -108,7 +108,7 @@ def test_every_column_of_an_entry_is_tampered_with_above(trail: Trail) -> None:
 
 def test_no_two_entries_hide_behind_one_id(sealed: dict[str, int], trail: Trail, verify: Any, monkeypatch: Any) -> None:
     """Where their owner dropped the key, an entry could stand twice at the very end of a page."""
-    monkeypatch.setattr("audit.trail.verification.PAGE", 5)
+    monkeypatch.setattr("audit.trail.verification.MAX_ENTRIES_PER_QUERY", 5)
     trail.run("ALTER TABLE audit.entry DROP CONSTRAINT entry_pkey")
     try:
         double = trail.one("SELECT id FROM audit.entry ORDER BY id OFFSET 14 LIMIT 1")
@@ -146,12 +146,12 @@ def test_a_seal_holds_a_thousand_entries_at_most(trail: Trail, verify: Any) -> N
 
 def test_as_many_seals_as_the_worker_asks_for(trail: Trail, monkeypatch: Any) -> None:
     _, last = trail.grow(3000)
-    monkeypatch.setattr(seals, "MOST", 2)
+    monkeypatch.setattr(seals, "MAX_SEALS_PER_TURN", 2)
     deadline = time.monotonic() + PATIENCE
-    while not seals.seal():  # the boundary first
+    while not seals.seal_entries():  # the boundary first
         assert time.monotonic() < deadline
     assert trail.one("SELECT count(*) FROM audit.seal") == 2
-    assert seals.seal() is False
+    assert seals.seal_entries() is False
     assert trail.one("SELECT max(last_id) FROM audit.seal") == last
 
 
@@ -165,7 +165,7 @@ def test_an_open_transaction_with_a_lower_id_delays_what_came_after_it(
         make_client("Quick", committed_world.users["sales"])
     quick = trail.one("SELECT max(id) FROM audit.entry")
     for _ in range(5):
-        assert seals.seal() is False
+        assert seals.seal_entries() is False
     assert trail.one("SELECT last_id FROM audit.boundary") == quick, "nobody looked"
     assert trail.one("SELECT count(*) FROM audit.seal") == 0
     other_connection.commit()
@@ -189,7 +189,7 @@ def test_an_open_transaction_delays_what_an_older_one_wrote_after_it(
             # Not by `save`: its savepoint would have an id of its own, younger than all.
             Client.objects.filter(pk=other).update(company_name="Quick")
         for _ in range(3):
-            seals.seal()
+            seals.seal_entries()
         assert trail.one("SELECT coalesce(sum(entries), 0)::int FROM audit.seal") == 2 * turn
         other_connection.commit()
         trail.seal_up_to(trail.one("SELECT max(id) FROM audit.entry"))
@@ -212,14 +212,14 @@ def test_two_sealers_do_not_wait_for_one_another_and_no_write_waits_for_them(
 ) -> None:
     trail.seal_up_to(trail.grow(1)[1])
     _, last = trail.grow(1)
-    seals.seal()  # the boundary
+    seals.seal_entries()  # the boundary
     first = other_connection.cursor()
     deadline = time.monotonic() + PATIENCE
     while not first.execute("SELECT id FROM audit.seal_closed(5)") and not (made := first.fetchall()):
         other_connection.rollback()
         assert time.monotonic() < deadline
     assert made == [(2,)]
-    assert seals.seal() is False
+    assert seals.seal_entries() is False
     with acting_as(Role.SUPERUSER), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '1ms'")
         make_client("Meanwhile", committed_world.users["sales"])
@@ -246,7 +246,8 @@ def test_sealers_and_writers_all_at_once(committed_world: World, trail: Trail, v
             Client.objects.filter(pk=committed_world.own_client.pk).update(first_name=f"Ann {time.monotonic_ns()}")
 
     threads = [
-        threading.Thread(target=again_and_again, args=[action]) for action in (seals.seal, seals.seal, write, write)
+        threading.Thread(target=again_and_again, args=[action])
+        for action in (seals.seal_entries, seals.seal_entries, write, write)
     ]
     for thread in threads:
         thread.start()
@@ -269,10 +270,10 @@ def test_a_boundary_of_another_cluster_does_not_stop_the_sealing(trail: Trail, v
 
 
 def test_where_nothing_is_new_nothing_is_written(trail: Trail) -> None:
-    assert seals.seal() is False
+    assert seals.seal_entries() is False
     trail.seal_up_to(trail.grow(1)[1])
     before = trail.run("SELECT xmin, * FROM audit.boundary")
-    assert seals.seal() is False
+    assert seals.seal_entries() is False
     assert trail.run("SELECT xmin, * FROM audit.boundary") == before
 
 
@@ -299,7 +300,7 @@ def test_the_session_of_a_sealer_makes_no_difference(
     assert verify("--verbosity=0").failure == ""
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 def test_no_entered_role_seals_and_readers_of_the_trail_read_seals(role: Role, db: None) -> None:
     def is_refused(statement: str) -> bool:
         try:

@@ -13,7 +13,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import User
 from api.tests.corpus import QUERY
-from audit.sync.cursor import seal, unseal
+from audit.sync.cursor import decrypt_cursor, encrypt_cursor
 from audit.tests.conftest import Trail
 from audit.tests.replica import Replica
 from conftest import API, Caller, World
@@ -65,14 +65,14 @@ def test_somebody_who_is_shown_more_than_before_starts_again(world: World, audit
 
 @pytest.mark.parametrize(("days", "expected"), [(29, (200, "")), (31, (410, "cursor_expired"))])
 def test_a_cursor_lasts_for_thirty_days(days: int, expected: tuple[int, str], sales: Caller) -> None:
-    made_at, form = unseal(sales.get(f"{API}sync/").json()["next"])
-    old = seal(form, made_at=made_at - days * DAY)
+    made_at, form = decrypt_cursor(sales.get(f"{API}sync/").json()["next"])
+    old = encrypt_cursor(form, made_at=made_at - days * DAY)
     assert answer(sales, cursor=old) == expected
 
 
 def test_a_cursor_of_another_history_is_over(sales: Caller, cursor: str) -> None:
-    view, types, since, proof, *rest = unseal(cursor)[1]
-    other = seal([view, types, since, proof[:-1] + "x", *rest])
+    view, types, since, proof, *rest = decrypt_cursor(cursor)[1]
+    other = encrypt_cursor([view, types, since, proof[:-1] + "x", *rest])
     assert answer(sales, cursor=other) == (410, "cursor_expired")
 
 
@@ -137,8 +137,8 @@ def test_an_answer_without_news_keeps_the_proof_and_costs_no_statement_for_it(
 
 def test_a_cursor_of_another_form_is_over(sales: Caller, cursor: str) -> None:
     """A version of the server before or after this one made it."""
-    for form in ([1], "text", None, {}, unseal(cursor)[1] + [1]):
-        assert answer(sales, cursor=seal(form)) == (410, "cursor_expired")
+    for form in ([1], "text", None, {}, decrypt_cursor(cursor)[1] + [1]):
+        assert answer(sales, cursor=encrypt_cursor(form)) == (410, "cursor_expired")
 
 
 def test_an_altered_cursor_is_over(sales: Caller, cursor: str) -> None:
@@ -150,7 +150,7 @@ def test_an_altered_cursor_is_over(sales: Caller, cursor: str) -> None:
 def test_a_cursor_tells_its_holder_nothing(sales: Caller, cursor: str) -> None:
     """Numbers of transactions, entries and seals are the company's activity."""
     readable = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    for told in unseal(cursor)[1][:4]:
+    for told in decrypt_cursor(cursor)[1][:4]:
         assert json.dumps(told, separators=(",", ":")).strip('[]"').encode() not in readable
     assert b"client" not in readable
 

@@ -22,7 +22,7 @@ from access.policy import Role
 from accounts.models import Cover, ExternalIdentity, Mail, User
 from audit.admin import filters
 from audit.models import Entry
-from audit.trail.personal import TABLES, hidden
+from audit.trail.personal import SHOWN_TABLES, hidden
 from conftest import API, Caller, Visitor, World
 
 ADMIN = "/hidden-admin/"
@@ -216,7 +216,7 @@ def test_no_search_finds_an_entry_by_what_was_written(
 def test_every_table_on_the_trail_is_declared(migrator: Any) -> None:
     with migrator.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'trail'")
-        assert {table for (table,) in cursor.fetchall()} == set(TABLES)
+        assert {table for (table,) in cursor.fetchall()} == set(SHOWN_TABLES)
 
 
 def test_every_column_of_an_address_or_a_phone_is_declared() -> None:
@@ -301,8 +301,8 @@ def test_an_entry_that_is_none_is_no_500(key: str, world: World, visit: Any) -> 
 
 
 def test_a_long_trail_is_not_counted_to_its_end(world: World, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "MOST", 5)
-    monkeypatch.setattr("audit.admin.entries.MOST", 5)
+    monkeypatch.setattr(filters, "MAX_COUNTED_ENTRIES", 5)
+    monkeypatch.setattr("audit.admin.entries.MAX_COUNTED_ENTRIES", 5)
     with CaptureQueriesContext(connection) as queries:
         page = text(visit("management"), TRAIL)
     assert "The newest 5 entries." in page

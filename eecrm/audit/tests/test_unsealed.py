@@ -71,15 +71,15 @@ def holder(request: Any, trail: Trail) -> Iterator[tuple[int, str]]:
     with writing(database) as process:
         wait_until_oldest(process)
         last = grow_old(trail, 75)
-        seals.seal()  # notes a boundary, which the other transaction is older than
+        seals.seal_entries()  # notes a boundary, which the other transaction is older than
         yield process, database
     trail.seal_up_to(last)
 
 
 def test_the_transaction_that_holds_seals_up_is_named(holder: tuple[int, str], verify: Any, caplog: Any) -> None:
     process, database = holder
-    seals.seal()
-    seals.watch()
+    seals.seal_entries()
+    seals.warn_of_unsealed()
     (line,) = [record for record in caplog.records if record.message == "trail_unsealed"]
     assert (line.pid, line.database, line.role) == (process, database, "eecrm_migrator")
     assert 75 <= line.seconds < 300
@@ -98,7 +98,7 @@ def test_a_process_of_our_own_role_is_told_with_its_start(trail: Trail, other_co
     other_connection.cursor().execute("SELECT pg_current_xact_id()")
     wait_until_oldest(other_connection.get_backend_pid())
     grow_old(trail, 75)
-    seals.seal()
+    seals.seal_entries()
     found = seals.oldest_unsealed()
     assert found is not None
     assert (found.pid, found.role) == (other_connection.get_backend_pid(), "eecrm_app")
@@ -117,7 +117,7 @@ def test_where_no_worker_seals_nobody_is_blamed(trail: Trail, verify: Any) -> No
 
 def test_a_transaction_that_began_later_holds_nothing_up(trail: Trail) -> None:
     grow_old(trail, 75)
-    seals.seal()
+    seals.seal_entries()
     with writing(connection.settings_dict["NAME"]) as process:
         wait_until_oldest(process)  # the boundary is older than this transaction, and no other one is
         found = seals.oldest_unsealed()
@@ -127,7 +127,7 @@ def test_a_transaction_that_began_later_holds_nothing_up(trail: Trail) -> None:
 
 def test_entries_that_wait_as_long_as_usual_are_no_warning(trail: Trail, verify: Any, caplog: Any) -> None:
     grow_old(trail, 30)
-    seals.watch()
+    seals.warn_of_unsealed()
     assert readiness() == {"status": "ok"}
     assert verify("--verbosity=0", "--max-unsealed-age=60").failure == ""
     assert "trail_unsealed" not in [record.message for record in caplog.records]

@@ -84,12 +84,12 @@ def test_each_seal_is_in_the_log_as_it_must_be_expected(trail: Trail, verify: An
 
 def test_a_seal_that_was_rolled_back_is_not_logged(trail: Trail, caplog: Any, monkeypatch: Any) -> None:
     trail.grow(3)
-    seals.seal()
+    seals.seal_entries()
     trail.run("ALTER TABLE audit.seal ADD CONSTRAINT none CHECK (id < 0)")
     try:
         with pytest.raises(Exception, match="none"):
             while True:
-                seals.seal()
+                seals.seal_entries()
     finally:
         trail.run("ALTER TABLE audit.seal DROP CONSTRAINT none")
     assert "trail_sealed" not in [record.message for record in caplog.records]

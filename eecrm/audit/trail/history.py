@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from access.policy import Role, role_of
 from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
-from api.resources.pagination import PAGE_PARAMETERS, Place, cut
+from api.resources.pagination import PAGE_PARAMETERS, PageBounds, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
@@ -145,7 +145,7 @@ class RecordedViewSet(ResourceViewSet):
         rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_COLUMNS, rows)
 
-        def read(place: Place, values: tuple[Any, ...]) -> Any:
+        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
             return place.of(rows, values, *columns)
 
         found, links = cut(read, request, Entry, allowed=("id",), default="-id")

@@ -4,10 +4,10 @@ from functools import cache
 from typing import Any
 
 from access.masks import HIDDEN, Mask, personal
-from audit.admin.row_names import model_of
+from audit.admin.row_names import model_of_table
 
 # Each table on the trail. Of one that isn't listed, nothing is shown.
-TABLES = (
+SHOWN_TABLES = (
     "clients_client",
     "contracts_contract",
     "events_event",
@@ -33,7 +33,7 @@ def hidden(table: str, column: str, value: Any) -> Any:
     """This value as somebody sees it who may not see personal data; what is empty stays so."""
     if value in (None, ""):
         return value
-    if table not in TABLES:
+    if table not in SHOWN_TABLES:
         return HIDDEN
     mask = _masks(table).get(column)
     return mask.of(value) if mask else value
@@ -41,7 +41,7 @@ def hidden(table: str, column: str, value: Any) -> Any:
 
 @cache
 def _masks(table: str) -> dict[str, Mask]:
-    model = model_of(table)
+    model = model_of_table(table)
     if model is None:
         return {}
     masks = personal(model)

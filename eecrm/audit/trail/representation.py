@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from access.database import ROLE_PREFIX
 from access.masks import Mask, personal
-from access.policy import COLUMNS, CONTACT_RESOURCES, Caller
+from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Caller
 from access.querysets import resource_of
 from api.resources.serializers import CanonicalURL, Reference, ResourceSerializer
 from audit.models import Entry
@@ -25,7 +25,7 @@ _UNTOLD = frozenset({"id", "updated_at", "version"})
 Target = tuple[type[Model], str, int]  # a model, the column that names its rows, a key
 
 
-class Told(NamedTuple):
+class RepresentedField(NamedTuple):
     """A field of the representation, and the column that holds it. `model` and `naming` are those of a reference."""
 
     name: str
@@ -52,7 +52,7 @@ class Reader(NamedTuple):
 
 
 @cache
-def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
+def told(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
     """What of a row is told: the fields that are columns of its own. What comes from its parents is their history."""
     model: type[Model] = serializer.Meta.model
     columns = {field.name: field for field in model._meta.concrete_fields}
@@ -63,14 +63,14 @@ def told(serializer: type[ResourceSerializer]) -> tuple[Told, ...]:
         if field.write_only or isinstance(field, CanonicalURL) or name in _UNTOLD or path not in columns:
             continue
         reference = (columns[path].related_model, field.column) if isinstance(field, Reference) else ()
-        found.append(Told(name, str(columns[path].column), field, masks.get(path), *reference))
+        found.append(RepresentedField(name, str(columns[path].column), field, masks.get(path), *reference))
     return tuple(found)
 
 
 def role_in_words(role: str) -> str:
     """`eecrm_sales` is sales; whoever entered no role is told by the login role's own name."""
     word = role.removeprefix(ROLE_PREFIX)
-    return word if word in COLUMNS else role
+    return word if word in MATRIX_ROLES else role
 
 
 class Names:
@@ -92,7 +92,7 @@ class Names:
         return {"id": target[2], member: self._names.get(target, default)}
 
 
-def changes(entry: Entry, fields: tuple[Told, ...]) -> Iterator[tuple[Told, Any, Any]]:
+def changed_fields(entry: Entry, fields: tuple[RepresentedField, ...]) -> Iterator[tuple[RepresentedField, Any, Any]]:
     """Each field that this write changed, with its old and new value as stored. Of a row that begins or ends, what isn't empty."""
     old, new = entry.old or {}, entry.new or {}
     for one in fields:
@@ -103,16 +103,16 @@ def changes(entry: Entry, fields: tuple[Told, ...]) -> Iterator[tuple[Told, Any,
             yield one, before, after
 
 
-def targets(entries: list[Entry], fields: tuple[Told, ...], reader: Reader) -> Iterator[Target]:
+def targets(entries: list[Entry], fields: tuple[RepresentedField, ...], reader: Reader) -> Iterator[Target]:
     """Every row whose name these entries need."""
     for entry in entries:
         if reader.knows(entry):
             yield reader.actor(entry)
-        for one, *values in (change for change in changes(entry, fields) if change[0].model):
+        for one, *values in (change for change in changed_fields(entry, fields) if change[0].model):
             yield from ((one.model, one.naming, value) for value in values if value is not None)  # type: ignore[misc]  # asked above
 
 
-def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Reader) -> dict[str, Any]:
+def represented(entry: Entry, fields: tuple[RepresentedField, ...], names: Names, reader: Reader) -> dict[str, Any]:
     """One entry as the API tells it. An account that is gone is called as it was called then."""
     role = role_in_words(entry.role)
     return {
@@ -121,7 +121,7 @@ def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Re
         "action": ACTIONS[entry.operation],
         "actor": names.reference(reader.actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
         # The login of a colleague at PostgreSQL is a name, too.
-        "role": role if reader.known is None or role in COLUMNS else "",
+        "role": role if reader.known is None or role in MATRIX_ROLES else "",
         "channel": entry.channel,
         "request_id": entry.request_id or "",
         "caller_request_id": entry.caller_request_id or "",
@@ -133,12 +133,12 @@ def represented(entry: Entry, fields: tuple[Told, ...], names: Names, reader: Re
                 "old": _value(one, before, names, reader.is_masked),
                 "new": _value(one, after, names, reader.is_masked),
             }
-            for one, before, after in changes(entry, fields)
+            for one, before, after in changed_fields(entry, fields)
         ],
     }
 
 
-def _value(one: Told, value: Any, names: Names, is_masked: bool) -> Any:
+def _value(one: RepresentedField, value: Any, names: Names, is_masked: bool) -> Any:
     match one.field:
         case _ if value is None:
             return None

@@ -14,22 +14,26 @@ from api.health import Finding
 
 log = logging.getLogger("eecrm.audit")
 
-EVERY = 10  # seconds
-LATE = 60  # seconds after which an entry without a seal is worth a warning; two turns of the worker are usual
-MOST = 50  # seals at once, of 1,000 entries at most: well below the timeout of a statement
+SEAL_INTERVAL_SECONDS = 10  # seconds
+MAX_UNSEALED_SECONDS = (
+    60  # seconds after which an entry without a seal is worth a warning; two turns of the worker are usual
+)
+MAX_SEALS_PER_TURN = 50  # seals at once, of 1,000 entries at most: well below the timeout of a statement
 
 
-def seal() -> bool:
+def seal_entries() -> bool:
     """Seal the entries of transactions that have ended. Returns whether there may be more to seal at once.
 
     Each seal is logged: whoever keeps the log elsewhere can prove later what the trail was (`verify_audit --expect`).
     """
     with acting_as_login_role(), connection.cursor() as cursor:
-        cursor.execute("SELECT id, last_id, entries, encode(hash, 'hex') FROM audit.seal_closed(%s)", [MOST])
+        cursor.execute(
+            "SELECT id, last_id, entries, encode(hash, 'hex') FROM audit.seal_closed(%s)", [MAX_SEALS_PER_TURN]
+        )
         made = cursor.fetchall()
     for number, last_id, entries, digest in made:  # only now are they committed
         log.info("trail_sealed", extra={"seal": number, "last_id": last_id, "entries": entries, "hash": digest})
-    return len(made) == MOST
+    return len(made) == MAX_SEALS_PER_TURN
 
 
 # PostgreSQL shows to every role which processes write, for which role and in which database. It shows the start of a
@@ -73,16 +77,16 @@ def oldest_unsealed() -> Unsealed | None:
     return Unsealed(*found) if found else None
 
 
-def watch() -> None:
+def warn_of_unsealed() -> None:
     """Log a warning while entries wait too long for their seal."""
     found = oldest_unsealed()
-    if found and found.seconds > LATE:
+    if found and found.seconds > MAX_UNSEALED_SECONDS:
         log.warning("trail_unsealed", extra=found._asdict())
 
 
 def late() -> Finding | None:
     """Readiness warns, and tells no more: anybody may ask for it."""
     found = oldest_unsealed()
-    if found is None or found.seconds <= LATE:
+    if found is None or found.seconds <= MAX_UNSEALED_SECONDS:
         return None
     return Finding("", f"The oldest entry without a seal is {found.seconds:.0f} s old: see the worker's log.")

@@ -6,7 +6,7 @@ gives the numbers of transactions out again.
 """
 
 # What is visible to this statement, as text, in SQL.
-SEEN = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) FROM audit.entry)"
+SNAPSHOT = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) FROM audit.entry)"
 
 
 def was_seen(seen: str, entry: str = "audit.entry") -> str:

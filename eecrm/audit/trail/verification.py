@@ -12,7 +12,7 @@ from django.db import connection
 
 from csv_files.words import counted
 
-PAGE = 5_000  # rows a statement: far from its timeout, however long the trail is
+MAX_ENTRIES_PER_QUERY = 5_000  # rows a statement: far from its timeout, however long the trail is
 
 # The text of a row depends on these.
 _PIN = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
@@ -53,7 +53,7 @@ _NO_SEAL = Seal(0, 0, 0, 0, "", "", "", "")
 
 
 @dataclass
-class Outcome:
+class Verification:
     seals: int = 0
     entries: int = 0
     unsealed: int = 0
@@ -77,10 +77,10 @@ def _pages(query: str) -> Iterator[tuple[Any, ...]]:  # whatever the query selec
     last = -(2**63)
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(query, [last, PAGE])
+            cursor.execute(query, [last, MAX_ENTRIES_PER_QUERY])
             rows = cursor.fetchall()
         yield from rows
-        if len(rows) < PAGE:
+        if len(rows) < MAX_ENTRIES_PER_QUERY:
             return
         last = rows[-1][0]
 
@@ -106,11 +106,11 @@ def sealed_entries() -> int:
     return int(number)
 
 
-def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]) -> Outcome:
+def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]) -> Verification:
     """Every seal in order, in the role of a reader of the trail. `expected` is the id and hash of one noted elsewhere."""
     with connection.cursor() as cursor:
         cursor.execute(_PIN)
-    outcome, trail, before = Outcome(), _Trail(), _NO_SEAL
+    outcome, trail, before = Verification(), _Trail(), _NO_SEAL
     is_expected_there = expected is None
     for seal in seals():
         outcome.problems += [*_breaks_of_chain(before, seal), *_breaks_of_entries(seal, trail)]

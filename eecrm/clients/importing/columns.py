@@ -32,13 +32,13 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     COUNTRY: ("country", "countryname", "countrycode", "pays", "codepays"),
 }  # fmt: skip
-FIELDS = tuple(_WORDS)
+CLIENT_FIELDS = tuple(_WORDS)
 
 
-def recognise(header: list[str], chosen: Mapping[str, str]) -> Columns:
+def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Columns:
     """The columns by their titles; `chosen` (`{field: title}`) goes before what the words say."""
     positions = {field: _position_of(title, header, field) for field, title in chosen.items()}
-    for field in FIELDS:
+    for field in CLIENT_FIELDS:
         if field in positions:
             continue
         position = _first_known(field, header, taken=set(positions.values()))
@@ -58,8 +58,10 @@ def parse_choices(choices: list[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for choice in choices:
         field, equals, title = choice.partition("=")
-        if not equals or field.strip() not in FIELDS:
-            raise CannotImport(f"--column {choice}: write FIELD=TITLE, where FIELD is one of {', '.join(FIELDS)}.")
+        if not equals or field.strip() not in CLIENT_FIELDS:
+            raise CannotImport(
+                f"--column {choice}: write FIELD=TITLE, where FIELD is one of {', '.join(CLIENT_FIELDS)}."
+            )
         chosen[field.strip()] = title
     return chosen
 

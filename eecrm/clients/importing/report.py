@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from clients.importing.checking import Candidate
-from clients.importing.saving import Outcome
+from clients.importing.saving import ImportOutcome
 from csv_files.words import counted, examples
 
 
-def summary(outcome: Outcome, sales_contact: str, *, is_dry_run: bool) -> Iterator[str]:
+def client_import_summary(outcome: ImportOutcome, sales_contact: str, *, is_dry_run: bool) -> Iterator[str]:
     imported = outcome.imported
     verb = "would be imported" if is_dry_run else "imported"
     yield f"{counted(len(imported), 'prospect')} {verb} for {sales_contact}."

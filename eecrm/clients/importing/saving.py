@@ -14,7 +14,7 @@ from clients.models import Client
 from csv_files import CannotImport
 
 # A thousand rows took 1 s on two cores with a load of 12: a statement stays far below its timeout of 15 s.
-MAX_ROWS_PER_STATEMENT = 1_000
+MAX_CLIENTS_PER_STATEMENT = 1_000
 
 
 class _DryRun(Exception):
@@ -22,7 +22,7 @@ class _DryRun(Exception):
 
 
 @dataclass
-class Outcome:
+class ImportOutcome:
     imported: list[Candidate] = field(default_factory=list)
     existing: list[Candidate] = field(default_factory=list)
     repeated: list[Candidate] = field(default_factory=list)
@@ -37,23 +37,23 @@ def find_sales_contact(username: str) -> int:
     return found
 
 
-def save(candidates: list[Candidate], *, is_dry_run: bool) -> Outcome:
+def save_clients(candidates: list[Candidate], *, is_dry_run: bool) -> ImportOutcome:
     """A dry run does the same work, and takes it back.
 
     Acts as management: that may create a client for any salesperson, and can do no more than the API lets a manager do.
     """
-    outcome = Outcome()
+    outcome = ImportOutcome()
     with suppress(_DryRun), acting_as(Role.MANAGEMENT):
         _sort(candidates, outcome)
         Client.objects.bulk_create(
-            [candidate.client for candidate in outcome.imported], batch_size=MAX_ROWS_PER_STATEMENT
+            [candidate.client for candidate in outcome.imported], batch_size=MAX_CLIENTS_PER_STATEMENT
         )
         if is_dry_run:
             raise _DryRun
     return outcome
 
 
-def _sort(candidates: list[Candidate], outcome: Outcome) -> None:
+def _sort(candidates: list[Candidate], outcome: ImportOutcome) -> None:
     stored = set(_stored(sorted({candidate.key for candidate in candidates})))
     seen: set[str] = set()
     for candidate in candidates:
@@ -68,5 +68,5 @@ def _sort(candidates: list[Candidate], outcome: Outcome) -> None:
 
 def _stored(keys: list[str]) -> Iterator[str]:
     known = Client.objects.annotate(key=Lower("email")).values_list("key", flat=True)
-    for start in range(0, len(keys), MAX_ROWS_PER_STATEMENT):
-        yield from known.filter(key__in=keys[start : start + MAX_ROWS_PER_STATEMENT])
+    for start in range(0, len(keys), MAX_CLIENTS_PER_STATEMENT):
+        yield from known.filter(key__in=keys[start : start + MAX_CLIENTS_PER_STATEMENT])

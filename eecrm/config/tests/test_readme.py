@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from access.policy import COLUMNS, TABLE, Scope
+from access.policy import MATRIX_ROLES, TABLE, Scope
 from config.environment import ROOT
 from conftest import PATIENCE
 
@@ -23,7 +23,7 @@ NOUNS = ("client", "contract", "event", "user")
 
 def matrix() -> str:
     """The rows of the nouns, as Markdown: an empty cell is none."""
-    lines = ["| | | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 2) + "|"]
+    lines = ["| | | " + " | ".join(MATRIX_ROLES) + " |", "| --- " * (len(MATRIX_ROLES) + 2) + "|"]
     for resource, action, *scopes in TABLE:
         if resource in NOUNS:
             cells = ["" if scope is Scope.NONE else scope.value for scope in scopes]

@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 
-class Numbers(NamedTuple):
+class PhoneRange(NamedTuple):
     """A range of valid phone numbers: a beginning in E.164 and how many digits follow."""
 
     start: str
@@ -16,11 +16,11 @@ class Numbers(NamedTuple):
         return f"{self.start}{n % 10**self.digits:0{self.digits}}"
 
 
-class Place(NamedTuple):
+class City(NamedTuple):
     city: str
     legal_form: str
-    phones: Numbers
-    mobiles: Numbers
+    phones: PhoneRange
+    mobiles: PhoneRange
 
 
 class Company(NamedTuple):
@@ -36,26 +36,26 @@ class Company(NamedTuple):
 
 
 PLACES = (
-    Place("Paris", "SAS", Numbers("+3319900", 4), Numbers("+336123", 5)),
-    Place("Lyon", "SARL", Numbers("+3347812", 4), Numbers("+336124", 5)),
-    Place("Brussels", "SRL", Numbers("+3222345", 3), Numbers("+32470", 6)),
-    Place("Amsterdam", "BV", Numbers("+31201234", 3), Numbers("+316123", 5)),
-    Place("Berlin", "GmbH", Numbers("+493023125", 3), Numbers("+4917604069", 3)),
-    Place("Vienna", "GmbH", Numbers("+431234567", 3), Numbers("+43664123", 4)),
-    Place("Zürich", "AG", Numbers("+41212345", 3), Numbers("+41781234", 3)),
-    Place("Copenhagen", "ApS", Numbers("+45321234", 2), Numbers("+452012", 4)),
-    Place("Oslo", "AS", Numbers("+47212345", 2), Numbers("+474061", 4)),
-    Place("Stockholm", "AB", Numbers("+468465004", 2), Numbers("+4670174", 4)),
-    Place("Helsinki", "Oy", Numbers("+3581312345", 2), Numbers("+35841234", 4)),
-    Place("Tallinn", "OÜ", Numbers("+3726212", 3), Numbers("+37254", 6)),
-    Place("Warsaw", "sp. z o.o.", Numbers("+48123456", 3), Numbers("+48512", 6)),
-    Place("Prague", "s.r.o.", Numbers("+420212345", 3), Numbers("+420601", 6)),
-    Place("Budapest", "Kft.", Numbers("+3612345", 3), Numbers("+36201234", 3)),
-    Place("Milan", "S.r.l.", Numbers("+390212", 6), Numbers("+39312345", 4)),
-    Place("Madrid", "S.L.", Numbers("+3491123", 4), Numbers("+346123", 5)),
-    Place("Lisbon", "Lda.", Numbers("+351212345", 3), Numbers("+3519123", 5)),
-    Place("London", "Ltd", Numbers("+442079460", 3), Numbers("+447400123", 3)),
-    Place("Athens", "E.P.E.", Numbers("+302123456", 3), Numbers("+306912", 6)),
+    City("Paris", "SAS", PhoneRange("+3319900", 4), PhoneRange("+336123", 5)),
+    City("Lyon", "SARL", PhoneRange("+3347812", 4), PhoneRange("+336124", 5)),
+    City("Brussels", "SRL", PhoneRange("+3222345", 3), PhoneRange("+32470", 6)),
+    City("Amsterdam", "BV", PhoneRange("+31201234", 3), PhoneRange("+316123", 5)),
+    City("Berlin", "GmbH", PhoneRange("+493023125", 3), PhoneRange("+4917604069", 3)),
+    City("Vienna", "GmbH", PhoneRange("+431234567", 3), PhoneRange("+43664123", 4)),
+    City("Zürich", "AG", PhoneRange("+41212345", 3), PhoneRange("+41781234", 3)),
+    City("Copenhagen", "ApS", PhoneRange("+45321234", 2), PhoneRange("+452012", 4)),
+    City("Oslo", "AS", PhoneRange("+47212345", 2), PhoneRange("+474061", 4)),
+    City("Stockholm", "AB", PhoneRange("+468465004", 2), PhoneRange("+4670174", 4)),
+    City("Helsinki", "Oy", PhoneRange("+3581312345", 2), PhoneRange("+35841234", 4)),
+    City("Tallinn", "OÜ", PhoneRange("+3726212", 3), PhoneRange("+37254", 6)),
+    City("Warsaw", "sp. z o.o.", PhoneRange("+48123456", 3), PhoneRange("+48512", 6)),
+    City("Prague", "s.r.o.", PhoneRange("+420212345", 3), PhoneRange("+420601", 6)),
+    City("Budapest", "Kft.", PhoneRange("+3612345", 3), PhoneRange("+36201234", 3)),
+    City("Milan", "S.r.l.", PhoneRange("+390212", 6), PhoneRange("+39312345", 4)),
+    City("Madrid", "S.L.", PhoneRange("+3491123", 4), PhoneRange("+346123", 5)),
+    City("Lisbon", "Lda.", PhoneRange("+351212345", 3), PhoneRange("+3519123", 5)),
+    City("London", "Ltd", PhoneRange("+442079460", 3), PhoneRange("+447400123", 3)),
+    City("Athens", "E.P.E.", PhoneRange("+302123456", 3), PhoneRange("+306912", 6)),
 )
 
 # Two for each place, in turn: the first forty are one after the other in PLACES, twice round.

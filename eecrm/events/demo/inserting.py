@@ -8,7 +8,7 @@ from django.db.models import Model
 from psycopg2.extras import execute_values
 
 # 1,000 rows took 1 to 2 s on two cores with a load of 12: a statement of 250 stays far below its timeout of 15 s.
-MAX_ROWS_PER_STATEMENT = 250
+MAX_DEMO_ROWS_PER_STATEMENT = 250
 
 
 def reserve_ids(model: type[Model], count: int) -> list[int]:
@@ -26,4 +26,4 @@ def insert_rows(model: type[Model], rows: Iterable[NamedTuple], columns: tuple[s
     statement = f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES %s"
     # Django's cursor translates the errors of its own methods alone.
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        execute_values(cursor.cursor, statement, rows, page_size=MAX_ROWS_PER_STATEMENT)
+        execute_values(cursor.cursor, statement, rows, page_size=MAX_DEMO_ROWS_PER_STATEMENT)

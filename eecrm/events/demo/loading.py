@@ -17,7 +17,7 @@ from events.demo.accounts import find_contacts, make_missing_accounts
 from events.demo.companies import BY_HAND, company
 from events.demo.inserting import insert_rows, reserve_ids
 from events.demo.rows import ClientRow, ContractRow, EventRow
-from events.demo.story import CAME_IN, SHAPES, Plan, Story
+from events.demo.story import CAME_IN, SHAPES, ClientPlan, Story
 from events.models import Event
 
 # Two seconds on two cores with a load of 12. The fewest are tried when even less than that takes too long.
@@ -95,7 +95,7 @@ def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> St
     contract_ids = iter(reserve_ids(Contract, sum(shape.contracts for shape in shapes)))
     story = Story(contacts.support, now=now, seed=0 if is_by_hand else client_ids[0])
     for number, (client_id, shape) in enumerate(zip(client_ids, shapes, strict=True), start):
-        story.add(Plan(
+        story.add(ClientPlan(
             client_id, list(islice(contract_ids, shape.contracts)),
             # A key that was never given twice makes addresses that weren't either.
             company(number if is_by_hand else BY_HAND + client_id), shape,

@@ -34,7 +34,7 @@ class Shape(NamedTuple):
 SHAPES = (Shape((2, 1)), Shape((2, 0), drafts=1), Shape((1,), drafts=1), Shape())
 
 
-class Plan(NamedTuple):
+class ClientPlan(NamedTuple):
     """Of one client. It came in at that time, as a prospect."""
 
     client_id: int
@@ -62,7 +62,7 @@ class Story:
         self.contracts: list[ContractRow] = []
         self.events: list[EventRow] = []
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: ClientPlan) -> None:
         shape, came_in = plan.shape, plan.came_in
         status = Client.Status.CLIENT if shape.contracts else Client.Status.PROSPECT
         ordered_at = self._soon_after(came_in, days=14) if shape.contracts else came_in

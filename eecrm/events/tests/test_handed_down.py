@@ -11,7 +11,7 @@ from django.db.models import F
 from psycopg2 import errors
 
 from access.database import acting_as, because, enter
-from access.policy import COLUMNS, Role
+from access.policy import MATRIX_ROLES, Role
 from api.resources.search import SearchDocument
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from audit.models import Entry
@@ -111,7 +111,7 @@ def test_a_change_of_something_else_hands_nothing_down(party: World) -> None:
     assert places() == before
 
 
-@pytest.mark.parametrize("role", COLUMNS)
+@pytest.mark.parametrize("role", MATRIX_ROLES)
 @pytest.mark.parametrize("change", ["sales_contact_id = sales_contact_id", "search = NULL"])
 @pytest.mark.parametrize("table", ["contracts_contract", "events_event"])
 def test_nobody_writes_it(table: str, change: str, role: Role, db: None) -> None:

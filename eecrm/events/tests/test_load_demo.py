@@ -237,10 +237,10 @@ def batched(rows, size):
 
 
 def test_no_statement_has_many_rows(db, slow):
-    tried = slow(inserting.MAX_ROWS_PER_STATEMENT)
+    tried = slow(inserting.MAX_DEMO_ROWS_PER_STATEMENT)
     load("--clients=1200")
     assert counted() == (1200, 2100, 1800)
-    assert max(tried) == inserting.MAX_ROWS_PER_STATEMENT == 250
+    assert max(tried) == inserting.MAX_DEMO_ROWS_PER_STATEMENT == 250
 
 
 def test_where_a_statement_takes_too_long_fewer_rows_are_tried(db, slow):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, Mail, User
-from audit.admin.page_versions import FIELD
+from audit.admin.page_versions import PAGE_VERSION_FIELD
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
 from conftest import World
@@ -104,9 +104,9 @@ def test_what_was_refused_is_corrected_and_sent_again(refused_by: str, world: Wo
 def test_a_form_without_its_one_time_id_makes_nothing_and_is_shown_again(mark: str, world: World, visit: Any) -> None:
     before, path = count("contracts/contract"), f"{ADMIN}contracts/contract/add/"
     if mark == "of_another_visitor":
-        mark = form_on(visit("other_management").get(path))[FIELD][0]
+        mark = form_on(visit("other_management").get(path))[PAGE_VERSION_FIELD][0]
     tab = Tab(visit("management"), path)
-    assert tab.send(**typed_in("contracts/contract", world), **{FIELD: mark}).status_code == 200
+    assert tab.send(**typed_in("contracts/contract", world), **{PAGE_VERSION_FIELD: mark}).status_code == 200
     assert (count("contracts/contract"), tab.form["name"]) == (before, ["New"])
     assert tab.send().status_code == 302
     assert count("contracts/contract") == before + 1

@@ -10,7 +10,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, ExternalIdentity, Mail, User
-from audit.admin.page_versions import FIELD
+from audit.admin.page_versions import PAGE_VERSION_FIELD
 from audit.models import Entry
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
@@ -168,11 +168,11 @@ def test_what_is_written_is_judged_with_what_others_wrote(world: World, tabs: An
 @pytest.mark.parametrize("mark", ["", "x", "of_another_page", "of_another_visitor"])
 def test_a_form_that_does_not_say_what_it_showed_is_shown_again(mark: str, world: World, visit: Any) -> None:
     marks = {
-        "of_another_page": form_on(visit("management").get(place(world.other_client)))[FIELD][0],
-        "of_another_visitor": form_on(visit("other_management").get(place(world.own_client)))[FIELD][0],
+        "of_another_page": form_on(visit("management").get(place(world.other_client)))[PAGE_VERSION_FIELD][0],
+        "of_another_visitor": form_on(visit("other_management").get(place(world.own_client)))[PAGE_VERSION_FIELD][0],
     }
     tab = Tab(visit("management"), place(world.own_client))
-    page = tab.send(company_name="Old page", **{FIELD: marks.get(mark, mark)})
+    page = tab.send(company_name="Old page", **{PAGE_VERSION_FIELD: marks.get(mark, mark)})
     assert page.status_code == 200
     assert b"say any more what it showed" in page.content
     assert tab.form["company_name"] == ["Old page"]
@@ -358,7 +358,7 @@ def test_an_action_does_nothing_to_rows_that_changed_since_the_list(world: World
 
 
 def test_an_action_without_the_page_of_its_list_does_nothing(world: World, visit: Any) -> None:
-    chosen = {"action": "send_reset", "_selected_action": [world.users["sales"].pk], FIELD: ""}
+    chosen = {"action": "send_reset", "_selected_action": [world.users["sales"].pk], PAGE_VERSION_FIELD: ""}
     assert visit("management").post(ADMIN + "accounts/user/", chosen).status_code == 302
     assert not stored(Mail, kind=Mail.Kind.PASSWORD_RESET)
 
@@ -377,7 +377,9 @@ def test_all_rows_of_a_list_are_those_that_it_had(world: World, visit: Any) -> N
     }
     answer = tab.browser.post(tab.path, form, follow=True)
     assert "Nothing was done" in answer.content.decode()
-    asked = tab.browser.post(tab.path, form | {FIELD: form_on(tab.browser.get(tab.path))[FIELD]})
+    asked = tab.browser.post(
+        tab.path, form | {PAGE_VERSION_FIELD: form_on(tab.browser.get(tab.path))[PAGE_VERSION_FIELD]}
+    )
     assert asked.status_code == 200
     assert b"Chosen too" in asked.content
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from access import group_sync
-from access.grants import confirm, differences
+from access.grants import differences, stamp
 from access.logins import faults
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        statements, changes = differences(), group_sync.changes()
+        statements, changes = differences(), group_sync.group_changes()
         with connection.cursor() as cursor:
             wrong = faults(cursor)
         for fault in wrong:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-        confirm()
+        stamp()
         for change in changes:
             change.make()
         if options["verbosity"]:

@@ -7,11 +7,11 @@ from django.core.validators import validate_email
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.importing.checking import check
-from accounts.importing.columns import COLUMNS
+from accounts.importing.checking import check_accounts
+from accounts.importing.columns import ACCOUNT_COLUMNS
 from accounts.importing.planning import Wishes, uninvited_accounts
-from accounts.importing.report import summary, tell_security
-from accounts.importing.saving import save
+from accounts.importing.report import account_import_summary, log_import
+from accounts.importing.saving import save_accounts
 from api.import_command import ImportCommand, said_of, table_of_options
 from csv_files import CannotImport
 
@@ -19,7 +19,7 @@ from csv_files import CannotImport
 class Command(ImportCommand):
     help = (
         "Import accounts from a CSV file, all or none. New ones are invited by mail; those that exist are changed, never"
-        f" their passwords. A column that the file lacks is left alone. The columns: {', '.join(COLUMNS)}."
+        f" their passwords. A column that the file lacks is left alone. The columns: {', '.join(ACCOUNT_COLUMNS)}."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,14 +35,14 @@ class Command(ImportCommand):
         is_quiet = options["verbosity"] == 0
         table = table_of_options(options)
         yield said_of(table)
-        checked = check(table, is_quiet=is_quiet)
+        checked = check_accounts(table, is_quiet=is_quiet)
         uninvited = uninvited_accounts(checked) if options["resend"] else frozenset()
         wishes = Wishes(not options["no_invitations"], notify_to, uninvited)
         with acting_as(Role.SUPERUSER):
-            planned = save(checked, wishes, is_dry_run=is_dry_run, is_quiet=is_quiet)
+            planned = save_accounts(checked, wishes, is_dry_run=is_dry_run, is_quiet=is_quiet)
         if not is_dry_run:
-            tell_security(planned)
-        yield from summary(planned, notify_to=notify_to, is_dry_run=is_dry_run)
+            log_import(planned)
+        yield from account_import_summary(planned, notify_to=notify_to, is_dry_run=is_dry_run)
 
 
 def _address(option: str) -> str:

@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
 
     def _restored(self, noun: str, key: str) -> str:
-        restoration.model_of(noun)
+        restoration.model_of_noun(noun)
         entry = restoration.last_deletion(noun, _number(key))
         row = restoration.restore(entry)
         return f"Restored: {noun} {row.pk}, {row}, as it was deleted on {entry.at:%d %B %Y at %H:%M} UTC."

@@ -66,7 +66,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing is sealed yet.")
         self.stdout.write(f"{seal.id}:{seal.hash}")
 
-    def _report(self, outcome: verification.Outcome) -> None:
+    def _report(self, outcome: verification.Verification) -> None:
         for problem in outcome.problems:
             self.stdout.write(problem)
         number = counted(outcome.unsealed, "entry", "entries")

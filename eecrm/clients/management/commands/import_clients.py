@@ -6,10 +6,10 @@ from tqdm import tqdm
 
 from api.import_command import ImportCommand, said_of, table_of_options
 from clients.importing.checking import Candidate, Checker
-from clients.importing.columns import FIELDS, parse_choices, recognise
+from clients.importing.columns import CLIENT_FIELDS, parse_choices, recognise_client_columns
 from clients.importing.countries import region_of
-from clients.importing.report import summary
-from clients.importing.saving import find_sales_contact, save
+from clients.importing.report import client_import_summary
+from clients.importing.saving import find_sales_contact, save_clients
 from csv_files import CannotImport
 from csv_files.problems import failure
 from csv_files.reading import Table
@@ -31,7 +31,7 @@ class Command(ImportCommand):
             action="append",
             default=[],
             metavar="FIELD=TITLE",
-            help=f"which column is which field ({', '.join(FIELDS)}); may be given several times",
+            help=f"which column is which field ({', '.join(CLIENT_FIELDS)}); may be given several times",
         )
         parser.add_argument(
             "--country", default="", help="of phone numbers in rows that name no country: a name or a code"
@@ -46,7 +46,7 @@ class Command(ImportCommand):
         table = table_of_options(options)
         if options["country"] and region_of(options["country"]) is None:
             raise CannotImport(f"--country {options['country']}: this isn't a country that is known here.")
-        columns = recognise(table.header, parse_choices(options["column"]))
+        columns = recognise_client_columns(table.header, parse_choices(options["column"]))
         yield said_of(table)
         if columns.ignored:
             yield f"Ignored columns: {listed(columns.ignored)}."
@@ -56,8 +56,8 @@ class Command(ImportCommand):
         candidates = _checked(table, checker, is_quiet=options["verbosity"] == 0)
         if checker.problems:
             raise CannotImport(failure(checker.problems))
-        outcome = save(candidates, is_dry_run=options["dry_run"])
-        yield from summary(outcome, options["sales_contact"], is_dry_run=options["dry_run"])
+        outcome = save_clients(candidates, is_dry_run=options["dry_run"])
+        yield from client_import_summary(outcome, options["sales_contact"], is_dry_run=options["dry_run"])
 
 
 def _checked(table: Table, checker: Checker, *, is_quiet: bool) -> list[Candidate]:

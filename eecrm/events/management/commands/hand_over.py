@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from audit.restore.on_behalf import on_behalf_of
-from events.hand_over import CELLS, CannotHandOver, hand_over, tell_security
+from events.hand_over import CELLS, CannotHandOver, hand_over, log_hand_over
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             end = f" {leaver} would be deactivated." if deactivates else ""
             self.stdout.write(f"Nothing is changed yet. {moved} would go from {leaver} to {successor}.{end}")
             return
-        tell_security(leaver, successor, moved)
+        log_hand_over(leaver, successor, moved)
         self.stdout.write(f"{moved} went from {leaver} to {successor}.{end}")
 
 
