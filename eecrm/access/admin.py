@@ -55,7 +55,7 @@ class EpicEventsAdminSite(admin.AdminSite):
                     # Lists run their queries while they render: what fails then must be caught here too.
                     return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
-                return _refused(request, error)
+                return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
                 # Django's admin hands query strings and chosen keys to the database as they come. The error's sentence quotes them.
                 log.warning("a request to the admin site makes no sense", extra={"error": place_of_error(error)})
@@ -72,7 +72,7 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
     return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))
 
 
-def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
+def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
     """A rule of the database (a state, a race) as its sentence on the page that was sent; nothing is changed."""
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500 or request.method != "POST":

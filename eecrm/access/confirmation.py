@@ -50,7 +50,7 @@ class Confirmation:
             except (BadSignature, ValueError):
                 self.differences = [_UNREADABLE]
                 return
-            found = list(_differences(shown, now))
+            found = list(_listed_differences(shown, now))
             self.is_given, self.differences = not found, _bounded(found)
 
 
@@ -59,7 +59,7 @@ def is_confirming(request: HttpRequest) -> bool:
     return request.method == "POST" and CONFIRMATION_FIELD in request.POST
 
 
-def _differences(shown: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[str]:
+def _listed_differences(shown: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[str]:
     for subject, (digest, outcome) in now.items():
         if subject not in shown:
             yield f"{subject} is new here{f': {outcome}' if outcome else ''}."

@@ -29,7 +29,7 @@ class ConfirmsDeletions(admin.ModelAdmin):
         if (version := getattr(row, "version", None)) is not None:
             return str(version)
         unseen = {*row.get_deferred_fields(), *self.readonly_fields}
-        return repr([(name, getattr(row, name)) for name in _columns(row) if name not in unseen])
+        return repr([(name, getattr(row, name)) for name in _compared_columns(row) if name not in unseen])
 
     def lines_of_deletion(self, rows: Iterable[Model]) -> list[Line]:
         return [Line(f"{row._meta.verbose_name} {row.pk}", str(row), self.state_of(row)) for row in rows]
@@ -92,7 +92,7 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
     return list(chosen.select_for_update(no_key=True).prefetch_related(*page.prefetched))
 
 
-def _columns(row: Model) -> list[str]:
+def _compared_columns(row: Model) -> list[str]:
     return [field.attname for field in row._meta.concrete_fields]
 
 

@@ -79,6 +79,17 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
+def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
+    """Within a transaction: a dry run does the same work up to here, under the same constraints, and rolls it back."""
+    if not is_dry_run:
+        yield
+        return
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@contextmanager
 def acting_as_login_role() -> Iterator[None]:
     """One transaction of whoever is nobody in particular: the worker."""
     with transaction.atomic():

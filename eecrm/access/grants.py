@@ -73,18 +73,18 @@ def models_of(*resources: str) -> list[type[Model]]:
     return [found[resource] for resource in resources]
 
 
-def _secret(model: type[Model]) -> frozenset[str]:
+def _is_secret(model: type[Model]) -> frozenset[str]:
     """Columns that no role but the one that logs people in may read, and only *set_password* lets a role write."""
     return frozenset(getattr(model, "secret_fields", ()))
 
 
-def _columns(action: str, model: type[Model]) -> list[str]:
+def _granted_columns(action: str, model: type[Model]) -> list[str]:
     """The fields that an action reaches: all of the table where none is named.
 
     Secrets are set by an action of their own, and so is what takes more than *update* (`FINER_THAN_UPDATE`). Keys,
     versions and times are nobody's to change: triggers set them.
     """
-    secret, command = _secret(model), _COMMANDS[action]
+    secret, command = _is_secret(model), _COMMANDS[action]
     if action == "set_password":
         return sorted(secret)
     if command == "UPDATE":
@@ -114,13 +114,13 @@ def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
             if scope is Scope.NONE:
                 continue
             rows = EVERY_ROW if scope is Scope.ALL else _own_rows(model, role)
-            if columns := _columns(action, model):
+            if columns := _granted_columns(action, model):
                 yield from on_columns(database_role(role), _COMMANDS[action], model, *columns, rows=rows)
             else:
                 yield Grant(database_role(role), _COMMANDS[action], model._meta.db_table, "", rows)
 
 
-def _declared() -> set[Grant]:
+def _declared_grants() -> set[Grant]:
     """What the policy table and the apps ask for."""
     grants = {grant for resource, model in _resource_models() for grant in _of_resource(resource, model)}
     for app in apps.get_app_configs():
@@ -131,7 +131,7 @@ def _declared() -> set[Grant]:
 
 def wanted_grants() -> set[Grant]:
     """Every privilege, whatever the rows."""
-    grants = {grant._replace(rows=EVERY_ROW) for grant in _declared()}
+    grants = {grant._replace(rows=EVERY_ROW) for grant in _declared_grants()}
     # A grant on the table covers its columns; PostgreSQL would keep both, and a revoke would leave one behind.
     whole = {grant for grant in grants if not grant.column}
     return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
@@ -139,7 +139,7 @@ def wanted_grants() -> set[Grant]:
 
 def wanted_policies() -> set[RowPolicy]:
     """The rows on which each privilege may be used, where that isn't all."""
-    on_rows = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared())
+    on_rows = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared_grants())
     return row_security.wanted_row_policies(one for one in on_rows if not one[2].startswith("FUNCTION "))
 
 

@@ -50,14 +50,14 @@ def django_permissions() -> set[str]:
     }
 
 
-def _stored() -> dict[str, int]:
+def _stored_groups() -> dict[str, int]:
     """`{"clients.assign_client": key}`"""
     rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
     return {f"{app_label}.{name}": key for app_label, name, key in rows}
 
 
 def _permission_changes() -> Iterator[GroupChange]:
-    stored, wanted = _stored(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
+    stored, wanted = _stored_groups(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
     for permission in sorted(wanted - stored.keys()):
         yield GroupChange(f"permission {permission}: made", partial(_make_permission, permission))
     ours = Q(content_type__app_label=NO_MODEL)
@@ -103,7 +103,7 @@ def _rename(key: int, name: str) -> None:
 
 
 def _give(name: str, permissions: frozenset[str]) -> None:
-    stored = _stored()
+    stored = _stored_groups()
     Group.objects.get(name=name).permissions.set([stored[permission] for permission in permissions])
 
 

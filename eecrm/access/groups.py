@@ -13,12 +13,12 @@ from django.apps import apps
 # The app label of permissions that belong to no model.
 NO_MODEL = "access"
 
-_VERBS = {"retrieve": "view", "create": "add", "update": "change"}
+_DJANGO_VERBS = {"retrieve": "view", "create": "add", "update": "change"}
 
 
 def codename(action: str, noun: str) -> str:
     """Django's word for an action of the policy table: `view_client`, `sign_contract`."""
-    return f"{_VERBS.get(action, action)}_{noun}"
+    return f"{_DJANGO_VERBS.get(action, action)}_{noun}"
 
 
 def declared_groups() -> Iterator[tuple[str, str, tuple[str, ...]]]:

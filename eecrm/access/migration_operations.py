@@ -4,7 +4,7 @@ from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
 # Trigger functions run as their owner, since the caller's role may not read all that a rule has to look at.
-_FUNCTION = """
+_CREATE_FUNCTION = """
 CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $rules${body}$rules$;
 """
@@ -54,12 +54,12 @@ def refuse_function() -> Operation:
 def rules(name: str, *, table: str, when: str, body: str) -> Operation:
     """A trigger function of this name with this body, called `when` (`BEFORE INSERT OR …`) for each row of the table."""
     trigger = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
-    return RunSQL(_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
+    return RunSQL(_CREATE_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
 
 
 def rewritten_rules(name: str, *, body: str, before: str) -> Operation:
     """Another body for the trigger function of this name; `before` is the one that a migration back gives it again."""
-    function = _FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1)
+    function = _CREATE_FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1)
     return RunSQL(function.format(name=name, body=body), function.format(name=name, body=before))
 
 

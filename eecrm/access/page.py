@@ -36,7 +36,7 @@ _STATE_HEAD = ("resource", "status", "action", "answer", "rule", "sentence")
 
 def rendered_page() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_matrix(), *_explained(), *_state(), *_values(), *_others()]) + "\n"
+    return "\n".join([_HEAD, *_matrix(), *_explained(), *_state(), *_value_rules(), *_others()]) + "\n"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -45,7 +45,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
 
 
-def _word(scope: Scope) -> str:
+def _scope_word(scope: Scope) -> str:
     return "" if scope is Scope.NONE else scope.value
 
 
@@ -58,7 +58,9 @@ def _matrix() -> list[str]:
     refusing = list(rule_catalogue.of_policy())
     for resource in dict.fromkeys(resource for resource, *_ in TABLE):
         actions = [action for listed, action, *_ in TABLE if listed == resource]
-        cells = ([action, *(_word(scope_of(resource, action, role)) for role in MATRIX_ROLES)] for action in actions)
+        cells = (
+            [action, *(_scope_word(scope_of(resource, action, role)) for role in MATRIX_ROLES)] for action in actions
+        )
         lines += [f"### {resource.replace('_', ' ')}", "", *_table(["", *MATRIX_ROLES], cells)]
         told: dict[str, list[str]] = {}
         for rule in refusing:
@@ -102,7 +104,7 @@ def _state() -> list[str]:
     ]
 
 
-def _values() -> list[str]:
+def _value_rules() -> list[str]:
     return [
         "## Values that can't be stored",
         "",

@@ -93,7 +93,7 @@ def _on_standby(cause: Any) -> bool:
 
 
 @cache
-def _declared() -> dict[str, BaseConstraint]:
+def _declared_constraint() -> dict[str, BaseConstraint]:
     return {constraint.name: constraint for model in apps.get_models() for constraint in model._meta.constraints}
 
 
@@ -152,7 +152,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
     if cause is None and "did not affect any rows" in str(error):
         # Django's own, when a row isn't there (any more) for the role that saves it.
         return Refusal(409, "conflict", "row_gone", "This was deleted, or given to somebody else, a moment ago.")
-    constraint = _declared().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
+    constraint = _declared_constraint().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
     match cause:
         case errors.UniqueViolation():
             table, name = cause.diag.table_name or "", cause.diag.constraint_name or "unique"

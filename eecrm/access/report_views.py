@@ -44,11 +44,11 @@ def wanted_views() -> dict[str, ReportView]:
 
 def _view_of(model: type[Model]) -> ReportView:
     table = model._meta.db_table
-    columns = ", ".join(name if sql == name else f"{sql} AS {name}" for name, sql in _columns(model))
+    columns = ", ".join(name if sql == name else f"{sql} AS {name}" for name, sql in _view_columns(model))
     return ReportView(table.rpartition('"."')[2].strip('"'), f"SELECT {columns} FROM {table}")
 
 
-def _columns(model: Any) -> Iterator[tuple[str, str]]:
+def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
     """Each column of the view with its SQL."""
     masks = personal(model)
     for name in model.report_fields:
@@ -57,7 +57,7 @@ def _columns(model: Any) -> Iterator[tuple[str, str]]:
     yield from getattr(model, "report_columns", {}).items()
 
 
-def _stored() -> dict[str, tuple[str, str | None]]:
+def _stored_views() -> dict[str, tuple[str, str | None]]:
     """Each view that is there, with its query and what is noted beside it."""
     with connection.cursor() as cursor:
         cursor.execute(_VIEWS)
@@ -66,7 +66,7 @@ def _stored() -> dict[str, tuple[str, str | None]]:
 
 def view_differences() -> list[str]:
     """The statements that make the views what the models say. `confirm` afterwards."""
-    wanted, stored = wanted_views(), _stored()
+    wanted, stored = wanted_views(), _stored_views()
     sound = {name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note}
     return [
         *(f"DROP VIEW {SCHEMA}.{name}" for name in sorted(stored.keys() - sound)),
@@ -78,7 +78,7 @@ def stamp_views() -> None:
     """Note beside each new view what it was made from, and what PostgreSQL made of it."""
     wanted = wanted_views()
     with connection.cursor() as cursor:
-        for name, (query, note) in _stored().items():
+        for name, (query, note) in _stored_views().items():
             if (stamp := wanted[name].stamp(query)) != note:
                 cursor.execute(f"COMMENT ON VIEW {SCHEMA}.{name} IS '{stamp}'")
 
@@ -88,5 +88,5 @@ def drop_before(plan: Any, **_: Any) -> None:
     if not plan:
         return
     with connection.cursor() as cursor:
-        for name in _stored():
+        for name in _stored_views():
             cursor.execute(f"DROP VIEW {SCHEMA}.{name}")

@@ -29,8 +29,8 @@ class Known(NamedTuple):
     when: str
 
 
-_FUNCTION = re.compile(r"FUNCTION ([\w.]+)\([^)]*\) RETURNS trigger.*?AS (\$\w*\$)(.*?)\2", re.DOTALL)
-_TRIGGER = re.compile(
+_FUNCTION_PATTERN = re.compile(r"FUNCTION ([\w.]+)\([^)]*\) RETURNS trigger.*?AS (\$\w*\$)(.*?)\2", re.DOTALL)
+_TRIGGER_PATTERN = re.compile(
     r"CREATE TRIGGER \w+\s+(?:BEFORE|AFTER) ([A-Z ]+?)(?: OF [\w, ]+)? ON (\w+)\s.*?FUNCTION ([\w.]+)\(", re.DOTALL
 )
 _REFUSED = re.compile(r"refuse\(\s*'(\w+)',\s*'((?:[^']|'')+)'\s*\)")
@@ -55,8 +55,10 @@ def of_triggers() -> list[Known]:
     bodies: dict[str, str] = {}
     asked: dict[str, set[str]] = defaultdict(set)
     for sql in _statements():
-        bodies |= {name: body for name, _, body in _FUNCTION.findall(sql)}  # the latest body of a function counts
-        for events, table, function in _TRIGGER.findall(sql):
+        bodies |= {
+            name: body for name, _, body in _FUNCTION_PATTERN.findall(sql)
+        }  # the latest body of a function counts
+        for events, table, function in _TRIGGER_PATTERN.findall(sql):
             asked[function].add(f"{_noun(table)} is {_listed(_DONE[event] for event in events.split(' OR '))}")
     return [
         Known(name, 400 if name.endswith(reasons.DEMANDED) else 409, sentence, _when(asked[function]))

@@ -7,7 +7,7 @@ from api.email_addresses import AddressSerializerField, require_address
 from api.resources.serializers import ResourceSerializer, StrictSerializer
 
 _PASSWORD = {"input_type": "password"}
-_TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
+_TOKEN_FIELD = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
 
 
 class LoginSerializer(StrictSerializer):
@@ -37,7 +37,7 @@ class RefreshSerializer(StrictSerializer):
 
     refresh = serializers.CharField(max_length=4096)
 
-    told = {"refresh": ("As the last login or refresh gave it.", _TOKEN)}
+    told = {"refresh": ("As the last login or refresh gave it.", _TOKEN_FIELD)}
 
 
 class TokenPairSerializer(serializers.Serializer):
@@ -47,8 +47,8 @@ class TokenPairSerializer(serializers.Serializer):
     refresh = serializers.CharField(read_only=True)
 
     told = {
-        "access": ("For `Authorization: Bearer …`, for 10 minutes.", _TOKEN),
-        "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN),
+        "access": ("For `Authorization: Bearer …`, for 10 minutes.", _TOKEN_FIELD),
+        "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN_FIELD),
     }
 
 

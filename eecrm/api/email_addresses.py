@@ -64,7 +64,7 @@ def require_address(text: str) -> None:
 
 class AddressFormField(forms.EmailField):
     def to_python(self, value: Any) -> Any:
-        return _normalised(super().to_python(value))
+        return _normalised_address(super().to_python(value))
 
 
 class AddressField(models.EmailField):
@@ -73,10 +73,10 @@ class AddressField(models.EmailField):
     default_validators = [*models.EmailField.default_validators, require_address]
 
     def to_python(self, value: Any) -> Any:
-        return _normalised(super().to_python(value))
+        return _normalised_address(super().to_python(value))
 
     def get_prep_value(self, value: Any) -> Any:
-        return _normalised(super().get_prep_value(value))
+        return _normalised_address(super().get_prep_value(value))
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": AddressFormField, **kwargs})
@@ -87,10 +87,10 @@ class AddressSerializerField(serializers.EmailField):
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         require_length(self, data)
-        return super().run_validation(_normalised(data))
+        return super().run_validation(_normalised_address(data))
 
 
-def _normalised(value: Any) -> Any:
+def _normalised_address(value: Any) -> Any:
     return normalise_address(value) if isinstance(value, str) else value
 
 

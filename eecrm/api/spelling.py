@@ -15,9 +15,9 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # Readers of mail make a link of `evil.example`, of `bank.भारत` and of 8.8.8.8. In J.R.R. Tolkien one letter stands between two
 # full stops. What stands at one may be a letter, a digit, a mark or a picture: all but spaces and punctuation. All is applied to
 # the NFKC form, in which each look-alike of a sign is that sign; the ideographic full stop alone has none.
-_LINKS = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\u3002][0-9]+){3}"
+_LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\u3002][0-9]+){3}"
 _SIGN = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
-WEB_ADDRESS = rf"{_LINKS}|{_SIGN}[.\u3002]{_SIGN}{{2}}"
+WEB_ADDRESS = rf"{_LINK_PATTERN}|{_SIGN}[.\u3002]{_SIGN}{{2}}"
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
 

@@ -23,7 +23,7 @@ from config.hosts import ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names
 
 
-def _names(text: str) -> list[str]:
+def _comma_separated(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -48,7 +48,9 @@ JWT_KEYS = attempt(
 ALLOWED_PORTS = (
     attempt(
         ports_by_host,
-        entries=env("ALLOWED_HOSTS", cast=_names, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})),
+        entries=env(
+            "ALLOWED_HOSTS", cast=_comma_separated, **({} if IS_PRODUCTION else {"default": "127.0.0.1,localhost"})
+        ),
         unnamed="" if IS_PRODUCTION else "*",
     )
     or {}
@@ -64,7 +66,7 @@ TRUSTED_PROXIES = number(
     **({} if IS_PRODUCTION else {"default": 0}),
 )
 # Groups without permissions that the next `migrate` makes where they are missing: for `belongs_to_groups`.
-GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_names)]
+GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_comma_separated)]
 
 _require(
     all(name and len(name) <= 150 and not has_invisible(name) for name in GROUPS),
@@ -87,7 +89,7 @@ SECOND_FACTOR_KEYS = attempt(
 # An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
-OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_names)
+OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_comma_separated)
 OIDC_CREATE_ACCOUNTS = env("OIDC_CREATE_ACCOUNTS", default=False, cast=bool)
 OIDC_TYPED_TOKENS = env("OIDC_TYPED_TOKENS", default=False, cast=bool)
 _provider = {"OIDC_ISSUER": OIDC_ISSUER, "OIDC_JWKS_URL": OIDC_JWKS_URL, "OIDC_CLIENT_IDS": OIDC_CLIENT_IDS}

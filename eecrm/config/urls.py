@@ -26,7 +26,7 @@ from clients.views import ClientViewSet
 from contracts.views import ContractViewSet
 from events.views import EventViewSet
 
-_nouns = (ClientViewSet, ContractViewSet, EventViewSet)
+_resources = (ClientViewSet, ContractViewSet, EventViewSet)
 
 _api = [
     # First, since they are asked for most: paths are tried in this order.
@@ -51,7 +51,7 @@ _api = [
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
     path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),
     path("users/support-contacts/", SupportContactViewSet.as_view({"get": "list"}), name="support-contacts"),
-    path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=_nouns), name="sync"),
+    path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=_resources), name="sync"),
 ]
 
 urlpatterns = [

@@ -35,7 +35,7 @@ from events.hand_over import (
     successors,
 )
 
-_KEY = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_FORM_KEY = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 class SuccessorField(forms.ModelChoiceField):
@@ -74,7 +74,7 @@ class HandOverPage(admin.ModelAdmin):
         if leaver is None:
             raise Http404
         if is_confirming(request):
-            lock(leaver, *_chosen(request))
+            lock(leaver, *_chosen_successor(request))
         may_deactivate = leaver.is_active and leaver.pk != visitor.pk and is_within(visitor, "update", leaver)
         form = HandOverForm(leaver, request.POST or None, may_deactivate=may_deactivate)
         goes = {str(role.label): numbers(leaver, role) for role in (Role.SALES, Role.SUPPORT)}
@@ -129,10 +129,10 @@ class HandOverPage(admin.ModelAdmin):
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))
 
 
-def _chosen(request: HttpRequest) -> QuerySet[User]:
+def _chosen_successor(request: HttpRequest) -> QuerySet[User]:
     """The account that is to be the successor, be it a fit one or not."""
     key = request.POST.get("successor", "")
-    return User.objects.filter(pk=key) if _KEY.fullmatch(key) else User.objects.none()
+    return User.objects.filter(pk=key) if _FORM_KEY.fullmatch(key) else User.objects.none()
 
 
 def _lines(leaver: User, goes: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:

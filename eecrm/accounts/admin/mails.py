@@ -72,7 +72,7 @@ class MailAdmin(VersionedAdmin):
         for mail in dead:
             self.log_change(request, mail, "To be sent again.")
         left = queryset.count() - len(dead)
-        _tell(
+        _report_mails(
             self,
             request,
             [("will be sent again", len(dead), messages.SUCCESS), ("left alone: not given up", left, messages.WARNING)],
@@ -88,7 +88,7 @@ class SendsLinks(PolicyModelAdmin):
     actions = ["send_reset", "send_invitation"]
 
     def _resets(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
+        return [_mail_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
 
     @confirmed_action(_resets, description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -102,7 +102,7 @@ class SendsLinks(PolicyModelAdmin):
         ]
 
     def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
+        return [_mail_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
 
     @confirmed_action(_invitations, description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -127,7 +127,7 @@ class SendsLinks(PolicyModelAdmin):
             (why or "will get a link", number, messages.WARNING if why else messages.SUCCESS)
             for why, number in counts.items()
         ]
-        _tell(self, request, outcomes)
+        _report_mails(self, request, outcomes)
 
     def _reason_against(self, request: HttpRequest, user: User) -> str:
         if not self.has_change_permission(request, user):
@@ -143,7 +143,7 @@ class SendsLinks(PolicyModelAdmin):
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
 
 
-def _line(user: User, reason: str) -> Line:
+def _mail_line(user: User, reason: str) -> Line:
     return Line(str(user), reason or f"will get a link at {user.email}")
 
 
@@ -151,7 +151,7 @@ def _recipient(mail: Mail) -> str:
     return mail.address or (mail.user.email if mail.user else "") or "the accounts that go by what was typed"
 
 
-def _tell(page: admin.ModelAdmin, request: HttpRequest, outcomes: list[tuple[str, int, int]]) -> None:
+def _report_mails(page: admin.ModelAdmin, request: HttpRequest, outcomes: list[tuple[str, int, int]]) -> None:
     for what, number, level in outcomes:
         if number:
             page.message_user(request, f"{number} {what}.", level)

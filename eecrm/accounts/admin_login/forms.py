@@ -28,7 +28,7 @@ class CodeInput(forms.PasswordInput):
     input_type = "text"
 
 
-def _code(label: str, *, help_text: str = "") -> forms.CharField:
+def _code_field(label: str, *, help_text: str = "") -> forms.CharField:
     # Apps show their codes in groups; browsers and password managers know the field by its autocomplete (HTML standard).
     widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
     return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
@@ -37,7 +37,7 @@ def _code(label: str, *, help_text: str = "") -> forms.CharField:
 class CodeForm(forms.Form):
     """A code that the account has: of the app, or a recovery code. It is used up by checking it."""
 
-    code = _code("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
+    code = _code_field("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,8 +80,8 @@ class SetUpForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    new_code = _code("Code of the new app", help_text="The six digits that the app shows for this account now.")
-    code = _code("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
+    new_code = _code_field("Code of the new app", help_text="The six digits that the app shows for this account now.")
+    code = _code_field("Code of the old app", help_text="The six digits that your old app shows, or a recovery code.")
 
     def __init__(self, *args: Any, request: HttpRequest, app: AuthenticatorApp, replaces: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -43,11 +43,11 @@ def grouped(text: str) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def _plain(text: str) -> str:
+def _plain_code(text: str) -> str:
     return re.sub(r"[\s-]", "", text).upper()
 
 
-def _digest(code: str) -> str:
+def _code_digest(code: str) -> str:
     """What is stored of a recovery code. Its 80 random bits need no salt and no slow hash; the column holds 16 characters."""
     return b32encode(sha256(code.encode()).digest()).decode()[:16]
 
@@ -69,12 +69,12 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
 
     Must be answered, not raised: the count of failures is in the transaction of the request.
     """
-    text = _plain(code)
+    text = _plain_code(code)
     devices: Any
     if _TOTP.fullmatch(text):
         factor, devices, token = "totp", AuthenticatorApp.objects, text
     elif _RECOVERY.fullmatch(text):
-        factor, devices, token = "recovery_code", RecoveryCodes.objects, _digest(text)
+        factor, devices, token = "recovery_code", RecoveryCodes.objects, _code_digest(text)
     else:
         return NO_CODE
     # Locked, so that of two requests with one code only one finds it unused.
@@ -159,7 +159,7 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
     codes = [b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
     _delete(RecoveryCodes, user)
     device = RecoveryCodes.objects.create(user=user, name="Recovery codes")
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=_digest(code)) for code in codes)
+    StaticToken.objects.bulk_create(StaticToken(device=device, token=_code_digest(code)) for code in codes)
     security_event("authn_token_created", request, level=logging.INFO, account=user.pk, factor="recovery_code")
     return codes
 

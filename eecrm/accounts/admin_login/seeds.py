@@ -11,10 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 def factor_keys(present: str, previous: str) -> MultiFernet:
     """The keys of SECOND_FACTOR_KEY, which encrypts, and SECOND_FACTOR_PREVIOUS_KEYS, which are read as well."""
     texts = {"SECOND_FACTOR_KEY": [present], "SECOND_FACTOR_PREVIOUS_KEYS": previous.split(",") if previous else []}
-    return MultiFernet([_key(name, text.strip()) for name, keys in texts.items() for text in keys])
+    return MultiFernet([_seed_key(name, text.strip()) for name, keys in texts.items() for text in keys])
 
 
-def _key(name: str, text: str) -> Fernet:
+def _seed_key(name: str, text: str) -> Fernet:
     try:
         return Fernet(text)
     except ValueError:  # binascii.Error among them

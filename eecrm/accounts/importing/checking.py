@@ -48,7 +48,7 @@ def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
 
     checked, lines = Checked(columns), dict[str, int]()
     for record in tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet):
-        entry, problems = _checked(record, columns)
+        entry, problems = _checked_row(record, columns)
         if entry and (first := lines.setdefault(entry.username, record.line)) != record.line:
             sentence = f"{quoted(entry.username)} stands on line {first} already: one row for each account."
             problems = [Problem(record.line, sentence, columns.title("username"))]
@@ -58,13 +58,13 @@ def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
     return checked
 
 
-def _checked(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[Problem]]:
+def _checked_row(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[Problem]]:
     if nonsense := list(malformed(record, columns)):
         return None, nonsense
     cells = {name: unguarded(cell).strip() for name, cell in columns.values(record.cells).items()}
     user = User(**{name: cells[name] for name in _TEXTS if name in cells})
     user.username = normalise_username(user.username)
-    problems = [Problem(record.line, sentence, columns.title(name)) for name, sentence in _invalid(user)]
+    problems = [Problem(record.line, sentence, columns.title(name)) for name, sentence in _invalid_cells(user)]
     values: dict[str, str | bool] = {name: str(getattr(user, name)) for name in _TEXTS[1:] if name in cells}
     for name, read in _READERS.items():
         try:
@@ -80,7 +80,7 @@ def _checked(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[
     return CheckedRow(record.line, user.username, values, groups), problems
 
 
-def _invalid(user: User) -> Iterator[tuple[str, str]]:
+def _invalid_cells(user: User) -> Iterator[tuple[str, str]]:
     try:
         user.clean_fields(exclude=_NOT_TEXTS)
     except ValidationError as error:

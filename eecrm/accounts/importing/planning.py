@@ -88,14 +88,14 @@ def uninvited_accounts(checked: Checked) -> frozenset[int]:
 
 def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
     """Compares list and accounts, which it locks: nobody changes them in between."""
-    stored = _stored(entry.username for entry in checked.entries)
+    stored = _stored_accounts(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _pending(wishes.uninvited)
     former = _had_before({entry.username for entry in checked.entries} - stored.keys())
     result = ImportPlan()
     for entry in checked.entries:
         account = stored.get(entry.username)
-        if problems := list(_refused(entry, account, groups, checked, wishes)):
+        if problems := list(_refused_problem(entry, account, groups, checked, wishes)):
             result.problems += problems
         elif entry.username in former:
             sentence = (
@@ -110,7 +110,7 @@ def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
     return result
 
 
-def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
+def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
     rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
     accounts, names = dict[int, Stored](), dict[str, int]()
     for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS):
@@ -141,7 +141,7 @@ def _pending(pks: frozenset[int]) -> frozenset[int]:
     return frozenset(unsent.values_list("user_id", flat=True))
 
 
-def _refused(
+def _refused_problem(
     entry: CheckedRow, account: Stored | None, groups: dict[str, int], checked: Checked, wishes: Wishes
 ) -> Iterable[Problem]:
     title = checked.columns.title

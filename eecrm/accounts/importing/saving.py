@@ -2,12 +2,12 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError, connection, transaction
 
+from access.database import rolled_back_if
 from access.refusals import refusal_of
 from accounts.importing.checking import Checked
 from accounts.importing.columns import ACCOUNT_FIELDS, Membership
@@ -19,17 +19,18 @@ from csv_files.problems import MOST_PROBLEMS, Problem, failure
 MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
 # Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes four times as long.
-_COLUMNS = ", ".join(ACCOUNT_FIELDS)
+_WRITTEN_COLUMNS = ", ".join(ACCOUNT_FIELDS)
 _DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in ACCOUNT_FIELDS}
 _ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in ACCOUNT_FIELDS)
 _UPDATE = f"""
     UPDATE accounts_user AS account SET {", ".join(f"{name} = row.{name}" for name in ACCOUNT_FIELDS)}
-      FROM unnest(%s::bigint[], {_ARRAYS}) AS row (id, {_COLUMNS})
+      FROM unnest(%s::bigint[], {_ARRAYS}) AS row (id, {_WRITTEN_COLUMNS})
      WHERE account.id = row.id
 """
 _INSERT = f"""
-    INSERT INTO accounts_user (username, password, is_superuser, {_COLUMNS})
-    SELECT username, password, false, {_COLUMNS} FROM unnest(%s::text[], %s::text[], {_ARRAYS}) AS row (username, password, {_COLUMNS})
+    INSERT INTO accounts_user (username, password, is_superuser, {_WRITTEN_COLUMNS})
+    SELECT username, password, false, {_WRITTEN_COLUMNS}
+      FROM unnest(%s::text[], %s::text[], {_ARRAYS}) AS row (username, password, {_WRITTEN_COLUMNS})
     RETURNING username, id
 """
 _JOIN = """
@@ -45,10 +46,6 @@ class NotAsShown(Exception):
     """The list would do something else than what was confirmed."""
 
 
-class _DryRun(Exception):
-    """Rolls the work back."""
-
-
 def save_accounts(
     checked: Checked,
     wishes: Wishes,
@@ -61,19 +58,19 @@ def save_accounts(
 
     `is_confirmed` is asked while the accounts are locked. Raises CannotImport with every problem of the list, and NotAsShown.
     """
-    with suppress(_DryRun), transaction.atomic():
+    with transaction.atomic(), rolled_back_if(is_dry_run):
         planned = plan(checked, wishes)
         if not (planned.problems or is_confirmed(planned)):
             raise NotAsShown
-        problems = [*checked.problems, *planned.problems] or _write(planned.steps, wishes.notify_to, is_quiet=is_quiet)
+        problems = [*checked.problems, *planned.problems] or _write_accounts(
+            planned.steps, wishes.notify_to, is_quiet=is_quiet
+        )
         if problems:
             raise CannotImport(failure(problems))
-        if is_dry_run:
-            raise _DryRun
     return planned
 
 
-def _write(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
+def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
     """What the database refused. It is asked again once the other rows are in: a manager may go when another has come.
 
     Having found more problems than are told, it stops.

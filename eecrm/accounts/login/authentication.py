@@ -24,11 +24,13 @@ from api.requests.client_address import place_of
 MAX_TOKEN_CHARS = 8192  # characters of a token: as much as gunicorn takes of a header
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
-_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]  # from_db wants their order
+_CALLER_FIELDS = [
+    field.name for field in User._meta.concrete_fields if field.name in _NEEDED
+]  # from_db wants their order
 
 # Role and activity are read anew for each request: nothing in a token is believed but whose it is.
 _ACCOUNT = f"""
-    SELECT {", ".join(f"account.{field}" for field in _FIELDS)},
+    SELECT {", ".join(f"account.{field}" for field in _CALLER_FIELDS)},
            ARRAY(SELECT auth_group.name FROM accounts_user_groups
                    JOIN auth_group ON auth_group.id = group_id WHERE user_id = account.id) AS group_names,
            ARRAY(SELECT colleague_id FROM accounts_cover
@@ -62,8 +64,8 @@ def enter_role_of(claims: Claims | Identity) -> User | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    user: User = User.from_db(connection.alias, _FIELDS, row[: len(_FIELDS)])
-    group_names, covered_ids = row[len(_FIELDS) : len(_FIELDS) + 2]
+    user: User = User.from_db(connection.alias, _CALLER_FIELDS, row[: len(_CALLER_FIELDS)])
+    group_names, covered_ids = row[len(_CALLER_FIELDS) : len(_CALLER_FIELDS) + 2]
     user.group_names, user.covered_ids = frozenset(group_names), tuple(covered_ids)
     return user
 

@@ -61,9 +61,11 @@ _WANTED = _OF_ADDRESS + _OF_ACCOUNT
 
 # All that the check needs before the hashing, in one statement: a row for each limit that was asked, the account in the
 # first. The last limit, of the whole account, isn't asked where the account is known.
-_FIELDS = [field.attname for field in User._meta.concrete_fields]  # with the password, which is left out elsewhere
+_ACCOUNT_COLUMNS = [
+    field.attname for field in User._meta.concrete_fields
+]  # with the password, which is left out elsewhere
 _COUNT = f"""
-    SELECT granted, remaining, wait, second_factor_of(account.id), {", ".join(f"account.{name}" for name in _FIELDS)}
+    SELECT granted, remaining, wait, second_factor_of(account.id), {", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)}
       FROM take_limits((%s::text[])[: {len(_WANTED)} - (
                SELECT count(*) FROM accounts_knownplace JOIN accounts_user AS its ON its.id = user_id
                 WHERE its.username = %s AND place = %s)], %s, %s, %s) WITH ORDINALITY
@@ -108,7 +110,7 @@ class _Attempt:
         granted, _, wait, *_ = rows[-1]
         self.asked = len(rows)
         if granted or self.asked > len(_OF_ADDRESS):
-            return _user(fields, app), not granted
+            return _user_of_row(fields, app), not granted
         security_event("excess_rate_limit_exceeded", self.request, limit="login")
         raise limits.TooManyRequests(wait)
 
@@ -121,10 +123,10 @@ class _Attempt:
         security_event(event, self.request, account=user.pk if user else None, reason=reason)
 
 
-def _user(fields: list[Any], app: int | None) -> User | None:
-    if fields[_FIELDS.index("id")] is None:
+def _user_of_row(fields: list[Any], app: int | None) -> User | None:
+    if fields[_ACCOUNT_COLUMNS.index("id")] is None:
         return None
-    user: User = User.from_db(connection.alias, _FIELDS, fields)
+    user: User = User.from_db(connection.alias, _ACCOUNT_COLUMNS, fields)
     if app is None:
         user.second_factor = None  # known by now: `log_in` and the admin site needn't ask again
     return user

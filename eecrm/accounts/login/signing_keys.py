@@ -23,7 +23,7 @@ SECRET_BYTES, RSA_BITS = 32, 2048  # RFC 7518, sections 3.2 and 3.3
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 # What identifies a public key (RFC 7638, section 3.2), and all that is told of it.
-_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+_KEY_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Key:
         """The key as a JWK that anybody may read; None for a secret."""
         if isinstance(self.verifying, bytes):
             return None
-        return _members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
+        return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
 @dataclass(frozen=True, eq=False)  # two rings are never equal: what one has verified says nothing of the other
@@ -57,7 +57,7 @@ def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secre
     """The ring of JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS. Raises ImproperlyConfigured by name."""
     if algorithm not in ALGORITHMS:
         raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
-    present = _key("JWT_SIGNING_KEY", signing_key, secret_key)
+    present = _read_key("JWT_SIGNING_KEY", signing_key, secret_key)
     if present.algorithm != algorithm:
         raise ImproperlyConfigured(
             f"JWT_SIGNING_KEY doesn't fit JWT_ALGORITHM {algorithm}: it is for {present.algorithm}."
@@ -65,13 +65,13 @@ def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secre
     if present.signing is None:
         raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
     # A comma is in no PEM text, so that it can stand between keys of every kind.
-    previous = [_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
+    previous = [_read_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
     return KeyRing(present, {key.kid: key for key in (*previous, present)})
 
 
-def _key(name: str, text: str, secret_key: str) -> Key:
+def _read_key(name: str, text: str, secret_key: str) -> Key:
     if "-----BEGIN" in text:
-        return _pair(name, text)
+        return _key_pair(name, text)
     return _secret(name, text.strip(), secret_key)
 
 
@@ -90,7 +90,7 @@ def _secret(name: str, text: str, secret_key: str) -> Key:
     return Key(_base64url(kid), "HS256", verifying=secret, signing=secret)
 
 
-def _pair(name: str, text: str) -> Key:
+def _key_pair(name: str, text: str) -> Key:
     pem = text.replace("\\n", "\n").strip()
     if pem.count("PRIVATE KEY-----") + pem.count("PUBLIC KEY-----") != 2:
         raise ImproperlyConfigured(f"{name} must hold one key in each PEM text, and a comma between two of them.")
@@ -111,14 +111,14 @@ def _pair(name: str, text: str) -> Key:
     return Key(_thumbprint(verifying), algorithm, verifying, signing)
 
 
-def _members(key: PublicKey) -> dict[str, str]:
+def _key_members(key: PublicKey) -> dict[str, str]:
     jwk = RSAAlgorithm.to_jwk(key, True) if isinstance(key, RSAPublicKey) else ECAlgorithm.to_jwk(key, True)
-    return {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
+    return {name: jwk[name] for name in _KEY_MEMBERS[jwk["kty"]]}
 
 
 def _thumbprint(key: PublicKey) -> str:
     """RFC 7638: the hash of the members in order, without white space."""
-    canonical = json.dumps(_members(key), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(_key_members(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode()).digest())
 
 

@@ -119,7 +119,7 @@ def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str
     return str(token)
 
 
-def _pair(session: TokenSession) -> Pair:
+def _token_pair(session: TokenSession) -> Pair:
     """Both tokens of the session as it stands. The refresh token is the same one each time until it is rotated."""
     refresh = _signed(
         RefreshToken(),
@@ -170,7 +170,7 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
         cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, neighbourhood(address), *row, factor])
         if not cursor.rowcount:
             raise LoginRefused
-    return _pair(session)
+    return _token_pair(session)
 
 
 class Reused(NamedTuple):
@@ -203,7 +203,7 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
     if session is None:
         raise InvalidToken
     if session.previous_jti == claims.jti and now - session.rotated_at < RETRY:
-        return _pair(session)
+        return _token_pair(session)
     with transaction.atomic():
         leave(user_id=claims.user)
         mine.revoke()

@@ -46,13 +46,13 @@ class UsernameField(models.CharField):
     default_validators = [require_username]
 
     def to_python(self, value: Any) -> Any:
-        return _normalised(super().to_python(value))
+        return _normalised_username(super().to_python(value))
 
     def get_prep_value(self, value: Any) -> Any:
-        return _normalised(super().get_prep_value(value))
+        return _normalised_username(super().get_prep_value(value))
 
 
-def _normalised(value: Any) -> Any:
+def _normalised_username(value: Any) -> Any:
     return normalise_username(value) if isinstance(value, str) else value
 
 

@@ -38,7 +38,7 @@ from api.resources.filters import refuse_unknown
 from api.resources.pagination import MAX_PAGE_SIZE
 
 
-def _address(request: Request) -> str | None:
+def _client_address(request: Request) -> str | None:
     return request._request.client_address  # type: ignore[attr-defined]  # set by RequestMiddleware
 
 
@@ -73,7 +73,7 @@ class LoginViewSet(_PublicTokenViewSet):
         if user is None:
             raise tokens.LoginRefused
         require_second_factor(request._request, user, otp)
-        pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_address(request))
+        pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_client_address(request))
         return Response(pair._asdict())
 
 
@@ -89,7 +89,7 @@ class RefreshViewSet(_PublicTokenViewSet):
         """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        pair = tokens.refresh(serializer.validated_data["refresh"], address=_address(request))
+        pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
         if isinstance(pair, tokens.Reused):
             security_event("authn_token_reuse", request._request, account=pair.user)
             # Answered, not raised: an exception would roll back the end of the login.

@@ -33,7 +33,7 @@ MIN_MAIL_INTERVAL = timedelta(
 MAX_ACCOUNTS_PER_ADDRESS = 10  # that answer to one address
 
 # `=`, for with IN the planner may run the subquery again for each row that it looks at, and claim them all.
-_CLAIM = """
+_CLAIM_MAILS = """
     UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
      WHERE id = (SELECT id FROM accounts_mail
                   WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp()
@@ -61,7 +61,7 @@ def deliver(lease: timedelta) -> bool:
 def _claim(lease: timedelta) -> Mail | None:
     """One mail, for so long; committed before anything is sent. The account comes with its password, for the link."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [lease.total_seconds()])
+        cursor.execute(_CLAIM_MAILS, [lease.total_seconds()])
         row = cursor.fetchone()
     # Deleted a moment ago, with its account: nothing is owed.
     return Mail.objects.defer(None).select_related("user", "alert").filter(pk=row[0]).first() if row else None
@@ -79,25 +79,25 @@ def _send(mail: Mail, user: User) -> None:
     if message is None:
         with acting_as_login_role():
             _ours(mail).delete()
-        _tell(logging.INFO, "mail_told_already", mail)
+        _log_delivery(logging.INFO, "mail_told_already", mail)
         return
     with acting_as_login_role():
         Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="", seen=mail.seen)
-    _tell(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
+    _log_delivery(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:
     """Only what kind of error it was: its words may hold an address."""
-    kind = _kind(error)
+    kind = _mail_kind(error)
     if mail.attempts >= MOST_TRIES:
         _give_up(mail, kind)
         return
     _ours(mail).update(due_at=_later(mail.attempts), error=kind)
     where = traceback.extract_tb(error.__traceback__)[-1]
-    _tell(logging.WARNING, "mail_failed", mail, error=kind, where=f"{where.filename}:{where.lineno}")
+    _log_delivery(logging.WARNING, "mail_failed", mail, error=kind, where=f"{where.filename}:{where.lineno}")
 
 
-def _kind(error: Exception) -> str:
+def _mail_kind(error: Exception) -> str:
     """`SMTPRecipientsRefused 550`."""
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
@@ -114,7 +114,7 @@ def _later(attempts: int) -> Combinable:
 def _give_up(mail: Mail, reason: str) -> None:
     with acting_as_login_role():
         _ours(mail).update(given_up_at=Now(), error=reason)
-    _tell(logging.WARNING, "mail_given_up", mail, error=reason)
+    _log_delivery(logging.WARNING, "mail_given_up", mail, error=reason)
 
 
 def _ours(mail: Mail) -> MailQuerySet:
@@ -136,9 +136,9 @@ def _find_accounts(request: Mail) -> None:
         owed = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in served]
         Mail.objects.bulk_create(owed)
         Mail.objects.filter(pk=request.pk).delete()
-    _tell(logging.INFO, "mail_accounts_found", request, mails=len(owed))
+    _log_delivery(logging.INFO, "mail_accounts_found", request, mails=len(owed))
 
 
-def _tell(level: int, event: str, mail: Mail, **fields: object) -> None:
+def _log_delivery(level: int, event: str, mail: Mail, **fields: object) -> None:
     told = {"mail": mail.pk, "kind": mail.kind, "account": mail.user_id, "attempt": mail.attempts}
     log.log(level, event, extra=told | fields)

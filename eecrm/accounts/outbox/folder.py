@@ -18,11 +18,11 @@ class FolderBackend(BaseEmailBackend):
         for mail in email_messages:
             message = mail.message()
             name = message["Message-ID"].strip("<>").partition("@")[0]
-            _write(folder / f"{name}.eml", message.as_bytes())
+            _write_mail(folder / f"{name}.eml", message.as_bytes())
         return len(email_messages)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_mail(path: Path, content: bytes) -> None:
     """Whole or not at all, and readable by its owner only from the first byte."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

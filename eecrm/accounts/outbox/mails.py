@@ -17,7 +17,7 @@ from accounts.passwords import links
 MAX_ALERTS = 50  # that one mail spells out
 
 # What is news rather than a link needs none.
-_LINKS = {
+_LINK_KINDS = {
     Mail.Kind.INVITATION: links.INVITATION,
     Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET,
     Mail.Kind.FACTOR_RESET: links.PASSWORD_RESET,
@@ -42,7 +42,7 @@ def reason_against(kind: str, user: User) -> str:
         return "" if is_manager else "The account is no manager's any more."
     if kind == Mail.Kind.ADDRESS_CONFIRMATION:
         return "" if user.has_usable_password() else "Its owner has no password to confirm with: a second manager does."
-    if kind not in _LINKS:
+    if kind not in _LINK_KINDS:
         return ""
     if ExternalIdentity.objects.filter(user=user).exists():
         return "The account logs in with an outside identity and has no password here."
@@ -74,7 +74,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         "user": user,
         "forgotten": settings.PUBLIC_URL + reverse("forgotten"),
     }
-    if link := _LINKS.get(Mail.Kind(mail.kind)):
+    if link := _LINK_KINDS.get(Mail.Kind(mail.kind)):
         context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))

@@ -20,8 +20,8 @@ _FIRST = timedelta(days=1)  # how far the first of these mails looks back
 
 # What may let somebody into another account comes first, and none takes the room of another.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
-_ASKED, _OTHERS, _NAMES = "addresses asked for", "other changes of accounts", "display names"
-_KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAMES)
+_ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
+_KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
@@ -39,20 +39,22 @@ def news_for(mail: Mail) -> list[str]:
         else:
             entries = entries.filter(at__gt=mail.created_at - _FIRST)
         found = list(entries)
-        names = dict(User.objects.filter(pk__in={_account(one) for one in found}).values_list("pk", "username"))
-    return _lines(found, names)
+        names = dict(User.objects.filter(pk__in={_account_news(one) for one in found}).values_list("pk", "username"))
+    return _news_lines(found, names)
 
 
-def _lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
+def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
     """Of many new names of one account the last one alone."""
     last = {one.row_key: one.pk for one in entries if _is_name(one)}
     lines = []
     for kind in _KINDS:
-        of_kind = [one for one in entries if _kind(one) == kind and (kind != _NAMES or last[one.row_key] == one.pk)]
+        of_kind = [
+            one for one in entries if _news_kind(one) == kind and (kind != _NAME_COLUMNS or last[one.row_key] == one.pk)
+        ]
         of_kind.sort(key=lambda one: (one.actor_id or 0, one.pk))
         told = [(who, list(its)) for who, its in groupby(of_kind, key=_by)]
         shown = [line for _, its in told for line in its[:MAX_OF_ONE]][:MAX_LINES]
-        lines += [_line(one, names) for one in sorted(shown, key=lambda one: one.pk)]
+        lines += [_news_line(one, names) for one in sorted(shown, key=lambda one: one.pk)]
         more = [(who, len(its) - MAX_OF_ONE) for who, its in told if len(its) > MAX_OF_ONE][:MAX_LINES]
         others = len(of_kind) - len(shown) - sum(number for _, number in more)
         lines += [f"and {number} more{who.removeprefix(',')}: {kind}" for who, number in more]
@@ -60,14 +62,14 @@ def _lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
     return lines
 
 
-def _kind(entry: Entry) -> str:
+def _news_kind(entry: Entry) -> str:
     if entry.table_name == AddressChange._meta.db_table:
         return _ASKED
     if entry.table_name == ExternalIdentity._meta.db_table:
         return _IDENTITIES
     if entry.operation != "update" or not {"role", "is_superuser", "is_active"}.isdisjoint(entry.new or ()):
         return _MANAGERS
-    return _NAMES if _is_name(entry) else _OTHERS
+    return _NAME_COLUMNS if _is_name(entry) else _OTHERS
 
 
 def _is_name(entry: Entry) -> bool:
@@ -104,14 +106,14 @@ def _keys(accounts: models.QuerySet[User]) -> list[str]:
     return [str(pk) for pk in accounts.values_list("pk", flat=True)]
 
 
-def _account(entry: Entry) -> int:
+def _account_news(entry: Entry) -> int:
     if entry.table_name == User._meta.db_table:
         return int(entry.row_key)
     return int((entry.new or entry.old or {}).get("user_id") or 0)
 
 
-def _line(entry: Entry, names: dict[int, str]) -> str:
-    key = _account(entry)
+def _news_line(entry: Entry, names: dict[int, str]) -> str:
+    key = _account_news(entry)
     account = f"{names[key]} (account {key})" if key in names else f"Account {key}"
     return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_what(entry)}{_by(entry)}"
 

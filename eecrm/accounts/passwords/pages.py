@@ -109,7 +109,7 @@ class ChoosePasswordView(FormView):
         if str(request.method).lower() not in self.http_method_names:
             return self.http_method_not_allowed(request)
         name, token = kwargs["name"], kwargs["token"]
-        user = _account(name, for_update=request.method == "POST")
+        user = _account_of_link(name, for_update=request.method == "POST")
         in_cookie = token == IN_COOKIE
         if user is None or not links.is_valid(user, request.COOKIES.get(COOKIE) if in_cookie else token):
             return self.response_class(request, "accounts/pages/dead_link.html", status=404, using=self.template_engine)
@@ -130,7 +130,7 @@ class ChoosePasswordView(FormView):
         return response
 
 
-def _account(name: str, *, for_update: bool) -> User | None:
+def _account_of_link(name: str, *, for_update: bool) -> User | None:
     """The active account that a link names, with its password; locked where the link is about to be used up."""
     try:
         key = int(urlsafe_base64_decode(name).decode("ascii"))

@@ -59,8 +59,10 @@ class ContextValidator:
     SHORTEST_NAME = 3  # an initial would take that letter out of every password
 
     def validate(self, password: str, user: User | None = None) -> None:
-        words = sorted({*self.WORDS, *(_names(user, self.SHORTEST_NAME) if user else ())}, key=len, reverse=True)
-        rest = re.sub("|".join(map(re.escape, words)), "", _plain(password))
+        words = sorted(
+            {*self.WORDS, *(_names_of_account(user, self.SHORTEST_NAME) if user else ())}, key=len, reverse=True
+        )
+        rest = re.sub("|".join(map(re.escape, words)), "", _plain_text(password))
         if len(rest) < self.LEAST_WITHOUT:
             raise ValidationError(
                 f"Without your names and ours (Epic Events, CRM) at least {self.LEAST_WITHOUT} characters must remain.",
@@ -71,10 +73,10 @@ class ContextValidator:
         return "Your own names and ours (Epic Events, CRM) don't count."
 
 
-def _names(user: User, shortest: int) -> set[str]:
+def _names_of_account(user: User, shortest: int) -> set[str]:
     own = (user.username, user.first_name, user.last_name, user.email.partition("@")[0])
-    return {part for name in own for part in re.split(r"[\W_]+", _plain(name)) if len(part) >= shortest}
+    return {part for name in own for part in re.split(r"[\W_]+", _plain_text(name)) if len(part) >= shortest}
 
 
-def _plain(text: str) -> str:
+def _plain_text(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()

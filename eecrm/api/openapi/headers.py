@@ -5,10 +5,10 @@ from typing import Any
 from api.resources import idempotency
 
 REQUEST_ID_EXAMPLE = "0b9f6f0c5c8e4c0f9d3c2a1e7b6d5f4a"
-_STRING = {"type": "string"}
+_STRING_SCHEMA = {"type": "string"}
 
 
-def _header(description: str, example: Any, schema: Any = _STRING, *, required: bool = True) -> dict[str, Any]:
+def _header(description: str, example: Any, schema: Any = _STRING_SCHEMA, *, required: bool = True) -> dict[str, Any]:
     return {"description": description, "schema": schema, "example": example} | ({"required": True} if required else {})
 
 

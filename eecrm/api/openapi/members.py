@@ -8,8 +8,8 @@ from access.masks import personal
 from api.openapi.examples import of_serializer
 from api.resources.serializers import ResourceSerializer, StrictSerializer
 
-_WRITTEN = "What POST and PUT take."
-_CHANGED = "What PATCH takes: any of these."
+_WRITTEN_EXAMPLES = "What POST and PUT take."
+_CHANGED_EXAMPLE = "What PATCH takes: any of these."
 _MONEY = {"request": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "response": r"^[0-9]{1,10}\.[0-9]{2}$"}
 
 
@@ -18,7 +18,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
     properties = schema.get("properties", {})
     for name, (about, value) in of_serializer(serializer, "told").items():
         if name in properties:
-            properties[name] = _told(properties[name], about, value)
+            properties[name] = _field_documentation(properties[name], about, value)
     for name, one in properties.items():
         _refine(one, name, direction)
         if (
@@ -28,7 +28,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
         ):
             one.pop("format", None)  # of an address that is masked
     schema.pop("description", None)  # which may be that of a class above
-    if about := _about(serializer, direction):
+    if about := _described_member(serializer, direction):
         schema["description"] = about
     if direction == "response":
         schema["required"] = list(properties)
@@ -54,15 +54,15 @@ def _refine(one: dict[str, Any], name: str, direction: str) -> None:
         one["pattern"] = _MONEY[direction]
 
 
-def _told(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:
+def _field_documentation(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:
     """drf-spectacular moves the list of an enum's values, which stands last, to the enum."""
     values = schema.get("description", "") if schema.get("description", "").startswith("*") else ""
     description = "\n\n".join(text for text in (about, values) if text)
     return schema | ({"description": description} if description else {}) | {"examples": [value]}
 
 
-def _about(serializer: Any, direction: str) -> str:
+def _described_member(serializer: Any, direction: str) -> str:
     if direction == "request" and isinstance(serializer, ResourceSerializer):
-        return _CHANGED if is_patched_serializer(serializer, direction) else _WRITTEN
+        return _CHANGED_EXAMPLE if is_patched_serializer(serializer, direction) else _WRITTEN_EXAMPLES
     described = serializer.Meta.model if isinstance(serializer, ResourceSerializer) else type(serializer)
     return (type(serializer).__dict__.get("__doc__") or described.__dict__.get("__doc__") or "").strip()

@@ -10,7 +10,7 @@ from drf_spectacular.plumbing import is_patched_serializer
 
 from api.resources.serializers import ResourceSerializer
 
-_VERBS = {
+_SUMMARY_VERBS = {
     "list": "list",
     "create": "create",
     "retrieve": "get",
@@ -59,14 +59,14 @@ def nouns(path: str) -> list[str]:
 
 def operation_id(path: str, action: str) -> str:
     *parents, collection = nouns(path) or ["catalogue"]
-    return "_".join([*(parent.removesuffix("s") for parent in parents), collection, _VERBS[action]])
+    return "_".join([*(parent.removesuffix("s") for parent in parents), collection, _SUMMARY_VERBS[action]])
 
 
 def operation_summary(path: str, action: str) -> str:
     """`Create a contract of a client`."""
     *parents, collection = nouns(path)
-    below = f" of {_one(parents[-1])}" if parents else ""
-    return _SUMMARIES[action].format(one=_one(collection), many=collection) + below
+    below = f" of {_singular(parents[-1])}" if parents else ""
+    return _SUMMARIES[action].format(one=_singular(collection), many=collection) + below
 
 
 def about(action: str) -> str:
@@ -77,7 +77,7 @@ def outcome(action: str, status: str) -> str:
     return "Done: there is nothing to tell." if status == "204" else _OUTCOMES.get(action, "The answer.")
 
 
-def _one(collection: str) -> str:
+def _singular(collection: str) -> str:
     noun = collection.removesuffix("s").replace("-", " ")
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 

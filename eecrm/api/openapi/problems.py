@@ -18,7 +18,7 @@ from api.resources import idempotency
 
 STRING = {"type": "string"}
 
-_MEMBERS: dict[str, Any] = {
+_PROBLEM_MEMBERS: dict[str, Any] = {
     "type": {"type": "string", "format": "uri", "description": "`about:blank`: the status says what kind it is."},
     "title": {"type": "string", "description": "The status in words."},
     "status": {"type": "integer", "minimum": 400, "maximum": 599},
@@ -37,11 +37,11 @@ _CHANGED = {
 _POINTER = "Where: `#/name` is a member of the body, `?name` a parameter, `#/Name-Of-Header` or its name a header."
 
 SCHEMAS = {
-    "Problem": obj("A refusal (RFC 9457).", **_MEMBERS),
+    "Problem": obj("A refusal (RFC 9457).", **_PROBLEM_MEMBERS),
     "ProblemError": obj("One thing that is wrong.", pointer=STRING | {"description": _POINTER}, code=STRING, detail=STRING),
-    "ValidationProblem": obj("What was sent can't be accepted.", **_MEMBERS, errors=_ERRORS),
-    "RuleProblem": obj("A rule forbids it: to this caller (403), or in this state (409).", **_MEMBERS, rule=_RULE),
-    "PreconditionProblem": obj("Another version is there.", **_MEMBERS, version=_VERSION, changed=_CHANGED),
+    "ValidationProblem": obj("What was sent can't be accepted.", **_PROBLEM_MEMBERS, errors=_ERRORS),
+    "RuleProblem": obj("A rule forbids it: to this caller (403), or in this state (409).", **_PROBLEM_MEMBERS, rule=_RULE),
+    "PreconditionProblem": obj("Another version is there.", **_PROBLEM_MEMBERS, version=_VERSION, changed=_CHANGED),
 }  # fmt: skip
 
 
@@ -72,29 +72,33 @@ def example(status: int, code: str, detail: str, **members: Any) -> dict[str, An
     return {"summary": detail, "value": body | members}
 
 
-def _invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
+def _invalid_problem(pointer: str, code: str, detail: str) -> dict[str, Any]:
     name = pointer.lstrip("#/?")
     where = "query" if pointer.startswith("?") else "request"
     error = {"pointer": pointer, "code": code, "detail": detail}
     return example(400, "invalid", f"The {where} can't be accepted: see {name}.", errors=[error])
 
 
-_UNKNOWN = _invalid("?colour", "invalid", "This parameter is unknown. Known: count, cursor, ordering, page_size.")
-_REASON = _invalid("#/X-Change-Reason", "invalid", "A reason is a line of text in UTF-8 of at most 500 characters.")
-_REQUIRED = _invalid("#/name", "required", "This field is required.")
-_STRANGER = _invalid("#/colour", "unknown", "This field is unknown.")
+_UNKNOWN = _invalid_problem(
+    "?colour", "invalid", "This parameter is unknown. Known: count, cursor, ordering, page_size."
+)
+_REASON = _invalid_problem(
+    "#/X-Change-Reason", "invalid", "A reason is a line of text in UTF-8 of at most 500 characters."
+)
+_REQUIRED = _invalid_problem("#/name", "required", "This field is required.")
+_STRANGER = _invalid_problem("#/colour", "unknown", "This field is unknown.")
 _NOT_JSON = example(
     400, "invalid", "The body is not JSON: unexpected end of data at line 1, column 1.",
     errors=[{"pointer": "#", "code": "parse_error", "detail": "The body is not JSON: unexpected end of data at line 1, column 1."}],
 )  # fmt: skip
 
-_TOKEN = example(401, "not_authenticated", "Authentication credentials were not provided.")
+_TOKEN_PROBLEM = example(401, "not_authenticated", "Authentication credentials were not provided.")
 _LOGIN = example(
     401, "login_failed",
     "No active account has this username and password, or it rests for some minutes after too many failed tries.",
 )  # fmt: skip
 _WAIT = example(429, "throttled", "Too many requests: try again in 12 s.")
-_OUTAGES = {
+_OUTAGE_PROBLEMS = {
     name: example(503, outage.code, outage.sentence)
     for name, outage in (
         ("down", database.UNAVAILABLE),
@@ -127,7 +131,7 @@ NO_LOGIN = DocumentedProblem(
     401,
     "Unauthorized",
     "Nobody is logged in, or the login is over.",
-    {"no_token": _TOKEN},
+    {"no_token": _TOKEN_PROBLEM},
     headers=("WWW-Authenticate",),
 )
 NO_ENTRY = DocumentedProblem(
@@ -144,7 +148,7 @@ STALE = DocumentedProblem(
 )  # fmt: skip
 DOWN = DocumentedProblem(
     503, "Unavailable", "The database can't do this now, and `code` tells why: repeat it after Retry-After.",
-    _OUTAGES, headers=("Retry-After",),
+    _OUTAGE_PROBLEMS, headers=("Retry-After",),
 )  # fmt: skip
 
 
@@ -192,11 +196,11 @@ def _by_rule(view: Any) -> list[DocumentedProblem]:
         found.append(DocumentedProblem(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
     if names := getattr(view, "conflicts", {}).get(policy_action(view.action), ()):
         known = rules.sentences()
-        told = {name: example(409, _code(name), known[name], rule=name) for name in names}
+        told = {name: example(409, _code_schema(name), known[name], rule=name) for name in names}
         meaning = "Allowed, but not in this state, or a duplicate: `rule` tells which."
         found.append(DocumentedProblem(409, "", meaning, told, "RuleProblem"))
     return found
 
 
-def _code(rule: str) -> str:
+def _code_schema(rule: str) -> str:
     return "duplicate" if rule.endswith(("_unique", "_key")) else "conflict"

@@ -38,7 +38,7 @@ PAGE_POLICY = (
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
-def _reason(request: HttpRequest) -> str:
+def _change_reason(request: HttpRequest) -> str:
     """Why the caller does it, from `X-Change-Reason` in UTF-8. Raises ValidationError for what is no line of text."""
     try:
         text = request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode().strip()
@@ -100,7 +100,7 @@ class RequestMiddleware:
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
-                origin.set(origin.get()._replace(reason=_reason(request)))
+                origin.set(origin.get()._replace(reason=_change_reason(request)))
         except (limits.TooManyRequests, BodyTooLarge, LengthRequired, UnsupportedMediaType, ValidationError) as refusal:
             return problems.from_exception(request, refusal)
         return None

@@ -16,9 +16,9 @@ _UTF8 = ("utf-8", "utf8")
 
 # RFC 9110, section 8.3, in ASCII and without backslashes and asterisks, which Python reads in ways of its own: an asterisk
 # names a charset (RFC 2231), and Python keeps each name for good. Nothing here backtracks.
-_TOKEN = r"[!#$%&'+\-.^_`|~0-9A-Za-z]++"
-_PARAMETER = rf'({_TOKEN})=({_TOKEN}|"[\t !#-)+-\[\]-~]*+")'
-_CONTENT_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+[ \t]*+")
+_HTTP_TOKEN = r"[!#$%&'+\-.^_`|~0-9A-Za-z]++"
+_PARAMETER = rf'({_HTTP_TOKEN})=({_HTTP_TOKEN}|"[\t !#-)+-\[\]-~]*+")'
+_CONTENT_TYPE = re.compile(rf"{_HTTP_TOKEN}/{_HTTP_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+[ \t]*+")
 _PARAMETERS = re.compile(rf";[ \t]*+{_PARAMETER}")
 MAX_CONTENT_TYPE_CHARS = 256
 

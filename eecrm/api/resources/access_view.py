@@ -82,7 +82,7 @@ class ExplainedViewSet(ResourceViewSet):
             self._refuse_to_tell_of_others()
         refuse_unknown(request, (_AS,))
         if is_about_somebody:
-            user = _account(request.query_params[_AS])
+            user = _account_asked_about(request.query_params[_AS])
         visible = not is_about_somebody or type(row)._default_manager.visible_to(user).filter(pk=row.pk).exists()
         answers = explained(user, row, about=user.get_username() if is_about_somebody else "")
         return Response(
@@ -101,7 +101,7 @@ class ExplainedViewSet(ResourceViewSet):
             raise Refused(rule)
 
 
-def _account(username: str) -> Any:
+def _account_asked_about(username: str) -> Any:
     """The account as the policy would see it if it called. Nothing is done in its name: no role of it is entered."""
     users: Any = get_user_model()._default_manager
     with as_login_role():  # which knows of everybody what decides, as it does when they call

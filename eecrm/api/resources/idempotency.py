@@ -26,11 +26,11 @@ MAX_KEYS_PER_PURGE = 10_000  # keys purged in one statement: well below its time
 
 _UNFIT = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
 _FIT = re.compile(r"[ -~]{1,255}")
-_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _KEPT_HEADERS = ("Location", "ETag")
 
 # Waits for whoever claims the same key at the moment. What is over is claimed anew, purged or not.
-_CLAIM = f"""
+_CLAIM_KEY = f"""
     INSERT INTO api_idempotency AS known (user_id, key, request) VALUES (%s, %s, %s)
         ON CONFLICT (user_id, key) DO UPDATE
            SET request = excluded.request, created_at = excluded.created_at, body = NULL
@@ -71,14 +71,14 @@ def key_of(request: Request) -> str:
         return ""
     key = given.strip()
     if key.startswith('"'):
-        string = _STRING.fullmatch(key)
+        string = _QUOTED_STRING.fullmatch(key)
         key = re.sub(r"\\(.)", r"\1", string[1]) if string else ""
     if not _FIT.fullmatch(key):
         raise ValidationError({KEY_HEADER: [ErrorDetail(_UNFIT, code="invalid")]})
     return key
 
 
-def _digest(request: Request) -> str:
+def _request_digest(request: Request) -> str:
     """Of the body's meaning, not its bytes: an app that builds it anew after a restart may order its members otherwise."""
     try:
         body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
@@ -92,7 +92,7 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 
     Raises KeyReused for another path or body.
     """
-    digest = _digest(request)
+    digest = _request_digest(request)
     first = claim_key(request.user.pk, key, digest)
     if first is not None and first.request != digest:
         raise KeyReused
@@ -102,7 +102,7 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
     """As `claim`, for an account and the digest of its request; the caller compares the digests."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [user_id, key, digest])
+        cursor.execute(_CLAIM_KEY, [user_id, key, digest])
         if cursor.fetchone():
             return None
         cursor.execute(_READ, [user_id, key])

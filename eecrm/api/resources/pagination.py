@@ -17,8 +17,8 @@ from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 MOST_TERMS = 10  # more than any list has to order by
-PAGE_PARAMETERS = ("page_size", "cursor")
-PARAMETERS = (*PAGE_PARAMETERS, "ordering", "count")
+PAGE_PARAMETER_NAMES = ("page_size", "cursor")
+PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 
 
 def _bad(parameter: str, detail: str) -> BadQuery:
@@ -92,7 +92,7 @@ def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Exp
     return Q(**{f"{name}__{'lte' if descending else 'gte'}": values[0]}) & condition
 
 
-def _address(request: Request, cursor: PageCursor) -> str:
+def _page_address(request: Request, cursor: PageCursor) -> str:
     query = request.query_params.dict() | {"cursor": cursor.encode()}
     return request.build_absolute_uri(f"{request.path}?{urlencode(sorted(query.items()))}")
 
@@ -135,7 +135,9 @@ def cut(
     links = {}
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
         more = has_more if is_back == backwards else cursor is not None
-        links[label] = _address(request, PageCursor(is_back, found[edge][-len(order) :])) if found and more else None
+        links[label] = (
+            _page_address(request, PageCursor(is_back, found[edge][-len(order) :])) if found and more else None
+        )
     return found, links
 
 

@@ -70,7 +70,7 @@ class StrictSerializer(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
-        return {name: copy.copy(field) for name, field in _fields(type(self)).items()}
+        return {name: copy.copy(field) for name, field in _listed_fields(type(self)).items()}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -125,7 +125,7 @@ def differs(row: Model, name: str, value: Any) -> bool:
 
 
 @cache
-def _fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
+def _listed_fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
     return super(StrictSerializer, cls()).get_fields()
 
 

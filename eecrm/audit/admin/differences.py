@@ -52,7 +52,7 @@ def columns(entry: Entry) -> list[str]:
 
 def changed(entry: Entry) -> list[str]:
     """The names of the fields that a change is about."""
-    return [_label(entry.table_name, name) for name in columns(entry) if name not in _BOOKKEEPING]
+    return [_field_label(entry.table_name, name) for name in columns(entry) if name not in _BOOKKEEPING]
 
 
 def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[DescribedEntry]:
@@ -87,7 +87,7 @@ def _fields(table: str) -> dict[str, Any]:
     return {str(field.column): field for field in model._meta.concrete_fields} if model else {}
 
 
-def _label(table: str, column: str) -> str:
+def _field_label(table: str, column: str) -> str:
     field = _fields(table).get(column)
     return str(field.verbose_name) if field else column
 
@@ -112,7 +112,7 @@ def _differences(entry: Entry, names: dict[RowKey, Value], is_masked: bool) -> I
         is_change = entry.operation == "update"
         if is_change or before.text or after.text:
             is_marked = is_change and column not in _BOOKKEEPING
-            yield Difference(_label(entry.table_name, column), before, after, is_marked)
+            yield Difference(_field_label(entry.table_name, column), before, after, is_marked)
 
 
 def _shown(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:

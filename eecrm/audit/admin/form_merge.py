@@ -108,7 +108,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
         if name not in before:
             kept.add(name)  # the page didn't have it: its visitor may do more by now
             continue
-        mine = _typed(form, name, before[name])
+        mine = _typed_value(form, name, before[name])
         if before[name] != present:
             changed.add(name)
         if isinstance(present, list):
@@ -136,7 +136,7 @@ def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
     """The fields that differ from what was shown, by label, as text to copy."""
     found = {}
     for name in form.fields:
-        if name in before and _typed(form, name, before[name]) != before[name]:
+        if name in before and _typed_value(form, name, before[name]) != before[name]:
             value = form[name].value()
             values = value if isinstance(value, list | tuple) else [value]
             choices = {str(key): str(label) for key, label in getattr(form.fields[name], "choices", ())}
@@ -144,7 +144,7 @@ def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _typed(form: forms.ModelForm, name: str, before: Any) -> str | list[str]:
+def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[str]:
     """What was sent for a field, as `shown` has it. What wasn't sent at all is left alone."""
     one, key = form.fields[name], form.add_prefix(name)
     if not isinstance(before, list) and one.widget.value_omitted_from_data(form.data, form.files, key):

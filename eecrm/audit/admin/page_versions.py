@@ -37,7 +37,7 @@ class Since(NamedTuple):
     def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
         """Of the fields that a form has. Costs a statement, and another one for each of them that holds several rows."""
         entries = version.changes_of(type(row), [row.pk])
-        written, members = _columns(entries), {}
+        written, members = _versioned_columns(entries), {}
         several: list[Any] = [one for one in row._meta.many_to_many if one.name in names]
         for one in several:
             below = version.changes_below(one.remote_field.through, one.m2m_column_name(), row.pk)
@@ -78,7 +78,7 @@ class PageVersion(NamedTuple):
         return self.entries_since().filter(mine, table_name=model._meta.db_table)
 
 
-def _columns(entries: EntryQuerySet) -> set[str]:
+def _versioned_columns(entries: EntryQuerySet) -> set[str]:
     return {column for sides in entries.values_list("old", "new") for side in sides if side for column in side}
 
 

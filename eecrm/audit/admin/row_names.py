@@ -43,9 +43,9 @@ def linked(site: AdminSite, request: HttpRequest, places: Iterable[RowKey]) -> d
         if page is None or not page.has_view_permission(request):
             continue
         for row in page.get_queryset(request).filter(pk__in=wanted):
-            found[table, str(row.pk)] = Value(str(row), _address(site, row))
+            found[table, str(row.pk)] = Value(str(row), _row_page(site, row))
     return found
 
 
-def _address(site: AdminSite, row: Any) -> str:
+def _row_page(site: AdminSite, row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk], current_app=site.name)

@@ -185,7 +185,7 @@ class VersionedAdmin(PolicyModelAdmin):
             page.merge = Merge(refusal=_UNKNOWN_PAGE)
             return None
         page.once = before["once"]
-        digest = _digest(request)
+        digest = _page_digest(request)
         first = idempotency.claim_key(request.user.pk, f"admin {page.once}", digest)
         return self._led_to(request, first.row_id, is_same=first.request == digest) if first else None
 
@@ -252,7 +252,7 @@ def _told_apart(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]
     }
 
 
-def _digest(request: HttpRequest) -> str:
+def _page_digest(request: HttpRequest) -> str:
     """Of everything that was typed."""
     typed_in = {
         name: values

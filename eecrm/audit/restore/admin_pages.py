@@ -81,7 +81,7 @@ class RestoringAdmin(PolicyModelAdmin):
         confirmation = None
         try:
             steps = preview(entry)
-            confirmation = Confirmation(request, f"{title} {entry.pk}", map(_line, steps))
+            confirmation = Confirmation(request, f"{title} {entry.pk}", map(_confirmation_line, steps))
             if form.is_valid() and confirmation.is_given:
                 give_reason(form.cleaned_data["change_reason"])
                 return self._done(request, put_back(entry), title)
@@ -130,7 +130,7 @@ class RestoringAdmin(PolicyModelAdmin):
         return TemplateResponse(request, "admin/audit/entry/put_back.html", context)
 
 
-def _line(step: FieldReversal) -> Line:
+def _confirmation_line(step: FieldReversal) -> Line:
     """Of times and versions only what is put back counts: the database writes them by itself."""
     outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
     return Line(str(step.field.verbose_name), outcome, str(step.then))

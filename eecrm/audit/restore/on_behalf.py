@@ -1,7 +1,7 @@
 """In whose name a command writes what only managers may write."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -9,13 +9,9 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from access import policy, reasons
-from access.database import acting_as, because
+from access.database import acting_as, because, rolled_back_if
 from access.policy import Role, Scope
 from access.refusals import refusal_of
-
-
-class _DryRun(Exception):
-    """Rolls the work back."""
 
 
 @contextmanager
@@ -30,18 +26,16 @@ def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run
         raise CommandError("Say why: --reason is a line of text.")
     if not reasons.is_fit(reason):
         raise CommandError(reasons.UNFIT)
-    role, key = _person(username, cells) if username else (Role.MANAGEMENT, None)
+    role, key = _person_named(username, cells) if username else (Role.MANAGEMENT, None)
     try:
-        with suppress(_DryRun), because(reason), acting_as(role, user_id=key):
+        with because(reason), acting_as(role, user_id=key), rolled_back_if(is_dry_run):
             yield
-            if is_dry_run:
-                raise _DryRun
     except DatabaseError as error:
         refusal = refusal_of(error)
         raise CommandError(refusal.sentence if refusal else str(error)) from error
 
 
-def _person(username: str, cells: tuple[tuple[str, str], ...]) -> tuple[str, int]:
+def _person_named(username: str, cells: tuple[tuple[str, str], ...]) -> tuple[str, int]:
     users: Any = get_user_model()._default_manager
     with acting_as(Role.MANAGEMENT):
         try:

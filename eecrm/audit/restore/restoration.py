@@ -85,7 +85,7 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     if last_deletion(noun, int(key)).pk != entry.pk:
         raise CannotRestore(f"The {noun} {key} was deleted again later: restore it from its last deletion.")
     old: dict[str, Any] = entry.old or {}
-    steps = [FieldReversal(field, None, old[field.column]) for field in _stored(model) if field.column in old]
+    steps = [FieldReversal(field, None, old[field.column]) for field in _stored_value(model) if field.column in old]
     handed_down: dict[str, FieldReversal] = {}
     for field, _, parent in steps:
         above = field.related_model
@@ -103,7 +103,7 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
 def _handed_down(model: type[Model], above: type[Model]) -> list[Any]:
     """The fields that a row takes over from the row above as they are there: no trail of its own has them."""
     there = {field.name for field in above._meta.concrete_fields}
-    return [one for one in _stored(model) if one.related_model and not one.editable and one.name in there]
+    return [one for one in _stored_value(model) if one.related_model and not one.editable and one.name in there]
 
 
 def restore(entry: Entry) -> Model:
@@ -133,7 +133,7 @@ def reversal(entry: Entry) -> list[FieldReversal]:
     if entry.operation != "update":
         raise CannotRestore("Only a change can be undone: this entry is about something else.")
     old, new = entry.old or {}, entry.new or {}
-    fields = [field for field in _stored(model) if field.column in new and field.name not in _RECORD]
+    fields = [field for field in _stored_value(model) if field.column in new and field.name not in _RECORD]
     if not fields:
         raise CannotRestore("Nothing that people write was changed: there is nothing to undo.")
     names = [str(field.column) for field in fields]
@@ -153,7 +153,7 @@ def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
     row: Any = model._default_manager.get(pk=entry.row_key)  # locked
     sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
     rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
-    stays = [(field, getattr(row, field.attname)) for field in _stored(model) if field.name in rest]
+    stays = [(field, getattr(row, field.attname)) for field in _stored_value(model) if field.name in rest]
     return [*steps, *(FieldReversal(field, value, value) for field, value in stays)]
 
 
@@ -184,7 +184,7 @@ def _in_words(field: Any, value: Any) -> str:
     return str(dict(field.flatchoices).get(value, value))
 
 
-def _stored(model: type[Model]) -> list[Any]:
+def _stored_value(model: type[Model]) -> list[Any]:
     """The fields that have a column of their own to write: what PostgreSQL computes comes back by itself."""
     return [field for field in model._meta.concrete_fields if not field.generated]
 

@@ -35,11 +35,11 @@ def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str,
         for step in path.split("__"):
             field: Any = here._meta.get_field(step)
             if walked:
-                yield walked, here._meta.db_table, _stored(here, field)
+                yield walked, here._meta.db_table, _stored_columns(here, field)
             here, walked = field.related_model, f"{walked}__{step}".removeprefix("__")
 
 
-def _stored(model: type[Model], field: Any) -> set[str]:
+def _stored_columns(model: type[Model], field: Any) -> set[str]:
     """The columns on the trail: PostgreSQL's own (`display_name`) isn't there, but what it is made of."""
     if not field.generated:
         return {field.column}

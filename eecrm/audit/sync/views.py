@@ -33,7 +33,7 @@ from audit.sync.schema import SyncSchema
 BATCH = 1_000  # entries of the log that are read together
 
 _END = "SELECT xid::text, id FROM audit.end_of_changes()"
-_BEGINNING = Position("0", 0)  # of a log without entries
+_START = Position("0", 0)  # of a log without entries
 _HOLDS = "SELECT audit.history_holds(%s)"
 _PROOF = "(SELECT audit.history_proof())"  # in parentheses it is asked once for a statement, not for each row
 _CHANGES = """
@@ -113,7 +113,7 @@ class SyncViewSet(ViewSet):
                 raise CursorExpired("The database was restored since")
         else:
             end = _row(_END)
-            cursor = SyncCursor(types, Position(*end) if end else _BEGINNING, walked=(types[0], 0))
+            cursor = SyncCursor(types, Position(*end) if end else _START, walked=(types[0], 0))
         self.proof = cursor.proof
         changes, following, has_more = self._page(cursor, size, is_first=not text)
         if self.proof == cursor.proof and (changes or following.since != cursor.since or not text):

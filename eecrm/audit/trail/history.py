@@ -14,13 +14,13 @@ from rest_framework.response import Response
 
 from access.policy import Role, role_of
 from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
-from api.resources.pagination import PAGE_PARAMETERS, PageBounds, cut
+from api.resources.pagination import PAGE_PARAMETER_NAMES, PageBounds, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
 
 _MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
-_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
+_ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
 INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying what their history leaves out
 
@@ -138,12 +138,12 @@ class RecordedViewSet(ResourceViewSet):
             raise Http404
         is_partner = role_of(request.user) == Role.EXTERNAL
         filters = set(EntryFilterSet.base_filters).difference(INTERNAL_FILTERS if is_partner else ())
-        refuse_unknown(request, (*filters, *PAGE_PARAMETERS))
+        refuse_unknown(request, (*filters, *PAGE_PARAMETER_NAMES))
         known = frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
         # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
         seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
         rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
-        columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_COLUMNS, rows)
+        columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
 
         def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
             return place.of(rows, values, *columns)

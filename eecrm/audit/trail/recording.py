@@ -5,7 +5,7 @@ from django.db.migrations.operations.base import Operation
 
 from access.migration_operations import rules
 
-_TRIGGER = """
+_CREATE_TRIGGER = """
 CREATE TRIGGER trail AFTER INSERT OR UPDATE OR DELETE ON {table}
 FOR EACH ROW EXECUTE FUNCTION audit.record('{{{no_news}}}', '{{{secrets}}}')
 """
@@ -14,13 +14,13 @@ FOR EACH ROW EXECUTE FUNCTION audit.record('{{{no_news}}}', '{{{secrets}}}')
 def recorded(table: str, *, no_news: tuple[str, ...] = (), secrets: tuple[str, ...] = ()) -> Operation:
     """Each write to the table leaves one entry. A change of `no_news` columns alone leaves none; of `secrets` it is
     told that they changed, and not to what."""
-    trigger = _TRIGGER.format(table=table, no_news=",".join(no_news), secrets=",".join(secrets))
+    trigger = _CREATE_TRIGGER.format(table=table, no_news=",".join(no_news), secrets=",".join(secrets))
     return RunSQL(trigger, f"DROP TRIGGER trail ON {table}")
 
 
 def recorded_anew(table: str, *, no_news: tuple[str, ...], before: tuple[str, ...]) -> Operation:
     """Other columns that are no news; `before` are those that a migration back names again."""
-    trigger = _TRIGGER.replace("CREATE", "CREATE OR REPLACE", 1)
+    trigger = _CREATE_TRIGGER.replace("CREATE", "CREATE OR REPLACE", 1)
     now, then = (trigger.format(table=table, no_news=",".join(names), secrets="") for names in (no_news, before))
     return RunSQL(now, then)
 

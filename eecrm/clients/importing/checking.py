@@ -13,10 +13,10 @@ from csv_files.columns import Columns
 from csv_files.problems import Problem, malformed
 from csv_files.reading import Record
 
-_NAMES = ("company_name", "first_name", "last_name", "email")
+_NAME_FIELDS = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")
 # The sales contact was looked up once for all rows; the rest isn't in the file.
-_NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAMES, *_PHONES}
+_NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *_PHONES}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Checker:
             return None
         values = self.columns.values(record.cells)
         phones, unreadable = self._phones(record, values)
-        client = Client(sales_contact_id=self.sales_contact_id, **{name: values[name] for name in _NAMES}, **phones)
+        client = Client(
+            sales_contact_id=self.sales_contact_id, **{name: values[name] for name in _NAME_FIELDS}, **phones
+        )
         problems = [*self._invalid(record, client), *([] if self.is_lenient else unreadable)]
         if problems:
             self.problems += problems

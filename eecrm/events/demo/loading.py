@@ -49,7 +49,7 @@ def load_company() -> Loaded:
         Client.objects.bulk_create(Client(**row._asdict()) for row in story.clients)
         Contract.objects.bulk_create(Contract(**row._asdict()) for row in story.contracts)
         Event.objects.bulk_create(Event(**row._asdict()) for row in story.events)
-        return _counted(story)
+        return _counted_rows(story)
 
 
 def missing_clients(target: int) -> int:
@@ -84,7 +84,7 @@ def _fill(count: int, *, start: int, total: int) -> Loaded:
         insert_rows(Client, story.clients, ClientRow._fields)
         insert_rows(Contract, story.contracts, ContractRow._fields)
         insert_rows(Event, story.events, EventRow._fields)
-    return _counted(story)
+    return _counted_rows(story)
 
 
 def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
@@ -106,5 +106,5 @@ def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> St
     return story
 
 
-def _counted(story: Story) -> Loaded:
+def _counted_rows(story: Story) -> Loaded:
     return Loaded(len(story.clients), len(story.contracts), len(story.events))

@@ -31,7 +31,7 @@ class Command(ImportCommand):
         parser.add_argument("--notify-to", default="", metavar="ADDRESS", help="send every mail here: a rehearsal")
 
     def lines(self, **options: Any) -> Iterator[str]:
-        notify_to, is_dry_run = _address(options["notify_to"]), options["dry_run"]
+        notify_to, is_dry_run = _notified_address(options["notify_to"]), options["dry_run"]
         is_quiet = options["verbosity"] == 0
         table = table_of_options(options)
         yield said_of(table)
@@ -45,7 +45,7 @@ class Command(ImportCommand):
         yield from account_import_summary(planned, notify_to=notify_to, is_dry_run=is_dry_run)
 
 
-def _address(option: str) -> str:
+def _notified_address(option: str) -> str:
     try:
         if option:
             validate_email(option)

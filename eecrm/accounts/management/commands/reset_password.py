@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as(Role.SUPERUSER):
-            user = _find(options["username"])
+            user = _account_named(options["username"])
             with as_login_role():
                 user.refresh_from_db(fields=["password"])
                 reason = reason_against(Mail.Kind.PASSWORD_RESET, user)
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         self.stdout.write(f"A mail to {user.username} is queued; the worker sends it.")
 
 
-def _find(username: str) -> User:
+def _account_named(username: str) -> User:
     try:
         return User.objects.get_by_natural_key(username)
     except User.DoesNotExist:

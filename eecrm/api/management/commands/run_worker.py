@@ -123,13 +123,13 @@ def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
             is_busy |= job(lease)
         except Exception as error:  # noqa: BLE001  # whatever it is, the next job is another one
             has_failed = True
-            _tell(job, error)
+            _log_failure(job, error)
             if not _is_connected():
                 return Turn(AFTER_TROUBLE, has_failed)
     return Turn(0.0 if is_busy else IDLE, has_failed)
 
 
-def _tell(job: Every, error: Exception) -> None:
+def _log_failure(job: Every, error: Exception) -> None:
     refusal, told = refusal_of(error), {"job": job.name, "error": type(error).__name__, "sqlstate": sqlstate_of(error)}
     if refusal is None or refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
         log.error("worker_job_failed", exc_info=error, extra=told)

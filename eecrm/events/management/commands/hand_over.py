@@ -26,7 +26,7 @@ class Command(BaseCommand):
         cells = [*CELLS, *([("user", "update")] if deactivates else [])]
         try:
             with on_behalf_of(options["as"], options["reason"], *cells, is_dry_run=is_dry_run):
-                leaver, successor = _find(options["leaver"]), _find(options["successor"])
+                leaver, successor = _user_named(options["leaver"]), _user_named(options["successor"])
                 moved = hand_over(leaver, successor, deactivates=deactivates)
         except CannotHandOver as error:
             raise CommandError(str(error)) from None
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{moved} went from {leaver} to {successor}.{end}")
 
 
-def _find(username: str) -> User:
+def _user_named(username: str) -> User:
     try:
         user: User = User.objects.get_by_natural_key(username)
     except User.DoesNotExist:
