@@ -176,7 +176,7 @@ BEGIN
     END LOOP;
     IF loud <> '{}' THEN
         RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only a superuser '
-                      'could forbid it here. Set in the parameters of the server: %. See docs/database.md.',
+                      'could forbid it here. Set in the parameters of the server: %. See docs/operations.md.',
                       array_to_string(loud, ', ');
     END IF;
 END $$;

@@ -68,7 +68,7 @@ def _server_log() -> Finding | None:
         return None if is_log_discreet(cursor) else Finding("", _LOUD)
 
 
-_LOUD = "PostgreSQL's log gets the values of statements that fail: see docs/database.md."
+_LOUD = "PostgreSQL's log gets the values of statements that fail: see docs/operations.md."
 
 Check = Callable[[], Finding | None]
 

@@ -124,4 +124,4 @@ def test_readiness_tells_where_the_log_talks(
     assert Browser().get("/health/ready/").json() == {"status": "ok"}
     monkeypatch.setattr(health, "is_log_discreet", lambda cursor: False)
     (warning,) = Browser().get("/health/ready/").json()["warnings"]
-    assert (warning["check"], "docs/database.md" in warning["detail"]) == ("server_log", True)
+    assert (warning["check"], "docs/operations.md" in warning["detail"]) == ("server_log", True)
