@@ -177,33 +177,21 @@ def _state_cells() -> list[str]:
 
 
 def policy_function() -> str:
-    """The body of `policy_allows(action)`: whether the entered role may act on a row whose state forbids it to others."""
+    """`policy_allows(action)`: whether the entered role may act on a row whose state forbids it to others."""
     cells = ", ".join(f"'{cell}'" for cell in _state_cells())
-    return f"SELECT current_setting('role') || ' ' || $1 IN ({cells})"
-
-
-def actual_function() -> str | None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('policy_allows(text)')")
-        row = cursor.fetchone()
-    return row[0] if row else None
+    return (
+        "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
+        f"AS $policy$SELECT current_setting('role') || ' ' || $1 IN ({cells})$policy$"
+    )
 
 
 def differences() -> list[str]:
-    """The statements that make the catalogue say what the table says; `confirm` afterwards. No line means that they agree."""
+    """The statements that make the catalogue say what the table says; `stamp` afterwards. No line means that they agree."""
     have, want = actual(), wanted_grants()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
-    function = (
-        []
-        if actual_function() == policy_function()
-        else [
-            "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
-            f"AS $policy${policy_function()}$policy$"
-        ]
-    )
     views = report_views.view_differences()
-    return [*function, *revokes, *views, *grants, *row_security.row_policy_differences(wanted_policies())]
+    return [*revokes, *views, *grants, *row_security.row_policy_differences(wanted_policies())]
 
 
 def stamp() -> None:

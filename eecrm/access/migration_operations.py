@@ -1,21 +1,7 @@
-"""Pieces of migrations that put rules into PostgreSQL: triggers that refuse in a sentence, foreign keys that refuse at once."""
+"""Migration operations for foreign keys that PostgreSQL checks at once or follows."""
 
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
-
-# Trigger functions run as their owner, since the caller's role may not read all that a rule has to look at.
-_CREATE_FUNCTION = """
-CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
-AS $rules${body}$rules$;
-"""
-
-_REFUSE = """
-CREATE FUNCTION refuse(rule text, sentence text) RETURNS void LANGUAGE plpgsql AS $refuse$
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = rule, MESSAGE = sentence;
-END
-$refuse$;
-"""
 
 # Django defers foreign keys to the commit, where no view is left to answer with a sentence.
 _FOREIGN_KEYS = """
@@ -44,23 +30,6 @@ BEGIN
 END
 $key$;
 """
-
-
-def refuse_function() -> Operation:
-    """`refuse(rule, sentence)`: what a trigger calls; `access.refusals` turns it into a 409 with that rule."""
-    return RunSQL(_REFUSE, "DROP FUNCTION refuse(text, text)")
-
-
-def rules(name: str, *, table: str, when: str, body: str) -> Operation:
-    """A trigger function of this name with this body, called `when` (`BEFORE INSERT OR …`) for each row of the table."""
-    trigger = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
-    return RunSQL(_CREATE_FUNCTION.format(name=name, body=body) + trigger, f"DROP FUNCTION {name}() CASCADE")
-
-
-def rewritten_rules(name: str, *, body: str, before: str) -> Operation:
-    """Another body for the trigger function of this name; `before` is the one that a migration back gives it again."""
-    function = _CREATE_FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1)
-    return RunSQL(function.format(name=name, body=body), function.format(name=name, body=before))
 
 
 def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:

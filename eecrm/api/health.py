@@ -11,8 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from access import refusals
-from access.grants import differences
+from access import grants, refusals, sql_functions
 from access.logins import faults, is_log_discreet
 from api.requests.problems import from_exception, problem
 
@@ -56,11 +55,11 @@ def _migrations() -> Finding | None:
 
 def _privileges() -> Finding | None:
     with connection.cursor() as cursor:
-        drift = [*differences(), *faults(cursor)]
+        drift = [*sql_functions.differences(), *grants.differences(), *faults(cursor)]
     if not drift:
         return None
-    log.error("the database differs from the policy table: run sync_access", extra={"statements": drift})
-    return Finding("unavailable", f"The database differs from the policy table in {len(drift)} places.")
+    log.error("the database differs from the code: run sync_database", extra={"statements": drift})
+    return Finding("unavailable", f"The database differs from the code in {len(drift)} places.")
 
 
 def _server_log() -> Finding | None:

@@ -85,7 +85,11 @@ class User(Rights):
     first_name = PersonNameField(max_length=150, blank=True)
     last_name = PersonNameField(max_length=150, blank=True)
     display_name = models.GeneratedField(
-        expression=Coalesce(NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), F("username")),
+        expression=Coalesce(
+            NullIf(Trim(Concat("first_name", Value(" "), "last_name", output_field=models.CharField())), Value("")),
+            F("username"),
+            output_field=models.CharField(),
+        ),
         output_field=models.CharField(max_length=301),
         db_persist=True,
     )

@@ -4,10 +4,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 
 class Command(DjangoMigrate):
-    help = DjangoMigrate.help + " Refused to any role but the migrator; writes the privileges of the policy afterwards."
+    help = DjangoMigrate.help + " Refused to any role but the migrator. Runs `sync_database` once no migration is left."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:
@@ -18,5 +19,10 @@ class Command(DjangoMigrate):
                 f"{role} may not change tables. Run: python manage.py migrate --settings=config.migrator_settings"
             )
         super().handle(*args, **options)
-        if not (options["plan"] or options["check_unapplied"] or options["app_label"]):
-            call_command("sync_access", verbosity=options["verbosity"])
+        if options["plan"] or options["check_unapplied"]:
+            return
+        executor = MigrationExecutor(connection)
+        if pending := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stdout.write(f"{len(pending)} migrations are left: functions and privileges wait for the last one.")
+            return
+        call_command("sync_database", verbosity=options["verbosity"])

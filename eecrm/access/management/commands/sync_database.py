@@ -1,0 +1,56 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from access import group_sync, sql_functions
+from access.grants import differences, stamp
+from access.logins import faults
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the database what the code says: functions and triggers from the files in sql/, privileges and row security from"
+        " the policy table, its groups in Django's tables. `migrate` does it by itself."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--check",
+            "--dry-run",
+            action="store_true",
+            help="change nothing; tell what would be, and exit 1 where it is",
+        )
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        level = 2 if options["check"] else options["verbosity"]
+        functions, groups = sql_functions.differences(), group_sync.group_changes()
+        if not options["check"]:
+            sql_functions.install(functions)
+        statements = differences()
+        with connection.cursor() as cursor:
+            wrong = faults(cursor)
+        for fault in wrong:
+            self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
+        changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
+        told = [*changed, *statements] if level > 1 else []
+        for line in (*told, *(change.sentence for change in groups if level)):
+            self.stdout.write(line)
+        if options["check"]:
+            if functions or statements or groups:
+                count = len(functions) + len(statements) + len(groups)
+                raise CommandError(f"The database differs from the code in {count} places.")
+            if wrong:
+                raise CommandError(f"The roles of the database differ from bootstrap.sql in {len(wrong)} places.")
+            self.stdout.write("The database says what the code says.")
+            return
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        stamp()
+        for change in groups:
+            change.make()
+        if options["verbosity"]:
+            self.stdout.write(f"Functions: {len(functions)} written. Privileges: {len(statements)} statements run.")

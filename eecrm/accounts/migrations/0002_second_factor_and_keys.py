@@ -1,0 +1,69 @@
+"""Tables of other apps, and foreign keys that PostgreSQL itself checks and follows."""
+
+from django.db import migrations
+
+import accounts.models.second_factor
+from access.migration_operations import immediate_foreign_keys
+
+# One confirmed app and one set of recovery codes for each account. An encrypted seed (Fernet, 20 bytes) takes 120
+# characters, and django_otp's column has 80.
+SECOND_FACTOR = """
+CREATE UNIQUE INDEX second_factor_one_app ON otp_totp_totpdevice (user_id) WHERE confirmed;
+CREATE UNIQUE INDEX second_factor_one_set_of_codes ON otp_static_staticdevice (user_id);
+ALTER TABLE otp_totp_totpdevice ALTER COLUMN key TYPE varchar(200);
+"""
+WITHOUT_SECOND_FACTOR = """
+ALTER TABLE otp_totp_totpdevice ALTER COLUMN key TYPE varchar(80);
+DROP INDEX second_factor_one_app, second_factor_one_set_of_codes;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0001_initial"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
+        ("otp_static", "0003_add_timestamps"),
+        ("otp_totp", "0003_add_timestamps"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="AuthenticatorApp",
+            fields=[],
+            options={
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=(accounts.models.second_factor.ShortPause, "otp_totp.totpdevice"),
+        ),
+        migrations.CreateModel(
+            name="RecoveryCodes",
+            fields=[],
+            options={
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=(accounts.models.second_factor.ShortPause, "otp_static.staticdevice"),
+        ),
+        migrations.RunSQL(SECOND_FACTOR, WITHOUT_SECOND_FACTOR),
+        # These rows go with their account, without the right to read them.
+        immediate_foreign_keys(
+            "accounts_addresschange",
+            "accounts_externalidentity",
+            "accounts_knownplace",
+            "accounts_mail",
+            "accounts_tokensession",
+            "accounts_user_groups",
+            "accounts_user_user_permissions",
+            "otp_static_staticdevice",
+            "otp_static_statictoken",
+            "otp_totp_totpdevice",
+            cascade=True,
+        ),
+        # The account stays while these rows name it.
+        immediate_foreign_keys("accounts_cover", "django_admin_log"),
+    ]

@@ -1,0 +1,57 @@
+CREATE OR REPLACE FUNCTION account_address() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+DECLARE
+    has_password boolean := NEW.password NOT LIKE '!%';
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.is_claimed := has_password;
+        NEW.email_confirmed_at := CASE WHEN has_password AND NEW.email <> '' THEN statement_timestamp() END;
+        RETURN NEW;
+    END IF;
+    -- No role: no such role may write an address, but the migrator. Deeper: a change that is confirmed.
+    IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
+        IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
+            PERFORM refuse('address_own',
+                           'You change your own address with your password: on its page in the admin site, or at users/me/email/.');
+        END IF;
+        -- Who has none is told nothing any more, of another address neither.
+        IF OLD.is_claimed AND NEW.is_active AND NEW.email = '' AND NOT policy_allows('user.promote') THEN
+            PERFORM refuse('address_of_claimed',
+                           'An account in use keeps an address: type another one, or deactivate it.');
+        END IF;
+        IF OLD.is_claimed AND NEW.email <> '' THEN
+            IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)
+                              AND created_at > statement_timestamp() - interval '7 days') THEN
+                DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
+                INSERT INTO accounts_addresschange (user_id, address) VALUES (NEW.id, NEW.email);
+            END IF;
+            NEW.email := OLD.email;
+        ELSE
+            -- The invitation of a manager or auditor who hasn't come yet opens much to whoever gets it instead.
+            IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
+                
+    INSERT INTO accounts_mail (kind, user_id, address, typed)
+    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+     WHERE account.id = OLD.id AND account.email <> ''
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
+
+                PERFORM tell_managers(true);
+                DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
+            END IF;
+            NEW.email_confirmed_at := NULL;
+        END IF;
+    END IF;
+    -- It came by the invitation that went to this address, or from the server's operator.
+    IF has_password AND NOT OLD.is_claimed AND NEW.email <> '' THEN
+        NEW.email_confirmed_at := statement_timestamp();
+    END IF;
+    NEW.is_claimed := OLD.is_claimed OR NEW.is_claimed OR has_password;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER account_address
+BEFORE INSERT OR UPDATE OF email, password, is_claimed ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION account_address();

@@ -1,0 +1,17 @@
+-- Links that were sent before die with the deactivation: they name its time (`accounts.passwords.links`), or a change
+-- that is dropped.
+CREATE OR REPLACE FUNCTION account_deactivated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF OLD.is_active AND NOT NEW.is_active THEN
+        NEW.deactivated_at := clock_timestamp();
+        DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER account_deactivated
+BEFORE UPDATE OF is_active ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION account_deactivated();

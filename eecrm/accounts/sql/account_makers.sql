@@ -1,0 +1,13 @@
+CREATE OR REPLACE FUNCTION account_makers(account bigint) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+    WITH RECURSIVE maker (id) AS (
+        SELECT account
+        UNION
+        SELECT entry.actor_id FROM maker JOIN audit.entry
+            ON entry.table_name = 'accounts_user' AND entry.row_key = maker.id::text AND entry.actor_id IS NOT NULL
+         WHERE entry.operation = 'insert' OR entry.new ?| ARRAY['role', 'is_superuser', 'is_claimed']
+            OR entry.new ? 'email' AND NOT entry.new ? 'email_confirmed_at'  -- before the account was in use
+    )
+    SELECT array_agg(id) FROM maker WHERE id <> account
+$function$;

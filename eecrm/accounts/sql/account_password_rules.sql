@@ -1,0 +1,16 @@
+CREATE OR REPLACE FUNCTION account_password_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF NEW.password IS DISTINCT FROM OLD.password AND NEW.password NOT LIKE '!%'
+       AND EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
+        PERFORM refuse('user_password_elsewhere',
+                       'This account logs in with its identity provider: it has no password here.');
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER account_password_rules
+BEFORE UPDATE OF password ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION account_password_rules();

@@ -1,0 +1,34 @@
+CREATE OR REPLACE FUNCTION account_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    -- No role is entered while somebody logs in; the login role's grants reach the login's own columns only.
+    IF current_setting('role') = 'none' THEN
+        RETURN COALESCE(NEW, OLD);
+    END IF;
+    IF (OLD.is_superuser OR NEW.is_superuser) AND NOT policy_allows('user.promote') THEN
+        PERFORM refuse('user_superuser_guarded', 'Only a superuser creates, changes or deletes a superuser.');
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.id::text = current_setting('eecrm.user_id', true) THEN
+        IF TG_OP = 'DELETE' THEN
+            PERFORM refuse('user_not_oneself', 'Nobody deletes their own account.');
+        ELSIF NEW.role <> OLD.role OR NEW.is_superuser <> OLD.is_superuser OR NEW.is_active <> OLD.is_active THEN
+            PERFORM refuse('user_not_oneself', 'Nobody changes their own role, status or activity.');
+        END IF;
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
+       AND (TG_OP = 'DELETE' OR NEW.role <> 'management' OR NOT NEW.is_active) THEN
+        -- Two managers who demote each other at the same moment take turns; the second one then looks anew.
+        PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
+        IF NOT EXISTS (SELECT FROM accounts_user
+                        WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN
+            PERFORM refuse('user_last_manager', 'The last active manager stays: make somebody else a manager first.');
+        END IF;
+    END IF;
+    RETURN COALESCE(NEW, OLD);
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER account_rules
+BEFORE INSERT OR DELETE OR UPDATE ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION account_rules();

@@ -1,0 +1,22 @@
+CREATE OR REPLACE FUNCTION address_change_confirmed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    
+    INSERT INTO accounts_mail (kind, user_id, address, typed)
+    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+     WHERE account.id = NEW.user_id AND account.email <> ''
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
+
+    UPDATE accounts_user SET email = NEW.address, email_confirmed_at = statement_timestamp() WHERE id = NEW.user_id;
+    DELETE FROM accounts_addresschange WHERE id = NEW.id;
+    IF NEW.confirmed_by_id IS DISTINCT FROM NEW.user_id THEN
+        PERFORM tell_managers(true);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER address_change_confirmed
+AFTER UPDATE OF confirmed_by_id ON accounts_addresschange
+FOR EACH ROW EXECUTE FUNCTION address_change_confirmed();

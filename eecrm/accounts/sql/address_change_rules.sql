@@ -1,0 +1,55 @@
+CREATE OR REPLACE FUNCTION address_change_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+DECLARE
+    caller bigint := nullif(current_setting('eecrm.user_id', true), '')::bigint;
+    sent bigint;
+    sent_for_account bigint;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.asked_by_id := caller;
+        NEW.confirmed_by_id := NULL;
+        NEW.created_at := statement_timestamp();
+        -- Two that ask for one address at the same moment take turns.
+        PERFORM pg_advisory_xact_lock(hashtext('address_confirmation'), hashtext(lower(NEW.address)));
+        -- One account leaves a link to the others: alone it keeps nobody from confirming an address.
+        SELECT count(*), count(*) FILTER (WHERE user_id = NEW.user_id) INTO sent, sent_for_account FROM accounts_mail
+         WHERE lower(address) = lower(NEW.address) AND address <> '' AND kind = 'address_confirmation'
+           AND created_at > statement_timestamp() - interval '1 day';
+        IF sent >= 3 OR sent_for_account >= 2 THEN
+            PERFORM refuse('address_asked_too_often', 'This address was sent several links within a day: try again tomorrow.');
+        END IF;
+        IF caller IS DISTINCT FROM NEW.user_id AND (
+    SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'
+       AND created_at > statement_timestamp() - interval '1 day') >= 3 THEN
+            PERFORM refuse('address_told_too_often',
+                           'The owner of this account was told of three other addresses within a day: try again tomorrow.');
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF OLD.created_at <= statement_timestamp() - interval '7 days' THEN
+        PERFORM refuse('address_change_expired', 'An address is confirmed within 7 days: ask for it again.');
+    END IF;
+    CASE address_objection(OLD.id)
+        WHEN 'address_second_manager' THEN
+            PERFORM refuse('address_second_manager', 'Another manager than the one who asked for it confirms an address.');
+        WHEN 'address_rests' THEN
+            PERFORM refuse('address_rests',
+                           'A manager confirms an address a day after it was asked for, so that its owner can object.');
+        WHEN 'address_new_manager' THEN
+            PERFORM refuse('address_new_manager',
+                           'Only a manager of seven days, or a superuser, confirms an address that another one asked for.');
+        WHEN 'address_made_by_asker' THEN
+            PERFORM refuse('address_made_by_asker',
+                           'One of these two managers made the account of the other, or a third one made both: ask another.');
+        ELSE NULL;
+    END CASE;
+    NEW := OLD;
+    NEW.confirmed_by_id := caller;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER address_change_rules
+BEFORE INSERT OR UPDATE ON accounts_addresschange
+FOR EACH ROW EXECUTE FUNCTION address_change_rules();

@@ -1,0 +1,19 @@
+-- With no role entered, an account is made for a newcomer: no news. Of an account that is deleted nobody is left to
+-- tell.
+CREATE OR REPLACE FUNCTION identity_told() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF current_setting('role') <> 'none' THEN
+        INSERT INTO accounts_mail (kind, user_id, address, typed)
+        SELECT CASE TG_OP WHEN 'INSERT' THEN 'identity_bound' ELSE 'identity_removed' END, id, email, '' FROM accounts_user
+         WHERE id = coalesce(NEW.user_id, OLD.user_id) AND email <> '' AND email_confirmed_at IS NOT NULL;
+        PERFORM tell_managers(true);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER identity_told
+AFTER INSERT OR DELETE ON accounts_externalidentity
+FOR EACH ROW EXECUTE FUNCTION identity_told();

@@ -1,0 +1,17 @@
+-- It runs after `identity_rules` has locked the account: the triggers of an event run by name.
+CREATE OR REPLACE FUNCTION identity_unclaimed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote')
+       AND (SELECT is_claimed FROM accounts_user WHERE id = NEW.user_id) THEN
+        PERFORM refuse('identity_of_claimed',
+                       'This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does.');
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER identity_unclaimed
+BEFORE INSERT ON accounts_externalidentity
+FOR EACH ROW EXECUTE FUNCTION identity_unclaimed();

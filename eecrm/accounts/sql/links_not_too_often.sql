@@ -1,0 +1,20 @@
+-- Whoever is invited again and again, or sent link after link by a colleague, gets five of them a day.
+CREATE OR REPLACE FUNCTION links_not_too_often() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF current_setting('role') <> 'none' AND NEW.kind IN ('invitation', 'password_reset') AND (
+        SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind IN ('invitation', 'password_reset')
+           AND created_at > statement_timestamp() - interval '1 day') >= 5 THEN
+        PERFORM refuse('links_too_often', 'This account was sent five links within a day: try again tomorrow.');
+    END IF;
+    IF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        NEW.sent_at := NULL;  -- nobody says that managers were told
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER links_not_too_often
+BEFORE INSERT ON accounts_mail
+FOR EACH ROW EXECUTE FUNCTION links_not_too_often();

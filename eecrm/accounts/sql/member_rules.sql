@@ -1,0 +1,27 @@
+CREATE OR REPLACE FUNCTION member_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+DECLARE
+    account bigint := COALESCE(NEW.user_id, OLD.user_id);
+BEGIN
+    -- No role: the migrator, since the login role may not write here. Deeper: with its group or account, whose rules count.
+    IF current_setting('role') = 'none' OR pg_trigger_depth() > 1 THEN
+        RETURN COALESCE(NEW, OLD);
+    END IF;
+    IF account::text = current_setting('eecrm.user_id', true) THEN
+        PERFORM refuse('user_not_oneself', 'Nobody changes their own groups.');
+    END IF;
+    IF NOT policy_allows('user.promote') AND EXISTS (SELECT FROM accounts_user WHERE id = account AND is_superuser) THEN
+        PERFORM refuse('user_superuser_guarded', 'Only a superuser changes the groups of a superuser.');
+    END IF;
+    IF TG_OP <> 'DELETE' AND EXISTS (SELECT FROM auth_group WHERE id = NEW.group_id
+                                        AND name IN ('External', 'Sales', 'Support', 'Management', 'Auditor')) THEN
+        PERFORM refuse('group_follows_role', 'An account is in the group of its role: change the role instead.');
+    END IF;
+    RETURN COALESCE(NEW, OLD);
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER member_rules
+BEFORE INSERT OR DELETE OR UPDATE ON accounts_user_groups
+FOR EACH ROW EXECUTE FUNCTION member_rules();

@@ -1,0 +1,21 @@
+CREATE OR REPLACE FUNCTION totp_reset_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    -- Owners remove their own as the login role, after a code.
+    IF current_setting('role') = 'none' THEN
+        RETURN OLD;
+    END IF;
+    IF OLD.user_id::text = current_setting('eecrm.user_id', true) THEN
+        PERFORM refuse('second_factor_not_oneself', 'Nobody resets their own second factor.');
+    END IF;
+    IF EXISTS (SELECT FROM accounts_user WHERE id = OLD.user_id AND is_superuser) AND NOT policy_allows('user.promote') THEN
+        PERFORM refuse('user_superuser_guarded', 'Only a superuser resets the second factor of a superuser.');
+    END IF;
+    RETURN OLD;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER totp_reset_rules
+BEFORE DELETE ON otp_totp_totpdevice
+FOR EACH ROW EXECUTE FUNCTION totp_reset_rules();

@@ -1,0 +1,15 @@
+CREATE OR REPLACE FUNCTION user_password_by_link() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    -- Of a change the grants decide, by column; of a new row they can't. An unusable hash starts with an exclamation mark.
+    IF current_setting('role') <> 'none' AND NEW.password NOT LIKE '!%' AND NOT policy_allows('user.set_password') THEN
+        PERFORM refuse('user_password_by_link', 'Nobody sets another person''s password: send a link instead.');
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER user_password_by_link
+BEFORE INSERT ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION user_password_by_link();

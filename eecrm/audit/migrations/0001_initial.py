@@ -1,0 +1,119 @@
+"""The audit trail and its seals, in a schema of their own."""
+
+from django.db import migrations, models
+
+import audit.models
+
+# The server makes `request_id` for each request. The caller chooses `caller_request_id`. Rows of one `transaction_id` were
+# written together. `row_key` is text because keys are numbers in some tables and UUIDs in others.
+ENTRY = """
+CREATE TABLE audit.entry (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    table_name text NOT NULL,
+    row_key text NOT NULL,
+    operation text NOT NULL,
+    actor_id bigint,
+    actor_name text NOT NULL,
+    role text NOT NULL,
+    channel text NOT NULL,
+    request_id text NOT NULL,
+    caller_request_id text NOT NULL DEFAULT '',
+    reason text NOT NULL,
+    old jsonb,
+    new jsonb
+);
+CREATE INDEX entry_of_row ON audit.entry (table_name, row_key, id);
+CREATE INDEX entry_of_actor ON audit.entry (actor_id, id);
+CREATE INDEX entry_of_request ON audit.entry (request_id, id) WHERE request_id <> '';
+CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHERE caller_request_id <> '';
+"""
+
+# A common kind or channel is found soon by going back from the newest entry, and needs no index. Most entries have no reason.
+READING = """
+CREATE INDEX entry_at ON audit.entry (at, id);
+CREATE INDEX entry_of_rare_kind ON audit.entry (table_name, id)
+    WHERE table_name NOT IN ('clients_client', 'contracts_contract', 'events_event', 'accounts_tokensession');
+CREATE INDEX entry_of_rare_channel ON audit.entry (channel, id) WHERE channel <> 'api';
+CREATE INDEX entry_reason ON audit.entry USING gin (to_tsvector('simple'::regconfig, COALESCE(reason, '')))
+    WHERE reason <> '';
+"""
+
+# Offline copies read these entries (`audit.sync.views`). Of accounts they need new names alone.
+SYNC = """
+CREATE INDEX entry_for_sync ON audit.entry (transaction_id, id)
+    WHERE (table_name IN ('clients_client', 'contracts_contract', 'events_event')
+            OR table_name = 'accounts_user' AND operation = 'update' AND new ?| '{first_name,last_name,username}');
+"""
+
+# Alerts look for these kinds (`accounts.outbox.alerts`), and the rules of usernames for earlier owners. The indexes are
+# partial, so that an entry of another kind costs nothing.
+ALERTS = """
+CREATE INDEX entry_of_deletion ON audit.entry (at)
+    WHERE operation = 'delete' AND table_name IN ('clients_client', 'contracts_contract', 'events_event', 'accounts_user',
+                                                    'auth_group');
+CREATE INDEX entry_of_change ON audit.entry (at)
+    WHERE operation = 'update' AND table_name IN ('clients_client', 'contracts_contract', 'events_event');
+CREATE INDEX entry_of_account ON audit.entry (at)
+    WHERE operation <> 'delete' AND table_name = 'accounts_user' AND new ? 'is_active';
+CREATE INDEX entry_of_reopening ON audit.entry (at)
+    WHERE operation = 'update' AND table_name = 'contracts_contract' AND old ->> 'status' = 'signed';
+CREATE INDEX entry_of_signature ON audit.entry (at)
+    WHERE operation = 'update' AND table_name = 'contracts_contract' AND new ? 'status';
+CREATE INDEX entry_of_username ON audit.entry ((new ->> 'username')) WHERE table_name = 'accounts_user' AND new ? 'username';
+CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND table_name = 'accounts_export';
+"""
+
+# `hash` covers the seal's other columns and the digests of its entries in order of id. Seals are numbered without gaps, so
+# that a missing one shows. Their ranges follow one another without a gap, so that nothing can be put in between.
+SEALS = """
+CREATE TABLE audit.seal (
+    id bigint PRIMARY KEY,
+    first_id bigint NOT NULL UNIQUE,
+    last_id bigint NOT NULL UNIQUE CHECK (last_id >= first_id),
+    entries bigint NOT NULL,
+    previous_hash bytea NOT NULL,
+    sealed_at timestamptz NOT NULL,
+    hash bytea NOT NULL
+);
+CREATE TABLE audit.boundary (last_id bigint NOT NULL, xid xid8 NOT NULL);
+CREATE UNIQUE INDEX one_boundary ON audit.boundary ((true));
+INSERT INTO audit.boundary VALUES (0, '0');
+"""
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.RunSQL([ENTRY, READING, SYNC, ALERTS, SEALS], "DROP TABLE audit.boundary, audit.seal, audit.entry"),
+        migrations.CreateModel(
+            name="Entry",
+            fields=[
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("transaction_id", models.TextField()),
+                ("table_name", models.TextField()),
+                ("row_key", models.TextField()),
+                ("operation", models.TextField()),
+                ("actor_id", models.BigIntegerField(null=True)),
+                ("actor_name", models.TextField()),
+                ("role", models.TextField()),
+                ("channel", models.TextField()),
+                ("request_id", models.TextField()),
+                ("caller_request_id", models.TextField()),
+                ("reason", models.TextField()),
+                ("old", models.JSONField(decoder=audit.models._Exact, null=True)),
+                ("new", models.JSONField(decoder=audit.models._Exact, null=True)),
+            ],
+            options={
+                "verbose_name_plural": "entries",
+                "db_table": '"audit"."entry"',
+                "ordering": ["-id"],
+                "managed": False,
+            },
+        ),
+    ]

@@ -1,0 +1,16 @@
+-- The place right after the newest entry of the log (`0004_sync`, whose index this condition names) whose transaction
+-- has ended, with all before it. A number of a transaction alone is no place: one that left no entry is given out
+-- again.
+CREATE OR REPLACE FUNCTION audit.end_of_changes() RETURNS TABLE(xid xid8, id bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
+AS $function$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT transaction_id, id FROM entry
+     WHERE (table_name IN ('clients_client', 'contracts_contract', 'events_event')
+            OR table_name = 'accounts_user' AND operation = 'update' AND new ?| '{first_name,last_name,username}')
+       AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+     ORDER BY transaction_id DESC, id DESC LIMIT 1;
+END
+$function$;

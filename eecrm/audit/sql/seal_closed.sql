@@ -1,0 +1,56 @@
+-- Entries appear in the order of commits, not of ids, so that the newest can't be sealed as they come. The boundary is
+-- an id, and a transaction id that was given out after it. A transaction has its own id before it takes one for an
+-- entry: once all transactions up to the noted one have ended, no entry up to the boundary can appear any more.  The
+-- noted id is our own, taken after we looked: `pg_snapshot_xmax` won't do, for it lies below transactions that run.
+-- What a read-only transaction sees doesn't matter, so that backups delay nothing; a transaction that writes does. A
+-- boundary of the future was noted in another cluster, from which this database was restored: it says nothing here.
+-- The lock on the boundary's row is one that only its owner could take, unlike an advisory lock; nobody waits for it,
+-- and no write but a sealer's looks for it. What the text of a row depends on (time zone, form of bytea) is pinned; in
+-- it NULL reads like the null of JSON, so that NULLs are counted.
+CREATE OR REPLACE FUNCTION audit.seal_closed(most integer) RETURNS SETOF audit.seal
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex'
+AS $function$
+DECLARE
+    newest bigint;
+    closed audit.boundary;
+    made audit.seal;
+    digests bytea;
+BEGIN
+    IF current_setting('role') <> 'none' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
+    END IF;
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+        RAISE EXCEPTION 'audit.seal_closed() must be the first to write in its transaction.';
+    END IF;
+    SELECT max(id) INTO newest FROM entry;
+    IF newest IS NULL OR newest <= (SELECT max(last_id) FROM seal) THEN
+        RETURN;
+    END IF;
+    SELECT * INTO closed FROM boundary FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT * INTO made FROM seal ORDER BY id DESC LIMIT 1;
+    made.last_id := coalesce(made.last_id, 0);
+    IF closed.xid <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+        FOR turn IN 1 .. most LOOP
+            EXIT WHEN made.last_id >= closed.last_id;
+            made.id := coalesce(made.id, 0) + 1;
+            made.first_id := made.last_id + 1;
+            made.previous_hash := coalesce(made.hash, '');
+            SELECT count(*), CASE WHEN count(*) < 1000 THEN closed.last_id ELSE max(id) END,
+                   coalesce(string_agg(sha256(convert_to(to_jsonb(batch)::text || num_nulls(old, new), 'UTF8')), ''
+                                       ORDER BY id), '')
+              INTO made.entries, made.last_id, digests
+              FROM (SELECT * FROM entry WHERE id BETWEEN made.first_id AND closed.last_id ORDER BY id LIMIT 1000) AS batch;
+            made.sealed_at := clock_timestamp();
+            made.hash := sha256(convert_to((to_jsonb(made) - 'hash')::text, 'UTF8') || digests);
+            INSERT INTO seal SELECT made.*;
+            RETURN NEXT made;
+        END LOOP;
+    END IF;
+    IF made.last_id >= closed.last_id OR closed.xid > pg_current_xact_id() THEN
+        UPDATE boundary SET last_id = newest, xid = pg_current_xact_id();
+    END IF;
+END
+$function$;

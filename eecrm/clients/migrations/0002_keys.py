@@ -1,0 +1,13 @@
+"""Foreign keys that PostgreSQL checks at once."""
+
+from django.db import migrations
+
+from access.migration_operations import immediate_foreign_keys
+
+
+class Migration(migrations.Migration):
+    dependencies = [("clients", "0001_initial")]
+
+    operations = [
+        immediate_foreign_keys("clients_client"),
+    ]

@@ -1,0 +1,79 @@
+CREATE OR REPLACE FUNCTION contract_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
+        -- The client hands down its contact, or its words: the contract itself doesn't change.
+        OLD.sales_contact_id := NEW.sales_contact_id;
+        OLD.search := words_of(OLD.name) || (SELECT search FROM clients_client WHERE id = OLD.client_id);
+        RETURN OLD;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.id IS DISTINCT FROM pg_sequence_last_value('contracts_contract_id_seq'::regclass) THEN
+            IF EXISTS (SELECT FROM audit.entry
+                        WHERE table_name = 'contracts_contract' AND row_key = NEW.id::text AND operation = 'delete') THEN
+                IF NOT policy_allows('contract.restore') THEN
+                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this contract.';
+                END IF;
+                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+                    PERFORM refuse('contract_restore_needs_reason', 'Say why you restore it.');
+                END IF;
+            END IF;
+        END IF;
+        IF NOT policy_allows('contract.restore') THEN
+            IF NEW.status <> 'draft' THEN
+                PERFORM refuse('contract_starts_as_draft', 'A contract starts as a draft: sign it afterwards.');
+            END IF;
+            NEW.signed_at := NULL;
+            NEW.version := 1;
+            NEW.created_at := statement_timestamp();
+            NEW.updated_at := statement_timestamp();
+        END IF;
+        -- The lock makes a change of the client at the same moment wait.
+        SELECT sales_contact_id, words_of(NEW.name) || search INTO NEW.sales_contact_id, NEW.search
+          FROM clients_client WHERE id = NEW.client_id AND status = 'client' FOR SHARE;
+        IF NOT FOUND THEN
+            PERFORM refuse('contract_needs_client', 'Turn the prospect into a client before making its contract.');
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.status = 'signed' AND NOT policy_allows('contract.amend') THEN
+            PERFORM refuse('contract_signed_stays', 'A signed contract can''t be deleted, except by management.');
+        END IF;
+        RETURN OLD;
+    END IF;
+    IF NEW.client_id <> OLD.client_id THEN
+        PERFORM refuse('contract_stays_with_client', 'A contract stays with its client.');
+    END IF;
+    IF OLD.status = 'signed' AND NEW.status <> 'signed' THEN
+        IF NOT policy_allows('contract.reopen') THEN
+            PERFORM refuse('contract_signed_stays_signed', 'Only management reopens a signed contract.');
+        END IF;
+        IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+            PERFORM refuse('contract_reopen_needs_reason', 'Say why you reopen it.');
+        END IF;
+        NEW.signed_at := NULL;
+    ELSIF OLD.status = 'signed' THEN
+        IF NEW.amount <> OLD.amount AND NOT policy_allows('contract.amend') THEN
+            PERFORM refuse('contract_signed_amount_frozen', 'The amount of a signed contract is frozen.');
+        END IF;
+        NEW.signed_at := OLD.signed_at;
+    ELSIF NEW.status = 'signed' THEN
+        IF NOT policy_allows('contract.sign') THEN
+            RAISE insufficient_privilege USING MESSAGE = 'Your role may not sign a contract.';
+        END IF;
+        NEW.signed_at := statement_timestamp();
+    END IF;
+    IF NEW.name <> OLD.name THEN
+        NEW.search := words_of(NEW.name) || (SELECT search FROM clients_client WHERE id = NEW.client_id);
+    END IF;
+    NEW.version := OLD.version + 1;
+    NEW.updated_at := statement_timestamp();
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER contract_rules
+BEFORE INSERT OR DELETE OR UPDATE ON contracts_contract
+FOR EACH ROW EXECUTE FUNCTION contract_rules();

@@ -1,0 +1,76 @@
+CREATE OR REPLACE FUNCTION event_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
+        -- Handed down, as to contracts.
+        OLD.sales_contact_id := NEW.sales_contact_id;
+        OLD.search := words_of(OLD.name || ' ' || OLD.location) || (SELECT search FROM contracts_contract WHERE id = OLD.contract_id);
+        RETURN OLD;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        IF OLD.status = 'closed' AND NOT policy_allows('event.reopen') THEN
+            PERFORM refuse('event_closed_read_only', 'A closed event is read-only until management reopens it.');
+        END IF;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.id IS DISTINCT FROM pg_sequence_last_value('events_event_id_seq'::regclass) THEN
+            IF EXISTS (SELECT FROM audit.entry
+                        WHERE table_name = 'events_event' AND row_key = NEW.id::text AND operation = 'delete') THEN
+                IF NOT policy_allows('event.restore') THEN
+                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this event.';
+                END IF;
+                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+                    PERFORM refuse('event_restore_needs_reason', 'Say why you restore it.');
+                END IF;
+            END IF;
+        END IF;
+        IF NOT policy_allows('event.restore') THEN
+            IF NEW.status <> 'created' THEN
+                PERFORM refuse('event_starts_as_created', 'An event starts as created: move it on afterwards.');
+            END IF;
+            NEW.version := 1;
+            NEW.created_at := statement_timestamp();
+            NEW.updated_at := statement_timestamp();
+        END IF;
+        -- The lock makes a reopening of the contract at the same moment wait.
+        SELECT sales_contact_id, words_of(NEW.name || ' ' || NEW.location) || search INTO NEW.sales_contact_id, NEW.search
+          FROM contracts_contract WHERE id = NEW.contract_id AND status = 'signed' FOR SHARE;
+        IF NOT FOUND THEN
+            PERFORM refuse('event_needs_signed_contract', 'Sign the contract before planning its event.');
+        END IF;
+    ELSE
+        IF OLD.status = 'closed' AND NEW.status <> 'closed' AND coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+            PERFORM refuse('event_reopen_needs_reason', 'Say why you reopen it.');
+        END IF;
+        IF OLD.status = 'in_progress' AND NEW.status = 'created' THEN
+            PERFORM refuse('event_goes_one_way', 'An event goes from created over in progress to closed, one way.');
+        END IF;
+        IF NEW.contract_id <> OLD.contract_id THEN
+            PERFORM refuse('event_stays_with_contract', 'An event stays under its contract.');
+        END IF;
+        IF (NEW.name, NEW.location) <> (OLD.name, OLD.location) THEN
+            NEW.search := words_of(NEW.name || ' ' || NEW.location)
+                || (SELECT search FROM contracts_contract WHERE id = NEW.contract_id);
+        END IF;
+        NEW.version := OLD.version + 1;
+        NEW.updated_at := statement_timestamp();
+    END IF;
+    IF NEW.support_contact_id IS NOT NULL
+       AND (TG_OP = 'INSERT' OR NEW.support_contact_id IS DISTINCT FROM OLD.support_contact_id) THEN
+        PERFORM FROM accounts_user WHERE id = NEW.support_contact_id AND role = 'support' AND is_active AND NOT is_superuser
+            FOR SHARE;
+        IF NOT FOUND THEN
+            PERFORM refuse('event_support_contact_active', 'A support contact is an active support user.');
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER event_rules
+BEFORE INSERT OR DELETE OR UPDATE ON events_event
+FOR EACH ROW EXECUTE FUNCTION event_rules();
