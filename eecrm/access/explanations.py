@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from django.db.models import Model
 
-from access import policy
+from access import policy, state_rules
 from access.policy import FINER_THAN_UPDATE, TABLE, Caller, Rule, Scope
 from access.querysets import owns, resource_of
 from access.refusals import still_used
-from access.state import StateRule
+from access.state_rules import StateRule
 
 # On no single row that is there.
 _ELSEWHERE = ("list", "create", "restore")
@@ -88,7 +88,7 @@ class _Asked:
         """What is permitted, if the row's state doesn't stand in the way."""
         demands_reason = False
         for state in self._states(action):
-            if state.demands_reason:
+            if state.needs_reason:
                 demands_reason = True
                 continue
             lifting = policy.rule(self.user, self.resource, state.unless)
@@ -98,8 +98,8 @@ class _Asked:
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)
 
     def _states(self, action: str) -> list[StateRule]:
-        declared = type(self.row)._default_manager.all().state_rules
-        return [state for state in declared if state.action == action and state.status == self.row.status]
+        rules = (rule for rule in state_rules.declared().values() if rule.resource == self.resource)
+        return [rule for rule in rules if action in rule.actions and self.row.status in rule.statuses]
 
     def _permits(self, rule: Rule) -> bool:
         return self.is_own if rule.scope is Scope.OWN else rule.scope is Scope.ALL

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 
-from django.apps import apps
-
 from access import rule_catalogue
 from access.policy import MATRIX_ROLES, TABLE, Scope, scope_of
-from access.querysets import resource_of
 from access.rule_catalogue import Known
-from access.state import StateRule
+from access.state_rules import StateRule, declared
 
 _HEAD = """<!-- Written by scripts/pictures from the code: change the code, not this page. -->
 # Who may do what, and why not
@@ -73,9 +70,10 @@ def _matrix() -> list[str]:
 def _explained() -> list[str]:
     """What `access/` knows of states."""
     rows = [
-        [resource_of(model), state.status, state.action, _answer(state), f"`{state.name}`", state.sentence]
-        for model in apps.get_models()
-        for state in getattr(model._default_manager.all(), "state_rules", ())
+        [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
+        for rule in declared().values()
+        for status in rule.statuses
+        for action in rule.actions
     ]
     return ["## What depends on the status", "", *_table(_STATE_HEAD, rows)]
 
@@ -83,7 +81,7 @@ def _explained() -> list[str]:
 def _answer(state: StateRule) -> str:
     if state.is_moot:
         return "nothing to do"
-    if state.demands_reason:
+    if state.needs_reason:
         return "asks for a reason"
     return f"refused, unless one may {state.unless}" if state.unless else "refused"
 

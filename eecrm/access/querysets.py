@@ -8,7 +8,6 @@ from django.db.models import Model, Q, QuerySet
 from access import policy
 from access.compiled_queries import Anybody, Slot, Statement
 from access.policy import Caller, Scope, role_of
-from access.state import StateRule
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -22,7 +21,6 @@ class PolicyQuerySet(QuerySet[M]):
     # What a row has itself of what its parents lead to: the way there, and its own column (docs/adr/0016).
     handed_down: ClassVar[dict[str, str]] = {}
     # What the triggers refuse on a row by its status; for those who ask before they try.
-    state_rules: ClassVar[tuple[StateRule, ...]] = ()
 
     def owner_ids(self, user: Caller) -> tuple[int, ...]:
         """Whose rows are the user's own: theirs, and while they cover for colleagues those colleagues' too."""

@@ -1,6 +1,5 @@
 """Why somebody does something: one line of text, which the trail keeps beside what was done."""
 
-DEMANDED = "_needs_reason"  # how the rules end that let something be done with a reason only
 MAX_REASON_CHARS = 500  # characters
 UNFIT = f"A reason is a line of text in UTF-8 of at most {MAX_REASON_CHARS} characters."
 

@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -10,7 +10,7 @@ from django.db.models import BaseConstraint, Model, ProtectedError
 from psycopg2 import DatabaseError as LibraryError
 from psycopg2 import errors
 
-from access import reasons
+from access import state_rules
 
 REASON_REQUIRED = "reason_required"  # the code of what is done with a reason only
 
@@ -112,14 +112,22 @@ def still_used(used: type[Model], by: type[Model]) -> Refusal:
     )
 
 
+_DELETE = re.compile(rb"\s*DELETE\b", re.IGNORECASE)
+
+
+def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | None:
+    """The model that this foreign key of `model` refers to. Django names the constraint `<table>_<column>_<digest>_fk_…`."""
+    keys = (field for field in model._meta.concrete_fields if field.related_model and f"_{field.column}_" in constraint)
+    key = next(keys, None)
+    return cast("type[Model]", key.related_model) if key else None
+
+
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL names the referring table in both cases; only its message tells which side went wrong.
-    referring = _model_of(error.diag.table_name or "")
-    deleted = re.match(r'update or delete on table "(\w+)"', error.diag.message_primary or "")
-    used = _model_of(deleted[1]) if deleted else None
-    if used and referring:
+    # PostgreSQL names the referring table whichever side went wrong. Only its message says more, in the server's language.
+    referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
+    used = _model_referred_to(referring, rule) if referring else None
+    if used and referring and _DELETE.match(error.cursor.query or b""):
         return still_used(used, referring)
-    rule = error.diag.constraint_name or "foreign_key"
     return Refusal(409, "conflict", rule, "What this belongs to was deleted a moment ago.")
 
 
@@ -131,6 +139,15 @@ def of_unique_column(table: str, name: str) -> str:
         if name == f"{table}_{field.column}_key":
             return f"Another {field.model._meta.verbose_name} has this {field.verbose_name} already."
     return "This exists already."
+
+
+def _of_state(name: str) -> Refusal:
+    rule = state_rules.declared().get(name)
+    if rule is None:
+        return Refusal(409, "conflict", name, "The database refuses this in its present state.")
+    if rule.needs_reason:
+        return Refusal(400, REASON_REQUIRED, name, rule.sentence)
+    return Refusal(409, "conflict", name, rule.sentence)
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
@@ -160,11 +177,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(409, "duplicate", name, str(sentence))
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
-        case errors.CheckViolation():  # raised by a trigger, with its rule and its sentence
-            rule, sentence = cause.diag.constraint_name or "state", cause.diag.message_primary or ""
-            if rule.endswith(reasons.DEMANDED):
-                return Refusal(400, REASON_REQUIRED, rule, sentence)
-            return Refusal(409, "conflict", rule, sentence)
+        case errors.CheckViolation():  # `refuse(rule)` in a trigger
+            return _of_state(cause.diag.constraint_name or "state")
         case errors.ForeignKeyViolation():
             return _foreign_key(cause)
         case errors.InsufficientPrivilege():

@@ -4,18 +4,14 @@ Nothing is asked of a database, so that the page that is made of it (`access.pag
 compares it with the triggers and constraints of a real one.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
-from django.db.migrations import RunSQL
-from django.db.migrations.loader import MigrationLoader
 from django.db.models import PROTECT, Model, UniqueConstraint
 
-from access import policy, reasons
+from access import policy, state_rules
 from access.policy import MATRIX_ROLES, TABLE, Rule, Scope
 from access.refusals import of_unique_column, still_used
 
@@ -29,19 +25,6 @@ class Known(NamedTuple):
     when: str
 
 
-_FUNCTION_PATTERN = re.compile(r"FUNCTION ([\w.]+)\([^)]*\) RETURNS trigger.*?AS (\$\w*\$)(.*?)\2", re.DOTALL)
-_TRIGGER_PATTERN = re.compile(
-    r"CREATE TRIGGER \w+\s+(?:BEFORE|AFTER) ([A-Z ]+?)(?: OF [\w, ]+)? ON (\w+)\s.*?FUNCTION ([\w.]+)\(", re.DOTALL
-)
-_REFUSED = re.compile(r"refuse\(\s*'(\w+)',\s*'((?:[^']|'')+)'\s*\)")
-_DONE = {"INSERT": "made", "UPDATE": "changed", "DELETE": "deleted"}
-
-
-def refused_in(body: str) -> list[tuple[str, str]]:
-    """`(rule, sentence)` of each `refuse(…)` in the body of a trigger function."""
-    return [(name, sentence.replace("''", "'")) for name, sentence in _REFUSED.findall(body)]
-
-
 def of_policy() -> Iterator[Rule]:
     """The cells of the table that refuse: always, or what isn't one's own."""
     for resource, action, *_ in TABLE:
@@ -52,44 +35,15 @@ def of_policy() -> Iterator[Rule]:
 
 
 def of_triggers() -> list[Known]:
-    bodies: dict[str, str] = {}
-    asked: dict[str, set[str]] = defaultdict(set)
-    for sql in _statements():
-        bodies |= {
-            name: body for name, _, body in _FUNCTION_PATTERN.findall(sql)
-        }  # the latest body of a function counts
-        for events, table, function in _TRIGGER_PATTERN.findall(sql):
-            asked[function].add(f"{_noun(table)} is {_listed(_DONE[event] for event in events.split(' OR '))}")
-    return [
-        Known(name, 400 if name.endswith(reasons.DEMANDED) else 409, sentence, _when(asked[function]))
-        for function, body in bodies.items()
-        for name, sentence in dict.fromkeys(refused_in(body))
-    ]
-
-
-def _statements() -> Iterator[str]:
-    """The SQL that the migrations run on their way forward, in their order."""
-    graph = MigrationLoader(None).graph
-    plan = dict.fromkeys(step for leaf in sorted(graph.leaf_nodes()) for step in graph.forwards_plan(leaf))
-    for step in plan:
-        for operation in graph.nodes[step].operations:
-            if isinstance(operation, RunSQL):
-                yield operation.sql if isinstance(operation.sql, str) else ";".join(map(str, operation.sql))
+    """The rules of state that a trigger enforces."""
+    rules = [rule for rule in state_rules.declared().values() if rule.when]
+    return [Known(rule.name, 400 if rule.needs_reason else 409, rule.sentence, rule.when) for rule in rules]
 
 
 def _noun(table: str) -> str:
     models = apps.get_models(include_auto_created=True)
     name = next((str(model._meta.verbose_name) for model in models if model._meta.db_table == table), table)
     return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
-
-
-def _listed(words: Iterable[str]) -> str:
-    *some, last = words
-    return f"{', '.join(some)} or {last}" if some else last
-
-
-def _when(asked: set[str]) -> str:
-    return "anything is written" if len(asked) > 2 else _listed(sorted(asked))
 
 
 def of_models() -> Iterator[Known]:

@@ -11,7 +11,6 @@ from phonenumber_field.modelfields import PhoneNumberField
 from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from access.state import StateRule
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 from api.resources.search import SearchableQuerySet, SearchDocument
@@ -20,12 +19,6 @@ from api.resources.search import SearchableQuerySet, SearchDocument
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "client"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "account"}
-    state_rules = (
-        StateRule(
-            "create_contract", "prospect", "contract_needs_client",
-            "Turn the prospect into a client before making its contract.",
-        ),
-    )  # fmt: skip
 
 
 class Client(models.Model):

@@ -13,7 +13,6 @@ from django.db.models.functions import Now, TruncDate
 
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from access.state import StateRule
 from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
@@ -27,15 +26,6 @@ class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type:
     resource = "contract"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "client__account"}
     handed_down = {"client__sales_contact": "sales_contact"}
-    state_rules = (
-        StateRule("sign", "signed", "contract_is_signed", "The contract is signed already.", is_moot=True),
-        StateRule("amend", "signed", "contract_signed_amount_frozen", "The amount of a signed contract is frozen.", unless="amend"),
-        StateRule("reopen", "draft", "contract_is_draft", "The contract is a draft: there is nothing to reopen.", is_moot=True),
-        StateRule("reopen", "signed", "contract_signed_stays_signed", "Only management reopens a signed contract.", unless="reopen"),
-        StateRule("reopen", "signed", "contract_reopen_needs_reason", "Say why you reopen it."),
-        StateRule("delete", "signed", "contract_signed_stays", "A signed contract can't be deleted, except by management.", unless="amend"),
-        StateRule("create_event", "draft", "event_needs_signed_contract", "Sign the contract before planning its event."),
-    )  # fmt: skip
 
     def signed(self) -> "ContractQuerySet":
         return self.filter(status=Contract.Status.SIGNED)

@@ -12,7 +12,6 @@ from django.db.models.functions import Now
 
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from access.state import StateRule
 from api.resources.search import SearchableQuerySet
 from contracts.models import Contract
 
@@ -25,10 +24,6 @@ _WITHIN_REASON = [
 ]
 
 
-_CLOSED = "A closed event is read-only until management reopens it."
-_OPEN = "The event isn't closed: there is nothing to reopen."
-
-
 class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
     resource = "event"
     owners = {
@@ -36,15 +31,6 @@ class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignor
         Role.SUPPORT: "support_contact",
         Role.EXTERNAL: "contract__client__account",
     }
-    state_rules = (
-        StateRule("update", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
-        StateRule("assign", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
-        StateRule("reopen", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
-        StateRule("delete", "closed", "event_closed_read_only", _CLOSED, unless="reopen"),
-        StateRule("reopen", "closed", "event_reopen_needs_reason", "Say why you reopen it."),
-        StateRule("reopen", "created", "event_is_open", _OPEN, is_moot=True),
-        StateRule("reopen", "in_progress", "event_is_open", _OPEN, is_moot=True),
-    )
 
     def unassigned(self) -> "EventQuerySet":
         return self.filter(UNASSIGNED)

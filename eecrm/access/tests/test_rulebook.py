@@ -1,5 +1,6 @@
 """`docs/access.md` is that of the code, and has every rule by which anything can be refused."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from django.apps import apps
 from django.db import connection
 
 from access import page, rule_catalogue
-from access.querysets import PolicyQuerySet
+from access.querysets import resource_of
+from access.state_rules import declared
 from access.tests.test_cells import CELLS
 from config.environment import ROOT
 
@@ -31,27 +33,29 @@ def test_every_refusal_of_the_policy_is_on_the_page() -> None:
         assert f"`{resource}.{action}.{role}.{scope}`" in PAGE
 
 
-def test_every_refusal_of_a_trigger_is_on_the_page_in_its_words(db: None) -> None:
+# `refuse('name')`, and any call that isn't of this form.
+_REFUSALS, _CALLS = re.compile(r"PERFORM refuse\('(\w+)'\)"), re.compile(r"refuse\(")
+
+
+def test_every_refusal_in_sql_is_a_declared_rule_and_every_rule_is_enforced(db: None) -> None:
     bodies = rows(
-        "SELECT prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
-        " AND prorettype = 'trigger'::regtype"
+        "SELECT prosrc FROM pg_proc"
+        " WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace) AND proname <> 'refuse'"
     )
-    stored = {pair for (body,) in bodies for pair in rule_catalogue.refused_in(body)}
-    assert sum(body.count("refuse(") for (body,) in bodies) >= len(stored) > 40
-    assert stored == {(rule.name, rule.sentence) for rule in rule_catalogue.of_triggers()}
-    for name, sentence in stored:
-        status = 400 if name.endswith("_needs_reason") else 409
-        assert f"| `{name}` | {status} | {sentence} |" in PAGE
+    refused = {name for (body,) in bodies for name in _REFUSALS.findall(body)}
+    assert sum(len(_CALLS.findall(body)) for (body,) in bodies) == sum(
+        len(_REFUSALS.findall(body)) for (body,) in bodies
+    )
+    assert refused == {rule.name for rule in declared().values() if rule.when}
+    assert len(refused) > 40
 
 
-def test_no_refusal_of_a_trigger_is_overlooked(db: None) -> None:
-    """Each `refuse(` in the catalogue is one that can be read."""
-    for name, body in rows(
-        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)"
-    ):
-        calls = body.count("PERFORM refuse(")
-        assert calls == len(rule_catalogue._REFUSED.findall(body)), name
-        assert name == "refuse" or body.count("refuse(") == calls, name
+def test_every_rule_of_state_is_on_the_page() -> None:
+    for rule in declared().values():
+        assert f"`{rule.name}`" in PAGE and rule.sentence in PAGE
+        assert rule.when or rule.is_moot, rule
+        if rule.when:
+            assert f"| `{rule.name}` | {400 if rule.needs_reason else 409} | {rule.sentence} |" in PAGE
 
 
 def test_every_constraint_and_unique_index_is_on_the_page(db: None) -> None:
@@ -82,18 +86,12 @@ def test_what_others_hang_on_is_on_the_page(db: None) -> None:
     assert {name for name in held if f"`{name}`" not in PAGE} == set()
 
 
-def test_the_states_are_told_in_the_words_of_the_triggers() -> None:
-    triggers = {(rule.name, rule.sentence) for rule in rule_catalogue.of_triggers()}
-    declared = [
-        state
-        for model in apps.get_models()
-        if isinstance(queryset := model._default_manager.all(), PolicyQuerySet)
-        for state in queryset.state_rules
-    ]
-    assert len(declared) > 10
-    for state in declared:
-        assert ((state.name, state.sentence) in triggers) != state.is_moot, state
-        assert f"`{state.name}` | {state.sentence} |" in PAGE
+def test_a_rule_of_a_status_names_one_that_its_resource_has() -> None:
+    statuses = {resource_of(model): {*model.Status.values} for model in apps.get_models() if hasattr(model, "Status")}
+    predicted = [rule for rule in declared().values() if rule.actions]
+    assert len(predicted) >= 10
+    for rule in predicted:
+        assert rule.statuses and {*rule.statuses} <= statuses[rule.resource], rule
 
 
 @pytest.mark.parametrize("rule", list(rule_catalogue.of_models()), ids=lambda rule: rule.name)

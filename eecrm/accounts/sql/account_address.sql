@@ -13,13 +13,11 @@ BEGIN
     IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
         -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
-            PERFORM refuse('address_own',
-                           'You change your own address with your password: on its page in the admin site, or at users/me/email/.');
+            PERFORM refuse('address_own');
         END IF;
         -- Who has none is told nothing any more, of another address neither.
         IF OLD.is_claimed AND NEW.is_active AND NEW.email = '' AND NOT policy_allows('user.promote') THEN
-            PERFORM refuse('address_of_claimed',
-                           'An account in use keeps an address: type another one, or deactivate it.');
+            PERFORM refuse('address_of_claimed');
         END IF;
         IF OLD.is_claimed AND NEW.email <> '' THEN
             IF NOT EXISTS (SELECT FROM accounts_addresschange WHERE user_id = NEW.id AND lower(address) = lower(NEW.email)

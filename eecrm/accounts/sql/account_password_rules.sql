@@ -4,8 +4,7 @@ AS $function$
 BEGIN
     IF NEW.password IS DISTINCT FROM OLD.password AND NEW.password NOT LIKE '!%'
        AND EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
-        PERFORM refuse('user_password_elsewhere',
-                       'This account logs in with its identity provider: it has no password here.');
+        PERFORM refuse('user_password_elsewhere');
     END IF;
     RETURN NEW;
 END

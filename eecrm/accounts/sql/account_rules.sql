@@ -7,13 +7,13 @@ BEGIN
         RETURN COALESCE(NEW, OLD);
     END IF;
     IF (OLD.is_superuser OR NEW.is_superuser) AND NOT policy_allows('user.promote') THEN
-        PERFORM refuse('user_superuser_guarded', 'Only a superuser creates, changes or deletes a superuser.');
+        PERFORM refuse('user_superuser_guarded');
     END IF;
     IF TG_OP <> 'INSERT' AND OLD.id::text = current_setting('eecrm.user_id', true) THEN
         IF TG_OP = 'DELETE' THEN
-            PERFORM refuse('user_not_oneself', 'Nobody deletes their own account.');
+            PERFORM refuse('user_not_oneself');
         ELSIF NEW.role <> OLD.role OR NEW.is_superuser <> OLD.is_superuser OR NEW.is_active <> OLD.is_active THEN
-            PERFORM refuse('user_not_oneself', 'Nobody changes their own role, status or activity.');
+            PERFORM refuse('user_not_oneself');
         END IF;
     END IF;
     IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
@@ -22,7 +22,7 @@ BEGIN
         PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
         IF NOT EXISTS (SELECT FROM accounts_user
                         WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN
-            PERFORM refuse('user_last_manager', 'The last active manager stays: make somebody else a manager first.');
+            PERFORM refuse('user_last_manager');
         END IF;
     END IF;
     RETURN COALESCE(NEW, OLD);

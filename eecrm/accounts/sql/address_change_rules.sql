@@ -17,31 +17,27 @@ BEGIN
          WHERE lower(address) = lower(NEW.address) AND address <> '' AND kind = 'address_confirmation'
            AND created_at > statement_timestamp() - interval '1 day';
         IF sent >= 3 OR sent_for_account >= 2 THEN
-            PERFORM refuse('address_asked_too_often', 'This address was sent several links within a day: try again tomorrow.');
+            PERFORM refuse('address_asked_too_often');
         END IF;
         IF caller IS DISTINCT FROM NEW.user_id AND (
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'
        AND created_at > statement_timestamp() - interval '1 day') >= 3 THEN
-            PERFORM refuse('address_told_too_often',
-                           'The owner of this account was told of three other addresses within a day: try again tomorrow.');
+            PERFORM refuse('address_told_too_often');
         END IF;
         RETURN NEW;
     END IF;
     IF OLD.created_at <= statement_timestamp() - interval '7 days' THEN
-        PERFORM refuse('address_change_expired', 'An address is confirmed within 7 days: ask for it again.');
+        PERFORM refuse('address_change_expired');
     END IF;
     CASE address_objection(OLD.id)
         WHEN 'address_second_manager' THEN
-            PERFORM refuse('address_second_manager', 'Another manager than the one who asked for it confirms an address.');
+            PERFORM refuse('address_second_manager');
         WHEN 'address_rests' THEN
-            PERFORM refuse('address_rests',
-                           'A manager confirms an address a day after it was asked for, so that its owner can object.');
+            PERFORM refuse('address_rests');
         WHEN 'address_new_manager' THEN
-            PERFORM refuse('address_new_manager',
-                           'Only a manager of seven days, or a superuser, confirms an address that another one asked for.');
+            PERFORM refuse('address_new_manager');
         WHEN 'address_made_by_asker' THEN
-            PERFORM refuse('address_made_by_asker',
-                           'One of these two managers made the account of the other, or a third one made both: ask another.');
+            PERFORM refuse('address_made_by_asker');
         ELSE NULL;
     END CASE;
     NEW := OLD;

@@ -8,12 +8,12 @@ BEGIN
         IF (NEW.id, NEW.colleague_id, NEW.substitute_id, NEW.starts_at, NEW.reason)
            IS DISTINCT FROM (OLD.id, OLD.colleague_id, OLD.substitute_id, OLD.starts_at, OLD.reason)
            OR NEW.ends_at > OLD.ends_at THEN
-            PERFORM refuse('cover_only_ends_early', 'A cover can only be ended early: make another one instead.');
+            PERFORM refuse('cover_only_ends_early');
         END IF;
         -- A fixture or a restored backup may tell any past, see *restore* in the policy table.
         IF NOT policy_allows('cover.restore') AND NEW.ends_at <> OLD.ends_at THEN
             IF OLD.ends_at <= statement_timestamp() THEN
-                PERFORM refuse('cover_past_stays', 'A cover that is over can''t be changed.');
+                PERFORM refuse('cover_past_stays');
             END IF;
             -- Whoever acted under it until now did so rightly.
             NEW.ends_at := GREATEST(NEW.ends_at, OLD.starts_at, statement_timestamp());
@@ -25,26 +25,26 @@ BEGIN
     IF NOT policy_allows('cover.restore') THEN
         NEW.starts_at := GREATEST(NEW.starts_at, statement_timestamp());
         IF NEW.ends_at <= statement_timestamp() THEN
-            PERFORM refuse('cover_ends_in_future', 'A cover ends in the future.');
+            PERFORM refuse('cover_ends_in_future');
         END IF;
         IF NEW.ends_at <= NEW.starts_at THEN
-            PERFORM refuse('cover_ends_after_start', 'A cover ends after it starts.');
+            PERFORM refuse('cover_ends_after_start');
         END IF;
     END IF;
     -- The locks make a change of role or a deactivation at the same moment wait. In the order of keys, against deadlocks.
     PERFORM FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id) ORDER BY id FOR SHARE;
     IF EXISTS (SELECT FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id)
                   AND (is_superuser OR NOT is_active OR role NOT IN ('sales', 'support'))) THEN
-        PERFORM refuse('cover_between_contacts', 'Cover is between two active people who are contacts: sales or support.');
+        PERFORM refuse('cover_between_contacts');
     END IF;
     IF (SELECT count(DISTINCT role) FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id)) > 1 THEN
-        PERFORM refuse('cover_same_role', 'Somebody covers for a colleague of the same role.');
+        PERFORM refuse('cover_same_role');
     END IF;
     -- Two at the same moment may slip through, which lends nothing more.
     IF EXISTS (SELECT FROM accounts_cover
                 WHERE colleague_id = NEW.colleague_id AND substitute_id = NEW.substitute_id
                   AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at) THEN
-        PERFORM refuse('cover_once', 'There is a cover of these two for that time already: end it first.');
+        PERFORM refuse('cover_once');
     END IF;
     RETURN NEW;
 END

@@ -4,8 +4,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF NEW.name <> normalize(NEW.name, NFKC) OR NEW.name ~ '^$|^ | $|  |[\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000E0000-\U000E0FFF]' THEN
-        PERFORM refuse('group_name_plain',
-                       'The name of a group has one spelling (NFKC), single spaces, and no characters that nobody sees.');
+        PERFORM refuse('group_name_plain');
     END IF;
     RETURN NEW;
 END

@@ -8,7 +8,7 @@ BEGIN
           JOIN django_content_type AS noun ON noun.id = permission.content_type_id
          WHERE given.group_id = OLD.id AND noun.app_label = 'access' AND permission.codename = 'managed_group'
     ) THEN
-        PERFORM refuse('group_is_managed', 'This group is made by the code: it can''t be changed or deleted here.');
+        PERFORM refuse('group_is_managed');
     END IF;
     RETURN COALESCE(NEW, OLD);
 END

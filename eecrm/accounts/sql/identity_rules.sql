@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF (NEW.user_id, NEW.issuer, NEW.subject) IS DISTINCT FROM (OLD.user_id, OLD.issuer, OLD.subject) THEN
-            PERFORM refuse('identity_stays', 'An identity stays as it is: take it away and bind another one.');
+            PERFORM refuse('identity_stays');
         END IF;
         NEW.not_before := greatest(NEW.not_before, OLD.not_before);  -- tokens that were ended stay ended
         RETURN NEW;
@@ -20,7 +20,7 @@ BEGIN
     SELECT is_superuser INTO guarded FROM accounts_user WHERE id = COALESCE(NEW.user_id, OLD.user_id);
     -- No role is entered while somebody logs in: then only enrol_identity can get here.
     IF guarded AND current_setting('role') <> 'none' AND NOT policy_allows('user.promote') THEN
-        PERFORM refuse('user_superuser_guarded', 'Only a superuser binds an identity to a superuser, or takes it away.');
+        PERFORM refuse('user_superuser_guarded');
     END IF;
     IF TG_OP = 'INSERT' THEN
         -- What was ended before an identity was taken away stays ended.

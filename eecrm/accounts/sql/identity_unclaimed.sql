@@ -5,8 +5,7 @@ AS $function$
 BEGIN
     IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote')
        AND (SELECT is_claimed FROM accounts_user WHERE id = NEW.user_id) THEN
-        PERFORM refuse('identity_of_claimed',
-                       'This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does.');
+        PERFORM refuse('identity_of_claimed');
     END IF;
     RETURN NEW;
 END

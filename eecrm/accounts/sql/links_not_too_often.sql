@@ -6,7 +6,7 @@ BEGIN
     IF current_setting('role') <> 'none' AND NEW.kind IN ('invitation', 'password_reset') AND (
         SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind IN ('invitation', 'password_reset')
            AND created_at > statement_timestamp() - interval '1 day') >= 5 THEN
-        PERFORM refuse('links_too_often', 'This account was sent five links within a day: try again tomorrow.');
+        PERFORM refuse('links_too_often');
     END IF;
     IF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
         NEW.sent_at := NULL;  -- nobody says that managers were told

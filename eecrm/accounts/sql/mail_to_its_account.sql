@@ -9,7 +9,7 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' AND (NEW.address <> '' OR NEW.user_id IS NULL) OR TG_OP = 'UPDATE' AND
        (NEW.kind, NEW.user_id, NEW.address, NEW.typed) IS DISTINCT FROM (OLD.kind, OLD.user_id, OLD.address, OLD.typed) THEN
-        PERFORM refuse('mail_to_its_account', 'A link goes to the address of its account.');
+        PERFORM refuse('mail_to_its_account');
     END IF;
     RETURN NEW;
 END

@@ -9,14 +9,14 @@ BEGIN
         RETURN COALESCE(NEW, OLD);
     END IF;
     IF account::text = current_setting('eecrm.user_id', true) THEN
-        PERFORM refuse('user_not_oneself', 'Nobody changes their own groups.');
+        PERFORM refuse('user_not_oneself');
     END IF;
     IF NOT policy_allows('user.promote') AND EXISTS (SELECT FROM accounts_user WHERE id = account AND is_superuser) THEN
-        PERFORM refuse('user_superuser_guarded', 'Only a superuser changes the groups of a superuser.');
+        PERFORM refuse('user_superuser_guarded');
     END IF;
     IF TG_OP <> 'DELETE' AND EXISTS (SELECT FROM auth_group WHERE id = NEW.group_id
                                         AND name IN ('External', 'Sales', 'Support', 'Management', 'Auditor')) THEN
-        PERFORM refuse('group_follows_role', 'An account is in the group of its role: change the role instead.');
+        PERFORM refuse('group_follows_role');
     END IF;
     RETURN COALESCE(NEW, OLD);
 END

@@ -7,10 +7,10 @@ BEGIN
         RETURN OLD;
     END IF;
     IF OLD.user_id::text = current_setting('eecrm.user_id', true) THEN
-        PERFORM refuse('second_factor_not_oneself', 'Nobody resets their own second factor.');
+        PERFORM refuse('second_factor_not_oneself');
     END IF;
     IF EXISTS (SELECT FROM accounts_user WHERE id = OLD.user_id AND is_superuser) AND NOT policy_allows('user.promote') THEN
-        PERFORM refuse('user_superuser_guarded', 'Only a superuser resets the second factor of a superuser.');
+        PERFORM refuse('user_superuser_guarded');
     END IF;
     RETURN OLD;
 END

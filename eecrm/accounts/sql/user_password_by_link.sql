@@ -4,7 +4,7 @@ AS $function$
 BEGIN
     -- Of a change the grants decide, by column; of a new row they can't. An unusable hash starts with an exclamation mark.
     IF current_setting('role') <> 'none' AND NEW.password NOT LIKE '!%' AND NOT policy_allows('user.set_password') THEN
-        PERFORM refuse('user_password_by_link', 'Nobody sets another person''s password: send a link instead.');
+        PERFORM refuse('user_password_by_link');
     END IF;
     RETURN NEW;
 END

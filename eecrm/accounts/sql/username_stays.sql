@@ -9,7 +9,7 @@ BEGIN
         SELECT FROM audit.entry AS earlier JOIN accounts_user AS its ON its.id::text = earlier.row_key
          WHERE table_name = 'accounts_user' AND earlier.new ? 'username' AND earlier.new ->> 'username' = NEW.username
            AND its.id <> NEW.id AND its.username <> NEW.username) THEN
-        PERFORM refuse('username_was_anothers', 'Another account had this username before: choose one that nobody has had.');
+        PERFORM refuse('username_was_anothers');
     END IF;
     RETURN NEW;
 END

@@ -153,8 +153,14 @@ def test_what_was_checked_is_asked_again_of_the_database_when_it_is_confirmed(ma
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ("management,sales,yes", "line 2: Nobody changes their own role, status or activity."),
-        ("management,management,no", "line 2: Nobody changes their own role, status or activity."),
+        (
+            "management,sales,yes",
+            "line 2: Nobody changes their own role, status, activity or groups, or deletes their own account.",
+        ),
+        (
+            "management,management,no",
+            "line 2: Nobody changes their own role, status, activity or groups, or deletes their own account.",
+        ),
         ("superuser,management,yes", "line 2, column 'username': 'superuser' is a superuser, whom no file changes."),
         ("sales,superuser,yes", "line 2, column 'role': A file makes no superusers"),
     ],

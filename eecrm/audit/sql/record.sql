@@ -19,7 +19,7 @@ DECLARE
     after jsonb;
 BEGIN
     IF acting !~ '^[0-9]{0,18}$' THEN
-        PERFORM refuse('trail_names_its_actor', 'The setting eecrm.user_id is not the number of an account.');
+        PERFORM refuse('trail_names_its_actor');
     END IF;
     person := nullif(acting, '');
     IF TG_OP <> 'INSERT' THEN before := to_jsonb(OLD) - no_news; key := before ->> 'id'; END IF;

@@ -10,13 +10,13 @@ BEGIN
                     RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this client.';
                 END IF;
                 IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('client_restore_needs_reason', 'Say why you restore it.');
+                    PERFORM refuse('client_restore_needs_reason');
                 END IF;
             END IF;
         END IF;
         IF NOT policy_allows('client.restore') THEN
             IF NEW.status <> 'prospect' THEN
-                PERFORM refuse('client_starts_as_prospect', 'A client starts as a prospect: turn it into a client afterwards.');
+                PERFORM refuse('client_starts_as_prospect');
             END IF;
             NEW.version := 1;
             NEW.created_at := statement_timestamp();
@@ -30,7 +30,7 @@ BEGIN
             RAISE insufficient_privilege USING MESSAGE = 'Your role may not link an account to a client.';
         END IF;
         IF OLD.status = 'client' AND NEW.status = 'prospect' THEN
-            PERFORM refuse('client_never_turns_back', 'A client never becomes a prospect again.');
+            PERFORM refuse('client_never_turns_back');
         END IF;
         NEW.version := OLD.version + 1;
         NEW.updated_at := statement_timestamp();
@@ -40,7 +40,7 @@ BEGIN
         PERFORM FROM accounts_user WHERE id = NEW.sales_contact_id AND role = 'sales' AND is_active AND NOT is_superuser
             FOR SHARE;
         IF NOT FOUND THEN
-            PERFORM refuse('client_sales_contact_active', 'A sales contact is an active sales user.');
+            PERFORM refuse('client_sales_contact_active');
         END IF;
     END IF;
     RETURN NEW;

@@ -16,13 +16,13 @@ BEGIN
                     RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this contract.';
                 END IF;
                 IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('contract_restore_needs_reason', 'Say why you restore it.');
+                    PERFORM refuse('contract_restore_needs_reason');
                 END IF;
             END IF;
         END IF;
         IF NOT policy_allows('contract.restore') THEN
             IF NEW.status <> 'draft' THEN
-                PERFORM refuse('contract_starts_as_draft', 'A contract starts as a draft: sign it afterwards.');
+                PERFORM refuse('contract_starts_as_draft');
             END IF;
             NEW.signed_at := NULL;
             NEW.version := 1;
@@ -33,30 +33,30 @@ BEGIN
         SELECT sales_contact_id, words_of(NEW.name) || search INTO NEW.sales_contact_id, NEW.search
           FROM clients_client WHERE id = NEW.client_id AND status = 'client' FOR SHARE;
         IF NOT FOUND THEN
-            PERFORM refuse('contract_needs_client', 'Turn the prospect into a client before making its contract.');
+            PERFORM refuse('contract_needs_client');
         END IF;
         RETURN NEW;
     END IF;
     IF TG_OP = 'DELETE' THEN
         IF OLD.status = 'signed' AND NOT policy_allows('contract.amend') THEN
-            PERFORM refuse('contract_signed_stays', 'A signed contract can''t be deleted, except by management.');
+            PERFORM refuse('contract_signed_stays');
         END IF;
         RETURN OLD;
     END IF;
     IF NEW.client_id <> OLD.client_id THEN
-        PERFORM refuse('contract_stays_with_client', 'A contract stays with its client.');
+        PERFORM refuse('contract_stays_with_client');
     END IF;
     IF OLD.status = 'signed' AND NEW.status <> 'signed' THEN
         IF NOT policy_allows('contract.reopen') THEN
-            PERFORM refuse('contract_signed_stays_signed', 'Only management reopens a signed contract.');
+            PERFORM refuse('contract_signed_stays_signed');
         END IF;
         IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-            PERFORM refuse('contract_reopen_needs_reason', 'Say why you reopen it.');
+            PERFORM refuse('contract_reopen_needs_reason');
         END IF;
         NEW.signed_at := NULL;
     ELSIF OLD.status = 'signed' THEN
         IF NEW.amount <> OLD.amount AND NOT policy_allows('contract.amend') THEN
-            PERFORM refuse('contract_signed_amount_frozen', 'The amount of a signed contract is frozen.');
+            PERFORM refuse('contract_signed_amount_frozen');
         END IF;
         NEW.signed_at := OLD.signed_at;
     ELSIF NEW.status = 'signed' THEN

@@ -10,7 +10,7 @@ BEGIN
     END IF;
     IF TG_OP <> 'INSERT' THEN
         IF OLD.status = 'closed' AND NOT policy_allows('event.reopen') THEN
-            PERFORM refuse('event_closed_read_only', 'A closed event is read-only until management reopens it.');
+            PERFORM refuse('event_closed_read_only');
         END IF;
     END IF;
     IF TG_OP = 'DELETE' THEN
@@ -24,13 +24,13 @@ BEGIN
                     RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this event.';
                 END IF;
                 IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('event_restore_needs_reason', 'Say why you restore it.');
+                    PERFORM refuse('event_restore_needs_reason');
                 END IF;
             END IF;
         END IF;
         IF NOT policy_allows('event.restore') THEN
             IF NEW.status <> 'created' THEN
-                PERFORM refuse('event_starts_as_created', 'An event starts as created: move it on afterwards.');
+                PERFORM refuse('event_starts_as_created');
             END IF;
             NEW.version := 1;
             NEW.created_at := statement_timestamp();
@@ -40,17 +40,17 @@ BEGIN
         SELECT sales_contact_id, words_of(NEW.name || ' ' || NEW.location) || search INTO NEW.sales_contact_id, NEW.search
           FROM contracts_contract WHERE id = NEW.contract_id AND status = 'signed' FOR SHARE;
         IF NOT FOUND THEN
-            PERFORM refuse('event_needs_signed_contract', 'Sign the contract before planning its event.');
+            PERFORM refuse('event_needs_signed_contract');
         END IF;
     ELSE
         IF OLD.status = 'closed' AND NEW.status <> 'closed' AND coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-            PERFORM refuse('event_reopen_needs_reason', 'Say why you reopen it.');
+            PERFORM refuse('event_reopen_needs_reason');
         END IF;
         IF OLD.status = 'in_progress' AND NEW.status = 'created' THEN
-            PERFORM refuse('event_goes_one_way', 'An event goes from created over in progress to closed, one way.');
+            PERFORM refuse('event_goes_one_way');
         END IF;
         IF NEW.contract_id <> OLD.contract_id THEN
-            PERFORM refuse('event_stays_with_contract', 'An event stays under its contract.');
+            PERFORM refuse('event_stays_with_contract');
         END IF;
         IF (NEW.name, NEW.location) <> (OLD.name, OLD.location) THEN
             NEW.search := words_of(NEW.name || ' ' || NEW.location)
@@ -64,7 +64,7 @@ BEGIN
         PERFORM FROM accounts_user WHERE id = NEW.support_contact_id AND role = 'support' AND is_active AND NOT is_superuser
             FOR SHARE;
         IF NOT FOUND THEN
-            PERFORM refuse('event_support_contact_active', 'A support contact is an active support user.');
+            PERFORM refuse('event_support_contact_active');
         END IF;
     END IF;
     RETURN NEW;

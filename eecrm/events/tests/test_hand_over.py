@@ -215,7 +215,9 @@ def test_the_rules_of_accounts_hold_on_the_page(office: World, visit: Any) -> No
         User.objects.filter(username="sales").update(is_superuser=True)
     form = {"successor": office.users["other_sales"].pk, "change_reason": WHY, "deactivates": "on"}
     answer = visit("management").confirm(page_of(office.users["sales"]), form)
-    assert answer.context["form"].non_field_errors() == ["Only a superuser creates, changes or deletes a superuser."]
+    assert answer.context["form"].non_field_errors() == [
+        "Only a superuser makes, changes or deletes a superuser, with its groups, its identity and its second factor."
+    ]
     assert contacts(Client, "sales_contact") == {"sales": 3, "other_sales": 1}
 
 

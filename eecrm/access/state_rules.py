@@ -1,0 +1,42 @@
+"""Rules of state: a row in this state refuses this to every role, or to all but some.
+
+Triggers enforce them: `refuse('name')` in SQL raises the rule, and its sentence is read here. Each app declares its rules in
+`state_rules.py`. `{object}/access/`, the OpenAPI document and docs/access.md read the same declarations.
+"""
+
+from functools import cache
+from importlib import import_module
+from typing import NamedTuple
+
+from django.apps import apps
+from django.utils.module_loading import module_has_submodule
+
+
+class StateRule(NamedTuple):
+    """A rule by its name, with the sentence for people.
+
+    `when` says in words which writes the trigger checks; it is empty where no trigger refuses anything. While a row of
+    `resource` has one of `statuses`, the rule refuses `actions` on it, unless the caller's role may also do `unless`. A
+    `create_<child>` is an action on the parent. The trigger decides; these only predict it for `{object}/access/`.
+    """
+
+    name: str
+    sentence: str
+    when: str = ""
+    resource: str = ""
+    actions: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    unless: str = ""
+    is_moot: bool = False  # the server accepts the action and changes nothing
+    needs_reason: bool = False  # 400 reason_required instead of 409: the action is allowed with X-Change-Reason
+
+
+@cache
+def declared() -> dict[str, StateRule]:
+    """Name -> rule, of all installed apps in their order."""
+    modules = [
+        import_module(f"{app.name}.state_rules")
+        for app in apps.get_app_configs()
+        if app.name != "access" and module_has_submodule(app.module, "state_rules")
+    ]
+    return {rule.name: rule for module in modules for rule in module.RULES}

@@ -1,0 +1,11 @@
+"""The rules of state of this app, which its triggers enforce (`access.state_rules`)."""
+
+from access.state_rules import StateRule
+
+RULES = (
+    StateRule(
+        "trail_names_its_actor",
+        "The setting eecrm.user_id is not the number of an account.",
+        when="anything is written",
+    ),
+)

@@ -1,0 +1,20 @@
+"""The rules of state of this app, which its triggers enforce (`access.state_rules`)."""
+
+from access.state_rules import StateRule
+
+RULES = (
+    StateRule(
+        "client_restore_needs_reason", "Say why you restore it.", when="a client is made or changed", needs_reason=True
+    ),
+    StateRule(
+        "client_starts_as_prospect",
+        "A client starts as a prospect: turn it into a client afterwards.",
+        when="a client is made or changed",
+    ),
+    StateRule(
+        "client_never_turns_back", "A client never becomes a prospect again.", when="a client is made or changed"
+    ),
+    StateRule(
+        "client_sales_contact_active", "A sales contact is an active sales user.", when="a client is made or changed"
+    ),
+)
