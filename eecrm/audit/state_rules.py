@@ -8,4 +8,10 @@ RULES = (
         "The setting eecrm.user_id is not the number of an account.",
         when="anything is written",
     ),
+    StateRule(
+        "restore_needs_reason",
+        "Say why you restore it.",
+        when="a deleted client, contract or event is made again",
+        needs_reason=True,
+    ),
 )

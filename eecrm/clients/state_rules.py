@@ -4,9 +4,6 @@ from access.state_rules import StateRule
 
 RULES = (
     StateRule(
-        "client_restore_needs_reason", "Say why you restore it.", when="a client is made or changed", needs_reason=True
-    ),
-    StateRule(
         "client_starts_as_prospect",
         "A client starts as a prospect: turn it into a client afterwards.",
         when="a client is made or changed",

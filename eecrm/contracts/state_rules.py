@@ -4,12 +4,6 @@ from access.state_rules import StateRule
 
 RULES = (
     StateRule(
-        "contract_restore_needs_reason",
-        "Say why you restore it.",
-        when="a contract is made, changed or deleted",
-        needs_reason=True,
-    ),
-    StateRule(
         "contract_starts_as_draft",
         "A contract starts as a draft: sign it afterwards.",
         when="a contract is made, changed or deleted",

@@ -13,12 +13,6 @@ RULES = (
         unless="reopen",
     ),
     StateRule(
-        "event_restore_needs_reason",
-        "Say why you restore it.",
-        when="an event is made, changed or deleted",
-        needs_reason=True,
-    ),
-    StateRule(
         "event_starts_as_created",
         "An event starts as created: move it on afterwards.",
         when="an event is made, changed or deleted",

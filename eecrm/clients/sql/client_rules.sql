@@ -3,17 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.id IS DISTINCT FROM pg_sequence_last_value('clients_client_id_seq'::regclass) THEN
-            IF EXISTS (SELECT FROM audit.entry
-                        WHERE table_name = 'clients_client' AND row_key = NEW.id::text AND operation = 'delete') THEN
-                IF NOT policy_allows('client.restore') THEN
-                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this client.';
-                END IF;
-                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('client_restore_needs_reason');
-                END IF;
-            END IF;
-        END IF;
+        PERFORM require_restore('client', 'clients_client', NEW.id);
         IF NOT policy_allows('client.restore') THEN
             IF NEW.status <> 'prospect' THEN
                 PERFORM refuse('client_starts_as_prospect');

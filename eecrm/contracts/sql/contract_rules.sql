@@ -9,17 +9,7 @@ BEGIN
         RETURN OLD;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        IF NEW.id IS DISTINCT FROM pg_sequence_last_value('contracts_contract_id_seq'::regclass) THEN
-            IF EXISTS (SELECT FROM audit.entry
-                        WHERE table_name = 'contracts_contract' AND row_key = NEW.id::text AND operation = 'delete') THEN
-                IF NOT policy_allows('contract.restore') THEN
-                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this contract.';
-                END IF;
-                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('contract_restore_needs_reason');
-                END IF;
-            END IF;
-        END IF;
+        PERFORM require_restore('contract', 'contracts_contract', NEW.id);
         IF NOT policy_allows('contract.restore') THEN
             IF NEW.status <> 'draft' THEN
                 PERFORM refuse('contract_starts_as_draft');

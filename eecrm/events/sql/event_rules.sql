@@ -17,17 +17,7 @@ BEGIN
         RETURN OLD;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        IF NEW.id IS DISTINCT FROM pg_sequence_last_value('events_event_id_seq'::regclass) THEN
-            IF EXISTS (SELECT FROM audit.entry
-                        WHERE table_name = 'events_event' AND row_key = NEW.id::text AND operation = 'delete') THEN
-                IF NOT policy_allows('event.restore') THEN
-                    RAISE insufficient_privilege USING MESSAGE = 'Your role may not restore this event.';
-                END IF;
-                IF coalesce(current_setting('eecrm.reason', true), '') = '' THEN
-                    PERFORM refuse('event_restore_needs_reason');
-                END IF;
-            END IF;
-        END IF;
+        PERFORM require_restore('event', 'events_event', NEW.id);
         IF NOT policy_allows('event.restore') THEN
             IF NEW.status <> 'created' THEN
                 PERFORM refuse('event_starts_as_created');

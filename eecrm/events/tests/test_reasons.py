@@ -111,7 +111,7 @@ def test_a_deleted_key_comes_back_with_a_reason_and_for_management_only(
             make_event(make_contract(another, "Next", signed=True), "Next", None)
     delete(row)
     statement, person = insertion(noun, world, row.pk), world.users["sales"].pk
-    assert sql(statement) == f"{noun}_restore_needs_reason"
+    assert sql(statement) == "restore_needs_reason"
     assert sql(statement, role=Role.SALES, reason="I want it", user_id=person) == "42501"
     assert sql(statement, reason="It was deleted by mistake") == ""
     assert last(row).reason == "It was deleted by mistake"

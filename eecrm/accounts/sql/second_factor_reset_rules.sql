@@ -1,4 +1,5 @@
-CREATE OR REPLACE FUNCTION totp_reset_rules() RETURNS trigger
+-- A second factor is reset by another manager; that of a superuser by a superuser.
+CREATE OR REPLACE FUNCTION second_factor_reset_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
@@ -18,4 +19,8 @@ $function$;
 
 CREATE OR REPLACE TRIGGER totp_reset_rules
 BEFORE DELETE ON otp_totp_totpdevice
-FOR EACH ROW EXECUTE FUNCTION totp_reset_rules();
+FOR EACH ROW EXECUTE FUNCTION second_factor_reset_rules();
+
+CREATE OR REPLACE TRIGGER codes_reset_rules
+BEFORE DELETE ON otp_static_staticdevice
+FOR EACH ROW EXECUTE FUNCTION second_factor_reset_rules();

@@ -1,0 +1,3 @@
+CREATE OR REPLACE TRIGGER client_key_retired
+BEFORE DELETE ON clients_client
+FOR EACH ROW EXECUTE FUNCTION retire_key();

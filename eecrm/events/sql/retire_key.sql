@@ -1,0 +1,3 @@
+CREATE OR REPLACE TRIGGER event_key_retired
+BEFORE DELETE ON events_event
+FOR EACH ROW EXECUTE FUNCTION retire_key();
