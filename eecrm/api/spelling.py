@@ -15,8 +15,8 @@ SIGNS = (
 _EDGES = re.compile(rf"\A[\s{SIGNS}]+|[\s{SIGNS}]+\Z")
 _INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
-# Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, so a full stop before two characters isn't allowed.
-# J.R.R. Tolkien is allowed, because one letter stands between two full stops.
+# Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, so no full stop may stand between a character
+# and two more. J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
 # Any character except spaces and punctuation can be part of a domain: letters, digits, marks and pictographs.
 # The patterns are applied to the NFKC form, which replaces look-alikes of a character by the character itself.
 # U+3002, the ideographic full stop, has no such replacement, so the patterns list it.
