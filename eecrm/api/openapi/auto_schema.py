@@ -32,7 +32,7 @@ class ProblemAutoSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return names.operation_summary(self.path, self._action)
 
-    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular overrides it
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular does the same
         """Returns what the operation does, and which roles may do it.
 
         The roles come from the policy table, so that the rules are stated only once.

@@ -49,7 +49,7 @@ _REDOC_POLICY = PAGE_POLICY.replace("style-src 'self'", f"style-src 'self' {_RED
 
 
 class _PageView(APIView):
-    """A page around the OpenAPI document, of local files only."""
+    """Base class of the HTML pages that show the OpenAPI document. They load local files only."""
 
     authentication_classes: list[Any] = []
     permission_classes = [Public]

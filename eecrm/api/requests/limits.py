@@ -3,7 +3,7 @@
 Each limit is a bucket per caller or address. It holds `capacity` requests and refills evenly over `seconds`.
 A worker takes a lease of many requests from the bucket, outside the request's transaction, and counts them in memory.
 A request without a lease is answered first and counted afterwards.
-So a worker can exceed a limit by one request each time it needs a new lease, and never by more.
+So a worker can exceed a limit by one request each time it needs a new lease.
 """
 
 import logging
@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 
 
 class TooManyRequests(Throttled):
-    """429; `wait` is in seconds."""
+    """429 with the seconds to `wait`, rounded up."""
 
     def __init__(self, wait: float) -> None:
         super().__init__()  # DRF's detail isn't a full sentence, so it is replaced below
@@ -111,7 +111,7 @@ def admit(request: HttpRequest, name: str, owner: str) -> None:
         return
     if lease.left:
         lease.left -= 1
-        request.is_paid = True  # type: ignore[attr-defined]  # as above
+        request.is_paid = True  # type: ignore[attr-defined]  # for settle
     elif (wait := lease.ask_at - time.monotonic()) > 0:
         request.is_paid = True  # type: ignore[attr-defined]  # a refused request isn't counted
         security_event("excess_rate_limit_exceeded", request, limit=name)

@@ -48,7 +48,7 @@ class UTF8Request(WSGIRequest):
             self.content_params = {"charset": "unreadable"} if header else {}
 
     @cached_property
-    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # as Django has it
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # Django declares a property too
         """Cookies without backslashes, which no cookie of this site has; none if the header exceeds MAX_COOKIE_CHARS.
 
         CPython before 3.11.10 and 3.12.6 takes quadratic time to parse backslashes (CVE-2024-7592).

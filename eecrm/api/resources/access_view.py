@@ -58,7 +58,7 @@ class AccessSerializer(serializers.Serializer):
 
 
 class ExplainedViewSet(ResourceViewSet):
-    """A resource that tells what one may do with each of its objects."""
+    """Resource with `access/`: the actions that an account may do with an object, and the rules that decide."""
 
     @extend_schema(
         responses=AccessSerializer,

@@ -40,7 +40,7 @@ class PageCursor:
 
     @classmethod
     def decode(cls, text: str, model: type[Model], fields: list[str]) -> "PageCursor":
-        """Parses a cursor. Raises BadQuery for a cursor of another list or ordering, and for invalid text."""
+        """Parses a cursor. Raises BadQuery unless it has a valid value for each field of the ordering."""
         try:
             backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             if type(backwards) is not bool or len(values) != len(fields):
