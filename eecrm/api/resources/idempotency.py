@@ -43,7 +43,7 @@ _SELECT_ANSWER = "SELECT request, row_id, status, headers, body FROM api_idempot
 _STORE_ANSWER = (
     "UPDATE api_idempotency SET row_id = %s, status = %s, headers = %s, body = %s WHERE user_id = %s AND key = %s"
 )
-_DELETE_EXPIRED = f"""
+_PURGE = f"""
     DELETE FROM api_idempotency
      WHERE created_at <= now() - interval '{MAX_KEY_AGE_DAYS} days'
        AND (user_id, key) IN (SELECT user_id, key FROM api_idempotency ORDER BY created_at LIMIT {MAX_KEYS_PER_PURGE})
@@ -133,7 +133,7 @@ def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: 
 def purge_keys() -> int:
     """Deletes expired keys, at most MAX_KEYS_PER_PURGE. Returns the number of deleted keys."""
     with acting_as_login_role(), connection.cursor() as cursor:
-        cursor.execute(_DELETE_EXPIRED)
+        cursor.execute(_PURGE)
         return cursor.rowcount
 
 
