@@ -15,26 +15,29 @@ class ApiConfig(AppConfig):
     name = "api"
 
     def database_grants(self) -> set[Grant]:
-        return self._of_limits() | self._of_repeats()
+        return self._grants_for_limits() | self._grants_for_idempotency()
 
-    def _of_limits(self) -> set[Grant]:
-        """Every request is counted, before or after its caller's role; emptied buckets are swept up by the worker."""
+    def _grants_for_limits(self) -> set[Grant]:
+        """Grants for rate limits: the login role counts requests, and the worker deletes full buckets."""
         grants = on_functions((LOGIN_ROLE,), "take_limits(text[],integer[],integer[],double precision[])")
         return grants | on_tables((LOGIN_ROLE,), "SELECT DELETE", "api_limit")
 
-    def _of_repeats(self) -> set[Grant]:
-        """Who may create something keeps their own answers; the worker purges them, and can't read one."""
-        table, mine = "api_idempotency", about_me("user_id")
+    def _grants_for_idempotency(self) -> set[Grant]:
+        """Grants for `Idempotency-Key`: roles that may create rows read and write only the keys of their own account.
+
+        The worker deletes old keys as the login role, which can't read the stored answers.
+        """
+        table, own_rows = "api_idempotency", about_me("user_id")
         creators = tuple(
             database_role(role)
             for role in MATRIX_ROLES
             if any(scope_of(resource, "create", role) is not Scope.NONE for resource in CONTACT_RESOURCES)
         )
-        grants = on_tables(creators, "SELECT INSERT", table, rows=mine)
+        grants = on_tables(creators, "SELECT INSERT", table, rows=own_rows)
         for column in ("request", "created_at", "row_id", "status", "headers", "body"):
-            grants |= {Grant(role, "UPDATE", table, column, mine) for role in creators}
-        read = {Grant(LOGIN_ROLE, "SELECT", table, column) for column in ("user_id", "key", "created_at")}
-        return grants | read | on_tables((LOGIN_ROLE,), "DELETE", table)
+            grants |= {Grant(role, "UPDATE", table, column, own_rows) for role in creators}
+        readable = {Grant(LOGIN_ROLE, "SELECT", table, column) for column in ("user_id", "key", "created_at")}
+        return grants | readable | on_tables((LOGIN_ROLE,), "DELETE", table)
 
     def background_jobs(self) -> "list[Job]":
         from api.jobs import Every

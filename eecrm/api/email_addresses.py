@@ -1,6 +1,6 @@
-"""Email addresses in one form, so that one mailbox is one address: NFKC, and the domain as IDNA has it on the wire.
+"""Email addresses in one stored form, so that one mailbox is one address: NFKC, with the domain in IDNA's ASCII form.
 
-What is stored is ASCII: PostgreSQL can check that, and then ignoring case is all that a comparison takes (docs/adr/0022).
+Stored addresses are ASCII. PostgreSQL can check that, and comparisons only have to ignore case (docs/adr/0022).
 """
 
 import unicodedata
@@ -17,30 +17,35 @@ from api.person_names import require_length
 from api.spelling import has_invisible, trim
 
 MAX_LOCAL_CHARS = 64  # RFC 5321, section 4.5.3.1.1
-_MAX_CHARS = 320  # beyond it nothing is normalised, as it is refused anyway
+_MAX_CHARS = 320  # longer texts aren't normalised, because they are refused anyway
 
 ADDRESS_INVISIBLE = "This address has characters that nobody sees: type it again."
 LOCAL_PART_TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
-QUOTED = (
-    "Write the part of an address before the @ without quotation marks."  # "ann"@… and ann@… are one mailbox (RFC 5321)
-)
+# "ann"@… and ann@… are the same mailbox (RFC 5321), which must have only one stored form.
+QUOTED = "Write the part of an address before the @ without quotation marks."
 NOT_WRITABLE = (
     "Mail can't be sent to this address: before the @ it takes plain letters, and its domain must be valid (IDNA)."
 )
 
 
 def normalise_address(text: str) -> str:
-    """The one form of an address. What is none, or has no such form, comes back nearly as it was, to be refused."""
+    """Returns the stored form of an address.
+
+    A text that isn't an address, or has no such form, comes back nearly unchanged: `require_address` refuses it.
+    """
     text = trim(text)
     if len(text) > _MAX_CHARS:
         return text
     text = unicodedata.normalize("NFKC", text)
     local, at, domain = text.rpartition("@")
-    return text if has_invisible(text) or not at else f"{local}@{_on_the_wire(domain) or domain.lower()}"
+    return text if has_invisible(text) or not at else f"{local}@{_ascii_domain(domain) or domain.lower()}"
 
 
-def _on_the_wire(domain: str) -> str | None:
-    """The domain in lower case and ASCII; None where it has no such form. IDNA makes lower case in its own way: of Σ always σ."""
+def _ascii_domain(domain: str) -> str | None:
+    """Returns the domain in lower case and ASCII (IDNA), or None if it has no such form.
+
+    Domains with other letters are left to IDNA, because `str.lower` differs from it: IDNA turns Σ always into σ.
+    """
     if domain.isascii() and "xn--" not in domain.lower():
         return domain.lower()
     try:
@@ -50,7 +55,7 @@ def _on_the_wire(domain: str) -> str | None:
 
 
 def require_address(text: str) -> None:
-    """Raises ValidationError for an address, in its one form, that none is."""
+    """Raises ValidationError unless `text` is a valid address in its stored form."""
     local, _, domain = text.rpartition("@")
     if has_invisible(text):
         raise ValidationError(ADDRESS_INVISIBLE, code="invisible_characters")
@@ -58,44 +63,45 @@ def require_address(text: str) -> None:
         raise ValidationError(LOCAL_PART_TOO_LONG, code="max_length")
     if '"' in local:
         raise ValidationError(QUOTED, code="invalid")
-    if not local.isascii() or _on_the_wire(domain) is None:
+    if not local.isascii() or _ascii_domain(domain) is None:
         raise ValidationError(NOT_WRITABLE, code="invalid")
 
 
 class AddressFormField(forms.EmailField):
     def to_python(self, value: Any) -> Any:
-        return _normalised_address(super().to_python(value))
+        return _normalise_address_value(super().to_python(value))
 
 
 class AddressField(models.EmailField):
-    """An email address, stored and looked for in its one form whichever way it came in."""
+    """Model field of an email address. It normalises the value before storing it and before querying for it."""
 
     default_validators = [*models.EmailField.default_validators, require_address]
 
     def to_python(self, value: Any) -> Any:
-        return _normalised_address(super().to_python(value))
+        return _normalise_address_value(super().to_python(value))
 
     def get_prep_value(self, value: Any) -> Any:
-        return _normalised_address(super().get_prep_value(value))
+        return _normalise_address_value(super().get_prep_value(value))
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": AddressFormField, **kwargs})
 
 
 class AddressSerializerField(serializers.EmailField):
-    """The same in a body."""
-
     def run_validation(self, data: Any = serializers.empty) -> Any:
         require_length(self, data)
-        return super().run_validation(_normalised_address(data))
+        return super().run_validation(_normalise_address_value(data))
 
 
-def _normalised_address(value: Any) -> Any:
+def _normalise_address_value(value: Any) -> Any:
     return normalise_address(value) if isinstance(value, str) else value
 
 
 def address_checked(name: str, field: str, *, may_be_empty: bool = False) -> models.CheckConstraint:
-    """The form in PostgreSQL, for whoever writes SQL: ASCII, nothing that is quoted, and a domain in lower case."""
+    """Returns a check constraint for the stored form: ASCII, no quotation marks, domain in lower case.
+
+    It is needed because programs that write SQL skip the fields above.
+    """
     form = rf"^[!#-?A-~]{{1,{MAX_LOCAL_CHARS}}}@[a-z0-9.:\[\]-]+$"
     condition = Q(**{f"{field}__regex": form})
     if may_be_empty:

@@ -1,4 +1,4 @@
-"""For load balancers and orchestrators: is the process alive, and can it work?"""
+"""Liveness and readiness endpoints for load balancers and orchestrators."""
 
 import logging
 import time
@@ -17,7 +17,8 @@ from api.requests.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
 
-KEPT_SECONDS = 1.0  # that a verdict counts: to find it takes as much as to refuse a login, and anybody may ask
+# Readiness results are reused for this long: the endpoint is public, and the checks cost as much as a refused login.
+KEPT_SECONDS = 1.0
 
 
 def _public(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,12 +30,12 @@ def _public(view: Callable[..., Any]) -> Callable[..., Any]:
 @transaction.non_atomic_requests
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """200 as long as the process answers; it asks nobody else."""
+    """Liveness: 200 as long as the process answers. It runs no query."""
     return JsonResponse({"status": "ok"})
 
 
 class Finding(NamedTuple):
-    """Something that is wrong. `code` is that of the 503 where the process can't work with it, and "" for a warning."""
+    """A fault that a readiness check found. `code` is the `code` of the 503, or "" for a warning."""
 
     code: str
     detail: str
@@ -43,8 +44,8 @@ class Finding(NamedTuple):
 def _read_only() -> Finding | None:
     with connection.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
-        (told,) = cursor.fetchone()
-    return Finding(refusals.READ_ONLY.code, refusals.READ_ONLY.sentence) if told == "on" else None
+        (setting,) = cursor.fetchone()
+    return Finding(refusals.READ_ONLY.code, refusals.READ_ONLY.sentence) if setting == "on" else None
 
 
 def _migrations() -> Finding | None:
@@ -64,16 +65,19 @@ def _privileges() -> Finding | None:
 
 def _server_log() -> Finding | None:
     with connection.cursor() as cursor:
-        return None if is_log_discreet(cursor) else Finding("", _LOUD)
+        return None if is_log_discreet(cursor) else Finding("", _LOG_HOLDS_VALUES)
 
 
-_LOUD = "PostgreSQL's log gets the values of statements that fail: see docs/operations.md."
+_LOG_HOLDS_VALUES = "PostgreSQL's log gets the values of statements that fail: see docs/operations.md."
 
 Check = Callable[[], Finding | None]
 
 
 def _checks() -> Iterator[tuple[str, Check]]:
-    """By name, each after those that it relies on: the database's, then those that an AppConfig has in `readiness_checks()`."""
+    """Yields pairs of name and check: the checks of the database, then `readiness_checks()` of each AppConfig.
+
+    A check comes after the checks that it depends on.
+    """
     yield from (
         ("read_only", _read_only),
         ("migrations", _migrations),
@@ -88,49 +92,51 @@ def _checks() -> Iterator[tuple[str, Check]]:
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, takes changes, has every migration and grants what the policy table says; else 503.
-    `warnings` hold what a person must look at and a load balancer needn't."""
-    found = _readiness.findings()
-    if isinstance(found, Exception):
-        answer = from_exception(request, found)  # which logs it
-        if answer.status_code == 503 or not isinstance(found, DatabaseError | InterfaceError):
+    """Readiness: 200 if the database answers, accepts changes and has all migrations and grants; else 503.
+
+    `warnings` are faults for an operator to mend; a load balancer needn't react to them.
+    """
+    findings = _readiness.findings()
+    if isinstance(findings, Exception):
+        answer = from_exception(request, findings)  # logs it as well
+        if answer.status_code == 503 or not isinstance(findings, DatabaseError | InterfaceError):
             return answer
-        # A role that may not even look, a table that isn't there: no matter what, it can't work.
+        # The role lacks a privilege or a table is missing: the process can't work, so this isn't a 500.
         return problem(request, 503, "unavailable", "The database refuses what it takes to work: see the log.")
-    for finding in found.values():
+    for finding in findings.values():
         if finding.code:
             return problem(request, 503, finding.code, finding.detail)
-    warnings = [{"check": name, "detail": finding.detail} for name, finding in found.items()]
+    warnings = [{"check": name, "detail": finding.detail} for name, finding in findings.items()]
     return JsonResponse({"status": "ok"} | ({"warnings": warnings} if warnings else {}))
 
 
 class _Readiness:
-    """The findings of this process, made at most once in KEPT_SECONDS, however many ask."""
+    """Cache of the findings in this process: the checks run at most once in KEPT_SECONDS."""
 
-    _found: dict[str, Finding] | Exception = {}
+    _findings: dict[str, Finding] | Exception = {}
     _until = float("-inf")
 
     def findings(self) -> dict[str, Finding] | Exception:
-        """By the names of their checks; or the error that kept a check from its answer."""
+        """Returns check name -> finding, or the exception that a check raised."""
         if time.monotonic() >= self._until:
-            self._found = _findings()
+            self._findings = _run_checks()
             self._until = time.monotonic() + KEPT_SECONDS
-        return self._found
+        return self._findings
 
 
 _readiness = _Readiness()
 
 
-def _findings() -> dict[str, Finding] | Exception:
-    """Up to the first one with which the process can't work."""
-    found: dict[str, Finding] = {}
+def _run_checks() -> dict[str, Finding] | Exception:
+    """Runs the checks up to the first finding that isn't a warning, because later checks depend on earlier ones."""
+    findings: dict[str, Finding] = {}
     try:
         for name, check in _checks():
             if (finding := check()) is None:
                 continue
-            found[name] = finding
+            findings[name] = finding
             if finding.code:
                 break
-    except Exception as error:  # noqa: BLE001  # whatever keeps it from working, the answer is a document
+    except Exception as error:  # noqa: BLE001  # `ready` answers any error with a problem document
         return error
-    return found
+    return findings

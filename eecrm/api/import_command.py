@@ -1,4 +1,4 @@
-"""What every command that imports a table asks for, says first, and does when it can't."""
+"""Base class of the commands that import a CSV file: their options, first line of output and errors."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from csv_files.words import counted
 
 
 class ImportCommand(BaseCommand):
-    """A command that imports a CSV file, all of it or nothing. Subclasses say in `lines` what they do, line by line."""
+    """Imports a CSV file: all of its rows or none. Subclasses implement `lines`."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
@@ -34,7 +34,7 @@ class ImportCommand(BaseCommand):
             raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
 
     def lines(self, **options: Any) -> Iterator[str]:
-        """Imports, and tells of it. Raises CannotImport."""
+        """Imports the file and yields lines of output. Raises CannotImport."""
         raise NotImplementedError
 
 
@@ -43,6 +43,7 @@ def table_of_options(options: dict[str, Any]) -> Table:
 
 
 def said_of(table: Table) -> str:
+    """First line of output: the number of rows, the encoding and the delimiter of the file."""
     delimiter = DELIMITERS.get(table.delimiter, f"'{table.delimiter}'")
     return f"Read {counted(len(table.records), 'row')}, in {table.encoding} with {delimiter}."
 

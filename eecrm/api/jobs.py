@@ -1,6 +1,6 @@
-"""What a background job is: something that `manage.py run_worker` calls again and again, until it is stopped.
+"""Background jobs: functions that `manage.py run_worker` calls repeatedly until it is stopped.
 
-An AppConfig declares its own in a method `background_jobs()`, which returns a list of them.
+An AppConfig declares its jobs in a method `background_jobs()`, which returns a list of them.
 """
 
 import time
@@ -10,14 +10,15 @@ from typing import Any
 
 from django.apps import apps
 
-# Called with the time for which a claim may hold a row; returns whether there may be more to do at once.
+# Called with the lease: the time for which a claim may hold a row. Returns True if more work may be waiting.
 Job = Callable[[timedelta], bool]
 
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0  # seconds that a job that fails waits: twice as long each time
+# The pause of a job after a failure doubles with each failure in a row.
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0
 
 
 class Every:
-    """A job that a worker does when it starts, and then once in so many seconds, or at once where it returns True."""
+    """A job that runs when the worker starts and then every `seconds`; it runs again at once after returning True."""
 
     def __init__(self, seconds: float, action: Callable[..., bool | None], *, is_urgent: bool = False) -> None:
         self.seconds, self.action, self.is_urgent = seconds, action, is_urgent
@@ -42,7 +43,10 @@ class Every:
 
 
 class EachTurn(Every):
-    """A job that a worker does again and again beside the others: it may wait long for somebody else, as for a mail server."""
+    """A job that runs without a pause, in a thread of its own.
+
+    It may wait long for another server, such as a mail server, so it mustn't delay the other jobs.
+    """
 
     def __init__(self, action: Job) -> None:
         super().__init__(0.0, action)
@@ -52,9 +56,9 @@ class EachTurn(Every):
 
 
 def declared() -> list[Every]:
-    """The jobs of all apps, the urgent ones first: each comes before whatever takes long."""
-    found: list[Every] = []
+    """Returns the jobs of all apps, urgent jobs first, so that no slow job delays them."""
+    jobs: list[Every] = []
     for app in apps.get_app_configs():
         for job in getattr(app, "background_jobs", list)():
-            found.append(job if isinstance(job, Every) else EachTurn(job))
-    return sorted(found, key=lambda job: not job.is_urgent)
+            jobs.append(job if isinstance(job, Every) else EachTurn(job))
+    return sorted(jobs, key=lambda job: not job.is_urgent)

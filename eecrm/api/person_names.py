@@ -1,4 +1,7 @@
-"""Names of people: one spelling, nothing invisible, no web address. The same rule for every way in."""
+"""First and last names: one stored form, no invisible characters, no web address.
+
+The API, the admin site, CSV imports and SQL all apply the same rule.
+"""
 
 from typing import Any
 
@@ -17,7 +20,7 @@ NO_NAME = (
 
 
 def require_name(text: str) -> None:
-    """Raises ValidationError for what no name holds."""
+    """Raises ValidationError for invisible characters and for web or email addresses."""
     if has_invisible(text):
         raise ValidationError(NAME_INVISIBLE, code="invisible_characters")
     if has_web_address(text):
@@ -25,42 +28,46 @@ def require_name(text: str) -> None:
 
 
 class PersonNameField(models.CharField):
-    """A first or last name, stored in its one spelling whichever way it came in."""
+    """Model field of a first or last name. It normalises the value before storing it and before querying for it."""
 
     default_validators = [require_name]
 
     def to_python(self, value: Any) -> Any:
-        return _normalised(super().to_python(value))
+        return _normalise_person_name(super().to_python(value))
 
     def get_prep_value(self, value: Any) -> Any:
-        return _normalised(super().get_prep_value(value))
+        return _normalise_person_name(super().get_prep_value(value))
 
 
 def require_length(field: serializers.CharField, data: Any) -> None:
-    """Raises ValidationError for more characters than the document declares, also where fewer would be stored."""
+    """Raises ValidationError for more characters than the `maxLength` that the OpenAPI document declares.
+
+    The check comes before normalisation, which may shorten the text.
+    """
     if isinstance(data, str) and field.max_length is not None and len(data) > field.max_length:
         field.fail("max_length", max_length=field.max_length)
 
 
 class PersonNameSerializerField(serializers.CharField):
-    """The same in a body. A name of nothing but invisible characters is empty."""
+    """Serializer field of a first or last name. A name that only has invisible characters counts as empty."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         require_length(self, data)
-        return super().run_validation(_normalised(data))
+        return super().run_validation(_normalise_person_name(data))
 
 
-def _normalised(value: Any) -> Any:
+def _normalise_person_name(value: Any) -> Any:
     return normalise_name(value) if isinstance(value, str) else value
 
 
 def no_web_address_in_sql(field: str) -> Q:
+    """Condition of `names_checked`: PostgreSQL's counterpart of `has_web_address`."""
     in_nfkc = Func(F(field), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
     return ~Q(IRegex(in_nfkc, Value(WEB_ADDRESS)))
 
 
 def names_checked(name: str, *fields: str) -> models.CheckConstraint:
-    """The rule in PostgreSQL, for whoever writes SQL."""
+    """Returns a check constraint with the rule for names, because programs that write SQL skip the fields above."""
     condition = Q()
     for field in fields:
         in_nfc = Q(**{field: Func(F(field), function="normalize")})

@@ -1,38 +1,43 @@
-"""How texts are spelt here: what nobody sees, and what readers of mail make links of. Settings use it too: it needs no Django."""
+"""Normalisation and checks of text: invisible characters, and text that mail programs turn into links.
+
+This module imports nothing of Django because the settings use it too.
+"""
 
 import re
 import unicodedata
 
-# Control and format characters, and signs that are drawn as nothing (Unicode's Default_Ignorable_Code_Point). Python's
-# and PostgreSQL's regular expressions read these escapes alike.
+# Control and format characters, and characters without a glyph (Unicode's Default_Ignorable_Code_Point).
+# The regular expressions of Python and PostgreSQL read these escapes in the same way.
 SIGNS = (
     r"\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E"
     r"\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000E0000-\U000E0FFF"
 )
 _EDGES = re.compile(rf"\A[\s{SIGNS}]+|[\s{SIGNS}]+\Z")
-_HIDDEN = re.compile(f"[{SIGNS}]")
+_INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
-# Readers of mail make a link of `evil.example`, of `bank.भारत` and of 8.8.8.8. In J.R.R. Tolkien one letter stands between two
-# full stops. What stands at one may be a letter, a digit, a mark or a picture: all but spaces and punctuation. All is applied to
-# the NFKC form, in which each look-alike of a sign is that sign; the ideographic full stop alone has none.
+# Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, so no full stop may stand between a character
+# and two more. J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
+# Any character except spaces and punctuation can be part of a domain: letters, digits, marks and pictographs.
+# The patterns are applied to the NFKC form, which replaces look-alikes of a character by the character itself.
+# U+3002, the ideographic full stop, has no such replacement, so the patterns list it.
 _LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\u3002][0-9]+){3}"
-_SIGN = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
-WEB_ADDRESS = rf"{_LINK_PATTERN}|{_SIGN}[.\u3002]{_SIGN}{{2}}"
+_DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
+WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
 
 def trim(text: str) -> str:
-    """The text without spaces and invisible characters at its edges."""
+    """Removes spaces and invisible characters from both ends."""
     return _EDGES.sub("", text)
 
 
 def has_invisible(text: str) -> bool:
-    return bool(_HIDDEN.search(text)) or any(unicodedata.category(sign) in ("Cc", "Cf") for sign in text)
+    return bool(_INVISIBLE.search(text)) or any(unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 
 def without_signs(text: str) -> str:
-    """The text without the signs that are drawn as nothing."""
-    return _HIDDEN.sub("", text)
+    """Removes all invisible characters."""
+    return _INVISIBLE.sub("", text)
 
 
 def has_web_address(text: str) -> bool:
@@ -40,10 +45,13 @@ def has_web_address(text: str) -> bool:
 
 
 def normalise_name(text: str) -> str:
-    """The one spelling of a name: NFC, trimmed, single plain spaces. What doesn't belong in a name stays, to be refused."""
+    """Returns the stored form of a person's name: NFC, trimmed, single plain spaces.
+
+    Characters that a name may not have stay in it, because `person_names.require_name` refuses them afterwards.
+    """
     return unicodedata.normalize("NFC", _SPACES.sub(" ", trim(text)))
 
 
 def normalise_title(text: str) -> str:
-    """The one spelling of the name of a thing: as of a person's, in NFKC, so that it looks like no other."""
+    """Returns the stored form of a group's name: as a person's, but in NFKC, so that no two names look alike."""
     return normalise_name(unicodedata.normalize("NFKC", text))

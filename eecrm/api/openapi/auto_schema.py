@@ -1,4 +1,4 @@
-"""How drf-spectacular reads this API. What the document says is in `api.openapi`; this says where it says what."""
+"""drf-spectacular's AutoSchema for this API. It puts together what the other modules of `api.openapi` describe."""
 
 import re
 from typing import Any
@@ -15,15 +15,15 @@ _JSON = "application/json"
 _PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
 
 
-def _word(resource: str, action: str) -> str:
+def _action_phrase(resource: str, action: str) -> str:
     return "ask about somebody else" if resource == "access" else action
 
 
 class ProblemAutoSchema(AutoSchema):
-    """drf-spectacular's schema of a view, with this API's names, pages, parameters and problem documents."""
+    """Schema of a view, with this API's names, pages, parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
-        """The noun at the end of the path."""
+        """Returns the last noun of the path."""
         return (names.nouns(self.path) or ["catalogue"])[-1:]
 
     def get_operation_id(self) -> str:
@@ -32,18 +32,23 @@ class ProblemAutoSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return names.operation_summary(self.path, self._action)
 
-    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular overrides it
-        """What it does, and who may: in the words of the policy table, so that it is stated once."""
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular does the same
+        """Returns what the operation does, and which roles may do it.
+
+        The roles come from the policy table, so that the rules are stated only once.
+        """
         action = getattr(self.view, self._action)
-        told = [names.about(self._action) if self._is_resource() and not action.__doc__ else super().get_description()]
+        is_standard = self._is_resource() and not action.__doc__
+        paragraphs = [names.about(self._action) if is_standard else super().get_description()]
         if self.view.permission_classes == [Public]:
-            return f"{told[0]} Nobody has to be logged in."
+            return f"{paragraphs[0]} Nobody has to be logged in."
         own, *others = rules.cells_of_view(self.view)
-        told.append(f"Who may: {rules.who_may(*own)}.")
-        told += [
-            f"And who may {_word(resource, action)}: {rules.who_may(resource, action)}." for resource, action in others
+        paragraphs.append(f"Who may: {rules.who_may(*own)}.")
+        paragraphs += [
+            f"And who may {_action_phrase(resource, action)}: {rules.who_may(resource, action)}."
+            for resource, action in others
         ]
-        return "\n\n".join(told)
+        return "\n\n".join(paragraphs)
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
         name = super()._get_serializer_name(serializer, direction, bypass_extensions)
@@ -51,8 +56,8 @@ class ProblemAutoSchema(AutoSchema):
 
     @property
     def _action(self) -> str:
-        """`list`, `create` and so on: every view with a place in the document is a viewset's."""
-        return self.view.action  # type: ignore[attr-defined]  # as above
+        """Returns `list`, `create` and so on. All views in the document are viewsets."""
+        return self.view.action  # type: ignore[attr-defined]  # viewsets have it
 
     def _is_resource(self) -> bool:
         return hasattr(self.view, "parents")
@@ -73,35 +78,36 @@ class ProblemAutoSchema(AutoSchema):
         return self._is_write() and self._get_request_body() is not None
 
     def takes_query(self) -> bool:
-        return any(one["in"] == "query" for one in self._get_parameters())
+        return any(parameter["in"] == "query" for parameter in self._get_parameters())
 
     def reads_rows(self) -> bool:
-        """Whether the path, or the first answer to a key, names a row that may be out of sight."""
+        """May the operation answer 404, because its path or its `Idempotency-Key` refers to a row?"""
         return "{" in self.path or self.is_repeatable()
 
     def asks_database(self) -> bool:
         return self._action != "list" or self.view.permission_classes != [Public]
 
     def is_repeatable(self) -> bool:
-        """Whether it heeds `Idempotency-Key`: what creates a row of a resource. A login and the like ignore it."""
+        """Does the operation support `Idempotency-Key`? Only those that create a row of a resource do."""
         return self.method == "POST" and self._is_resource()
 
     def _get_parameters(self) -> list[dict[str, Any]]:
-        """Those that a view gives with `extend_schema` among them, and those of the path."""
-        found = super()._get_parameters()
-        for one in found:
-            if examples_of_view := one.pop("examples", None):
-                one["example"] = next(iter(examples_of_view.values()))["value"]
-            if one["in"] == "path":
-                one["description"] = f"The key of the {self._noun(one['name'])}."
-                is_uuid = one["schema"].get("format") == "uuid"
-                one["schema"] = one["schema"] if is_uuid else KEY
-                one["example"] = examples.sample(one["schema"], {}) if is_uuid else _PATH_EXAMPLES[one["name"]]
-        # A filter that the path has decided already would be a second parameter of the same name.
-        named = {one["name"] for one in found}
+        """Returns the parameters of the path and of `extend_schema`, then those of `_own_parameters`."""
+        declared = super()._get_parameters()
+        for parameter in declared:
+            if examples_of_view := parameter.pop("examples", None):
+                parameter["example"] = next(iter(examples_of_view.values()))["value"]
+            if parameter["in"] == "path":
+                name, schema = parameter["name"], parameter["schema"]
+                parameter["description"] = f"The key of the {self._noun(name)}."
+                is_uuid = schema.get("format") == "uuid"
+                parameter["schema"] = schema if is_uuid else KEY
+                parameter["example"] = examples.sample(schema, {}) if is_uuid else _PATH_EXAMPLES[name]
+        # A filter with the name of a path parameter is left out, because the path has already decided it.
+        names_in_use = {parameter["name"] for parameter in declared}
         return [
-            *found,
-            *(one for one in self._own_parameters() if one["name"] not in named),
+            *declared,
+            *(parameter for parameter in self._own_parameters() if parameter["name"] not in names_in_use),
             parameters.REQUEST_ID_PARAMETER,
         ]
 
@@ -146,16 +152,16 @@ class ProblemAutoSchema(AutoSchema):
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         responses = super()._get_response_bodies(*args, **kwargs)
-        told: dict[str, tuple[str, ...]] = {}
+        headers_of_status: dict[str, tuple[str, ...]] = {}
         for refusal in self.refusals():
             responses[str(refusal.status)] = refusal.described()
-            told[str(refusal.status)] = refusal.headers
+            headers_of_status[str(refusal.status)] = refusal.headers
         add_tags(self.view, responses)
         if self.is_repeatable():
-            told["201"] = ("Location", "Idempotency-Replayed")
+            headers_of_status["201"] = ("Location", "Idempotency-Replayed")
         for status, response in responses.items():
-            mine = headers.references(*headers.EVERYWHERE, *told.get(status, ()))
-            response["headers"] = response.get("headers", {}) | mine
+            references = headers.references(*headers.EVERYWHERE, *headers_of_status.get(status, ()))
+            response["headers"] = response.get("headers", {}) | references
             if status < "300":
                 response["description"] = names.outcome(self._action, status)
         if deprecation := deprecation_of(self.view, self.method):
@@ -167,7 +173,10 @@ class ProblemAutoSchema(AutoSchema):
 
 
 def _announce(deprecation: Deprecation, responses: dict[str, Any]) -> None:
-    """Refusals that others share have no such headers: these stay by themselves."""
+    """Adds the headers of a deprecated operation to all its responses.
+
+    Its refusals don't become shared components, because those of other operations lack these headers.
+    """
     for response in responses.values():
         response["headers"] |= deprecation.described()
         response.update({"x-name": ""} if "x-name" in response else {})

@@ -1,15 +1,15 @@
-"""What of a new OpenAPI document would break a client that was built on an older one.
+"""Breaking changes: differences between two OpenAPI documents that break clients of the older document.
 
-One idea: a request may only be allowed more, an answer may only promise more. So it breaks a client when
-- an operation is gone, has another `operationId`, or needs a login that it didn't;
-- a parameter, a body or a media type is gone;
-- a parameter, a body or a member of a body is required that wasn't;
-- what is sent may be less than before: a type, a value of an enum, a bound, pattern or format, members beyond those named;
-- a status is gone, or a success (2xx, 3xx) is new;
-- a header of an answer is gone, or isn't promised any more;
-- what is answered may be more than before: a member is gone or isn't promised any more, a type, null, a value of an enum or
-  another kind of change is new, a bound, pattern or format is wider.
-It doesn't when operations, optional parameters and members, members and headers of answers, or refusals are new.
+A new document may accept more requests and promise more in answers, but never less. These changes break clients:
+- an operation is removed, has another `operationId`, or newly needs a login;
+- a parameter, a body or a media type is removed;
+- a parameter, a body or a member of a body becomes required;
+- a request schema becomes narrower: types, alternatives (`oneOf`), enum, bounds, pattern, format, additional members;
+- a status is removed, or a success (2xx, 3xx) is added;
+- a response header is removed or becomes optional;
+- a member of an answer is removed or becomes optional;
+- a response schema becomes wider: types, null, alternatives (`oneOf`), enum, bounds, pattern, format.
+New operations, optional parameters, optional members, response members, response headers and refusals break nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +19,21 @@ from api.openapi.narrowing import Schema, Side, gone, less
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """A line for each change that breaks; none where every client of the old document gets on with the new one."""
+    """Returns a line for each breaking change."""
     before, after = Side(old), Side(new)
-    found: list[str] = []
-    for (path, method), one in before.operations().items():
+    lines: list[str] = []
+    for (path, method), old_operation in before.operations().items():
         where = f"{method.upper()} {path}"
-        other = after.operations().get((path, method))
-        found += [f"{where} is gone"] if other is None else _Operations(where, before, after).compare(one, other)
-    return found
+        new_operation = after.operations().get((path, method))
+        if new_operation is None:
+            lines.append(f"{where} is gone")
+        else:
+            lines += _Operations(where, before, after).compare(old_operation, new_operation)
+    return lines
+
+
+def _parameters_by_name(operation: Any) -> dict[tuple[str, str], Any]:
+    return {(parameter["in"], parameter["name"]): parameter for parameter in operation.get("parameters", ())}
 
 
 class _Operations(NamedTuple):
@@ -44,18 +51,18 @@ class _Operations(NamedTuple):
         yield from self._responses(old["responses"], new["responses"])
 
     def _parameters(self, old: Any, new: Any) -> Iterator[str]:
-        mine, other = ({(one["in"], one["name"]): one for one in side.get("parameters", ())} for side in (old, new))
-        for place, one in mine.items():
-            where = f"{self.where}, {place[0]} {place[1]}"
-            if place not in other:
+        old_parameters, new_parameters = _parameters_by_name(old), _parameters_by_name(new)
+        for (location, name), parameter in old_parameters.items():
+            where = f"{self.where}, {location} {name}"
+            if (new_parameter := new_parameters.get((location, name))) is None:
                 yield f"{where} is gone"
                 continue
-            if other[place].get("required") and not one.get("required"):
+            if new_parameter.get("required") and not parameter.get("required"):
                 yield f"{where} is required"
-            yield from self._sent(where, one["schema"], other[place]["schema"])
-        for place in other.keys() - mine.keys():
-            if other[place].get("required"):
-                yield f"{self.where}, {place[0]} {place[1]} is new and required"
+            yield from self._sent(where, parameter["schema"], new_parameter["schema"])
+        for location, name in new_parameters.keys() - old_parameters.keys():
+            if new_parameters[location, name].get("required"):
+                yield f"{self.where}, {location} {name} is new and required"
 
     def _requests(self, old: Any, new: Any) -> Iterator[str]:
         if new and new.get("required") and not (old and old.get("required")):
@@ -66,41 +73,43 @@ class _Operations(NamedTuple):
             yield from self._contents(f"{self.where}, body", old, new, self._sent)
 
     def _responses(self, old: Any, new: Any) -> Iterator[str]:
-        for status, one in old.items():
+        for status, response in old.items():
             where = f"{self.where}, {status}"
             if status not in new:
                 yield f"{where} is gone"
                 continue
-            mine, other = self.before.whole(one), self.after.whole(new[status])
-            yield from self._headers(where, mine.get("headers", {}), other.get("headers", {}))
-            yield from self._contents(where, mine, other, self._answered)
+            old_response, new_response = self.before.whole(response), self.after.whole(new[status])
+            yield from self._headers(where, old_response.get("headers", {}), new_response.get("headers", {}))
+            yield from self._contents(where, old_response, new_response, self._answered)
         for status in sorted(new.keys() - old.keys()):
             if status < "400":
                 yield f"{self.where}, {status} is new"
 
     def _headers(self, where: str, old: Any, new: Any) -> Iterator[str]:
-        for name, one in old.items():
+        for name, header in old.items():
             if name not in new:
                 yield f"{where}, header {name} is gone"
                 continue
-            mine, other = self.before.whole(one), self.after.whole(new[name])
-            if mine.get("required") and not other.get("required"):
+            old_header, new_header = self.before.whole(header), self.after.whole(new[name])
+            if old_header.get("required") and not new_header.get("required"):
                 yield f"{where}, header {name} isn't promised any more"
-            yield from self._answered(f"{where}, header {name}", mine["schema"], other["schema"])
+            yield from self._answered(f"{where}, header {name}", old_header["schema"], new_header["schema"])
 
     def _contents(self, where: str, old: Any, new: Any, compare: Callable[..., Iterator[str]]) -> Iterator[str]:
-        mine, other = old.get("content", {}), new.get("content", {})
-        for media, one in mine.items():
-            if media not in other:
-                yield f"{where} is no {media} any more"
+        new_content = new.get("content", {})
+        for media_type, content in old.get("content", {}).items():
+            if media_type not in new_content:
+                yield f"{where} is no {media_type} any more"
                 continue
-            yield from compare(where, one["schema"], other[media]["schema"])
+            yield from compare(where, content["schema"], new_content[media_type]["schema"])
 
     def _sent(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
+        """Compares schemas of requests: the new one may not accept less."""
         lost = [*gone(old, new, self.before, self.after), *less(old, new, self.before, self.after)]
         return (f"{where}{place}: {what} isn't taken any more" for place, what in lost)
 
     def _answered(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
+        """Compares schemas of answers: the new one may not lack members, nor allow values that the old one excludes."""
         for place, what in gone(old, new, self.before, self.after):
             yield f"{where}{place}: {what} is gone"
         for place, what in less(new, old, self.after, self.before):

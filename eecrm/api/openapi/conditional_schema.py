@@ -1,4 +1,4 @@
-"""Conditional requests as the OpenAPI document describes them: of each operation on one object."""
+"""OpenAPI description of conditional requests: `If-Match`, `If-None-Match`, ETag and 304."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ _TAG = '"4-5c1e0f2ab3d49786"'
 
 _IF_MATCH = parameter(
     "If-Match", {"type": "string"},
-    "Go on only where the object is still this one: its ETag, several with commas between, or `*`. Else 412. Weak tags and "
-    "bare versions match nothing.",
+    "Go on only where the object is still this one: its ETag, several with commas between, or `*`. Else 412. "
+    "Weak tags and bare versions match nothing.",
     _TAG, location=IN_HEADER,
 )  # fmt: skip
 _IF_NONE_MATCH = parameter(
@@ -33,7 +33,7 @@ def condition_parameters(view: Any) -> list[dict[str, Any]]:
 
 
 def add_tags(view: Any, responses: dict[str, Any]) -> None:
-    """The ETag of each answer that has one, and the answer to whoever has just this."""
+    """Adds the ETag header to the responses that have one, and the response 304."""
     if not _is_about_an_object(view):
         return
     if view.action == "retrieve":

@@ -1,4 +1,4 @@
-"""drf-spectacular's last hook: what operations share is stated once, and every body has an example."""
+"""drf-spectacular's postprocessing hook: it adds examples to bodies and turns repeated responses into components."""
 
 from collections import Counter
 from functools import cache
@@ -15,7 +15,10 @@ from api.openapi.problems import SCHEMAS
 
 @cache
 def rendered_document() -> str:
-    """The document as it is committed and served: the same text on every machine. Once made, which takes a second, it stays."""
+    """Returns the OpenAPI document as YAML, the same text on every machine.
+
+    It is cached because generating it takes a second.
+    """
     document = SchemaGenerator().get_schema(request=None, public=True)
     return OpenApiYamlRenderer().render(document, renderer_context={}).decode()
 
@@ -28,45 +31,50 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components["responses"] = {}
     operations = [operation for item in result["paths"].values() for operation in item.values()]
     for operation in operations:
-        _exemplify(operation, components["schemas"])
-        _name_rules(operation["responses"], components["examples"])
+        _add_examples(operation, components["schemas"])
+        _share_examples(operation["responses"], components["examples"])
     for schema in components["schemas"].values():
         schema.pop("x-effect", None)
-    _share(operations, components["responses"])
+    _share_refusals(operations, components["responses"])
     components["examples"] = dict(sorted(components["examples"].items()))
     components["responses"] = dict(sorted(components["responses"].items()))
     return result
 
 
-def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    asked = operation.get("requestBody", {})
-    for body in (asked, *operation["responses"].values()):
+def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    request_body = operation.get("requestBody", {})
+    for body in (request_body, *operation["responses"].values()):
         for media in body.get("content", {}).values():
             if "examples" not in media:
                 media["example"] = sample(media["schema"], schemas)
-    for media in asked.get("content", {}).values():
+    for media in request_body.get("content", {}).values():
         effect = schemas[media["schema"]["$ref"].rpartition("/")[2]].get("x-effect", {})
         if effect:
             answer = operation["responses"]["200"]["content"]["application/json"]
             answer["example"] |= effect | ({"version": 2} if "version" in answer["example"] else {})
 
 
-def _name_rules(responses: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Each rule has one example, wherever it refuses something."""
+def _share_examples(responses: dict[str, Any], examples: dict[str, Any]) -> None:
+    """Moves the example of each rule to the components, because many operations refer to the same rule."""
     for status in {"403", "409"} & responses.keys():
-        told = responses[status]["content"]["application/problem+json"]["examples"]
-        examples |= told
-        for rule in told:
-            told[rule] = {"$ref": f"#/components/examples/{rule}"}
+        examples_of_status = responses[status]["content"]["application/problem+json"]["examples"]
+        examples |= examples_of_status
+        for rule in examples_of_status:
+            examples_of_status[rule] = {"$ref": f"#/components/examples/{rule}"}
 
 
-def _share(operations: list[dict[str, Any]], shared: dict[str, Any]) -> None:
-    """Refusals in the same words become components: `NotFound`, `TooManyRequests`."""
-    refusals = [(one["responses"], status) for one in operations for status in one["responses"] if status >= "400"]
-    same = Counter(orjson.dumps(responses[status]) for responses, status in refusals)
+def _share_refusals(operations: list[dict[str, Any]], shared: dict[str, Any]) -> None:
+    """Turns equal refusals of several operations into components such as `NotFound` and `TooManyRequests`."""
+    refusals = [
+        (operation["responses"], status)
+        for operation in operations
+        for status in operation["responses"]
+        if status >= "400"
+    ]
+    counts = Counter(orjson.dumps(responses[status]) for responses, status in refusals)
     for responses, status in refusals:
-        times = same[orjson.dumps(responses[status])]
+        count = counts[orjson.dumps(responses[status])]
         name = responses[status].pop("x-name")
-        if name and times > 1:
+        if name and count > 1:
             shared[name] = responses[status]
             responses[status] = {"$ref": f"#/components/responses/{name}"}

@@ -1,4 +1,4 @@
-"""Our own serializer fields as the document describes them."""
+"""OpenAPI schemas of this project's own serializer fields, and helpers that build schemas."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LINK = {"type": ["string", "null"], "format": "uri"}
 
 
 def obj(description: str = "", /, *, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
-    """The schema of an object: `properties` are always there, `optional` ones sometimes."""
+    """Builds the schema of an object. `properties` are required, `optional` ones aren't."""
     return ({"description": description} if description else {}) | {
         "type": "object",
         "properties": properties | (optional or {}),
@@ -22,10 +22,10 @@ def obj(description: str = "", /, *, optional: dict[str, Any] | None = None, **p
 
 
 def component(auto_schema: Any, name: str, schema: dict[str, Any]) -> dict[str, str]:
-    """A reference to the component of this name, which is made of `schema` where it isn't there yet."""
-    made = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
-    auto_schema.registry.register_on_missing(made)
-    ref: dict[str, str] = made.ref
+    """Returns a reference to the component `name`. It registers `schema` under this name if there is none yet."""
+    resolved = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
+    auto_schema.registry.register_on_missing(resolved)
+    ref: dict[str, str] = resolved.ref
     return ref
 
 
@@ -51,5 +51,5 @@ class CanonicalURLExtension(OpenApiSerializerFieldExtension):
     target_class = CanonicalURL
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        told = {"readOnly": True, "description": "Its address, below all that it belongs to."}
-        return (build_basic_type(OpenApiTypes.URI) or {}) | told
+        attributes = {"readOnly": True, "description": "Its address, below all that it belongs to."}
+        return (build_basic_type(OpenApiTypes.URI) or {}) | attributes

@@ -1,4 +1,4 @@
-"""The headers of answers: which there are, and which an operation's answer has."""
+"""OpenAPI description of response headers."""
 
 from typing import Any
 
@@ -13,7 +13,9 @@ def _header(description: str, example: Any, schema: Any = _STRING_SCHEMA, *, req
 
 
 HEADERS = {
-    "X-Request-ID": _header("The id of this request: the one that the caller sent, or one that was made.", REQUEST_ID_EXAMPLE),
+    "X-Request-ID": _header(
+        "The id of this request: the one that the caller sent, or one that was made.", REQUEST_ID_EXAMPLE
+    ),
     "RateLimit-Policy": _header(
         "The limit that applies: `q` requests in `w` seconds.", '"read";q=12000;w=60', required=False
     ),
@@ -23,7 +25,10 @@ HEADERS = {
     "Allow": _header("The methods that this path has.", "GET, POST, HEAD, OPTIONS", required=False),
     "Retry-After": _header("Seconds to wait.", 12, {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": _header("How to log in (RFC 6750).", 'Bearer realm="api"'),
-    "Location": _header("The address of what was made.", "https://crm.epic.example/api/v1/clients/7/", {"type": "string", "format": "uri"}),
+    "Location": _header(
+        "The address of what was made.", "https://crm.epic.example/api/v1/clients/7/",
+        {"type": "string", "format": "uri"},
+    ),
     "ETag": _header(
         'A strong tag of just this answer, `"<version>-<digest>"`, for If-Match and If-None-Match.',
         '"4-5c1e0f2ab3d49786"',
@@ -33,6 +38,7 @@ HEADERS = {
         required=False,
     ),
 }  # fmt: skip
+# Headers of every response.
 EVERYWHERE = ("X-Request-ID", "RateLimit-Policy", "RateLimit", "Allow")
 
 

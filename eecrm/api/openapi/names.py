@@ -1,7 +1,7 @@
-"""How operations, tags and components are called: generated clients take their names from here.
+"""Names and descriptions of operations, and names of components. Generated clients use these names.
 
-An operation is `<collection>_<verb>`: `clients_list`, `client_contracts_create`, `contracts_history`. A view that is no
-collection says its own name with `extend_schema(operation_id=…)`.
+The id of an operation is `<collection>_<verb>`: `clients_list`, `client_contracts_create`, `contracts_history`.
+A view that isn't a collection sets its id with `extend_schema(operation_id=…)`.
 """
 
 from typing import Any
@@ -43,16 +43,18 @@ _OUTCOMES = {
 }
 _ABOUT = {
     "list": "Those that the caller sees, page by page.",
-    "create": "Makes one and answers it, with its address in `Location`. Send an `Idempotency-Key` to make it safe to repeat.",
+    "create": "Makes one and answers it, with its address in `Location`. "
+    "Send an `Idempotency-Key` to make it safe to repeat.",
     "retrieve": "One of those that the caller sees.",
-    "update": "Sets what is sent and answers the whole. Required members must be sent; others that aren't stay as they are.",
+    "update": "Sets what is sent and answers the whole. "
+    "Required members must be sent; others that aren't stay as they are.",
     "partial_update": "Sets the members that are sent and answers the whole; all others stay as they are.",
     "destroy": "Deletes it. The trail holds the whole row, from which management can restore it.",
 }
 
 
 def nouns(path: str) -> list[str]:
-    """`["clients", "contracts"]` of `/api/v1/clients/{client}/contracts/{id}/history/`."""
+    """Returns a path's collections: `/api/v1/clients/{client}/contracts/{id}/history/` -> ["clients", "contracts"]."""
     steps = path.removeprefix("/api/v1/").removesuffix("/history/").removesuffix("/access/").split("/")
     return [step for step in steps if step and not step.startswith("{")]
 
@@ -63,7 +65,7 @@ def operation_id(path: str, action: str) -> str:
 
 
 def operation_summary(path: str, action: str) -> str:
-    """`Create a contract of a client`."""
+    """Returns the summary of a resource's operation, such as "Create a contract of a client"."""
     *parents, collection = nouns(path)
     below = f" of {_singular(parents[-1])}" if parents else ""
     return _SUMMARIES[action].format(one=_singular(collection), many=collection) + below
@@ -83,14 +85,14 @@ def _singular(collection: str) -> str:
 
 
 def component_name(name: str, serializer: Any, direction: str) -> str:
-    """`ClientRead` is what is read, `ClientWrite` what creates or replaces one, `ClientPatch` what changes one.
+    """Returns the name of a serializer's component: `ClientRead`, `ClientWrite` (POST and PUT) or `ClientPatch`.
 
-    Never `Client` alone: that is what generators call their own. `name` is drf-spectacular's, with `Patched` and `Request`
-    around it.
+    The name `Client` alone isn't used, because generators give it to their own class.
+    `name` is drf-spectacular's name, which may begin with `Patched` and end in `Request`.
     """
     if direction != "request":
         return f"{name}Read" if isinstance(serializer, ResourceSerializer) else name
-    plain = name.removesuffix("Request")
+    base = name.removesuffix("Request")
     if is_patched_serializer(serializer, direction):
-        return f"{plain.removeprefix('Patched')}Patch"
-    return f"{plain}Write" if isinstance(serializer, ResourceSerializer) else plain
+        return f"{base.removeprefix('Patched')}Patch"
+    return f"{base}Write" if isinstance(serializer, ResourceSerializer) else base

@@ -1,115 +1,125 @@
-"""Of two schemas, of different documents: what one takes and the other doesn't."""
+"""Comparison of two schemas of different OpenAPI documents: values that one accepts and the other doesn't."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-_LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems")
-_UPPER = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
+_LOWER_BOUNDS = ("minLength", "minimum", "exclusiveMinimum", "minItems")
+_UPPER_BOUNDS = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
 _ALL_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_DEEPEST = 12  # for a schema that refers to itself
+_MAX_DEPTH = 12  # ends the recursion of a schema that refers to itself
 
 Schema = dict[str, Any]
+# Pairs of place in the schema (`/member/*`) and a noun phrase for the difference.
 Found = Iterator[tuple[str, str]]
 
 
 class Side(NamedTuple):
-    """One of the two documents."""
+    """One of the two OpenAPI documents, the older or the newer."""
 
     document: dict[str, Any]
 
     def whole(self, part: Any) -> Any:
-        """What a reference stands for, and what stands beside it; a lone `allOf` counts as that."""
+        """Resolves `$ref`, and an `allOf` with one schema, and merges the other members of `part` into the result."""
         while isinstance(part, dict) and ("$ref" in part or len(part.get("allOf", ())) == 1):
-            beside = {name: value for name, value in part.items() if name not in ("$ref", "allOf")}
-            found: Any = self.document
+            other_members = {name: value for name, value in part.items() if name not in ("$ref", "allOf")}
+            target: Any = self.document
             if "$ref" in part:
                 for step in part["$ref"].removeprefix("#/").split("/"):
-                    found = found[step]
+                    target = target[step]
             else:
-                found = part["allOf"][0]
-            part = found | beside
+                target = part["allOf"][0]
+            part = target | other_members
         return part
 
     def operations(self) -> dict[tuple[str, str], Any]:
-        return {(path, method): one for path, item in self.document["paths"].items() for method, one in item.items()}
+        return {
+            (path, method): operation
+            for path, item in self.document["paths"].items()
+            for method, operation in item.items()
+        }
 
 
 def gone(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """The members that are named in `old` and not in `new`."""
+    """Yields the members that `old` has and `new` doesn't have."""
     old, new = before.whole(old), after.whole(new)
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return
-    for name, one in old.get("properties", {}).items():
+    for name, member in old.get("properties", {}).items():
         if name not in new.get("properties", {}):
             yield f"{place}/{name}", "the member"
         else:
-            yield from gone(one, new["properties"][name], before, after, f"{place}/{name}", depth + 1)
+            yield from gone(member, new["properties"][name], before, after, f"{place}/{name}", depth + 1)
     if "items" in old and "items" in new:
         yield from gone(old["items"], new["items"], before, after, f"{place}/*", depth + 1)
 
 
 def less(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """What `old` takes and `new` doesn't."""
+    """Yields what `old` accepts and `new` doesn't."""
     old, new = before.whole(old), after.whole(new)
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return
     if "oneOf" in old or "oneOf" in new:
-        yield from _fewer_kinds(old, new, before, after, place, depth)
+        yield from _lost_alternatives(old, new, before, after, place, depth)
         return
-    for kind in sorted(_types(old) - _types(new)):
-        yield place, f"the type {kind}"
-    yield from ((place, what) for what in (*_fewer_values(old, new), *_narrower(old, new)))
+    for type_ in sorted(_types(old) - _types(new)):
+        yield place, f"the type {type_}"
+    yield from ((place, loss) for loss in (*_lost_values(old, new), *_stricter_bounds(old, new)))
     for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
         yield f"{place}/{name}", "leaving it out"
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False and _is_object(old):
         yield place, "a member that isn't named"
-    for step, mine, other in _inner(old, new):
-        yield from less(mine, other, before, after, f"{place}/{step}", depth + 1)
+    for step, old_part, new_part in _common_parts(old, new):
+        yield from less(old_part, new_part, before, after, f"{place}/{step}", depth + 1)
 
 
-def _inner(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schema]]:
-    """The schemas of members and items that both have."""
-    for name, one in old.get("properties", {}).items():
+def _common_parts(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schema]]:
+    """Yields the schemas of members and items that both schemas have."""
+    for name, member in old.get("properties", {}).items():
         if name in new.get("properties", {}):
-            yield name, one, new["properties"][name]
+            yield name, member, new["properties"][name]
     for key in ("items", "additionalProperties"):
         if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
             yield "*", old[key], new[key]
 
 
-def _fewer_kinds(old: Schema, new: Schema, before: Side, after: Side, place: str, depth: int) -> Found:
-    """Each alternative of `old` must be within one of `new`."""
-    kinds = new.get("oneOf", [new])
-    for number, one in enumerate(old.get("oneOf", [old])):
-        if not any(_is_within(one, kind, before, after, depth) for kind in kinds):
-            yield place, f"the alternative {one.get('$ref', number)}"
+def _lost_alternatives(old: Schema, new: Schema, before: Side, after: Side, place: str, depth: int) -> Found:
+    """Yields the alternatives of `old` that no single alternative of `new` accepts completely."""
+    new_alternatives = new.get("oneOf", [new])
+    for number, alternative in enumerate(old.get("oneOf", [old])):
+        if not any(_is_accepted(alternative, candidate, before, after, depth) for candidate in new_alternatives):
+            yield place, f"the alternative {alternative.get('$ref', number)}"
 
 
-def _is_within(old: Schema, new: Schema, before: Side, after: Side, depth: int) -> bool:
+def _is_accepted(old: Schema, new: Schema, before: Side, after: Side, depth: int) -> bool:
     return not any(less(old, new, before, after, "", depth + 1))
 
 
 def _types(schema: Schema) -> frozenset[str]:
     if "type" not in schema:
         return frozenset({"null"}) if schema.get("const", ...) is None else _ALL_TYPES
-    named = schema["type"]
-    found = {named} if isinstance(named, str) else set(named)
-    return frozenset(found | {"integer"} if "number" in found else found)
+    declared = schema["type"]
+    types = {declared} if isinstance(declared, str) else set(declared)
+    return frozenset(types | {"integer"} if "number" in types else types)
 
 
-def _fewer_values(old: Schema, new: Schema) -> Iterator[str]:
-    mine, other = (set(map(repr, side.get("enum", [side["const"]] if "const" in side else []))) for side in (old, new))
-    if other and not mine:
-        yield "another value than " + ", ".join(sorted(other))
-    if other and mine:
-        yield from (f"the value {value}" for value in sorted(mine - other))
+def _lost_values(old: Schema, new: Schema) -> Iterator[str]:
+    old_values, new_values = _allowed_values(old), _allowed_values(new)
+    if new_values and not old_values:
+        yield "another value than " + ", ".join(sorted(new_values))
+    if new_values and old_values:
+        yield from (f"the value {value}" for value in sorted(old_values - new_values))
 
 
-def _narrower(old: Schema, new: Schema) -> Iterator[str]:
-    for key in _LOWER:
+def _allowed_values(schema: Schema) -> set[str]:
+    """Returns the values of `enum` or `const` as text; empty if the schema allows any value."""
+    return set(map(repr, schema.get("enum", [schema["const"]] if "const" in schema else [])))
+
+
+def _stricter_bounds(old: Schema, new: Schema) -> Iterator[str]:
+    for key in _LOWER_BOUNDS:
         if key in new and new[key] > old.get(key, float("-inf")):
             yield f"a {key} below {new[key]}"
-    for key in _UPPER:
+    for key in _UPPER_BOUNDS:
         if key in new and new[key] < old.get(key, float("inf")):
             yield f"a {key} above {new[key]}"
     for key in ("pattern", "format"):

@@ -1,4 +1,4 @@
-"""The parameters of every operation, with their types, bounds and examples."""
+"""OpenAPI parameters of all operations, with types, bounds and examples."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ def parameter(
 
 REQUEST_ID_PARAMETER = parameter(
     "X-Request-ID", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-    "A name for this request, that its log lines, the trail and a problem document tell. One is made where none is sent, or "
-    "another than 1 to 64 letters, digits, dots, underscores and hyphens.",
+    "A name for this request, that its log lines, the trail and a problem document tell. "
+    "One is made where none is sent, or another than 1 to 64 letters, digits, dots, underscores and hyphens.",
     "phone-7f3a.42", location=IN_HEADER,
 )  # fmt: skip
 REASON = parameter(
@@ -42,8 +42,8 @@ REASON = parameter(
 KEY_OF_REPEATS = parameter(
     idempotency.KEY_HEADER, {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "Makes it safe to repeat: one new key (such as a UUID) for each thing that you create. For "
-    f"{idempotency.MAX_KEY_AGE_DAYS} days the same key, path and body get the first answer again, and nothing is created twice. "
-    "A refused request may be sent again with its key.",
+    f"{idempotency.MAX_KEY_AGE_DAYS} days the same key, path and body get the first answer again, "
+    "and nothing is created twice. A refused request may be sent again with its key.",
     "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", location=IN_HEADER,
 )  # fmt: skip
 PAGE_PARAMETERS = [
@@ -66,39 +66,40 @@ COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the a
 
 
 def ordering(allowed: tuple[str, ...], default: str) -> dict[str, Any]:
-    one = f"-?({'|'.join(allowed)})"
-    longest = sum(len(f"-{name},") for name in allowed)
+    term = f"-?({'|'.join(allowed)})"
+    max_chars = sum(len(f"-{name},") for name in allowed)
+    known = ", ".join(f"`{name}`" for name in allowed)
     return parameter(
-        "ordering", {"type": "string", "pattern": f"^{one}(,{one})*$", "maxLength": longest, "default": default},
-        f"One or more of {', '.join(f'`{name}`' for name in allowed)}, separated by commas; a minus sign turns one round.",
+        "ordering", {"type": "string", "pattern": f"^{term}(,{term})*$", "maxLength": max_chars, "default": default},
+        f"One or more of {known}, separated by commas; a minus sign turns one round.",
         f"-{allowed[-1]},id" if allowed[-1] != "id" else "-id",
     )  # fmt: skip
 
 
 def of_list(view: Any) -> list[dict[str, Any]]:
-    """The parameters of a list: those of a resource's are more than those of the people one may assign."""
-    found = [*PAGE_PARAMETERS, ordering(view.ordering_fields, view.default_ordering), COUNT]
+    """Returns the parameters of a list view. Only resource lists have search and filters."""
+    common = [*PAGE_PARAMETERS, ordering(view.ordering_fields, view.default_ordering), COUNT]
     if getattr(view, "filterset_class", None) is None:
-        return found
-    return [*found, SEARCH, *filters(view.filterset_class, view.queryset.model)]
+        return common
+    return [*common, SEARCH, *filters(view.filterset_class, view.queryset.model)]
 
 
 def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:
-    """The filters of a list. `told` of a filterset has a sentence and an example for each."""
+    """Returns the parameters of a list's filters, with the descriptions and examples of the filterset's `told`."""
     return [
-        parameter(name, _schema(name, one, model), *filterset.told[name])
-        for name, one in filterset.base_filters.items()
+        parameter(name, _filter_schema(name, filter_, model), *filterset.told[name])
+        for name, filter_ in filterset.base_filters.items()
     ]
 
 
-def _schema(name: str, one: Any, model: Any) -> dict[str, Any]:
-    match one:
+def _filter_schema(name: str, filter_: Any, model: Any) -> dict[str, Any]:
+    match filter_:
         case KeyFilter():
             return KEY
         case FlagFilter():
             return {"type": "boolean"}
         case TextFilter():
-            return {"type": "string", "maxLength": one.extra["max_length"]}
+            return {"type": "string", "maxLength": filter_.extra["max_length"]}
         case django_filters.ChoiceFilter():
             return {"$ref": f"#/components/schemas/{model._meta.object_name}{name.title()}"}
         case django_filters.IsoDateTimeFilter():
@@ -106,6 +107,6 @@ def _schema(name: str, one: Any, model: Any) -> dict[str, Any]:
         case django_filters.DateFilter():
             return {"type": "string", "format": "date"}
         case django_filters.NumberFilter():
-            low, high = (float(validator.limit_value) for validator in one.extra["validators"])
+            low, high = (float(validator.limit_value) for validator in filter_.extra["validators"])
             return {"type": "number", "minimum": low, "maximum": high}
-    return {"type": "string", "maxLength": one.extra["max_length"]}
+    return {"type": "string", "maxLength": filter_.extra["max_length"]}

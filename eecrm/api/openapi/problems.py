@@ -1,4 +1,4 @@
-"""Refusals as the document describes them: which statuses an operation has, and what their problem documents hold."""
+"""OpenAPI description of refusals: the error statuses of each operation, and their problem documents with examples."""
 
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ _PROBLEM_MEMBERS: dict[str, Any] = {
 _RULE = {"type": "string", "description": "The rule that decided; docs/access.md has them all."}
 _ERRORS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/ProblemError"}}
 _VERSION = {"type": "integer", "format": "int64", "description": "The version that is there now."}
-_CHANGED = {
+_CHANGED_FIELDS = {
     "type": ["array", "null"],
     "items": STRING,
     "description": "The fields that differ from the version that If-Match names; null where nobody can tell.",
@@ -38,15 +38,21 @@ _POINTER = "Where: `#/name` is a member of the body, `?name` a parameter, `#/Nam
 
 SCHEMAS = {
     "Problem": obj("A refusal (RFC 9457).", **_PROBLEM_MEMBERS),
-    "ProblemError": obj("One thing that is wrong.", pointer=STRING | {"description": _POINTER}, code=STRING, detail=STRING),
+    "ProblemError": obj(
+        "One thing that is wrong.", pointer=STRING | {"description": _POINTER}, code=STRING, detail=STRING
+    ),
     "ValidationProblem": obj("What was sent can't be accepted.", **_PROBLEM_MEMBERS, errors=_ERRORS),
-    "RuleProblem": obj("A rule forbids it: to this caller (403), or in this state (409).", **_PROBLEM_MEMBERS, rule=_RULE),
-    "PreconditionProblem": obj("Another version is there.", **_PROBLEM_MEMBERS, version=_VERSION, changed=_CHANGED),
+    "RuleProblem": obj(
+        "A rule forbids it: to this caller (403), or in this state (409).", **_PROBLEM_MEMBERS, rule=_RULE
+    ),
+    "PreconditionProblem": obj(
+        "Another version is there.", **_PROBLEM_MEMBERS, version=_VERSION, changed=_CHANGED_FIELDS
+    ),
 }  # fmt: skip
 
 
 class DocumentedProblem(NamedTuple):
-    """`name` is that of the component, where operations have it in common."""
+    """A refusal in the document. `name` is the name of the shared component; "" if the refusal is never shared."""
 
     status: int
     name: str
@@ -79,25 +85,25 @@ def _invalid_problem(pointer: str, code: str, detail: str) -> dict[str, Any]:
     return example(400, "invalid", f"The {where} can't be accepted: see {name}.", errors=[error])
 
 
-_UNKNOWN = _invalid_problem(
+_UNKNOWN_PARAMETER = _invalid_problem(
     "?colour", "invalid", "This parameter is unknown. Known: count, cursor, ordering, page_size."
 )
 _REASON = _invalid_problem(
     "#/X-Change-Reason", "invalid", "A reason is a line of text in UTF-8 of at most 500 characters."
 )
 _REQUIRED = _invalid_problem("#/name", "required", "This field is required.")
-_STRANGER = _invalid_problem("#/colour", "unknown", "This field is unknown.")
+_UNKNOWN_FIELD = _invalid_problem("#/colour", "unknown", "This field is unknown.")
+_NOT_JSON_DETAIL = "The body is not JSON: unexpected end of data at line 1, column 1."
 _NOT_JSON = example(
-    400, "invalid", "The body is not JSON: unexpected end of data at line 1, column 1.",
-    errors=[{"pointer": "#", "code": "parse_error", "detail": "The body is not JSON: unexpected end of data at line 1, column 1."}],
-)  # fmt: skip
+    400, "invalid", _NOT_JSON_DETAIL, errors=[{"pointer": "#", "code": "parse_error", "detail": _NOT_JSON_DETAIL}]
+)
 
 _TOKEN_PROBLEM = example(401, "not_authenticated", "Authentication credentials were not provided.")
-_LOGIN = example(
+_LOGIN_FAILED = example(
     401, "login_failed",
     "No active account has this username and password, or it rests for some minutes after too many failed tries.",
 )  # fmt: skip
-_WAIT = example(429, "throttled", "Too many requests: try again in 12 s.")
+_THROTTLED = example(429, "throttled", "Too many requests: try again in 12 s.")
 _OUTAGE_PROBLEMS = {
     name: example(503, outage.code, outage.sentence)
     for name, outage in (
@@ -110,20 +116,20 @@ _OUTAGE_PROBLEMS = {
         ("failing", database.FAILING),
     )
 }
-_STALE = example(
+_FAILED_PRECONDITION = example(
     412, "precondition_failed", "This is at version 4 now, and If-Match names another.", version=4, changed=["status"]
 )
 
 
-_CHUNKED = example(411, LengthRequired.default_code, LengthRequired.default_detail)
+_LENGTH_REQUIRED = example(411, LengthRequired.default_code, LengthRequired.default_detail)
 _NOT_JSON_TYPE = example(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.')
-_MISSING = example(404, "not_found", NOT_FOUND)
-_REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
+_NOT_FOUND = example(404, "not_found", NOT_FOUND)
+_KEY_REUSED = example(422, idempotency.KeyReused.default_code, idempotency.KeyReused.default_detail)
 
 TOO_MANY = DocumentedProblem(
-    429, "TooManyRequests", "Too many requests: wait.", {"wait": _WAIT}, headers=("Retry-After",)
+    429, "TooManyRequests", "Too many requests: wait.", {"wait": _THROTTLED}, headers=("Retry-After",)
 )
-NO_LENGTH = DocumentedProblem(411, "LengthRequired", "A body came in chunks.", {"chunked": _CHUNKED})
+NO_LENGTH = DocumentedProblem(411, "LengthRequired", "A body came in chunks.", {"chunked": _LENGTH_REQUIRED})
 NO_JSON = DocumentedProblem(
     415, "UnsupportedMediaType", "The body is something else than JSON.", {"not_json": _NOT_JSON_TYPE}
 )
@@ -135,16 +141,19 @@ NO_LOGIN = DocumentedProblem(
     headers=("WWW-Authenticate",),
 )
 NO_ENTRY = DocumentedProblem(
-    401, "LoginRefused", "Not what it should be, or over.", {"refused": _LOGIN}, headers=("WWW-Authenticate",)
+    401, "LoginRefused", "Not what it should be, or over.", {"refused": _LOGIN_FAILED}, headers=("WWW-Authenticate",)
 )
-MISSING = DocumentedProblem(404, "NotFound", "Missing, or invisible to the caller.", {"not_found": _MISSING})
+MISSING = DocumentedProblem(404, "NotFound", "Missing, or invisible to the caller.", {"not_found": _NOT_FOUND})
 REUSED = DocumentedProblem(
-    422, "KeyReused", f"The {idempotency.KEY_HEADER} was used for another path or body.", {"another_request": _REUSED}
+    422,
+    "KeyReused",
+    f"The {idempotency.KEY_HEADER} was used for another path or body.",
+    {"another_request": _KEY_REUSED},
 )
 STALE = DocumentedProblem(
     412, "PreconditionFailed",
     "Not what If-Match names: `version` and `changed` tell what is there instead.",
-    {"stale": _STALE}, "PreconditionProblem", ("ETag",),
+    {"stale": _FAILED_PRECONDITION}, "PreconditionProblem", ("ETag",),
 )  # fmt: skip
 DOWN = DocumentedProblem(
     503, "Unavailable", "The database can't do this now, and `code` tells why: repeat it after Retry-After.",
@@ -153,12 +162,12 @@ DOWN = DocumentedProblem(
 
 
 def refusals(schema: Any) -> list[DocumentedProblem]:
-    """Every refusal of an operation, by what it takes and whom it is for; `schema` is its ProblemAutoSchema."""
+    """Returns all refusals of an operation. `schema` is its ProblemAutoSchema."""
     view, takes_body = schema.view, schema.takes_body()
     is_public = view.permission_classes == [Public]
-    told = [
+    candidates = [
         (TOO_MANY, True),
-        (_unfit(takes_body=takes_body, takes_query=schema.takes_query()), True),
+        (_bad_request(takes_body=takes_body, takes_query=schema.takes_query()), True),
         (NO_LENGTH, True),
         (_too_large(view), takes_body),
         (NO_JSON, takes_body),
@@ -169,38 +178,39 @@ def refusals(schema: Any) -> list[DocumentedProblem]:
         (STALE, bool(condition_parameters(view))),
         (DOWN, schema.asks_database()),
     ]
-    return [refusal for refusal, is_possible in told if is_possible] + ([] if is_public else _by_rule(view))
+    possible = [refusal for refusal, is_possible in candidates if is_possible]
+    return possible + ([] if is_public else _refusals_by_rule(view))
 
 
 def _too_large(view: Any) -> DocumentedProblem:
-    most = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    name = "BodyTooLarge" if most == settings.DATA_UPLOAD_MAX_MEMORY_SIZE else "CredentialsTooLarge"
-    told = example(413, BodyTooLarge.default_code, str(BodyTooLarge(most).detail))
-    return DocumentedProblem(413, name, f"The body is larger than {in_words(most)}.", {"too_large": told})
+    max_bytes = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    name = "BodyTooLarge" if max_bytes == settings.DATA_UPLOAD_MAX_MEMORY_SIZE else "CredentialsTooLarge"
+    too_large = example(413, BodyTooLarge.default_code, str(BodyTooLarge(max_bytes).detail))
+    return DocumentedProblem(413, name, f"The body is larger than {in_words(max_bytes)}.", {"too_large": too_large})
 
 
-def _unfit(*, takes_body: bool, takes_query: bool) -> DocumentedProblem:
-    """Any request may have a reason that is none."""
-    wrong = {"unknown_parameter": _UNKNOWN} if takes_query else {}
-    wrong |= {"missing": _REQUIRED, "unknown_field": _STRANGER, "not_json": _NOT_JSON} if takes_body else {}
+def _bad_request(*, takes_body: bool, takes_query: bool) -> DocumentedProblem:
+    """Returns the 400 of an operation. All operations have one, because any request may send an invalid reason."""
+    causes = {"unknown_parameter": _UNKNOWN_PARAMETER} if takes_query else {}
+    causes |= {"missing": _REQUIRED, "unknown_field": _UNKNOWN_FIELD, "not_json": _NOT_JSON} if takes_body else {}
     name = "UnfitBody" if takes_body else "UnfitQuery" if takes_query else "UnfitHeader"
     return DocumentedProblem(
-        400, name, "Not acceptable: `errors` tells where.", wrong | {"reason": _REASON}, "ValidationProblem"
+        400, name, "Not acceptable: `errors` tells where.", causes | {"reason": _REASON}, "ValidationProblem"
     )
 
 
-def _by_rule(view: Any) -> list[DocumentedProblem]:
-    found = []
+def _refusals_by_rule(view: Any) -> list[DocumentedProblem]:
+    problems = []
     if cells := rules.refusing(view):
-        told = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
-        found.append(DocumentedProblem(403, "", "Not allowed: `rule` tells why.", told, "RuleProblem"))
+        examples = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
+        problems.append(DocumentedProblem(403, "", "Not allowed: `rule` tells why.", examples, "RuleProblem"))
     if names := getattr(view, "conflicts", {}).get(policy_action(view.action), ()):
-        known = rules.sentences()
-        told = {name: example(409, _code_schema(name), known[name], rule=name) for name in names}
+        sentences = rules.sentences()
+        examples = {name: example(409, _conflict_code(name), sentences[name], rule=name) for name in names}
         meaning = "Allowed, but not in this state, or a duplicate: `rule` tells which."
-        found.append(DocumentedProblem(409, "", meaning, told, "RuleProblem"))
-    return found
+        problems.append(DocumentedProblem(409, "", meaning, examples, "RuleProblem"))
+    return problems
 
 
-def _code_schema(rule: str) -> str:
+def _conflict_code(rule: str) -> str:
     return "duplicate" if rule.endswith(("_unique", "_key")) else "conflict"

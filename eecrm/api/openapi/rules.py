@@ -1,4 +1,4 @@
-"""Which rules can refuse an operation: the cells of the policy table (403), and the rules of state that its view names (409)."""
+"""Rules that can refuse an operation: cells of the policy table (403), and rules of state that its view names (409)."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +12,7 @@ _READS = ("list", "retrieve")
 
 
 def cells_of_view(view: Any) -> list[tuple[str, str]]:
-    """The cells that are asked for an action of a view: its own, and those of what is finer than it."""
+    """Returns the (resource, action) pairs that the policy checks for a view: its own, and those of finer actions."""
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
     if action == "update":
@@ -23,21 +23,23 @@ def cells_of_view(view: Any) -> list[tuple[str, str]]:
 
 
 def refusing(view: Any) -> list[Rule]:
-    """The cells by which somebody is refused with 403. What one may only read of one's own is invisible instead: 404."""
+    """Returns the cells that can refuse the operation with 403.
+
+    A scope *own* doesn't refuse reads with 403: rows of others are invisible, so they are a 404.
+    """
     (resource, action), *others = cells_of_view(view)
-    found = list(_refusing(resource, action))
-    for one in others:
-        stricter = (rule for rule in _refusing(*one) if (rule.role, rule.scope) not in _told(found))
-        found += stricter if one[0] == resource else _refusing(*one)
-    return found
+    refusals = list(_refusing_cells(resource, action))
+    for other_resource, other_action in others:
+        cells = _refusing_cells(other_resource, other_action)
+        if other_resource == resource:
+            # A finer action refuses only roles and scopes that the action itself hasn't refused before.
+            refused = {(rule.role, rule.scope) for rule in refusals}
+            cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
+        refusals += cells
+    return refusals
 
 
-def _told(rules: list[Rule]) -> set[tuple[str, Scope]]:
-    """Who is refused already by a wider action, and comes to no finer one."""
-    return {(rule.role, rule.scope) for rule in rules}
-
-
-def _refusing(resource: str, action: str) -> Iterator[Rule]:
+def _refusing_cells(resource: str, action: str) -> Iterator[Rule]:
     for role in MATRIX_ROLES:
         scope = policy.scope_of(resource, action, role)
         is_own = scope is Scope.OWN and action not in _READS and resource in CONTACT_RESOURCES
@@ -47,13 +49,13 @@ def _refusing(resource: str, action: str) -> Iterator[Rule]:
 
 @cache
 def sentences() -> dict[str, str]:
-    """Every rule that isn't a cell of the table, with its sentence."""
+    """Returns name -> sentence of all rules that aren't cells of the policy table."""
     known = [*rule_catalogue.of_triggers(), *rule_catalogue.of_models(), *rule_catalogue.OTHERS]
     return {rule.name: rule.sentence for rule in known}
 
 
 def who_may(resource: str, action: str) -> str:
-    """`sales (own), management, superuser`."""
+    """Lists the roles that have the action: "sales (own), management, superuser"."""
     scopes = [(role, policy.scope_of(resource, action, role)) for role in MATRIX_ROLES]
     if all(scope is Scope.OWN for _, scope in scopes):
         return "everybody who is logged in, for themselves"

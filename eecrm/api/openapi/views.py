@@ -1,4 +1,4 @@
-"""The published description: the OpenAPI document, its page, and a list of the endpoints for a first look."""
+"""Views that publish the API's description: the OpenAPI document, its two pages, and a list of the endpoints."""
 
 from typing import Any
 
@@ -18,7 +18,8 @@ from access.permissions import Public
 from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
-# As `scripts/openapi` wrote it, and a test holds it to the code. To write it takes a second, and 6 MiB that a worker keeps.
+# The file that `scripts/openapi` wrote; a test compares it with the code.
+# Generating it in a worker would take a second and 6 MiB of memory that isn't freed.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
@@ -39,8 +40,8 @@ class SchemaView(APIView):
         )
 
 
-# Redoc makes a style element without content, and fills it through the CSSOM: the first is the hash of nothing. The second is
-# that of its scrollbar's style; `scripts/browse` notices when another version has another one.
+# Hashes of Redoc's inline styles. The first one is the hash of "": Redoc fills that element through the CSSOM.
+# The second one is its scrollbar's style; `scripts/browse` fails if another version of Redoc has another style.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 )
@@ -48,7 +49,7 @@ _REDOC_POLICY = PAGE_POLICY.replace("style-src 'self'", f"style-src 'self' {_RED
 
 
 class _PageView(APIView):
-    """A page around the OpenAPI document, of local files only."""
+    """Base class of the HTML pages that show the OpenAPI document. They load local files only."""
 
     authentication_classes: list[Any] = []
     permission_classes = [Public]

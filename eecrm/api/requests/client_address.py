@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The IP address of a request's client, and the network that rate limits count as one client."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -8,9 +8,9 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address of the client: that of the connection, or what the outermost of our own proxies saw.
+    """Returns the client's address: the connection's, or behind proxies the one that our outermost proxy saw.
 
-    `X-Forwarded-For` is anybody's to write, but for its last TRUSTED_PROXIES entries, which our proxies appended.
+    Only the last TRUSTED_PROXIES entries of `X-Forwarded-For` count, because the caller may write all others.
     """
     trusted = settings.TRUSTED_PROXIES
     if trusted:
@@ -28,17 +28,22 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or IPv6Address(int(address))  # without a scope (%eth0), which no column takes
+        return address.ipv4_mapped or IPv6Address(
+            int(address)
+        )  # without a scope (%eth0), because inet columns refuse it
     return address
 
 
 def neighbourhood(address: str | None) -> str:
-    """What one limit counts as one place: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
+    """Returns the key of rate limits per address: the IPv4 address, or the /64 network of an IPv6 address.
+
+    One IPv6 customer usually has a whole /64 to choose addresses from.
+    """
     if address and ":" in address:
         return str(ip_network(f"{address}/64", strict=False))
     return address or "unknown"
 
 
 def place_of(request: HttpRequest) -> str:
-    """The neighbourhood of the client, as RequestMiddleware saw it."""
+    """Returns the neighbourhood of the address that RequestMiddleware stored in the request."""
     return neighbourhood(getattr(request, "client_address", None))

@@ -1,7 +1,7 @@
-"""How the end of an operation is announced: in its answers, errors too, and in the OpenAPI document.
+"""Deprecation of operations: headers in all their answers, errors included, and in the OpenAPI document.
 
-Declared where the operation is: `deprecated = Deprecation(...)` on a view, or `as_view(..., deprecated=Deprecation(...))`
-for one route of it. What partners are promised is in docs/api.md.
+A view declares `deprecated = Deprecation(...)`; a single route declares `as_view(..., deprecated=Deprecation(...))`.
+docs/api.md describes the promises to partners.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,12 @@ _STRING = {"type": "string"}
 
 @dataclass(frozen=True)
 class Deprecation:
-    """`since` when it shouldn't be used any more, until `sunset`, when it will be gone, both with a time zone; `link` is the page
-    that says what to use instead; `methods` are those that it is about, all by default."""
+    """Announces that an operation is deprecated `since` one time and removed at another (`sunset`).
+
+    Both times have a time zone. `link` is the page that describes the replacement.
+    `methods` are the deprecated HTTP methods; by default all.
+    Raises ValueError for a time without a time zone, and for a sunset before the deprecation.
+    """
 
     since: datetime
     sunset: datetime
@@ -34,7 +38,7 @@ class Deprecation:
         return not self.methods or ("GET" if method == "HEAD" else method) in self.methods
 
     def headers(self) -> dict[str, str]:
-        """RFC 9745 has a date of RFC 9651, RFC 8594 one of HTTP."""
+        """Returns the headers. `Deprecation` has a date of RFC 9651 (RFC 9745), `Sunset` an HTTP date (RFC 8594)."""
         return {
             "Deprecation": f"@{self.since.timestamp():.0f}",
             "Sunset": http_date(self.sunset.timestamp()),
@@ -42,7 +46,7 @@ class Deprecation:
         }
 
     def described(self) -> dict[str, Any]:
-        """Its headers as the OpenAPI document has them."""
+        """Returns the headers as OpenAPI header objects."""
         meanings = {
             "Deprecation": "Since when this shouldn't be used any more: `@` and seconds since 1970 (RFC 9745).",
             "Sunset": "When it will be gone (RFC 8594).",
@@ -55,13 +59,16 @@ class Deprecation:
 
 
 def deprecation_of(view: Any, method: str | None) -> Deprecation | None:
-    """What is declared of this method of a view."""
+    """Returns the deprecation of this method of a view, or None."""
     declared: Deprecation | None = getattr(view, "deprecated", None)
     return declared if declared and declared.concerns(method) else None
 
 
 def announce(request: HttpRequest, response: HttpResponse) -> None:
-    """Nobody has made the view where its request was refused before it: its callback tells."""
+    """Adds the headers of a deprecated view to its response.
+
+    It reads the URL pattern's callback, because a middleware may have refused the request before a view existed.
+    """
     callback = request.resolver_match and request.resolver_match.func
     declared = getattr(getattr(callback, "cls", None), "deprecated", None)
     declared = getattr(callback, "initkwargs", {}).get("deprecated", declared)

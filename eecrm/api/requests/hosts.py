@@ -1,4 +1,4 @@
-"""The hosts and ports that are served. Absolute addresses in answers are made of the `Host` that a request names."""
+"""Check of the `Host` header, port included, because absolute URLs in answers are built from it."""
 
 import logging
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.request")
 
-_IGNORE_HOST = "/health/"  # load balancers ask by address, and the answers hold none
+_IGNORE_HOST = "/health/"  # load balancers call it by IP address, and its answers contain no URL
 
 
 class HostMiddleware:
-    """Before whatever redirects or makes an address of the host."""
+    """Refuses unknown hosts. It stands before all middleware that redirects or builds URLs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,7 +35,10 @@ class HostMiddleware:
 
 
 def is_served(request: HttpRequest) -> bool:
-    """Whether ALLOWED_HOSTS lists the host, with its port. Django compares names alone, and puts any port into addresses."""
+    """Does ALLOWED_HOSTS list the host and its port?
+
+    Django's own check ignores the port, and `build_absolute_uri` would repeat any port that the caller sent.
+    """
     if request.path_info.startswith(_IGNORE_HOST):
         return True
     try:
@@ -43,14 +46,17 @@ def is_served(request: HttpRequest) -> bool:
     except DisallowedHost:
         return False
     if port == ("443" if request.is_secure() else "80"):
-        # The redirect from http to https would keep it.
+        # The default port is removed from the header: the redirect from http to https would keep ":80".
         request.META["HTTP_HOST"], port = name, ""
     patterns = (pattern for pattern in settings.ALLOWED_HOSTS if pattern == "*" or is_same_domain(name, pattern))
     return any({port, "*"} & settings.ALLOWED_PORTS.get(pattern, {""}) for pattern in patterns)
 
 
 def refuse_host(request: HttpRequest) -> HttpResponse:
-    """400, and a line in the log for the operator who forgot a name. No traceback: scanners send any host."""
+    """Returns a 400 and logs the host for an operator who forgot a name.
+
+    The log has no traceback, because scanners send any host.
+    """
     log.warning("ALLOWED_HOSTS doesn't list a host", extra={"host": shortened(request.META.get("HTTP_HOST", ""))})
     detail = "Nothing is served under this Host: ALLOWED_HOSTS lists the names, and the ports that aren't usual."
     return problems.problem(

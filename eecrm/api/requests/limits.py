@@ -1,8 +1,9 @@
-"""How much of it anybody may have: limits that all workers and machines share, kept in PostgreSQL.
+"""Rate limits shared by all workers, stored in PostgreSQL (GCRA, docs/adr/0008).
 
-Each limit is a bucket that holds `capacity` requests and refills evenly over `seconds`. A worker takes requests out of
-it by the dozen, outside the request's transaction, and hands them out from memory: what a worker holds is paid for, so
-that no limit is exceeded by more than the one request with which a worker meets somebody new.
+Each limit is a bucket per caller or address. It holds `capacity` requests and refills evenly over `seconds`.
+A worker takes a lease of many requests from the bucket, outside the request's transaction, and counts them in memory.
+A request without a lease is answered first and counted afterwards.
+So a worker can exceed a limit by one request each time it needs a new lease.
 """
 
 import logging
@@ -22,8 +23,8 @@ from access.security_log import security_event
 
 log = logging.getLogger("eecrm.limits")
 
-_MOST_LEASES = 10_000  # in a worker's memory
-LIGHT_SHARE = 10  # the part of the limit of an address that is for nothing, for what costs next to nothing
+_MAX_LEASES = 10_000  # in a worker's memory
+LIGHT_SHARE = 10  # an address may send one tenth (1 / LIGHT_SHARE) of its limit as uncounted light requests
 
 
 class Limit(NamedTuple):
@@ -33,7 +34,7 @@ class Limit(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What came out of a bucket: requests granted, requests left, and the seconds until there is one again."""
+    """Result for one bucket: requests granted, requests left, and seconds until the next request is available."""
 
     granted: int
     remaining: int
@@ -41,27 +42,27 @@ class Taken(NamedTuple):
 
 
 class TooManyRequests(Throttled):
-    """429; `wait` is in seconds."""
+    """429 with the seconds to `wait`, rounded up."""
 
     def __init__(self, wait: float) -> None:
-        super().__init__()  # whose own sentence is no sentence
+        super().__init__()  # DRF's detail isn't a full sentence, so it is replaced below
         self.wait = max(1, math.ceil(wait))
         self.detail = ErrorDetail(f"Too many requests: try again in {self.wait} s.", self.default_code)
 
 
 def limit(name: str) -> Limit:
-    """A limit of settings.RATE_LIMITS: `read.external` where it is listed, else `read`."""
+    """Returns a limit of settings.RATE_LIMITS. If `read.external` isn't listed, `read` applies."""
     known = settings.RATE_LIMITS
     capacity, seconds = known.get(name) or known[name.partition(".")[0]]
     return Limit(name, capacity, seconds)
 
 
-TAKE = "take_limits(%s, %s, %s, %s)"  # with what `arguments` makes of it: granted, remaining and wait, a row for each
+TAKE = "take_limits(%s, %s, %s, %s)"  # takes `arguments`; returns a row (granted, remaining, wait) for each bucket
 
 
 def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
     return [
-        [f"{limit.name} {whose}" for limit, whose, _ in wanted],
+        [f"{limit.name} {owner}" for limit, owner, _ in wanted],
         [number for _, _, number in wanted],
         [limit.capacity for limit, _, _ in wanted],
         [float(limit.seconds) for limit, _, _ in wanted],
@@ -69,9 +70,10 @@ def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
 
 
 def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
-    """Take from several buckets, (limit, whose, how many) each, in one statement; always name them in the same order.
+    """Takes requests from several buckets in one statement: (limit, owner, number) each; a negative number gives back.
 
-    The login role alone may. The first one that has nothing left is the last one asked: the others are left as they are, and aren't told of.
+    Only the login role may do this. The order of buckets must be the same everywhere, or two statements can deadlock.
+    It stops at the first bucket that grants nothing: later buckets stay unchanged and have no result.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
@@ -79,69 +81,77 @@ def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
 
 
 def forget_emptied() -> None:
-    """Delete the buckets that are empty: they begin anew where they are asked for again."""
+    """Deletes the rows of buckets that have refilled completely, because a missing row means a full bucket."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM api_limit WHERE filled_until < clock_timestamp()")
 
 
 class _Lease:
-    """Requests that this worker has taken for somebody and not handed out yet; once they are, when to ask for more."""
+    """Requests that this worker has taken from a bucket and not used yet.
+
+    Once they are used, the worker may ask for more from `ask_at` on (monotonic time).
+    """
 
     def __init__(self, taken: Taken) -> None:
-        self.left, self.remaining = max(0, taken.granted - 1), taken.remaining  # one is being answered
+        self.left, self.remaining = max(0, taken.granted - 1), taken.remaining  # one is already used
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
-# Until when what an address has had for nothing fills its bucket, which is this process's own.
+# Monotonic time until which an address's uncounted light requests fill a bucket that only this process has (GCRA).
 _light: dict[tuple[Limit, str], float] = {}
 
 
-def admit(request: HttpRequest, name: str, whose: str) -> None:
-    """Count this request. Raises TooManyRequests when the limit `name` is used up for whoever it is."""
-    key = (limit(name), whose)
+def admit(request: HttpRequest, name: str, owner: str) -> None:
+    """Counts this request. Raises TooManyRequests if `owner` (an account or address) has used up the limit `name`."""
+    key = (limit(name), owner)
     request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # for settle
     lease = _leases.get(key)
     if lease is None:
         return
     if lease.left:
         lease.left -= 1
-        request.is_paid = True  # type: ignore[attr-defined]  # as above
+        request.is_paid = True  # type: ignore[attr-defined]  # for settle
     elif (wait := lease.ask_at - time.monotonic()) > 0:
-        request.is_paid = True  # type: ignore[attr-defined]  # refused: it costs nothing
+        request.is_paid = True  # type: ignore[attr-defined]  # a refused request isn't counted
         security_event("excess_rate_limit_exceeded", request, limit=name)
         raise TooManyRequests(wait)
 
 
-def admit_light(request: HttpRequest, whose: str) -> None:
-    """Count a request that costs next to nothing (a 404, a file, health, the honeypot). The first ones of an address, a
-    tenth of its limit, are counted in this process alone and cost no statement: probes and pages work without a database.
-    The others are requests as any. Raises TooManyRequests."""
+def admit_light(request: HttpRequest, owner: str) -> None:
+    """Counts a request that costs next to nothing: a 404, a static file, a health check, the honeypot.
+
+    Up to a tenth of an address's limit is counted in this process only and needs no query.
+    So probes and pages work without a database. Further light requests count like any other.
+    Raises TooManyRequests.
+    """
     if hasattr(request, "limited") or hasattr(request, "is_light"):
         return
-    request.is_light = True  # type: ignore[attr-defined]  # counted: a missing file is a 404 as well
+    request.is_light = True  # type: ignore[attr-defined]  # a missing file is a 404 too and would count twice
     asked, now = limit("anonymous"), time.monotonic()
-    full_until = max(now, _light.get((asked, whose), 0)) + asked.seconds * LIGHT_SHARE / asked.capacity
+    full_until = max(now, _light.get((asked, owner), 0)) + asked.seconds * LIGHT_SHARE / asked.capacity
     if full_until > now + asked.seconds:
-        return admit(request, "anonymous", whose)
-    if len(_light) >= _MOST_LEASES:
+        return admit(request, "anonymous", owner)
+    if len(_light) >= _MAX_LEASES:
         _light.clear()
-    _light[asked, whose] = full_until
+    _light[asked, owner] = full_until
 
 
-def give_back(request: HttpRequest, *whose: tuple[Limit, str]) -> None:
-    """One of each, once the request is answered. One that is never answered keeps what it took."""
-    request.given_back = whose  # type: ignore[attr-defined]  # for settle
+def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
+    """Gives back one request to each bucket after the answer. A request without an answer gives nothing back."""
+    request.given_back = buckets  # type: ignore[attr-defined]  # for settle
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:
-    """After the answer, with no transaction open: pay for it where it isn't paid yet, and tell what is left.
+    """Counts the request after its answer, unless a lease has paid for it, and sets the headers of the limit.
 
+    It runs with no transaction open. A 503 isn't counted.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
-    given_back = [(limit, whose, -1) for limit, whose in getattr(request, "given_back", ())]
+    given_back = [(limit, owner, -1) for limit, owner in getattr(request, "given_back", ())]
     key = getattr(request, "limited", None)
-    is_owed = key is not None and not request.is_paid and response.status_code != 503  # type: ignore[attr-defined]  # by admit
+    is_paid = getattr(request, "is_paid", False)
+    is_owed = key is not None and not is_paid and response.status_code != 503
     if given_back or is_owed:
         _pay(given_back, key if is_owed else None)
     if key is None or (lease := _leases.get(key)) is None:
@@ -161,13 +171,13 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
         with as_login_role():
             taken = take(*given_back, *leased)
     except (DatabaseError, InterfaceError) as error:
-        told = {"error": type(error).__name__, "sqlstate": sqlstate_of(error)}
+        extra = {"error": type(error).__name__, "sqlstate": sqlstate_of(error)}
         refusal = refusal_of(error)
         is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
-        log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=told)
-        # The answer is made. A share for nothing: while the database is away, not each request shall wait for it.
+        log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=extra)
+        # The answer exists already. An uncounted lease keeps each request from waiting for an unreachable database.
         taken = [Taken(share, 0, 0)]
     if owed:
-        if len(_leases) >= _MOST_LEASES:
+        if len(_leases) >= _MAX_LEASES:
             _leases.clear()
         _leases[owed] = _Lease(taken[-1])

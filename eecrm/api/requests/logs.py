@@ -1,6 +1,6 @@
-"""One JSON object a line, so that no value (a path with a line break in it) can forge another line.
+"""Log lines as JSON objects, so that no value (such as a path with a line break) can forge another line.
 
-No line holds what a caller typed into a form, a body or an address (`security.md` 30).
+No line contains text that a caller sent in a form, a body or a URL (`security.md` 30).
 """
 
 import logging
@@ -12,7 +12,13 @@ import orjson
 from access.security_log import place_of_error
 from api.requests.bounds import MAX_DETAIL_CHARS, shortened
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "request",
+    "server_time",
+}
 
 
 MAX_TRACEBACK_CHARS = 20_000
@@ -23,7 +29,7 @@ def _cut(value: Any) -> Any:
 
 
 def _is_refused(record: logging.LogRecord) -> bool:
-    """Whether Django tells of a request that it answers with a 4xx, for which nothing of ours is to blame."""
+    """Is this Django's record of a request that it answers with a 4xx? Such records don't point to a fault here."""
     status = getattr(record, "status_code", None)
     return record.name.startswith("django.security.") or (
         record.name == "django.request" and isinstance(status, int) and status < 500
@@ -38,7 +44,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": "refused" if refused else _cut(record.getMessage()),
-            **{key: _cut(value) for key, value in vars(record).items() if key not in _PLAIN},
+            **{key: _cut(value) for key, value in vars(record).items() if key not in _STANDARD_ATTRIBUTES},
         }
         if record.exc_info and refused:
             entry["error"] = place_of_error(record.exc_info[1]) if record.exc_info[1] else ""

@@ -1,4 +1,4 @@
-"""What is true of every request and answer: an id, headers that keep browsers strict, one log line, no stray error page."""
+"""Middleware of every request: request id, rate limits, security headers, one log line, and problem documents."""
 
 import logging
 import re
@@ -23,14 +23,15 @@ from api.requests.wsgi_request import refuse_other_charsets
 
 log = logging.getLogger("eecrm.request")
 
-# The honeypot (accounts.admin_login.honeypot) and health cost next to nothing. Files are counted by StaticFilesMiddleware.
-_LIGHT = ("/health/", "/admin/")
+# Health checks and the honeypot (accounts.admin_login.honeypot) cost next to nothing.
+# StaticFilesMiddleware counts static files.
+_LIGHT_PREFIXES = ("/health/", "/admin/")
 
 _SITE = f"/{settings.ADMIN_URL}"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# Pages (admin, docs) load their own files only; answers of the API load nothing.
+# Pages (admin site, docs) may load files of this site only; API answers may load nothing.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,7 +40,7 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _change_reason(request: HttpRequest) -> str:
-    """Why the caller does it, from `X-Change-Reason` in UTF-8. Raises ValidationError for what is no line of text."""
+    """Returns `X-Change-Reason`, decoded as UTF-8. Raises ValidationError unless it is one line of text."""
     try:
         text = request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode().strip()
     except UnicodeError:
@@ -50,7 +51,7 @@ def _change_reason(request: HttpRequest) -> str:
 
 
 def _is_for_visitors(path: str) -> bool:
-    """A page for people who aren't logged in. Its form is shown again with what was typed."""
+    """Is this a page for users who aren't logged in? Their bodies are bounded, because a form repeats its input."""
     return not path.startswith(("/api/", "/admin/", _SITE)) or path == f"{_SITE}login/"
 
 
@@ -60,43 +61,48 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request.caller_request_id = given if _REQUEST_ID.fullmatch(given) else ""  # type: ignore[attr-defined]  # ours
-        request.request_id = uuid4().hex  # type: ignore[attr-defined]  # ours
-        request.client_address = client_address(request)  # type: ignore[attr-defined]  # ours
+        sent_id = request.META.get("HTTP_X_REQUEST_ID", "")
+        caller_request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else ""
+        request_id = uuid4().hex
+        request.caller_request_id = caller_request_id  # type: ignore[attr-defined]  # our own attribute
+        request.request_id = request_id  # type: ignore[attr-defined]  # our own attribute
+        request.client_address = client_address(request)  # type: ignore[attr-defined]  # our own attribute
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        with acting_through(channel, request.request_id, request.caller_request_id):  # type: ignore[attr-defined]  # set above
+        with acting_through(channel, request_id, caller_request_id):
             response = self.get_response(request)
         limits.settle(request, response)
         deprecation.announce(request, response)
         response["X-Request-ID"] = problems.known_as(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
-        # SecurityMiddleware sets them, but not where it was never asked.
+        # SecurityMiddleware sets these, but CorsMiddleware and HostMiddleware may answer before it.
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
         if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            # Django counts the bytes of a body that there isn't: RFC 9110, section 8.6, forbids to tell.
+            # CommonMiddleware sets Content-Length: 0. RFC 9110, section 8.6, forbids that in a 204 and in a 304.
             del response["Content-Length"]
         self._log(request, response, started)
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """429 for an address that asks too much. Whose token it is, where a view wants to know, authentication finds out:
-        anybody can send a token to a view that doesn't look at it."""
-        asks_who = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
-        counted_later = asks_who and "HTTP_AUTHORIZATION" in request.META
+        """Applies the rate limit per address, and refuses bodies and headers that no view may get.
+
+        Requests with a token count later, per account, if the view authenticates them.
+        Views without authentication ignore tokens, so a token doesn't exempt their requests from the address's limit.
+        """
+        is_authenticated_later = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
+        is_counted_later = is_authenticated_later and "HTTP_AUTHORIZATION" in request.META
         try:
-            if request.path_info.startswith(_LIGHT):
+            if request.path_info.startswith(_LIGHT_PREFIXES):
                 limits.admit_light(request, place_of(request))
-            elif not counted_later:
+            elif not is_counted_later:
                 limits.admit(request, "anonymous", place_of(request))
             if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
                 raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
-                refuse_other_charsets(request)  # in the API, whoever reads the body does; a stock admin site doesn't
+                refuse_other_charsets(request)  # the API's parsers do so themselves; a stock admin site doesn't
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
@@ -122,7 +128,7 @@ class RequestMiddleware:
 
 
 class ProblemMiddleware:
-    """Errors outside DRF's reach (opening and committing the transaction among them) are problem documents too."""
+    """Turns errors outside DRF into problem documents, such as errors of opening or committing the transaction."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

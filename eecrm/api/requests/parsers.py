@@ -1,4 +1,7 @@
-"""JSON as RFC 8259 has it, in UTF-8: no NaN, no lone surrogates, no numbers beyond a double, no name twice, and 1 MiB at most."""
+"""Strict parser of JSON bodies (RFC 8259) in UTF-8, with at most 1 MiB.
+
+It refuses NaN, lone surrogates, numbers beyond a double, and duplicate member names.
+"""
 
 import json
 import re
@@ -15,12 +18,12 @@ from rest_framework.parsers import BaseParser
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shortened
 from api.requests.wsgi_request import refuse_other_charsets
 
-# A text of JSON that was parsed already. Nothing here backtracks.
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A string in JSON that is known to be valid. The possessive quantifiers prevent backtracking.
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class LengthRequired(APIException):
-    """411: a body of unknown length would be taken for none, and what it says would be lost."""
+    """411 for chunked bodies: Django would treat a body of unknown length as empty and lose its content."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "A request with a body has a Content-Length here: chunked ones aren't read."
@@ -34,7 +37,8 @@ class StrictJSONParser(BaseParser):
         _refuse_encodings(parser_context["request"])
         limit = getattr(parser_context["view"], "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            # Read where it is too large for this view, too: a client that still sends when we close never reads the answer.
+            # A body that is too large for this view is read as well.
+            # A client that still sends when the connection closes never reads the answer.
             body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         except UnreadablePostError:
             raise ParseError("The body has ended before its Content-Length.") from None
@@ -42,9 +46,9 @@ class StrictJSONParser(BaseParser):
             raise BodyTooLarge(limit)
         try:
             data = orjson.loads(body)
-            # orjson keeps the last of two members of one name. A proxy that checked the request may have read the first.
-            if _members(body) != _members(orjson.dumps(data)):
-                raise _repeated(body)
+            # orjson keeps the last of two members with the same name, and a checking proxy may have read the first.
+            if _count_members(body) != _count_members(orjson.dumps(data)):
+                raise _duplicate_members(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(
                 f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
@@ -55,25 +59,28 @@ class StrictJSONParser(BaseParser):
 
 
 def _refuse_encodings(request: Any) -> None:
-    """JSON between systems is UTF-8 (RFC 8259, section 8.1), and a small body needs no compression."""
+    """Raises UnsupportedMediaType for other charsets (RFC 8259, section 8.1) and for compressed bodies."""
     refuse_other_charsets(request._request)
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType("", "A body is sent as it is here, without a Content-Encoding.")
 
 
-def _members(text: bytes) -> int:
-    """The number of members in all objects of a JSON text. In C, as to parse is: a hook for each object costs ten times as much."""
-    return _TEXT.sub(b"", text).count(b":")
+def _count_members(text: bytes) -> int:
+    """Counts the members of all objects in a valid JSON text.
+
+    Regular expressions run in C; a Python hook for each object would take ten times as long.
+    """
+    return _JSON_STRING.sub(b"", text).count(b":")
 
 
-def _repeated(body: bytes) -> ParseError:
-    """Names the members that come twice, where it takes little to find them."""
+def _duplicate_members(body: bytes) -> ParseError:
+    """Returns the error; for small bodies, which are cheap to search, it names the duplicate members."""
     if len(body) <= MAX_CREDENTIAL_BYTES:
-        json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
     return ParseError("The body names a member more than once.")
 
 
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     counts = Counter(name for name, _ in pairs)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): the one shape of every answer of 400 and above."""
+"""Problem documents (`application/problem+json`, RFC 9457): the form of every API answer with status 400 or above."""
 
 import logging
 import sys
@@ -25,17 +25,17 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
 
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110 has renamed them
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # the names of RFC 9110; Python 3.11 has older ones
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
 
 
 class BadQuery(exceptions.ValidationError):
-    """400 about parameters of the query string: the pointer is `?name`."""
+    """400 about parameters of the query string. Its pointers have the form `?name`."""
 
 
 def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
-    """The answer itself. `name` is the machine's word, `detail` a sentence; `members` are `rule` and `errors`."""
+    """Returns a problem document. `name` becomes its `code`; `members` are others, such as `rule` and `errors`."""
     if code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
     title = TITLES.get(code) or HTTPStatus(code).phrase
@@ -60,7 +60,7 @@ def _sentence(text: str) -> str:
 
 
 def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
-    """`errors` members out of DRF's nested detail; pointers are JSON pointers into the body (RFC 6901)."""
+    """Flattens DRF's nested detail into entries of `errors`. Pointers are JSON pointers (RFC 6901) into the body."""
     match detail:
         case dict():
             for key, value in detail.items():
@@ -96,7 +96,7 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
         members["rule"] = getattr(error, "rule", "default.deny")
     detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
     response = problem(request, error.status_code, str(name), detail, **members)
-    if wait := getattr(error, "wait", None):
+    if wait := getattr(error, "wait", None):  # seconds
         response["Retry-After"] = str(wait)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
@@ -120,7 +120,7 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
-        # A refused privilege is a hole in the code above it; an outage is the operator's.
+        # Logged because a refused privilege is a bug in the code, and an outage needs an operator.
         extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
         log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
@@ -130,7 +130,7 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
 
 
 def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
-    """The problem document for any exception; one that nobody foresaw is logged and becomes a 500."""
+    """Returns the problem document for any exception. Unexpected exceptions are logged and become a 500."""
     match error:
         case exceptions.APIException():
             return _from_api_exception(request, error)
@@ -149,18 +149,18 @@ def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
-    """DRF's hook. Whatever was refused leaves nothing behind: the request's transaction is rolled back."""
+    """DRF's exception handler. It rolls back the request's transaction, so that a refused request changes nothing."""
     set_rollback()
     return from_exception(context["request"]._request, error)
 
 
 def is_admin_page(request: HttpRequest) -> bool:
-    """Who browses the admin site (or is fooled by the decoy) or chooses a password gets pages, all others problem documents."""
+    """Does this path answer with HTML pages? True for the admin site, the honeypot and the pages of accounts."""
     return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
 
 
 def outage_page(error: BaseException | None) -> HttpResponse | None:
-    """For those who get pages: 503 where an error tells of the state of the database, None for any other error."""
+    """Returns a 503 page if the error is an outage of the database, None for any other error."""
     refusal = refusal_of(error) if error else None
     if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
         return None
@@ -173,7 +173,7 @@ def outage_page(error: BaseException | None) -> HttpResponse | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
-        # Without Django's own view: it would read the form again, which may be what is wrong.
+        # Django's own view would read the form again, which may be the cause of the error.
         return HttpResponseBadRequest(ERROR_PAGE_TEMPLATE % {"title": "Bad Request (400)", "details": ""})
     if isinstance(exception, RequestDataTooBig):
         return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
@@ -188,16 +188,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def known_as(request: HttpRequest) -> str:
-    """The `X-Request-ID` of the answer: the id that the caller sent, or else the server's. Logs and the trail have both apart.
+    """Returns the `X-Request-ID` of the answer: the caller's id, or else the server's.
 
-    Empty where no middleware of ours has seen the request: to refuse it doesn't depend on that.
+    Logs and the audit trail store both ids separately.
+    It is empty if RequestMiddleware hasn't seen the request, so that such requests can be refused as well.
     """
     ids = request_ids(request)
     return ids["caller_request_id"] or ids["request_id"] or ""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """For each path without a view, too, which no middleware has counted yet."""
+    """Handler of 404s. It counts the request, because paths without a view never reach the middleware's rate limit."""
     try:
         limits.admit_light(request, place_of(request))
     except limits.TooManyRequests as refusal:
@@ -209,8 +210,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Where no view and no middleware of ours sees it, as a session that can't be stored: Django calls this while it handles
-    the exception."""
+    """Handler of errors that no view and no middleware of this project catches, such as a session that can't be stored.
+
+    Django calls it while it handles the exception, so `sys.exception()` returns that exception.
+    """
     error = sys.exception()
     if is_admin_page(request):
         if page := outage_page(error):

@@ -1,4 +1,4 @@
-"""Answers as JSON, and as nothing else."""
+"""Rendering of answers, and content negotiation: the API answers with JSON only."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 
 
 class JSONText(str):
-    """JSON that PostgreSQL has rendered already."""
+    """Finished JSON text that PostgreSQL has rendered. The renderer sends it unchanged."""
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -24,7 +24,7 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OnlyJSON(BaseContentNegotiation):
-    """RFC 9110, section 12.5.1 lets a server that has one form send it whatever `Accept` says."""
+    """Ignores `Accept`: RFC 9110, section 12.5.1, allows that if a server has only one representation."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
         content_type = (request.content_type or "").partition(";")[0].strip().lower()
@@ -35,7 +35,7 @@ class OnlyJSON(BaseContentNegotiation):
 
 
 class AllowedMethods(BaseMetadata):
-    """OPTIONS tells which methods a path has (RFC 9110, section 9.3.7), and no more: the OpenAPI document has the rest."""
+    """Answers OPTIONS with the methods of a path (RFC 9110, section 9.3.7). The OpenAPI document describes the rest."""
 
     def determine_metadata(self, request: Any, view: Any) -> dict[str, Any]:
         return {"methods": view.allowed_methods}

@@ -1,4 +1,4 @@
-"""`{object}/access/`: what the caller may do with it, or what somebody else may, and why (`api.md`)."""
+"""`{object}/access/`: the actions that the caller, or another account, may do with an object, and why (`api.md`)."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ class AccessSerializer(serializers.Serializer):
 
 
 class ExplainedViewSet(ResourceViewSet):
-    """A resource that tells what one may do with each of its objects."""
+    """Resource with `access/`: the actions that an account may do with an object, and the rules that decide."""
 
     @extend_schema(
         responses=AccessSerializer,
@@ -77,14 +77,14 @@ class ExplainedViewSet(ResourceViewSet):
         if row is None:
             raise Http404
         user: Any = request.user
-        is_about_somebody = _AS in request.query_params
-        if is_about_somebody:
-            self._refuse_to_tell_of_others()
+        is_about_other = _AS in request.query_params
+        if is_about_other:
+            self._refuse_questions_about_others()
         refuse_unknown(request, (_AS,))
-        if is_about_somebody:
+        if is_about_other:
             user = _account_asked_about(request.query_params[_AS])
-        visible = not is_about_somebody or type(row)._default_manager.visible_to(user).filter(pk=row.pk).exists()
-        answers = explained(user, row, about=user.get_username() if is_about_somebody else "")
+        visible = not is_about_other or type(row)._default_manager.visible_to(user).filter(pk=row.pk).exists()
+        answers = explained(user, row, about=user.get_username() if is_about_other else "")
         return Response(
             {
                 "object": {"type": self.resource, "id": row.pk},
@@ -95,16 +95,19 @@ class ExplainedViewSet(ResourceViewSet):
             }
         )
 
-    def _refuse_to_tell_of_others(self) -> None:
+    def _refuse_questions_about_others(self) -> None:
         rule = policy.rule(self.request.user, "access", "explain")
         if rule.scope is not Scope.ALL:
             raise Refused(rule)
 
 
 def _account_asked_about(username: str) -> Any:
-    """The account as the policy would see it if it called. Nothing is done in its name: no role of it is entered."""
+    """Returns the account with its groups and covers loaded, so that the policy decides as for its own request.
+
+    No database role of the account is entered. Raises BadQuery for an unknown or inactive account.
+    """
     users: Any = get_user_model()._default_manager
-    with as_login_role():  # which knows of everybody what decides, as it does when they call
+    with as_login_role():  # may read groups and covers of every account, as at a login
         user = users.filter(username=users.model.normalize_username(username)).first()
         if user is not None:
             _ = user.group_names, user.covering

@@ -1,14 +1,14 @@
-_LARGEST = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 class IdConverter:
-    """A key in a path: plain decimal digits within bigint. Whatever else stands there is a 404."""
+    """Path converter of row keys: decimal digits within PostgreSQL's bigint. Other text is a 404."""
 
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
         number = int(value)
-        if number > _LARGEST:
+        if number > _MAX_ID:
             raise ValueError(value)
         return number
 

@@ -1,4 +1,4 @@
-"""Filters are declared; a parameter that nobody declared is refused, since it would silently filter nothing."""
+"""Filters of lists. An undeclared parameter is refused, because it would silently filter nothing."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -30,7 +30,7 @@ class _KeyField(forms.RegexField):
 
 
 class KeyFilter(django_filters.CharFilter):
-    """The key of a related row: one that doesn't exist finds nothing, one that is no number is a 400."""
+    """Filter by the key of a related row. An unknown key matches no row; text that isn't a key is a 400."""
 
     field_class = _KeyField
 
@@ -42,7 +42,7 @@ class _FlagField(forms.ChoiceField):
 
 
 class FlagFilter(django_filters.Filter):
-    """`true` keeps the rows that meet a condition, `false` the others."""
+    """Filter by a condition: `true` keeps the rows that meet it, `false` keeps the others."""
 
     field_class = _FlagField
 
@@ -61,15 +61,15 @@ class FlagFilter(django_filters.Filter):
 
 
 class MineFilter(FlagFilter):
-    """Those whose contact the caller is."""
+    """Filter for rows whose contact is the caller."""
 
     def condition(self, queryset: Any) -> Q:
-        held: Q = queryset.holding(self.parent.request.user)
-        return held
+        is_contact: Q = queryset.holding(self.parent.request.user)
+        return is_contact
 
 
 class TextFilter(django_filters.CharFilter):
-    """The whole text, ignoring case: in lower case, as the indexes have it."""
+    """Filter by the whole text, ignoring case. It compares lower(), because the indexes are on lower()."""
 
     field_class = forms.CharField
 
@@ -81,7 +81,7 @@ class TextFilter(django_filters.CharFilter):
 
 
 class EmailFilter(TextFilter):
-    """The whole email address, in any spelling of it."""
+    """Filter by the whole email address, which is normalised before the comparison."""
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return super().filter(queryset, normalise_address(value))
@@ -92,14 +92,14 @@ def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
 
 
 class ResourceFilterSet(django_filters.FilterSet):
-    """What every list knows. Both ends of a range belong to it."""
+    """Filters of every resource list. Ranges include both of their ends."""
 
     mine = MineFilter()
     created_after = moment("created_at", "gte")
     created_before = moment("created_at", "lte")
     updated_after = moment("updated_at", "gte")
 
-    # For the OpenAPI document: what each filter keeps, and an example.
+    # Filter -> description and example in the OpenAPI document.
     told: ClassVar[dict[str, tuple[str, Any]]] = {
         "mine": ("Those whose contact the caller is (or stands in for), or the others.", True),
         "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
@@ -107,39 +107,46 @@ class ResourceFilterSet(django_filters.FilterSet):
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
     }
 
-    # Filters on what the policy shows some people masked only: they would tell it by trying.
+    # Filters on personal data. Roles that see it masked may not use them, because they could guess values by trying.
     personal: tuple[str, ...] = ()
 
 
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
-    """Raises BadQuery for a parameter that nobody declared, for one that is given twice, and for one without a value: a search
-    for nothing alone is one for everything."""
-    strangers = [name for name in request.query_params if name not in known]
-    if strangers:
+    """Raises BadQuery for parameters that aren't in `known`, are repeated, or have no value.
+
+    Only `search` may be empty; it then matches all rows.
+    """
+    unknown_names = [name for name in request.query_params if name not in known]
+    if unknown_names:
         hint = f" Known: {', '.join(sorted(known))}."
-        raise BadQuery(unknown(strangers, noun="parameter", hint=hint, code="invalid"))
-    wrong: dict[str, list[str]] = {}
+        raise BadQuery(unknown(unknown_names, noun="parameter", hint=hint, code="invalid"))
+    errors: dict[str, list[str]] = {}
     for name, values in request.query_params.lists():
         if len(values) > 1:
-            wrong[name] = ["This parameter is given more than once: send it once."]
+            errors[name] = ["This parameter is given more than once: send it once."]
         elif not values[0] and name != "search":
-            wrong[name] = ["This parameter has no value: leave it out."]
-    if wrong:
-        raise BadQuery(wrong)
+            errors[name] = ["This parameter has no value: leave it out."]
+    if errors:
+        raise BadQuery(errors)
 
 
 @lru_cache(maxsize=500)
-def _only(filterset_class: type[django_filters.FilterSet], names: frozenset[str]) -> type[django_filters.FilterSet]:
-    """These filters of a set: the whole of it would be copied for each request, and become a form, which takes a millisecond."""
-    some: Any = type(filterset_class.__name__, (filterset_class,), {})
-    some.base_filters = {name: one for name, one in filterset_class.base_filters.items() if name in names}
-    return some
+def _filterset_of(
+    filterset_class: type[django_filters.FilterSet], names: frozenset[str]
+) -> type[django_filters.FilterSet]:
+    """Returns a filterset class with only these filters.
+
+    A filterset copies all its filters and builds a form of them for each request, which takes a millisecond.
+    """
+    subclass: Any = type(filterset_class.__name__, (filterset_class,), {})
+    subclass.base_filters = {name: filter_ for name, filter_ in filterset_class.base_filters.items() if name in names}
+    return subclass
 
 
 def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
-    """The rows that pass the filters. Raises BadQuery for a value that a filter doesn't take."""
-    asked = frozenset(filterset_class.base_filters).intersection(request.query_params)
-    filterset = _only(filterset_class, asked)(request.query_params, queryset=queryset, request=request)
+    """Applies the filters of the query string. Raises BadQuery for invalid values."""
+    names = frozenset(filterset_class.base_filters).intersection(request.query_params)
+    filterset = _filterset_of(filterset_class, names)(request.query_params, queryset=queryset, request=request)
     if not filterset.is_valid():
         raise BadQuery({name: [str(text) for text in texts] for name, texts in filterset.errors.items()})
     return filterset.qs
@@ -148,9 +155,9 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
 def narrowing(
     request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool
 ) -> Callable[[Any], Any] | None:
-    """What narrows a list to the rows that the query string asks for; None where it asks for all.
+    """Returns a function that applies the query string's filters and search to a queryset; None if there are none.
 
-    Raises BadQuery for what nobody declared.
+    `masked` leaves out filters and search words of personal data. Raises BadQuery for undeclared parameters.
     """
     declared = filterset_class.base_filters if filterset_class else {}
     hidden = filterset_class.personal if filterset_class and masked else ()
@@ -166,14 +173,17 @@ def narrowing(
     def narrow(rows: Any) -> Any:
         if filterset_class and is_filtered:
             rows = narrowed(rows, request, filterset_class)
-        # Weight B of a search document is personal data.
+        # Words of weight B in the column `search` are personal data.
         return rows.matching(text, weights="A" if masked else "") if text.strip() else rows
 
     return narrow
 
 
 class DecimalFilter(django_filters.NumberFilter):
-    """Row security keeps PostgreSQL from using its figures about decimal numbers."""
+    """Filter by a decimal number between `-largest` and `largest`.
+
+    It needs the planner hint because row security keeps PostgreSQL from using its statistics of decimal columns.
+    """
 
     def __init__(self, *, largest: Any, **kwargs: Any) -> None:
         super().__init__(validators=[MinValueValidator(-largest), MaxValueValidator(largest)], **kwargs)

@@ -1,9 +1,11 @@
-"""`Idempotency-Key`: a POST that is repeated is given its first answer again and makes nothing twice (`api.md`).
+"""`Idempotency-Key`: a repeated POST returns the first answer again and creates nothing twice (`api.md`).
 
-The key is claimed before anything is written, and the answer is kept, in the transaction of the request: after a crash
-both are there, or neither. A repeat that comes too early waits in PostgreSQL until the first one's transaction ends.
-Then it replays, or is the first one itself. One that has waited for too long is a 503 with `Retry-After`, where
-draft-ietf-httpapi-idempotency-key-header has a 409: that means here that a repeat is in vain, and this one isn't.
+The request's transaction claims the key before it writes anything and stores the answer at its end.
+So after a crash both the row and the answer exist, or neither.
+A repeat that comes too early waits in PostgreSQL until the first request's transaction ends.
+Then it returns the first answer or, if that transaction was rolled back, becomes the first request itself.
+A repeat that waits too long gets a 503 with `Retry-After`.
+draft-ietf-httpapi-idempotency-key-header says 409, which here means that repeating the request is useless.
 """
 
 import re
@@ -21,15 +23,15 @@ from access.database import acting_as_login_role
 from api.requests.renderers import JSONText
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
-MAX_KEY_AGE_DAYS = 14  # that an answer is kept
-MAX_KEYS_PER_PURGE = 10_000  # keys purged in one statement: well below its timeout
+MAX_KEY_AGE_DAYS = 14
+MAX_KEYS_PER_PURGE = 10_000  # keys that one statement deletes, well below its timeout
 
-_UNFIT = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
-_FIT = re.compile(r"[ -~]{1,255}")
+_INVALID_KEY = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
+_VALID_KEY = re.compile(r"[ -~]{1,255}")
 _QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_KEPT_HEADERS = ("Location", "ETag")
+_STORED_HEADERS = ("Location", "ETag")
 
-# Waits for whoever claims the same key at the moment. What is over is claimed anew, purged or not.
+# Waits for a transaction that is claiming the same key. An expired key can be claimed again even before its purge.
 _CLAIM_KEY = f"""
     INSERT INTO api_idempotency AS known (user_id, key, request) VALUES (%s, %s, %s)
         ON CONFLICT (user_id, key) DO UPDATE
@@ -37,8 +39,10 @@ _CLAIM_KEY = f"""
          WHERE known.created_at <= now() - interval '{MAX_KEY_AGE_DAYS} days' OR known.body IS NULL
     RETURNING true
 """
-_READ = "SELECT request, row_id, status, headers, body FROM api_idempotency WHERE user_id = %s AND key = %s"
-_KEEP = "UPDATE api_idempotency SET row_id = %s, status = %s, headers = %s, body = %s WHERE user_id = %s AND key = %s"
+_SELECT_ANSWER = "SELECT request, row_id, status, headers, body FROM api_idempotency WHERE user_id = %s AND key = %s"
+_STORE_ANSWER = (
+    "UPDATE api_idempotency SET row_id = %s, status = %s, headers = %s, body = %s WHERE user_id = %s AND key = %s"
+)
 _PURGE = f"""
     DELETE FROM api_idempotency
      WHERE created_at <= now() - interval '{MAX_KEY_AGE_DAYS} days'
@@ -65,21 +69,27 @@ class FirstAnswer(NamedTuple):
 
 
 def key_of(request: Request) -> str:
-    """The key, empty where none is sent; `"abc"` and `abc` are one. Raises ValidationError for what is no key."""
-    given = request.headers.get(KEY_HEADER)
-    if given is None:
+    """Returns the request's key, or "" without one. `"abc"` and `abc` are the same key.
+
+    Raises ValidationError for an invalid key.
+    """
+    header = request.headers.get(KEY_HEADER)
+    if header is None:
         return ""
-    key = given.strip()
+    key = header.strip()
     if key.startswith('"'):
         string = _QUOTED_STRING.fullmatch(key)
         key = re.sub(r"\\(.)", r"\1", string[1]) if string else ""
-    if not _FIT.fullmatch(key):
-        raise ValidationError({KEY_HEADER: [ErrorDetail(_UNFIT, code="invalid")]})
+    if not _VALID_KEY.fullmatch(key):
+        raise ValidationError({KEY_HEADER: [ErrorDetail(_INVALID_KEY, code="invalid")]})
     return key
 
 
 def _request_digest(request: Request) -> str:
-    """Of the body's meaning, not its bytes: an app that builds it anew after a restart may order its members otherwise."""
+    """Hashes the path and the parsed body with sorted members.
+
+    The body's bytes may differ: an app that builds the same body again may order its members differently.
+    """
     try:
         body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
@@ -88,9 +98,9 @@ def _request_digest(request: Request) -> str:
 
 
 def claim(request: Request, key: str) -> FirstAnswer | None:
-    """The answer that was given to this key; None when the key is now this request's, which must `keep` its answer.
+    """Returns the stored answer of this key. None: the key now belongs to this request, which must `keep` its answer.
 
-    Raises KeyReused for another path or body.
+    Raises KeyReused if the key was used for another path or body.
     """
     digest = _request_digest(request)
     first = claim_key(request.user.pk, key, digest)
@@ -100,33 +110,33 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 
 
 def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
-    """As `claim`, for an account and the digest of its request; the caller compares the digests."""
+    """Does the same as `claim` for an account's key and a request's digest. The caller must compare the digests."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_KEY, [user_id, key, digest])
         if cursor.fetchone():
             return None
-        cursor.execute(_READ, [user_id, key])
-        return FirstAnswer(*cursor.fetchone())  # there it is: to be refused has locked it
+        cursor.execute(_SELECT_ANSWER, [user_id, key])
+        return FirstAnswer(*cursor.fetchone())  # it exists, because the refused claim has locked the row
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:
-    """Keep the answer about a new row. A refusal is kept by nobody: its claim is rolled back with all else."""
-    headers = orjson.dumps({name: response[name] for name in _KEPT_HEADERS if name in response}).decode()
+    """Stores the answer about a new row. Refusals aren't stored, because their transaction and its claim roll back."""
+    headers = orjson.dumps({name: response[name] for name in _STORED_HEADERS if name in response}).decode()
     keep_answer(request.user.pk, key, row_id, response.status_code, headers, response.data)
 
 
 def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: str = "{}", body: str = "") -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [row_id, code, headers, body, user_id, key])
+        cursor.execute(_STORE_ANSWER, [row_id, code, headers, body, user_id, key])
 
 
 def purge_keys() -> int:
-    """Delete what has been kept long enough, MOST at a time; returns how many."""
+    """Deletes expired keys, at most MAX_KEYS_PER_PURGE. Returns the number of deleted keys."""
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(_PURGE)
         return cursor.rowcount
 
 
 def sweep() -> bool:
-    """Purge once. Returns whether there may be more to purge at once."""
+    """Background job: purges once. Returns True if more expired keys may be left."""
     return purge_keys() == MAX_KEYS_PER_PURGE

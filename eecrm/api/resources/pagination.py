@@ -1,4 +1,7 @@
-"""Keyset pagination: a page begins where the last one ended, by value, so that page 20,000 costs what page 1 does."""
+"""Keyset pagination: a page begins after the values of the previous page's last row.
+
+So page 20,000 costs as much as page 1.
+"""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
@@ -16,18 +19,18 @@ from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-MOST_TERMS = 10  # more than any list has to order by
+MOST_TERMS = 10  # fields to order by; more than any list allows
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 
 
-def _bad(parameter: str, detail: str) -> BadQuery:
+def _bad_parameter(parameter: str, detail: str) -> BadQuery:
     return BadQuery({parameter: [detail]})
 
 
 @dataclass(frozen=True)
 class PageCursor:
-    """A place in a list: the values of the ordering's fields at its edge, and which way to go from there."""
+    """Position in a list: the ordering fields' values of the row at a page's edge, and the direction from there."""
 
     backwards: bool
     values: tuple[Any, ...]
@@ -37,17 +40,18 @@ class PageCursor:
 
     @classmethod
     def decode(cls, text: str, model: type[Model], fields: list[str]) -> "PageCursor":
-        """Raises BadQuery for a cursor that this list didn't make, or that somebody altered."""
+        """Parses a cursor. Raises BadQuery unless it has a valid value for each field of the ordering."""
         try:
             backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             if type(backwards) is not bool or len(values) != len(fields):
                 raise ValueError
-            return cls(backwards, tuple(_typed(model, name, value) for name, value in zip(fields, values, strict=True)))
+            pairs = zip(fields, values, strict=True)
+            return cls(backwards, tuple(_typed_field(model, name, value) for name, value in pairs))
         except (ValueError, TypeError, ValidationError, ArithmeticError):
-            raise _bad("cursor", "This cursor is not one of this list: start again without it.") from None
+            raise _bad_parameter("cursor", "This cursor is not one of this list: start again without it.") from None
 
 
-def _typed(model: type[Model], name: str, value: Any) -> Any:
+def _typed_field(model: type[Model], name: str, value: Any) -> Any:
     field: Any = model._meta.get_field(name)
     if not isinstance(value, str | int) or isinstance(value, bool) or "\x00" in str(value):
         raise ValueError(value)
@@ -60,30 +64,35 @@ def _typed(model: type[Model], name: str, value: Any) -> Any:
 def page_size(request: Request, *, default: int = DEFAULT_PAGE_SIZE) -> int:
     text = request.query_params.get("page_size", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
-        raise _bad("page_size", f"A page holds 1 to {MAX_PAGE_SIZE} rows.")
+        raise _bad_parameter("page_size", f"A page holds 1 to {MAX_PAGE_SIZE} rows.")
     return int(text)
 
 
 def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[tuple[str, bool]]:
-    """`[(field, descending)]`, always ending in the key, which makes the order total."""
+    """Returns [(field, is descending)]. The last field is always the key, so that no two rows are equal."""
     terms = request.query_params.get("ordering", default).split(",")
     order = [(term.removeprefix("-"), term.startswith("-")) for term in terms]
     names = [name for name, _ in order]
     if any(name not in allowed for name in names) or len(set(names)) != len(names):
-        raise _bad("ordering", f"Order by one or more of {', '.join(allowed)}; a minus sign before it turns it round.")
+        detail = f"Order by one or more of {', '.join(allowed)}; a minus sign before it turns it round."
+        raise _bad_parameter("ordering", detail)
     if names[-1] != "id":
         order.append(("id", order[-1][1]))
     return order
 
 
-def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expression:
-    """The rows after these values. Where all fields go one way they are compared as one row, whose place an index finds; else
-    the first term bounds the leading field alone."""
-    names, ways = zip(*order, strict=True)
-    if len(set(ways)) == 1:
-        there = (value if isinstance(value, Value) else Value(value) for value in values)  # a slot is one already
-        here, place = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, there))
-        return LessThan(here, place) if ways[0] else GreaterThan(here, place)
+def _after(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expression:
+    """Returns the condition for rows after these values in this order.
+
+    If all fields have the same direction, it compares rows of values, which an index on the fields supports.
+    Otherwise an extra condition bounds the first field, so that an index on that field can be used.
+    """
+    names, directions = zip(*order, strict=True)
+    if len(set(directions)) == 1:
+        # A parameter of a compiled query is a Value already.
+        expressions = (value if isinstance(value, Value) else Value(value) for value in values)
+        columns, edge = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, expressions))
+        return LessThan(columns, edge) if directions[0] else GreaterThan(columns, edge)
     condition, equal = Q(), Q()
     for (name, descending), value in zip(order, values, strict=True):
         condition |= equal & Q(**{f"{name}__{'lt' if descending else 'gt'}": value})
@@ -92,53 +101,56 @@ def _beyond(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Exp
     return Q(**{f"{name}__{'lte' if descending else 'gte'}": values[0]}) & condition
 
 
-def _page_address(request: Request, cursor: PageCursor) -> str:
+def _page_url(request: Request, cursor: PageCursor) -> str:
     query = request.query_params.dict() | {"cursor": cursor.encode()}
     return request.build_absolute_uri(f"{request.path}?{urlencode(sorted(query.items()))}")
 
 
 class PageBounds(NamedTuple):
-    """Where a page is, but for the values that it begins after: the order in which it is read, and how many rows at most."""
+    """Order and size of a page. `is_beyond`: the page begins after given values, not at the start of the list."""
 
     order: tuple[tuple[str, bool], ...]
     size: int
     is_beyond: bool = False
 
     def of(self, queryset: QuerySet[Any], values: Sequence[Any], *columns: Any) -> QuerySet[Any, Any]:
-        """Its rows: the columns, then what they are ordered by."""
-        rows = queryset.filter(_beyond(self.order, values)) if self.is_beyond else queryset
+        """Returns the page's rows as tuples: `columns`, then the ordering fields."""
+        rows = queryset.filter(_after(self.order, values)) if self.is_beyond else queryset
         rows = rows.order_by(*(f"-{name}" if descending else name for name, descending in self.order))
         return rows.values_list(*columns, *(name for name, _ in self.order))[: self.size]
 
 
-# What is at a place, beyond these values.
+# Reads the rows of a page after these values.
 Read = Callable[[PageBounds, tuple[Any, ...]], Iterable[tuple[Any, ...]]]
 
 
 def cut(
     read: Read, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
-    """The page that the request names: what `read` found at its place, and the addresses of the `next` and the `previous`
-    one. Each row ends with what it is ordered by (`Place.of`)."""
+    """Returns the rows of the requested page and the URLs of the `next` and `previous` page.
+
+    `read` must return rows that end with the ordering fields, as `PageBounds.of` does.
+    Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
+    """
     size = page_size(request)
     order = _ordering(request, allowed, default)
     text = request.query_params.get("cursor")
     cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
-    # One row more tells whether there is another page.
-    found = list(read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
-    has_more = len(found) > size
-    del found[size:]
+    # One row more than the page shows: it exists if there is another page.
+    rows = list(read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
+    has_more = len(rows) > size
+    del rows[size:]
     if backwards:
-        found.reverse()
+        rows.reverse()
     links = {}
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
-        more = has_more if is_back == backwards else cursor is not None
+        is_linked = has_more if is_back == backwards else cursor is not None
         links[label] = (
-            _page_address(request, PageCursor(is_back, found[edge][-len(order) :])) if found and more else None
+            _page_url(request, PageCursor(is_back, rows[edge][-len(order) :])) if rows and is_linked else None
         )
-    return found, links
+    return rows, links
 
 
 def page(
@@ -150,8 +162,11 @@ def page(
     allowed: tuple[str, ...],
     default: str,
 ) -> JSONText:
-    """`{next, previous, results}`, and `count` when asked for, of rows that PostgreSQL renders in the first column."""
-    found, links = cut(read, request, model, allowed=allowed, default=default)
+    """Returns the page as JSON text: `next`, `previous`, `results` and, if requested, `count`.
+
+    The first column of each row is its JSON, rendered by PostgreSQL. Raises BadQuery as `cut` does.
+    """
+    rows, links = cut(read, request, model, allowed=allowed, default=default)
     members = [f'"{label}":{orjson.dumps(link).decode()}' for label, link in links.items()]
     match request.query_params.get("count", "false"):
         case "true":
@@ -159,5 +174,5 @@ def page(
         case "false":
             pass
         case _:
-            raise _bad("count", "count is true or false.")
-    return JSONText(f'{{{",".join(members)},"results":[{",".join([row[0] for row in found])}]}}')
+            raise _bad_parameter("count", "count is true or false.")
+    return JSONText(f'{{{",".join(members)},"results":[{",".join([row[0] for row in rows])}]}}')

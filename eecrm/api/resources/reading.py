@@ -1,4 +1,4 @@
-"""How the rows of a resource are read: in one statement, compiled once for all who look at them in the same way (ADR 18)."""
+"""Reading the rows of a resource: one query, compiled once for all callers with the same view of the rows (ADR 18)."""
 
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -18,12 +18,13 @@ from api.resources.filters import ResourceFilterSet, narrowing
 from api.resources.pagination import MOST_TERMS, PageBounds, page
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
+# Parameters of compiled queries: the API's absolute URL, the row's key, and the values that a page begins after.
 _ROOT, _KEY = Slot("root"), Slot("pk")
 _AFTER = tuple(Slot(f"after{number}") for number in range(MOST_TERMS))
 
 
 class Parent(NamedTuple):
-    """A step of a nested path: `keyword` of the URL, the model there, and how a row of ours leads to it."""
+    """Parent in a nested path: keyword in the URL pattern, model, and lookup from a row to this parent."""
 
     keyword: str
     model: type[Model]
@@ -31,29 +32,29 @@ class Parent(NamedTuple):
 
 
 class ReadingViewSet(GenericViewSet):
-    """Lists and finds the rows that the caller sees, below the parents that the path names."""
+    """Lists and finds the rows that are visible to the caller, below the parents in the path."""
 
     resource: ClassVar[str]
-    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; the last one is written into new rows
+    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; new rows refer to the last
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
     serializer_class: type[ResourceSerializer]
 
     @classmethod
-    def rows(cls, who: Caller, action: str, keys: dict[str, Any]) -> Any:
-        """What this caller sees with an action of the policy, below the parents of these keys."""
-        rows: Any = cls.queryset.all()  # type: ignore[union-attr]  # each resource has one
-        lookups = {step.lookup: keys[step.keyword] for step in cls.parents if step.keyword in keys}
-        return rows.visible_to(who, action=action).filter(**lookups)
+    def rows(cls, caller: Caller, action: str, keys: dict[str, Any]) -> Any:
+        """Returns the rows on which the caller has this action of the policy, below the parents with these keys."""
+        rows: Any = cls.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
+        lookups = {parent.lookup: keys[parent.keyword] for parent in cls.parents if parent.keyword in keys}
+        return rows.visible_to(caller, action=action).filter(**lookups)
 
     @property
     def model(self) -> type[Model]:
         return self.serializer_class.Meta.model
 
     def get_queryset(self) -> Any:
-        """The caller's visible rows below the parents that the path names."""
-        return self.rows(self.request.user, self._looking(), self.kwargs)
+        """Returns the rows that are visible to the caller, below the parents in the path."""
+        return self.rows(self.request.user, self._read_action(), self.kwargs)
 
     def list(self, request: Request, **kwargs: Any) -> Response:
         self._parent()
@@ -63,34 +64,39 @@ class ReadingViewSet(GenericViewSet):
         def rows() -> Any:
             return narrow(self.get_queryset()) if narrow else self.get_queryset()
 
-        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
+        def read(bounds: PageBounds, values: tuple[Any, ...]) -> Any:
             if look is None:
-                return place.of(rows(), values, self.serializer_class.row(self._root(), masked=self._masked()))
-            beyond = {slot.value: value for slot, value in zip(_AFTER[: len(values)], values, strict=True)}
-            return page_statement(look, place).rows(self._values() | beyond)
+                return bounds.of(rows(), values, self.serializer_class.row(self._root(), masked=self._masked()))
+            after = {slot.value: value for slot, value in zip(_AFTER[: len(values)], values, strict=True)}
+            return page_statement(look, bounds).rows(self._query_values() | after)
 
         allowed, default = self.ordering_fields, self.default_ordering
         return Response(page(read, lambda: rows().count(), request, self.model, allowed=allowed, default=default))
 
-    def _steps(self) -> tuple[Parent, ...]:
-        return tuple(step for step in self.parents if step.keyword in self.kwargs)
+    def _parents_in_path(self) -> tuple[Parent, ...]:
+        return tuple(parent for parent in self.parents if parent.keyword in self.kwargs)
 
     def _parent(self) -> Any:
-        """The visible parent that a nested path names, reached through its own parents; None on a flat path."""
-        steps = self._steps()
-        if not steps:
-            return None
-        nearest, outer = steps[-1], steps[:-1]
-        above = {
-            step.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[step.keyword]
-            for step in outer
-        }
-        rows = nearest.model._default_manager.visible_to(self.request.user)  # type: ignore[attr-defined]  # a noun's manager
-        if (parent := rows.filter(pk=self.kwargs[nearest.keyword], **above).first()) is None:
-            raise Http404
-        return parent
+        """Returns the nearest parent in the path, which must belong to the outer parents; None on a flat path.
 
-    def _looking(self) -> str:
+        Raises Http404 if the parent doesn't exist or isn't visible to the caller.
+        """
+        parents = self._parents_in_path()
+        if not parents:
+            return None
+        nearest, outer_parents = parents[-1], parents[:-1]
+        lookups = {
+            outer.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[outer.keyword]
+            for outer in outer_parents
+        }
+        manager: Any = nearest.model._default_manager
+        row = manager.visible_to(self.request.user).filter(pk=self.kwargs[nearest.keyword], **lookups).first()
+        if row is None:
+            raise Http404
+        return row
+
+    def _read_action(self) -> str:
+        """Returns the policy's action for finding rows: "list" for the list, "retrieve" for all other actions."""
         return "list" if self.action == "list" else "retrieve"
 
     def _masked(self) -> bool:
@@ -100,63 +106,74 @@ class ReadingViewSet(GenericViewSet):
         return self.request.build_absolute_uri(API_ROOT)
 
     def _look(self) -> "Look | None":
-        """The look of everybody who sees what the caller sees; None while they own more than others, as somebody's cover."""
+        """Returns the cache key of the compiled query; None if the caller covers for colleagues.
+
+        Then the visible rows depend on the caller, not only on the role.
+        """
         user: Any = self.request.user
-        scope = policy.rule(user, self.resource, self._looking()).scope
+        action = self._read_action()
+        scope = policy.rule(user, self.resource, action).scope
         if scope is Scope.OWN and user.covered_ids:
             return None
-        who = Anybody(policy.role_of(user), user.group_names)
-        return Look(type(self), who, self._looking(), tuple(step.keyword for step in self._steps()), self._masked())
+        caller = Anybody(policy.role_of(user), user.group_names)
+        keywords = tuple(parent.keyword for parent in self._parents_in_path())
+        return Look(type(self), caller, action, keywords, self._masked())
 
-    def _values(self) -> dict[str, Any]:
+    def _query_values(self) -> dict[str, Any]:
+        """Returns the values of a compiled query's parameters."""
         return self.kwargs | {"root": self._root(), "caller": self.request.user.pk}
 
-    def _seen(self) -> Representation:
-        """The row that the path names, as the caller sees it. Raises Http404."""
+    def _visible_representation(self) -> Representation:
+        """Returns the row in the path as the caller may see it. Raises Http404 if it doesn't exist or isn't visible."""
         if look := self._look():
-            return _one(item_statement(look).rows(self._values()))
+            return _first_representation(item_statement(look).rows(self._query_values()))
         rows = self.get_queryset().filter(pk=self.kwargs["pk"])
-        return _one(rows.values_list(self.serializer_class.row(self._root(), masked=self._masked()), "version"))
+        row = self.serializer_class.row(self._root(), masked=self._masked())
+        return _first_representation(rows.values_list(row, "version"))
 
-    def _written(self, key: int) -> Representation:
-        """A row of which it was checked that the caller sees it."""
+    def _checked_representation(self, key: int) -> Representation:
+        """Returns the representation of a row whose visibility is already checked."""
         statement = item_statement(Look(type(self), None, "retrieve", (), self._masked()))
-        return _one(statement.rows(self._values() | {"pk": key}))
+        return _first_representation(statement.rows(self._query_values() | {"pk": key}))
 
 
-def _one(rows: Any) -> Representation:
+def _first_representation(rows: Any) -> Representation:
+    """Builds the representation of the first row. Raises Http404 without a row."""
     for body, version in rows:
         return Representation(JSONText(body), version)
     raise Http404
 
 
 class Look(NamedTuple):
-    """What shapes a statement about rows of a resource: who looks with which action of the policy (None at a row that was
-    checked already), below which parents, and whether personal data is masked."""
+    """Cache key of a compiled query: all that determines its SQL, except for order and size of a page.
+
+    `caller` stands for any user of a role; it is None if the row's visibility is already checked.
+    `action` is the policy's action. `parents` are the keywords of the parents in the path.
+    """
 
     viewset: type[ReadingViewSet]
-    who: Anybody | None
+    caller: Anybody | None
     action: str
-    steps: tuple[str, ...]
+    parents: tuple[str, ...]
     is_masked: bool
 
     def rows(self) -> Any:
-        if self.who is None:
-            return self.viewset.queryset.all()  # type: ignore[union-attr]  # as above
-        return self.viewset.rows(self.who, self.action, {keyword: Slot(keyword) for keyword in self.steps})
+        if self.caller is None:
+            return self.viewset.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
+        return self.viewset.rows(self.caller, self.action, {keyword: Slot(keyword) for keyword in self.parents})
 
     def row(self) -> Any:
         return self.viewset.serializer_class.row(_ROOT, masked=self.is_masked)
 
 
-# Each way to look, order and size of a page is one. What nobody asks for any more makes room.
+# Each combination of cache key, order and page size is an entry. The least recently used entries are dropped.
 @lru_cache(maxsize=1_000)
-def page_statement(look: Look, place: PageBounds) -> Statement:
-    """Rows, rendered; then what they are ordered by."""
-    return Statement.of(place.of(look.rows(), _AFTER[: len(place.order)], look.row()))
+def page_statement(look: Look, bounds: PageBounds) -> Statement:
+    """Compiles the query of a page. Its columns are the row as JSON and the ordering fields."""
+    return Statement.of(bounds.of(look.rows(), _AFTER[: len(bounds.order)], look.row()))
 
 
 @lru_cache(maxsize=1_000)
 def item_statement(look: Look) -> Statement:
-    """One row, rendered, and its version."""
+    """Compiles the query of one row. Its columns are the row as JSON and its version."""
     return Statement.of(look.rows().filter(pk=_KEY).order_by().values_list(look.row(), "version")[:1])

@@ -1,4 +1,4 @@
-"""URL patterns of a resource, collection, item, its history and access, in the one shape that all have."""
+"""URL patterns of a resource: its collection, its items, and their history and access."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _ITEM = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete"
 
 
 def resource_routes(prefix: str, viewset: type[Any], name: str, *, creates: bool = True) -> list[URLPattern]:
-    """`creates=False` is for the flat lists: the parent of a new row comes from the nested path."""
+    """Returns the URL patterns. `creates=False` leaves out POST, for flat lists of rows that need a parent's path."""
     collection = _COLLECTION if creates else {"get": "list"}
     return [
         path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list"),

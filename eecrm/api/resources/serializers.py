@@ -1,7 +1,7 @@
-"""One description of a resource: the fields of its serializer drive writes, the OpenAPI document and reads.
+"""Base classes of serializers. The fields of a serializer define writes, reads and the OpenAPI document of a resource.
 
-Writes go through Django REST framework's fields. Reads don't: each field is written as SQL, once, and PostgreSQL
-returns a row as finished JSON (docs/adr/0003).
+Writes go through the fields of Django REST framework. Reads don't: each field is translated into SQL once, and
+PostgreSQL returns each row as finished JSON (docs/adr/0003).
 """
 
 import copy
@@ -23,7 +23,7 @@ API_ROOT = "/api/v1/"
 
 
 class Reference(serializers.Field):
-    """A related row as `{id, <key>}`, or null. Read-only: it is written as `<name>_id`, or not at all."""
+    """Field for a related row: `{id, <key>}`, or null. It is read-only; requests set `<name>_id` if they may."""
 
     def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
         self.path, self.column, self.key, self.nullable = path, column, key, nullable
@@ -40,7 +40,7 @@ class Reference(serializers.Field):
 
 
 class CanonicalURL(serializers.Field):
-    """The absolute address of a row under its whole chain of parents: `CanonicalURL(clients="id")`."""
+    """Field for the absolute URL of a row below all its parents: `CanonicalURL(clients="id")`."""
 
     def __init__(self, **steps: str) -> None:
         self.steps = steps
@@ -57,7 +57,7 @@ class CanonicalURL(serializers.Field):
 
 
 class RelatedKey(serializers.PrimaryKeyRelatedField):
-    """The key of another row, as a JSON number: DRF would take text and let 1e400 through to an error."""
+    """Field for the key of a related row. It accepts integers only: DRF also accepts text, and fails on 1e400."""
 
     def to_internal_value(self, data: Any) -> Any:
         if type(data) is not int:
@@ -66,10 +66,10 @@ class RelatedKey(serializers.PrimaryKeyRelatedField):
 
 
 class StrictSerializer(serializers.Serializer):
-    """Refuses what it doesn't know and what can't be written, by name (`api.md`, Representations)."""
+    """Serializer that refuses unknown and read-only fields and names each of them (`api.md`, Representations)."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """Made once for the class; each serializer binds copies. To make them anew would be a fifth of what a create costs."""
+        """Returns copies of fields that are built once per class. Building them takes a fifth of a create's time."""
         return {name: copy.copy(field) for name, field in _listed_fields(type(self)).items()}
 
     def to_internal_value(self, data: Any) -> Any:
@@ -86,7 +86,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
-    """Base of a resource's serializer. The model's `personal_fields` are masked for some (row *auditor*)."""
+    """Base class of a resource's serializer. It masks the model's `personal_fields` for some roles (row *auditor*)."""
 
     serializer_related_field = RelatedKey
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
@@ -95,21 +95,24 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     }
 
     def get_unique_together_validators(self) -> list[Any]:
-        """The database tells duplicates, in the same statement as the write; asking before is a race."""
+        """No validators: the unique constraints refuse duplicates in the write itself; checking before is a race."""
         return []
 
     @classmethod
     def row(cls, root: str | Slot, *, masked: bool) -> Row:
-        """The expression that renders one row; `root` is the absolute address of the API, `masked` hides personal data."""
-        return Row(*_written(cls, masked), root)
+        """Returns the SQL expression that renders a row as JSON.
+
+        `root` is the absolute URL of the API; `masked` hides personal data.
+        """
+        return Row(*_row_template(cls, masked), root)
 
     def create(self, validated_data: dict[str, Any]) -> Model:
-        """Without DRF's search for relations to many rows, which looks at the whole model each time: there are none."""
+        """Creates the row without DRF's search for many-to-many fields, which is slow; these models have none."""
         model: Any = self.Meta.model
         return model._default_manager.create(**validated_data)
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
-        """Writes the columns that differ and no other: an unchanged row keeps its version."""
+        """Updates only the columns that differ, so that an unchanged row keeps its version."""
         changed = [name for name, value in validated_data.items() if differs(instance, name, value)]
         for name in changed:
             setattr(instance, name, validated_data[name])
@@ -119,7 +122,7 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
 
 def differs(row: Model, name: str, value: Any) -> bool:
-    """Whether a field would change. Keys are compared, not related rows, which the caller may not even read."""
+    """Would `value` change the field? Compares keys, because the caller may not be allowed to read a related row."""
     field: Any = row._meta.get_field(name)
     return getattr(row, field.attname) != getattr(value, "pk", value)
 
@@ -130,16 +133,16 @@ def _listed_fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
 
 
 @cache
-def _written(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
-    """The SQL of a row, and the columns in it."""
+def _row_template(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
+    """Returns the SQL template of a row and the lookups of the columns in it."""
     fields = {name: field for name, field in cls().fields.items() if not field.write_only}
-    pairs = ", ".join(f"{sql_literal(name)}, {_sql(cls, name, field, masked)}" for name, field in fields.items())
+    pairs = ", ".join(f"{sql_literal(name)}, {_field_sql(cls, name, field, masked)}" for name, field in fields.items())
     template = f"json_build_object({pairs})::text"
     paths = dict.fromkeys(path for _, path, _, _ in Formatter().parse(template) if path)
     return template, tuple(paths)
 
 
-def _sql(cls: type[ResourceSerializer], name: str, field: Any, masked: bool) -> str:
+def _field_sql(cls: type[ResourceSerializer], name: str, field: Any, masked: bool) -> str:
     column = f"{{{field.source.replace('.', '__')}}}"
     match field:
         case CanonicalURL() | Reference():

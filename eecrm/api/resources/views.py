@@ -1,4 +1,4 @@
-"""How a resource speaks HTTP. A viewset of a noun is a declaration on top of this."""
+"""HTTP methods of a resource. The viewset of each resource only declares its model, fields, parents and rules."""
 
 from typing import Any, ClassVar
 
@@ -19,20 +19,21 @@ from api.resources.serializers import differs
 
 
 class ResourceViewSet(ReadingViewSet):
-    """List, create, retrieve, update and delete the rows of one resource of the policy table, nested or flat.
+    """Lists, creates, retrieves, updates and deletes the rows of one resource of the policy table, nested or flat.
 
-    Order of refusals: 401, 404 (invisible or missing, parents included), 403, 412, 400, 403 of an action finer than update,
-    409 (`access-matrix.md`, Business rules; RFC 9110, section 13.2.1: preconditions come before the body is looked at).
+    Order of refusals: 401, 404 (the row or a parent is missing or invisible), 403, 412, 400,
+    403 of an action finer than update, 409 (`access-matrix.md`, Business rules).
+    412 precedes 400 because preconditions are checked before the body (RFC 9110, section 13.2.1).
     """
 
     deprecated: Deprecation | None = None
-    # The rules of state that refuse an action of the policy with 409, for the OpenAPI document.
+    # Action of the policy -> rules that refuse it with 409, for the OpenAPI document.
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
-        found = self._seen()
-        self._refuse_other_version(found)
-        return found.answer_if_new(request)
+        representation = self._visible_representation()
+        self._refuse_other_version(representation)
+        return representation.answer_if_new(request)
 
     def create(self, request: Request, **kwargs: Any) -> Response:
         parent = self._parent()
@@ -40,14 +41,13 @@ class ResourceViewSet(ReadingViewSet):
             self._refuse_foreign_parent(parent)
         key = idempotency.key_of(request)
         if key and (first := idempotency.claim(request, key)):
-            return self._repeated(first)
+            return self._repeat_answer(first)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self._refuse_for_others(serializer.validated_data)
         row = serializer.save(**({self.parents[-1].lookup.removesuffix("_id"): parent} if parent else {}))
         self.check_object_permissions(request, row)
-        made = self._written(row.pk)
-        response = made.answer(status=201, Location=self._location(row))
+        response = self._checked_representation(row.pk).answer(status=201, Location=self._location(row))
         if key:
             idempotency.keep(request, key, row.pk, response)
         return response
@@ -59,7 +59,7 @@ class ResourceViewSet(ReadingViewSet):
         self._refuse_finer_actions(row, serializer.validated_data)
         serializer.save()
         self.check_object_permissions(request, row)
-        return self._written(row.pk).answer()
+        return self._checked_representation(row.pk).answer()
 
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         return self.update(request, partial=True, **kwargs)
@@ -68,43 +68,52 @@ class ResourceViewSet(ReadingViewSet):
         row = self._locked()
         deleted, _ = row.delete()
         if not deleted:
-            raise Refused(policy.rule(request.user, self.resource, "delete"))  # row security saw no row of the caller's
+            raise Refused(policy.rule(request.user, self.resource, "delete"))  # row security hid the row
         return Response(status=204)
 
     def require_visible(self) -> None:
-        """404 unless what the path names is visible: asked before a 403, which would tell that it exists."""
+        """Raises Http404 unless the row and the parents in the path are visible.
+
+        It comes before any 403, because a 403 would reveal that the row exists.
+        """
         self._parent()
         if "pk" in self.kwargs:
-            self._seen()
+            self._visible_representation()
 
     def _locked(self) -> Any:
-        """The row, seen (404), permitted (403) and then locked: locking first would hide a row one may only read. What its
-        version is compared with (412) holds until the transaction ends."""
+        """Returns the row locked, after checks of visibility (404) and permission (403); then checks the version (412).
+
+        Locking first would turn a 403 into a 404: PostgreSQL doesn't lock a row that the caller may only read.
+        The lock keeps the version unchanged until the transaction ends.
+        """
         row = self.get_object()
         locked: Any = self.model._default_manager.select_for_update().filter(pk=row.pk).first()
         if locked is None:
-            # Deleted meanwhile, or given away: PostgreSQL locks for nobody what they may not change.
+            # The row was deleted meanwhile, or belongs to another contact now: row security then refuses the lock.
             self.get_object()
             raise Refused(policy.rule(self.request.user, self.resource, policy_action(self.action)))
-        self.check_object_permissions(self.request, locked)  # it may have been given away while this request waited
+        self.check_object_permissions(self.request, locked)  # it may have another contact now
         if is_conditional(self.request):
-            self._refuse_other_version(self._written(locked.pk))
+            self._refuse_other_version(self._checked_representation(locked.pk))
         return locked
 
     def _refuse_other_version(self, present: Representation) -> None:
-        """412 where the caller asks for another version than this. Raises ValidationError for tags that are none."""
-        if (found := mismatch(self.request, present)) is None:
+        """Raises PreconditionFailed (412) if a precondition fails, and ValidationError for invalid entity tags."""
+        if (failure := mismatch(self.request, present)) is None:
             return
-        since = found.known_version
+        since = failure.known_version
         changed = None if since is None else self._changed_since(since)
-        raise PreconditionFailed(found.sentence, present, changed)
+        raise PreconditionFailed(failure.sentence, present, changed)
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
-        """The fields that differ from how they were in this version; None where nobody can tell."""
+        """Returns the fields that have changed since this version; None if that isn't known.
+
+        Resources with an audit trail override it.
+        """
         return None
 
-    def _repeated(self, first: idempotency.FirstAnswer) -> Response:
-        """The first answer, to whom it would be given today: the row must be visible (404), and one they may create (403)."""
+    def _repeat_answer(self, first: idempotency.FirstAnswer) -> Response:
+        """Returns the first answer, if the caller may still see the row (404) and create such a row (403)."""
         row = self.get_queryset().filter(pk=first.row_id).first()
         if row is None:
             raise Http404
@@ -112,18 +121,25 @@ class ResourceViewSet(ReadingViewSet):
         return first.again()
 
     def _refuse_foreign_parent(self, parent: Model) -> None:
-        """What one owns follows its parent, so a refusal needs no saved row, and comes before any rule of state."""
+        """Raises Refused if the caller may only create rows of their own and the parent isn't their own.
+
+        A row has the owner of its parent, so the check needs no saved row and comes before any 409.
+        """
         rule = policy.rule(self.request.user, self.resource, "create")
         if rule.scope is Scope.OWN and not owns(self.request.user, parent):
             raise Refused(rule)
 
     def _refuse_for_others(self, values: dict[str, Any]) -> None:
-        """Asked before the row is saved, where a rule of state or PostgreSQL itself would speak first."""
+        """Raises Refused if the caller may only create rows of their own and `values` name another owner.
+
+        It comes before saving, because a 409 or a refusal of PostgreSQL would come first otherwise.
+        """
         rule = policy.rule(self.request.user, self.resource, "create")
         if rule.scope is Scope.OWN and not would_own(self.request.user, self.model, values):
             raise Refused(rule)
 
     def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:
+        """Raises Refused for changes of fields that need an action of their own (`policy.FINER_THAN_UPDATE`)."""
         for change in policy.FINER_THAN_UPDATE.get(self.resource, ()):
             if change.field not in changes or not differs(row, change.field, changes[change.field]):
                 continue

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand
 
 class Command(BaseCommand):
     help = "Tell all that keeps this configuration from production, a line each: exits with 1 if there is anything."
-    requires_system_checks: list[str] = []  # they are what it does
+    requires_system_checks: list[str] = []  # `handle` runs them itself
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """The settings were read before this as production reads them, and have refused what is wrong (`config.environment`)."""
+        """Runs Django's deployment checks. Wrong settings have already stopped the process (`config.environment`)."""
         call_command("check", deploy=True, fail_level="WARNING", stdout=self.stderr)
         self.stdout.write("The configuration is fit for production.")

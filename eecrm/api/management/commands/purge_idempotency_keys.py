@@ -6,10 +6,13 @@ from api.resources import idempotency
 
 
 class Command(BaseCommand):
-    help = f"Delete idempotency keys that are older than {idempotency.MAX_KEY_AGE_DAYS} days. The worker does so once an hour."
+    help = (
+        f"Delete idempotency keys that are older than {idempotency.MAX_KEY_AGE_DAYS} days. "
+        "The worker does so once an hour."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deleted = 0
-        while found := idempotency.purge_keys():
-            deleted += found
-        self.stdout.write(f"Deleted: {deleted}.")
+        total = 0
+        while deleted := idempotency.purge_keys():
+            total += deleted
+        self.stdout.write(f"Deleted: {total}.")

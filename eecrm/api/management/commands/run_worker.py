@@ -20,9 +20,9 @@ from api.jobs import EachTurn, Every, declared
 
 log = logging.getLogger("eecrm.worker")
 
-IDLE = 1.0  # Seconds between two looks at an empty queue.
-AFTER_TROUBLE = 5.0  # Seconds, when the database can't be reached.
-# A mail may take eight answers of its server, ten seconds each (EMAIL_TIMEOUT), before it counts as failed.
+IDLE = 1.0  # seconds to wait after a turn that left nothing due
+AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
+# Seconds. Sending a mail may take eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT), before it fails.
 LEASE = 180.0
 
 
@@ -49,7 +49,10 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """Somebody asked us to stop. A pipe, since a signal must neither be missed nor interrupt a mail halfway."""
+    """The request to stop (SIGTERM or SIGINT), passed on through a pipe.
+
+    A signal handler that writes to a pipe neither misses a signal nor interrupts a mail that is being sent.
+    """
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -58,44 +61,51 @@ class StopRequest:
         os.write(self.writer, b".")
 
     def wait(self, seconds: float) -> bool:
-        """Whether it was asked, now or before so many seconds are over."""
+        """Waits up to `seconds` for the request to stop. Returns True if there is one."""
         return bool(select.select([self.reader], [], [], seconds)[0])
 
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
     stop = StopRequest()
-    before = {signum: signal.signal(signum, stop.notice) for signum in (signal.SIGTERM, signal.SIGINT)}
+    previous_handlers = {signum: signal.signal(signum, stop.notice) for signum in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        for signum, handler in before.items():
+        for signum, handler in previous_handlers.items():
             signal.signal(signum, handler)
         os.close(stop.reader)
         os.close(stop.writer)
 
 
 def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> None:
-    """Until it is asked to stop. Jobs that wait for others, as for a mail server, have a thread and a connection of their own, so
-    that the seals are made in time however slow the others are."""
+    """Runs the jobs in two threads until the worker is asked to stop.
 
-    def run(its_jobs: Sequence[Every]) -> None:
+    Jobs that wait for another server, such as a mail server, have a thread and a database connection of their own.
+    Otherwise a slow server would delay the seals of the audit trail.
+    """
+
+    def run(jobs_of_thread: Sequence[Every]) -> None:
         try:
-            keep_working(its_jobs, lease, stop)
+            keep_working(jobs_of_thread, lease, stop)
         finally:
-            stop.notice()  # one that breaks ends the other: the worker as a whole is started again
+            stop.notice()  # an error in one thread ends both, so that the process manager restarts the worker
             connection.close()
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
-    with ThreadPoolExecutor(1) as beside:
-        ended = beside.submit(copy_context().run, run, waiting)  # what it writes comes through the worker as well
+    with ThreadPoolExecutor(1) as executor:
+        # The copied context makes this thread's writes carry the channel "worker" in the audit trail as well.
+        future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
-        log.info("worker_stopping")  # once the mail in hand is sent
-    ended.result()
+        log.info("worker_stopping")  # leaving the block waits until the current mail is sent
+    future.result()
 
 
 def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, is_once: bool = False) -> bool:
-    """Until it is asked to stop, or nothing is due. Returns whether something failed."""
+    """Runs turns until the worker is asked to stop (with `is_once`: until nothing is due).
+
+    Returns True if a job failed.
+    """
     turn, has_failed = Turn(0.0, False), False
     while not stop.wait(turn.pause):
         turn = work(jobs, lease, stop)
@@ -106,14 +116,14 @@ def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, 
 
 
 class Turn(NamedTuple):
-    """`pause` is for how many seconds there is nothing to do."""
+    """Result of a turn. `pause` is the number of seconds to wait before the next turn."""
 
     pause: float
     has_failed: bool
 
 
 def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
-    """Each job once. One that fails keeps no other from being done, and itself waits longer each time (`api.jobs`)."""
+    """Runs each job once. If a job fails, the others still run; the failed job pauses longer each time (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
     is_busy = has_failed = False
     for job in jobs:
@@ -121,7 +131,7 @@ def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
             break
         try:
             is_busy |= job(lease)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the next job is another one
+        except Exception as error:  # noqa: BLE001  # any error is logged, and the next job runs
             has_failed = True
             _log_failure(job, error)
             if not _is_connected():
@@ -130,17 +140,17 @@ def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
 
 
 def _log_failure(job: Every, error: Exception) -> None:
-    refusal, told = refusal_of(error), {"job": job.name, "error": type(error).__name__, "sqlstate": sqlstate_of(error)}
+    refusal, extra = refusal_of(error), {"job": job.name, "error": type(error).__name__, "sqlstate": sqlstate_of(error)}
     if refusal is None or refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
-        log.error("worker_job_failed", exc_info=error, extra=told)
+        log.error("worker_job_failed", exc_info=error, extra=extra)
     elif refusal == UNAVAILABLE:
-        log.warning("worker_lost_database", extra=told)
+        log.warning("worker_lost_database", extra=extra)
     else:
-        log.warning("worker_job_failed", extra=told | {"reason": refusal.code})
+        log.warning("worker_job_failed", extra=extra | {"reason": refusal.code})
 
 
 def _is_connected() -> bool:
-    """Whether the jobs that are left have a database: over another connection, where this one broke."""
+    """Can the remaining jobs reach the database? Opens a new connection if this one broke."""
     try:
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()
