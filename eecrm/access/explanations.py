@@ -99,7 +99,8 @@ class _Asked:
 
     def _states(self, action: str) -> list[StateRule]:
         rules = (rule for rule in state_rules.declared().values() if rule.resource == self.resource)
-        return [rule for rule in rules if action in rule.actions and self.row.status in rule.statuses]
+        status = getattr(self.row, "status", "")  # not every resource has one
+        return [rule for rule in rules if action in rule.actions and status in rule.statuses]
 
     def _permits(self, rule: Rule) -> bool:
         return self.is_own if rule.scope is Scope.OWN else rule.scope is Scope.ALL

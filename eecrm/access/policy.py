@@ -128,8 +128,11 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# What people own as its contact: *own* that leave cover lends.
-CONTACT_RESOURCES = ("client", "contract", "event")
+# The resources with a contact, whose own rows leave cover lends: staff may do something with their own rows, and others with
+# all. What everybody does with their own alone (profile, session) is nobody else's to do.
+CONTACT_RESOURCES = tuple(
+    dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
+)
 
 
 # What can't be said as an action on a noun.

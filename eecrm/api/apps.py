@@ -1,10 +1,11 @@
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.conf import settings
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_functions, on_tables
-from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Scope, scope_of
+from access.policy import MATRIX_ROLES, Scope, scope_of
 from access.row_security import about_me
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ApiConfig(AppConfig):
         creators = tuple(
             database_role(role)
             for role in MATRIX_ROLES
-            if any(scope_of(resource, "create", role) is not Scope.NONE for resource in CONTACT_RESOURCES)
+            if any(scope_of(resource, "create", role) is not Scope.NONE for resource in settings.RESOURCES)
         )
         grants = on_tables(creators, "SELECT INSERT", table, rows=own_rows)
         for column in ("request", "created_at", "row_id", "status", "headers", "body"):

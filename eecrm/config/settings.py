@@ -21,6 +21,7 @@ from config.alert_settings import *  # noqa: E402, F401, F403  # as those of mai
 from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
 from config.hosts import ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names
+from config.resources import RESOURCES  # noqa: E402
 
 
 def _comma_separated(text: str) -> list[str]:
@@ -132,9 +133,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "api",
     "audit",
-    "clients",
-    "contracts",
-    "events",
+    *dict.fromkeys(viewset.partition(".")[0] for viewset in RESOURCES.values()),
 ]
 
 MIDDLEWARE = [
@@ -279,9 +278,6 @@ SPECTACULAR_SETTINGS = {
         {"name": "auth", "description": "Log in and out: a pair of tokens for each device."},
         {"name": "me", "description": "One's own account, its permissions, its logins."},
         {"name": "contacts", "description": "The people that clients and events may be given to."},
-        {"name": "clients", "description": "Clients and prospects: the companies that order parties."},
-        {"name": "contracts", "description": "Contracts: drafts, and signed ones whose amount is frozen."},
-        {"name": "events", "description": "Events: the parties under signed contracts, carried out by support."},
         {"name": "sync", "description": "Offline copies: what has changed of all that one sees."},
         {"name": "catalogue", "description": "The endpoints, for a first look."},
     ],
@@ -293,13 +289,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.document.finish"],
+    "POSTPROCESSING_HOOKS": ["api.openapi.document.name_enums", "api.openapi.document.finish"],
     "ENUM_NAME_OVERRIDES": {
-        "ResourceType": ["client", "contract", "event"],
+        "ResourceType": list(RESOURCES),
         "RemovalOperation": ["delete", "revoke"],
-        "ClientStatus": "clients.models.Client.Status",
-        "ContractStatus": "contracts.models.Contract.Status",
-        "EventStatus": "events.models.Event.Status",
         "Role": "access.policy.Role",
         "AccountRole": [choice for choice in Role.choices if choice[0] != Role.SUPERUSER],
         "Currency": "contracts.models.Contract.Currency",

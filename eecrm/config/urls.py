@@ -20,21 +20,13 @@ from accounts.passwords import pages as password_pages
 from accounts.views import EffectiveMatrixViewSet, ProfileViewSet, SalesContactViewSet, SupportContactViewSet
 from api.health import live, ready
 from api.openapi.views import CatalogueViewSet, DocsView, ReferenceView, SchemaView
-from api.resources.routes import resource_routes
+from api.resources.registry import copied
+from api.resources.routes import routes_of_resources
 from audit.sync.views import SyncViewSet
-from clients.views import ClientViewSet
-from contracts.views import ContractViewSet
-from events.views import EventViewSet
-
-_resources = (ClientViewSet, ContractViewSet, EventViewSet)
 
 _api = [
     # First, since they are asked for most: paths are tried in this order.
-    *resource_routes("clients", ClientViewSet, "client"),
-    *resource_routes("clients/<id:client>/contracts", ContractViewSet, "client-contract"),
-    *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),
-    *resource_routes("contracts", ContractViewSet, "contract", creates=False),
-    *resource_routes("events", EventViewSet, "event", creates=False),
+    *routes_of_resources(),
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
@@ -51,7 +43,7 @@ _api = [
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
     path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),
     path("users/support-contacts/", SupportContactViewSet.as_view({"get": "list"}), name="support-contacts"),
-    path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=_resources), name="sync"),
+    path("sync/", SyncViewSet.as_view({"get": "retrieve"}, sources=tuple(copied().values())), name="sync"),
 ]
 
 urlpatterns = [

@@ -12,7 +12,6 @@ from api.openapi.fields import KEY, LINK, component, obj
 from api.requests.deprecation import Deprecation, deprecation_of
 
 _JSON = "application/json"
-_PATH_EXAMPLES = {"client": 7, "contract": 21, "id": 7}
 
 
 def _action_phrase(resource: str, action: str) -> str:
@@ -102,7 +101,7 @@ class ProblemAutoSchema(AutoSchema):
                 parameter["description"] = f"The key of the {self._noun(name)}."
                 is_uuid = schema.get("format") == "uuid"
                 parameter["schema"] = schema if is_uuid else KEY
-                parameter["example"] = examples.sample(schema, {}) if is_uuid else _PATH_EXAMPLES[name]
+                parameter["example"] = examples.sample(schema, {}) if is_uuid else examples.of_key(name)
         # A filter with the name of a path parameter is left out, because the path has already decided it.
         names_in_use = {parameter["name"] for parameter in declared}
         return [
@@ -112,7 +111,7 @@ class ProblemAutoSchema(AutoSchema):
         ]
 
     def _noun(self, name: str) -> str:
-        return name if name != "id" else names.nouns(self.path)[-1].removesuffix("s")
+        return name if name != "id" else names.singular(names.nouns(self.path)[-1])
 
     def _own_parameters(self) -> list[dict[str, Any]]:
         if self._is_write():

@@ -1,16 +1,26 @@
-"""drf-spectacular's postprocessing hook: it adds examples to bodies and turns repeated responses into components."""
+"""drf-spectacular's postprocessing hooks.
+
+They name enums after the resources, add examples to bodies and turn repeated responses into components.
+"""
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import orjson
+from django.db.models import TextChoices
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.hooks import postprocess_schema_enums
 from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.settings import patched_settings, spectacular_settings
 
 from api.openapi.examples import sample
 from api.openapi.headers import HEADERS
 from api.openapi.problems import SCHEMAS
+from api.resources.registry import collection_of, model_of, viewsets
+
+_TAG_AFTER = "sync"  # the tags of the resources come before it
 
 
 @cache
@@ -23,7 +33,40 @@ def rendered_document() -> str:
     return OpenApiYamlRenderer().render(document, renderer_context={}).decode()
 
 
+def name_enums(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
+    """Makes components of the enums. Those of a resource are named after its model: `ClientStatus` of Client.Status."""
+    names = spectacular_settings.ENUM_NAME_OVERRIDES
+    with patched_settings({"ENUM_NAME_OVERRIDES": names | _enums_of_resources(names.values())}):
+        named: dict[str, Any] = postprocess_schema_enums(result, generator, **kwargs)
+    return named
+
+
+def _enums_of_resources(named_elsewhere: Iterable[Any]) -> dict[str, type[TextChoices]]:
+    models = [model_of(viewset) for viewset in viewsets().values()]
+    enums = [(model, one) for model in models for one in vars(model).values() if _is_enum(one)]
+    return {
+        f"{model.__name__}{one.__name__}": one
+        for model, one in enums
+        if f"{one.__module__}.{one.__qualname__}" not in named_elsewhere
+    }
+
+
+def _is_enum(attribute: Any) -> bool:
+    return isinstance(attribute, type) and issubclass(attribute, TextChoices)
+
+
+def _tags(others: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Returns the tags with those of the resources, each described by the docstring of its viewset."""
+    of_resources = [
+        {"name": collection_of(viewset), "description": (viewset.__doc__ or "").strip().partition("\n")[0]}
+        for viewset in viewsets().values()
+    ]
+    place = [tag["name"] for tag in others].index(_TAG_AFTER)
+    return [*others[:place], *of_resources, *others[place:]]
+
+
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    result["tags"] = _tags(result["tags"])
     components = result["components"]
     components["schemas"] = dict(sorted((components["schemas"] | SCHEMAS).items()))
     components["headers"] = HEADERS

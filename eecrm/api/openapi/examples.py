@@ -7,8 +7,10 @@ A serializer declares them in its Meta or, without a Meta, as class attributes:
 
 from typing import Any
 
+from api.resources.registry import viewsets
+
 _TIMESTAMP = "2027-03-01T09:30:00Z"
-_BY_TYPE = {"integer": 7, "boolean": True, "string": "text", "null": None}
+_BY_TYPE: dict[str, Any] = {"integer": 7, "boolean": True, "string": "text", "null": None}
 _BY_FORMAT = {
     "date-time": _TIMESTAMP,
     "date": "2027-05-01",
@@ -21,6 +23,12 @@ _BY_FORMAT = {
 def of_serializer(serializer: Any, name: str) -> Any:
     """Returns the attribute `name` of the serializer's Meta or, without a Meta, of the serializer; {} by default."""
     return getattr(getattr(serializer, "Meta", serializer), name, {})
+
+
+def of_key(name: str) -> int:
+    """Returns the example of a key in a path: that of the resource of this name, as its serializer tells it."""
+    viewset = viewsets().get(name)
+    return int(of_serializer(viewset.serializer_class, "told")["id"][1]) if viewset else _BY_TYPE["integer"]
 
 
 def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:

@@ -10,7 +10,6 @@ from api.resources.serializers import ResourceSerializer, StrictSerializer
 
 _WRITE_DESCRIPTION = "What POST and PUT take."
 _PATCH_DESCRIPTION = "What PATCH takes: any of these."
-_MONEY_PATTERNS = {"request": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "response": r"^[0-9]{1,10}\.[0-9]{2}$"}
 
 
 def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[str, Any]:
@@ -20,7 +19,9 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
         if name in properties:
             properties[name] = _with_documentation(properties[name], about, value)
     for name, member in properties.items():
-        _refine(member, name, direction)
+        _refine(member, name)
+        if member.get("format") == "decimal":
+            member["pattern"] = _decimal_pattern(serializer.fields[name], direction)
         if (
             direction == "response"
             and isinstance(serializer, ResourceSerializer)
@@ -40,8 +41,16 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
     return schema
 
 
-def _refine(member: dict[str, Any], name: str, direction: str) -> None:
-    """Corrects, in place, the schema of keys, versions, amounts of money and email addresses that may be empty."""
+def _decimal_pattern(field: Any, direction: str) -> str:
+    """Returns the pattern of a decimal number: requests may leave out places, answers have all of them."""
+    sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
+    places = field.decimal_places
+    fraction = {"request": rf"(\.[0-9]{{1,{places}}})?", "response": rf"\.[0-9]{{{places}}}"}[direction] if places else ""
+    return rf"^{sign}[0-9]{{1,{field.max_digits - places}}}{fraction}$"
+
+
+def _refine(member: dict[str, Any], name: str) -> None:
+    """Corrects, in place, the schema of keys, versions and email addresses that may be empty."""
     if member.get("oneOf", [{}])[0].get("format") == "email":
         # The format "email" excludes empty addresses and letters beyond ASCII, but the API accepts both.
         member |= member.pop("oneOf")[0]
@@ -50,8 +59,6 @@ def _refine(member: dict[str, Any], name: str, direction: str) -> None:
         member.pop("format")  # an account may have no address
     if "integer" in member.get("type", ()) and (name in ("id", "version") or name.endswith("_id")):
         member |= {"format": "int64", "minimum": 1}
-    if member.get("format") == "decimal":
-        member["pattern"] = _MONEY_PATTERNS[direction]
 
 
 def _with_documentation(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:

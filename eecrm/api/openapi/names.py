@@ -8,6 +8,7 @@ from typing import Any
 
 from drf_spectacular.plumbing import is_patched_serializer
 
+from api.resources.registry import collections
 from api.resources.serializers import ResourceSerializer
 
 _SUMMARY_VERBS = {
@@ -61,7 +62,7 @@ def nouns(path: str) -> list[str]:
 
 def operation_id(path: str, action: str) -> str:
     *parents, collection = nouns(path) or ["catalogue"]
-    return "_".join([*(parent.removesuffix("s") for parent in parents), collection, _SUMMARY_VERBS[action]])
+    return "_".join([*(singular(parent) for parent in parents), collection, _SUMMARY_VERBS[action]])
 
 
 def operation_summary(path: str, action: str) -> str:
@@ -79,8 +80,13 @@ def outcome(action: str, status: str) -> str:
     return "Done: there is nothing to tell." if status == "204" else _OUTCOMES.get(action, "The answer.")
 
 
+def singular(collection: str) -> str:
+    """Returns the resource of a collection; of another noun, the word without its s."""
+    return collections().get(collection, collection.removesuffix("s"))
+
+
 def _singular(collection: str) -> str:
-    noun = collection.removesuffix("s").replace("-", " ")
+    noun = singular(collection).replace("-", " ").replace("_", " ")
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from django.conf import settings
+
 from access import policy, rule_catalogue
 from access.permissions import policy_action
-from access.policy import CONTACT_RESOURCES, FINER_THAN_UPDATE, MATRIX_ROLES, Rule, Scope
+from access.policy import FINER_THAN_UPDATE, MATRIX_ROLES, Rule, Scope
 
 _READS = ("list", "retrieve")
 
@@ -42,7 +44,7 @@ def refusing(view: Any) -> list[Rule]:
 def _refusing_cells(resource: str, action: str) -> Iterator[Rule]:
     for role in MATRIX_ROLES:
         scope = policy.scope_of(resource, action, role)
-        is_own = scope is Scope.OWN and action not in _READS and resource in CONTACT_RESOURCES
+        is_own = scope is Scope.OWN and action not in _READS and resource in settings.RESOURCES
         if scope is Scope.NONE or is_own:
             yield Rule(resource, action, role, scope)
 

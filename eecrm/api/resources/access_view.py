@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -13,7 +14,7 @@ from access import policy
 from access.database import as_login_role
 from access.explanations import explained
 from access.permissions import Refused
-from access.policy import CONTACT_RESOURCES, Role, Scope
+from access.policy import Role, Scope
 from api.requests.problems import BadQuery
 from api.resources.filters import refuse_unknown
 from api.resources.views import ResourceViewSet
@@ -24,7 +25,7 @@ _AS = "as"
 class ObjectReferenceSerializer(serializers.Serializer):
     """The object that it is about."""
 
-    type = serializers.ChoiceField(choices=CONTACT_RESOURCES)
+    type = serializers.ChoiceField(choices=list(settings.RESOURCES))
     id = serializers.IntegerField()
 
 
@@ -73,7 +74,8 @@ class ExplainedViewSet(ResourceViewSet):
     )
     def access(self, request: Request, **kwargs: Any) -> Response:
         """What the caller may do with it at this moment, action by action, each with the rule that decides."""
-        row = self.get_queryset().only("pk", "status").filter(pk=kwargs["pk"]).first()
+        asked = {"pk", "status"} & {"pk", *(field.name for field in self.model._meta.concrete_fields)}
+        row = self.get_queryset().only(*asked).filter(pk=kwargs["pk"]).first()
         if row is None:
             raise Http404
         user: Any = request.user

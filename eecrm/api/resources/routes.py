@@ -1,23 +1,36 @@
-"""URL patterns of a resource: its collection, its items, and their history and access."""
+"""URL patterns of the resources: their collections, their items, and the history and access of an item."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
 from api.resources.converters import IdConverter
+from api.resources.registry import collection_of, viewsets
 
 register_converter(IdConverter, "id")
 
 _COLLECTION = {"get": "list", "post": "create"}
 _ITEM = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+_OF_ITEM = ("history", "access")  # where the viewset has them
 
 
-def resource_routes(prefix: str, viewset: type[Any], name: str, *, creates: bool = True) -> list[URLPattern]:
-    """Returns the URL patterns. `creates=False` leaves out POST, for flat lists of rows that need a parent's path."""
+def routes_of_resources() -> Iterator[URLPattern]:
+    """Yields the URL patterns of all resources: nested below the parents, and flat lists where there are parents."""
+    for name, viewset in viewsets().items():
+        parents = [parent.keyword for parent in viewset.parents]
+        above = "".join(f"{collection_of(viewsets()[parent])}/<id:{parent}>/" for parent in parents)
+        collection = collection_of(viewset)
+        yield from _routes(f"{above}{collection}", viewset, "-".join([*parents, name]))
+        if parents:
+            yield from _routes(collection, viewset, name, creates=False)
+
+
+def _routes(prefix: str, viewset: type[Any], name: str, *, creates: bool = True) -> Iterator[URLPattern]:
+    """Yields the URL patterns. `creates=False` leaves out POST, for flat lists of rows that need a parent's path."""
     collection = _COLLECTION if creates else {"get": "list"}
-    return [
-        path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list"),
-        path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail"),
-        path(f"{prefix}/<id:pk>/history/", viewset.as_view({"get": "history"}), name=f"{name}-history"),
-        path(f"{prefix}/<id:pk>/access/", viewset.as_view({"get": "access"}), name=f"{name}-access"),
-    ]
+    yield path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list")
+    yield path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail")
+    for action in _OF_ITEM:
+        if hasattr(viewset, action):
+            yield path(f"{prefix}/<id:pk>/{action}/", viewset.as_view({"get": action}), name=f"{name}-{action}")

@@ -26,6 +26,8 @@ class ResourceViewSet(ReadingViewSet):
     412 precedes 400 because preconditions are checked before the body (RFC 9110, section 13.2.1).
     """
 
+    collection: ClassVar[str] = ""  # last noun of the path; by default the resource with an s
+    has_offline_copies: ClassVar[bool] = True  # whether `sync/` tells of its rows
     deprecated: Deprecation | None = None
     # Action of the policy -> rules that refuse it with 409, for the OpenAPI document.
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
