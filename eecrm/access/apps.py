@@ -6,6 +6,12 @@ from django.db.models.signals import pre_migrate
 class AccessConfig(AppConfig):
     name = "access"
 
+    def sql_functions(self) -> dict[str, str]:
+        """The function that answers for the policy table."""
+        from access.grants import policy_function  # which reads the models
+
+        return {"policy_allows": policy_function()}
+
     def ready(self) -> None:
         from access.checks import (
             every_group_is_sound,

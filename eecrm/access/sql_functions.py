@@ -53,10 +53,12 @@ def _has_triggers_alone(text: str) -> bool:
 
 
 def sources() -> dict[str, str]:
-    """Function -> SQL that creates it and its triggers: the files, and the function that answers for the policy table."""
-    from access.grants import policy_function  # which reads the models
-
-    return {"policy_allows": policy_function(), **_files()}
+    """Function -> SQL that creates it and its triggers: the files, and the functions that apps generate (`sql_functions`)."""
+    generated: dict[str, str] = {}
+    for app in apps.get_app_configs():
+        if declared := getattr(app, "sql_functions", None):
+            generated |= declared()
+    return generated | _files()
 
 
 def _digest(text: str) -> str:

@@ -23,6 +23,25 @@ class AccountsConfig(AppConfig):
         "PII_VIEW": ("access.view_personal_data",),
     }
 
+    # What `sql/record.sql` puts on the trail, Django's own tables of accounts included.
+    trail_tables = (
+        "accounts_user",
+        "accounts_tokensession",
+        "accounts_externalidentity",
+        "accounts_cover",
+        "accounts_addresschange",
+        "accounts_alert",
+        "accounts_export",
+        "accounts_mail",
+        "accounts_user_groups",
+        "accounts_user_user_permissions",
+        "auth_group",
+        "auth_group_permissions",
+        "otp_totp_totpdevice",
+        "otp_static_staticdevice",
+        "otp_static_statictoken",
+    )
+
     def ready(self) -> None:
         """However somebody logs in or out, Django says so: no way in is without its limits."""
         from django.contrib.auth.signals import user_logged_in, user_logged_out

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE, Grant, models_of, on_columns, on_functions, on_tables
-from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Role, Scope, scope_of
+from access.grants import LOGIN_ROLE, Grant, on_columns, on_functions, on_tables
+from access.policy import MATRIX_ROLES, Role, Scope, scope_of
 from access.row_security import seen
 
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def database_grants(self) -> set[Grant]:
-        """Whoever sees a client, a contract or an event may read its history; all of the trail is the policy's matter.
+        """Whoever sees a row of a resource may read its history; all of the trail is the policy's matter.
 
         Whoever reads the trail reads its seals. The worker has them made, and can make none itself.
         """
+        from api.resources.registry import model_of, recorded
         from audit.models import PARTNER_FIELDS, WAS_MINE, Entry
 
-        history, partner = seen("row_key", *models_of(*CONTACT_RESOURCES)), database_role(Role.EXTERNAL)
+        history, partner = seen("row_key", *map(model_of, recorded().values())), database_role(Role.EXTERNAL)
         insiders = tuple(database_role(role) for role in MATRIX_ROLES if role is not Role.EXTERNAL)
         grants = on_tables(insiders, "SELECT", '"audit"."entry"', rows=history)
         # A partner learns nothing of when the row wasn't theirs, and nothing of what is said among ourselves.
@@ -43,18 +44,25 @@ class AuditConfig(AppConfig):
     def _of_copies() -> set[Grant]:
         """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync.views`). Where
         the log ends, and a digest that proves it, tell of no row."""
+        from api.resources.registry import copied
+
         grants = set[Grant]()
         for role in MATRIX_ROLES:
             scope = scope_of("offline_copy", "retrieve", role)
             if scope is Scope.NONE:
                 continue
             grants |= on_functions((database_role(role),), *_PROOFS)
-            lists = {scope_of(resource, "list", role) for resource in CONTACT_RESOURCES} - {Scope.NONE}
+            lists = {scope_of(resource, "list", role) for resource in copied()} - {Scope.NONE}
             if lists | {scope} == {Scope.ALL}:
                 grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")
             elif role is Role.EXTERNAL:  # `changes_of_mine` knows what theirs is, and nobody else's
                 grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
         return grants
+
+    def sql_functions(self) -> dict[str, str]:
+        from audit.sync import tables
+
+        return tables.sql_functions()
 
     def background_jobs(self) -> "list[Job]":
         from api.jobs import Every

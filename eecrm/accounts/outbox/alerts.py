@@ -14,6 +14,7 @@ from access.database import acting_as, acting_as_login_role
 from access.policy import Role
 from access.security_log import security_event
 from accounts.models import Alert, Mail, User
+from api.resources.registry import recorded, table_of
 from audit.trail.seen import SNAPSHOT, was_seen
 
 ALERT_INTERVAL_SECONDS = 60  # seconds
@@ -22,22 +23,26 @@ MAX_ENTRIES = 50_000  # of one kind that are looked at, the newest
 
 
 class Watched(NamedTuple):
-    """Entries of one kind. The conditions are those of the indexes in `audit/migrations/0006_watched.py`."""
+    """Entries of one kind. The conditions are, or contain, those of the indexes in `audit/migrations/0001_initial.py`."""
 
-    entries: str  # which ones, in SQL
+    condition: str  # of the entries, in SQL; {nouns} are the tables of the resources
     subject: str  # what is counted separately, in SQL
     event: str  # in the OWASP Logging Vocabulary
+
+    @property
+    def entries(self) -> str:
+        return self.condition.format(nouns=", ".join(f"'{table_of(viewset)}'" for viewset in recorded().values()))
 
 
 WATCHED = {
     Alert.Kind.DELETIONS: Watched(
-        "operation = 'delete' AND table_name IN "
-        "('clients_client', 'contracts_contract', 'events_event', 'accounts_user', 'auth_group')",
+        "operation = 'delete' AND table_name <> 'accounts_tokensession'"
+        " AND table_name IN ({nouns}, 'accounts_user', 'auth_group')",
         "''",
         "sensitive_delete",
     ),
     Alert.Kind.CHANGES: Watched(
-        "operation = 'update' AND table_name IN ('clients_client', 'contracts_contract', 'events_event')",
+        "operation = 'update' AND table_name <> 'accounts_tokensession' AND table_name IN ({nouns})",
         "''",
         "sensitive_update",
     ),

@@ -45,7 +45,9 @@ def _decimal_pattern(field: Any, direction: str) -> str:
     """Returns the pattern of a decimal number: requests may leave out places, answers have all of them."""
     sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
     places = field.decimal_places
-    fraction = {"request": rf"(\.[0-9]{{1,{places}}})?", "response": rf"\.[0-9]{{{places}}}"}[direction] if places else ""
+    fraction = (
+        {"request": rf"(\.[0-9]{{1,{places}}})?", "response": rf"\.[0-9]{{{places}}}"}[direction] if places else ""
+    )
     return rf"^{sign}[0-9]{{1,{field.max_digits - places}}}{fraction}$"
 
 

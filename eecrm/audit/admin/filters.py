@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 
 from audit.admin.row_names import kind_of
 from audit.models import CHANNELS
-from audit.trail.personal import SHOWN_TABLES
+from audit.trail.personal import shown_tables
 
 MAX_COUNTED_ENTRIES = 10_000  # entries that are counted, and leafed through
 MAX_SUGGESTIONS = 500
@@ -90,7 +90,7 @@ class KindFilter(_ChoiceFilter):
     column = "table_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(((table, kind_of(table)) for table in SHOWN_TABLES), key=lambda choice: choice[1].lower())
+        return sorted(((table, kind_of(table)) for table in shown_tables()), key=lambda choice: choice[1].lower())
 
 
 class ChannelFilter(_ChoiceFilter):
@@ -106,7 +106,7 @@ class RowKeyFilter(TypedFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         text = (self.value() or "").strip()
-        return queryset.filter(table_name__in=SHOWN_TABLES, row_key=text) if text else queryset
+        return queryset.filter(table_name__in=shown_tables(), row_key=text) if text else queryset
 
 
 class DayFilter(TypedFilter):
@@ -143,7 +143,7 @@ def matching(rows: Any, text: str) -> Any:
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
         return rows
-    found = [every.filter(caller_request_id=text), every.filter(table_name__in=SHOWN_TABLES, row_key=text)]
+    found = [every.filter(caller_request_id=text), every.filter(table_name__in=shown_tables(), row_key=text)]
     words = re.findall(r"[^\W_]+", text)[:8]
     if words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from django.apps import apps
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import DateTimeField, Field, Model
 
+from access import policy
 from access.database import origin
-from access.policy import CONTACT_RESOURCES
 from access.querysets import resource_of
 from access.refusals import refusal_of
+from api.resources.registry import model_of, recorded
 from audit.models import Entry
 
 # What the database writes by itself: never put back by an undo.
@@ -47,20 +48,30 @@ class FieldReversal(NamedTuple):
         return _in_words(self.field, self.then)
 
 
+def restorable() -> dict[str, type[Model]]:
+    """Resource -> model, of the resources on the trail that the policy table lets anybody restore."""
+    return {noun: model_of(viewset) for noun, viewset in recorded().items() if policy.knows(noun, "restore")}
+
+
 def model_of_noun(noun: str) -> type[Model]:
-    """The client's, contract's or event's model. Raises CannotRestore for any other noun."""
-    found = (model for model in apps.get_models() if noun in CONTACT_RESOURCES and resource_of(model) == noun)
-    if (model := next(found, None)) is None:
-        raise CannotRestore("Only clients, contracts and events are restored from the trail.")
+    """Raises CannotRestore for a noun that isn't `restorable`."""
+    if (model := restorable().get(noun)) is None:
+        raise _cannot_restore_others()
     return model
 
 
 def noun_of(entry: Entry) -> str:
-    """Raises CannotRestore for an entry that isn't about a client, contract or event."""
-    for noun in CONTACT_RESOURCES:
-        if model_of_noun(noun)._meta.db_table == entry.table_name:
+    """Raises CannotRestore for an entry that isn't about a restorable row."""
+    for noun, model in restorable().items():
+        if model._meta.db_table == entry.table_name:
             return noun
-    raise CannotRestore("Only clients, contracts and events are restored from the trail.")
+    raise _cannot_restore_others()
+
+
+def _cannot_restore_others() -> CannotRestore:
+    *others, last = [str(model._meta.verbose_name_plural) for model in restorable().values()]
+    names = f"{', '.join(others)} and {last}" if others else last
+    return CannotRestore(f"Only {names} are restored from the trail.")
 
 
 def last_deletion(noun: str, key: int) -> Entry:
@@ -89,7 +100,7 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     handed_down: dict[str, FieldReversal] = {}
     for field, _, parent in steps:
         above = field.related_model
-        if above and resource_of(above) in CONTACT_RESOURCES:
+        if above and resource_of(above) in settings.RESOURCES:
             rows = above._default_manager.filter(pk=parent)
             row = (rows.select_for_update(of=("self",), no_key=True) if locks else rows).first()
             if row is None:
@@ -151,7 +162,7 @@ def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
     steps = reversal(entry)
     model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
     row: Any = model._default_manager.get(pk=entry.row_key)  # locked
-    sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
+    sets: Any = getattr(model, "decided_together", ())
     rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
     stays = [(field, getattr(row, field.attname)) for field in _stored_value(model) if field.name in rest]
     return [*steps, *(FieldReversal(field, value, value) for field, value in stays)]

@@ -1,4 +1,4 @@
--- The place right after the newest entry of the log (`0004_sync`, whose index this condition names) whose transaction
+-- The place right after the newest entry of the log (the condition is that of `changes`) whose transaction
 -- has ended, with all before it. A number of a transaction alone is no place: one that left no entry is given out
 -- again.
 CREATE OR REPLACE FUNCTION audit.end_of_changes() RETURNS TABLE(xid xid8, id bigint)
@@ -8,8 +8,8 @@ AS $function$
 BEGIN
     RETURN QUERY
     SELECT transaction_id, id FROM entry
-     WHERE (table_name IN ('clients_client', 'contracts_contract', 'events_event')
-            OR table_name = 'accounts_user' AND operation = 'update' AND new ?| '{first_name,last_name,username}')
+     WHERE table_name <> 'accounts_tokensession'
+       AND (table_name = ANY (sync_tables()) OR operation = 'update' AND new ?| sync_columns(table_name))
        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
      ORDER BY transaction_id DESC, id DESC LIMIT 1;
 END

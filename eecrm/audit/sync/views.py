@@ -1,6 +1,6 @@
 """`sync/`: all that the caller sees, and then what has changed of it, for copies that work offline (`api.md`).
 
-The trail is the change log (`audit.migrations.0004_sync`). It only tells *which* rows to look at again: each is answered as
+The trail is the change log (`audit/sql/changes.sql`). It only tells *which* rows to look at again: each is answered as
 it is at that moment, so that a row may be told twice, or sooner than its entry, and a copy that has read to the end is the
 server's view.
 """

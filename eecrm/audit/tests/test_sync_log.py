@@ -62,8 +62,27 @@ def test_nobody_calls_what_their_role_has_no_use_for(role: str, function: str, m
         assert cursor.fetchall() == [(False,)]
 
 
+@pytest.mark.parametrize("order", ["", "DESC"])
+def test_the_log_is_read_by_its_index(order: str, db: None, migrator: Any) -> None:
+    """`changes` and `end_of_changes` have the condition of the index, and more."""
+    condition = (
+        "table_name <> 'accounts_tokensession' AND (table_name = ANY (audit.sync_tables())"
+        " OR operation = 'update' AND new ?| audit.sync_columns(table_name))"
+    )
+    with migrator.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname IN ('changes', 'end_of_changes')")
+        bodies = [" ".join(body.split()) for (body,) in cursor.fetchall()]
+        assert all(condition.replace("audit.", "") in body for body in bodies) and len(bodies) == 2
+        cursor.execute(
+            f"SET enable_seqscan = off; SET enable_sort = off; EXPLAIN SELECT id FROM audit.entry WHERE {condition}"
+            f" AND (transaction_id, id) > ('0', 0) ORDER BY transaction_id {order}, id {order} LIMIT 5"
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "using entry_for_sync" in plan and "sync_tables" not in plan, plan
+
+
 def test_the_log_tells_what_the_names_of_accounts_are_made_of() -> None:
-    """The migration that narrows the log down and the representations that show names must not part."""
+    """The columns of `sync_columns`, which is generated."""
     columns = {
         column
         for source in (ClientViewSet, ContractViewSet, EventViewSet)

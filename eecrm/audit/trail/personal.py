@@ -3,37 +3,26 @@
 from functools import cache
 from typing import Any
 
+from django.apps import apps
+
 from access.masks import HIDDEN, Mask, personal
+from api.resources.registry import recorded, table_of
 from audit.admin.row_names import model_of_table
 
-# Each table on the trail. Of one that isn't listed, nothing is shown.
-SHOWN_TABLES = (
-    "clients_client",
-    "contracts_contract",
-    "events_event",
-    "accounts_user",
-    "accounts_tokensession",
-    "accounts_externalidentity",
-    "accounts_cover",
-    "accounts_addresschange",
-    "accounts_alert",
-    "accounts_export",
-    "accounts_mail",
-    "accounts_user_groups",
-    "accounts_user_user_permissions",
-    "auth_group",
-    "auth_group_permissions",
-    "otp_totp_totpdevice",
-    "otp_static_staticdevice",
-    "otp_static_statictoken",
-)
+
+@cache
+def shown_tables() -> tuple[str, ...]:
+    """Each table on the trail: those of the resources, and the `trail_tables` of apps. Of any other, nothing is shown."""
+    of_resources = [table_of(viewset) for viewset in recorded().values()]
+    of_apps = [table for app in apps.get_app_configs() for table in getattr(app, "trail_tables", ())]
+    return (*of_resources, *of_apps)
 
 
 def hidden(table: str, column: str, value: Any) -> Any:
     """This value as somebody sees it who may not see personal data; what is empty stays so."""
     if value in (None, ""):
         return value
-    if table not in SHOWN_TABLES:
+    if table not in shown_tables():
         return HIDDEN
     mask = _masks(table).get(column)
     return mask.of(value) if mask else value

@@ -6,13 +6,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 from rest_framework import serializers
 
 from access.database import ROLE_PREFIX
 from access.masks import Mask, personal
-from access.policy import CONTACT_RESOURCES, MATRIX_ROLES, Caller
+from access.policy import MATRIX_ROLES, Caller
 from access.querysets import resource_of
 from api.resources.serializers import CanonicalURL, Reference, ResourceSerializer
 from audit.models import Entry
@@ -83,7 +84,7 @@ class Names:
             keys.setdefault((model, naming), set()).add(key)
         for (model, naming), wanted in keys.items():
             rows: Any = model._default_manager.all()
-            if resource_of(model) in CONTACT_RESOURCES:
+            if resource_of(model) in settings.RESOURCES:
                 rows = rows.visible_to(user)
             found = rows.filter(pk__in=wanted).values_list("pk", naming)
             self._names |= {(model, naming, key): name for key, name in found}

@@ -4,7 +4,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
-from access.policy import CONTACT_RESOURCES
 from audit.models import Entry
 from audit.restore import restoration
 from audit.restore.on_behalf import on_behalf_of
@@ -12,10 +11,10 @@ from audit.restore.restoration import CannotRestore
 
 
 class Command(BaseCommand):
-    help = "Bring back a client, contract or event that was deleted, or undo one change of it, from the trail."
+    help = "Bring back a row of a resource that was deleted, or undo one change of it, from the trail."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("noun", nargs="?", default="", metavar="NOUN", help=", ".join(CONTACT_RESOURCES))
+        parser.add_argument("noun", nargs="?", default="", metavar="NOUN", help=", ".join(restoration.restorable()))
         parser.add_argument("key", nargs="?", default="", metavar="NUMBER", help="the row's id")
         parser.add_argument("--undo", default="", metavar="ENTRY", help="undo the change that this entry is about")
         parser.add_argument("--reason", required=True, help="why: the trail keeps it")
@@ -31,7 +30,7 @@ class Command(BaseCommand):
                 "Name what was deleted (restore client 7), or the entry of a change (restore --undo 812)."
             )
         try:
-            cells = [(one, "restore") for one in CONTACT_RESOURCES]
+            cells = [(one, "restore") for one in restoration.restorable()]
             with on_behalf_of(options["as"], options["reason"], *cells, is_dry_run=options["dry_run"]):
                 line = self._undone(undone) if undone else self._restored(noun, key)
         except CannotRestore as error:
