@@ -1,16 +1,16 @@
 import django_filters
 
-from api.resources.filters import EmailFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.resources.filters import ContactFilterSet, EmailFilter, KeyFilter, TextFilter
 from clients.models import Client
 
 
-class ClientFilterSet(ResourceFilterSet):
+class ClientFilterSet(ContactFilterSet):
     status = django_filters.ChoiceFilter(choices=Client.Status)
     company_name = TextFilter()
     email = EmailFilter()
     sales_contact = KeyFilter()
 
-    told = ResourceFilterSet.told | {
+    told = ContactFilterSet.told | {
         "status": ("Prospects, or clients.", "client"),
         "company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
         "email": (

@@ -1,11 +1,11 @@
 import django_filters
 from django.db.models import Q
 
-from api.resources.filters import DecimalFilter, EmailFilter, FlagFilter, KeyFilter, ResourceFilterSet, TextFilter
+from api.resources.filters import ContactFilterSet, DecimalFilter, EmailFilter, FlagFilter, KeyFilter, TextFilter
 from contracts.models import MAX_AMOUNT, OVERDUE, Contract
 
 
-class ContractFilterSet(ResourceFilterSet):
+class ContractFilterSet(ContactFilterSet):
     status = django_filters.ChoiceFilter(choices=Contract.Status)
     client = KeyFilter()
     client_email = EmailFilter(field_name="client__email")
@@ -18,7 +18,7 @@ class ContractFilterSet(ResourceFilterSet):
     overdue = FlagFilter(Q(status=Contract.Status.SIGNED) & OVERDUE)
     sales_contact = KeyFilter()
 
-    told = ResourceFilterSet.told | {
+    told = ContactFilterSet.told | {
         "status": ("Drafts, or signed ones.", "signed"),
         "client": ("Of this client.", 7),
         "client_email": (

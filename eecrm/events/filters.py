@@ -1,10 +1,10 @@
 import django_filters
 
-from api.resources.filters import EmailFilter, FlagFilter, KeyFilter, ResourceFilterSet
+from api.resources.filters import ContactFilterSet, EmailFilter, FlagFilter, KeyFilter
 from events.models import UNASSIGNED, Event
 
 
-class EventFilterSet(ResourceFilterSet):
+class EventFilterSet(ContactFilterSet):
     status = django_filters.ChoiceFilter(choices=Event.Status)
     client = KeyFilter(field_name="contract__client")
     contract = KeyFilter()
@@ -14,7 +14,7 @@ class EventFilterSet(ResourceFilterSet):
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lte")
 
-    told = ResourceFilterSet.told | {
+    told = ContactFilterSet.told | {
         "status": ("In this status.", "in_progress"),
         "client": ("Of this client.", 7),
         "contract": ("Under this contract.", 21),

@@ -10,7 +10,7 @@ from api.openapi.fields import KEY
 from api.resources import idempotency
 from api.resources.filters import FlagFilter, KeyFilter, TextFilter
 from api.resources.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from api.resources.search import MAX_SEARCH_CHARS
+from api.resources.search import MAX_SEARCH_CHARS, SearchableQuerySet
 
 IN_HEADER, IN_QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
 
@@ -81,7 +81,8 @@ def of_list(view: Any) -> list[dict[str, Any]]:
     common = [*PAGE_PARAMETERS, ordering(view.ordering_fields, view.default_ordering), COUNT]
     if getattr(view, "filterset_class", None) is None:
         return common
-    return [*common, SEARCH, *filters(view.filterset_class, view.queryset.model)]
+    search = [SEARCH] if isinstance(view.queryset, SearchableQuerySet) else []
+    return [*common, *search, *filters(view.filterset_class, view.queryset.model)]
 
 
 def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:

@@ -20,8 +20,6 @@ from api.resources.pagination import PARAMETERS
 from api.resources.planner_hints import hint_selective
 from api.resources.search import MAX_SEARCH_CHARS
 
-_RESERVED = (*PARAMETERS, "search")
-
 
 class _KeyField(forms.RegexField):
     def __init__(self, **kwargs: Any) -> None:
@@ -94,14 +92,12 @@ def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
 class ResourceFilterSet(django_filters.FilterSet):
     """Filters of every resource list. Ranges include both of their ends."""
 
-    mine = MineFilter()
     created_after = moment("created_at", "gte")
     created_before = moment("created_at", "lte")
     updated_after = moment("updated_at", "gte")
 
     # Filter -> description and example in the OpenAPI document.
     told: ClassVar[dict[str, tuple[str, Any]]] = {
-        "mine": ("Those whose contact the caller is (or stands in for), or the others.", True),
         "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
         "created_before": ("Made at this time or earlier.", "2027-12-31T23:59:59Z"),
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
@@ -109,6 +105,18 @@ class ResourceFilterSet(django_filters.FilterSet):
 
     # Filters on personal data. Roles that see it masked may not use them, because they could guess values by trying.
     personal: tuple[str, ...] = ()
+
+
+class _MineFilterSet(django_filters.FilterSet):
+    mine = MineFilter()
+
+
+class ContactFilterSet(_MineFilterSet, ResourceFilterSet):
+    """Filters of the list of a resource with a contact."""
+
+    told = ResourceFilterSet.told | {
+        "mine": ("Those whose contact the caller is (or stands in for), or the others.", True)
+    }
 
 
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
@@ -153,16 +161,17 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
 
 
 def narrowing(
-    request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool
+    request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, is_searchable: bool
 ) -> Callable[[Any], Any] | None:
     """Returns a function that applies the query string's filters and search to a queryset; None if there are none.
 
-    `masked` leaves out filters and search words of personal data. Raises BadQuery for undeclared parameters.
+    `masked` leaves out filters and search words of personal data. Only a `SearchableQuerySet` has `search`.
+    Raises BadQuery for undeclared parameters.
     """
     declared = filterset_class.base_filters if filterset_class else {}
     hidden = filterset_class.personal if filterset_class and masked else ()
     filters = tuple(name for name in declared if name not in hidden)
-    refuse_unknown(request, (*filters, *_RESERVED))
+    refuse_unknown(request, (*filters, *PARAMETERS, *(("search",) if is_searchable else ())))
     text = request.query_params.get("search", "")
     if len(text) > MAX_SEARCH_CHARS:
         raise BadQuery({"search": [f"Search for {MAX_SEARCH_CHARS} characters at most."]})

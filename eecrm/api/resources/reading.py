@@ -16,6 +16,7 @@ from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import ResourceFilterSet, narrowing
 from api.resources.pagination import MOST_TERMS, PageBounds, page
+from api.resources.search import SearchableQuerySet
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
 # Parameters of compiled queries: the API's absolute URL, the row's key, and the values that a page begins after.
@@ -58,7 +59,12 @@ class ReadingViewSet(GenericViewSet):
 
     def list(self, request: Request, **kwargs: Any) -> Response:
         self._parent()
-        narrow = narrowing(request, self.filterset_class, masked=self._masked())
+        narrow = narrowing(
+            request,
+            self.filterset_class,
+            masked=self._masked(),
+            is_searchable=isinstance(self.queryset, SearchableQuerySet),
+        )
         look = None if narrow else self._look()
 
         def rows() -> Any:
