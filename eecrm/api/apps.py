@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import register
 
 from access.database import database_role
 from access.grants import LOGIN_ROLE, Grant, on_functions, on_tables
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 class ApiConfig(AppConfig):
     name = "api"
+
+    def ready(self) -> None:
+        from api.resources.checks import every_resource_is_complete
+
+        register(every_resource_is_complete)
 
     def database_grants(self) -> set[Grant]:
         return self._grants_for_limits() | self._grants_for_idempotency()

@@ -63,7 +63,7 @@ class ReadingViewSet(GenericViewSet):
             request,
             self.filterset_class,
             masked=self._masked(),
-            is_searchable=isinstance(self.queryset, SearchableQuerySet),
+            is_searchable=isinstance(type(self).queryset, SearchableQuerySet),
         )
         look = None if narrow else self._look()
 
