@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 
 from access import page, rule_catalogue
@@ -14,6 +15,7 @@ from access.tests.test_cells import CELLS
 from config.environment import ROOT
 
 PAGE = (ROOT / "docs" / "access.md").read_text()
+APPS = "|".join(dict.fromkeys(["accounts", *(path.partition(".")[0] for path in settings.RESOURCES.values())]))
 
 
 def test_the_page_is_written_by_the_code() -> None:
@@ -61,7 +63,7 @@ def test_every_rule_of_state_is_on_the_page() -> None:
 def test_every_constraint_and_unique_index_is_on_the_page(db: None) -> None:
     """Of the tables of our own models. Keys can't be chosen, with other columns or without, and a serializer comes before
     Django's own `…_check`."""
-    tables = "'^(accounts|clients|contracts|events)_(?!user_groups|user_user_permissions)'"
+    tables = f"'^({APPS})_(?!user_groups|user_user_permissions)'"
     named = rows(
         "SELECT conname FROM pg_constraint WHERE connamespace = 'eecrm'::regnamespace AND contype IN ('c', 'x')"
         f" AND conrelid::regclass::text ~ {tables} AND conname !~ '_check$'"
@@ -78,7 +80,7 @@ def test_what_others_hang_on_is_on_the_page(db: None) -> None:
     keys = rows(
         "SELECT confrelid::regclass::text, conrelid::regclass::text FROM pg_constraint"
         " WHERE connamespace = 'eecrm'::regnamespace AND contype = 'f' AND confdeltype = 'a'"
-        " AND confrelid::regclass::text ~ '^(accounts|clients|contracts|events)_'"
+        f" AND confrelid::regclass::text ~ '^({APPS})_'"
     )
     models = {model._meta.db_table: model._meta for model in apps.get_models(include_auto_created=True)}
     held = {f"{models[used].model_name}_has_{models[by].verbose_name_plural}".replace(" ", "_") for used, by in keys}

@@ -1,13 +1,16 @@
-"""Imports go to the left only: access, csv_files ← api ← audit ← accounts ← clients ← contracts ← events ← config."""
+"""Imports go to the left only: access, csv_files ← api ← audit ← accounts ← clients ← contracts ← events ← config. Apps of
+resources stand in the order of config/resources.py."""
 
 import ast
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 
 from config.environment import ROOT
 
-ORDER = ["access", "csv_files", "api", "audit", "accounts", "clients", "contracts", "events", "config"]
+NOUNS = dict.fromkeys(path.partition(".")[0] for path in settings.RESOURCES.values())
+ORDER = ["access", "csv_files", "api", "audit", "accounts", *NOUNS, "config"]
 NEIGHBOURS = {"access", "csv_files"}  # neither knows the other
 ROOMS = [path.name for path in sorted((ROOT / "eecrm").iterdir()) if path.is_dir() and not path.name.startswith("__")]
 # The environment is read by whoever needs a value of it.

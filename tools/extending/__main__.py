@@ -1,0 +1,104 @@
+"""Executes each recipe of docs/extending.md on a copy of the checkout, and runs the generic tests there.
+
+A command that needs the demo's database runs without one: `makemigrations` only compares models and migrations.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from recipes import Block, Failed, change, recipes, write
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ.get("EECRM_HOME") or ROOT / ".local")
+# They know all resources and all fields by the code, and no noun by hand.
+GENERIC_TESTS = (
+    "eecrm/audit/tests/test_every_resource.py",
+    "eecrm/api/tests/test_schema.py",
+    "eecrm/access/tests/test_privileges.py",
+    "eecrm/access/tests/test_routes.py",
+    "eecrm/access/tests/test_rulebook.py",
+    "eecrm/audit/tests/test_coverage.py",
+    "eecrm/config/tests/test_import_direction.py",
+)
+_MANAGE = "scripts/manage makemigrations"
+
+
+def copied(root: Path) -> None:
+    """What git knows of the checkout, or would take in, as it is now. The virtual environment is shared."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    (root / ".local").mkdir(mode=0o700)
+    (root / ".local" / "venv").symlink_to(HOME / "venv", target_is_directory=True)
+
+
+def execute(heading: str, blocks: list[Block]) -> None:
+    HOME.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="extending-", dir=HOME) as folder:
+        root = Path(folder)
+        copied(root)
+        for block in blocks:
+            match block:
+                case Block("bash"):
+                    for command in block.text.splitlines():
+                        run(command, root)
+                case Block("diff"):
+                    change(block, root)
+                case _:
+                    write(block, root)
+        written = [block.title for block in blocks if "/tests/" in block.title]
+        run(f"scripts/test -q -n1 {' '.join((*GENERIC_TESTS, *written))}", root)
+
+
+def run(command: str, root: Path) -> None:
+    print(f"$ {command}", flush=True)
+    if command.startswith(_MANAGE):
+        command = command.replace("scripts/manage", f"{sys.executable} -W ignore eecrm/manage.py")
+    if subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=root, env=environment(root)).returncode:
+        raise Failed(f"The command failed: {command}")
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Settings for commands without a database. They are no secrets; scripts/test has settings of its own."""
+    values = {
+        "EECRM_HOME": str(root / ".local"),
+        "APP_ENV": "local",
+        "SECRET_KEY": "an-example-of-a-long-enough-key-for-recipes-0123456789",
+        "JWT_SIGNING_KEY": "another-example-of-a-key-for-recipes-0123456789",
+        "SECOND_FACTOR_KEY": "YW4tZXhhbXBsZS1rZXktZm9yLWNoZWNrcy0wMTIzNDU=",
+        "PG_HOST": "nowhere.invalid",
+        "PG_PASSWORD": "none",
+        "PG_MIGRATOR_PASSWORD": "none",
+    }
+    return os.environ | values
+
+
+def main(names: list[str]) -> int:
+    known = recipes((ROOT / "docs" / "extending.md").read_text("utf-8"))
+    chosen = {heading: blocks for heading, blocks in known.items() if not names or heading.split()[-1] in names}
+    if not chosen:
+        print(f"Usage: scripts/extending [{' | '.join(heading.split()[-1] for heading in known)}]…", file=sys.stderr)
+        return 2
+    for heading, blocks in chosen.items():
+        print(f"== {heading}", flush=True)
+        try:
+            execute(heading, blocks)
+        except Failed as failure:
+            print(f"{heading}: {failure}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
