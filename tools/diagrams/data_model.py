@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import svg
 from entities import Column, Entity, Relation, describe, own_models
 
-# Column and row of each model. The lines are drawn for these places: a foreign key leads to the left, or up.
+# Column and row of each model. The lines are drawn for these places: a foreign key leads to the left, or up. A model without
+# a place is drawn in a column at the right, which will do for a plain noun.
 PLACES = {
     "User": (0, 0), "TokenSession": (0, 1), "ExternalIdentity": (0, 2), "Alert": (0, 3), "Mail": (0, 4), "AddressChange": (0, 5),
     "Client": (1, 0), "Event": (1, 1), "Cover": (1, 2), "KnownPlace": (1, 3), "Export": (1, 4), "Contract": (2, 0), "Entry": (2, 2),
@@ -85,15 +86,17 @@ class Box:
 
 def _boxes() -> dict[str, Box]:
     entities = {model.__name__: describe(model) for model in own_models()}
-    if set(entities) != set(PLACES):
-        raise SystemExit(f"Say in {__file__} where to draw {', '.join(sorted(set(entities) ^ set(PLACES)))}.")
+    if gone := PLACES.keys() - entities.keys():
+        raise SystemExit(f"Take {', '.join(sorted(gone))} out of {__file__}: there is no such model.")
+    column = 1 + max(column for column, _ in PLACES.values())
+    places = PLACES | {name: (column, row) for row, name in enumerate(sorted(entities.keys() - PLACES.keys()))}
     tops = [TOP]
-    for row in range(max(row for _, row in PLACES.values())):
-        heights = [Box(entities[name], 0, 0).height for name, place in PLACES.items() if place[1] == row]
+    for row in range(max(row for _, row in places.values())):
+        heights = [Box(entities[name], 0, 0).height for name, place in places.items() if place[1] == row]
         tops.append(tops[-1] + max(heights) + GAP_Y)
     return {
         name: Box(entities[name], MARGIN + column * (WIDTH + GAP_X), tops[row])
-        for name, (column, row) in PLACES.items()
+        for name, (column, row) in places.items()
     }
 
 
@@ -140,7 +143,7 @@ def _lines(boxes: dict[str, Box]) -> list[str]:
     parts: list[str] = []
     for target in boxes.values():
         arriving = [
-            (boxes[name], relation) for name in PLACES for relation in boxes[name].entity.relations
+            (boxes[name], relation) for name in boxes for relation in boxes[name].entity.relations
             if relation.target == target.entity.name
         ]  # fmt: skip
         from_right = [pair for pair in arriving if pair[0].x > target.x]
