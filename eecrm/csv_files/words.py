@@ -7,11 +7,14 @@ from django.template.defaultfilters import pluralize
 
 MOST_EXAMPLES = 5
 _MOST_NAMES = 40
+_MAX_WORD_CHARS = 1_000  # Unicode sorts the marks of a letter one by one: 130,000 of them would take seconds
 _LONGEST = 60  # characters of somebody's text within a sentence of ours
 
 
 def plain(text: str) -> str:
     """Letters and digits alone, without case and accents: `E-mail`, `e mail` and `Email` are one word."""
+    if len(text) > _MAX_WORD_CHARS:
+        return text  # no word
     return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalnum())
 
 
