@@ -86,8 +86,8 @@ class RestoringAdmin(PolicyModelAdmin):
                 give_reason(form.cleaned_data["change_reason"])
                 return self._done(request, put_back(entry), title)
         except CannotRestore as error:
-            return self._shown(request, entry, title, form, steps, confirmation, problem=str(error))
-        return self._shown(request, entry, title, form, steps, confirmation)
+            return self._render_page(request, entry, title, form, steps, confirmation, problem=str(error))
+        return self._render_page(request, entry, title, form, steps, confirmation)
 
     def _done(self, request: HttpRequest, row: Model, title: str) -> HttpResponse:
         is_restored = title == "Restore"
@@ -103,7 +103,7 @@ class RestoringAdmin(PolicyModelAdmin):
             reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
         )
 
-    def _shown(
+    def _render_page(
         self,
         request: HttpRequest,
         entry: Entry,
