@@ -22,7 +22,7 @@ class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ign
 
 
 class Client(models.Model):
-    """A company with its contact person. Its sales contact is also the sales contact of its contracts and events."""
+    """A company with its contact person. Its sales contact applies to its contracts and events too, and is set here."""
 
     class Status(models.TextChoices):
         PROSPECT = "prospect", "Prospect"

@@ -120,11 +120,11 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
         if name not in before:
             kept.add(name)  # the page didn't show it: the user has got more rights since
             continue
-        mine = _typed_value(form, name, before[name])
+        sent = _typed_value(form, name, before[name])
         if before[name] != present:
             changed.add(name)
         if isinstance(present, list):
-            merged_keys = _merge_keys(set(before[name]), set(mine), set(present))
+            merged_keys = _merge_keys(set(before[name]), set(sent), set(present))
             data.setlist(form.add_prefix(name), merged_keys)
             changed_keys = set(merged_keys) ^ set(present)
             if changed_keys:
@@ -134,9 +134,9 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
             else:
                 shared.add(name)
             continue
-        if before[name] != present and mine == before[name]:
+        if before[name] != present and sent == before[name]:
             by_others.append(name)
-        if mine in (before[name], present):
+        if sent in (before[name], present):
             kept.add(name)
         else:
             written.add(name)
@@ -170,9 +170,9 @@ def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[st
         return [str(text) for text in raw or ()] if isinstance(before, list) else f"refused {raw!r}"
 
 
-def _merge_keys(before: set[str], mine: set[str], present: set[str]) -> list[str]:
+def _merge_keys(before: set[str], sent: set[str], present: set[str]) -> list[str]:
     """Merge the keys of a many-to-many field: keys added by either side are in, keys removed by either side are out."""
-    return sorted((present | (mine - before)) - (before - mine))
+    return sorted((present | (sent - before)) - (before - sent))
 
 
 def _plain(value: Any) -> str | list[str]:

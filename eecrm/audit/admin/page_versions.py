@@ -56,8 +56,8 @@ UNCHANGED = Since(frozenset(), {}, Entry.objects.none())
 
 class PageVersion(NamedTuple):
     snapshot: str
-    # The transaction that took the version, "0" if it had written nothing: the page shows its writes, and the snapshot
-    # doesn't contain them.
+    # The transaction that took the version; "0" if it had written nothing. Its own writes count as shown on the page,
+    # although the snapshot doesn't contain them.
     own: str
     at: str
 

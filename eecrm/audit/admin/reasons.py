@@ -53,9 +53,9 @@ class ReasonAdmin(PolicyModelAdmin):
         """Adds the reason field for users who may write. It stands before *Record*, a long read-only section."""
         is_asked = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         fieldsets = super().get_fieldsets(request, obj)
-        place = next((place for place, (title, _) in enumerate(fieldsets) if title == "Record"), len(fieldsets))
+        index = next((index for index, (title, _) in enumerate(fieldsets) if title == "Record"), len(fieldsets))
         reason = ("Why", {"fields": ["change_reason"]})
-        return [*fieldsets[:place], reason, *fieldsets[place:]] if is_asked else fieldsets
+        return [*fieldsets[:index], reason, *fieldsets[index:]] if is_asked else fieldsets
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

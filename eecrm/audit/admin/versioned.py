@@ -193,15 +193,15 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def _redirect_to(self, request: HttpRequest, key: int, *, is_same: bool) -> HttpResponse:
         noun, row = self.opts.verbose_name, self.get_queryset(request).filter(pk=key).first()
-        place = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        url_name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         if row is None:
             messages.warning(request, f"This form made a {noun} before, which was deleted since. Nothing was made now.")
-            return HttpResponseRedirect(reverse(f"{place}_changelist"))
+            return HttpResponseRedirect(reverse(f"{url_name}_changelist"))
         if IS_POPUP_VAR in request.POST:
             return super().response_add(request, row)
         later = "" if is_same else " What you changed in the form afterwards isn't saved: change it here."
         messages.warning(request, f"This form made the {noun} “{row}” before, and nothing was made twice.{later}")
-        return HttpResponseRedirect(reverse(f"{place}_change", args=[quote(row.pk)]))
+        return HttpResponseRedirect(reverse(f"{url_name}_change", args=[quote(row.pk)]))
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         idempotency.keep_answer(request.user.pk, f"admin {_page(request).once}", obj.pk, 201)

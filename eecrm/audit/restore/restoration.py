@@ -162,8 +162,10 @@ def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
     model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
     row: Any = model._default_manager.get(pk=entry.row_key)  # `reversal` has locked it
     sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
-    rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
-    unchanged = [(field, getattr(row, field.attname)) for field in _stored_fields(model) if field.name in rest]
+    unchanged_names = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
+    unchanged = [
+        (field, getattr(row, field.attname)) for field in _stored_fields(model) if field.name in unchanged_names
+    ]
     return [*steps, *(FieldReversal(field, value, value) for field, value in unchanged)]
 
 

@@ -150,7 +150,7 @@ def _entry_problems(seal: Seal, trail: _Trail) -> Iterator[str]:
     digests = [sha256(content.encode()).digest() for content in trail.up_to(seal.last_id)]
     surplus = len(digests) - seal.entries
     if surplus:
-        what = f"{counted(abs(surplus), 'entry', 'entries')} {'put in' if surplus > 0 else 'removed'}"
-        yield f"{seal.name} doesn't hold: {what}."
+        difference = f"{counted(abs(surplus), 'entry', 'entries')} {'put in' if surplus > 0 else 'removed'}"
+        yield f"{seal.name} doesn't hold: {difference}."
     elif sha256(seal.content.encode() + b"".join(digests)).hexdigest() != seal.hash:
         yield f"{seal.name} doesn't hold: one of its entries was changed, or the seal itself."
