@@ -1,3 +1,8 @@
+-- The rules of clients on insert and update.
+--
+-- An insert with the key of a deleted row is a restore. Searching the trail for the key takes 7 µs.
+-- Comparing the key with the sequence's newest value takes 0.5 µs, so ordinary new rows skip the search.
+-- `client_key_retired` makes sure that the newest value is never the key of a deleted row.
 CREATE OR REPLACE FUNCTION client_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -36,7 +41,7 @@ BEGIN
         NEW.updated_at := statement_timestamp();
     END IF;
     IF TG_OP = 'INSERT' OR NEW.sales_contact_id <> OLD.sales_contact_id THEN
-        -- The lock makes a demotion at the same moment wait.
+        -- Without the lock, the contact could lose the role sales at the same moment.
         PERFORM FROM accounts_user WHERE id = NEW.sales_contact_id AND role = 'sales' AND is_active AND NOT is_superuser
             FOR SHARE;
         IF NOT FOUND THEN

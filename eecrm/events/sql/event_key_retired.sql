@@ -1,3 +1,5 @@
+-- Moves the sequence past the key of a deleted row, if that key is the newest.
+-- `event_rules` relies on this to recognise ordinary new rows.
 CREATE OR REPLACE FUNCTION event_key_retired() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
