@@ -50,7 +50,7 @@ class SyncCursor(NamedTuple):
 
     During a walk through rows, `walked` is the type and key of the last row that was sent; None otherwise.
     Without `until`, the walk goes through all rows. With `until`, it covers the rows of the entries up to there.
-    `proof` covers all history that the copy may have seen (`migrations/0005_history_proof.py`).
+    `proof` covers all history that the copy may have seen (`sql/history_proof.sql`).
     A database that was restored to an earlier state doesn't confirm the proof.
     """
 

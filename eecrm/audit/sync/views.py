@@ -1,6 +1,6 @@
 """`sync/`: all rows that the caller sees, and later the changes since, for copies that work offline (`api.md`).
 
-The trail is the change log (`audit.migrations.0004_sync`). It only says *which* rows to read again.
+The trail is the change log (`sql/changes.sql`). It only says *which* rows to read again.
 Each row is sent in its current state, so a row may be sent twice, or earlier than its entry.
 A copy that has read to the end equals the caller's view on the server.
 """

@@ -1,4 +1,4 @@
-"""Background jobs that seal the trail and warn of late seals. `migrations/0002_seals.py` explains how a seal is made.
+"""Background jobs that seal the trail and warn of late seals. `sql/seal_closed.sql` explains how a seal is made.
 
 A transaction that writes and stays open, in any database of the cluster, delays every seal, and `sync/` as well.
 The application can't end it, so it only reports the delay.
