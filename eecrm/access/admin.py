@@ -1,4 +1,4 @@
-"""The hidden admin site, under the same policy table as the API."""
+"""Admin site at a hidden address, under the same policy table as the API."""
 
 import logging
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class EpicEventsAdminSite(admin.AdminSite):
         self.add_action(delete_selected)
 
     def get_urls(self) -> list[Any]:
-        """Django's URLs without `view_on_site`. No object has a page elsewhere, and no role reads all content types."""
+        """Django's URLs without `view_on_site`, because no object has a page outside the admin site."""
         return [page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
@@ -86,7 +86,7 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 class OfferedFilters:
-    """Allows only the filters that the list offers. Otherwise query strings could test any column, even masked ones."""
+    """Allows only the filters of the list. Otherwise a query string could test any column, even one that is masked."""
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # a mixin

@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Nine bytes of SHA-256 are enough because the page's signature stops a user from choosing digests."""
+        """Hash of the line. Nine bytes are enough because the page's signature stops a user from choosing hashes."""
         return b64encode(sha256(json.dumps(self).encode()).digest()[:9]).decode()
 
 

@@ -19,13 +19,13 @@ Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
 
 class ConfirmsDeletions(admin.ModelAdmin):
-    """Model admin whose deletions are compared with their page. A row that changed since is shown again first."""
+    """Model admin that deletes a row only as its page showed it. A row that changed since is shown again first."""
 
     delete_confirmation_template = "admin/access/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/access/delete_selected.html"
 
     def state_of(self, row: Model) -> str:
-        """Text that differs once a version or an editable value of the row has changed."""
+        """Text that changes with the row's version, or with its editable values if it has no version."""
         if (version := getattr(row, "version", None)) is not None:
             return str(version)
         skipped = {*row.get_deferred_fields(), *self.readonly_fields}
@@ -85,7 +85,7 @@ def confirmed_action(
 
 
 def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
-    """The same rows; read again and locked if the request confirms a page."""
+    """The same rows. They are read again and locked if the request confirms a page."""
     if not is_confirming(request):
         return rows
     chosen = page.model._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")

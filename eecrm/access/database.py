@@ -87,7 +87,7 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
-    """For use in a transaction. A dry run does the same work under the same constraints, and is then rolled back."""
+    """Rolls its block back in a dry run. So a dry run meets the same constraints as a real run. Needs a transaction."""
     if not is_dry_run:
         yield
         return

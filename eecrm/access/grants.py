@@ -139,7 +139,7 @@ def wanted_grants() -> set[Grant]:
 
 
 def wanted_policies() -> set[RowPolicy]:
-    """Row security policies of the privileges, for tables on which a privilege is limited to some rows."""
+    """Row security policies for the tables on which a privilege is limited to some rows."""
     granted = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared_grants())
     return row_security.wanted_row_policies(grant for grant in granted if not grant[2].startswith("FUNCTION "))
 

@@ -29,7 +29,7 @@ class GroupChange(NamedTuple):
 
 
 def is_managed(groups: QuerySet[Group]) -> QuerySet[Group]:
-    """Groups in `groups` that are declared in code."""
+    """Managed groups in `groups`: those that this sync has created."""
     return groups.filter(permissions__codename=MARK, permissions__content_type__app_label=NO_MODEL)
 
 
@@ -50,14 +50,14 @@ def django_permissions() -> set[str]:
     }
 
 
-def _stored_groups() -> dict[str, int]:
-    """`{"clients.assign_client": key}`"""
+def _stored_permissions() -> dict[str, int]:
+    """`{"clients.assign_client": key}` of all stored permissions."""
     rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
     return {f"{app_label}.{name}": key for app_label, name, key in rows}
 
 
 def _permission_changes() -> Iterator[GroupChange]:
-    stored, wanted = _stored_groups(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
+    stored, wanted = _stored_permissions(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
     for permission in sorted(wanted - stored.keys()):
         yield GroupChange(f"permission {permission}: made", partial(_make_permission, permission))
     ours = Q(content_type__app_label=NO_MODEL)
@@ -103,7 +103,7 @@ def _rename(key: int, name: str) -> None:
 
 
 def _set_permissions(name: str, permissions: frozenset[str]) -> None:
-    stored = _stored_groups()
+    stored = _stored_permissions()
     Group.objects.get(name=name).permissions.set([stored[permission] for permission in permissions])
 
 

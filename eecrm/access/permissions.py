@@ -11,7 +11,7 @@ from access.codenames import role_group
 from access.policy import Caller, Role, Rule, Scope, role_of
 from access.querysets import is_within
 
-if TYPE_CHECKING:  # rest_framework.views reads the default permission class: this module
+if TYPE_CHECKING:  # a cycle otherwise: rest_framework.views imports the default permission class from this module
     from rest_framework.views import APIView
 
 # Action of a viewset -> action of the policy table, if the names differ.

@@ -28,7 +28,7 @@ class Role(TextChoices):
 
 
 class Scope(StrEnum):
-    """Rows of a resource that an action is allowed on: none, the user's own (`PolicyQuerySet.owned_by`) or all."""
+    """Rows of a resource on which an action is allowed: none, the user's own (`PolicyQuerySet.owned_by`) or all."""
 
     NONE = "none"
     OWN = "own"
@@ -176,7 +176,7 @@ class Rule(NamedTuple):
         return self._build_sentence("Your role", linked="your account is", contact="you are")
 
     def sentence_about(self, name: str) -> str:
-        """Sentence for another user, who asks about the caller's account."""
+        """Sentence about the caller's account, for another user. `name` is the account's."""
         return self._build_sentence(f"The role of {name}", linked="their account is", contact="they are")
 
     def _build_sentence(self, role: str, *, linked: str, contact: str) -> str:

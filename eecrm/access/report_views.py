@@ -91,7 +91,7 @@ def stamp_views() -> None:
 
 
 def drop_before(plan: Any, **_: Any) -> None:
-    """Drops the views before migrations run (`pre_migrate`), because a table can't change columns that a view uses."""
+    """Drops the views before migrations run (`pre_migrate`). PostgreSQL can't change a column that a view uses."""
     if not plan:
         return
     with connection.cursor() as cursor:

@@ -45,8 +45,8 @@ def seen(key: str, *models: type[Model]) -> str:
     """Condition in SQL for trail entries about rows of `models` that the role sees now.
 
     A trail entry names its row by the columns `table_name` and `key`, which is text. A subquery of its own casts the
-    key to a number. Otherwise PostgreSQL would check every row of the table by row security and not use the index,
-    because an error of the cast could reveal a value.
+    key to a number. Otherwise PostgreSQL would check every row of the table by row security and not use the index.
+    The reason: an error of the cast could reveal a value.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
     tables = [model._meta.db_table for model in models]
@@ -144,11 +144,11 @@ def _rows(sql: str) -> list[Any]:
 
 def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
     """`{(table, name): stored condition}` of the stored policies that aren't in `policies` or were changed since."""
-    known = {(policy.table, policy.name): policy for policy in policies}
+    wanted = {(policy.table, policy.name): policy for policy in policies}
     return {
         (table, name): stored
         for table, name, stored, note in _rows(_POLICIES)
-        if (policy := known.get((table, name))) is None or policy.stamp(stored) != note
+        if (policy := wanted.get((table, name))) is None or policy.stamp(stored) != note
     }
 
 
@@ -172,7 +172,7 @@ def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
 
 def stamp_row_policies(policies: set[RowPolicy]) -> None:
     """Writes the hash of each new policy into its comment."""
-    known = {(policy.table, policy.name): policy for policy in policies}
+    wanted = {(policy.table, policy.name): policy for policy in policies}
     with connection.cursor() as cursor:
         for (table, name), stored in _altered_policies(policies).items():
-            cursor.execute(f"COMMENT ON POLICY {name} ON {table} IS '{known[table, name].stamp(stored)}'")
+            cursor.execute(f"COMMENT ON POLICY {name} ON {table} IS '{wanted[table, name].stamp(stored)}'")

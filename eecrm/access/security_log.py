@@ -16,7 +16,7 @@ log = logging.getLogger("eecrm.security")
 def security_event(
     name: str, request: HttpRequest | None = None, *, level: int = logging.WARNING, **fields: Any
 ) -> None:
-    """Logs an event of the vocabulary (`authn_login_fail`). `fields` holds its keys, roles and rules."""
+    """Logs an event. `name` is from the vocabulary (`authn_login_fail`); `fields` hold keys and roles."""
     request_fields = {} if request is None else _request_fields(request)
     log.log(level, name, extra={"event": name, **request_fields, **fields})
 
