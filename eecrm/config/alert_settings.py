@@ -13,7 +13,7 @@ ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # of clients, contracts and events
     "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # created, activated or deactivated
-    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # of one contract, reopening it included
-    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of any contracts
+    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # changes of one contract's status: signed, reopened
+    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of all contracts together
     "exports": (_count("ALERT_EXPORTS", 3), 3_600),
 }

@@ -38,9 +38,9 @@ _require(
     "it.",
 )
 if IS_PRODUCTION:
-    _is_near = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
+    _is_local = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
     _require(
-        SSLMODE in ("require", *_VERIFYING) or _is_near,
+        SSLMODE in ("require", *_VERIFYING) or _is_local,
         "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
     )
 

@@ -37,7 +37,7 @@ _config = (
 
 
 def read_also(file: str) -> None:
-    """Reads another file of generated secrets, for the processes that may know them, such as the migrator's password.
+    """Reads generated secrets that only some processes may know, such as the migrator's password.
 
     Does nothing in production.
     """
@@ -68,8 +68,8 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
 def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any = undefined, cast: Any = int) -> Any:
     """Number from `lowest` to `highest`. Any other number is refused with `sentence`.
 
-    While faults are collected, the default or `lowest` is returned instead. A number out of range could raise an error
-    later, which would hide the other faults.
+    While faults are collected, it then returns the default, or `lowest` if there is none. A number out of range could
+    raise an error later, which would hide the other faults.
     """
     value = env(name, default=default, cast=cast)
     if lowest <= value <= highest:  # NaN is in no range

@@ -211,7 +211,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "accounts.passwords.validators.ContextValidator"},
 ]
-PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds; accounts.passwords.links has shorter lifetimes by purpose
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds, the longest lifetime in accounts.passwords.links
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.login.authentication.SessionTokenAuthentication"],
@@ -325,7 +325,7 @@ WHITENOISE_MAX_AGE = 600  # seconds; each request counts against the limit of th
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` browsers send no origin with a form, and CSRF fails
+SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` forms are sent without their origin, and CSRF fails
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
