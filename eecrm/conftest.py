@@ -161,7 +161,7 @@ class _RoleEnds:
         response = super().request(**kwargs)  # type: ignore[misc]  # a mixin
         assert_published(response)
         if connection.in_atomic_block:
-            # A refusal of a view without a transaction would roll back the test's own.
+            # Otherwise a refusal in a view without a transaction would roll back the test's own transaction.
             connection.needs_rollback = False
             leave()
         return response

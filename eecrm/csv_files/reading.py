@@ -74,7 +74,7 @@ def _decode(raw: bytes, name: str) -> tuple[str, str]:
             return raw.decode(), "utf-8"
         except UnicodeDecodeError:
             pass
-    # Imported here because it needs more memory than the rest of an import, and most files are UTF-8.
+    # Loading this module costs more than the rest of an import, and most files are UTF-8.
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
