@@ -29,7 +29,7 @@ def permission_cells() -> dict[str, Cell]:
     """`{"clients.assign_client": ("client", "assign")}`: resource and action of each permission of the table.
 
     A resource without a model (`personal_data`) gets a content type of its own in the app *access*. So its permissions
-    are found by name like all others, and no model has to pretend to own them.
+    are found by name like all others, without belonging to an unrelated model.
     """
     model_names = _model_names()
     cells = {}

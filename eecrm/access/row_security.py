@@ -16,7 +16,7 @@ from access.database import ROLE_PREFIX
 
 EVERY_ROW, NO_ROW = "true", "false"
 
-# bootstrap.sql gives it BYPASSRLS if it may. On servers where no role may grant that, it needs policies of its own.
+# bootstrap.sql gives this role BYPASSRLS if it may. On servers where it may not, the role needs policies of its own.
 BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
 # Id of the acting user, null if none is set. As a subquery it's computed once per statement, not once per row.
