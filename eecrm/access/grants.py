@@ -1,6 +1,6 @@
 """The policy table compiled into PostgreSQL's privileges: which role may run which command on which table.
 
-The migrator writes them after each `migrate` (`sync_access`). Tables of resources follow the policy table. Other
+The migrator writes them after each `migrate` (`sync_database`). Tables of resources follow the policy table. Other
 privileges (to log in, to keep an admin session) are declared by the table's app, as `database_grants` of its AppConfig.
 """
 

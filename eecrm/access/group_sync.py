@@ -1,4 +1,4 @@
-"""Writes the permissions and groups declared in code into Django's tables, after each `migrate` (`sync_access`).
+"""Writes the permissions and groups declared in code into Django's tables, after each `migrate` (`sync_database`).
 
 A managed group holds the permission `access.managed_group`, which only the migrator can grant. So the sync recognises
 its groups even after their declaration is gone, and leaves groups made by hand alone.

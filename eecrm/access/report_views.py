@@ -3,7 +3,7 @@
 The role `eecrm_report` reads these views and nothing else (ADR 26). A view has its table's name, in the schema
 `report`. The views belong to the migrator, so row security hides no row.
 
-Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_access` creates them
+Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_database` creates them
 again.
 """
 
