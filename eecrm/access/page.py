@@ -69,7 +69,7 @@ def _matrix() -> list[str]:
 
 
 def _status_rules() -> list[str]:
-    """The rules that `GET …/access/` explains (`access.state`)."""
+    """State rules by status and action, as `GET …/access/` predicts them."""
     rows = [
         [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
         for rule in declared().values()

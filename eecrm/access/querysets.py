@@ -20,7 +20,6 @@ class PolicyQuerySet(QuerySet[M]):
     owners: ClassVar[dict[str, str]] = {}
     # Lookup through the parents -> local column that holds the same value (ADR 16).
     handed_down: ClassVar[dict[str, str]] = {}
-    # What the triggers refuse on a row by its status; for those who ask before they try.
 
     def owner_ids(self, user: Caller) -> tuple[int, ...]:
         """Ids of the contacts whose rows the user owns: the user, and the colleagues they cover for now."""

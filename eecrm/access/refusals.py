@@ -116,14 +116,18 @@ _DELETE = re.compile(rb"\s*DELETE\b", re.IGNORECASE)
 
 
 def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | None:
-    """The model that this foreign key of `model` refers to. Django names the constraint `<table>_<column>_<digest>_fk_…`."""
+    """Model that a foreign key of `model` refers to, found by the name of its constraint.
+
+    Django names the constraint `<table>_<column>_<digest>_fk_…`.
+    """
     keys = (field for field in model._meta.concrete_fields if field.related_model and f"_{field.column}_" in constraint)
     key = next(keys, None)
     return cast("type[Model]", key.related_model) if key else None
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL names the referring table whichever side went wrong. Only its message says more, in the server's language.
+    # PostgreSQL names the referring table whether it was written or the other table's row was deleted. Only the error's
+    # message distinguishes the two, in the server's language, so the statement does it here.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):

@@ -1,4 +1,4 @@
-"""Catalogue of all rules that refuse a request, with their sentences: from the policy table, models and migrations.
+"""Catalogue of all rules that refuse a request, with their sentences: policy table, state rules and models.
 
 It needs no database, so the page made from it (`access.page`) can be checked anywhere. A test compares it with the
 triggers and constraints of a real database.
@@ -35,7 +35,7 @@ def of_policy() -> Iterator[Rule]:
 
 
 def of_triggers() -> list[Known]:
-    """The rules of state that a trigger enforces."""
+    """State rules that triggers enforce."""
     rules = [rule for rule in state_rules.declared().values() if rule.when]
     return [Known(rule.name, 400 if rule.needs_reason else 409, rule.sentence, rule.when) for rule in rules]
 
