@@ -236,7 +236,8 @@ class VersionedAdmin(PolicyModelAdmin):
             keys = list(queryset.values_list("pk", flat=True)[: MAX_ROWS_PER_ACTION + 1])
         if len(keys) > MAX_ROWS_PER_ACTION:
             messages.warning(
-                request, f"Nothing was done: you chose too many. Choose {MAX_ROWS_PER_ACTION} at most, and then the next."
+                request,
+                f"Nothing was done: you chose too many. Choose {MAX_ROWS_PER_ACTION} at most, and then the next.",
             )
             return HttpResponseRedirect(request.get_full_path())
         if is_confirming(request):

@@ -409,11 +409,11 @@ def test_no_more_is_chosen_than_a_form_can_confirm(
     if way == "confirmed":
         form |= look(manager, Page(address, form, *[bool] * 2, "", bool))
     form |= {"select_across": "1"} if way != "ticked" else {}
-    monkeypatch.setattr("audit.admin.versioned.MOST_CHOSEN", 2)
+    monkeypatch.setattr("audit.admin.versioned.MAX_ROWS_PER_ACTION", 2)
     said = manager.post(address, form, follow=True).content.decode()
     assert "Choose 2 at most, and then the next." in said
     assert 'name="shown"' not in said
-    monkeypatch.setattr("audit.admin.versioned.MOST_CHOSEN", 3)
+    monkeypatch.setattr("audit.admin.versioned.MAX_ROWS_PER_ACTION", 3)
     assert ("Choose 3 at most" in manager.post(address, form, follow=True).content.decode()) is (way != "ticked")
 
 
