@@ -1,1 +1,1 @@
-"""Accounts from a CSV file, all or none: `manage.py import_users`, and the admin site."""
+"""Import of accounts from a CSV file, all or none, by `manage.py import_users` or the admin site."""
