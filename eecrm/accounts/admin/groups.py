@@ -22,7 +22,7 @@ from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
-MOST_MEMBERS = 200  # that are named on a group's page
+MOST_MEMBERS = 200  # listed on a group's page
 
 
 def joinable() -> QuerySet[Group]:

@@ -30,7 +30,7 @@ from audit.admin.reasons import ReasonAdmin, ReasonForm
 # No page may show the secret of a second factor.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
-# Fields of an account that decide what it may do.
+# Fields that decide the rights of an account.
 _RIGHTS = frozenset({"role", "is_active", "is_superuser"})
 
 
@@ -144,7 +144,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return fields
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """`is_contact`: the account has clients or events to hand over."""
+        """Pass to the template if the account is a contact: it then has clients or events to hand over."""
         account = context["original"]
         is_contact = account is not None and (account.clients.exists() or account.events.exists())
         return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)

@@ -103,7 +103,7 @@ def go_on(request: HttpRequest, user: Any) -> None:
 
 
 def name_of(session: SessionBase) -> str:
-    """Identifier of a session, from which the session's key can't be computed."""
+    """Identifier of a session: a digest, which gives no access to the session."""
     return digest(session.session_key or "")
 
 

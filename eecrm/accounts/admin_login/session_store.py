@@ -16,7 +16,7 @@ from access.database import as_login_role
 
 
 def digest(key: str) -> str:
-    """The first 160 bits of the key's hash, as hexadecimal digits: the column has room for 40."""
+    """The first 160 bits of the key's hash, in hexadecimal: the column has room for 40 characters."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 

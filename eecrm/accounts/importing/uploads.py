@@ -27,7 +27,7 @@ _MAX_UPLOADED_ROWS = 5_000  # they take a few seconds; a request may take thirty
 class Upload:
     """An uploaded file and its option.
 
-    Between check and confirmation the browser keeps it, signed; the server doesn't.
+    Between check and confirmation the browser keeps it, signed. The server stores nothing.
     """
 
     content: bytes

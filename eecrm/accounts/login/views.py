@@ -199,7 +199,7 @@ class PasswordViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
         account = account_of(request)
-        leave(user_id=account.pk)  # only the login role may read and write passwords
+        leave(user_id=account.pk)  # only the login role may read passwords
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere

@@ -28,7 +28,7 @@ log = logging.getLogger("eecrm.mail")
 MAX_MAIL_TRIES = 8
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
 MIN_MAIL_INTERVAL = timedelta(minutes=10)  # between two password resets of an account, for any number of requests
-MAX_ACCOUNTS_PER_ADDRESS = 10  # with one email address, that one request reaches
+MAX_ACCOUNTS_PER_ADDRESS = 10  # of one email address, that get a link after one request
 
 # `=`, because with IN the planner may run the subquery again for each row, and then claim every mail.
 _CLAIM_MAILS = """

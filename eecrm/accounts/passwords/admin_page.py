@@ -30,7 +30,10 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
 
     def save(self, commit: bool = True) -> Any:
-        """Save as the login role: no role of the admin site may write passwords, and many may not write accounts."""
+        """Save as the login role.
+
+        Most roles of the admin site may not write passwords, and many may not write accounts at all.
+        """
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
