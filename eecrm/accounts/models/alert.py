@@ -1,4 +1,4 @@
-"""What managers are told of by itself: much of one kind by one account in a short time."""
+"""Alerts for managers about unusual activity: many actions of one kind by one account in a short time."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 class Export(models.Model):
-    """Accounts left in a file. Who took them, and through what, the audit trail says of the row."""
+    """An export of accounts to a file. The audit trail has the actor and the channel of the row."""
 
     rows = models.PositiveIntegerField(help_text="How many accounts are in the file.")
     made_at = models.DateTimeField(db_default=Now())
@@ -18,9 +18,9 @@ class Export(models.Model):
 
 
 class Alert(models.Model):
-    """One account did more of one kind than usual. It stays when the account goes.
+    """Unusual activity of one account. The alert stays if the account is deleted.
 
-    Found in the trail by `accounts.outbox.alerts`, and stored once for each kind, account and period.
+    `accounts.outbox.alerts` finds it in the audit trail, and stores it once for each kind, account and period.
     """
 
     class Kind(models.TextChoices):
@@ -38,8 +38,9 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # of the trail, when it was found (`audit.trail.seen`)
-    # Two workers that look at the same moment know of the same one before: only one of them can store the next.
+    seen = models.TextField(editable=False)  # snapshot of the audit trail at that time (`audit.trail.seen`)
+    # Key of the last alert before. Two workers at the same moment find the same one, so only one of them can store the
+    # next.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())
 
