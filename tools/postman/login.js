@@ -1,6 +1,6 @@
-// Whose token a request carries stands in its Authorization, as {{sales_access}} and the like, or in that of its folder.
-// This logs in where there is no such token yet, and refreshes it shortly before its ten minutes are over. Tokens are
-// kept in the collection's variables on this machine alone: they are in no file.
+// The Authorization of a request, or of its folder, names the token, such as {{sales_access}}. This script logs in if
+// there is no such token yet, and refreshes it shortly before it expires after ten minutes. Tokens are kept in the
+// collection's variables on this machine only, and are never written to a file.
 const folders = FOLDERS;
 const MINUTES = 9;
 

@@ -1,4 +1,4 @@
-"""Who changes nothing: auditors, and the partners of a client."""
+"""Folders of the roles that only read: auditors, and partners of a client."""
 
 from checks import holds, keep
 from items import Folder, Request

@@ -1,16 +1,16 @@
-"""Every kind of refusal, provoked: what the API says, and by which rule."""
+"""A folder that provokes each kind of refusal and checks the answer and its rule."""
 
 from checks import equals, has_header, holds, keep
 from items import NOBODY, Folder, Request
 
 from stories.values import CLIENT, CONTRACT
 
-# Of its own, so that the requests of other folders go on with theirs.
+# Separate variables, so that this folder doesn't overwrite those of other folders.
 _CLIENT, _CONTRACT = {"id": "{{refused_client_id}}"}, {"id": "{{refused_contract_id}}"}
 _OF_CLIENT = {"client": "{{refused_client_id}}"}
 _KEY = {"Idempotency-Key": "{{refusals_key}}"}
 _REASON = {"X-Change-Reason": "Tidying up after the refusals"}
-# A partner may write 300 times in a minute. What is sent here is refused with 400 until then, so that nothing is written.
+# A partner may send 300 writes a minute. The requests sent here are invalid (400), so nothing is written.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
 const write = {
@@ -18,23 +18,23 @@ const write = {
     header: { "Content-Type": "application/json", Authorization: `Bearer ${pm.collectionVariables.get("partner_access")}` },
     body: { mode: "raw", raw: pm.request.body.raw },
 };
-const MOST = 600;
+const MAX_REQUESTS = 600;
 let sent = 0, answered = 0, refusal = null;
 
-function tell() {
+function report() {
     pm.test("Too many are refused with 429", () => pm.expect(refusal && refusal.code).to.eql(429));
     pm.test("Retry-After says for how many seconds to wait", () => pm.expect(Number(refusal.headers.get("Retry-After"))).to.be.above(0));
     pm.test("code is throttled", () => pm.expect(refusal.json().code).to.eql("throttled"));
 }
 
 function send() {
-    if (refusal || sent === MOST) return;
+    if (refusal || sent === MAX_REQUESTS) return;
     sent += 1;
     pm.sendRequest(write, (error, answer) => {
         answered += 1;
         if (refusal) return;
         if (!error && answer.code === 429) refusal = answer;
-        if (refusal || answered === MOST) tell();
+        if (refusal || answered === MAX_REQUESTS) report();
         else send();
     });
 }

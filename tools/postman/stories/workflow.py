@@ -1,4 +1,4 @@
-"""The eight steps, as product.md has them and the README walks them."""
+"""The folder with the eight steps of the workflow, as in the README."""
 
 from checks import equals, holds, keep
 from items import Folder, Request
