@@ -184,7 +184,8 @@ def main(*arguments: str) -> int:
     say(f"A refused login takes {login:.1f} ms; the dearest request of {len(costs)} routes {worst:.1f} times as much.")
     first = max(late - early for early, late in zip(before, after, strict=True))
     say(
-        f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come again."
+        f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come "
+        "again."
     )
     return int(worst > MAX_LOGIN_RATIO or growth > MAX_GROWTH_MIB)
 

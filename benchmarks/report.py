@@ -38,7 +38,8 @@ def heading(owner: Any, rounds: int) -> str:
         postgresql = cursor.fetchone()[0].split()[0]
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return (
-        f"{date.today():%d %B %Y}; {processor}, {os.cpu_count()} cores; Linux {kernel}, Python {platform.python_version()}, "
+        f"{date.today():%d %B %Y}; {processor}, {os.cpu_count()} cores; Linux {kernel}, Python "
+        f"{platform.python_version()}, "
         f"PostgreSQL {postgresql}, {packages}. {stage.CLIENTS:,} clients; medians of {rounds} rounds."
     )
 

@@ -13,15 +13,20 @@ import stage
 from processes import Failed, say, status_of
 
 _FILL = """
-INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
-SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 40, 'eecrm_sales', 'api', md5(n::text), '',
+INSERT INTO audit.entry (
+           table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
+SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 40, 'eecrm_sales', 'api',
+       md5(n::text), '',
        jsonb_build_object('company_name', 'Company ' || n, 'version', n, 'updated_at', now()),
        jsonb_build_object('company_name', 'Société ' || n, 'version', n + 1, 'updated_at', now())
   FROM generate_series(1, %s) AS n
 """
 _COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
 # Each kind of tampering is committed and undone, because a rolled back transaction would be invisible to verify_audit.
-_KEEP = "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids}); DELETE FROM audit.{table} WHERE id IN ({ids});"
+_KEEP = (
+    "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids});"
+    " DELETE FROM audit.{table} WHERE id IN ({ids});"
+)
 _PUT_BACK = "INSERT INTO audit.{table} {overriding} SELECT * FROM audit.kept; DROP TABLE audit.kept;"
 _SWAP = (
     _KEEP.format(table="entry", ids="{id}, {id} + 1")

@@ -1,4 +1,4 @@
-"""The benchmark database, filled by SQL, and a copy of its tables without our rules for the reference implementations."""
+"""Prepares the benchmark database, and a copy of its tables without our rules for the reference implementations."""
 
 import os
 import sys
@@ -30,7 +30,8 @@ SELECT 'sales' || n, 'Sales', 'Person ' || n, 'sales' || n || '@epic.example', '
 _CLIENTS = """
 INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id)
 SELECT 'client', 'Company ' || n, 'Ann', 'Person ' || n,
-       'ann' || n || '@company' || n || '.example', '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'),
+       'ann' || n || '@company' || n || '.example',
+       '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'),
        (SELECT min(id) FROM accounts_user) + n %% %s
   FROM generate_series(1, %s) AS n
 """
@@ -52,7 +53,7 @@ SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 # Columns, checks, indexes and keys are the same. There are no triggers and no row security.
-# Emails are unique as with Django's `unique=True`: validators that look for a duplicate before the INSERT use this index.
+# Emails are unique as with Django's `unique=True`: validators that look for a duplicate use this index.
 _COPY = """
 CREATE TABLE plain.{table} (LIKE eecrm.{table} INCLUDING ALL);
 INSERT INTO plain.{table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM eecrm.{table};

@@ -22,8 +22,8 @@ bind = f"127.0.0.1:{number('PORT', 'PORT is a number from 1 to 65535.', 1, 65535
 workers = number("WEB_CONCURRENCY", "WEB_CONCURRENCY is a number from 1 to 1,000.", 1, 1_000, default=2)
 
 # The code is loaded once, before the workers start, so a worker that died is replaced within milliseconds.
-# Loading queries the database for its login. Without preloading, gunicorn would exit when a worker starts during a
-# database outage. New code needs a restart of gunicorn.
+# Loading queries the database for the role of its login. Without preloading, gunicorn would exit if a worker started
+# during a database outage. New code needs a restart of gunicorn.
 preload_app = True
 
 
@@ -35,10 +35,10 @@ def when_ready(_arbiter: object) -> None:
     gc.freeze()
 
 
-# Results of `scripts/bench workers`: for the same requests, threads use 1.4 times the processor time. With kept
-# connections, which sync workers close, it is 1.25 times. Each thread keeps Argon2's 19 MiB: 150 MiB a worker instead of
-# 90. A slow client blocks a sync worker, so a proxy must stand in front that buffers whole requests and answers, as
-# nginx does by default.
+# Results of `scripts/bench workers`: for the same requests, threads use 1.4 times the processor time (1.25 times with
+# kept connections, which sync workers close). Each thread keeps Argon2's 19 MiB: 150 MiB a worker instead of 90.
+# A slow client blocks a sync worker, so a proxy must stand in front that buffers whole requests and answers, as nginx
+# does by default.
 worker_class = "sync"
 
 # Seconds. Longer than the statement_timeout of eecrm_app, so that a slow request ends with an answer and a rollback.

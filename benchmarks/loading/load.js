@@ -42,5 +42,7 @@ async function send({ closes, ...job }) {
 }
 
 (async () => {
-  for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await send(JSON.parse(line))));
+  for await (const line of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await send(JSON.parse(line))));
+  }
 })();

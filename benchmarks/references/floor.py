@@ -21,7 +21,8 @@ Environ = dict[str, Any]
 _KEY = os.environ["JWT_SIGNING_KEY"]
 _HASHER = PasswordHasher()
 _READ_COLUMNS = (
-    "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "created_at", "updated_at", "version",
+    "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile",
+    "created_at", "updated_at", "version",
 )  # fmt: skip
 _SELECT = f"""
 SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name
@@ -34,9 +35,11 @@ WHERE c.id = ANY (ARRAY(SELECT id FROM clients_client WHERE search @@ to_tsquery
 _WRITTEN_COLUMNS = ("company_name", "first_name", "last_name", "email", "phone")
 _INSERT = f"""
 WITH c AS (
-    INSERT INTO clients_client ({", ".join(_WRITTEN_COLUMNS)}, mobile, sales_contact_id) VALUES (%s, %s, %s, %s, %s, '', %s) RETURNING *
+    INSERT INTO clients_client ({", ".join(_WRITTEN_COLUMNS)}, mobile, sales_contact_id)
+    VALUES (%s, %s, %s, %s, %s, '', %s) RETURNING *
 )
-SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name FROM c JOIN accounts_user AS u ON u.id = c.sales_contact_id
+SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name
+  FROM c JOIN accounts_user AS u ON u.id = c.sales_contact_id
 """
 _SYNC_PAGE_ROWS = 200
 

@@ -3,9 +3,9 @@
 --   PG_DATABASE=eecrm PG_PASSWORD=… PG_MIGRATOR_PASSWORD=… PG_REPORT_PASSWORD=… PG_BACKUP_PASSWORD=… \
 --   psql -X -q -v ON_ERROR_STOP=1 -f deploy/postgres/bootstrap.sql postgres
 --
--- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT, as managed services provide. It warns about
--- each step that needs a superuser. Running it again undoes changes made by hand, and sets the passwords to those of
--- the environment: so passwords are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
+-- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT, as managed services provide. It warns
+-- about each step that needs a superuser. Running it again undoes changes made by hand, and sets the passwords to those
+-- of the environment: so passwords are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
 -- It needs psql 14 for \getenv, and PostgreSQL 15 or later.
 
 \set ON_ERROR_STOP on
@@ -35,7 +35,8 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
 \getenv report_password PG_REPORT_PASSWORD
 \getenv backup_password PG_BACKUP_PASSWORD
 
-SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password') AS is_incomplete
+SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password')
+    AS is_incomplete
 \gset
 \if :is_incomplete
     DO $$ BEGIN
@@ -43,7 +44,7 @@ SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_passw
     END $$;
 \endif
 
--- Roles belong to the whole server, so runs for two databases must not change them at once. The lock lasts until \connect.
+-- Roles belong to the whole server, so runs for two databases must not change them at once. \connect ends the lock.
 SELECT pg_advisory_lock(hashtext('eecrm bootstrap')) AS locked
 \gset
 
@@ -83,8 +84,8 @@ DO $$ BEGIN
         ALTER ROLE eecrm_backup BYPASSRLS;
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to '
-                  'pg_dump, and run manage.py sync_access --check before each dump.';
+    RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add '
+                  '--enable-row-security to pg_dump, and run manage.py sync_access --check before each dump.';
 END $$;
 
 -- PostgreSQL lets each role change its own settings. Each run resets them, and revokes memberships granted elsewhere.
@@ -98,8 +99,8 @@ WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
 \gexec
 
--- The web server sets the role of the account that it serves for one transaction. Outside of a transaction it has no
--- privileges.
+-- The web server sets the role of the account that it serves, for one transaction. Before and after it, eecrm_app has
+-- none of their privileges.
 \if :grants_have_options
     SELECT format('GRANT %I TO eecrm_app WITH INHERIT FALSE, SET TRUE', name) FROM unnest(:'groups'::name[]) AS name
     \gexec
@@ -139,7 +140,8 @@ ALTER ROLE eecrm_app IN DATABASE :"database" SET lock_timeout = '5s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET idle_in_transaction_session_timeout = '30s';
 -- In memory and on SSDs a random page costs about as much as the next one. The default of 4 is for spinning disks.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET random_page_cost = 1.1;
--- Compiling doesn't pay for short statements. Those of sync/ call functions a hundred times: 197 s with JIT, 1.1 s without.
+-- Compiling doesn't pay for short statements. Those of sync/ call functions a hundred times: 197 s with JIT instead of
+-- 1.1 s.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET jit = off;
 
 ALTER ROLE eecrm_report IN DATABASE :"database" SET search_path = report;
@@ -151,8 +153,8 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
 
--- Statements contain password hashes, session digests, names and addresses, which readers of the server log may not see.
--- So the log names the error and the rule, but neither the statement nor the row (the DETAIL of a duplicate or a deadlock).
+-- Statements contain password hashes, session digests, names and addresses. Readers of the server log may not see them.
+-- So the log names the error and the rule, but neither the statement nor the row (DETAIL of a duplicate or a deadlock).
 -- Where setting this needs a superuser, a warning names the parameters to set for the server.
 SELECT set_config('eecrm.bootstrapped', :'database', false) AS database_name
 \gset
@@ -178,13 +180,14 @@ BEGIN
         END;
     END LOOP;
     IF unset <> '{}' THEN
-        RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only a superuser '
-                      'could forbid it here. Set in the parameters of the server: %. See docs/operations.md.',
+        RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only '
+                      'a superuser could forbid it here. Set in the parameters of the server: %. See docs/operations.md.',
                       array_to_string(unset, ', ');
     END IF;
 END $$;
 
--- Notes the settings of each login in the comment on its role, which the login can't change. `access.logins` compares them.
+-- Notes the settings of each login in the comment on its role, which the login can't change. `access.logins` compares
+-- them.
 SELECT format('COMMENT ON ROLE %I IS %L', rolname, array_to_string(setconfig, E'\n'))
 FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
@@ -224,14 +227,15 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA report GRANT SELECT ON TABLES TO eecrm_report
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 RESET ROLE;
 
-------------------------------------------------------------------------------------------------- functions of PostgreSQL
+------------------------------------------------------------------------------------------------ functions of PostgreSQL
 
 -- Any SELECT may call these functions. They run a text as a query, write data that outlives the transaction, or hold a
--- lock that others wait for. Table privileges don't restrict them, and an expression may set another role before the call.
+-- lock that others wait for. Table privileges don't restrict them. An expression may set another role before the call.
 -- The privileges belong to the database. pg_dump and pg_upgrade keep them, but functions of a new version are open.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
-    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message') || ')$', true) AS closed
+    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message'
+) || ')$', true) AS closed
 \gset
 
 DO $$
@@ -240,8 +244,9 @@ DECLARE
     still_open text;
 BEGIN
     SET LOCAL client_min_messages = error;  -- PostgreSQL warns about each function that this role can't revoke.
-    FOR func IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-                       AND proname ~ current_setting('eecrm.closed') AND has_function_privilege('public', oid, 'EXECUTE')
+    FOR func IN SELECT oid FROM pg_proc
+                 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+                   AND has_function_privilege('public', oid, 'EXECUTE')
     LOOP
         BEGIN
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', func);
@@ -250,7 +255,8 @@ BEGIN
     END LOOP;
     BEGIN
         -- Triggers lock with these functions. They run as the owner of the tables.
-        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer) TO eecrm_migrator;
+        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer)
+            TO eecrm_migrator;
     EXCEPTION WHEN insufficient_privilege THEN NULL;
     END;
     SET LOCAL client_min_messages = warning;
@@ -258,11 +264,12 @@ BEGIN
      WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
        AND has_function_privilege('public', oid, 'EXECUTE');
     IF still_open IS NOT NULL THEN
-        RAISE WARNING 'Only a superuser could close these functions to everybody, so that they stay open: %', still_open;
+        RAISE WARNING 'Only a superuser could close these functions to everybody, so that they stay open: %',
+                      still_open;
     END IF;
 END $$;
 
--------------------------------------------------------------------------------------------------------- an obsolete role
+------------------------------------------------------------------------------------------------------- an obsolete role
 
 -- eecrm_report and eecrm_backup replaced eecrm_readonly. It loses its privileges here, and is dropped when no other
 -- database of the server has privileges for it.

@@ -86,7 +86,8 @@ def _notes(x: float, y: float) -> list[str]:
     state = ", ".join(sorted(STATE_ACTIONS - finer))
     words = (
         "A row that somebody can't see is a 404 for them; one that they see but may not act on is a 403.",
-        f"{state}: actions of the policy that PostgreSQL's triggers ask about, where the state of a row forbids a change (409).",
+        f"{state}: actions of the policy that PostgreSQL's triggers ask about, where the state of a row forbids a "
+        "change (409).",
     )
     return [svg.text(x, y + 20 * place, text, size=12, fill=svg.MUTED) for place, text in enumerate(words)]
 

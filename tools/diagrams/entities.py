@@ -89,7 +89,8 @@ def _unique_fields(model: type[Model]) -> set[str]:
 
 
 def _names_in(expression: object) -> list[str]:
-    return [part.name for part in expression.flatten() if hasattr(part, "name")]  # type: ignore[attr-defined]  # checked by hasattr
+    parts = expression.flatten()  # type: ignore[attr-defined]  # expressions of constraints have it
+    return [part.name for part in parts if hasattr(part, "name")]
 
 
 def _column(field: Field, *, is_unique: bool) -> Column:

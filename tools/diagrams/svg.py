@@ -33,11 +33,15 @@ def tag(name: str, content: str | None = None, **attributes: object) -> str:
     In attribute names underscores become hyphens, and a trailing one is dropped (`class_`).
     """
     markup = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{number(value) if isinstance(value, int | float) else escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     return f"<{name}{markup}/>" if content is None else f"<{name}{markup}>{content}</{name}>"
+
+
+def _attribute(value: object) -> str:
+    return number(value) if isinstance(value, int | float) else escape(str(value))
 
 
 def text(

@@ -1,4 +1,7 @@
-"""An app that follows docs/api.md: it repeats unanswered requests, with keys and tags against double or lost changes."""
+"""An app that follows docs/api.md.
+
+It repeats unanswered requests. Keys and ETags prevent double and lost changes.
+"""
 
 import time
 import uuid

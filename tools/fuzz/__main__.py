@@ -26,8 +26,9 @@ ACCOUNTS = {
 # negative_data_rejection and positive_data_acceptance are left out, because rows, rules and permissions decide, too.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
-    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,ensure_resource_availability,"
-    "ignored_auth"
+    ""
+    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,"
+    "ensure_resource_availability,ignored_auth"
 )
 # These operations end the session that all other requests need.
 SESSION_ENDING = ("auth_logout_everywhere", "me_change_password")

@@ -58,7 +58,8 @@ class Account:
             self._grant(directory, stat.S_IXOTH)
         if closed:
             say(
-                f"Made {', '.join(map(str, closed))} searchable for {self.name}, because PostgreSQL runs as that account here"
+                f"Made {', '.join(map(str, closed))} searchable for {self.name}, because PostgreSQL runs as that "
+                "account here"
                 f" and must get to {path}."
             )
 

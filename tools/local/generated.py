@@ -42,7 +42,7 @@ def make_server_settings(database: str) -> dict[str, str]:
 
 
 def add_missing(path: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """Writes the missing variables to a file and returns all. Existing values stay: data and sessions depend on them."""
+    """Writes missing variables to a file and returns all. Existing values stay: data and sessions depend on them."""
     values = wanted | read(path)
     write(path, values)
     return values

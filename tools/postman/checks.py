@@ -13,11 +13,13 @@ def answers(status: int) -> str:
 
 def holds(sentence: str, condition: str) -> str:
     """A test with this title. `condition` is an expression that may use `answer`, the body of the answer."""
-    return f"pm.test({quoted(sentence)}, () => {{ const answer = pm.response.json(); pm.expect({condition}).to.be.true; }});"
+    expectation = f"const answer = pm.response.json(); pm.expect({condition}).to.be.true;"
+    return f"pm.test({quoted(sentence)}, () => {{ {expectation} }});"
 
 
 def equals(field: str, value: object) -> str:
-    return f"pm.test({quoted(f'{field} is {value}')}, () => pm.expect(pm.response.json().{field}).to.eql({quoted(value)}));"
+    expectation = f"pm.expect(pm.response.json().{field}).to.eql({quoted(value)})"
+    return f"pm.test({quoted(f'{field} is {value}')}, () => {expectation});"
 
 
 def has_header(name: str, value: str = "") -> str:

@@ -28,11 +28,12 @@ ACCOUNTS = {
 }
 _HERE = Path(__file__).parent
 _ABOUT = """\
-What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the demo's
-accounts; *production* is to be filled in with your own address and account, which stay on your machine.
+What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the
+demo's accounts; *production* is to be filled in with your own address and account, which stay on your machine.
 
 You needn't log in: each request does it by itself, as whom its folder says, and refreshes its token before it is over.
-Start with **The workflow**. **Refusals and their rules** shows why one is refused, and **Every operation** is for looking up.
+Start with **The workflow**. **Refusals and their rules** shows why one is refused, and **Every operation** is for
+looking up.
 
 This file is written by `scripts/postman` from the OpenAPI document. Version {version}."""
 

@@ -41,8 +41,8 @@ function logIn(role) {
     const login = { username: setting(`${role}_username`), password: setting(`${role}_password`) };
     if (!login.username) throw new Error(`Choose an environment with ${role}_username and ${role}_password.`);
     exchange("/users/login/", login, (error, answer) => {
-        if (error || answer.code !== 200) console.error(`${login.username} can't log in:`, error || answer.json().detail);
-        else keep(role, answer);
+        if (!error && answer.code === 200) keep(role, answer);
+        else console.error(`${login.username} can't log in:`, error || answer.json().detail);
     });
 }
 

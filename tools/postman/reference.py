@@ -11,8 +11,10 @@ from items import Folder, Request
 
 NAME = "Every operation"
 ABOUT = (
-    "All that the OpenAPI document describes, by tag, with its examples. It is sent as the auditor, who reads everything and "
-    "changes nothing; choose another token in the Authorization of this folder. Headers and filters that one may send are "
+    "All that the OpenAPI document describes, by tag, with its examples. It is sent as the auditor, who reads "
+    "everything and "
+    "changes nothing; choose another token in the Authorization of this folder. Headers and filters that one may send "
+    "are "
     "there, switched off."
 )
 # The document's examples of these operations would change the account of the user who sends them.

@@ -13,9 +13,10 @@ _REASON = {"X-Change-Reason": "Tidying up after the refusals"}
 # A partner may send 300 writes a minute. The requests sent here are invalid (400), so nothing is written.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
+const token = pm.collectionVariables.get("partner_access");
 const write = {
     url, method: "PATCH",
-    header: { "Content-Type": "application/json", Authorization: `Bearer ${pm.collectionVariables.get("partner_access")}` },
+    header: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
     body: { mode: "raw", raw: pm.request.body.raw },
 };
 const MAX_REQUESTS = 600;
@@ -23,7 +24,8 @@ let sent = 0, answered = 0, refusal = null;
 
 function report() {
     pm.test("Too many are refused with 429", () => pm.expect(refusal && refusal.code).to.eql(429));
-    pm.test("Retry-After says for how many seconds to wait", () => pm.expect(Number(refusal.headers.get("Retry-After"))).to.be.above(0));
+    const seconds = Number(refusal.headers.get("Retry-After"));
+    pm.test("Retry-After says for how many seconds to wait", () => pm.expect(seconds).to.be.above(0));
     pm.test("code is throttled", () => pm.expect(refusal.json().code).to.eql("throttled"));
 }
 
@@ -45,8 +47,10 @@ else pm.test.skip("Only a server on this machine is flooded");
 
 REFUSALS = Folder(
     "Refusals and their rules",
-    "An app must know why it was refused. Each refusal is a problem document (RFC 9457): `detail` is a sentence for people, "
-    "`rule` names the rule of a 403 and a 409, and `errors` the fields of a 400. Run it as a whole: it makes what it needs, and "
+    "An app must know why it was refused. Each refusal is a problem document (RFC 9457): `detail` is a sentence for "
+    "people, "
+    "`rule` names the rule of a 403 and a 409, and `errors` the fields of a 400. Run it as a whole: it makes what it "
+    "needs, and "
     "deletes it at its end. All rules are listed in docs/access.md.",
     (
         Request(
@@ -172,8 +176,10 @@ REFUSALS = Folder(
         ),
         Request(
             "429: too many requests", "PATCH users/me/",
-            "Its test sends the same again until the limit of a partner's writes is reached, if the server is one on this machine. "
-            "`Retry-After` says for how many seconds to wait: an app waits, and doesn't try sooner. Each answer tells in "
+            "Its test sends the same again until the limit of a partner's writes is reached, if the server is one on "
+            "this machine. "
+            "`Retry-After` says for how many seconds to wait: an app waits, and doesn't try sooner. Each answer tells "
+            "in "
             "`RateLimit` how many requests are left.",
             429, role="partner", body={"nothing": 0}, tests=(has_header("RateLimit"), _FLOOD),
         ),
