@@ -19,8 +19,12 @@ PASSWORD = "a long enough passphrase"
 
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
-# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost.
-_HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
+# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost. The salt is
+# as long as Django's. With a shorter one, Django would write a new hash at the first login, and refuse another login that
+# runs at the same time.
+_HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
+    PASSWORD, salt=b"22 bytes, as in Django"
+)
 
 _USERS = """
 INSERT INTO accounts_user (username, first_name, last_name, email, job_title, mobile, role, is_superuser, password)
@@ -82,6 +86,7 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
     try:
         database.bootstrap(DATABASE, os.environ)
         database.migrate_all([DATABASE], os.environ)
+        _allow_statement_log()
         _fill(clients, with_orders=for_comparison)
         if for_comparison:
             _copy()
@@ -94,6 +99,12 @@ def _drop() -> None:
     with closing(connect("PG_ADMIN", "postgres")) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         cursor.execute(f"DROP ROLE IF EXISTS {REFERENCE}")
+
+
+def _allow_statement_log() -> None:
+    """Resets log_statement of eecrm_app, because statements.py counts the statements in PostgreSQL's log."""
+    with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE eecrm_app IN DATABASE {DATABASE} RESET log_statement")
 
 
 def _fill(clients: int, *, with_orders: bool) -> None:
