@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-import dear_inputs
+import expensive_requests
 import stage
-from dear_inputs import Request
+from expensive_requests import Request
 from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
@@ -81,7 +81,7 @@ def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
 def refused_login(server: Server) -> float:
     def measure(number: int) -> float:
         body = b'{"username": "nobody-%d", "password": "a wrong passphrase"}' % number
-        headers = (("Content-Type", dear_inputs.JSON),)
+        headers = (("Content-Type", expensive_requests.JSON),)
         login = cost(server, Request("", "POST", "/api/v1/users/login/", headers, body))
         if login.status != "401":
             raise Failed(f"A refused login was answered with {login.status}.")
@@ -137,8 +137,8 @@ def _filled(path: str) -> str:
 
 def most_expensive(server: Server, path: str, methods: list[str]) -> Cost:
     requests = [
-        *dear_inputs.reads(path),
-        *(request for method in methods for request in dear_inputs.writes(path, method)),
+        *expensive_requests.reads(path),
+        *(request for method in methods for request in expensive_requests.writes(path, method)),
     ]
     costs = sorted((cost(server, request) for request in requests), reverse=True)
     return max(cost(server, candidate.request, rounds=ROUNDS) for candidate in costs[:2])
@@ -176,12 +176,14 @@ def main(*arguments: str) -> int:
                 for expensive in costs:
                     send(server.port, expensive.request)
             repeated = resident(server)
-    say(f"\n{'ms':>7} {'logins':>7} {'status':>6} {'answer':>9}  the dearest of them")
+    say(f"\n{'ms':>7} {'logins':>7} {'status':>6} {'answer':>9}  most expensive request")
     for expensive in sorted(costs, reverse=True)[:15]:
         say(_line(expensive, login))
     growth = max(late - early for early, late in zip(after, repeated, strict=True))
     worst = max(costs).milliseconds / login
-    say(f"A refused login takes {login:.1f} ms; the dearest request of {len(costs)} routes {worst:.1f} times as much.")
+    say(
+        f"A refused login takes {login:.1f} ms; the most expensive request of {len(costs)} routes {worst:.1f} times as much."
+    )
     first = max(late - early for early, late in zip(before, after, strict=True))
     say(
         f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come "

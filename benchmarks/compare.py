@@ -12,10 +12,10 @@ import parts
 import report
 import stage
 import statements
-from measuring import Rounds, sample
 from operations import OPERATIONS, Operation
 from processes import Failed, say, status_of
 from results import Results, goals
+from samples import Rounds, sample
 from servers import DRF, FASTAPI, FLOOR, OURS, Implementation, Server, running
 from tqdm import tqdm
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import load
 import report
 import stage
-from measuring import BOTH, Rounds, medians, sample, times
 from operations import API, OPERATIONS, Operation
 from processes import Failed, say, status_of
 from results import Goal, at_most
+from samples import BOTH, Rounds, medians, sample, times
 from servers import OURS, Server, running
 from tqdm import trange
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import stage
 from load import Load
-from measuring import Rounds, Sample, sample
 from operations import OPERATIONS, Operation
+from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
 # Part -> query for the tables, command to turn it off, command to turn it on. The owner of the tables runs them.

@@ -9,8 +9,8 @@ matplotlib.use("Agg")  # Draws without a window.
 
 from matplotlib import pyplot  # noqa: E402  # the backend must be chosen first
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402  # as above
-from measuring import SERVER, times  # noqa: E402  # as above
 from results import MAX_RATIO, Results  # noqa: E402  # as above
+from samples import SERVER, times  # noqa: E402  # as above
 from servers import DRF, FASTAPI, FLOOR, OURS  # noqa: E402  # as above
 
 _COLOURS = {OURS: "#0f766e", FASTAPI: "#d6b370", DRF: "#9aa5b8"}

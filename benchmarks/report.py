@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import stage
-from measuring import BOTH, DATABASE, P50, P99, RATE, SERVER, Rounds, medians, times
 from parts import WHOLE, Measured, Saved
 from results import Goal, Results
+from samples import BOTH, DATABASE, P50, P99, RATE, SERVER, Rounds, medians, times
 from servers import FLOOR, Implementation
 
 _PACKAGES = ("Django", "djangorestframework", "gunicorn", "psycopg2-binary", "fastapi", "SQLAlchemy", "uvicorn")

@@ -4,9 +4,9 @@ import statistics
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from measuring import SERVER, Rounds, medians, times
 from parts import AUTHORIZATION, PASSWORD_CHECK, WHOLE, Measured, Saved
 from processor import Memory
+from samples import SERVER, Rounds, medians, times
 from servers import DRF, FLOOR, OURS, Implementation
 from statements import Statements
 

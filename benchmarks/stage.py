@@ -19,9 +19,9 @@ PASSWORD = "a long enough passphrase"
 
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
-# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost. The salt is
-# as long as Django's. With a shorter one, Django would write a new hash at the first login, and refuse another login that
-# runs at the same time.
+# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost.
+# The salt is as long as Django's. Otherwise the first login would write a new hash, and a concurrent login would be
+# refused.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
     PASSWORD, salt=b"22 bytes, as in Django"
 )
