@@ -181,9 +181,7 @@ def main(*arguments: str) -> int:
         say(_line(expensive, login))
     growth = max(late - early for early, late in zip(after, repeated, strict=True))
     worst = max(costs).milliseconds / login
-    say(
-        f"A refused login takes {login:.1f} ms; the most expensive request of {len(costs)} routes {worst:.1f} times as much."
-    )
+    say(f"A refused login takes {login:.1f} ms; the worst request of {len(costs)} routes {worst:.1f} times as much.")
     first = max(late - early for early, late in zip(before, after, strict=True))
     say(
         f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come "
