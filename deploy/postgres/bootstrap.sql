@@ -85,7 +85,7 @@ DO $$ BEGIN
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add '
-                  '--enable-row-security to pg_dump, and run manage.py sync_access --check before each dump.';
+                  '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
 -- PostgreSQL lets each role change its own settings. Each run resets them, and revokes memberships granted elsewhere.
@@ -181,8 +181,8 @@ BEGIN
     END LOOP;
     IF unset <> '{}' THEN
         RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only '
-                      'a superuser could forbid it here. Set in the parameters of the server: %. See docs/operations.md.',
-                      array_to_string(unset, ', ');
+                      'a superuser could forbid it here. Set in the parameters of the server: %. '
+                      'See docs/operations.md.', array_to_string(unset, ', ');
     END IF;
 END $$;
 

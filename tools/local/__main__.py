@@ -29,7 +29,7 @@ MIGRATOR_COMMANDS = (
     "showmigrations",
     "sqlmigrate",
     "squashmigrations",
-    "sync_access",
+    "sync_database",
 )
 TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One database for each process of pytest-xdist.
 
