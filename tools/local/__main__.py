@@ -171,7 +171,7 @@ def private_server(
     directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
     server = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
     if is_reset:
-        server = server.recreate()
+        server = server.afresh()
     server = server.with_free_port()
     keys = generated.add_missing(SETTINGS, generated.make_keys())
     generated.write(SETTINGS, generated.select_for_application(keys | server.settings))

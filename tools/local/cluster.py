@@ -46,7 +46,7 @@ class Cluster:
     def port(self) -> int:
         return int(self.settings["PG_PORT"])
 
-    def recreate(self) -> "Cluster":
+    def afresh(self) -> "Cluster":
         say(f"Throwing the database in {self.data} away …")
         shutil.rmtree(self.directory)
         return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel)
