@@ -1,4 +1,4 @@
-"""Every path of the product. A system check refuses one that the policy doesn't know."""
+"""All routes of the product. A system check refuses a route that the policy table doesn't cover."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -25,7 +25,7 @@ from api.resources.routes import routes_of_resources
 from audit.sync.views import SyncViewSet
 
 _api = [
-    # First, since they are asked for most: paths are tried in this order.
+    # The most requested routes come first because Django tries routes in this order.
     *routes_of_resources(),
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path("schema/", SchemaView.as_view(), name="schema"),

@@ -10,9 +10,8 @@ from django.urls import reverse
 from access import policy
 from access.database import acting_as, because
 from access.policy import MATRIX_ROLES, Role, Scope
-from api.openapi.examples import of_serializer
 from api.resources.registry import collection_of, copied, model_of, recorded, viewsets
-from api.resources.serializers import RelatedKey
+from api.tests.made import body_of, made, patch_of
 from audit.models import Entry
 from audit.restore.restoration import last_deletion, restorable, restore
 from audit.tests.replica import Copies
@@ -20,36 +19,6 @@ from conftest import API, Caller, Visitor, World
 
 NAMES = {role: "partner" if role is Role.EXTERNAL else str(role) for role in MATRIX_ROLES}
 every_resource = pytest.mark.parametrize("name", settings.RESOURCES)
-
-
-def body_of(name: str) -> dict[str, Any]:
-    """The documented examples of the fields that one may write. Accounts are those of the world."""
-    serializer = viewsets()[name].serializer_class()
-    told = of_serializer(serializer, "told")
-    body = {field: told[field][1] for field, one in serializer.fields.items() if field in told and not one.read_only}
-    with acting_as(Role.SUPERUSER):
-        keys = {field: one for field, one in serializer.fields.items() if isinstance(one, RelatedKey)}
-        return body | {
-            field: one.get_queryset().order_by("pk").values_list("pk", flat=True)[0] for field, one in keys.items()
-        }
-
-
-def patch_of(name: str) -> dict[str, Any]:
-    return dict(of_serializer(viewsets()[name].serializer_class(), "patch"))
-
-
-def made(manager: Caller, name: str) -> dict[str, Any]:
-    """A new row below new parents, each of which was changed as its documentation says: a client that is no prospect, say."""
-    viewset, above = viewsets()[name], API
-    if viewset.parents:
-        parent = made(manager, viewset.parents[-1].keyword)
-        changed = manager.patch(parent["url"], patch_of(viewset.parents[-1].keyword))
-        assert changed.status_code == 200, changed.content
-        above = parent["url"]
-    response = manager.post(f"{above}{collection_of(viewset)}/", body_of(name))
-    assert response.status_code == 201, response.content
-    assert response["Location"] == response.json()["url"]
-    return dict(response.json())
 
 
 def seen(response: Any) -> bool:

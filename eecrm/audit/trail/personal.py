@@ -1,4 +1,4 @@
-"""What of the trail is personal data: shown masked to whom the policy shows it masked (row *auditor*)."""
+"""Masks for personal data in trail entries, for roles that see it masked (matrix row *auditor*)."""
 
 from functools import cache
 from typing import Any
@@ -12,14 +12,17 @@ from audit.admin.row_names import model_of_table
 
 @cache
 def shown_tables() -> tuple[str, ...]:
-    """Each table on the trail: those of the resources, and the `trail_tables` of apps. Of any other, nothing is shown."""
+    """Every table on the trail: those of the resources, and the `trail_tables` of apps.
+
+    The values of an unlisted table are all masked, so that a new table reveals nothing.
+    """
     of_resources = [table_of(viewset) for viewset in recorded().values()]
     of_apps = [table for app in apps.get_app_configs() for table in getattr(app, "trail_tables", ())]
     return (*of_resources, *of_apps)
 
 
 def hidden(table: str, column: str, value: Any) -> Any:
-    """This value as somebody sees it who may not see personal data; what is empty stays so."""
+    """Mask a stored value for a role that may not see personal data. Empty values stay empty."""
     if value in (None, ""):
         return value
     if table not in shown_tables():
