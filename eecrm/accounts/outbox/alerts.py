@@ -32,7 +32,8 @@ class Watched(NamedTuple):
 
     @property
     def entries(self) -> str:
-        return self.condition.format(nouns=", ".join(f"'{table_of(viewset)}'" for viewset in recorded().values()))
+        nouns = ", ".join(f"'{table_of(viewset)}'" for viewset in recorded().values())
+        return self.condition.replace("{nouns}", nouns)
 
 
 WATCHED = {

@@ -30,7 +30,8 @@ def refusing(view: Any) -> list[Rule]:
     A scope *own* doesn't refuse reads with 403: rows of others are invisible, so they are a 404.
     """
     (resource, action), *others = cells_of_view(view)
-    refusals = list(_refusing_cells(resource, action))
+    seeing = _roles_that_see_its_path(view)
+    refusals = [rule for rule in _refusing_cells(resource, action) if rule.role in seeing]
     for other_resource, other_action in others:
         cells = _refusing_cells(other_resource, other_action)
         if other_resource == resource:
@@ -39,6 +40,18 @@ def refusing(view: Any) -> list[Rule]:
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells
     return refusals
+
+
+def _roles_that_see_its_path(view: Any) -> set[str]:
+    """Returns the roles that may see rows named in the path. For the others the operation is a 404, never a 403."""
+    named = [parent.keyword for parent in getattr(view, "parents", ())]
+    is_item = view.resource in settings.RESOURCES and view.action not in ("list", "create")
+    resources = [*named, view.resource] if is_item else named
+    return {
+        role
+        for role in MATRIX_ROLES
+        if all(policy.scope_of(resource, "retrieve", role) is not Scope.NONE for resource in resources)
+    }
 
 
 def _refusing_cells(resource: str, action: str) -> Iterator[Rule]:
