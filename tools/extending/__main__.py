@@ -18,6 +18,8 @@ HOME = Path(os.environ.get("EECRM_HOME") or ROOT / ".local")
 GENERIC_TESTS = (
     "eecrm/audit/tests/test_every_resource.py",
     "eecrm/api/tests/test_schema.py",
+    "eecrm/api/tests/test_declared.py",
+    "eecrm/api/tests/test_resource_checks.py",
     "eecrm/access/tests/test_privileges.py",
     "eecrm/access/tests/test_routes.py",
     "eecrm/access/tests/test_rulebook.py",
