@@ -33,7 +33,7 @@ def refusing(view: Any) -> list[Rule]:
     seeing = _roles_that_see_its_path(view)
     refusals = [rule for rule in _refusing_cells(resource, action) if rule.role in seeing]
     for other_resource, other_action in others:
-        cells = _refusing_cells(other_resource, other_action)
+        cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
             # A finer action refuses only roles and scopes that the action itself hasn't refused before.
             refused = {(rule.role, rule.scope) for rule in refusals}
