@@ -179,7 +179,7 @@ def refusals(schema: Any) -> list[DocumentedProblem]:
         (DOWN, schema.asks_database()),
     ]
     possible = [refusal for refusal, is_possible in candidates if is_possible]
-    return possible + ([] if is_public else _refusals_by_rule(view))
+    return possible + ([] if is_public else _refusals_by_rule(view, schema.path))
 
 
 def _too_large(view: Any) -> DocumentedProblem:
@@ -199,9 +199,9 @@ def _bad_request(*, takes_body: bool, takes_query: bool) -> DocumentedProblem:
     )
 
 
-def _refusals_by_rule(view: Any) -> list[DocumentedProblem]:
+def _refusals_by_rule(view: Any, path: str) -> list[DocumentedProblem]:
     problems = []
-    if cells := rules.refusing(view):
+    if cells := rules.refusing(view, path):
         examples = {cell.id: example(403, "permission_denied", cell.sentence, rule=cell.id) for cell in cells}
         problems.append(DocumentedProblem(403, "", "Not allowed: `rule` tells why.", examples, "RuleProblem"))
     if names := getattr(view, "conflicts", {}).get(policy_action(view.action), ()):

@@ -24,13 +24,13 @@ def cells_of_view(view: Any) -> list[tuple[str, str]]:
     return list(dict.fromkeys(cells))
 
 
-def refusing(view: Any) -> list[Rule]:
+def refusing(view: Any, path: str) -> list[Rule]:
     """Returns the cells that can refuse the operation with 403.
 
     A scope *own* doesn't refuse reads with 403: rows of others are invisible, so they are a 404.
     """
     (resource, action), *others = cells_of_view(view)
-    seeing = _roles_that_see_its_path(view)
+    seeing = _roles_that_see_its_path(view, path)
     refusals = [rule for rule in _refusing_cells(resource, action) if rule.role in seeing]
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
@@ -42,11 +42,11 @@ def refusing(view: Any) -> list[Rule]:
     return refusals
 
 
-def _roles_that_see_its_path(view: Any) -> set[str]:
+def _roles_that_see_its_path(view: Any, path: str) -> set[str]:
     """Returns the roles that may see rows named in the path. For the others the operation is a 404, never a 403."""
-    named = [parent.keyword for parent in getattr(view, "parents", ())]
-    is_item = view.resource in settings.RESOURCES and view.action not in ("list", "create")
-    resources = [*named, view.resource] if is_item else named
+    resources = [name for name in settings.RESOURCES if f"{{{name}}}" in path]
+    if view.resource in settings.RESOURCES and "{id}" in path:
+        resources.append(view.resource)
     return {
         role
         for role in MATRIX_ROLES

@@ -39,8 +39,12 @@ class Stage:
         rows = {"clients": world.own_client, "contracts": world.own_draft, "events": world.own_event}
         self.collection = collection = re.sub(r"/(\{id}.*)?$", "", operation.path).rpartition("/")[2]
         self.person = self._writer(collection)
-        if "{id}" in operation.path:
-            self.keys["id"] = rows[collection].pk if collection in rows else self._other_key(collection)
+        if collection in rows:
+            self.keys["id"] = rows[collection].pk
+        elif collection in collections():
+            self.keys |= self._keys_of_new(collection)
+        elif "{id}" in operation.path:
+            self.keys["id"] = self._session()
 
     def _writer(self, collection: str) -> str:
         """The first of these colleagues whose role the policy lets do it."""
@@ -48,10 +52,11 @@ class Stage:
         may = [role for role in ("sales", "support", "management") if policy.scope_of(resource, action, role) != "none"]
         return may[0] if may else "sales"
 
-    def _other_key(self, collection: str) -> Any:
-        if collection not in collections():
-            return self._session()
-        return made(Caller.as_user(self.world.users["management"]), collections()[collection])["id"]
+    def _keys_of_new(self, collection: str) -> dict[str, Any]:
+        """Of a row of any other resource, and of its parents: they are in its URL."""
+        row = made(Caller.as_user(self.world.users["management"]), collections()[collection])
+        steps = re.findall(r"([a-z-]+)/(\d+)/", row["url"])
+        return {collections()[step]: int(key) for step, key in steps} | {"id": row["id"]}
 
     def _session(self) -> str:
         pair = tokens.log_in(self.world.users["sales"])
