@@ -38,6 +38,12 @@ looking up.
 This file is written by `scripts/postman` from the OpenAPI document. Version {version}."""
 
 
+def _nouns(document: Document) -> list[str]:
+    """The nouns with a history: the rows that the stories are about. A session is only the caller's own."""
+    items = [operation for operation in document.operations.values() if operation.path.endswith("/{id}/history/")]
+    return sorted({operation.noun for operation in items})
+
+
 def collection(document: Document) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "name": reference.NAME,
@@ -58,7 +64,7 @@ def collection(document: Document) -> dict[str, Any]:
         "item": [*(folder_item(folder, document) for folder in FOLDERS), tree],
         "event": [script("prerequest", login), script("test", (_HERE / "after.js").read_text("utf-8"))],
         # The tests of the requests set these variables.
-        "variable": [{"key": f"{noun}_id", "value": ""} for noun in ("client", "contract", "event", "support_contact")],
+        "variable": [{"key": f"{noun}_id", "value": ""} for noun in [*_nouns(document), "support_contact"]],
     }
 
 

@@ -51,6 +51,12 @@ class Operation:
         return str(self.source["tags"][0])
 
     @property
+    def noun(self) -> str:
+        """The noun of the row that `{id}` names: `client` of `clients/{id}/`. Empty if the path names no row so."""
+        collection = self.path.partition("/{id}")[0].rpartition("/")[2] if "/{id}" in self.path else ""
+        return f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
+
+    @property
     def is_public(self) -> bool:
         return not self.source.get("security", [{}])[0]
 

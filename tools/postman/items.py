@@ -9,7 +9,6 @@ import checks
 from document import Answer, Document, Operation, as_text
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_NOUNS = {"clients": "client_id", "contracts": "contract_id", "events": "event_id", "sessions": "session_id"}
 _KEY = "Idempotency-Key"
 _PROVOKED = 429  # The request's test script provokes this status, because a single request meets no limit.
 NOBODY = "nobody"  # The role of requests without a token.
@@ -212,7 +211,4 @@ def _url(request: Request, operation: Operation) -> dict[str, Any]:
 def _value_of(name: str, request: Request, operation: Operation) -> str:
     if name in request.path:
         return request.path[name]
-    if name != "id":
-        return f"{{{{{name}_id}}}}"
-    noun = next(step for step in reversed(operation.path.split("/")) if step in _NOUNS)
-    return f"{{{{{_NOUNS[noun]}}}}}"
+    return f"{{{{{operation.noun if name == 'id' else name}_id}}}}"
