@@ -70,7 +70,7 @@ def test_what_the_table_says_is_not_said_again_by_a_model(monkeypatch: Any) -> N
 
 
 def sync(*options: str) -> str:
-    result = manage("sync_access", MIGRATOR, *options)
+    result = manage("sync_database", MIGRATOR, *options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -91,7 +91,7 @@ def catalogue(db: None, migrator: Any) -> Any:
 def drift(*options: str) -> list[str]:
     out = StringIO()
     with pytest.raises(CommandError, match="The database differs from the policy table in"):
-        call_command("sync_access", *options, stdout=out)
+        call_command("sync_database", *options, stdout=out)
     return out.getvalue().splitlines()
 
 
@@ -116,7 +116,7 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> N
 
 def test_the_app_role_may_look_and_not_write(catalogue: Any) -> None:
     catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'Sales')")
-    result = manage("sync_access")
+    result = manage("sync_database")
     assert (result.returncode, "permission denied for table" in result.stderr) == (1, True)
     assert drift("--check")
 
@@ -173,9 +173,9 @@ def test_the_variable_adds_plain_groups_and_takes_none_away(catalogue: Any, sett
     settings.GROUPS = ["Night shift"]
     assert drift("--check") == ["group Night shift: made, as GROUPS says"]
     catalogue("INSERT INTO auth_group (name) VALUES ('Night shift')")
-    call_command("sync_access", "--check", stdout=StringIO())
+    call_command("sync_database", "--check", stdout=StringIO())
     settings.GROUPS = []
-    call_command("sync_access", "--check", stdout=StringIO())
+    call_command("sync_database", "--check", stdout=StringIO())
 
 
 def test_the_variable_is_read_from_the_environment(catalogue: Any, monkeypatch: Any) -> None:

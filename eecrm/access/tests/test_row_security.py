@@ -207,12 +207,12 @@ def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
         told = differences()
         assert [line.startswith(cure) for line, cure in zip(told, cures, strict=True)] == [True] * len(cures)
         with pytest.raises(CommandError, match=f"differs from the policy table in {len(cures)} statements"):
-            call_command("sync_access", "--check", verbosity=0)
+            call_command("sync_database", "--check", verbosity=0)
         answer = anonymous.get("/health/ready/")
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         assert answer.json()["detail"] == f"The database differs from the policy table in {len(cures)} places."
     finally:
-        mended = manage("sync_access", "--settings=config.migrator_settings")
+        mended = manage("sync_database", "--settings=config.migrator_settings")
     assert mended.returncode == 0, mended.stderr
     assert differences() == []
     assert anonymous.get("/health/ready/").status_code == 200
