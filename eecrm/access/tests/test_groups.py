@@ -90,13 +90,13 @@ def catalogue(db: None, migrator: Any) -> Any:
 
 def drift(*options: str) -> list[str]:
     out = StringIO()
-    with pytest.raises(CommandError, match="The database differs from the policy table in"):
+    with pytest.raises(CommandError, match="The database differs from the code in"):
         call_command("sync_database", *options, stdout=out)
     return out.getvalue().splitlines()
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> None:
-    assert "The database says what the policy table says." in sync("--dry-run")
+    assert "The database says what the code says." in sync("--dry-run")
     of_group = "(SELECT id FROM auth_group WHERE name = 'Sales')"
     of_permission = "(SELECT id FROM auth_permission WHERE codename = 'sign_contract')"
     catalogue(
@@ -108,7 +108,7 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> N
     for option in ("--dry-run", "--check"):
         assert drift(option) == expected
     lines = sync().splitlines()
-    assert lines == [*expected, "Privileges: 0 statements run."]
+    assert lines == [*expected, "Functions: 0 written. Privileges: 0 statements run."]
     catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'PII')")
     assert sync("--verbosity=0") == ""
     assert "says what" in sync("--dry-run")
@@ -153,7 +153,7 @@ def test_what_is_declared_no_longer_is_removed_and_what_people_made_stays(catalo
         "permission clients.fly_client: removed", "permission access.view_ghost: removed", "group Couriers: removed",
     }  # fmt: skip
     assert set(drift("--check")) == expected
-    assert set(sync().splitlines()) == expected | {"Privileges: 0 statements run."}
+    assert set(sync().splitlines()) == expected | {"Functions: 0 written. Privileges: 0 statements run."}
     assert set(Group.objects.filter(name__in=["Couriers", "Night shift"]).values_list("name", flat=True)) == {
         "Night shift"
     }
