@@ -7,10 +7,11 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def sql_functions(self) -> dict[str, str]:
-        """The function that answers for the policy table."""
-        from access.grants import policy_function  # which reads the models
+        """Function -> SQL, from the policy table and the rules of state."""
+        from access.grants import policy_function  # imported late because it reads the models
+        from access.state_rules import refuse_function
 
-        return {"policy_allows": policy_function()}
+        return {"policy_allows": policy_function(), "refuse": refuse_function()}
 
     def ready(self) -> None:
         from access.checks import (
