@@ -53,6 +53,13 @@ class AccountBackend(ModelBackend):
             request.login_wait = refusal.wait  # type: ignore[attr-defined]  # read by the form
             raise PermissionDenied from None
 
+    def get_user(self, user_id: int) -> User | None:
+        """The active account of a session, with the password's hash. Django compares that with the session next, and
+        would read the account a second time for it.
+        """
+        user = User.objects.defer(None).filter(pk=user_id).first()
+        return user if user is not None and user.is_active else None
+
 
 # What an address is refused for, and then what an account rests for. What is refused counts no further: from one address
 # nobody can use up what an account has everywhere.
