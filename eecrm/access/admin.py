@@ -50,10 +50,9 @@ class EpicEventsAdminSite(admin.AdminSite):
             elif request.method == "POST":
                 leave(user_id=request.user.pk)  # who logs in, or sets up a second factor, is told of on the trail too
             try:
-                with transaction.atomic():
-                    response = guarded(request, *args, **kwargs)
-                    # Lists run their queries while they render: what fails then must be caught here too.
-                    return response.render() if isinstance(response, SimpleTemplateResponse) else response
+                response = guarded(request, *args, **kwargs)
+                # Lists run their queries while they render: what fails then must be caught here too.
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
@@ -73,10 +72,14 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A rule of the database (a state, a race) as its sentence on the page that was sent; nothing is changed."""
+    """A rule of the database (a state, a race) as its sentence on the page that was sent.
+
+    The transaction of the request is rolled back, so that nothing is changed.
+    """
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500 or request.method != "POST":
         raise error
+    transaction.set_rollback(True)
     messages.error(request, refusal.sentence)
     return HttpResponseRedirect(request.get_full_path())
 

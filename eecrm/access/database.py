@@ -99,6 +99,8 @@ def acting_as_login_role() -> Iterator[None]:
 
 def give_reason(reason: str) -> None:
     """Why the rest of this request is done, as the trail tells it."""
+    if not reason and not origin.get().reason:
+        return  # PostgreSQL was told so together with the role
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])

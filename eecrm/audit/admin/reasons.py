@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -61,10 +61,12 @@ class ReasonAdmin(PolicyModelAdmin):
         return type(form.__name__, (form,), {"demanded": getattr(request, "reason_demanded", "")})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """What the database does with a reason only comes back as the page that was sent, with the sentence on it."""
+        """What the database does with a reason only comes back as the page that was sent, with the sentence on it.
+
+        Django has rolled the write back to its own savepoint by then.
+        """
         try:
-            with transaction.atomic():
-                return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(request, *args, **kwargs)
         except DatabaseError as error:
             refusal = refusal_of(error)
             if refusal is None or refusal.code != REASON_REQUIRED:
