@@ -7,7 +7,7 @@ from django.db.models import Model, Q, QuerySet
 
 from access import policy
 from access.compiled_queries import Anybody, Slot, Statement
-from access.policy import Caller, Scope, role_of
+from access.policy import Caller, Rule, Scope, role_of
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -39,18 +39,20 @@ class PolicyQuerySet(QuerySet[M]):
         lookup, ids = self.owners.get(role_of(user)), self.owner_ids(user)
         return self.filter(**{f"{lookup}__in": ids}) if lookup and len(ids) > 1 else self.held_by(user)
 
-    def within(self, user: Caller, action: str) -> Self:
-        """The rows on which the policy lets this user do this action."""
-        match policy.rule(user, self.resource, action).scope:
+    def permitted_by(self, rule: Rule) -> Self:
+        """The rows on which the caller of this rule may do its action. Raises ValueError for another resource's rule."""
+        if rule.resource != self.resource:
+            raise ValueError(f"{rule.id} decides on no {self.resource}.")
+        match rule.scope:
             case Scope.ALL:
                 return self.all()
-            case Scope.OWN:
-                return self.owned_by(user)
+            case Scope.OWN if rule.caller is not None:
+                return self.owned_by(rule.caller)
             case _:
                 return self.none()
 
     def visible_to(self, user: Caller, *, action: str = "retrieve") -> Self:
-        return self.within(user, action)
+        return self.permitted_by(policy.rule(user, self.resource, action))
 
 
 # Models of Django's, whose managers can't say it.
@@ -76,12 +78,9 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact(model: type[Model], role: str) -> Any:
-    """The field of a row that says whose it is; None where its parents say so, or PostgreSQL writes it after them."""
+    """The field of a row that says whose it is; None where only its parents say so."""
     lookup = model._default_manager.all().owners.get(role, "")  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
-    if not lookup or "__" in lookup:
-        return None
-    field = model._meta.get_field(lookup)
-    return field if field.editable else None
+    return None if not lookup or "__" in lookup else model._meta.get_field(lookup)
 
 
 @cache
@@ -94,12 +93,18 @@ def _owned(model: type[Model], role: str) -> Statement:
 def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """Whether a row with these values would be the user's own. What hangs on a parent is owned as its parent is."""
     rows, role = model._default_manager.all(), role_of(user)
-    if field := _contact(model, role):
+    if (field := _contact(model, role)) and field.editable:  # else PostgreSQL hands it down
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)  # type: ignore[attr-defined]  # as above
     return role in rows.owners  # type: ignore[attr-defined]  # as above
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:
     """Whether this saved row is one on which the user may do the action: the question that the lists ask, for one."""
-    scope = policy.rule(user, resource_of(type(row)), action).scope
-    return owns(user, row) if scope is Scope.OWN else scope is Scope.ALL
+    return permits(policy.rule(user, resource_of(type(row)), action), row)
+
+
+def permits(rule: Rule, row: Any) -> bool:
+    """Whether this saved row is one on which the caller of the rule may do its action."""
+    if rule.scope is Scope.OWN:
+        return rule.caller is not None and owns(rule.caller, row)
+    return rule.scope is Scope.ALL
