@@ -13,13 +13,13 @@ from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
 
-from access import policy
 from access.confirmed_admin import ConfirmsDeletions, delete_selected
 from access.database import enter, leave
 from access.masks import personal
 from access.policy import Scope
-from access.querysets import is_within
+from access.querysets import permits, resource_of
 from access.refusals import refusal_of
+from access.request_rules import rule_for
 from access.security_log import place_of_error
 
 log = logging.getLogger("eecrm.admin")
@@ -104,12 +104,12 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
     list_select_related = ()
 
     def _scope(self, request: HttpRequest, action: str) -> Scope:
-        return policy.rule(request.user, self.resource, action).scope
+        return rule_for(request, self.resource, action).scope
 
     def _allows(self, request: HttpRequest, action: str, row: Model | None) -> bool:
         if row is None:
             return self._scope(request, action) is not Scope.NONE
-        return is_within(request.user, action, row)
+        return permits(rule_for(request, resource_of(type(row)), action), row)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._scope(request, "list") is not Scope.NONE
@@ -128,7 +128,7 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
-        return rows.visible_to(request.user).prefetch_related(*self.prefetched)
+        return rows.permitted_by(rule_for(request, rows.resource, "retrieve")).prefetch_related(*self.prefetched)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """A change names its columns, as the privileges do: nobody may write keys, versions and times."""
@@ -142,7 +142,8 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
         """What some roles see masked in the API is left out of their pages, lists and searches."""
-        hidden = () if policy.sees_personal_data(request.user) else personal(self.model)
+        is_shown = rule_for(request, "personal_data", "retrieve").scope is not Scope.NONE
+        hidden = () if is_shown else personal(self.model)
         return [name for name in names if name not in hidden]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:

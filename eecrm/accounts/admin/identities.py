@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from access import policy
 from access.masks import personal
 from access.policy import Scope
+from access.request_rules import rule_for
 from accounts.models import ExternalIdentity
 
 
@@ -33,7 +34,7 @@ class IdentityInline(admin.StackedInline):
     verbose_name_plural = "identity at the provider (the account then has no password here)"
 
     def _allows(self, request: HttpRequest, action: str) -> bool:
-        return policy.rule(request.user, "user", action).scope is not Scope.NONE
+        return rule_for(request, "user", action).scope is not Scope.NONE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Many a provider calls people by their email address."""
@@ -42,7 +43,7 @@ class IdentityInline(admin.StackedInline):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Of an account in use PostgreSQL refuses it to managers: who binds an identity to it can be its owner."""
         options: dict[str, Any] = {"fields": self.get_fields(request, obj)}
-        if obj is not None and obj.is_claimed and policy.rule(request.user, "user", "promote").scope is Scope.NONE:
+        if obj is not None and obj.is_claimed and rule_for(request, "user", "promote").scope is Scope.NONE:
             options["description"] = (
                 "This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does."
             )
