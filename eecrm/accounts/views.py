@@ -12,7 +12,7 @@ from accounts.login.authentication import account_of
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import PARAMETERS, PageBounds, page
+from api.resources.pagination import PARAMETERS, QuerySetSource, page
 
 
 class ProfileViewSet(GenericViewSet):
@@ -66,14 +66,8 @@ class ContactViewSet(GenericViewSet):
 
     def list(self, request: Request) -> Response:
         refuse_unknown(request, PARAMETERS)
-        rows, row = self.get_queryset(), ContactSerializer.row("", masked=False)
-
-        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
-            return place.of(rows, values, row)
-
-        return Response(
-            page(read, rows.count, request, User, allowed=self.ordering_fields, default=self.default_ordering)
-        )
+        rows = QuerySetSource(self.get_queryset(), [ContactSerializer.row("", masked=False)])
+        return Response(page(rows, request, User, allowed=self.ordering_fields, default=self.default_ordering))
 
 
 @extend_schema_view(

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from access.policy import Role, role_of
 from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
-from api.resources.pagination import PAGE_PARAMETER_NAMES, PageBounds, cut
+from api.resources.pagination import PAGE_PARAMETER_NAMES, QuerySetSource, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
@@ -144,13 +144,9 @@ class RecordedViewSet(ResourceViewSet):
         seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
         rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
-
-        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
-            return place.of(rows, values, *columns)
-
-        found, links = cut(read, request, Entry, allowed=("id",), default="-id")
+        found, links = cut(QuerySetSource(rows, columns), request, Entry, allowed=("id",), default="-id")
         entries = [Entry(**dict(zip((*columns, "id"), line, strict=True))) for line in found]
-        reader = Reader(self._masked(), known)
+        reader = Reader(self._masked, known)
         names = Names(request.user, targets(entries, fields, reader))
         results = [represented(entry, fields, names, reader) for entry in entries]
         return Response(links | {"results": results})
