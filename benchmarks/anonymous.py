@@ -1,7 +1,7 @@
-"""The dearest request of every route that a caller without an account can send, beside a refused login. See README.md.
+"""Finds the most expensive anonymous request of each route, and compares it with a refused login. See README.md.
 
-Processor time of the server's workers. The exit status tells whether one costs more than MAX_TIMES a refused login, and
-whether a worker keeps MAX_GROWTH more each time.
+Cost is processor time of the server's workers. Exits 1 if a request costs more than MAX_LOGIN_RATIO refused logins, or
+if repeating the requests leaves more than MAX_GROWTH_MIB more in a worker.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-import dear_inputs
+import expensive_requests
 import stage
-from dear_inputs import Request
+from expensive_requests import Request
 from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
 
-MAX_TIMES = 10  # security.md 33
-MAX_GROWTH = 4  # MiB of a worker, once it has seen all of them, when they come again
-ROUNDS = 5  # of the dearest ones of each route
+MAX_LOGIN_RATIO = 10  # security.md 33
+MAX_GROWTH_MIB = 4  # Growth of a worker when requests that it has already served are repeated.
+ROUNDS = 5  # Measurements of the most expensive requests of each route.
 _KEYS = {
     "name": "MQ",
     "token": "a" * 2_000,
@@ -45,7 +45,10 @@ class Cost(NamedTuple):
 
 
 def send(port: int, request: Request) -> tuple[str, int]:
-    """Its status, and the length of the answer. Each comes from another address, so that no limit is met."""
+    """Sends a request; returns the status and the length of the answer in bytes.
+
+    Each request has another client address, so that no rate limit is reached.
+    """
     number = next(_address)
     lines = [
         f"{request.method} {request.path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close",
@@ -60,13 +63,13 @@ def send(port: int, request: Request) -> tuple[str, int]:
             while part := line.recv(65_536):
                 answer += part
         except ConnectionError:
-            pass  # it has closed with bytes of ours unread
+            pass  # The server closed the connection before it had read the whole request.
     status = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
     return status[1].decode() if status else "none", len(answer)
 
 
 def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
-    """Milliseconds of the workers, the median of some rounds."""
+    """Measures the processor milliseconds of the workers for a request, the median of the rounds."""
     spent = []
     for _ in range(rounds):
         before = server.worker_clocks()
@@ -76,32 +79,32 @@ def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
 
 
 def refused_login(server: Server) -> float:
-    def one(number: int) -> float:
+    def measure(number: int) -> float:
         body = b'{"username": "nobody-%d", "password": "a wrong passphrase"}' % number
-        headers = (("Content-Type", dear_inputs.JSON),)
-        found = cost(server, Request("", "POST", "/api/v1/users/login/", headers, body))
-        if found.status != "401":
-            raise Failed(f"A refused login was answered with {found.status}.")
-        return found.milliseconds
+        headers = (("Content-Type", expensive_requests.JSON),)
+        login = cost(server, Request("", "POST", "/api/v1/users/login/", headers, body))
+        if login.status != "401":
+            raise Failed(f"A refused login was answered with {login.status}.")
+        return login.milliseconds
 
-    return statistics.median([one(number) for number in range(25)][5:])
+    return statistics.median([measure(number) for number in range(25)][5:])
 
 
 def routes() -> Iterator[tuple[str, list[str]]]:
-    """Paths, each with the methods that send a body: all routes, the admin site's too, and what has no route."""
+    """Paths with their methods that accept a body: all routes, the admin site's routes, and paths without a route."""
     from django.conf import settings
     from django.contrib.admin import site
 
     from access import checks
 
-    found = dict(checks.routes())
+    patterns = dict(checks.routes())
     seen = set()
-    for one in _flat(site.urls[0]):
-        # The pages of each model are those of any: all of them lead to the login.
-        if (kind := (one.callback.__module__, one.callback.__name__)) not in seen:
-            seen.add(kind)
-            found[settings.ADMIN_URL + str(one.pattern)] = one
-    for path, pattern in found.items():
+    for page in _flat(site.urls[0]):
+        # One model's pages are enough, because anonymous requests to all of them end at the login.
+        if (view := (page.callback.__module__, page.callback.__name__)) not in seen:
+            seen.add(view)
+            patterns[settings.ADMIN_URL + str(page.pattern)] = page
+    for path, pattern in patterns.items():
         actions = getattr(pattern.callback, "actions", None)
         methods = ["POST"] if actions is None else [method.upper() for method in actions if method != "get"]
         yield "/" + _filled(path), methods
@@ -126,26 +129,29 @@ def _flat(patterns: list[Any], prefix: str = "") -> Iterator[Page]:
 
 
 def _filled(path: str) -> str:
-    """With a value in each place of a route, be it a converter's or a regular expression's."""
+    """Fills each parameter of a route with a value, both in path converters and in regular expressions."""
     path = re.sub(r"<uuid:\w+>", "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", path)
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: _KEYS.get(match[1], "1"), path)
     return re.sub(r"\(\?P<\w+>.+\)|[\^$\\?]", lambda match: "x" if len(match[0]) > 1 else "", path)
 
 
-def dearest(server: Server, path: str, methods: list[str]) -> Cost:
-    requests = [*dear_inputs.reads(path), *(one for method in methods for one in dear_inputs.writes(path, method))]
-    found = sorted((cost(server, request) for request in requests), reverse=True)
-    return max(cost(server, one.request, rounds=ROUNDS) for one in found[:2])
+def most_expensive(server: Server, path: str, methods: list[str]) -> Cost:
+    requests = [
+        *expensive_requests.reads(path),
+        *(request for method in methods for request in expensive_requests.writes(path, method)),
+    ]
+    costs = sorted((cost(server, request) for request in requests), reverse=True)
+    return max(cost(server, candidate.request, rounds=ROUNDS) for candidate in costs[:2])
 
 
 def resident(server: Server) -> list[float]:
     return [memory(pid).rss for pid in children(server.process.pid)]
 
 
-def _line(one: Cost, login: float) -> str:
-    path = one.request.path.partition("?")[0]
-    times = one.milliseconds / login
-    return f"{one.milliseconds:7.1f} {times:7.2f} {one.status:>6} {one.answer:9,}  {path[:60]}: {one.request.name}"
+def _line(cost: Cost, login: float) -> str:
+    path = cost.request.path.partition("?")[0]
+    ratio = cost.milliseconds / login
+    return f"{cost.milliseconds:7.1f} {ratio:7.2f} {cost.status:>6} {cost.answer:9,}  {path[:60]}: {cost.request.name}"
 
 
 def main(*arguments: str) -> int:
@@ -163,24 +169,25 @@ def main(*arguments: str) -> int:
             costs = []
             for path, methods in routes():
                 if options.only in path:
-                    costs.append(dearest(server, path, methods))
+                    costs.append(most_expensive(server, path, methods))
                     say(_line(costs[-1], login))
             after = resident(server)
             for _ in range(ROUNDS):
-                for one in costs:
-                    send(server.port, one.request)
-            again = resident(server)
-    say(f"\n{'ms':>7} {'logins':>7} {'status':>6} {'answer':>9}  the dearest of them")
-    for one in sorted(costs, reverse=True)[:15]:
-        say(_line(one, login))
-    growth = max(late - early for early, late in zip(after, again, strict=True))
+                for expensive in costs:
+                    send(server.port, expensive.request)
+            repeated = resident(server)
+    say(f"\n{'ms':>7} {'logins':>7} {'status':>6} {'answer':>9}  most expensive request")
+    for expensive in sorted(costs, reverse=True)[:15]:
+        say(_line(expensive, login))
+    growth = max(late - early for early, late in zip(after, repeated, strict=True))
     worst = max(costs).milliseconds / login
-    say(f"A refused login takes {login:.1f} ms; the dearest request of {len(costs)} routes {worst:.1f} times as much.")
+    say(f"A refused login takes {login:.1f} ms; the worst request of {len(costs)} routes {worst:.1f} times as much.")
     first = max(late - early for early, late in zip(before, after, strict=True))
     say(
-        f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come again."
+        f"They leave {first:.0f} MiB more in a worker (RSS {max(after):.0f} MiB), and {growth:.1f} MiB when they come "
+        "again."
     )
-    return int(worst > MAX_TIMES or growth > MAX_GROWTH)
+    return int(worst > MAX_LOGIN_RATIO or growth > MAX_GROWTH_MIB)
 
 
 if __name__ == "__main__":

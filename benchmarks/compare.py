@@ -1,4 +1,4 @@
-"""What seven operations cost: the floor, two usual ways of writing them, and this project. See README.md."""
+"""Measures seven operations of this project and of three reference implementations. See README.md."""
 
 import argparse
 import subprocess
@@ -12,18 +12,18 @@ import parts
 import report
 import stage
 import statements
-from measuring import Rounds, sample
 from operations import OPERATIONS, Operation
 from processes import Failed, say, status_of
 from results import Results, goals
-from servers import FASTAPI, FLOOR, OURS, USUAL, Implementation, Server, running
+from samples import Rounds, sample
+from servers import DRF, FASTAPI, FLOOR, OURS, Implementation, Server, running
 from tqdm import tqdm
 
-IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, USUAL)
-PARTS = "parts"  # of this project, after the operations
+IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, DRF)
+PARTS = "parts"  # Measures the parts of this project, after the operations.
 ALL = (*OPERATIONS, PARTS)
-PAGE_OF_RESULTS, PICTURE = stage.ROOT / "benchmarks" / "results.md", stage.ROOT / "img" / "benchmark.png"
-_ALIKE = ("list", "detail", "filtered", "search", "sync")
+RESULTS_PAGE, PICTURE = stage.ROOT / "benchmarks" / "results.md", stage.ROOT / "img" / "benchmark.png"
+_SAME_ANSWER = ("list", "detail", "filtered", "search", "sync")
 
 
 def main(*arguments: str) -> int:
@@ -39,18 +39,18 @@ def main(*arguments: str) -> int:
     ]
     _install()
     with stage.prepared(for_comparison=True), load.generator() as generator:
-        results = _measured(generator, chosen, options.rounds)
+        results = _measure(generator, chosen, options.rounds)
         if PARTS in options.operations:
             names = [operation.name for operation in chosen] or list(OPERATIONS)
-            results.parts = _measured_parts(generator, names, options.rounds, options.requests)
+            results.parts = _measure_parts(generator, names, options.rounds, options.requests)
         with closing(stage.connect("PG_ADMIN", "postgres")) as owner:
             heading = report.heading(owner, options.rounds)
-    found = goals(results)
-    text = report.page(heading, results, found)
+    reached = goals(results)
+    text = report.page(heading, results, reached)
     say(f"\n{text}")
     if set(options.operations) == set(ALL) and options.requests is None:
-        _keep(text, results)  # nobody quotes a part of it
-    return 0 if all(goal.is_met for goal in found) else 1
+        _write(text, results)  # A partial run would overwrite the complete results.
+    return 0 if all(goal.is_met for goal in reached) else 1
 
 
 def _names(text: str) -> list[str]:
@@ -61,24 +61,26 @@ def _names(text: str) -> list[str]:
 
 
 def _install() -> None:
-    """What only the benchmark needs."""
+    """Installs the packages that only the benchmarks need."""
     requirements = stage.ROOT / "benchmarks" / "requirements.txt"
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, f"--requirement={requirements}"]).returncode:
         raise Failed("The benchmark's requirements could not be installed, see above.")
 
 
-def _measured(generator: load.Load, chosen: Sequence[Operation], rounds: int) -> Results:
+def _measure(generator: load.Load, chosen: Sequence[Operation], rounds: int) -> Results:
     results = Results()
     with running(*IMPLEMENTATIONS) as servers:
         _refuse_different_answers(servers)
-        with _progress(rounds * sum(len(_able(servers, operation)) for operation in chosen)) as bar:
+        with _progress(rounds * sum(len(_supporting(servers, operation)) for operation in chosen)) as bar:
             for operation in chosen:
-                results.rounds[operation.name] = _rounds(_able(servers, operation), generator, operation, rounds, bar)
+                results.rounds[operation.name] = _rounds(
+                    _supporting(servers, operation), generator, operation, rounds, bar
+                )
         results.memory = {server.implementation: server.memory() for server in servers}
         with statements.logged(servers[0].owner):
             for operation in chosen:
-                for server in _able(servers, operation):
+                for server in _supporting(servers, operation):
                     sent = statements.count(server, generator, operation)
                     results.statements[operation.name, server.implementation] = sent
     return results
@@ -89,52 +91,52 @@ def _rounds(
 ) -> dict[Implementation, Rounds]:
     for server in servers:
         server.log_in()
-        server.ask(generator, operation, amount=max(operation.requests // 4, 10))  # to warm up
-    found: dict[Implementation, Rounds] = {server.implementation: [] for server in servers}
+        server.ask(generator, operation, amount=max(operation.requests // 4, 10))  # Warm-up.
+    rounds: dict[Implementation, Rounds] = {server.implementation: [] for server in servers}
     for _ in range(number):
         for server in servers:
             server.log_in()
-            found[server.implementation].append(sample(server, generator, operation))
+            rounds[server.implementation].append(sample(server, generator, operation))
             bar.update()
-    return found
+    return rounds
 
 
-def _able(servers: Sequence[Server], operation: Operation) -> list[Server]:
+def _supporting(servers: Sequence[Server], operation: Operation) -> list[Server]:
     return [server for server in servers if operation.name not in server.implementation.lacks]
 
 
-def _measured_parts(generator: load.Load, names: Sequence[str], rounds: int, requests: int | None) -> parts.Measured:
+def _measure_parts(generator: load.Load, names: Sequence[str], rounds: int, requests: int | None) -> parts.Measured:
     with _progress(parts.samples(names) * rounds) as bar:
         return parts.measure(generator, names, rounds, requests, bar.update)
 
 
 def _progress(total: int) -> Any:
-    """Where somebody looks at it."""
+    """A progress bar, shown only on a terminal."""
     return tqdm(total=total, unit="sample", leave=False, disable=None)
 
 
 def _refuse_different_answers(servers: Sequence[Server]) -> None:
-    """A comparison of lists that aren't the same list would say nothing."""
+    """Raises Failed if the implementations answer with different rows, because their costs can't be compared then."""
     for server in servers:
         server.log_in()
-    for name in _ALIKE:
-        told = [_rows(server.answer(OPERATIONS[name])) for server in _able(servers, OPERATIONS[name])]
-        if not told[0] or any(rows != told[0] for rows in told):
+    for name in _SAME_ANSWER:
+        answers = [_rows(server.answer(OPERATIONS[name])) for server in _supporting(servers, OPERATIONS[name])]
+        if not answers[0] or any(rows != answers[0] for rows in answers):
             raise Failed(f"The implementations don't answer {name} with the same rows.")
 
 
 def _rows(answer: Any) -> Any:
-    """Times are written `+00:00` here and `Z` there; an address names its server."""
-    rows = answer.get("results") or [one["data"] for one in answer.get("changes", ())] or [answer]
+    """The rows of an answer without times and addresses: `+00:00` and `Z` differ, and each server has its address."""
+    rows = answer.get("results") or [change["data"] for change in answer.get("changes", ())] or [answer]
     return [{name: value for name, value in row.items() if not name.endswith("_at") and name != "url"} for row in rows]
 
 
-def _keep(text: str, results: Results) -> None:
+def _write(text: str, results: Results) -> None:
     import plot
 
-    PAGE_OF_RESULTS.write_text(f"# Results\n\n{text}\n", "utf-8")
+    RESULTS_PAGE.write_text(f"# Results\n\n{text}\n", "utf-8")
     plot.draw(results, PICTURE)
-    say(f"\nWrote {PAGE_OF_RESULTS.relative_to(stage.ROOT)} and {PICTURE.relative_to(stage.ROOT)}.")
+    say(f"\nWrote {RESULTS_PAGE.relative_to(stage.ROOT)} and {PICTURE.relative_to(stage.ROOT)}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is left of the list's rate while one address floods the login. See README.md."""
+"""Measures the request rate of the list while one address floods the login. See README.md."""
 
 import argparse
 import statistics
@@ -18,9 +18,9 @@ from processes import say, status_of
 from results import Goal
 from servers import OURS, Server, running
 
-LEAST = 0.8  # of the list's rate
-SLICE = 5  # seconds
-QUIET = 2  # slices before the flood
+MIN_SHARE = 0.8  # Share of the list's rate that must remain.
+SLICE_SECONDS = 5
+BASELINE_SLICES = 2  # Before and after the flood.
 _LIST = OPERATIONS["list"]
 _LOGIN = OPERATIONS["login"]
 _FLOOD = _LOGIN._replace(
@@ -30,25 +30,28 @@ _UNLIMITED = OURS._replace(app="without:application", without=("throttle",))
 
 
 def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
-    """The list's requests a second in each slice. Another account reads each of them, so that none meets its own limit."""
-    found = []
+    """Requests a second of the list, in each slice. Each slice uses another account, so that none reaches its limit."""
+    measured = []
     for _ in range(slices):
         server.log_in()
-        answers = server.ask(reader, _LIST, duration=SLICE)
-        found.append(answers.number / answers.seconds)
-    return found
+        answers = server.ask(reader, _LIST, duration=SLICE_SECONDS)
+        measured.append(answers.number / answers.seconds)
+    return measured
 
 
-def checked_a_second(server: Server, generator: load.Load) -> int:
-    """How many passwords the machine can check while it does nothing else: whoever floods with as many, could stop it."""
-    answers = server.ask(generator, _LOGIN, duration=SLICE)
+def max_login_rate(server: Server, generator: load.Load) -> int:
+    """Passwords a second that the idle machine can check. A flood at this rate could stop a server without limits."""
+    answers = server.ask(generator, _LOGIN, duration=SLICE_SECONDS)
     return round(answers.number / answers.seconds)
 
 
 @contextmanager
 def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
-    """Each second so many logins, one after another on two connections, which are opened for a request and not before: a
-    worker waits for whoever has connected, and the proxy in front that would keep idlers away isn't here."""
+    """Sends `rate` logins a second during the block, on two connections.
+
+    A connection is opened for one request, because a sync worker would wait for an idle one. In production a proxy
+    keeps idle connections away.
+    """
     job, ended, statuses = _FLOOD.job(server.port, ""), Event(), Counter[str]()
 
     def flood() -> None:
@@ -64,19 +67,19 @@ def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
         finally:
             ended.set()
         flooding.result()
-    told = " and ".join(f"{number:,} times with {status}" for status, number in sorted(statuses.items()))
-    say(f"{rate} logins a second from one address were answered {told}.")
+    counts = " and ".join(f"{number:,} times with {status}" for status, number in sorted(statuses.items()))
+    say(f"{rate} logins a second from one address were answered {counts}.")
 
 
 def measure(server: Server, rate: int, slices: int) -> list[float]:
-    """The share of the list's rate that is left in each slice of a flood."""
+    """The share of the list's rate that remains in each slice of a flood."""
     with load.generator() as reader, load.generator() as flooder:
-        rates(server, reader, 1)  # to warm up
-        quiet = rates(server, reader, QUIET)
+        rates(server, reader, 1)  # Warm-up.
+        baseline = rates(server, reader, BASELINE_SLICES)
         with flooded(server, flooder, rate):
-            found = rates(server, reader, slices)
-        quiet += rates(server, reader, QUIET)
-    return [one / statistics.mean(quiet) for one in found]
+            measured = rates(server, reader, slices)
+        baseline += rates(server, reader, BASELINE_SLICES)
+    return [slice_rate / statistics.mean(baseline) for slice_rate in measured]
 
 
 def main(*arguments: str) -> int:
@@ -85,15 +88,15 @@ def main(*arguments: str) -> int:
     options = parser.parse_args(arguments)
     with stage.prepared(), running(OURS, _UNLIMITED) as [ours, unlimited]:
         with load.generator() as generator:
-            rate = checked_a_second(ours, generator)
-        left = measure(ours, rate, max(options.seconds // SLICE, 2))
-        others = measure(unlimited, rate, 2)
-    lines = [["of the list's rate is left", "in all", f"in the first {SLICE} s", "from then on"]]
-    for name, shares in (("with the limits as shipped", left), ("without any", others)):
+            rate = max_login_rate(ours, generator)
+        limited = measure(ours, rate, max(options.seconds // SLICE_SECONDS, 2))
+        unlimited_shares = measure(unlimited, rate, 2)
+    lines = [["of the list's rate is left", "in all", f"in the first {SLICE_SECONDS} s", "from then on"]]
+    for name, shares in (("with the limits as shipped", limited), ("without any", unlimited_shares)):
         values = (statistics.mean(shares), shares[0], statistics.mean(shares[1:]))
         lines.append([name, *(f"{value:.0%}" for value in values)])
-    sentence = f"a flood of the login leaves the list at least {LEAST:.0%} of its rate"
-    goal = Goal(sentence, f"{statistics.mean(left):.0%}", statistics.mean(left) >= LEAST)
+    sentence = f"a flood of the login leaves the list at least {MIN_SHARE:.0%} of its rate"
+    goal = Goal(sentence, f"{statistics.mean(limited):.0%}", statistics.mean(limited) >= MIN_SHARE)
     say(f"{report.table(lines)}\n\n{report.goals([goal])}")
     return 0 if goal.is_met else 1
 

@@ -1,4 +1,7 @@
-"""What an image would hold besides Python and the system: our code, and the packages of requirements.txt without pip."""
+"""Builds the content of an image besides Python and the system: our code, and the packages of requirements.txt.
+
+pip isn't part of it.
+"""
 
 import importlib.metadata
 import os
@@ -11,8 +14,8 @@ from typing import NamedTuple
 import stage
 from processes import run
 
-Sizes = dict[str, float]  # MB, by package
-_SERVES = ("eecrm", "deploy", "docs/openapi.yaml", ":!:*/tests/*")
+Sizes = dict[str, float]  # Package -> MB.
+_SERVED_FILES = ("eecrm", "deploy", "docs/openapi.yaml", ":!:*/tests/*")
 
 
 class Image(NamedTuple):
@@ -28,31 +31,31 @@ class Image(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Ours, without what changes how Python starts."""
+        """Our environment without PYTHON… variables, which would change the start of Python."""
         return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
     def packages(self) -> Sizes:
         (directory,) = self.home.glob("lib/python*/site-packages")
-        found = {}
-        for one in importlib.metadata.distributions(path=[str(directory)]):
-            files = [Path(str(one.locate_file(file))) for file in one.files or ()]
-            found[one.metadata["Name"]] = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
-        return found
+        sizes = {}
+        for package in importlib.metadata.distributions(path=[str(directory)]):
+            files = [Path(str(package.locate_file(file))) for file in package.files or ()]
+            sizes[package.metadata["Name"]] = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+        return sizes
 
     def size_of_code(self) -> float:
         return sum(path.stat().st_size for path in self.code.rglob("*") if path.is_file()) / 1e6
 
-    def slim(self) -> None:
-        command = [self.python, self.code / "deploy" / "slim.py"]
-        run(command, failure="deploy/slim.py failed, see above.", env=self.environment)
+    def strip(self) -> None:
+        command = [self.python, self.code / "deploy" / "strip_image.py"]
+        run(command, failure="deploy/strip_image.py failed, see above.", env=self.environment)
 
     def compile(self) -> None:
         command = [self.python, "-m", "compileall", "-q", self.code]
         run(command, failure="The code could not be compiled, see above.", env=self.environment)
 
 
-def made() -> Image:
-    """From nothing: nobody knows what an earlier one has become."""
+def build() -> Image:
+    """Builds the image in an empty directory, because an earlier one may have been changed."""
     image = Image(stage.HOME / "benchmarks" / "image")
     shutil.rmtree(image.home, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", image.home], failure="No environment could be made, see above.")
@@ -65,6 +68,6 @@ def made() -> Image:
 
 
 def _files() -> list[str]:
-    """What serves, as it would be under version control, without its tests."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_SERVES]
+    """The files that are needed to serve, tracked or not ignored by git, without tests."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_SERVED_FILES]
     return subprocess.run(command, cwd=stage.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -11,12 +11,12 @@ import stage
 from operations import Operation
 from processes import Child, Failed, check_stopped, start, wait
 
-AT_ONCE = 2
+CONNECTIONS = 2
 _SOURCE = stage.ROOT / "benchmarks" / "loading"
 
 
 class Answers(NamedTuple):
-    """As the client sees them: `seconds` for all, and milliseconds for the median and for the slowest in a hundred."""
+    """Answers as the client sees them: total seconds, median and 99th percentile in milliseconds, count by status."""
 
     seconds: float
     p50: float
@@ -33,19 +33,19 @@ class Load:
         self._process = process
 
     def send(self, job: dict[str, Any], *, keeps_alive: bool = False, **options: Any) -> Answers:
-        """Two requests at a time, as long as autocannon's options say: an `amount`, or a `duration` (in seconds)."""
+        """Sends requests, two at a time, until an `amount` or a `duration` in seconds (options of autocannon)."""
         assert self._process.stdin and self._process.stdout
-        asked = {"connections": AT_ONCE, "closes": not keeps_alive} | job | options
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        order = {"connections": CONNECTIONS, "closes": not keeps_alive} | job | options
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         check_stopped()
         if not line:
             raise Failed("The load generator ended, see above.")
-        told = json.loads(line)
-        if errors := told.pop("errors"):
+        result = json.loads(line)
+        if errors := result.pop("errors"):
             raise Failed(f"{errors} connections to {job['url']} failed.")
-        return Answers(**told)
+        return Answers(**result)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def generator() -> Iterator[Load]:
 
 
 def answer(operation: Operation, port: int, token: str = "") -> Any:
-    """What one request is answered. Raises Failed for any answer but the expected one."""
+    """Sends one request and returns the body of its answer. Raises Failed for an unexpected status."""
     job = operation.job(port, token)
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(operation.method, operation.path, job["body"], job["headers"])

@@ -1,4 +1,7 @@
-"""Does the time of a refused login tell what is wrong? Medians of the five cases over HTTP, interleaved. See README.md."""
+"""Compares the response times of five kinds of refused logins, interleaved over HTTP. See README.md.
+
+Different times would reveal whether an account exists.
+"""
 
 import argparse
 import http.client
@@ -68,9 +71,9 @@ def main(*arguments: str) -> int:
         with running(OURS) as [server]:
             for number in range(options.logins + 5):
                 for case in random.sample(list(CASES), len(CASES)):
-                    # Each comes from an address of its own, so that no limit but the one of the locked account is met.
+                    # Each login has another client address, so that only the locked account reaches a limit.
                     address = f"10.{list(CASES).index(case)}.{number // 250}.{number % 250 + 1}"
-                    # The locked account is asked with the right password: that mustn't show either.
+                    # Locked and inactive accounts get the right password, because that must not be visible either.
                     password = PASSWORD if case in ("locked account", "inactive account") else "a wrong passphrase"
                     elapsed = attempt(server.port, CASES[case], password, address)
                     if number >= 5:

@@ -1,4 +1,4 @@
-"""The requests that are measured: the same for every implementation, and answered alike."""
+"""The measured requests. They are the same for each implementation."""
 
 import itertools
 import json
@@ -11,8 +11,10 @@ API = "/api/v1/"
 
 
 class Operation(NamedTuple):
-    """`{n}` and `{address}` in body and headers are others in each request. `requests` are asked of each implementation in
-    each round."""
+    """A request. `{n}` and `{address}` in body and headers get another value in each request.
+
+    `requests` is the number for each implementation in each round.
+    """
 
     name: str
     path: str
@@ -24,7 +26,7 @@ class Operation(NamedTuple):
     needs_token: bool = True
 
     def job(self, port: int, token: str) -> dict[str, Any]:
-        """As loading/load.js takes it."""
+        """The request in the format of loading/load.js."""
         headers = {"Accept": "application/json", **self.headers}
         if self.needs_token:
             headers["Authorization"] = f"Bearer {token}"
@@ -45,7 +47,7 @@ _LOGIN = Operation(
     40,
     "POST",
     {"username": "sales1", "password": stage.PASSWORD},
-    {"X-Forwarded-For": "{address}"},  # or it would be one address that floods us
+    {"X-Forwarded-For": "{address}"},  # One address for all would reach its rate limit.
     needs_token=False,
 )
 OPERATIONS = {
@@ -65,5 +67,5 @@ _turn = itertools.cycle(range(1, stage.SALES_CONTACTS + 1))
 
 
 def next_login() -> Operation:
-    """Of somebody else than last time: no account is asked for so often that it meets a limit."""
+    """A login with the next account, so that no account reaches its rate limit."""
     return _LOGIN._replace(body={"username": f"sales{next(_turn)}", "password": stage.PASSWORD}, headers={})

@@ -1,4 +1,4 @@
-"""What each part of this project costs: the same requests with the part and without it, in turn."""
+"""Measures the cost of each part of this project: the same requests in turn with and without the part."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import stage
 from load import Load
-from measuring import Rounds, Sample, sample
 from operations import OPERATIONS, Operation
+from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# What the owner of the tables turns off and on: on which tables, and how.
+# Part -> query for the tables, command to turn it off, command to turn it on. The owner of the tables runs them.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -26,12 +26,16 @@ _SWITCHES = {
 }
 _ALL = ("list", "create")
 REQUESTS = {"list": 100, "create": 80, "login": 20}
-FINER = 2  # times as many rounds as elsewhere: parts are small, and differ less the sooner they follow one another
-WARM_UP, AGAIN = 40, 10  # requests: once, and before each sample, since another process has had the caches meanwhile
+ROUNDS_FACTOR = 2  # More rounds than elsewhere, because the parts are small: short rounds differ less.
+WARM_UP_REQUESTS = 40  # Once for each server.
+REWARM_REQUESTS = 10  # Before each sample, because another process has used the processor's caches meanwhile.
 
 
 class Part(NamedTuple):
-    """`out` names what without.py takes out, `off` what the owner turns off, `headers` what the client doesn't send."""
+    """A part of this project.
+
+    `out` names the parts that without.py removes, `off` those in _SWITCHES, `headers` the headers that aren't sent.
+    """
 
     name: str
     operations: tuple[str, ...]
@@ -45,7 +49,7 @@ class Part(NamedTuple):
 
     def request(self, operation: Operation) -> Operation:
         return operation._replace(
-            headers={name: one for name, one in operation.headers.items() if name not in self.headers}
+            headers={name: value for name, value in operation.headers.items() if name not in self.headers}
         )
 
 
@@ -68,33 +72,33 @@ PARTS = (
 
 
 class Saved(NamedTuple):
-    """What a request costs less without a part, in each round: milliseconds, and shares of what all of it costs."""
+    """The savings without a part in each round: milliseconds a request, and the share of the server's total."""
 
     server: list[float]
     both: list[float]
     share: list[float]
 
     @classmethod
-    def between(cls, whole: Rounds, rest: Rounds) -> "Saved":
-        pairs = list(zip(whole, rest, strict=True))
-        server = [one.server - other.server for one, other in pairs]
-        both = [one.both - other.both for one, other in pairs]
-        return cls(server, both, [(one.server - other.server) / one.server for one, other in pairs])
+    def between(cls, whole: Rounds, without: Rounds) -> "Saved":
+        pairs = list(zip(whole, without, strict=True))
+        server = [sample.server - reduced.server for sample, reduced in pairs]
+        both = [sample.both - reduced.both for sample, reduced in pairs]
+        return cls(server, both, [(sample.server - reduced.server) / sample.server for sample, reduced in pairs])
 
 
-Measured = dict[str, dict[Part, Rounds]]  # by operation
+Measured = dict[str, dict[Part, Rounds]]  # By name of the operation.
 
 
 def samples(names: Sequence[str]) -> int:
-    """How many a round of the whole run has."""
-    return FINER * sum(len(parts) + 1 for parts in _nothing_yet(names).values())
+    """The number of samples in one round, for all operations."""
+    return ROUNDS_FACTOR * sum(len(parts) + 1 for parts in _empty(names).values())
 
 
 def measure(
-    generator: Load, names: Sequence[str], rounds: int, requests: int | None, told: Callable[[], object]
+    generator: Load, names: Sequence[str], rounds: int, requests: int | None, progress: Callable[[], object]
 ) -> Measured:
-    """`told` is called after each sample."""
-    measured = _nothing_yet(names)
+    """Measures all parts. `progress` is called after each sample."""
+    measured = _empty(names)
     implementations = dict.fromkeys(part.implementation for parts in measured.values() for part in parts)
     with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner, running(*implementations) as servers:
         stand = _Stand({server.implementation: server for server in servers}, owner, generator)
@@ -102,26 +106,28 @@ def measure(
             operation = OPERATIONS[name]._replace(requests=requests or REQUESTS[name])
             stand.log_in()
             for part in parts:
-                stand.servers[part.implementation].ask(generator, operation, amount=WARM_UP)
-            for _ in range(FINER * rounds):
+                stand.servers[part.implementation].ask(generator, operation, amount=WARM_UP_REQUESTS)
+            for _ in range(ROUNDS_FACTOR * rounds):
                 stand.log_in()
-                _one_round(stand, operation, parts, told)
+                _one_round(stand, operation, parts, progress)
     return measured
 
 
-def _nothing_yet(names: Sequence[str]) -> Measured:
-    found: Measured = {name: {part: [] for part in (WHOLE, *PARTS) if name in part.operations} for name in names}
-    return {name: parts for name, parts in found.items() if parts}
+def _empty(names: Sequence[str]) -> Measured:
+    measured: Measured = {name: {part: [] for part in (WHOLE, *PARTS) if name in part.operations} for name in names}
+    return {name: parts for name, parts in measured.items() if parts}
 
 
-def _one_round(stand: "_Stand", operation: Operation, parts: dict[Part, Rounds], told: Callable[[], object]) -> None:
-    """The whole is measured first and in the middle, since all parts are compared with it: never twice in a row."""
+def _one_round(
+    stand: "_Stand", operation: Operation, parts: dict[Part, Rounds], progress: Callable[[], object]
+) -> None:
+    """Measures each part once, and the whole at the start and in the middle, because all parts are compared with it."""
     whole, order = [], list(parts)
     order.insert(len(order) // 2 + 1, WHOLE)
     for part in order:
-        found = stand.sample(part, operation)
-        (whole if part is WHOLE else parts[part]).append(found)
-        told()
+        measured = stand.sample(part, operation)
+        (whole if part is WHOLE else parts[part]).append(measured)
+        progress()
     parts[WHOLE].append(Sample(*(statistics.mean(column) for column in zip(*whole, strict=True))))
 
 
@@ -131,21 +137,20 @@ class _Stand(NamedTuple):
     generator: Load
 
     def log_in(self) -> None:
-        """Once for all: without a part one may not be able to."""
+        """Logs in once for all servers, because a server without a part may not be able to."""
         self.servers[OURS].log_in()
         for server in self.servers.values():
             server.token = self.servers[OURS].token
 
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
-        with self._turned_off(part):
-            server.ask(
-                self.generator, operation, amount=AGAIN
-            )  # connections, too, find out only now what is turned off
+        with self._disabled(part):
+            # Open connections notice only with their next request that a part is turned off.
+            server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 
     @contextmanager
-    def _turned_off(self, part: Part) -> Iterator[None]:
+    def _disabled(self, part: Part) -> Iterator[None]:
         switches = [_SWITCHES[name] for name in part.off]
         for tables, off, _ in switches:
             self._alter(tables, off)

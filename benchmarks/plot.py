@@ -1,19 +1,19 @@
-"""img/benchmark.png: how many times the floor's processor time each operation costs its server."""
+"""Draws img/benchmark.png: the processor time of each operation as a multiple of the floor's."""
 
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
-matplotlib.use("Agg")  # no window
+matplotlib.use("Agg")  # Draws without a window.
 
-from matplotlib import pyplot  # noqa: E402  # after the choice
+from matplotlib import pyplot  # noqa: E402  # the backend must be chosen first
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402  # as above
-from measuring import SERVER, times  # noqa: E402  # as above
-from results import MOST_TIMES, Results  # noqa: E402  # as above
-from servers import FASTAPI, FLOOR, OURS, USUAL  # noqa: E402  # as above
+from results import MAX_RATIO, Results  # noqa: E402  # as above
+from samples import SERVER, times  # noqa: E402  # as above
+from servers import DRF, FASTAPI, FLOOR, OURS  # noqa: E402  # as above
 
-_COLOURS = {OURS: "#0f766e", FASTAPI: "#d6b370", USUAL: "#9aa5b8"}
+_COLOURS = {OURS: "#0f766e", FASTAPI: "#d6b370", DRF: "#9aa5b8"}
 _WIDTH, _GAP = 0.26, 0.02
 _GOAL = "at most, by its goal"
 _INK, _LINES = "#1f2933", "#e3e6ea"
@@ -45,7 +45,7 @@ def _bars(axes: Any, results: Results) -> None:
         where, heights = [x for x, _ in drawn], [value - 1 for _, value in drawn]
         bars = axes.bar(where, heights, _WIDTH, bottom=1, label=implementation.name, color=colour, zorder=2)
         texts = axes.bar_label(bars, [f"{value:.1f}" for _, value in drawn], padding=3, fontsize=8.5, zorder=4)
-        for text in texts:  # a goal may lie behind it
+        for text in texts:  # The line of a goal may run behind the text.
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
             text.set_weight("bold" if implementation is OURS else "normal")
         for x, value in zip(at, values, strict=True):
@@ -54,10 +54,10 @@ def _bars(axes: Any, results: Results) -> None:
 
 
 def _goals(axes: Any, names: list[str]) -> None:
-    at = [names.index(name) - _WIDTH - _GAP for name in MOST_TIMES if name in names]
-    most = [number for name, number in MOST_TIMES.items() if name in names]
+    at = [names.index(name) - _WIDTH - _GAP for name in MAX_RATIO if name in names]
+    limits = [number for name, number in MAX_RATIO.items() if name in names]
     ends = ([x - _WIDTH / 2 - 0.05 for x in at], [x + _WIDTH / 2 + 0.05 for x in at])
-    axes.hlines(most, *ends, color="#b42318", linewidth=2.2, zorder=3, label=_GOAL)
+    axes.hlines(limits, *ends, color="#b42318", linewidth=2.2, zorder=3, label=_GOAL)
 
 
 def _scale(axes: Any, names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What Linux knows of processes: the processor time that they used, and their memory."""
+"""Reads processor time and memory of processes from Linux."""
 
 import ctypes
 import os
@@ -12,20 +12,20 @@ from processes import Failed
 
 
 class Clocks:
-    """How much processor time some processes have used so far, in seconds, with all threads that they have or had."""
+    """The processor seconds that processes have used so far, including their ended threads."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self.used = {pid: _seconds(pid) for pid in pids}
 
     def since(self, before: "Clocks") -> float:
-        """Raises Failed where a process has ended meanwhile: nobody knows what it used."""
+        """Processor seconds since `before`. Raises Failed if a process has ended, because its time is unknown."""
         if gone := before.used.keys() - self.used.keys():
             raise Failed(f"The processes {gone} ended while they were measured.")
         return sum(seconds - before.used.get(pid, 0) for pid, seconds in self.used.items())
 
 
 class Memory(NamedTuple):
-    """MiB of a process: all that it has in memory, that with shared pages divided among those who share them, and without these."""
+    """MiB of a process: with all shared pages (rss), with its share of them (pss), and without them (own)."""
 
     rss: float
     pss: float
@@ -37,14 +37,17 @@ def children(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> Memory:
-    found = re.findall(r"^(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    told = {name: int(kibibytes) / 1024 for name, kibibytes in found}
-    return Memory(told["Rss"], told["Pss"], told["Private_Clean"] + told["Private_Dirty"])
+    lines = re.findall(r"^(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    mebibytes = {name: int(kibibytes) / 1024 for name, kibibytes in lines}
+    return Memory(mebibytes["Rss"], mebibytes["Pss"], mebibytes["Private_Clean"] + mebibytes["Private_Dirty"])
 
 
 def _seconds(pid: int) -> float:
-    """User and system time by the process's own clock (POSIX, clock_getcpuclockid): in nanoseconds, where /proc/PID/stat
-    counts hundredths of a second, and with threads that have ended, which /proc/PID/task forgets."""
+    """User and system time by the clock of the process (POSIX, clock_getcpuclockid).
+
+    It counts nanoseconds, whereas /proc/PID/stat counts hundredths of a second. It includes ended threads, which
+    /proc/PID/task doesn't.
+    """
     clock = ctypes.c_int()
     if error := ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
         raise Failed(f"The processor time of process {pid} can't be read: {os.strerror(error)}.")

@@ -1,4 +1,4 @@
-"""What a run has found out, as Markdown."""
+"""Renders the results of a run as Markdown."""
 
 import importlib.metadata
 import os
@@ -11,59 +11,61 @@ from pathlib import Path
 from typing import Any
 
 import stage
-from measuring import BOTH, DATABASE, P50, P99, RATE, SERVER, Rounds, medians, times
 from parts import WHOLE, Measured, Saved
 from results import Goal, Results
+from samples import BOTH, DATABASE, P50, P99, RATE, SERVER, Rounds, medians, times
 from servers import FLOOR, Implementation
 
 _PACKAGES = ("Django", "djangorestframework", "gunicorn", "psycopg2-binary", "fastapi", "SQLAlchemy", "uvicorn")
 
 
-def page(heading: str, results: Results, found: list[Goal]) -> str:
-    told = [heading]
+def page(heading: str, results: Results, reached: list[Goal]) -> str:
+    sections = [heading]
     if results.rounds:
-        told += [summary(results), everything(results), memory(results)]
+        sections += [summary(results), everything(results), memory(results)]
     if results.parts:
-        told.append(parts(results.parts))
-    return "\n\n".join([*told, goals(found)])
+        sections.append(parts(results.parts))
+    return "\n\n".join([*sections, goals(reached)])
 
 
 def heading(owner: Any, rounds: int) -> str:
-    """On what it was measured, and when."""
-    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    processor = found[1].strip() if found else platform.machine()
+    """The date, the machine and the versions of the run."""
+    model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    processor = model[1].strip() if model else platform.machine()
     kernel = platform.release().partition("-")[0]
     with owner.cursor() as cursor:
         cursor.execute("SHOW server_version")
         postgresql = cursor.fetchone()[0].split()[0]
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return (
-        f"{date.today():%d %B %Y}; {processor}, {os.cpu_count()} cores; Linux {kernel}, Python {platform.python_version()}, "
+        f"{date.today():%d %B %Y}; {processor}, {os.cpu_count()} cores; Linux {kernel}, Python "
+        f"{platform.python_version()}, "
         f"PostgreSQL {postgresql}, {packages}. {stage.CLIENTS:,} clients; medians of {rounds} rounds."
     )
 
 
 def table(lines: Iterable[Iterable[str]]) -> str:
-    """The first line is its head."""
+    """A Markdown table; the first line is the header."""
     head, *rows = [list(line) for line in lines]
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
 
 
 def summary(results: Results) -> str:
-    """Processor milliseconds of the server, and how many times the floor's."""
-    implementations = list(dict.fromkeys(one for rounds in results.rounds.values() for one in rounds))
-    lines = [["server CPU a request", *(one.name for one in implementations)]]
+    """Processor milliseconds of the server, and their ratio to the floor."""
+    implementations = list(dict.fromkeys(name for rounds in results.rounds.values() for name in rounds))
+    lines = [["server CPU a request", *(implementation.name for implementation in implementations)]]
     for name, rounds in results.rounds.items():
-        cells = [_cell(rounds, one) for one in implementations]
+        cells = [_cell(rounds, implementation) for implementation in implementations]
         lines.append([name, *cells])
     return table(lines)
 
 
-def _cell(rounds: dict[Implementation, Rounds], one: Implementation) -> str:
-    if one not in rounds:
+def _cell(rounds: dict[Implementation, Rounds], implementation: Implementation) -> str:
+    if implementation not in rounds:
         return "—"
-    return f"{medians(rounds[one]).server:.2f} ms (× {times(rounds[one], rounds[FLOOR], SERVER):.2f})"
+    samples = rounds[implementation]
+    return f"{medians(samples).server:.2f} ms (× {times(samples, rounds[FLOOR], SERVER):.2f})"
 
 
 def everything(results: Results) -> str:
@@ -72,13 +74,13 @@ def everything(results: Results) -> str:
     head += ["p50 ms", "× floor", "p99 ms", "× floor", "SQL"]
     lines = [head]
     for name, rounds in results.rounds.items():
-        for one, samples in rounds.items():
+        for implementation, samples in rounds.items():
             median, floor = medians(samples), rounds[FLOOR]
-            sent = results.statements[name, one]
+            sent = results.statements[name, implementation]
             lines.append(
                 [
                     name,
-                    one.name,
+                    implementation.name,
                     f"{median.rate:.0f}",
                     f"{times(samples, floor, RATE):.2f}",
                     f"{median.server:.2f}",
@@ -100,14 +102,17 @@ def memory(results: Results) -> str:
     floor = results.memory[FLOOR]
     lines = [["memory of a worker, MiB", "RSS", "× floor", "all PSS / workers", "× floor"]]
     lines += [
-        [one.name, f"{used.rss:.0f}", f"{used.rss / floor.rss:.2f}", f"{used.pss:.0f}", f"{used.pss / floor.pss:.2f}"]
-        for one, used in results.memory.items()
+        [
+            implementation.name,
+            *(f"{used.rss:.0f}", f"{used.rss / floor.rss:.2f}", f"{used.pss:.0f}", f"{used.pss / floor.pss:.2f}"),
+        ]
+        for implementation, used in results.memory.items()
     ]
     return table(lines)
 
 
 def parts(measured: Measured) -> str:
-    """What each costs: milliseconds of the server, its share there, and milliseconds together with the database's."""
+    """The cost of each part: milliseconds of the server, their share, and milliseconds with the database."""
     lines = [["without", "saves", "of the server's", "half of the rounds", "with the database's"]]
     for name, rounds in measured.items():
         whole = medians(rounds[WHOLE])
@@ -124,7 +129,6 @@ def _saved(saved: Saved) -> list[str]:
     return [f"{server:.2f} ms", f"{share:.0%}", f"{low:.0%} to {high:.0%}", f"{both:.2f} ms"]
 
 
-def goals(found: list[Goal]) -> str:
-    return table(
-        [["goal", "found", ""], *([one.sentence, one.figure, "met" if one.is_met else "**not met**"] for one in found)]
-    )
+def goals(reached: list[Goal]) -> str:
+    rows = ([goal.sentence, goal.figure, "met" if goal.is_met else "**not met**"] for goal in reached)
+    return table([["goal", "found", ""], *rows])

@@ -1,4 +1,4 @@
-"""How long a long trail takes to seal and to verify, and whether what was done to it is found. See README.md."""
+"""Measures sealing and verifying a long audit trail, and checks that tampering is found. See README.md."""
 
 import argparse
 import io
@@ -13,15 +13,20 @@ import stage
 from processes import Failed, say, status_of
 
 _FILL = """
-INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
-SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 40, 'eecrm_sales', 'api', md5(n::text), '',
+INSERT INTO audit.entry (
+           table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)
+SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 40, 'eecrm_sales', 'api',
+       md5(n::text), '',
        jsonb_build_object('company_name', 'Company ' || n, 'version', n, 'updated_at', now()),
        jsonb_build_object('company_name', 'Société ' || n, 'version', n + 1, 'updated_at', now())
   FROM generate_series(1, %s) AS n
 """
 _COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
-# In a transaction that is rolled back no other connection would see it: each is done, looked for, and undone.
-_KEEP = "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids}); DELETE FROM audit.{table} WHERE id IN ({ids});"
+# Each kind of tampering is committed and undone, because a rolled back transaction would be invisible to verify_audit.
+_KEEP = (
+    "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids});"
+    " DELETE FROM audit.{table} WHERE id IN ({ids});"
+)
 _PUT_BACK = "INSERT INTO audit.{table} {overriding} SELECT * FROM audit.kept; DROP TABLE audit.kept;"
 _SWAP = (
     _KEEP.format(table="entry", ids="{id}, {id} + 1")
@@ -64,7 +69,7 @@ def seal_all(owner: Any, number: int) -> None:
 
 
 def verify(*, quietly: bool = True) -> str:
-    """The first problem that `manage.py verify_audit` tells; empty where there is none."""
+    """The first problem that `manage.py verify_audit` reports; "" if there is none."""
     from django.core.management import CommandError, call_command
 
     output = io.StringIO()
@@ -80,19 +85,19 @@ def measure(owner: Any, number: int) -> None:
     with owner.cursor() as cursor:
         cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
         cursor.execute(_FILL, [number])
-        cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")  # as a rollback leaves one
+        cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")  # A gap as after a rollback.
     _, seconds = timed(lambda: seal_all(owner, number - 1))
     say(f"sealing {number:,} entries: {seconds:.1f} s")
     problem, seconds = timed(lambda: verify(quietly=False))
     say(f"verifying them: {seconds:.1f} s{problem}")
-    for what, (doing, undoing) in TAMPERING.items():
+    for kind, (change, undo) in TAMPERING.items():
         with owner.cursor() as cursor:
-            cursor.execute(doing.format(id=row, gap=gap))
+            cursor.execute(change.format(id=row, gap=gap))
             problem, seconds = timed(verify)
-            cursor.execute(undoing.format(id=row, gap=gap))
+            cursor.execute(undo.format(id=row, gap=gap))
         if not problem:
-            raise Failed(f"{what} was not found.")
-        say(f"{what}, found in {seconds:.1f} s: {problem}")
+            raise Failed(f"{kind} was not found.")
+        say(f"{kind}, found in {seconds:.1f} s: {problem}")
     if problem := verify():
         raise Failed(f"Undone, and yet: {problem}")
 
@@ -108,7 +113,7 @@ def main(*arguments: str) -> int:
         django.setup()
         import logging
 
-        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # a line for each seal
+        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # Hides one line per seal.
         with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
             measure(owner, options.entries)
     return 0

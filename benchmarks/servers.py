@@ -1,4 +1,4 @@
-"""The implementations that are compared, and how each is served."""
+"""The compared implementations, and their servers."""
 
 import http.client
 import os
@@ -18,22 +18,22 @@ from processes import Child, Command, Failed, check_stopped, start, wait
 from processor import Clocks, Memory, children, memory
 
 WORKERS = 2
-PATIENCE = 60  # seconds until the first answer
+MAX_START_SECONDS = 60  # Until the first answer.
 _HERE = Path(__file__).parent
 
 
 class Implementation(NamedTuple):
     name: str
-    app: str  # as its server wants it
+    app: str  # Argument of gunicorn or uvicorn.
     is_asgi: bool = False
     is_ours: bool = False
-    lacks: tuple[str, ...] = ()  # names of operations
-    without: tuple[str, ...] = ()  # parts of this project (without.py)
-    options: tuple[str, ...] = ()  # of gunicorn, over those of its configuration
+    lacks: tuple[str, ...] = ()  # Names of operations that it doesn't have.
+    without: tuple[str, ...] = ()  # Removed parts of this project (without.py).
+    options: tuple[str, ...] = ()  # Options of gunicorn, which override its configuration.
 
     @property
     def label(self) -> str:
-        """By which PostgreSQL's processes tell whom they serve, in 63 bytes at most."""
+        """The application_name of its connections, at most 63 bytes. It identifies their PostgreSQL processes."""
         return "-".join([self.app.partition(":")[0], *self.without, *self.options])[:63]
 
     def command(self, port: int) -> Command:
@@ -44,14 +44,14 @@ class Implementation(NamedTuple):
         return [sys.executable, "-m", "gunicorn", *options, self.app]
 
     def environment(self, port: int) -> dict[str, str]:
-        named = {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "PGAPPNAME": self.label}
+        common = {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "PGAPPNAME": self.label}
         special = {"WITHOUT": ",".join(self.without)} if self.is_ours else stage.reference_environment()
-        return os.environ | named | special
+        return os.environ | common | special
 
 
 OURS = Implementation("this project", "config.wsgi:application", is_ours=True)
 FLOOR = Implementation("the floor", "references.floor:application")
-USUAL = Implementation("Django REST framework", "references.drf.wsgi:application", lacks=("sync",))
+DRF = Implementation("Django REST framework", "references.drf.wsgi:application", lacks=("sync",))
 FASTAPI = Implementation("FastAPI + SQLAlchemy", "references.fast:app", is_asgi=True)
 
 
@@ -60,7 +60,7 @@ class Server:
     implementation: Implementation
     process: Child
     port: int
-    owner: Any  # a connection of PostgreSQL's administrator
+    owner: Any  # A connection as PostgreSQL's administrator.
     log: BinaryIO
     token: str = field(default="", init=False)
 
@@ -71,7 +71,7 @@ class Server:
         return load.answer(operation, self.port, self.token)
 
     def ask(self, generator: load.Load, operation: Operation, **options: int) -> load.Answers:
-        """As many times, or as long, as the options say (`Load.send`). Raises Failed for any answer but the expected one."""
+        """Sends the operation as often as the options of `Load.send` say. Raises Failed for an unexpected status."""
         job, keeps_alive = operation.job(self.port, self.token), self.implementation.is_asgi
         answers = generator.send(job, keeps_alive=keeps_alive, **options)
         if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get(
@@ -84,21 +84,21 @@ class Server:
         return Clocks(children(self.process.pid))
 
     def database_clocks(self) -> Clocks:
-        """Of the PostgreSQL processes that serve its connections, which persist from request to request."""
+        """Clocks of the PostgreSQL processes of its connections. The connections persist between requests."""
         with self.owner.cursor() as cursor:
             cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [self.implementation.label])
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """What its largest worker has; PSS is a worker's part of what all of them and the process that started them take."""
+        """The memory of the largest worker. PSS is that of all workers and the master, divided by the workers."""
         workers = [memory(pid) for pid in children(self.process.pid)]
-        taken = memory(self.process.pid).pss + sum(one.pss for one in workers)
-        return max(workers)._replace(pss=taken / WORKERS)
+        total = memory(self.process.pid).pss + sum(worker.pss for worker in workers)
+        return max(workers)._replace(pss=total / WORKERS)
 
 
 @contextmanager
 def running(*implementations: Implementation) -> Iterator[list[Server]]:
-    """All of them, at the same time."""
+    """Runs a server for each implementation during the block."""
     with ExitStack() as stack:
         owner = stack.enter_context(closing(stage.connect("PG_ADMIN", "postgres")))
         servers = [stack.enter_context(_started(implementation, owner)) for implementation in implementations]
@@ -111,7 +111,7 @@ def running(*implementations: Implementation) -> Iterator[list[Server]]:
 def _started(implementation: Implementation, owner: Any) -> Iterator[Server]:
     port = free_port()
     stage.LOGS.mkdir(parents=True, exist_ok=True)
-    # Log lines are written, not shown: they are part of what a request costs.
+    # Log lines are written to a file, because writing them is part of the cost of a request.
     with open(stage.LOGS / f"{implementation.label}.log", "w+b") as log:
         process = start(implementation.command(port), env=implementation.environment(port), stdout=log, stderr=log)
         try:
@@ -129,7 +129,7 @@ def free_port() -> int:
 
 
 def _wait_until_it_answers(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_START_SECONDS
     while server.process.poll() is None and time.monotonic() < deadline:
         check_stopped()
         try:

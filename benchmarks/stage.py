@@ -1,4 +1,4 @@
-"""What is measured on: a database of its own, filled by SQL, and a copy without our rules for those that we compare with."""
+"""Prepares the benchmark database, and a copy of its tables without our rules for the reference implementations."""
 
 import os
 import sys
@@ -11,16 +11,20 @@ import psycopg2
 from argon2 import PasswordHasher
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = Path(os.environ["EECRM_HOME"])  # of scripts/test, which has started us
+HOME = Path(os.environ["EECRM_HOME"])  # Set by scripts/test, which starts the benchmarks.
 LOGS = HOME / "benchmarks" / "logs"
 DATABASE, REFERENCE = "eecrm_bench", "eecrm_bench_reference"
 CLIENTS, SALES_CONTACTS = 20_000, 40
 PASSWORD = "a long enough passphrase"
 
-sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "scripts" / "local"), str(ROOT / "scripts" / "shared")]
+sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
-# As accounts.passwords.hashers has it: everybody checks the same password at the same cost.
-_HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
+# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost.
+# The salt is as long as Django's. Otherwise the first login would write a new hash, and a concurrent login would be
+# refused.
+_HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
+    PASSWORD, salt=b"22 bytes, as in Django"
+)
 
 _USERS = """
 INSERT INTO accounts_user (username, first_name, last_name, email, job_title, mobile, role, is_superuser, password)
@@ -30,7 +34,8 @@ SELECT 'sales' || n, 'Sales', 'Person ' || n, 'sales' || n || '@epic.example', '
 _CLIENTS = """
 INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id)
 SELECT 'client', 'Company ' || n, 'Ann', 'Person ' || n,
-       'ann' || n || '@company' || n || '.example', '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'),
+       'ann' || n || '@company' || n || '.example',
+       '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'),
        (SELECT min(id) FROM accounts_user) + n %% %s
   FROM generate_series(1, %s) AS n
 """
@@ -51,8 +56,8 @@ _COLUMNS = """
 SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-# Columns, checks, indexes and keys are the same; there are no triggers and no row security. Emails are unique as Django's
-# `unique=True` has it, which is what whoever looks for a duplicate before the INSERT asks for.
+# Columns, checks, indexes and keys are the same. There are no triggers and no row security.
+# Emails are unique as with Django's `unique=True`: validators that look for a duplicate use this index.
 _COPY = """
 CREATE TABLE plain.{table} (LIKE eecrm.{table} INCLUDING ALL);
 INSERT INTO plain.{table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM eecrm.{table};
@@ -68,17 +73,20 @@ ALTER TABLE plain.events_event ADD FOREIGN KEY (contract_id) REFERENCES plain.co
 
 @contextmanager
 def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterator[None]:
-    """The database, from nothing, and gone afterwards: no earlier run and no test can have left anything in it. With contracts
-    and events, and with copies of all for the references, where it is `for_comparison`."""
+    """Creates the database for the block, and drops it before and after, so that no other run influences it.
+
+    `for_comparison` adds contracts and events, and copies of all tables for the references.
+    """
     import database
 
-    # For all that follows: the migrations, the servers, and Django in this process. Limits are those that are shipped: a higher
-    # factor would have requests counted by the thousand, and seem to cost nothing.
+    # The migrations, the servers, and Django in this process read these variables. The factor of the rate limits stays
+    # at 1: with a higher one, requests would be counted by the thousand, and counting would seem to cost nothing.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
         database.bootstrap(DATABASE, os.environ)
         database.migrate_all([DATABASE], os.environ)
+        _allow_statement_log()
         _fill(clients, with_orders=for_comparison)
         if for_comparison:
             _copy()
@@ -93,8 +101,17 @@ def _drop() -> None:
         cursor.execute(f"DROP ROLE IF EXISTS {REFERENCE}")
 
 
+def _allow_statement_log() -> None:
+    """Resets log_statement of eecrm_app, because statements.py counts the statements in PostgreSQL's log."""
+    with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE eecrm_app IN DATABASE {DATABASE} RESET log_statement")
+
+
 def _fill(clients: int, *, with_orders: bool) -> None:
-    """Orders are 1.75 contracts and 1.5 events for each client. No trigger speaks, or each row would be on the trail."""
+    """Inserts users and clients, and 1.75 contracts and 1.5 events per client `with_orders`.
+
+    Triggers are disabled. Otherwise each row would get an audit trail entry.
+    """
     with closing(connect("PG_MIGRATOR", DATABASE)) as connection, connection.cursor() as cursor:
         _switch_triggers(cursor, "DISABLE")
         cursor.execute(_USERS, [_HASH, SALES_CONTACTS])
@@ -112,12 +129,12 @@ def _switch_triggers(cursor: Any, word: str) -> None:
 
 
 def _copy() -> None:
-    """Tables that belong to a role of their own, which finds these and no others."""
+    """Copies the tables for a separate role, whose search path holds only these copies."""
     with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # As bootstrap.sql has it for eecrm_app: the planner shall know as much.
+        # The planner setting of eecrm_app in bootstrap.sql, so that both roles get the same plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:
@@ -130,19 +147,22 @@ def _copy() -> None:
 
 
 def reference_environment() -> dict[str, str]:
-    """How libpq gets in, for those that we compare with."""
+    """The variables with which libpq connects as the reference role."""
     names = {"PGHOST": "PG_HOST", "PGPORT": "PG_PORT", "PGPASSWORD": "PG_PASSWORD"}
-    return {name: os.environ[ours] for name, ours in names.items()} | {"PGDATABASE": DATABASE, "PGUSER": REFERENCE}
+    return {name: os.environ[variable] for name, variable in names.items()} | {
+        "PGDATABASE": DATABASE,
+        "PGUSER": REFERENCE,
+    }
 
 
-def connect(who: str, database: str) -> Any:
-    """A connection of the one whose name and password are in the variables that begin so; each statement commits."""
+def connect(prefix: str, database: str) -> Any:
+    """An autocommit connection as the user in the variables {prefix}_USER and {prefix}_PASSWORD."""
     connection = psycopg2.connect(
         host=os.environ["PG_HOST"],
         port=os.environ["PG_PORT"],
         dbname=database,
-        user=os.environ[f"{who}_USER"],
-        password=os.environ[f"{who}_PASSWORD"],
+        user=os.environ[f"{prefix}_USER"],
+        password=os.environ[f"{prefix}_PASSWORD"],
     )
     connection.autocommit = True
     return connection

@@ -1,4 +1,4 @@
-"""How many SQL statements a request sends, as PostgreSQL itself logs them: whatever driver or framework sends them."""
+"""Counts the SQL statements of a request in PostgreSQL's log, independent of driver and framework."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from operations import Operation
 from processes import check_stopped
 from servers import Server
 
-ENOUGH = 20  # requests: what is sent now and then counts by how often it is
+COUNTED_REQUESTS = 20  # Statements that only some requests send count as a fraction.
 _LOG = stage.HOME / "postgres" / "log"
 _LINE = re.compile(r"^\[(?P<label>[^]]*)\] LOG:  (?:statement|execute [^:]+): (?P<sql>.*)", re.MULTILINE)
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
@@ -20,7 +20,7 @@ _SETTINGS = {"log_statement": "all", "log_line_prefix": "[%a] "}
 
 
 class Statements(NamedTuple):
-    """Round trips to the database a request: statements, and what only begins or ends a transaction."""
+    """Round trips to the database per request: statements, and those that only begin or end a transaction."""
 
     number: float
     brackets: float
@@ -28,7 +28,7 @@ class Statements(NamedTuple):
 
 @contextmanager
 def logged(owner: Any) -> Iterator[None]:
-    """Connections that are open already obey it from their next statement on."""
+    """Makes PostgreSQL log all statements during the block, also those of open connections."""
     with owner.cursor() as cursor:
         for name, value in _SETTINGS.items():
             cursor.execute(f"ALTER SYSTEM SET {name} = %s", [value])
@@ -42,16 +42,16 @@ def logged(owner: Any) -> Iterator[None]:
 
 
 def count(server: Server, load: Load, operation: Operation) -> Statements:
-    """While they are `logged`."""
-    server.ask(load, operation, amount=ENOUGH)  # some things are asked once for a worker only
+    """Counts the statements of an operation. The caller must have entered `logged`."""
+    server.ask(load, operation, amount=COUNTED_REQUESTS)  # The first requests of a worker send additional statements.
     _wait_until_idle(server)
     start = _LOG.stat().st_size
-    server.ask(load, operation, amount=ENOUGH)
+    server.ask(load, operation, amount=COUNTED_REQUESTS)
     _wait_until_idle(server)
     lines = _LINE.finditer(_LOG.read_bytes()[start:].decode(errors="replace"))
     sent = [line["sql"] for line in lines if line["label"] == server.implementation.label]
     brackets = sum(sql.upper().startswith(_BRACKETS) for sql in sent)
-    return Statements((len(sent) - brackets) / ENOUGH, brackets / ENOUGH)
+    return Statements((len(sent) - brackets) / COUNTED_REQUESTS, brackets / COUNTED_REQUESTS)
 
 
 def _reload(cursor: Any, *, until: str) -> None:
@@ -65,7 +65,7 @@ def _reload(cursor: Any, *, until: str) -> None:
 
 
 def _wait_until_idle(server: Server) -> None:
-    """Some end their transactions after they have answered."""
+    """Waits until no transaction is open, because some implementations end theirs after the answer."""
     busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
     while True:
         with server.owner.cursor() as cursor:

@@ -1,10 +1,11 @@
-"""This project with some of its parts taken out, to see what they cost: `WITHOUT=policy,log_line gunicorn without:application`.
+"""This project without some of its parts: `WITHOUT=policy,log_line gunicorn without:application`.
 
-Each function takes out one part, and knows the names of the code that it is made of. What PostgreSQL does by itself (row
-security, the trail) nobody who serves requests could turn off: parts.py has the owner do it.
+Each function removes one part by patching our code. Row security and the audit trail can't be removed here, because
+PostgreSQL enforces them: parts.py turns them off as the owner of the tables.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402  # needs its settings
+import django  # noqa: E402  # needs the settings above
 
 django.setup()
 
 
 def authentication() -> None:
-    """No token is read, no login is looked up. The role is entered once, by the connection; requests are counted all the same."""
+    """Reads no token and no session. The connection enters the database role once. Rate limits still apply."""
     from django.conf import settings
     from rest_framework.permissions import SAFE_METHODS
 
@@ -41,7 +42,7 @@ def authentication() -> None:
 
 
 def policy() -> None:
-    """Everybody may do everything with every row, as far as Python knows."""
+    """Python allows each action on each row. The database still has its row security."""
     from access.permissions import PolicyPermission
     from access.querysets import PolicyQuerySet
 
@@ -56,7 +57,7 @@ def log_line() -> None:
 
 
 def serializer() -> None:
-    """Rows are answered as `{}`."""
+    """Answers each row as `{}`."""
     from api.resources.json_rows import Row
     from api.resources.serializers import ResourceSerializer
 
@@ -64,25 +65,26 @@ def serializer() -> None:
 
 
 def throttle() -> None:
-    """Nothing is counted, logins neither."""
+    """Counts neither requests nor logins."""
     from accounts.login import credentials
     from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
-    nothing = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls(%s, %s, %s, %s) = 0) AS nothing"
-    credentials._COUNT = credentials._COUNT.replace(f"{limits.TAKE} WITH ORDINALITY", nothing)
+    # The replacement must use all parameters of the statement.
+    granted = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls({}) = 0) AS granted"
+    counted = re.search(r"take_limits\(.+\) WITH ORDINALITY", credentials._COUNT, re.DOTALL)
+    assert counted, "the statement of logins has changed"
+    values = ", ".join(["%s"] * counted[0].count("%s"))
+    credentials._COUNT = credentials._COUNT.replace(counted[0], granted.format(values))
 
 
 def middleware() -> None:
-    """None but the two that the answers of the API need."""
+    """Keeps only the two middlewares that the API's answers need."""
     from django.conf import settings
 
     settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
-    settings.SILENCED_SYSTEM_CHECKS = [
-        "admin.E408",
-        "admin.E409",
-        "admin.E410",
-    ]  # the admin site would not work like this
+    # The admin site needs the removed middlewares, so its checks would fail.
+    settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 
 
 def password_check() -> None:
@@ -97,4 +99,4 @@ PARTS = {
 for name in filter(None, os.environ["WITHOUT"].split(",")):
     PARTS[name]()
 
-from config.wsgi import application  # noqa: E402, F401  # after the parts are out
+from config.wsgi import application  # noqa: E402, F401  # the parts must be removed first

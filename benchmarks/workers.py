@@ -1,4 +1,4 @@
-"""How many workers of which kind: what the same requests cost each, and what slow clients do to them. See README.md."""
+"""Compares numbers and kinds of gunicorn workers: cost of the same requests, memory, idle clients. See README.md."""
 
 import argparse
 import socket
@@ -27,18 +27,18 @@ KINDS = [
         ("gthread × 1, 4 threads", "gthread", 1, 4), ("gthread × 2, 4 threads", "gthread", 2, 4),
     )
 ]  # fmt: skip
-USUAL = KINDS[1]
-AT_ONCE = 16  # connections
-KEPT = "list, connections kept"  # by those that can, as a proxy would like it
-BESIDE = "list, beside logins"  # four at a time, which take 25 ms of a processor each
-MOST_IDLERS = 16  # connections that have sent no request yet
-REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # a round
+BASELINE = KINDS[1]
+CONNECTIONS = 16
+LIST_KEPT_ALIVE = "list, connections kept"  # A proxy keeps connections, and only gthread workers can keep them.
+LIST_WITH_LOGINS = "list, beside logins"  # Four concurrent logins, 25 ms of a processor each.
+MAX_IDLE_CONNECTIONS = 16  # Connections that have sent no request.
+REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # In a round.
 
 
 class Sample(NamedTuple):
-    rate: float  # requests a second
-    p99: float  # milliseconds
-    server: float  # processor milliseconds a request
+    rate: float  # Requests a second.
+    p99: float  # Milliseconds.
+    server: float  # Processor milliseconds a request.
     database: float
 
 
@@ -52,7 +52,7 @@ def operation(name: str) -> Operation:
 def measure(server: Server, generator: load.Load, operation: Operation, *, keeps_alive: bool = False) -> Sample:
     workers, database = server.worker_clocks(), server.database_clocks()
     job = operation.job(server.port, server.token)
-    answers = generator.send(job, keeps_alive=keeps_alive, connections=AT_ONCE, amount=operation.requests)
+    answers = generator.send(job, keeps_alive=keeps_alive, connections=CONNECTIONS, amount=operation.requests)
     if answers.statuses != {str(operation.expected): operation.requests}:
         raise Failed(f"{operation.name} of {server.implementation.name} was answered {answers.statuses}.")
     return Sample(
@@ -65,11 +65,11 @@ def measure(server: Server, generator: load.Load, operation: Operation, *, keeps
 
 @contextmanager
 def logins(server: Server, generator: load.Load) -> Iterator[None]:
-    """While the block lasts, and for a while after it."""
+    """Sends logins during the block and shortly after it. Raises Failed if they end before the block."""
     job = OPERATIONS["login"].job(server.port, "")
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(generator.send, job, connections=4, amount=REQUESTS["login"])
-        time.sleep(0.2)  # until the first ones are being served
+        time.sleep(0.2)  # Until the first logins are being served.
         yield
         if sent.done():
             raise Failed("The logins were over before the list was measured.")
@@ -77,35 +77,35 @@ def logins(server: Server, generator: load.Load) -> Iterator[None]:
 
 
 def rounds(servers: list[Server], number: int) -> Measured:
-    found: Measured = {server.implementation: {} for server in servers}
+    measured: Measured = {server.implementation: {} for server in servers}
     with (
         load.generator() as generator,
         load.generator() as other,
         tqdm(total=number * len(servers), disable=None) as bar,
     ):
-        for turn in range(number + 1):  # the first one warms up
+        for turn in range(number + 1):  # The first round is a warm-up.
             for server in servers:
                 server.log_in()
-                told = {name: measure(server, generator, operation(name)) for name in ("list", "detail", "create")}
+                samples = {name: measure(server, generator, operation(name)) for name in ("list", "detail", "create")}
                 if "sync" not in server.implementation.name:
-                    told[KEPT] = measure(server, generator, operation("list"), keeps_alive=True)
+                    samples[LIST_KEPT_ALIVE] = measure(server, generator, operation("list"), keeps_alive=True)
                 with logins(server, other):
-                    told[BESIDE] = measure(server, generator, operation("list")._replace(requests=48))
-                for name, sample in told.items() if turn else ():
-                    found[server.implementation].setdefault(name, []).append(sample)
+                    samples[LIST_WITH_LOGINS] = measure(server, generator, operation("list")._replace(requests=48))
+                for name, sample in samples.items() if turn else ():
+                    measured[server.implementation].setdefault(name, []).append(sample)
                 bar.update(bool(turn))
-    return found
+    return measured
 
 
-def idlers_that_stop(server: Server) -> int:
-    """With how many open connections that have sent no request yet nobody else is answered any more."""
+def count_blocking_idle(server: Server) -> int:
+    """The number of idle connections at which the server doesn't answer other clients any more."""
     with ExitStack() as stack:
-        for number in range(MOST_IDLERS):
+        for number in range(MAX_IDLE_CONNECTIONS):
             if not is_alive(server):
                 return number
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            time.sleep(0.1)  # until it is accepted
-    return MOST_IDLERS
+            time.sleep(0.1)  # Until the connection is accepted.
+    return MAX_IDLE_CONNECTIONS
 
 
 def is_alive(server: Server) -> bool:
@@ -119,17 +119,17 @@ def is_alive(server: Server) -> bool:
 
 def table(measured: Measured) -> str:
     lines = [["", "", "requests/s", "× sync × 2", "p99 ms", "server ms", "× sync × 2", "database ms"]]
-    for name in ("list", KEPT, BESIDE, "detail", "create"):
-        for kind, found in measured.items():
-            if name not in found:
+    for name in ("list", LIST_KEPT_ALIVE, LIST_WITH_LOGINS, "detail", "create"):
+        for kind, samples in measured.items():
+            if name not in samples:
                 continue
-            rate, p99, cost, database = (statistics.median(column) for column in zip(*found[name], strict=True))
-            pairs = list(zip(found[name], measured[USUAL].get(name, measured[USUAL]["list"]), strict=True))
-            faster = statistics.median(one.rate / usual.rate for one, usual in pairs)
-            dearer = statistics.median(one.server / usual.server for one, usual in pairs)
-            figures = [f"{rate:.0f}", f"{faster:.2f}", f"{p99:.0f}"]
-            if name != BESIDE:  # where the logins' own processor time is counted too
-                figures += [f"{cost:.2f}", f"{dearer:.2f}", f"{database:.2f}"]
+            rate, p99, cost, database = (statistics.median(column) for column in zip(*samples[name], strict=True))
+            pairs = list(zip(samples[name], measured[BASELINE].get(name, measured[BASELINE]["list"]), strict=True))
+            rate_ratio = statistics.median(sample.rate / baseline.rate for sample, baseline in pairs)
+            cost_ratio = statistics.median(sample.server / baseline.server for sample, baseline in pairs)
+            figures = [f"{rate:.0f}", f"{rate_ratio:.2f}", f"{p99:.0f}"]
+            if name != LIST_WITH_LOGINS:  # Here the processor time of the logins would be included.
+                figures += [f"{cost:.2f}", f"{cost_ratio:.2f}", f"{database:.2f}"]
             lines.append([name, kind.name, *figures, *[""] * (len(lines[0]) - 2 - len(figures))])
     return report.table(lines)
 
@@ -138,8 +138,8 @@ def table_of_memory(servers: list[Server]) -> str:
     lines = [["", "RSS of a worker, MiB", "PSS of all, with the master", "idle connections that stop it"]]
     for server in servers:
         workers = [memory(pid) for pid in children(server.process.pid)]
-        together = sum(one.pss for one in workers) + memory(server.process.pid).pss
-        figures = f"{max(one.rss for one in workers):.0f}", f"{together:.0f}", str(idlers_that_stop(server))
+        total = sum(worker.pss for worker in workers) + memory(server.process.pid).pss
+        figures = f"{max(worker.rss for worker in workers):.0f}", f"{total:.0f}", str(count_blocking_idle(server))
         lines.append([server.implementation.name, *figures])
     return report.table(lines)
 

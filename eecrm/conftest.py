@@ -1,7 +1,7 @@
-"""The cast and the stage of every test: PostgreSQL as the app role, the same nine people, the same two clients.
+"""Fixtures of all tests: PostgreSQL as the app role, the same ten accounts and the same two clients.
 
-The databases are made and migrated by `scripts/test`, as the migrator; what runs here is `eecrm_app`. Rows go in under
-the superuser's database role, so that no fixture can be what the rules forbid.
+`scripts/test` creates and migrates the databases as the migrator. Tests connect as `eecrm_app`. Fixtures insert rows
+under the superuser's database role, so that grants and triggers apply to them too (ADR 6).
 """
 
 import html
@@ -50,41 +50,44 @@ API = "/api/v1/"
 
 @pytest.fixture(scope="session", autouse=True)
 def django_db_setup() -> None:
-    """Each process of pytest-xdist has a database of its own, prepared by `scripts/test`.
+    """Connects each process of pytest-xdist to its own database, which `scripts/test` has prepared.
 
-    Its connections wait as long as the tests do. With the timeouts of the roles (bootstrap.sql) a loaded machine would refuse
-    what many threads do at once.
+    Statements may wait as long as the tests do. With the shorter timeouts of the roles (bootstrap.sql), tests with many
+    threads would fail on a loaded machine.
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
-    empty_database()  # An earlier run may have been stopped in the midst of a test.
+    empty_database()  # An earlier run may have been interrupted during a test.
 
 
 _static_files: dict[str, Any] = {}
-_find_static_files = WhiteNoiseMiddleware.add_files_from_finders
+_add_files_from_finders = WhiteNoiseMiddleware.add_files_from_finders
 
 
-def _found_once(middleware: WhiteNoiseMiddleware) -> None:
-    """Each client of a test loads the middlewares anew. To look at every static file again took a third of the tests' time."""
+def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
+    """Searches the static files only once per process.
+
+    Each test client loads the middlewares again. Searching the files each time took a third of the tests' time.
+    """
     if not _static_files:
-        _find_static_files(middleware)
+        _add_files_from_finders(middleware)
         _static_files.update(middleware.files)
     middleware.files.update(_static_files)
 
 
-WhiteNoiseMiddleware.add_files_from_finders = _found_once
+WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 
-# What hostile requests of the tests send in forms, bodies and addresses.
+# Text that hostile requests of the tests send in forms, bodies and URLs.
 TYPED = "Typed-by-claire@x.example"
-# What no log line may hold: a JWT, a password's hash, a password that the tests type, any text that a caller sent.
+# Text that no log line may contain: a JWT, a password hash, a password of the tests, text sent by a caller.
 _SECRET = re.compile(
     r"eyJ[\w-]{8,}\.eyJ|argon2id?\$|long enough passphrase|different long phrase|Epic-Events-2026!|Typed-by-claire"
 )
 
 
 class _SecretsInLogs(logging.Handler):
-    """Reads each log line of the whole test run as production would write it."""
+    """Searches each log line of the whole test run for secrets, in the format of production."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,23 +113,23 @@ def no_secret_is_logged() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_limits() -> None:
-    """What a worker holds in memory would outlive the database of a test."""
+    """Clears the limits that a worker keeps in memory. They would otherwise outlive the test's database rows."""
     limits._leases.clear()
     limits._light.clear()
 
 
 @pytest.fixture(autouse=True)
 def readiness_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each time, since tests break what it is about and mend it."""
+    """Turns off the cache of the readiness check because tests break and repair the database within a second."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How much was compared, by whichever tests say so."""
-    told = [pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties]
-    if cells := sum(value for name, value in told if name == "cells"):
+    """Prints the numbers of compared cells and hostile requests that tests recorded as user properties."""
+    properties = [pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties]
+    if cells := sum(value for name, value in properties if name == "cells"):
         terminalreporter.write_line(f"API, policy and PostgreSQL gave one answer in each of {cells:,} cells.")
-    if hostile := sum(value for name, value in told if name == "hostile"):
+    if hostile := sum(value for name, value in properties if name == "hostile"):
         terminalreporter.write_line(
             f"{hostile:,} hostile requests: no 500, no answer that the document doesn't declare."
         )
@@ -136,15 +139,17 @@ _PUBLISHED = (ROOT / "docs" / "access.md").read_text()
 
 
 def assert_published(response: Any) -> None:
-    """Each rule that any test is refused by is on the page of rules. A view's own groups are named there in general."""
+    """Asserts that docs/access.md lists the rule of a refusal. It lists the rules `group.…` in general only."""
     if response.status_code in (403, 409) and response["Content-Type"] == "application/problem+json":
         rule = response.json()["rule"]
         assert rule.startswith("group.") or f"`{rule}`" in _PUBLISHED, f"docs/access.md doesn't tell of {rule}"
 
 
 class _RoleEnds:
-    """Ends the caller's database role with each request, as the end of the transaction does in production. Holds each answer of
-    the API to the published document."""
+    """Mixin for test clients. Ends the caller's database role after each request, like production's end of transaction.
+
+    It also validates each answer of the API with the published OpenAPI document.
+    """
 
     def generic(self, method: str, path: str, data: Any = "", *args: Any, **kwargs: Any) -> Any:
         response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # a mixin
@@ -156,14 +161,17 @@ class _RoleEnds:
         response = super().request(**kwargs)  # type: ignore[misc]  # a mixin
         assert_published(response)
         if connection.in_atomic_block:
-            # A refusal of a view without a transaction would roll back the test's own.
+            # Otherwise a refusal in a view without a transaction would roll back the test's own transaction.
             connection.needs_rollback = False
             leave()
         return response
 
 
 class Visitor(_RoleEnds, Browser):
-    """Somebody who browses the admin site. Opens a page before they send its form, unless the form says what it showed."""
+    """Browser client for the admin site.
+
+    It opens a page before it posts the page's form, unless the form already contains the page's version.
+    """
 
     def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Any:
         is_page = path.split("?")[0].endswith(("/add/", "/change/"))
@@ -172,18 +180,18 @@ class Visitor(_RoleEnds, Browser):
         return super().post(path, data, *args, **kwargs)
 
     def version_of(self, path: str) -> str:
-        """The hidden field of this page."""
+        """Value of the hidden field with the page's version."""
         page = self.get(path)
         return str((page.context or {}).get(page_versions.PAGE_VERSION_FIELD, "")) if page.status_code == 200 else ""
 
     def confirm(self, address: str, form: dict[str, Any], **options: Any) -> Any:
-        """The page that the form leads to, and then the form again with what that page shows, as people send it."""
+        """Posts the form, then posts it again with the hidden field of the confirmation page, as a browser does."""
         page = self.post(address, form, **options)
         return self.post(address, form | seen, **options) if (seen := shown(page)) else page
 
 
 class Caller(_RoleEnds, APIClient):
-    """Somebody who calls the API, with a token (or without: anonymous)."""
+    """API client with the token of a user, or anonymous without a token."""
 
     user: User | None = None
 
@@ -191,7 +199,7 @@ class Caller(_RoleEnds, APIClient):
     def as_user(cls, user: User) -> "Caller":
         try:
             pair = tokens.log_in(user)
-        except tokens.LoginRefused:  # the test has changed the account since it was read
+        except tokens.LoginRefused:  # the test has changed the account since it was loaded
             pair = tokens.log_in(User.objects.defer(None).get(pk=user.pk))
         caller = cls(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
         caller.user = user
@@ -199,14 +207,14 @@ class Caller(_RoleEnds, APIClient):
 
 
 def shown(page: Any) -> dict[str, str]:
-    """What a page carries of what it shows, for the form that confirms it."""
-    found = re.search(r'name="shown" value="([^"]*)"', page.content.decode())
-    return {"shown": html.unescape(found[1])} if found else {}
+    """Hidden field of a confirmation page, for the form that confirms it."""
+    match = re.search(r'name="shown" value="([^"]*)"', page.content.decode())
+    return {"shown": html.unescape(match[1])} if match else {}
 
 
 @dataclass
 class World:
-    """`own` rows belong to *sales* (and *support*, and the linked *partner*), `other` rows to the other ones."""
+    """`own` rows belong to *sales*, *support* and the linked *partner*, `other` rows to other accounts."""
 
     users: dict[str, User]
     own_client: Client
@@ -292,7 +300,7 @@ def saved(row: Any) -> Any:
 
 
 def build_world() -> World:
-    """Table by table: nearly every test has a world of its own."""
+    """Inserts the rows of a test, table by table in bulk, because nearly every test needs them."""
     with acting_as(Role.SUPERUSER):
         users = make_users()
         own = new_client("Own Company", users["sales"], account=users["partner"])
@@ -317,20 +325,23 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Outside of a transaction, which would hold locks, and which a lost connection would end. All that is committed goes."""
+    """Runs the test outside a transaction and deletes its committed rows.
+
+    A transaction would hold locks, and a lost connection would end it.
+    """
     with committing(django_db_blocker):
         yield
 
 
 @pytest.fixture
 def committed_world(in_the_open: None) -> World:
-    """The world in the open, for tests of several connections at once."""
+    """Committed rows of a test, for tests with several connections."""
     return build_world()
 
 
 @pytest.fixture
 def caller(world: World) -> Any:
-    """`caller("sales")` calls as that person; `caller("anonymous")` without a token."""
+    """`caller("sales")` is a client with the token of that account, `caller("anonymous")` one without a token."""
     return lambda name: Caller() if name == "anonymous" else Caller.as_user(world.users[name])
 
 
@@ -340,14 +351,14 @@ for _name in [*CAST, "superuser", "anonymous"]:
 
 @pytest.fixture
 def migrator(django_db_setup: None) -> Iterator[Any]:
-    """The migrator's own connection: to look at the catalogue, and to clean up what a test committed."""
+    """Connection as the migrator, to inspect the catalogue and to delete rows that a test committed."""
     with as_migrator() as opened:
         yield opened
 
 
 @pytest.fixture
 def sql_refusal(db: None) -> Any:
-    """`sql_refusal(statement, role, user_id)`: PostgreSQL's code for why it refuses, or "" where it doesn't."""
+    """`sql_refusal(statement, role, user_id)`: SQLSTATE with which PostgreSQL refuses the statement, or ""."""
 
     def run(statement: str, role: str = "", user_id: int | None = None) -> str:
         try:

@@ -1,6 +1,8 @@
-"""The eight steps of Epic Events' workflow, with nothing but Python's standard library.
+"""The eight steps of Epic Events' workflow, with Python's standard library only.
 
-python3 examples/workflow.py     (with scripts/run running; API and PASSWORD in the environment name other ones)
+python3 examples/workflow.py
+
+It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
 """
 
 import json
@@ -11,11 +13,11 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 API = os.environ.get("API", "http://127.0.0.1:8000/api/v1")
-PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # of the demo's accounts
+PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # The password of the demo accounts.
 
 
 class Refusal(Exception):
-    """A problem document (RFC 9457): `status`, `detail`, and `rule` where it is a 403 or a 409."""
+    """A problem document (RFC 9457) with `status` and `detail`; a 403 or 409 also has a `rule`."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(problem["detail"])
@@ -23,20 +25,23 @@ class Refusal(Exception):
 
 
 class Person:
-    """Somebody who has logged in. The access token lasts ten minutes; whoever runs for longer refreshes it."""
+    """A user who has logged in. The access token expires after ten minutes; longer programs must refresh it."""
 
     def __init__(self, username: str) -> None:
         self.token = ""
-        self.tag = ""  # the ETag of the last answer
+        self.tag = ""  # The ETag of the last answer.
         self.token = self.call("POST", "/users/login/", {"username": username, "password": PASSWORD})["access"]
 
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
-        """What the API answers. `url` may be one that an answer gave; headers are written with underscores."""
+        """Sends a request and returns the answer. Raises Refusal for an error.
+
+        `url` may be a path or a URL from an answer. `headers` have underscores instead of hyphens.
+        """
         headers["Content-Type"] = "application/json"
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if method == "POST":
-            # If the answer gets lost, the same request with the same key is answered alike and makes nothing twice.
+            # If the answer gets lost, a retry with the same key gets the same answer and creates nothing twice.
             headers.setdefault("Idempotency_Key", str(uuid4()))
         request = Request(
             url if url.startswith("http") else API + url,

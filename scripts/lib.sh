@@ -1,8 +1,8 @@
-# Shared by the scripts: find a Python that works, and hand over to it for good.
+# Functions of the scripts: find a Python that works, and execute a program with it.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# A name on PATH proves little: the shim of a version manager may stand for nothing, and some systems split venv off.
+# A command on PATH may be a version manager's shim without a Python, and some systems package venv separately.
 works() {
     "$1" -c 'import ensurepip, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
@@ -19,15 +19,15 @@ find_python() {
     return 1
 }
 
-# exec, so that a signal to this script's process reaches the program that can stop everything cleanly.
+# exec makes a signal to this script's process reach the program that can stop its children cleanly.
 start() {
     local python
     python=$(find_python)
     exec "$python" "$root/tools/local/install.py" "$@"
 }
 
-# A program of tools/ in the virtual environment that scripts/run and scripts/test make, with what
-# the program needs besides (its requirements.txt) and the modules of tools/shared.
+# Executes a program of tools/ in the virtual environment of scripts/run and scripts/test. Installs the program's own
+# requirements.txt first, and makes the modules of tools/shared importable.
 hand_over() {
     local program="$root/tools/$1" python=${EECRM_HOME:-$root/.local}/venv/bin/python
     if [ ! -x "$python" ]; then

@@ -1,8 +1,8 @@
-"""The policy mutation test: `scripts/mutate-policy [RESOURCE]`, two processes, a few minutes. Exits 1 where a flip survives.
+"""Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`. Exits 1 if a flip survives.
 
-Each of the two processes collects the tests once, against a database of its own. Each flip then runs in a fork, which has
-everything imported and one cell changed: the cell's behaviour is tested first (`test_cells.py`), and where that has no
-test of its own, the literal tables.
+A flip gives one cell of the table another scope. A few minutes in two processes, each with its own database.
+Each process collects the tests once. Each flip then runs in a fork, where all is imported and one cell is changed.
+The cell's tests in `test_cells.py` run first. Only if they pass, the tests of the literal tables run.
 """
 
 import os
@@ -14,18 +14,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "eecrm/access/tests/test_cells.py"
-# These compare the table with a copy of itself: a flip that only they notice has no behaviour of its own in Python.
+# These tests compare the table with a literal copy. A flip that only they notice changes no behaviour in Python.
 LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_what_the_table_says")
 WORKERS = ("gw0", "gw1")
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402  # these need the path and the settings above
+import django  # noqa: E402  # needs the path and the settings above
 
 django.setup()
 
-import pytest  # noqa: E402  # and these the loaded apps
+import pytest  # noqa: E402  # these need the loaded apps
 from django.db import connection  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
@@ -46,14 +46,14 @@ def flips(resources: list[str]) -> Iterator[Flip]:
 
 
 class Flipper:
-    """A plugin of pytest that runs the tests of each flip, instead of all tests once, and writes one verdict each."""
+    """A pytest plugin that runs the tests of each flip instead of all tests, and writes a verdict for each flip."""
 
-    def __init__(self, mine: list[Flip], verdicts: int) -> None:
-        self.mine, self.verdicts = mine, verdicts
+    def __init__(self, own_flips: list[Flip], verdicts: int) -> None:
+        self.own_flips, self.verdicts = own_flips, verdicts
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        connection.close()  # each fork opens its own
-        for cell, other in self.mine:
+        connection.close()  # Each fork opens its own connection.
+        for cell, other in self.own_flips:
             of_cell = [item for item in session.items if item.name.endswith(f"[{'-'.join(cell)}]")]
             literal = [item for item in session.items if getattr(item, "originalname", "") in LITERAL]
             if is_noticed(session, of_cell, cell, other):
@@ -65,12 +65,12 @@ class Flipper:
 
 
 def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str, str], other: Scope) -> bool:
-    """Whether one of these tests fails in a fork in which the cell is flipped."""
+    """Does one of these tests fail in a fork in which the cell is flipped?"""
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # The document is made from the table, too: to write it anew would take a second, and agree with the flip.
-        setattr(published, "judge", lambda *_: None)  # noqa: B010  # an attribute that mypy takes for a method
+        # The OpenAPI document is generated from the table. Generating it would take a second and agree with the flip.
+        setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy takes this attribute for a method
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if session.testsfailed:
@@ -79,8 +79,8 @@ def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str,
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
 
 
-def start(worker: str, mine: list[Flip]) -> int:
-    """A process for these flips; returns where its verdicts can be read."""
+def start(worker: str, own_flips: list[Flip]) -> int:
+    """Starts a process for these flips. Returns the descriptor to read its verdicts from."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         silence = os.open(os.devnull, os.O_WRONLY)
@@ -88,37 +88,37 @@ def start(worker: str, mine: list[Flip]) -> int:
         os.dup2(silence, 2)
         os.environ["PYTEST_XDIST_WORKER"] = worker
         arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:randomly", TESTS]
-        os._exit(int(pytest.main(arguments, plugins=[Flipper(mine, writer)])))
+        os._exit(int(pytest.main(arguments, plugins=[Flipper(own_flips, writer)])))
     os.close(writer)
     return reader
 
 
 def verdicts_of(reader: int, count: int, bar: "tqdm[Any]") -> list[bytes]:
-    seen = []
+    verdicts = []
     while verdict := os.read(reader, 1):
-        seen.append(verdict)
+        verdicts.append(verdict)
         bar.update()
-    if len(seen) != count:
-        raise SystemExit(f"pytest ended after {len(seen)} of {count} flips.")
-    return seen
+    if len(verdicts) != count:
+        raise SystemExit(f"pytest ended after {len(verdicts)} of {count} flips.")
+    return verdicts
 
 
 def main() -> int:
     os.chdir(ROOT)
-    every = list(flips(sys.argv[1:]))
-    shares = [every[number :: len(WORKERS)] for number in range(len(WORKERS))]
+    all_flips = list(flips(sys.argv[1:]))
+    shares = [all_flips[number :: len(WORKERS)] for number in range(len(WORKERS))]
     readers = [start(worker, share) for worker, share in zip(WORKERS, shares, strict=True)]
-    with tqdm(total=len(every), unit="flip", mininterval=10) as bar, ThreadPoolExecutor() as pool:
-        found = pool.map(lambda reader, share: verdicts_of(reader, len(share), bar), readers, shares)
-        seen = dict(
-            pair for share, verdicts in zip(shares, found, strict=True) for pair in zip(share, verdicts, strict=True)
+    with tqdm(total=len(all_flips), unit="flip", mininterval=10) as bar, ThreadPoolExecutor() as pool:
+        results = pool.map(lambda reader, share: verdicts_of(reader, len(share), bar), readers, shares)
+        verdict_of = dict(
+            pair for share, verdicts in zip(shares, results, strict=True) for pair in zip(share, verdicts, strict=True)
         )
-    survivors = [flip for flip, verdict in seen.items() if verdict == SURVIVED]
+    survivors = [flip for flip, verdict in verdict_of.items() if verdict == SURVIVED]
     for cell, other in survivors:
         print(f"not noticed: {'.'.join(cell)} flipped to {other}")
-    counted = list(seen.values())
+    counted = list(verdict_of.values())
     print(
-        f"{len(every)} flips of {len(every) // 2} cells: {counted.count(BEHAVIOUR)} noticed by behaviour, "
+        f"{len(all_flips)} flips of {len(all_flips) // 2} cells: {counted.count(BEHAVIOUR)} noticed by behaviour, "
         f"{counted.count(BY_LITERAL)} by the literal tables alone, {len(survivors)} by nothing."
     )
     return 1 if survivors else 0

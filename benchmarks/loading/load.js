@@ -1,10 +1,10 @@
-// The load generator: each line of standard input asks for some requests, and is answered by a line that tells what came of them.
+// The load generator. Each line of standard input is a JSON job; the answer is a line with its results.
 const { createInterface } = require("node:readline");
 const autocannon = require("autocannon");
 
-let number = 0; // no two requests of a run have the same
+let number = 0; // Unique for each request of a run.
 
-// {n} stands for the number, {address} for an address of its own.
+// Replaces {n} by the number, and {address} by a client address made of the number.
 function numbered(request) {
   number += 1;
   const address = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
@@ -13,7 +13,7 @@ function numbered(request) {
   return { ...request, headers: Object.fromEntries(headers), body: request.body && fill(request.body) };
 }
 
-// From one answer to the next on the same connection, so that connecting anew belongs to what the client waits for.
+// Measures from one answer to the next on the same connection, so that the time to reconnect is included.
 function timed(client, seen) {
   let since = performance.now();
   client.on("headers", ({ statusCode }) => {
@@ -30,7 +30,7 @@ async function send({ closes, ...job }) {
   const { errors } = await autocannon({
     ...job,
     requests: [{ setupRequest: numbered }],
-    // Left to itself, autocannon writes its next request to a connection that the server is about to close.
+    // Otherwise autocannon writes its next request to a connection that the server is about to close.
     ...(closes && { reconnectRate: 1 }),
     setupClient: (client) => timed(client, seen),
     sampleInt: 20,
@@ -42,5 +42,7 @@ async function send({ closes, ...job }) {
 }
 
 (async () => {
-  for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await send(JSON.parse(line))));
+  for await (const line of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await send(JSON.parse(line))));
+  }
 })();

@@ -1,4 +1,7 @@
-"""The same with FastAPI, pydantic and SQLAlchemy's ORM, as FastAPI's tutorial has it: dependencies, response models, sync sessions."""
+"""Reference implementation with FastAPI, pydantic and SQLAlchemy's ORM.
+
+It follows FastAPI's tutorial: dependencies, response models, sync sessions.
+"""
 
 import os
 from collections.abc import Iterator
@@ -16,9 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, joinedload, mapped_
 
 ROOT = "/api/v1"
 KEY = os.environ["JWT_SIGNING_KEY"]
-PAGE_OF_COPY = 200
+SYNC_PAGE_ROWS = 200
 
-engine = create_engine("postgresql+psycopg2://")  # libpq knows from its variables where to
+engine = create_engine("postgresql+psycopg2://")  # libpq reads the address and login from its variables.
 hasher = PasswordHasher()
 bearer = OAuth2PasswordBearer(tokenUrl=f"{ROOT}/users/login/")
 app = FastAPI()
@@ -187,8 +190,8 @@ def retrieve_client(key: int, session: SessionDep, user: UserDep) -> Any:
 
 @app.get(f"{ROOT}/sync/")
 def synchronise(session: SessionDep, user: UserDep) -> Copy:
-    """The first page of a copy, by key, as there are more clients than fit into it."""
-    clients = select(Client).options(joinedload(Client.sales_contact)).order_by(Client.id).limit(PAGE_OF_COPY + 1)
-    found = [ClientPublic.model_validate(client) for client in session.scalars(clients)]
-    changes = [Change(id=one.id, version=one.version, data=one) for one in found[:PAGE_OF_COPY]]
-    return Copy(changes=changes, next=changes[-1].id if changes else None, has_more=len(found) > PAGE_OF_COPY)
+    """The first page of an offline copy, ordered by id."""
+    clients = select(Client).options(joinedload(Client.sales_contact)).order_by(Client.id).limit(SYNC_PAGE_ROWS + 1)
+    rows = [ClientPublic.model_validate(client) for client in session.scalars(clients)]
+    changes = [Change(id=row.id, version=row.version, data=row) for row in rows[:SYNC_PAGE_ROWS]]
+    return Copy(changes=changes, next=changes[-1].id if changes else None, has_more=len(rows) > SYNC_PAGE_ROWS)

@@ -1,4 +1,7 @@
-"""The least that these operations can cost in Python: a function, a token check and one SQL statement each. No framework, no rules."""
+"""Reference implementation with the lowest possible cost in Python: no framework and no rules.
+
+Each operation is a function with a token check and one SQL statement.
+"""
 
 import os
 import time
@@ -17,30 +20,33 @@ Environ = dict[str, Any]
 
 _KEY = os.environ["JWT_SIGNING_KEY"]
 _HASHER = PasswordHasher()
-_READ = (
-    "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "created_at", "updated_at", "version",
+_READ_COLUMNS = (
+    "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile",
+    "created_at", "updated_at", "version",
 )  # fmt: skip
 _SELECT = f"""
-SELECT {", ".join(f"c.{name}" for name in _READ)}, u.id, u.display_name
+SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name
   FROM clients_client AS c JOIN accounts_user AS u ON u.id = c.sales_contact_id
 """
-# Looked for apart, so that PostgreSQL asks the index, and doesn't look for the word from row to row.
-_FOUND = """
+# A separate subquery makes PostgreSQL use the index instead of searching row by row.
+_SEARCH = """
 WHERE c.id = ANY (ARRAY(SELECT id FROM clients_client WHERE search @@ to_tsquery('simple', %s)))
 """
-_WRITTEN = ("company_name", "first_name", "last_name", "email", "phone")
+_WRITTEN_COLUMNS = ("company_name", "first_name", "last_name", "email", "phone")
 _INSERT = f"""
 WITH c AS (
-    INSERT INTO clients_client ({", ".join(_WRITTEN)}, mobile, sales_contact_id) VALUES (%s, %s, %s, %s, %s, '', %s) RETURNING *
+    INSERT INTO clients_client ({", ".join(_WRITTEN_COLUMNS)}, mobile, sales_contact_id)
+    VALUES (%s, %s, %s, %s, %s, '', %s) RETURNING *
 )
-SELECT {", ".join(f"c.{name}" for name in _READ)}, u.id, u.display_name FROM c JOIN accounts_user AS u ON u.id = c.sales_contact_id
+SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name
+  FROM c JOIN accounts_user AS u ON u.id = c.sales_contact_id
 """
-_PAGE_OF_COPY = 200
+_SYNC_PAGE_ROWS = 200
 
 
 @cache
 def _connection() -> Any:
-    """One for each worker, for good; libpq knows from its variables where to."""
+    """The persistent connection of a worker. libpq reads the address and login from its variables."""
     connection = psycopg2.connect("")
     connection.autocommit = True
     return connection
@@ -54,7 +60,7 @@ def _rows(sql: str, *values: Any) -> list[Any]:
 
 def _client(environ: Environ, row: Iterable[Any]) -> dict[str, Any]:
     *values, contact, name = row
-    client = dict(zip(_READ, values, strict=True))
+    client = dict(zip(_READ_COLUMNS, values, strict=True))
     url = f"http://{environ['HTTP_HOST']}{ROOT}clients/{client['id']}/"
     return client | {"url": url, "sales_contact": {"id": contact, "name": name}}
 
@@ -79,13 +85,13 @@ def log_in(environ: Environ) -> Any:
 
 def list_clients(environ: Environ) -> Any:
     _user(environ)
-    asked = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     where, values = "", []
-    if "sales_contact" in asked:
-        where, values = "WHERE c.sales_contact_id = %s", [int(asked["sales_contact"])]
-    elif "search" in asked:
-        where, values = _FOUND, [f"{asked['search']}:*"]
-    rows = _rows(f"{_SELECT} {where} ORDER BY c.id DESC LIMIT %s", *values, int(asked["page_size"]))
+    if "sales_contact" in query:
+        where, values = "WHERE c.sales_contact_id = %s", [int(query["sales_contact"])]
+    elif "search" in query:
+        where, values = _SEARCH, [f"{query['search']}:*"]
+    rows = _rows(f"{_SELECT} {where} ORDER BY c.id DESC LIMIT %s", *values, int(query["page_size"]))
     return {"next": rows[-1][0] if rows else None, "results": [_client(environ, row) for row in rows]}
 
 
@@ -98,19 +104,20 @@ def retrieve_client(environ: Environ) -> Any:
 
 def create_client(environ: Environ) -> Any:
     user, given = _user(environ), _body(environ)
-    [row] = _rows(_INSERT, *(given[name] for name in _WRITTEN), user)
+    [row] = _rows(_INSERT, *(given[name] for name in _WRITTEN_COLUMNS), user)
     return _client(environ, row)
 
 
 def synchronise(environ: Environ) -> Any:
-    """The first page of a copy, by key, as there are more clients than fit into it."""
+    """The first page of an offline copy, ordered by id."""
     _user(environ)
-    rows = _rows(f"{_SELECT} ORDER BY c.id LIMIT %s", _PAGE_OF_COPY + 1)
-    clients = [_client(environ, row) for row in rows[:_PAGE_OF_COPY]]
+    rows = _rows(f"{_SELECT} ORDER BY c.id LIMIT %s", _SYNC_PAGE_ROWS + 1)
+    clients = [_client(environ, row) for row in rows[:_SYNC_PAGE_ROWS]]
     changes = [
-        {"type": "client", "id": one["id"], "op": "upsert", "version": one["version"], "data": one} for one in clients
+        {"type": "client", "id": client["id"], "op": "upsert", "version": client["version"], "data": client}
+        for client in clients
     ]
-    return {"changes": changes, "next": clients[-1]["id"], "has_more": len(rows) > _PAGE_OF_COPY}
+    return {"changes": changes, "next": clients[-1]["id"], "has_more": len(rows) > _SYNC_PAGE_ROWS}
 
 
 _ROUTES: dict[tuple[str, str], Callable[[Environ], Any]] = {

@@ -1,12 +1,12 @@
--- Makes the roles, the database and the schema of Epic Events, on a laptop and in production alike.
+-- Creates the roles, the database and the schema of Epic Events, on a laptop and in production.
 --
 --   PG_DATABASE=eecrm PG_PASSWORD=… PG_MIGRATOR_PASSWORD=… PG_REPORT_PASSWORD=… PG_BACKUP_PASSWORD=… \
 --   psql -X -q -v ON_ERROR_STOP=1 -f deploy/postgres/bootstrap.sql postgres
 --
--- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT such as a managed service gives; it says what
--- only a superuser could have done. Running it again takes back what was changed by hand, and the passwords become those
--- of the environment: that is how they are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
--- It needs psql 14 for \getenv and a server from PostgreSQL 15 on.
+-- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT, as managed services provide. It warns
+-- about each step that needs a superuser. Running it again undoes changes made by hand, and sets the passwords to those
+-- of the environment: so passwords are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
+-- It needs psql 14 for \getenv, and PostgreSQL 15 or later.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -15,7 +15,7 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
        current_setting('server_version_num')::integer >= 160000 AS grants_have_options
 \gset
 
--- Passwords travel in the text of ALTER ROLE, so nothing that keeps statements may see them. Only a superuser can say so.
+-- The text of ALTER ROLE contains the passwords, so the server must not log it. Only a superuser can set this.
 \if :is_superuser
     SET log_statement = 'none';
     SET log_min_duration_statement = -1;
@@ -23,7 +23,7 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
     SET pg_stat_statements.track_utility = off;
 \endif
 
--- Through the environment, because everybody on the machine can read a command line.
+-- Passwords come from the environment, because other users of the machine can read a command line.
 \set database ''
 \set app_password ''
 \set migrator_password ''
@@ -35,7 +35,8 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
 \getenv report_password PG_REPORT_PASSWORD
 \getenv backup_password PG_BACKUP_PASSWORD
 
-SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password') AS is_incomplete
+SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password')
+    AS is_incomplete
 \gset
 \if :is_incomplete
     DO $$ BEGIN
@@ -43,13 +44,13 @@ SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_passw
     END $$;
 \endif
 
--- Roles belong to the whole server: two runs for two of its databases take turns until each connects to its own.
+-- Roles belong to the whole server, so runs for two databases must not change them at once. \connect ends the lock.
 SELECT pg_advisory_lock(hashtext('eecrm bootstrap')) AS locked
 \gset
 
 ---------------------------------------------------------------------------------------------------------------- roles
 
--- One group for each role of the application. Their privileges come from the policy table, with `manage.py migrate`.
+-- One group role for each role of the application. `manage.py migrate` grants their privileges from the policy table.
 \set groups '{eecrm_external,eecrm_sales,eecrm_support,eecrm_management,eecrm_auditor,eecrm_superuser}'
 \set logins '{eecrm_migrator,eecrm_app,eecrm_report,eecrm_backup}'
 
@@ -58,7 +59,8 @@ FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS na
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
--- Only where something is wrong, because naming these attributes at all takes a superuser. Only backups pass row security.
+-- Changes only roles that need it, because ALTER ROLE with these attributes needs a superuser even without a change.
+-- Only eecrm_backup may bypass row security.
 SELECT format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOREPLICATION', name)
 FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS name
 JOIN pg_roles ON rolname = name
@@ -75,18 +77,18 @@ ALTER ROLE eecrm_app LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 10
 ALTER ROLE eecrm_report LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'report_password';
 ALTER ROLE eecrm_backup LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'backup_password';
 
--- So that pg_dump reads every row, or fails. Where nobody may give this away, the policies for eecrm_backup let it see
--- every row too, with `pg_dump --enable-row-security`.
+-- With BYPASSRLS, pg_dump reads all rows or fails. Where this role may not grant it, the policies for eecrm_backup show
+-- all rows to `pg_dump --enable-row-security`.
 DO $$ BEGIN
     IF NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup') THEN
         ALTER ROLE eecrm_backup BYPASSRLS;
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add --enable-row-security to '
-                  'pg_dump, and run manage.py sync_access --check before each dump.';
+    RAISE WARNING 'eecrm_backup could not be given BYPASSRLS, which takes a superuser here: add '
+                  '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- A role may give itself settings and nobody can forbid it: each run takes them back, like roles entered by other ways.
+-- PostgreSQL lets each role change its own settings. Each run resets them, and revokes memberships granted elsewhere.
 SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
 \gexec
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
@@ -97,7 +99,8 @@ WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
 \gexec
 
--- The web process enters the role of the person it serves, for one transaction, and is nobody before and after.
+-- The web server sets the role of the account that it serves, for one transaction. Before and after it, eecrm_app has
+-- none of their privileges.
 \if :grants_have_options
     SELECT format('GRANT %I TO eecrm_app WITH INHERIT FALSE, SET TRUE', name) FROM unnest(:'groups'::name[]) AS name
     \gexec
@@ -106,7 +109,7 @@ WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_
     \gexec
 \endif
 
--- What follows is done as the owner and as the migrator, which a superuser may always become.
+-- The next steps run as the owner and as the migrator. A superuser may always set these roles.
 \if :is_superuser
 \else
     GRANT eecrm_owner, eecrm_migrator TO CURRENT_USER;
@@ -119,7 +122,7 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
--- For every role, an administrator's too: an open transaction that has written delays seals and offline copies.
+-- Applies to all roles, also to administrators, because an open transaction that has written delays seals and sync.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
 
 SELECT format('ALTER ROLE %I IN DATABASE %I RESET ALL', name, :'database') FROM unnest(:'logins'::name[]) AS name
@@ -135,9 +138,10 @@ ALTER ROLE eecrm_app IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET statement_timeout = '15s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET lock_timeout = '5s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET idle_in_transaction_session_timeout = '30s';
--- A page from anywhere costs about what the next one does, in memory and on SSDs: the default of 4 is a spinning disk's.
+-- In memory and on SSDs a random page costs about as much as the next one. The default of 4 is for spinning disks.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET random_page_cost = 1.1;
--- Statements are short, and those of sync/ ask functions a hundred times: to compile each took 197 s where 1.1 s are needed.
+-- Compiling doesn't pay for short statements. Those of sync/ call functions a hundred times: 197 s with JIT instead of
+-- 1.1 s.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET jit = off;
 
 ALTER ROLE eecrm_report IN DATABASE :"database" SET search_path = report;
@@ -149,39 +153,41 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
 
--- Statements hold values: hashes of passwords, digests of sessions, names and addresses. Whoever reads the log of the server
--- may not read those, so that it names the error and the rule, and neither the statement nor the row (the DETAIL of a
--- duplicate, and of a deadlock). Where only a superuser can say so, this tells what is left to be said for the server.
+-- Statements contain password hashes, session digests, names and addresses. Readers of the server log may not see them.
+-- So the log names the error and the rule, but neither the statement nor the row (DETAIL of a duplicate or a deadlock).
+-- Where setting this needs a superuser, a warning names the parameters to set for the server.
 SELECT set_config('eecrm.bootstrapped', :'database', false) AS database_name
 \gset
 DO $$
 DECLARE
-    one record;
-    loud text[] := '{}';
+    parameter record;
+    unset text[] := '{}';
 BEGIN
-    FOR one IN SELECT * FROM unnest('{eecrm_migrator,eecrm_app,eecrm_report,eecrm_backup}'::text[]) AS login,
-                             (VALUES ('log_min_error_statement', 'panic'), ('log_error_verbosity', 'terse'),
-                                     ('log_parameter_max_length_on_error', '0'), ('log_statement', 'none'),
-                                     ('log_min_duration_statement', '-1'), ('log_min_duration_sample', '-1'),
-                                     ('log_transaction_sample_rate', '0')) AS quiet (name, value)
+    FOR parameter IN SELECT * FROM unnest('{eecrm_migrator,eecrm_app,eecrm_report,eecrm_backup}'::text[]) AS login,
+                                   (VALUES ('log_min_error_statement', 'panic'), ('log_error_verbosity', 'terse'),
+                                           ('log_parameter_max_length_on_error', '0'), ('log_statement', 'none'),
+                                           ('log_min_duration_statement', '-1'), ('log_min_duration_sample', '-1'),
+                                           ('log_transaction_sample_rate', '0')) AS required (name, value)
     LOOP
         BEGIN
             EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %s = %L',
-                           one.login, current_setting('eecrm.bootstrapped'), one.name, one.value);
+                           parameter.login, current_setting('eecrm.bootstrapped'), parameter.name, parameter.value);
         EXCEPTION WHEN insufficient_privilege THEN
-            IF current_setting(one.name) <> one.value AND one.name || ' = ' || one.value <> ALL (loud) THEN
-                loud := loud || (one.name || ' = ' || one.value);
+            IF current_setting(parameter.name) <> parameter.value
+               AND parameter.name || ' = ' || parameter.value <> ALL (unset) THEN
+                unset := unset || (parameter.name || ' = ' || parameter.value);
             END IF;
         END;
     END LOOP;
-    IF loud <> '{}' THEN
-        RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only a superuser '
-                      'could forbid it here. Set in the parameters of the server: %. See docs/operations.md.',
-                      array_to_string(loud, ', ');
+    IF unset <> '{}' THEN
+        RAISE WARNING 'The log of PostgreSQL will hold values of statements, passwords'' hashes among them, and only '
+                      'a superuser could forbid it here. Set in the parameters of the server: %. '
+                      'See docs/operations.md.', array_to_string(unset, ', ');
     END IF;
 END $$;
 
--- What each login has from here, noted where the login itself can't write: `access.logins` compares.
+-- Notes the settings of each login in the comment on its role, which the login can't change. `access.logins` compares
+-- them.
 SELECT format('COMMENT ON ROLE %I IS %L', rolname, array_to_string(setconfig, E'\n'))
 FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
@@ -199,7 +205,7 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_report, eecrm_backup;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
--- The trail has a schema of its own, and so have the views of reports.
+-- The audit trail and the views for reports have separate schemas.
 CREATE SCHEMA IF NOT EXISTS eecrm;
 CREATE SCHEMA IF NOT EXISTS audit;
 CREATE SCHEMA IF NOT EXISTS report;
@@ -209,46 +215,48 @@ GRANT USAGE ON SCHEMA report TO eecrm_report;
 SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
--- For the tables that migrations will make, and for those that are there. Nothing for eecrm_app, eecrm_report and the
--- groups: what isn't granted by name is refused.
+-- Privileges on existing tables and on those that migrations will create. eecrm_app, eecrm_report and the groups get no
+-- general privileges on tables, because each of theirs is granted by name.
 SET LOCAL ROLE eecrm_migrator;
 GRANT SELECT ON ALL TABLES IN SCHEMA eecrm, audit TO eecrm_backup;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA eecrm, audit TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON SEQUENCES TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA report GRANT SELECT ON TABLES TO eecrm_report;
--- Not per schema: that could add privileges, but not take away the one that PostgreSQL gives PUBLIC by itself.
+-- Without IN SCHEMA: per-schema defaults can add privileges, but can't revoke the one that PostgreSQL gives to PUBLIC.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 RESET ROLE;
 
-------------------------------------------------------------------------------------------------- functions of PostgreSQL
+------------------------------------------------------------------------------------------------ functions of PostgreSQL
 
--- Inside any SELECT, these run a text as a query, write something that outlives the transaction, or hold a lock that
--- others wait for. Grants on tables say nothing about them, and an expression may enter another role before it calls one.
--- These privileges belong to the database: pg_dump and pg_upgrade carry them along, but not for functions that are new in
--- another version.
+-- Any SELECT may call these functions. They run a text as a query, write data that outlives the transaction, or hold a
+-- lock that others wait for. Table privileges don't restrict them. An expression may set another role before the call.
+-- The privileges belong to the database. pg_dump and pg_upgrade keep them, but functions of a new version are open.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
-    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message') || ')$', true) AS closed
+    'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message'
+) || ')$', true) AS closed
 \gset
 
 DO $$
 DECLARE
-    one regprocedure;
+    func regprocedure;
     still_open text;
 BEGIN
-    SET LOCAL client_min_messages = error;  -- PostgreSQL warns of each function that isn't ours to close
-    FOR one IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-                       AND proname ~ current_setting('eecrm.closed') AND has_function_privilege('public', oid, 'EXECUTE')
+    SET LOCAL client_min_messages = error;  -- PostgreSQL warns about each function that this role can't revoke.
+    FOR func IN SELECT oid FROM pg_proc
+                 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+                   AND has_function_privilege('public', oid, 'EXECUTE')
     LOOP
         BEGIN
-            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', one);
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', func);
         EXCEPTION WHEN insufficient_privilege THEN NULL;
         END;
     END LOOP;
     BEGIN
-        -- Rules of the database take turns with them; they run as the owner of the tables.
-        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer) TO eecrm_migrator;
+        -- Triggers lock with these functions. They run as the owner of the tables.
+        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer)
+            TO eecrm_migrator;
     EXCEPTION WHEN insufficient_privilege THEN NULL;
     END;
     SET LOCAL client_min_messages = warning;
@@ -256,13 +264,15 @@ BEGIN
      WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
        AND has_function_privilege('public', oid, 'EXECUTE');
     IF still_open IS NOT NULL THEN
-        RAISE WARNING 'Only a superuser could close these functions to everybody, so that they stay open: %', still_open;
+        RAISE WARNING 'Only a superuser could close these functions to everybody, so that they stay open: %',
+                      still_open;
     END IF;
 END $$;
 
------------------------------------------------------------------------------------------------------ a login of earlier
+------------------------------------------------------------------------------------------------------- an obsolete role
 
--- eecrm_report and eecrm_backup took its place. It keeps nothing here, and goes with the last database that knows it.
+-- eecrm_report and eecrm_backup replaced eecrm_readonly. It loses its privileges here, and is dropped when no other
+-- database of the server has privileges for it.
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eecrm_readonly') AS has_readonly
 \gset
 \if :has_readonly

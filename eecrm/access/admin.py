@@ -1,7 +1,8 @@
-"""The hidden admin site, under the same policy table as the API."""
+"""Admin site at a hidden address, under the same policy table as the API."""
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
+from django.utils.text import smart_split
 
 from access.confirmed_admin import ConfirmsDeletions, delete_selected
 from access.database import enter, leave
@@ -23,6 +25,8 @@ from access.request_rules import rule_for
 from access.security_log import place_of_error
 
 log = logging.getLogger("eecrm.admin")
+
+MAX_SEARCH_WORDS, MAX_SEARCH_CHARS = 8, 200  # as in the API; further words are ignored
 
 
 class EpicEventsAdminSite(admin.AdminSite):
@@ -36,11 +40,11 @@ class EpicEventsAdminSite(admin.AdminSite):
         self.add_action(delete_selected)
 
     def get_urls(self) -> list[Any]:
-        """Without the way to an object's page elsewhere: no object has one, and many types are no role's to read."""
+        """Django's URLs without `view_on_site`, because no object has a page outside the admin site."""
         return [page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Each page runs under its visitor's own database role, entered in the transaction of the request."""
+        """Runs each page under the database role of its visitor, entered in the request's transaction."""
         guarded = super().admin_view(view, cacheable)
 
         def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -48,15 +52,16 @@ class EpicEventsAdminSite(admin.AdminSite):
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             elif request.method == "POST":
-                leave(user_id=request.user.pk)  # who logs in, or sets up a second factor, is told of on the trail too
+                leave(user_id=request.user.pk)  # so that the trail names the user of a login or a new second factor
             try:
                 response = guarded(request, *args, **kwargs)
-                # Lists run their queries while they render: what fails then must be caught here too.
+                # Lists run their queries while they render. Errors of those queries must be caught here too.
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
-                # Django's admin hands query strings and chosen keys to the database as they come. The error's sentence quotes them.
+                # Django's admin passes query strings and chosen keys to the database unchecked. The error's message
+                # quotes them, so only the error's place is logged.
                 log.warning("a request to the admin site makes no sense", extra={"error": place_of_error(error)})
                 raise SuspiciousOperation("This request makes no sense.") from None
 
@@ -67,14 +72,15 @@ class EpicEventsAdminSite(admin.AdminSite):
 
 
 def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-    """Log entries whose joined account leaves out what no role of the admin site may read."""
+    """Log entries whose joined account omits the secret fields, which no role of the admin site may read."""
     return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A rule of the database (a state, a race) as its sentence on the page that was sent.
+    """Redirects to the same page with the sentence of a database rule (a state, a race).
 
-    The transaction of the request is rolled back, so that nothing is changed.
+    Rolls the transaction of the request back, so that nothing is saved.
+    Raises the error again if it is no refusal, if it is an outage, or if the request isn't a POST.
     """
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500 or request.method != "POST":
@@ -85,21 +91,36 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 class OfferedFilters:
-    """A list is filtered by what it offers and nothing else: Django would let any column be probed, masked or not."""
+    """Allows only the filters of the list, and bounds its search.
+
+    Otherwise a query string could test any column, even one that is masked. A search for thousands of words would keep
+    PostgreSQL busy until its timeout.
+    """
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # a mixin
-        names = (one[0] if isinstance(one, tuple) else one for one in listed)
-        offered = {getattr(one, "parameter_name", one) for one in names} | {self.date_hierarchy}  # type: ignore[attr-defined]  # as above
+        filters = (item[0] if isinstance(item, tuple) else item for item in listed)
+        offered = {getattr(item, "parameter_name", item) for item in filters}
+        offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # as above
         is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # as above
 
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Raises SuspiciousOperation."""
+        if len(search_term) > MAX_SEARCH_CHARS:
+            raise SuspiciousOperation(f"Search for {MAX_SEARCH_CHARS} characters at most.")
+        words = " ".join(islice(smart_split(search_term), MAX_SEARCH_WORDS))
+        return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # as above
+
 
 class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
-    """Asks the policy table what may be seen, added, changed and deleted; shows personal data to whom it shows it."""
+    """Model admin with the permissions of the policy table.
+
+    It hides the fields in `personal_fields` from roles that may not see personal data.
+    """
 
     resource: str = ""
-    # A join would ask for every column of an account; what is prefetched leaves out what the role may not read.
+    # Lookups to prefetch. A join would select every column of an account, also those that the role may not read.
     prefetched: tuple[str, ...] = ()
     list_select_related = ()
 
@@ -131,17 +152,17 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         return rows.permitted_by(rule_for(request, rows.resource, "retrieve")).prefetch_related(*self.prefetched)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """A change names its columns, as the privileges do: nobody may write keys, versions and times."""
+        """Saves only the changed columns because no role may write keys, versions and times."""
         names = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.changed_data if name in names] if change else None)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """The history page joins its entries with their accounts."""
+        """Defers secret fields on the history page, whose query joins log entries with their accounts."""
         rows = log_entries(queryset) if queryset.model is LogEntry else queryset
         return super().get_paginator(request, rows, *args, **kwargs)
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
-        """What some roles see masked in the API is left out of their pages, lists and searches."""
+        """Field names without personal data for roles that see it masked in the API."""
         is_shown = rule_for(request, "personal_data", "retrieve").scope is not Scope.NONE
         hidden = () if is_shown else personal(self.model)
         return [name for name in names if name not in hidden]
@@ -156,15 +177,15 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         return self._without_personal(request, super().get_search_fields(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """A new row has no record yet: what is only ever read is left out of its page."""
-        absent = set(self.get_readonly_fields(request)) if obj is None else set()
+        """Leaves read-only fields out of the page of a new row because they have no values yet."""
+        hidden = set(self.get_readonly_fields(request)) if obj is None else set()
         shown = [
             (
                 title,
                 options
                 | {
                     "fields": [
-                        name for name in self._without_personal(request, options["fields"]) if name not in absent
+                        name for name in self._without_personal(request, options["fields"]) if name not in hidden
                     ]
                 },
             )

@@ -1,4 +1,4 @@
-"""Start-up checks: no route opens by being forgotten, no group by being misspelt."""
+"""System checks: each route is covered by the policy table, and each declared group has permissions that exist."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from access.policy import Scope
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Every route of the project but the admin site's (which asks the policy in `access.admin`), with its path."""
+    """Path and pattern of each route, except those of the admin site, which checks the policy in `access.admin`."""
     for pattern in (resolver or get_resolver()).url_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -66,7 +66,10 @@ _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 
 
 def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """PostgreSQL knows one UPDATE: who may sign or assign rows that they may not update could write all of their columns."""
+    """A finer action (sign, assign) must not reach more rows than *update*.
+
+    PostgreSQL has one UPDATE for both. A role could write every updatable column of a row that it may only sign.
+    """
     return [
         Error(
             f"{role} may {change.action} more {resource} rows than update.",
@@ -81,11 +84,12 @@ def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, 
 
 
 def _name_faults() -> Iterator[str]:
-    owners = [(name, "a role") for name in ROLE_GROUPS] + [(name, "GROUPS") for name in settings.GROUPS]
-    owners += [(name, app) for app, name, _ in declared_groups()]
-    for name, count in Counter(name for name, _ in owners).items():
+    declared_names = [(name, "a role") for name in ROLE_GROUPS] + [(name, "GROUPS") for name in settings.GROUPS]
+    declared_names += [(name, app) for app, name, _ in declared_groups()]
+    for name, count in Counter(name for name, _ in declared_names).items():
         if count > 1:
-            yield f"The group {name} is declared twice: by {' and '.join(who for one, who in owners if one == name)}"
+            declarers = " and ".join(declarer for declared, declarer in declared_names if declared == name)
+            yield f"The group {name} is declared twice: by {declarers}"
         if not 0 < len(name) <= 100:
             yield f"The group {name!r} has a name of {len(name)} characters: 1 to 100 are possible"
 
@@ -114,7 +118,7 @@ def _codename_faults() -> Iterator[str]:
 
 
 def every_group_is_sound(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """What apps and the variable GROUPS declare: each group once, of permissions that exist, stated in one place."""
+    """Apps and the variable GROUPS must declare each group once, with permissions that exist and are declared once."""
     hint = (
         "Groups are `managed_groups` of an AppConfig and the variable GROUPS, permissions come from access/policy.py."
     )

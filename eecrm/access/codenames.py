@@ -1,4 +1,4 @@
-"""The policy table in Django's words: a permission for each of its rows, a group for each of its roles."""
+"""Django permissions and groups of the policy table: a permission for each row, a group for each stored role."""
 
 from functools import cache
 from typing import NamedTuple
@@ -15,8 +15,8 @@ class Cell(NamedTuple):
     action: str
 
 
-def _nouns() -> dict[str, tuple[str, str]]:
-    """`{"client": ("clients", "client")}`: app label and model of each resource that has one."""
+def _model_names() -> dict[str, tuple[str, str]]:
+    """`{"client": ("clients", "client")}`: app label and model name of each resource that has a model."""
     return {
         resource: (model._meta.app_label, str(model._meta.model_name))
         for model in apps.get_models()
@@ -26,27 +26,27 @@ def _nouns() -> dict[str, tuple[str, str]]:
 
 @cache
 def permission_cells() -> dict[str, Cell]:
-    """`{"clients.assign_client": ("client", "assign")}`, for each row of the table.
+    """`{"clients.assign_client": ("client", "assign")}`: resource and action of each permission of the table.
 
-    A resource without a model (`personal_data`) is a noun of the app *access*, with a content type of its own: its
-    permissions are then found by name like all others, and no model pretends to have them.
+    A resource without a model (`personal_data`) gets a content type of its own in the app *access*. So its permissions
+    are found by name like all others, without belonging to an unrelated model.
     """
-    nouns = _nouns()
+    model_names = _model_names()
     cells = {}
     for resource, action, *_ in TABLE:
-        app_label, noun = nouns.get(resource, (NO_MODEL, resource))
+        app_label, noun = model_names.get(resource, (NO_MODEL, resource))
         cells[f"{app_label}.{codename(action, noun)}"] = Cell(resource, action)
     return cells
 
 
 def content_type_of(permission: str) -> tuple[str, str]:
-    """App label and model of the content type that a permission of the table hangs on."""
+    """App label and model name of the content type of a permission."""
     resource = permission_cells()[permission].resource
-    return _nouns().get(resource, (NO_MODEL, resource))
+    return _model_names().get(resource, (NO_MODEL, resource))
 
 
 def role_group(role: str) -> str:
-    """The name of a role's group. Accounts are in it by their role, never by a row."""
+    """Name of a role's group. Accounts belong to it by their role; no row stores the membership."""
     return role.title()
 
 
@@ -54,12 +54,12 @@ ROLE_GROUPS = tuple(role_group(role) for role in MATRIX_ROLES if role is not Rol
 
 
 def managed_groups() -> dict[str, frozenset[str]]:
-    """`{group: permissions}` of all groups that the code makes: one for each stored role, and those of the apps."""
-    of_roles = {
+    """`{group: permissions}` of all groups declared in code: one for each stored role, and those of the apps."""
+    role_groups = {
         role_group(role): frozenset(
             permission for permission, cell in permission_cells().items() if scope_of(*cell, role) is not Scope.NONE
         )
         for role in MATRIX_ROLES
         if role is not Role.SUPERUSER
     }
-    return of_roles | {name: frozenset(permissions) for _, name, permissions in declared_groups()}
+    return role_groups | {name: frozenset(permissions) for _, name, permissions in declared_groups()}

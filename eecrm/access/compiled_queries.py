@@ -1,8 +1,9 @@
-"""Statements that Django compiles once: it would build and compile the same list anew for each request, which is a third of
-what a list costs (`scripts/bench`).
+"""Queries that Django compiles once and that each request fills with its own values (ADR 18).
 
-A queryset is built as ever, but with a `Slot` wherever each request has a value of its own; what it compiles to is kept, and
-filled. Whoever keeps one must name all else that shapes it: who looks in which role, the parents, the order.
+Building and compiling the same queryset for each request was a third of a list's cost (`scripts/bench`).
+
+A queryset is built as usual, but with a `Slot` for each value that differs between requests. Its SQL is cached. The
+cache key must name everything else that shapes the query: the role, the groups, the parents, the order.
 """
 
 from typing import Any, NamedTuple, Self
@@ -13,14 +14,17 @@ from django.db.models import QuerySet, Value
 
 
 class Slot(Value):
-    """The place of a value that comes with the request."""
+    """Placeholder for a value that comes with the request."""
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         return "%s", (self,)
 
 
 class Statement(NamedTuple):
-    """SQL for values that need no conversion on their way out; without any, it finds nothing, and PostgreSQL isn't asked."""
+    """SQL and its parameters. Columns are returned as psycopg2 reads them, without Django's conversions.
+
+    The SQL is empty if Django knows that no row can match. Then no query runs.
+    """
 
     sql: str
     params: tuple[Any, ...]
@@ -34,16 +38,18 @@ class Statement(NamedTuple):
         return cls(sql, tuple(params))
 
     def rows(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows, with these values in its slots."""
+        """Run the query. `values` holds a value for each slot, by the slot's name."""
         if not self.sql:
             return []
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, [values[one.value] if isinstance(one, Slot) else one for one in self.params])
+            cursor.execute(
+                self.sql, [values[param.value] if isinstance(param, Slot) else param for param in self.params]
+            )
             return cursor.fetchall()
 
 
 class Anybody(NamedTuple):
-    """Whoever looks in this role, as a statement for all of them sees it: their key is a slot."""
+    """Stand-in for any user of a role: a query is compiled once for all of them, with the user's id as a slot."""
 
     effective_role: str
     group_names: frozenset[str] = frozenset()

@@ -1,4 +1,7 @@
-"""The page before an action carries what it showed: the action is done only if that is still what would be done."""
+"""Confirmation pages of the admin site carry a signed digest of each line that they showed (ADR 24).
+
+The action runs only if the page would still show the same lines.
+"""
 
 import json
 from base64 import b64encode
@@ -9,40 +12,43 @@ from typing import NamedTuple
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
-CONFIRMATION_FIELD = "shown"  # of the form with which a page is confirmed
-MAX_DIFFERENCES = 50  # that a page lists
-MAX_QUOTED_LINES = 200  # of longer plans the form carries digests alone, so that it stays small
-MAX_QUOTED_CHARS = 200
+CONFIRMATION_FIELD = "shown"  # hidden field of the form that confirms a page
+MAX_DIFFERENCES = 50  # listed on a page
+MAX_QUOTED_LINES = 200  # the form of a longer plan carries digests only, so that it stays small
+MAX_QUOTED_CHARS = 200  # of each outcome
 
 _UNREADABLE = "This page wasn't shown to you in this form."
 
 
 class Line(NamedTuple):
-    """One thing that an action would do."""
+    """One effect of an action."""
 
-    subject: str  # names it for people, and stays the same: "client 7"
+    subject: str  # a stable name for people: "client 7"
     outcome: str = ""  # as the page shows it
-    state: str = ""  # what counts besides, and isn't shown: a version
+    state: str = ""  # compared but not shown, such as a version
 
     @property
     def digest(self) -> str:
-        """Nine bytes are enough: the page's signature keeps anybody from choosing them."""
+        """Hash of the line. Nine bytes are enough because the page's signature stops a user from choosing hashes."""
         return b64encode(sha256(json.dumps(self).encode()).digest()[:9]).decode()
 
 
 class Confirmation:
-    """What a page shows now, beside what it showed when it was confirmed.
+    """The current lines of a page, compared with the lines that the user confirmed.
 
-    `page` names it and what it is about, so that no confirmation counts elsewhere. Nothing is stored on the server.
+    The token is signed for the user and for `page`, a name of the page and its object, so it is valid nowhere else.
+    The server stores nothing.
     """
 
     def __init__(self, request: HttpRequest, page: str, lines: Iterable[Line]) -> None:
         self.lines = list(lines)
         quotes = len(self.lines) <= MAX_QUOTED_LINES
-        now = {line.subject: [line.digest, line.outcome[:MAX_QUOTED_CHARS] if quotes else ""] for line in self.lines}
+        current = {
+            line.subject: [line.digest, line.outcome[:MAX_QUOTED_CHARS] if quotes else ""] for line in self.lines
+        }
         signer = Signer(salt=f"access.confirmation {request.user.pk} {page}")
-        self.token = signer.sign_object(now, compress=True)
-        self.is_given = False  # confirmed, and nothing has changed
+        self.token = signer.sign_object(current, compress=True)
+        self.is_given = False  # confirmed, and no line has changed
         self.differences: list[str] = []
         if is_confirming(request):
             try:
@@ -50,27 +56,27 @@ class Confirmation:
             except (BadSignature, ValueError):
                 self.differences = [_UNREADABLE]
                 return
-            found = list(_listed_differences(shown, now))
-            self.is_given, self.differences = not found, _bounded(found)
+            sentences = list(_difference_sentences(shown, current))
+            self.is_given, self.differences = not sentences, _first_sentences(sentences)
 
 
 def is_confirming(request: HttpRequest) -> bool:
-    """The request confirms a page: what it is about is locked before it is compared."""
+    """True if the request confirms a page. The view then locks the rows before it compares them."""
     return request.method == "POST" and CONFIRMATION_FIELD in request.POST
 
 
-def _listed_differences(shown: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[str]:
-    for subject, (digest, outcome) in now.items():
+def _difference_sentences(shown: dict[str, list[str]], current: dict[str, list[str]]) -> Iterator[str]:
+    for subject, (digest, outcome) in current.items():
         if subject not in shown:
             yield f"{subject} is new here{f': {outcome}' if outcome else ''}."
         elif digest != shown[subject][0]:
             before = shown[subject][1]
             yield f"{subject} has changed{f': {before} before, {outcome} now' if before != outcome else ''}."
     for subject in shown:
-        if subject not in now:
+        if subject not in current:
             yield f"{subject} is no longer here."
 
 
-def _bounded(sentences: list[str]) -> list[str]:
+def _first_sentences(sentences: list[str]) -> list[str]:
     more = len(sentences) - MAX_DIFFERENCES
     return [*sentences[:MAX_DIFFERENCES], *([f"And {more:,} more."] if more > 0 else [])]

@@ -1,4 +1,4 @@
-"""Pages of the admin site that show what an action would do, and do that or nothing."""
+"""Admin pages that show the effects of an action first, and then do exactly that or nothing (ADR 24)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -19,17 +19,19 @@ Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
 
 class ConfirmsDeletions(admin.ModelAdmin):
-    """Deletes what its pages showed: a row that was changed since is shown again first."""
+    """Model admin that deletes a row only as its page showed it. A row that changed since is shown again first."""
 
     delete_confirmation_template = "admin/access/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/access/delete_selected.html"
 
     def state_of(self, row: Model) -> str:
-        """Another text once anything that people write of the row has changed."""
-        if (version := getattr(row, "version", None)) is not None:
-            return str(version)
-        unseen = {*row.get_deferred_fields(), *self.readonly_fields}
-        return repr([(name, getattr(row, name)) for name in _compared_columns(row) if name not in unseen])
+        """Text that changes with the row's version and its editable values.
+
+        The version alone doesn't suffice: after a data folder was put back, another row may get the same key and version.
+        """
+        skipped = {*row.get_deferred_fields(), *self.readonly_fields}
+        shown = [(name, getattr(row, name)) for name in _compared_columns(row) if name not in skipped]
+        return repr((getattr(row, "version", None), shown))
 
     def lines_of_deletion(self, rows: Iterable[Model]) -> list[Line]:
         return [Line(f"{row._meta.verbose_name} {row.pk}", str(row), self.state_of(row)) for row in rows]
@@ -40,16 +42,16 @@ class ConfirmsDeletions(admin.ModelAdmin):
             return super().delete_view(request, object_id, extra_context)
         lines = self.lines_of_deletion(present(self, request, [row]))
         confirmation = Confirmation(request, f"delete {self.opts.label} {row.pk}", lines)
-        asked = request if confirmation.is_given else _not_sent(request)
-        return super().delete_view(asked, object_id, {"confirmation": confirmation, **(extra_context or {})})
+        checked_request = request if confirmation.is_given else _as_get(request)
+        return super().delete_view(checked_request, object_id, {"confirmation": confirmation, **(extra_context or {})})
 
 
 @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-    """Django's action, which would delete whatever the chosen rows have become."""
+    """Django's action with a comparison. By itself it would delete rows that changed after the page was shown."""
     lines = page.lines_of_deletion(present(page, request, list(queryset)))
     confirmation = Confirmation(request, f"delete selected {page.opts.label}", lines)
-    response: Any = delete_without_comparing(page, request if confirmation.is_given else _not_sent(request), queryset)
+    response: Any = delete_without_comparing(page, request if confirmation.is_given else _as_get(request), queryset)
     if response is not None:
         response.context_data["confirmation"] = confirmation
     return response
@@ -58,7 +60,7 @@ def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
 def confirmed_action(
     lines_of: Callable[[Any, HttpRequest, list[Any]], Iterable[Line]], *, description: str, permissions: Sequence[str]
 ) -> Callable[[Action], Action]:
-    """An action of a list, after a page that shows what it would do with each row."""
+    """Decorator for a list action. It shows a page with the effect on each row before the action runs."""
 
     def decorate(act: Action) -> Action:
         @admin.action(description=description, permissions=permissions)
@@ -85,7 +87,7 @@ def confirmed_action(
 
 
 def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
-    """These rows as they are; locked where the request confirms what a page showed of them."""
+    """The same rows. They are read again and locked if the request confirms a page."""
     if not is_confirming(request):
         return rows
     chosen = page.model._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")
@@ -93,11 +95,13 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 
 
 def _compared_columns(row: Model) -> list[str]:
-    return [field.attname for field in row._meta.concrete_fields]
+    """Columns to compare. A versioned row leaves out columns that the database derives from its parents."""
+    fields = row._meta.concrete_fields
+    return [field.attname for field in fields if field.editable or not hasattr(row, "version")]
 
 
-def _not_sent(request: HttpRequest) -> HttpRequest:
-    """The request for the page on which Django's own view would be confirmed."""
-    asked = copy(request)
-    asked.method, asked.POST = "GET", QueryDict()
-    return asked
+def _as_get(request: HttpRequest) -> HttpRequest:
+    """The request as a GET, for which Django's own view shows its confirmation page and deletes nothing."""
+    get_request = copy(request)
+    get_request.method, get_request.POST = "GET", QueryDict()
+    return get_request

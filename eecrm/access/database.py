@@ -1,7 +1,8 @@
-"""The caller's role in PostgreSQL: entered for one transaction, gone with it.
+"""Functions that enter the caller's PostgreSQL role for one transaction (ADR 1).
 
-`eecrm_app` by itself may only log somebody in. Each role of the policy table is a group role without login; the
-statement that authenticates a request enters it (`accounts.login.authentication`), commands and the admin use the functions here.
+The login role `eecrm_app` by itself may only log a user in. Each role of the policy table is a group role without
+login. The statement that authenticates an API request enters it (`accounts.login.authentication`). Commands and the
+admin site use the functions here.
 """
 
 from collections.abc import Iterator
@@ -18,18 +19,18 @@ ROLE_PREFIX = "eecrm_"
 
 
 class Origin(NamedTuple):
-    """Where a write comes from, as the trail tells it: `channel` is api, admin, command or worker."""
+    """Origin of a write, which the audit trail records. `channel` is api, admin, command or worker."""
 
     channel: str = "command"
     request_id: str = ""  # made by the server
-    caller_request_id: str = ""  # chosen by the caller: anything, and anybody's
+    caller_request_id: str = ""  # chosen by the caller, so not unique
     reason: str = ""
 
 
-_COMMAND = Origin()  # whatever isn't a request
+_COMMAND = Origin()  # the default outside requests and the worker
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
-# Told together with the role, in the same statement: what is written in between has no other.
+# Set in the same statement as the role, so that no write can happen under a role without its origin.
 ORIGIN_SETTINGS = ", ".join(f"set_config('eecrm.{name}', %s, true)" for name in Origin._fields)
 _ENTER = f"SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}"
 
@@ -39,12 +40,18 @@ def database_role(role: str) -> str:
 
 
 def enter(role: str, *, user_id: int | None = None) -> None:
-    """Act as this role (and account) until the transaction ends. Outside a transaction it would end at once: refused."""
+    """Enters this role (and account) until the transaction ends.
+
+    Raises TransactionManagementError outside a transaction, where the role would end with the statement.
+    """
     _set(database_role(Role(role).value), str(user_id or ""))
 
 
 def leave(*, user_id: int | None = None) -> None:
-    """Be the login role (again), until the transaction ends. `user_id` is whoever logs in, or minds their own account."""
+    """Returns to the login role until the transaction ends.
+
+    `user_id` is the account that acts; the audit trail names it.
+    """
     _set("none", str(user_id or ""))
 
 
@@ -57,9 +64,9 @@ def _set(role: str, user_id: str) -> None:
 
 @contextmanager
 def as_login_role() -> Iterator[None]:
-    """The login role for a moment, which alone reads passwords and second factors; then whoever was entered before."""
+    """Enters the login role for a block. Only that role reads passwords and second factors."""
     if not connection.in_atomic_block:
-        yield  # nobody is entered
+        yield  # outside a transaction no other role is entered
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role'), current_setting('eecrm.user_id', true)")
@@ -71,7 +78,7 @@ def as_login_role() -> Iterator[None]:
 
 @contextmanager
 def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
-    """One transaction in which a command acts with this role's rights. An error rolls back work and role alike."""
+    """One transaction in which a command has the rights of this role. An error rolls back the changes and the role."""
     with transaction.atomic():
         enter(role, user_id=user_id)
         yield
@@ -80,7 +87,7 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
-    """Within a transaction: a dry run does the same work up to here, under the same constraints, and rolls it back."""
+    """Rolls its block back in a dry run. So a dry run meets the same constraints as a real run. Needs a transaction."""
     if not is_dry_run:
         yield
         return
@@ -91,16 +98,16 @@ def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
 
 @contextmanager
 def acting_as_login_role() -> Iterator[None]:
-    """One transaction of whoever is nobody in particular: the worker."""
+    """One transaction under the login role without an account, for the worker and for commands."""
     with transaction.atomic():
         leave()
         yield
 
 
 def give_reason(reason: str) -> None:
-    """Why the rest of this request is done, as the trail tells it."""
+    """Sets the change reason that the audit trail records for the rest of this request."""
     if not reason and not origin.get().reason:
-        return  # PostgreSQL was told so together with the role
+        return  # the statement that entered the role has set an empty reason
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])
@@ -108,29 +115,29 @@ def give_reason(reason: str) -> None:
 
 @contextmanager
 def because(reason: str) -> Iterator[None]:
-    """Why a command does what it does in this block, for every role that it enters there."""
-    with _telling(origin.get()._replace(reason=reason)):
+    """Sets the change reason for a block of a command, under every role that it enters there."""
+    with _with_origin(origin.get()._replace(reason=reason)):
         yield
 
 
 @contextmanager
 def acting_through(channel: str, request_id: str = "", caller_request_id: str = "") -> Iterator[None]:
-    """What is written in this block comes through this channel, and in this request."""
-    with _telling(Origin(channel, request_id, caller_request_id)):
+    """Sets the channel and the request of all writes in this block."""
+    with _with_origin(Origin(channel, request_id, caller_request_id)):
         yield
 
 
 @contextmanager
-def _telling(told: Origin) -> Iterator[None]:
-    before = origin.set(told)
+def _with_origin(value: Origin) -> Iterator[None]:
+    token = origin.set(value)
     try:
         yield
     finally:
-        origin.reset(before)
+        origin.reset(token)
 
 
 def refuse_privileged_role() -> None:
-    """Stop a process that serves requests under a role for which grants and row security don't count."""
+    """Raises ImproperlyConfigured if the process serves requests as a role that bypasses grants or row security."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = session_user")
         name, is_superuser, bypasses = cursor.fetchone()

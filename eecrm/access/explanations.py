@@ -1,6 +1,6 @@
-"""What an account may do with one row, action by action, each with the rule that decides (`{object}/access/`).
+"""Explains each action that an account may or may not do on one row, with the rule that decides (`{object}/access/`).
 
-Permission first, state second, in the server's own order: what is told here is what it would answer.
+It checks permission before state, like the server, so it names the rule that a real request would meet.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from access.querysets import owns, resource_of
 from access.refusals import still_used
 from access.state_rules import StateRule
 
-# On no single row that is there.
+# These actions don't act on a single existing row.
 _ELSEWHERE = ("list", "create", "restore")
 _BELOW = "create_"
 
 
 class Answer(NamedTuple):
-    """`rule` is the one that allows or the one that refuses, `reason` its sentence."""
+    """Answer for one action. `rule` is the rule that allows or refuses it, `reason` the rule's sentence."""
 
     action: str
     allowed: bool
@@ -31,20 +31,20 @@ class Answer(NamedTuple):
 
 
 def below(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
-    """`("contract", Contract)` of Client: the resources whose rows hang on rows of this one, and hold them."""
+    """Resource and model of each child: `("contract", Contract)` for Client. A row with children can't be deleted."""
     children: Any = [relation.related_model for relation in model._meta.related_objects]
     return ((resource, child) for child in children if (resource := resource_of(child)))
 
 
 def actions_of(model: type[Model]) -> list[str]:
-    """The actions of the matrix on a row of it, and the creation of what hangs on it."""
+    """Actions of the policy table on a row of the model, and `create_<child>` for each child resource."""
     resource = resource_of(model)
     own = [action for listed, action, *_ in TABLE if listed == resource and action not in _ELSEWHERE]
     return own + [_BELOW + child for child, _ in below(model)]
 
 
 def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
-    """The cells of the table that the server asks before any rule of state, in its order. Every change is an *update*."""
+    """Cells of the policy table that the server checks before state rules, in order. Each change is an *update* too."""
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)
     if action in ("retrieve", "update", "delete"):
@@ -54,12 +54,12 @@ def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
 
 
 def explained(user: Caller, row: Any, *, about: str = "") -> list[Answer]:
-    """About each action on this row. `about` names the account where somebody else asks, for the sentences."""
-    asked = _Asked(user, row, about)
-    return [asked.answer(action) for action in actions_of(type(row))]
+    """Answers for all actions on the row. `about` names the account in the sentences if another user asks."""
+    explanation = _Explanation(user, row, about)
+    return [explanation.answer(action) for action in actions_of(type(row))]
 
 
-class _Asked:
+class _Explanation:
     def __init__(self, user: Caller, row: Any, about: str) -> None:
         self.user, self.row, self.about = user, row, about
         self.resource = resource_of(type(row))
@@ -69,32 +69,32 @@ class _Asked:
         return owns(self.user, self.row)
 
     @cached_property
-    def holders(self) -> list[type[Model]]:
-        """The models of which rows hang on this one. Whoever may delete it sees them all; PostgreSQL does anyway."""
+    def referring_models(self) -> list[type[Model]]:
+        """Models with rows that refer to this row. The user sees all such rows if they may delete this one."""
         related = ((relation.related_model, relation.field.name) for relation in type(self.row)._meta.related_objects)
         return [model for model, name in related if model._default_manager.filter(**{name: self.row.pk}).exists()]
 
     def answer(self, action: str) -> Answer:
         cells = ((self.resource, "retrieve"), *cells_asked(self.resource, action))
         rules = [policy.rule(self.user, *cell) for cell in cells]
-        if refusing := next((rule for rule in rules if not self._permits(rule)), None):
-            return Answer(action, False, refusing.id, self._sentence(refusing))
-        if action == "delete" and self.holders:
-            refusal = still_used(type(self.row), self.holders[0])
+        if refusal_rule := next((rule for rule in rules if not self._permits(rule)), None):
+            return Answer(action, False, refusal_rule.id, self._sentence(refusal_rule))
+        if action == "delete" and self.referring_models:
+            refusal = still_used(type(self.row), self.referring_models[0])
             return Answer(action, False, refusal.rule, refusal.sentence)
-        return self._in_its_state(action, rules[-1])
+        return self._answer_by_state(action, rules[-1])
 
-    def _in_its_state(self, action: str, decisive: Rule) -> Answer:
-        """What is permitted, if the row's state doesn't stand in the way."""
+    def _answer_by_state(self, action: str, decisive: Rule) -> Answer:
+        """Answer for a permitted action, by the state rules of the row."""
         demands_reason = False
         for state in self._states(action):
             if state.needs_reason:
                 demands_reason = True
                 continue
-            lifting = policy.rule(self.user, self.resource, state.unless)
-            if lifting.scope is Scope.NONE:  # triggers ask what the role may, and not whose row it is
+            exemption = policy.rule(self.user, self.resource, state.unless)
+            if exemption.scope is Scope.NONE:  # triggers check the role's permission, not the row's owner
                 return Answer(action, False, state.name, state.sentence)
-            decisive = lifting
+            decisive = exemption
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)
 
     def _states(self, action: str) -> list[StateRule]:

@@ -1,11 +1,11 @@
 """The policy table compiled into PostgreSQL's privileges: which role may run which command on which table.
 
-The migrator writes them after each `migrate` (`sync_access`). Tables of resources follow the policy; what else a role
-needs (to log in, to keep an admin session) is declared by the app whose tables they are, as `database_grants`.
+The migrator writes them after each `migrate` (`sync_database`). Tables of resources follow the policy table. Other
+privileges (to log in, to keep an admin session) are declared by the table's app, as `database_grants` of its AppConfig.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import connection
@@ -20,7 +20,7 @@ from access.row_security import EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owne
 
 LOGIN_ROLE = "eecrm_app"
 
-# The SQL command behind each action of the matrix.
+# SQL command behind each action of the policy table.
 _COMMANDS = {
     "list": "SELECT", "retrieve": "SELECT",
     "create": "INSERT", "restore": "INSERT",
@@ -31,9 +31,9 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege; `column` is empty for the whole table. A function stands in for a table as `FUNCTION name(types)`.
+    """One privilege. `column` is empty if it covers the whole table. `table` is `FUNCTION name(types)` for a function.
 
-    `rows` is the condition in SQL that row security puts on it (`access.row_security`).
+    `rows` is the condition in SQL for the rows on which it may be used (`access.row_security`).
     """
 
     role: str
@@ -68,29 +68,29 @@ def _resource_models() -> Iterator[tuple[str, type[Model]]]:
 
 
 def models_of(*resources: str) -> list[type[Model]]:
-    """The models of these resources, in their order."""
-    found = dict(_resource_models())
-    return [found[resource] for resource in resources]
+    """Models of these resources, in the given order."""
+    models = dict(_resource_models())
+    return [models[resource] for resource in resources]
 
 
-def _is_secret(model: type[Model]) -> frozenset[str]:
-    """Columns that no role but the one that logs people in may read, and only *set_password* lets a role write."""
+def _secret_fields(model: type[Model]) -> frozenset[str]:
+    """Fields that only the login role may read. Other roles may write them only with the action *set_password*."""
     return frozenset(getattr(model, "secret_fields", ()))
 
 
 def _granted_columns(action: str, model: type[Model]) -> list[str]:
-    """The fields that an action reaches: all of the table where none is named.
+    """Fields that an action may read or write; an empty list means the whole table.
 
-    Secrets are set by an action of their own, and so is what takes more than *update* (`FINER_THAN_UPDATE`). Keys,
-    versions and times are nobody's to change: triggers set them.
+    *update* leaves out secret fields and fields that have an action of their own (`FINER_THAN_UPDATE`). It also leaves
+    out keys, versions and times because triggers set them.
     """
-    secret, command = _is_secret(model), _COMMANDS[action]
+    secret, command = _secret_fields(model), _COMMANDS[action]
     if action == "set_password":
         return sorted(secret)
     if command == "UPDATE":
         changes = FINER_THAN_UPDATE.get(resource_of(model), ())
-        if reached := [change.field for change in changes if change.action == action]:
-            return reached
+        if own_fields := [change.field for change in changes if change.action == action]:
+            return own_fields
         finer = {change.field for change in changes if change.to is None}
         editable = {field.name for field in model._meta.concrete_fields if field.editable and not field.primary_key}
         return sorted(editable - secret - finer)
@@ -100,12 +100,13 @@ def _granted_columns(action: str, model: type[Model]) -> list[str]:
 
 
 def _own_rows(model: type[Model], role: str) -> str:
-    """What *own* means for this role, as in `PolicyQuerySet.owned_by`."""
-    lookup = model._default_manager.all().owners.get(role)  # type: ignore[attr-defined]  # a resource has a PolicyQuerySet
+    """Condition in SQL for the scope *own* of this role. It selects the same rows as `PolicyQuerySet.owned_by`."""
+    rows: Any = model._default_manager.all()
+    lookup = rows.owners.get(role)
     return owned(model, lookup) if lookup else NO_ROW
 
 
-def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
+def _resource_grants(resource: str, model: type[Model]) -> Iterator[Grant]:
     for listed, action, *_ in TABLE:
         if listed != resource or action not in _COMMANDS:
             continue
@@ -121,8 +122,8 @@ def _of_resource(resource: str, model: type[Model]) -> Iterator[Grant]:
 
 
 def _declared_grants() -> set[Grant]:
-    """What the policy table and the apps ask for."""
-    grants = {grant for resource, model in _resource_models() for grant in _of_resource(resource, model)}
+    """Privileges of the policy table, the apps and the reports, each with its condition on rows."""
+    grants = {grant for resource, model in _resource_models() for grant in _resource_grants(resource, model)}
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)
         grants |= declared() if declared else set()
@@ -130,20 +131,20 @@ def _declared_grants() -> set[Grant]:
 
 
 def wanted_grants() -> set[Grant]:
-    """Every privilege, whatever the rows."""
+    """All privileges, without their conditions on rows."""
     grants = {grant._replace(rows=EVERY_ROW) for grant in _declared_grants()}
-    # A grant on the table covers its columns; PostgreSQL would keep both, and a revoke would leave one behind.
+    # A grant on the table covers its columns. PostgreSQL would keep both grants, and a revoke would remove only one.
     whole = {grant for grant in grants if not grant.column}
     return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
 
 
 def wanted_policies() -> set[RowPolicy]:
-    """The rows on which each privilege may be used, where that isn't all."""
-    on_rows = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared_grants())
-    return row_security.wanted_row_policies(one for one in on_rows if not one[2].startswith("FUNCTION "))
+    """Row security policies for the tables on which a privilege is limited to some rows."""
+    granted = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared_grants())
+    return row_security.wanted_row_policies(grant for grant in granted if not grant[2].startswith("FUNCTION "))
 
 
-_ACTUAL = f"""
+_ACTUAL_GRANTS = f"""
     {TABLES_QUERY}
     SELECT grantee::regrole::text, privilege_type, table_name, column_name
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
@@ -158,15 +159,15 @@ _ACTUAL = f"""
 
 
 def actual() -> set[Grant]:
-    """Every privilege that the roles have in the catalogue, wherever it came from."""
+    """All privileges that the roles have in the database, from any source."""
     roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
-        cursor.execute(_ACTUAL, [roles])
+        cursor.execute(_ACTUAL_GRANTS, [roles])
         return {Grant(*row) for row in cursor.fetchall()}
 
 
 def _state_cells() -> list[str]:
-    """`<database role> <resource>.<action>` for each cell that a trigger asks about."""
+    """`<database role> <resource>.<action>` for each cell of the policy table that triggers check."""
     return sorted(
         f"{database_role(role)} {resource}.{action}"
         for resource, action, *_ in TABLE
@@ -177,7 +178,11 @@ def _state_cells() -> list[str]:
 
 
 def policy_function() -> str:
-    """`policy_allows(action)`: whether the entered role may act on a row whose state forbids it to others."""
+    """SQL that creates `policy_allows(action)`, which triggers call with an action such as `contract.amend`.
+
+    The function returns true if the current database role may do the action although the row's state forbids it to
+    other roles.
+    """
     cells = ", ".join(f"'{cell}'" for cell in _state_cells())
     return (
         "CREATE OR REPLACE FUNCTION policy_allows(action text) RETURNS boolean LANGUAGE sql STABLE "
@@ -186,7 +191,10 @@ def policy_function() -> str:
 
 
 def differences() -> list[str]:
-    """The statements that make the catalogue say what the table says; `stamp` afterwards. No line means that they agree."""
+    """Statements that make the database's privileges equal to the policy table; none if they agree.
+
+    Call `stamp` after running them.
+    """
     have, want = actual(), wanted_grants()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
@@ -195,6 +203,6 @@ def differences() -> list[str]:
 
 
 def stamp() -> None:
-    """Note beside each new policy and view what it was made from."""
+    """Writes the hash of each new row security policy and view into its comment."""
     row_security.stamp_row_policies(wanted_policies())
     report_views.stamp_views()

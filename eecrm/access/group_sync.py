@@ -1,7 +1,7 @@
-"""Permissions and groups of the code, written into Django's tables after each `migrate` (`sync_access`).
+"""Writes the permissions and groups declared in code into Django's tables, after each `migrate` (`sync_database`).
 
-A managed group is one that holds the permission `access.managed_group`, which nobody but the migrator can give. So the
-sync knows its own groups also when their declaration is gone, and leaves alone what people made by hand.
+A managed group holds the permission `access.managed_group`, which only the migrator can grant. So the sync recognises
+its groups even after their declaration is gone, and leaves groups made by hand alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,24 +22,24 @@ MARK = "managed_group"
 
 
 class GroupChange(NamedTuple):
-    """One line of the difference, and what does it."""
+    """One difference as a sentence, and the function that removes it."""
 
     sentence: str
     make: Callable[[], object]
 
 
 def is_managed(groups: QuerySet[Group]) -> QuerySet[Group]:
-    """Those of the groups that the code made."""
+    """Managed groups in `groups`: those that this sync has created."""
     return groups.filter(permissions__codename=MARK, permissions__content_type__app_label=NO_MODEL)
 
 
 def group_changes() -> list[GroupChange]:
-    """What must be done, in this order, to make Django's tables say what the code says."""
+    """Changes that make Django's tables match the code, in the order in which they must be made."""
     return [*_permission_changes(), *_group_changes(), *_plain_groups()]
 
 
 def django_permissions() -> set[str]:
-    """What Django makes by itself: its four of each model, and those of `Meta.permissions`."""
+    """Permissions that Django creates by itself: four for each model, and those of `Meta.permissions`."""
     return {
         f"{model._meta.app_label}.{name}"
         for model in apps.get_models()
@@ -50,14 +50,14 @@ def django_permissions() -> set[str]:
     }
 
 
-def _stored_groups() -> dict[str, int]:
-    """`{"clients.assign_client": key}`"""
+def _stored_permissions() -> dict[str, int]:
+    """`{"clients.assign_client": key}` of all stored permissions."""
     rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
     return {f"{app_label}.{name}": key for app_label, name, key in rows}
 
 
 def _permission_changes() -> Iterator[GroupChange]:
-    stored, wanted = _stored_groups(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
+    stored, wanted = _stored_permissions(), {*permission_cells(), f"{NO_MODEL}.{MARK}"}
     for permission in sorted(wanted - stored.keys()):
         yield GroupChange(f"permission {permission}: made", partial(_make_permission, permission))
     ours = Q(content_type__app_label=NO_MODEL)
@@ -71,15 +71,15 @@ def _permission_changes() -> Iterator[GroupChange]:
 def _make_permission(permission: str) -> None:
     app_label, _, name = permission.partition(".")
     model = MARK if name == MARK else content_type_of(permission)[1]
-    noun, _is_new = ContentType.objects.get_or_create(app_label=app_label, model=model)
-    Permission.objects.create(content_type=noun, codename=name, name=f"Can {name.replace('_', ' ')}")
+    content_type, _is_new = ContentType.objects.get_or_create(app_label=app_label, model=model)
+    Permission.objects.create(content_type=content_type, codename=name, name=f"Can {name.replace('_', ' ')}")
 
 
 def _group_changes() -> Iterator[GroupChange]:
     wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
     made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
     for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
-        # Nobody chose its members for what the group of the code opens.
+        # Its members weren't chosen for the permissions of the managed group, which therefore starts empty.
         name = f"{group.name} (made by hand, {group.pk})"
         yield GroupChange(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
     for name in made.keys() - wanted.keys():
@@ -89,8 +89,8 @@ def _group_changes() -> Iterator[GroupChange]:
             yield GroupChange(f"group {name}: made", partial(Group.objects.create, name=name))
         have = made.get(name, frozenset())
         if have != want:
-            signs = [*(f"+{one}" for one in sorted(want - have)), *(f"-{one}" for one in sorted(have - want))]
-            yield GroupChange(f"group {name}: {' '.join(signs)}", partial(_give, name, want))
+            signed = [*(f"+{item}" for item in sorted(want - have)), *(f"-{item}" for item in sorted(have - want))]
+            yield GroupChange(f"group {name}: {' '.join(signed)}", partial(_set_permissions, name, want))
 
 
 def _permissions_of(group: Group) -> frozenset[str]:
@@ -102,14 +102,14 @@ def _rename(key: int, name: str) -> None:
     Group.objects.filter(pk=key).update(name=name)
 
 
-def _give(name: str, permissions: frozenset[str]) -> None:
-    stored = _stored_groups()
+def _set_permissions(name: str, permissions: frozenset[str]) -> None:
+    stored = _stored_permissions()
     Group.objects.get(name=name).permissions.set([stored[permission] for permission in permissions])
 
 
 def _plain_groups() -> Iterator[GroupChange]:
-    """Groups of the variable GROUPS are made where they are missing, and belong to the people from then on."""
-    there = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
+    """Creates missing groups of the variable GROUPS. From then on they are maintained in the admin site."""
+    existing = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
     for name in settings.GROUPS:
-        if name not in there:
+        if name not in existing:
             yield GroupChange(f"group {name}: made, as GROUPS says", partial(Group.objects.create, name=name))

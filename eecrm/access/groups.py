@@ -1,8 +1,8 @@
-"""Groups as code. An app declares them next to its models, on its AppConfig:
+"""Groups declared in code. An app declares them on its AppConfig:
 
     managed_groups = {"PII_VIEW": ("access.view_personal_data",)}
 
-`migrate` writes them into Django's tables (`access.group_sync`); people are put into them in the admin site.
+`migrate` writes them into Django's tables (`access.group_sync`). Their members are chosen in the admin site.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _DJANGO_VERBS = {"retrieve": "view", "create": "add", "update": "change"}
 
 
 def codename(action: str, noun: str) -> str:
-    """Django's word for an action of the policy table: `view_client`, `sign_contract`."""
+    """Django's codename for an action of the policy table: `view_client`, `sign_contract`."""
     return f"{_DJANGO_VERBS.get(action, action)}_{noun}"
 
 
@@ -30,7 +30,10 @@ def declared_groups() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 @cache
 def groups_that_open(resource: str, action: str) -> frozenset[str]:
-    """The groups whose members may do this whatever their role. Only what belongs to no model opens so:
-    PostgreSQL's grants are the role's (a system check refuses the rest)."""
+    """Groups whose members may do this action in any role.
+
+    A group can open only a resource without a model, because PostgreSQL's grants belong to roles. A system check
+    (access.E002) refuses any other.
+    """
     permission = f"{NO_MODEL}.{codename(action, resource)}"
     return frozenset(name for _, name, permissions in declared_groups() if permission in permissions)

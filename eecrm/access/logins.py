@@ -1,8 +1,10 @@
-"""The logins of the database, compared with what bootstrap.sql made of them: only it, run again, can mend them.
+"""Finds differences between the database's login roles and what bootstrap.sql made of them.
 
-PostgreSQL lets every role change its own settings. Those that bootstrap.sql gives a login are noted in the comment on that
-role, which the role itself can't write. Some of them take a superuser: where bootstrap.sql isn't run by one they are neither
-there nor noted, and are to be set for the server.
+Only running bootstrap.sql again repairs a difference. PostgreSQL lets each role change its own settings. So
+bootstrap.sql lists the settings that it gives a login in the comment on the role, which the role itself can't write.
+
+Some settings take a superuser. If bootstrap.sql runs without one, they are neither set nor listed, and the operator
+sets them for the whole server.
 """
 
 from typing import Any
@@ -51,13 +53,13 @@ _MEMBERSHIPS = """
 
 
 def is_log_discreet(cursor: Any) -> bool:
-    """Whether this login's statements stay out of PostgreSQL's log when they fail, and the values of their rows too."""
+    """True if PostgreSQL logs neither the failed statements of this login nor values of the rows concerned."""
     cursor.execute("SELECT current_setting('log_min_error_statement'), current_setting('log_error_verbosity')")
     return bool(cursor.fetchone() == ("panic", "terse"))
 
 
 def faults(cursor: Any) -> list[str]:
-    """Each setting, power and membership that bootstrap.sql didn't give, and each setting that is missing."""
+    """A sentence for each setting, attribute or membership that bootstrap.sql didn't give, and each missing setting."""
     groups = [database_role(role) for role in MATRIX_ROLES]
     names = {
         "login": LOGIN_ROLE,
@@ -66,8 +68,8 @@ def faults(cursor: Any) -> list[str]:
         "groups": groups,
         "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],
     }
-    found: list[str] = []
+    sentences: list[str] = []
     for statement in (_SETTINGS, _ATTRIBUTES, _MEMBERSHIPS):
         cursor.execute(statement, names)
-        found += sorted(sentence for (sentence,) in cursor.fetchall())
-    return found
+        sentences += sorted(sentence for (sentence,) in cursor.fetchall())
+    return sentences

@@ -1,7 +1,7 @@
-"""The one definition of a mask: it hides personal data in the API, in the admin site, on the trail and in reports alike.
+"""Masks that hide personal data in the API, the admin site, the audit trail and the reports.
 
-A model names its `personal_fields`, each with its mask. Python masks what was read before, SQL what is read now; both come
-from the same pattern, which is written in the part of regular expressions that Python and PostgreSQL share.
+A model lists its `personal_fields`, each with its mask. Python masks values that are already loaded, SQL those that a
+query returns. Both use one pattern, in the regular expression syntax that Python and PostgreSQL share.
 """
 
 import re
@@ -14,20 +14,20 @@ HIDDEN = "***"
 
 
 class Mask(NamedTuple):
-    """`shown` stands for a text that is `pattern` from its beginning to its end. Any other text is hidden whole."""
+    """`shown` replaces a text that matches `pattern` as a whole. Any other text becomes `***`."""
 
     pattern: str
     shown: str
 
     def of(self, value: object) -> object:
-        """The value as someone sees it who may not see personal data. What is empty stays so."""
+        """Masked value for users who may not see personal data. None and the empty string stay as they are."""
         if value is None or value == "":
             return value
-        fits = re.fullmatch(self.pattern, value) if isinstance(value, str) else None
-        return fits.expand(self.shown) if fits else HIDDEN
+        match = re.fullmatch(self.pattern, value) if isinstance(value, str) else None
+        return match.expand(self.shown) if match else HIDDEN
 
     def sql(self, column: str) -> str:
-        """The same in SQL, without a percent sign or a brace, which templates would take for their own."""
+        """SQL expression for the masked column. It has no `%` and no brace because templates would interpret them."""
         whole = f"'^(?:{self.pattern})$'"
         shown = (
             f"CASE WHEN {column} ~ {whole} THEN regexp_replace({column}, {whole}, '{self.shown}') ELSE '{HIDDEN}' END"
@@ -35,7 +35,7 @@ class Mask(NamedTuple):
         return f"CASE WHEN {column} <> '' THEN {shown} ELSE {column} END"
 
 
-# No length, no name and no company: `j***@***.com`, `***45`. Only plain addresses of the usual form and numbers of E.164 fit.
+# A mask shows no length, no name and no company: `j***@***.com`, `***45`. Only usual addresses and E.164 numbers match.
 EMAIL = Mask(
     r"([A-Za-z0-9_])[A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(\.[A-Za-z][A-Za-z]+)",
     r"\1***@***\2",
@@ -45,6 +45,6 @@ WHOLE = Mask("", "")
 
 
 def personal(model: type[Model]) -> Mapping[str, Mask]:
-    """The fields of a model that are personal data, each with its mask."""
+    """Personal data fields of a model, each with its mask."""
     fields: Mapping[str, Mask] = getattr(model, "personal_fields", {})
     return fields

@@ -1,9 +1,9 @@
-"""Migration operations for foreign keys that PostgreSQL checks at once or follows."""
+"""Migration operations for foreign keys: immediate checks, and columns that follow the parent's."""
 
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
-# Django defers foreign keys to the commit, where no view is left to answer with a sentence.
+# Django defers foreign keys to the commit. By then no view can turn the error into a sentence.
 _FOREIGN_KEYS = """
 DO $keys$
 DECLARE foreign_key record;
@@ -12,14 +12,15 @@ BEGIN
         SELECT conname AS name, pg_get_constraintdef(oid) AS definition
           FROM pg_constraint WHERE contype = 'f' AND conrelid = '{table}'::regclass
     LOOP
-        EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', foreign_key.name, foreign_key.name,
+        EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I, ADD CONSTRAINT %I %s',
+                       foreign_key.name, foreign_key.name,
                        replace(foreign_key.definition, 'DEFERRABLE INITIALLY DEFERRED', '{action}'));
     END LOOP;
 END
 $keys$;
 """
 
-# What a row has from its parent is part of the key by which it names the parent: it can't differ, and follows.
+# The column is part of a composite foreign key (ON UPDATE CASCADE), so it always equals the parent's.
 _PARENT_KEY = """
 DO $key$
 DECLARE name text;
@@ -33,7 +34,10 @@ $key$;
 
 
 def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
-    """The foreign key `key` keeps a column equal to its parent's of the same name, which is unique together with the parent's id."""
+    """Extends the foreign key `key` so that it keeps `column` equal to the parent's column of the same name.
+
+    The parent needs a unique constraint on (id, `column`).
+    """
     names = {"table": table, "parent": parent}
     both = f"({key}, {column}) REFERENCES {parent} (id, {column}) ON UPDATE CASCADE"
     alone = f"({key}) REFERENCES {parent} (id)"
@@ -41,6 +45,6 @@ def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
 
 
 def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:
-    """Foreign keys that answer at once: with a refusal, or (`cascade`) by deleting what refers to a deleted row."""
+    """Makes foreign keys act at once: they refuse a deletion, or with `cascade` delete the referring rows too."""
     action = "ON DELETE CASCADE" if cascade else "NOT DEFERRABLE"
     return RunSQL([_FOREIGN_KEYS.format(table=table, action=action) for table in tables], RunSQL.noop)

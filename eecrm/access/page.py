@@ -1,4 +1,4 @@
-"""`docs/access.md`: the table and the rules of state in words. `scripts/pictures` writes it, and a test compares it."""
+"""Text of `docs/access.md`: the policy table and all rules. `scripts/pictures` writes the page; a test compares it."""
 
 from collections.abc import Iterable
 
@@ -16,24 +16,25 @@ Each refusal tells the rule that decided, and this page has them all. Permission
 | --- | --- | --- |
 | 401 | nobody is logged in | |
 | 404 | it doesn't exist, or you don't see it: the two are told alike | |
-| 403 | you see it, and your role may not do this to it | `rule`, e.g. `contract.sign.support.none`: resource, action, role and whose rows |
+| 403 | you see it, and your role may not do this to it \
+| `rule`, e.g. `contract.sign.support.none`: resource, action, role and whose rows |
 | 409 | your role may, but not in this state; or it exists already | `rule`, e.g. `contract_signed_amount_frozen` |
 | 400 | a value can't be stored, or a reason is missing | `errors[].code` |
 
-`GET …/{id}/access/` of a client, a contract or an event tells beforehand what you may do with it at that moment, action by
-action, each with its rule and its sentence. To *amend* a contract is to change its amount, to *reopen* a contract or an event is
-to take it out of its last status, to *assign* a client or an event is to change its contact; `create_…` is to make what hangs on
-it. `change_reason_required` means that it takes an `X-Change-Reason`. What there is no need to do (to sign what is signed) is
-not allowed either, though a request for it is answered with 200 and changes nothing. Management and auditors ask for somebody
-else with `?as=USERNAME`: leave cover counts, and an object that the account doesn't see is `visible: false`.
+`GET …/{id}/access/` of a client, a contract or an event tells beforehand what you may do with it at that moment,
+action by action, each with its rule and its sentence. To *amend* a contract is to change its amount, to *reopen* a
+contract or an event is to take it out of its last status, to *assign* a client or an event is to change its contact;
+`create_…` is to make what hangs on it. `change_reason_required` means that it takes an `X-Change-Reason`. What there is
+no need to do (to sign what is signed) is not allowed either, though a request for it is answered with 200 and changes
+nothing. Management and auditors ask for somebody else with `?as=USERNAME`: leave cover counts, and an object that the
+account doesn't see is `visible: false`.
 """
 
 _STATE_HEAD = ("resource", "status", "action", "answer", "rule", "sentence")
 
 
 def rendered_page() -> str:
-    """The whole page."""
-    return "\n".join([_HEAD, *_matrix(), *_explained(), *_state(), *_value_rules(), *_others()]) + "\n"
+    return "\n".join([_HEAD, *_matrix(), *_status_rules(), *_state(), *_value_rules(), *_others()]) + "\n"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -49,26 +50,26 @@ def _scope_word(scope: Scope) -> str:
 def _matrix() -> list[str]:
     lines = [
         "## The table", "",
-        "*own* are the rows whose contact one is (or for whose contact one stands in while they are on leave); for a partner, "
-        "those of the client linked to the account. Empty is no row at all.", "",
+        "*own* are the rows whose contact one is (or for whose contact one stands in while they are on leave); for a "
+        "partner, those of the client linked to the account. Empty is no row at all.", "",
     ]  # fmt: skip
-    refusing = list(rule_catalogue.of_policy())
+    refusing_rules = list(rule_catalogue.of_policy())
     for resource in dict.fromkeys(resource for resource, *_ in TABLE):
         actions = [action for listed, action, *_ in TABLE if listed == resource]
         cells = (
             [action, *(_scope_word(scope_of(resource, action, role)) for role in MATRIX_ROLES)] for action in actions
         )
         lines += [f"### {resource.replace('_', ' ')}", "", *_table(["", *MATRIX_ROLES], cells)]
-        told: dict[str, list[str]] = {}
-        for rule in refusing:
+        rules_by_sentence: dict[str, list[str]] = {}
+        for rule in refusing_rules:
             if rule.resource == resource:
-                told.setdefault(rule.sentence, []).append(f"`{rule.id}`")
-        lines += _table(["403", "rules"], ((sentence, ", ".join(names)) for sentence, names in told.items()))
+                rules_by_sentence.setdefault(rule.sentence, []).append(f"`{rule.id}`")
+        lines += _table(["403", "rules"], ((sentence, ", ".join(ids)) for sentence, ids in rules_by_sentence.items()))
     return lines
 
 
-def _explained() -> list[str]:
-    """What `access/` knows of states."""
+def _status_rules() -> list[str]:
+    """State rules by status and action, as `GET …/access/` predicts them."""
     rows = [
         [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
         for rule in declared().values()
@@ -92,13 +93,13 @@ def _rules(rules: Iterable[Known]) -> list[str]:
 
 
 def _state() -> list[str]:
-    held = (rule for rule in rule_catalogue.of_models() if rule.status != 400)
+    model_rules = (rule for rule in rule_catalogue.of_models() if rule.status != 400)
     return [
         "## Rules of state",
         "",
         "Held by PostgreSQL, whoever writes.",
         "",
-        *_rules([*rule_catalogue.of_triggers(), *held]),
+        *_rules([*rule_catalogue.of_triggers(), *model_rules]),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The policy table as Django REST framework's permission classes."""
+"""Django REST framework permission classes that read the policy table."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,15 +11,15 @@ from access.policy import Caller, Role, Rule, Scope, role_of
 from access.querysets import permits, resource_of
 from access.request_rules import rule_for
 
-if TYPE_CHECKING:  # rest_framework.views reads the default permission class: this module
+if TYPE_CHECKING:  # a cycle otherwise: rest_framework.views imports the default permission class from this module
     from rest_framework.views import APIView
 
-# The viewset's words for what the matrix calls otherwise.
+# Action of a viewset -> action of the policy table, if the names differ.
 _ACTIONS = {"partial_update": "update", "destroy": "delete", "history": "retrieve", "access": "retrieve"}
 
 
 class Refused(PermissionDenied):
-    """403 that tells the rule that decided."""
+    """403 with the rule that refused the request."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule.sentence)
@@ -27,22 +27,22 @@ class Refused(PermissionDenied):
 
 
 def policy_action(action: str) -> str:
-    """The matrix's word for an action of a viewset."""
+    """Action of the policy table for an action of a viewset."""
     return _ACTIONS.get(action, action)
 
 
 class PolicyPermission(BasePermission):
-    """Asks the table with the view's `resource` and `action`. A view that names neither is closed."""
+    """Checks the view's `resource` and `action` against the policy table. A view without them refuses every request."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if not request.user.is_authenticated:
             raise NotAuthenticated
         action = getattr(view, "action", None)
         if action == "metadata" or (action is None and request.method not in view.allowed_methods):
-            return True  # nothing will run: OPTIONS tells the methods, and what is none of them is a 405
+            return True  # no action runs: OPTIONS lists the methods, and any other method is answered with 405
         rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
-            # 403 would tell that an invisible row exists: what the path names must be visible, else 404.
+            # 403 would reveal that an invisible row exists. Rows named in the path must be visible, otherwise 404.
             if hasattr(view, "require_visible"):
                 view.require_visible()
             raise Refused(rule)
@@ -56,20 +56,22 @@ class PolicyPermission(BasePermission):
 
 
 def belongs_to_groups(user: Caller, *names: str) -> bool:
-    """Whether the account is in one of these groups at least. Costs no SQL in a request of the API.
+    """True if the account is in at least one of these groups. It runs no query in an API request.
 
-    Its role's group (`Sales`) counts; a superuser, who may do everything, is in every group.
+    The role's own group (`Sales`) counts. A superuser is in every group.
     """
     role = role_of(user)
     if role == Role.SUPERUSER:
         return True
-    return bool(role) and not {role_group(role), *user.group_names}.isdisjoint(names)  # type: ignore[union-attr]  # not anonymous
+    if not role:
+        return False
+    return not {role_group(role), *user.group_names}.isdisjoint(names)  # type: ignore[union-attr]  # not anonymous
 
 
 class InGroups(BasePermission):
-    """Members of some groups only: `permission_classes = [PolicyPermission, InGroups.named("Night shift")]`.
+    """Allows members of some groups only: `permission_classes = [PolicyPermission, InGroups.named("Night shift")]`.
 
-    It closes further what the policy opens. Without names it is closed to all but superusers.
+    It restricts what the policy allows and never extends it. Without names it allows superusers only.
     """
 
     names: tuple[str, ...] = ()
@@ -87,4 +89,4 @@ class InGroups(BasePermission):
 
 
 class Public(AllowAny):
-    """No account needed: login, refresh, health and the published documentation, nothing else."""
+    """Allows anonymous requests. Only login, refresh, logout and the published documentation use it."""

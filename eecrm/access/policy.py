@@ -1,7 +1,7 @@
-"""Who may do what: the permission matrix of Epic Events, stated once.
+"""Permission matrix of Epic Events: the rows of each resource on which a role may do an action.
 
-Permission classes, visible querysets, the admin site, PostgreSQL's grants and the README's table all read TABLE.
-Whatever is not in it is denied.
+TABLE is its only source. Permission classes, visible querysets, the admin site, PostgreSQL's grants and the README's
+table read it. Anything that isn't in it is denied.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Role(TextChoices):
-    """What an account may be. SUPERUSER is never stored as a role: it is the account's `is_superuser`."""
+    """Roles of accounts. SUPERUSER is never stored as a role: it is the account's `is_superuser`."""
 
     EXTERNAL = "external", "External partner"
     SALES = "sales", "Sales"
@@ -28,7 +28,7 @@ class Role(TextChoices):
 
 
 class Scope(StrEnum):
-    """Which rows of a resource: none of them, one's own (`owned_by` of its QuerySet), or all."""
+    """Rows of a resource on which an action is allowed: none, the user's own (`PolicyQuerySet.owned_by`) or all."""
 
     NONE = "none"
     OWN = "own"
@@ -110,29 +110,29 @@ _scopes: dict[tuple[str, str, str], Scope] = {
 
 
 class FieldAction(NamedTuple):
-    """A change of one field (to one value, or to any) that is an action of its own, finer than *update*."""
+    """Change of one field that is an action of its own, finer than *update*. `to` is the new value, None for any."""
 
     action: str
     field: str
     to: str | None = None
 
 
-# Refused with 403 like any action, by the API and, where a trigger asks, by PostgreSQL.
+# The API refuses these with 403, like any action. PostgreSQL refuses those that a trigger checks.
 FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "client": (FieldAction("assign", "sales_contact"), FieldAction("assign", "account")),
     "contract": (FieldAction("sign", "status", "signed"),),
     "event": (FieldAction("assign", "support_contact"),),
 }
-# What PostgreSQL's triggers ask `policy_allows`, which is compiled from TABLE. *amend*, *reopen* and *restore* depend on
-# the row's state and are refused with 409.
+# Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE. *amend*, *reopen* and
+# *restore* depend on the row's state and are refused with 409.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# What people own as its contact: *own* that leave cover lends.
+# Resources that a user owns as their contact. Leave cover lends their *own* rows to a colleague.
 CONTACT_RESOURCES = ("client", "contract", "event")
 
 
-# What can't be said as an action on a noun.
+# Phrases for rules whose default phrase (action and resource) would be wrong.
 _PHRASES = {
     ("access", "explain"): "ask what somebody else may do",
     ("user", "set_password"): "set somebody else's password",
@@ -140,7 +140,7 @@ _PHRASES = {
 
 
 class Actor(Protocol):
-    """What the policy needs to know of an account."""
+    """Attributes of an account that the policy reads."""
 
     @property
     def pk(self) -> int: ...
@@ -151,14 +151,14 @@ class Actor(Protocol):
     @property
     def covered_ids(self) -> tuple[int, ...]: ...
     @property
-    def covering(self) -> tuple[tuple[str, datetime], ...]: ...  # for whom it stands in now, and until when
+    def covering(self) -> tuple[tuple[str, datetime], ...]: ...  # name of each covered colleague, end of the cover
 
 
 Caller: TypeAlias = "Actor | AnonymousUser"
 
 
 class Rule(NamedTuple):
-    """The cell of the table that decides, with the words to tell it to its caller."""
+    """Cell of the policy table that decides a request, with a sentence that explains it."""
 
     resource: str
     action: str
@@ -172,14 +172,14 @@ class Rule(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """For its caller. Costs a query for those who cover for somebody, and for nobody else."""
-        return self._told("Your role", linked="your account is", contact="you are")
+        """Sentence for the caller. It costs a query only if the caller covers for colleagues."""
+        return self._build_sentence("Your role", linked="your account is", contact="you are")
 
     def sentence_about(self, name: str) -> str:
-        """For whoever asks what this account may do."""
-        return self._told(f"The role of {name}", linked="their account is", contact="they are")
+        """Sentence about the caller's account, for another user. `name` is the account's."""
+        return self._build_sentence(f"The role of {name}", linked="their account is", contact="they are")
 
-    def _told(self, role: str, *, linked: str, contact: str) -> str:
+    def _build_sentence(self, role: str, *, linked: str, contact: str) -> str:
         noun = self.resource.replace("_", " ")
         article = "an" if noun.startswith(("a", "e", "i", "o")) else "a"
         phrase = _PHRASES.get((self.resource, self.action), "")
@@ -199,14 +199,14 @@ class Rule(NamedTuple):
 
 
 def role_of(user: Caller) -> str:
-    """The role that decides; nobody's is empty."""
+    """Role that decides; empty for an anonymous user."""
     return getattr(user, "effective_role", "")
 
 
 def rule(user: Caller, resource: str, action: str) -> Rule:
-    """The rule for this caller; an unlisted resource, action or role has scope none.
+    """Rule for this caller. An unlisted resource, action or role has the scope *none*.
 
-    What the role may not, a managed group may open to its members (`access.groups`).
+    A managed group may allow its members an action that their role may not do (`access.groups`).
     """
     role = role_of(user)
     scope = scope_of(resource, action, role)
@@ -224,23 +224,23 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 
 
 def contact_roles() -> tuple[Role, ...]:
-    """The roles that own something as its contact, and can be covered for; a partner owns by a link instead."""
-    owning = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
-    return tuple(role for role in MATRIX_ROLES if role in owning and role is not Role.EXTERNAL)
+    """Roles that own rows as their contact and can have a leave cover. Partners own rows through a link instead."""
+    owners = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
+    return tuple(role for role in MATRIX_ROLES if role in owners and role is not Role.EXTERNAL)
 
 
 def sees_personal_data(user: Caller) -> bool:
-    """Whether email addresses and phones are shown in full (`access-matrix.md`, row *auditor*)."""
+    """May the user see email addresses and phone numbers in full? (access matrix, row *auditor*)"""
     return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
 
 
 def may_export_personal_data(user: Caller) -> bool:
-    """Whether email addresses and phones may leave in a file."""
+    """May the user export email addresses and phone numbers to a file?"""
     return rule(user, "personal_data", "export").scope is not Scope.NONE
 
 
 def matrix_of(user: Caller) -> dict[str, dict[str, str]]:
-    """`{resource: {action: scope}}`: the caller's column of the table."""
+    """`{resource: {action: scope}}`: the user's column of the policy table."""
     matrix: dict[str, dict[str, str]] = {}
     for resource, action, *_ in TABLE:
         matrix.setdefault(resource, {})[action] = rule(user, resource, action).scope.value

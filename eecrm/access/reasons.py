@@ -1,6 +1,6 @@
-"""Why somebody does something: one line of text, which the trail keeps beside what was done."""
+"""Change reasons: one line of text that the audit trail keeps with a change."""
 
-MAX_REASON_CHARS = 500  # characters
+MAX_REASON_CHARS = 500
 UNFIT = f"A reason is a line of text in UTF-8 of at most {MAX_REASON_CHARS} characters."
 
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL refused, as a status and a sentence. The rule's name is the constraint's."""
+"""Turns database errors into HTTP refusals: a status, a sentence and the name of the constraint as the rule."""
 
 import re
 from functools import cache
@@ -12,7 +12,7 @@ from psycopg2 import errors
 
 from access import state_rules
 
-REASON_REQUIRED = "reason_required"  # the code of what is done with a reason only
+REASON_REQUIRED = "reason_required"  # error code of an action that needs a change reason
 
 
 class Refusal(NamedTuple):
@@ -23,7 +23,7 @@ class Refusal(NamedTuple):
 
     @property
     def retry_after(self) -> int:
-        """The seconds after which it's worth asking again: what an operator has to mend takes longer."""
+        """Seconds for the Retry-After header. A fault that an operator has to repair takes longer."""
         return 60 if self.code in ("disk_full", "failing") else 1
 
 
@@ -42,8 +42,8 @@ OVERLOADED = _outage("overloaded", "The database has reached one of its limits: 
 FAILING = _outage("failing", "The database has a fault of its own, which has been logged: try again later.")
 _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be stored.")
 
-# By SQLSTATE, else by its class, the first two characters (PostgreSQL's appendix A): the state that a server is in, which
-# no rule of ours decides.
+# SQLSTATE, or its class (the first two characters, PostgreSQL's appendix A) -> refusal, for errors that come from the
+# state of the server.
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
@@ -61,25 +61,25 @@ _OUTAGES = {
     "F0": FAILING,
     "XX": FAILING,
 }
-# What a standby answers, besides 25006, to what only its primary can do: read a table that isn't logged, say how far the log
-# goes, number a transaction.
+# A standby raises these, besides 25006, for operations that only the primary can do: read an unlogged table, report
+# the current WAL position, assign a transaction id.
 _OF_A_STANDBY = ("0A000", "55000", "XX000")
-# libpq's, of PG_TARGET_SESSION_ATTRS: no host on the list takes changes. It has no SQLSTATE for this.
+# Messages of libpq if no host of the list meets PG_TARGET_SESSION_ATTRS. They have no SQLSTATE.
 _NO_PRIMARY = re.compile("session is read-only|server is in hot standby mode")
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """PostgreSQL's own code of a database error, "" where it has none, as a connection that broke."""
+    """SQLSTATE of a database error; empty if it has none, such as a lost connection."""
     return getattr(error.__cause__, "pgcode", None) or ""
 
 
 def _outage_of(error: BaseException) -> Refusal | None:
-    """The refusal of an error that tells of the server's state; None for any other."""
+    """Refusal for an error that comes from the server's state; None for any other error."""
     cause, state = error.__cause__, sqlstate_of(error)
     if state in _OF_A_STANDBY and _on_standby(cause):
         return READ_ONLY
-    if found := _OUTAGES.get(state) or _OUTAGES.get(state[:2]):
-        return found
+    if outage := _OUTAGES.get(state) or _OUTAGES.get(state[:2]):
+        return outage
     if not state and _NO_PRIMARY.search(str(error)):
         return READ_ONLY
     if isinstance(error, OperationalError | InterfaceError) or (not state and type(cause) is LibraryError):
@@ -102,13 +102,13 @@ def _model_of(table: str) -> type[Model] | None:
 
 
 def still_used(used: type[Model], by: type[Model]) -> Refusal:
-    """Rule 6 of the access matrix: what others hang on can't be deleted."""
-    one, many = used._meta.verbose_name, by._meta.verbose_name_plural
+    """409: a row can't be deleted while other rows refer to it (access matrix, rule 6)."""
+    noun, referring = used._meta.verbose_name, by._meta.verbose_name_plural
     return Refusal(
         409,
         "conflict",
-        f"{used._meta.model_name}_has_{many}".replace(" ", "_"),
-        f"This {one} can't be deleted while it has {many}.",
+        f"{used._meta.model_name}_has_{referring}".replace(" ", "_"),
+        f"This {noun} can't be deleted while it has {referring}.",
     )
 
 
@@ -116,14 +116,18 @@ _DELETE = re.compile(rb"\s*DELETE\b", re.IGNORECASE)
 
 
 def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | None:
-    """The model that this foreign key of `model` refers to. Django names the constraint `<table>_<column>_<digest>_fk_…`."""
+    """Model that a foreign key of `model` refers to, found by the name of its constraint.
+
+    Django names the constraint `<table>_<column>_<digest>_fk_…`.
+    """
     keys = (field for field in model._meta.concrete_fields if field.related_model and f"_{field.column}_" in constraint)
     key = next(keys, None)
     return cast("type[Model]", key.related_model) if key else None
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL names the referring table whichever side went wrong. Only its message says more, in the server's language.
+    # PostgreSQL names the referring table whether it was written or the other table's row was deleted. Only the error's
+    # message distinguishes the two, in the server's language, so the statement does it here.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):
@@ -132,8 +136,10 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
 
 
 def of_unique_column(table: str, name: str) -> str:
-    """The sentence about a column that is unique by itself. Its constraint is named by PostgreSQL, which tells no more of
-    it where rows are out of somebody's sight."""
+    """Sentence for a duplicate value in a unique column, found by the name that PostgreSQL gives its constraint.
+
+    If row security hides rows from the role, the error contains no more than that name.
+    """
     model = _model_of(table)
     for field in model._meta.concrete_fields if model else ():
         if name == f"{table}_{field.column}_key":
@@ -151,7 +157,7 @@ def _of_state(name: str) -> Refusal:
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """How to answer an error that came out of the database; None for one that is nobody's fault but the code's."""
+    """Refusal for a database error; None for an error that is a bug in the code."""
     if isinstance(error, ProtectedError):
         row = next(iter(error.protected_objects))
         used = next(
@@ -167,7 +173,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
         return None
     cause = error.__cause__
     if cause is None and "did not affect any rows" in str(error):
-        # Django's own, when a row isn't there (any more) for the role that saves it.
+        # Django raises this if the row was deleted or became invisible to the role that saves it.
         return Refusal(409, "conflict", "row_gone", "This was deleted, or given to somebody else, a moment ago.")
     constraint = _declared_constraint().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
     match cause:

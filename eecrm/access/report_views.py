@@ -1,8 +1,10 @@
-"""Views for reports: the columns that a model names as its `report_fields`, personal data masked as an auditor sees it.
+"""PostgreSQL views for reports. A view shows the `report_fields` of a model, with personal data masked as for auditors.
 
-`eecrm_report` reads these and nothing else. They are named like their tables, in a schema of their own, and belong to the
-migrator, so that they show every row. A migration that changes a table drops them, since PostgreSQL refuses to change a
-column that a view shows; `sync_access` makes them again.
+The role `eecrm_report` reads these views and nothing else (ADR 26). A view has its table's name, in the schema
+`report`. The views belong to the migrator, so row security hides no row.
+
+Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_database` creates them
+again.
 """
 
 import hashlib
@@ -32,12 +34,15 @@ class ReportView(NamedTuple):
         return f"CREATE VIEW {SCHEMA}.{self.name} AS {self.query}"
 
     def stamp(self, stored: str) -> str:
-        """Noted beside the view: PostgreSQL tells a query in its own words, which depend on its version."""
+        """Hash for the view's comment, of its definition and of the `stored` query.
+
+        The two can't be compared directly because PostgreSQL rewrites a query, differently in each version.
+        """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
 
 def wanted_views() -> dict[str, ReportView]:
-    """By name."""
+    """View name -> view, for all models with `report_fields`."""
     views = (_view_of(model) for model in apps.get_models() if hasattr(model, "report_fields"))
     return {view.name: view for view in views}
 
@@ -49,7 +54,7 @@ def _view_of(model: type[Model]) -> ReportView:
 
 
 def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
-    """Each column of the view with its SQL."""
+    """Name and SQL expression of each column."""
     masks = personal(model)
     for name in model.report_fields:
         column = str(model._meta.get_field(name).column)
@@ -58,24 +63,26 @@ def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
 
 
 def _stored_views() -> dict[str, tuple[str, str | None]]:
-    """Each view that is there, with its query and what is noted beside it."""
+    """View name -> (stored query, comment), for all views in the database."""
     with connection.cursor() as cursor:
         cursor.execute(_VIEWS)
         return {name: (query, note) for name, query, note in cursor.fetchall()}
 
 
 def view_differences() -> list[str]:
-    """The statements that make the views what the models say. `confirm` afterwards."""
+    """Statements that make the views match the models. Call `stamp_views` after running them."""
     wanted, stored = wanted_views(), _stored_views()
-    sound = {name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note}
+    unchanged = {
+        name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note
+    }
     return [
-        *(f"DROP VIEW {SCHEMA}.{name}" for name in sorted(stored.keys() - sound)),
-        *(wanted[name].create() for name in sorted(wanted.keys() - sound)),
+        *(f"DROP VIEW {SCHEMA}.{name}" for name in sorted(stored.keys() - unchanged)),
+        *(wanted[name].create() for name in sorted(wanted.keys() - unchanged)),
     ]
 
 
 def stamp_views() -> None:
-    """Note beside each new view what it was made from, and what PostgreSQL made of it."""
+    """Writes the hash of each new view into its comment."""
     wanted = wanted_views()
     with connection.cursor() as cursor:
         for name, (query, note) in _stored_views().items():
@@ -84,7 +91,7 @@ def stamp_views() -> None:
 
 
 def drop_before(plan: Any, **_: Any) -> None:
-    """Before tables change, no view may hold on to their columns (`pre_migrate`)."""
+    """Drops the views before migrations run (`pre_migrate`). PostgreSQL can't change a column that a view uses."""
     if not plan:
         return
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""The policy table compiled into PostgreSQL's row security: on which rows a role may use the privileges that it has.
+"""PostgreSQL row security policies, compiled from the policy table: the rows on which a role may use a privilege.
 
-One policy for each role and command: PostgreSQL folds `USING (true)` away, so that a scope of *all* costs nothing, and a
-policy for all commands would widen what may be read (`architecture.md`, Database).
+Each role and command has a policy of its own (ADR 11). PostgreSQL folds a constant `USING (true)` away, so the scope
+*all* costs nothing. A policy `FOR ALL` would let a role read more rows.
 """
 
 import hashlib
@@ -16,22 +16,22 @@ from access.database import ROLE_PREFIX
 
 EVERY_ROW, NO_ROW = "true", "false"
 
-# It passes row security where bootstrap.sql could let it; these policies are for servers where nobody may give that away.
+# bootstrap.sql gives this role BYPASSRLS if it may. On servers where it may not, the role needs policies of its own.
 BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
-# Who acts. As subqueries, they are asked once for a statement and not for each row; without a context they are null.
+# Id of the acting user, null if none is set. As a subquery it's computed once per statement, not once per row.
 _ME = "(SELECT nullif(current_setting('eecrm.user_id', true), '')::bigint)"
-# Oneself, and whom one covers for at the moment; a function of the app that knows people.
+# Ids of the acting user and of the colleagues they cover for now. The app accounts defines own_ids().
 _OWN_IDS = "((SELECT own_ids())::bigint[])"
 
 
 def about_me(column: str) -> str:
-    """The rows that are the caller's alone: their login, their profile."""
+    """Condition in SQL for rows that belong to the acting user alone, such as their profile and their sessions."""
     return f"{column} = {_ME}"
 
 
 def owned(model: type[Model], lookup: str) -> str:
-    """The rows that `lookup` (of `PolicyQuerySet.owners`) leads from to the caller, or to whom the caller covers for."""
+    """Condition in SQL for rows that the acting user owns, also as cover. `lookup` is from `PolicyQuerySet.owners`."""
     first, _, rest = lookup.partition("__")
     table, field = model._meta.db_table, _field(model, first)
     if not rest:
@@ -42,15 +42,16 @@ def owned(model: type[Model], lookup: str) -> str:
 
 
 def seen(key: str, *models: type[Model]) -> str:
-    """The rows of a trail (`table_name`, and `key`, which is text) that tell of what the role sees today.
+    """Condition in SQL for trail entries about rows of `models` that the role sees now.
 
-    The key becomes a number in a subquery of its own. The cast may fail and tell a value by that, so that PostgreSQL would not
-    use it with an index before row security has looked at each row of the table.
+    A trail entry names its row by the columns `table_name` and `key`, which is text. A subquery of its own casts the
+    key to a number. Otherwise PostgreSQL would check every row of the table by row security and not use the index.
+    The reason: an error of the cast could reveal a value.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
+    tables = [model._meta.db_table for model in models]
     cases = "".join(
-        f" WHEN '{model._meta.db_table}' THEN EXISTS (SELECT FROM {number} JOIN {model._meta.db_table} AS row USING (id))"
-        for model in models
+        f" WHEN '{table}' THEN EXISTS (SELECT FROM {number} JOIN {table} AS row USING (id))" for table in tables
     )
     return f"CASE table_name{cases} ELSE false END"
 
@@ -60,7 +61,11 @@ def _field(model: type[Model], name: str) -> Any:
 
 
 class RowPolicy(NamedTuple):
-    """`rows` is the condition in SQL; reading and deleting look at rows as they are, INSERT and UPDATE at what becomes of them."""
+    """A policy for one table, role and command. `rows` is its condition in SQL.
+
+    PostgreSQL checks the stored row (USING) for SELECT, UPDATE and DELETE. It checks the new row (WITH CHECK) for
+    INSERT and UPDATE.
+    """
 
     table: str
     role: str
@@ -77,32 +82,37 @@ class RowPolicy(NamedTuple):
         return f"CREATE POLICY {self.name} ON {self.table} FOR {self.command} TO {self.role}{using}{check}"
 
     def stamp(self, stored: str) -> str:
-        """What is noted beside the policy: PostgreSQL tells a condition in words of its own, which depend on its version."""
+        """Hash for the policy's comment, of its definition and of the `stored` condition.
+
+        The two can't be compared directly because PostgreSQL rewrites a condition, differently in each version.
+        """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
 
 def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
-    """The policies of the tables on which somebody's rows are narrowed, from (role, command, table, rows) of each grant.
+    """Policies for all tables on which a grant is limited to some rows. A grant is (role, command, table, rows).
 
-    Where a role has a command twice (its own profile, and all accounts), PostgreSQL folds `… OR true` away.
+    Conditions of the same role, command and table are joined with OR: a manager may change their own profile and all
+    accounts. PostgreSQL folds `… OR true` away.
     """
     conditions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for role, command, table, rows in granted:
         conditions[table, role, command].add(rows)
-    narrowed = {table for (table, _, _), either in conditions.items() if either != {EVERY_ROW}}
-    policies = {RowPolicy(table, BACKUP_ROLE, "SELECT", EVERY_ROW) for table in narrowed}
-    for (table, role, command), either in conditions.items():
-        if table in narrowed:
-            policies.add(RowPolicy(table, role, command, " OR ".join(sorted(either))))
+    limited_tables = {table for (table, _, _), alternatives in conditions.items() if alternatives != {EVERY_ROW}}
+    policies = {RowPolicy(table, BACKUP_ROLE, "SELECT", EVERY_ROW) for table in limited_tables}
+    for (table, role, command), alternatives in conditions.items():
+        if table in limited_tables:
+            policies.add(RowPolicy(table, role, command, " OR ".join(sorted(alternatives))))
     return policies
 
 
-# Tables of the trail stand under both their names, as Django writes them; so do the views of reports.
+# Names of trail tables include their schema and are quoted as in Django's `db_table`. Report views include theirs too.
 TABLES_QUERY = """
     WITH tables AS (
         SELECT oid, relacl, relrowsecurity, relkind,
                CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
-                                 WHEN to_regnamespace('report') THEN format('report.%%s', relname) ELSE relname::text END AS name
+                                 WHEN to_regnamespace('report') THEN format('report.%%s', relname)
+                                 ELSE relname::text END AS name
           FROM pg_class
          WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
            AND relkind IN ('r', 'p', 'v', 'S')
@@ -111,15 +121,17 @@ TABLES_QUERY = """
 _POLICIES = f"""
     {TABLES_QUERY}
     SELECT tables.name, polname::text,
-           concat_ws(' ', polpermissive, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
+           concat_ws(' ', polpermissive, polcmd, polroles::regrole[],
+                     pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
            obj_description(pg_policy.oid, 'pg_policy')
       FROM pg_policy JOIN tables ON tables.oid = polrelid
 """
-_SECURED = f"{TABLES_QUERY} SELECT name FROM tables WHERE relrowsecurity"
-# A trigger that somebody has switched off is a hole like a policy that is missing.
-_SILENCED = f"""
+_SECURED_TABLES = f"{TABLES_QUERY} SELECT name FROM tables WHERE relrowsecurity"
+# A disabled trigger lets through what a missing policy would.
+_DISABLED_TRIGGERS = f"""
     {TABLES_QUERY}
-    SELECT format('ALTER TABLE %%s ENABLE TRIGGER %%I', tables.name, tgname) FROM pg_trigger JOIN tables ON tables.oid = tgrelid
+    SELECT format('ALTER TABLE %%s ENABLE TRIGGER %%I', tables.name, tgname)
+      FROM pg_trigger JOIN tables ON tables.oid = tgrelid
      WHERE tgenabled <> 'O' AND NOT tgisinternal
 """
 
@@ -130,37 +142,37 @@ def _rows(sql: str) -> list[Any]:
         return cursor.fetchall()
 
 
-def _broken(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
-    """`{(table, name): condition as it is stored}` of the policies that aren't (or are no longer) what the table says."""
-    known = {(policy.table, policy.name): policy for policy in policies}
+def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
+    """`{(table, name): stored condition}` of the stored policies that aren't in `policies` or were changed since."""
+    wanted = {(policy.table, policy.name): policy for policy in policies}
     return {
         (table, name): stored
         for table, name, stored, note in _rows(_POLICIES)
-        if (policy := known.get((table, name))) is None or policy.stamp(stored) != note
+        if (policy := wanted.get((table, name))) is None or policy.stamp(stored) != note
     }
 
 
 def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
-    """What must be run to make the catalogue say what the table says. `confirm` afterwards."""
-    broken = _broken(policies)
+    """Statements that make the stored policies equal to `policies`. Call `stamp_row_policies` after running them."""
+    altered = _altered_policies(policies)
     stored = {(table, name) for table, name, _, _ in _rows(_POLICIES)}
-    tables, secured = {policy.table for policy in policies}, {name for (name,) in _rows(_SECURED)}
+    tables, secured = {policy.table for policy in policies}, {name for (name,) in _rows(_SECURED_TABLES)}
     missing = (
         policy for policy in sorted(policies)
-        if (policy.table, policy.name) not in stored or (policy.table, policy.name) in broken
+        if (policy.table, policy.name) not in stored or (policy.table, policy.name) in altered
     )  # fmt: skip
     return [
-        *(f"DROP POLICY {name} ON {table}" for table, name in sorted(broken)),
+        *(f"DROP POLICY {name} ON {table}" for table, name in sorted(altered)),
         *(policy.create() for policy in missing),
         *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in sorted(tables - secured)),
         *(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY" for table in sorted(secured - tables)),
-        *(statement for (statement,) in sorted(_rows(_SILENCED))),
+        *(statement for (statement,) in sorted(_rows(_DISABLED_TRIGGERS))),
     ]
 
 
 def stamp_row_policies(policies: set[RowPolicy]) -> None:
-    """Note beside each new policy what it was made from, and what PostgreSQL made of it."""
-    known = {(policy.table, policy.name): policy for policy in policies}
+    """Writes the hash of each new policy into its comment."""
+    wanted = {(policy.table, policy.name): policy for policy in policies}
     with connection.cursor() as cursor:
-        for (table, name), stored in _broken(policies).items():
-            cursor.execute(f"COMMENT ON POLICY {name} ON {table} IS '{known[table, name].stamp(stored)}'")
+        for (table, name), stored in _altered_policies(policies).items():
+            cursor.execute(f"COMMENT ON POLICY {name} ON {table} IS '{wanted[table, name].stamp(stored)}'")

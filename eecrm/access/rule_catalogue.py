@@ -1,7 +1,7 @@
-"""Every rule by whose name something is refused, with its sentence: out of the table, the models and the migrations.
+"""Catalogue of all rules that refuse a request, with their sentences: policy table, state rules and models.
 
-Nothing is asked of a database, so that the page that is made of it (`access.page`) can be checked anywhere; a test
-compares it with the triggers and constraints of a real one.
+It needs no database, so the page made from it (`access.page`) can be checked anywhere. A test compares it with the
+triggers and constraints of a real database.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from access.refusals import of_unique_column, still_used
 
 
 class Known(NamedTuple):
-    """`when` tells in words what the rule is asked about."""
+    """A rule of the catalogue. `when` says in words when it is checked."""
 
     name: str
     status: int
@@ -26,7 +26,7 @@ class Known(NamedTuple):
 
 
 def of_policy() -> Iterator[Rule]:
-    """The cells of the table that refuse: always, or what isn't one's own."""
+    """Cells of the policy table that refuse an action, either always or on rows that the caller doesn't own."""
     for resource, action, *_ in TABLE:
         for role in MATRIX_ROLES:
             scope = policy.scope_of(resource, action, role)
@@ -35,7 +35,7 @@ def of_policy() -> Iterator[Rule]:
 
 
 def of_triggers() -> list[Known]:
-    """The rules of state that a trigger enforces."""
+    """State rules that triggers enforce."""
     rules = [rule for rule in state_rules.declared().values() if rule.when]
     return [Known(rule.name, 400 if rule.needs_reason else 409, rule.sentence, rule.when) for rule in rules]
 
@@ -47,14 +47,14 @@ def _noun(table: str) -> str:
 
 
 def of_models() -> Iterator[Known]:
-    """Constraints and unique columns of our own models, and rows that others hang on."""
+    """Rules of the project's own models: constraints, unique columns and rows that other rows refer to."""
     for model in apps.get_models():
         if model.__module__.startswith("django"):
             continue
         written = f"{_noun(model._meta.db_table)} is made or changed"
         for constraint in model._meta.constraints:
             if isinstance(constraint, UniqueConstraint) and model._meta.pk.name in constraint.fields:
-                continue  # for foreign keys: the key alone is unique
+                continue  # it serves composite foreign keys; the primary key alone is unique
             status = 409 if isinstance(constraint, UniqueConstraint) else 400
             yield Known(constraint.name, status, str(constraint.violation_error_message), written)
         for field in model._meta.concrete_fields:
@@ -62,25 +62,26 @@ def of_models() -> Iterator[Known]:
                 table = model._meta.db_table
                 name = f"{table}_{field.column}_key"
                 yield Known(name, 409, of_unique_column(table, name), written)
-        yield from _held(model)
+        yield from _deletion_rules(model)
 
 
-def _held(model: type[Model]) -> Iterator[Known]:
+def _deletion_rules(model: type[Model]) -> Iterator[Known]:
     for relation in model._meta.related_objects:
-        holder = relation.related_model
-        # PostgreSQL keeps an account on record for what it did, where Django would delete that as well.
+        referring = relation.related_model
+        # Django's foreign key would delete log entries with their account. PostgreSQL refuses to delete the account.
         is_kept = relation.on_delete is PROTECT or relation.related_model is LogEntry
-        if is_kept and isinstance(holder, type):
-            refusal = still_used(model, holder)
+        if is_kept and isinstance(referring, type):
+            refusal = still_used(model, referring)
             yield Known(refusal.rule, refusal.status, refusal.sentence, f"{_noun(model._meta.db_table)} is deleted")
 
 
-# What the code says by itself. A name in angle brackets stands for many.
+# Rules that are written in code only. A name in angle brackets stands for several names.
 OTHERS = (
     Known("default.deny", 403, "You may not do this.", "nobody has said that it is allowed"),
     Known("group.<names>", 403, "Only members of <names> may do this.", "a view is open to some groups only"),
     Known("database", 403, "The database refuses this to your role.", "PostgreSQL refuses what no rule above it did"),
-    Known("row_gone", 409, "This was deleted, or given to somebody else, a moment ago.", "two change the same thing at once"),
+    Known("row_gone", 409, "This was deleted, or given to somebody else, a moment ago.",
+          "two change the same thing at once"),
     Known("<foreign key>", 409, "What this belongs to was deleted a moment ago.", "two change the same thing at once"),
     Known("<unique index>", 409, "This exists already.", "a second one is made of what there is once"),
     Known("in_use", 409, "This is still in use.", "something is deleted that others hang on"),

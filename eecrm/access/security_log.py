@@ -1,7 +1,7 @@
-"""Security events, one JSON line each, named by the OWASP Logging Vocabulary: for whoever watches over the product.
+"""Log of security events, for operators: one JSON line each, with names of the OWASP Logging Vocabulary.
 
-No event carries a password, a token, a code or a body. A name that somebody typed is a password often enough: it is
-not logged unless it is an account's.
+No event contains a password, a token, a code or a body. A typed username is logged only if an account has it, because
+users sometimes type their password there.
 """
 
 import logging
@@ -16,12 +16,12 @@ log = logging.getLogger("eecrm.security")
 def security_event(
     name: str, request: HttpRequest | None = None, *, level: int = logging.WARNING, **fields: Any
 ) -> None:
-    """`name` is the vocabulary's (`authn_login_fail`), with what it is about in `fields`: keys, roles, rules."""
-    told = {} if request is None else _of_request(request)
-    log.log(level, name, extra={"event": name, **told, **fields})
+    """Logs an event. `name` is from the vocabulary (`authn_login_fail`); `fields` hold keys and roles."""
+    request_fields = {} if request is None else _request_fields(request)
+    log.log(level, name, extra={"event": name, **request_fields, **fields})
 
 
-def _of_request(request: HttpRequest) -> dict[str, Any]:
+def _request_fields(request: HttpRequest) -> dict[str, Any]:
     return request_ids(request) | {
         "actor": getattr(request, "actor_id", None),
         "address": getattr(request, "client_address", None),
@@ -29,11 +29,11 @@ def _of_request(request: HttpRequest) -> dict[str, Any]:
 
 
 def request_ids(request: HttpRequest) -> dict[str, str | None]:
-    """The id that the server made for a request, and the one that the caller chose: apart, for only the first is unique."""
+    """Id that the server made for the request, and id that the caller chose. Only the first is unique."""
     return {name: getattr(request, name, None) or None for name in ("request_id", "caller_request_id")}
 
 
 def place_of_error(error: BaseException) -> str:
-    """Its type, and the line that raised it: an error's own sentence may quote what was typed."""
+    """Type of the error and the line that raised it. The error's own message isn't safe: it may quote user input."""
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")

@@ -1,8 +1,8 @@
 """Functions and triggers of PostgreSQL, kept as source in `<app>/sql/<function>.sql`: one current body each.
 
-They are repeatable migrations. `sync_database` runs the files of each function that the database doesn't hold as they say,
-and stamps the function. A file holds one function and the triggers that call it. A file of the same name in another app adds
-triggers on the tables of that app.
+They are repeatable migrations. `sync_database` runs the files of each function that differs from the database, and
+stamps the function. A file holds one function and the triggers that call it. A file of the same name in another app
+adds triggers on the tables of that app.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from django.apps import apps
 from django.db import ProgrammingError, connection, transaction
 from psycopg2.errors import InvalidFunctionDefinition
 
-_STAMP = "sql "  # begins the comment of a function of ours
+_STAMP = "sql "  # prefix of the comment on each function that this module creates
 
-# Each function with its comment and a digest of it and its triggers, as PostgreSQL holds them.
+# Each function with its comment and a digest of its definition and triggers in the database.
 _STORED = """
     SELECT proname::text, oid::regprocedure::text, coalesce(obj_description(oid, 'pg_proc'), ''),
            md5(pg_get_functiondef(oid) || coalesce(triggers.definitions, ''))
@@ -28,7 +28,8 @@ _STORED = """
                    JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
                   WHERE NOT tgisinternal GROUP BY tgfoid) AS triggers ON tgfoid = oid
      WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)
-       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
+       AND NOT EXISTS (SELECT FROM pg_depend
+                        WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
 """
 
 _TRIGGERS = """
@@ -41,20 +42,20 @@ _TRIGGERS = """
 @cache
 def _files() -> dict[str, str]:
     """Function -> text of its files: the function first, then the triggers of other apps."""
-    found: dict[str, list[str]] = defaultdict(list)
+    texts_of: dict[str, list[str]] = defaultdict(list)
     for app in apps.get_app_configs():
         for path in sorted(Path(app.path, "sql").glob("*.sql")):
-            found[path.stem].append(path.read_text(encoding="utf-8"))
-    return {name: "\n".join(sorted(texts, key=_has_triggers_alone)) for name, texts in found.items()}
+            texts_of[path.stem].append(path.read_text(encoding="utf-8"))
+    return {name: "\n".join(sorted(texts, key=_has_only_triggers)) for name, texts in texts_of.items()}
 
 
-def _has_triggers_alone(text: str) -> bool:
+def _has_only_triggers(text: str) -> bool:
     return "CREATE OR REPLACE FUNCTION" not in text
 
 
 def sources() -> dict[str, str]:
-    """Function -> SQL that creates it and its triggers: the files, and the function that answers for the policy table."""
-    from access.grants import policy_function  # which reads the models
+    """Function -> SQL that creates it and its triggers. `policy_allows` comes from the policy table."""
+    from access.grants import policy_function  # imported late because it reads the models
 
     return {"policy_allows": policy_function(), **_files()}
 
@@ -64,19 +65,19 @@ def _digest(text: str) -> str:
 
 
 def differences() -> dict[str, str]:
-    """Function -> SQL to run, for each that the database holds otherwise; a function without source is dropped."""
+    """Function -> SQL to run, for functions that differ from the database; empty for a function to be dropped."""
     wanted, stored = sources(), _stored()
     changed = {name: text for name, text in wanted.items() if stored.get(name) != f"{_STAMP}{_digest(text)}"}
     return changed | {name: "" for name in stored.keys() - wanted.keys()}
 
 
 def _stored() -> dict[str, str]:
-    """Function -> stamp, without the digest of what PostgreSQL holds; empty where the two don't agree."""
-    found: dict[str, str] = {}
-    for name, _, comment, held in _rows():
-        stamp, _, stamped = comment.rpartition(" ")
-        found[name] = stamp if stamped == held and name not in found else ""
-    return found
+    """Function -> stamp of its source; empty if the function was changed since it was stamped, or is overloaded."""
+    stamps: dict[str, str] = {}
+    for name, _, comment, digest in _rows():
+        stamp, _, stamped_digest = comment.rpartition(" ")
+        stamps[name] = stamp if stamped_digest == digest and name not in stamps else ""
+    return stamps
 
 
 def _rows() -> list[tuple[str, str, str, str]]:
@@ -86,25 +87,25 @@ def _rows() -> list[tuple[str, str, str, str]]:
 
 
 def install(changes: dict[str, str]) -> None:
-    """Run the SQL of `differences()` and stamp its functions, in one transaction. For the migrator."""
+    """Runs the SQL of `differences()` and stamps the functions, in one transaction. Only the migrator may call it."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL check_function_bodies = off")  # a body may name a function that comes later
+        cursor.execute("SET LOCAL check_function_bodies = off")  # a body may call a function that is created later
         for name, text in changes.items():
-            _drop_triggers(name)  # the files make those again that they still have
-            if not text or not _created(text):
+            _drop_triggers(name)  # the files create the triggers that they still contain
+            if not text or not _create_or_replace(text):
                 _drop(name)
                 cursor.execute(text or "SELECT")
-        for name in _overloaded() & changes.keys():  # its arguments have changed
+        for name in _overloaded() & changes.keys():  # CREATE added a second function because its arguments changed
             _drop(name)
             cursor.execute(changes[name])
-        for name, signature, _, held in _rows():
+        for name, signature, _, digest in _rows():
             if name in changes:
-                stamp = f"{_STAMP}{_digest(changes[name])} {held}"
+                stamp = f"{_STAMP}{_digest(changes[name])} {digest}"
                 cursor.execute(f"COMMENT ON FUNCTION {signature} IS %s", [stamp])
 
 
-def _created(text: str) -> bool:
-    """Whether PostgreSQL replaced the function. It refuses to change what a function returns."""
+def _create_or_replace(text: str) -> bool:
+    """Runs the SQL. False if the function's return type differs, which PostgreSQL refuses to change."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(text)
@@ -123,7 +124,7 @@ def _drop_triggers(name: str) -> None:
 
 
 def _drop(name: str) -> None:
-    """With its triggers and the row security policies that call it: `sync_database` makes those again."""
+    """Drops the function with its triggers and the policies that call it. `sync_database` creates those again."""
     with connection.cursor() as cursor:
         for signature in [signature for stored, signature, _, _ in _rows() if stored == name]:
             cursor.execute(f"DROP FUNCTION {signature} CASCADE")

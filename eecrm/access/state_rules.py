@@ -1,7 +1,8 @@
-"""Rules of state: a row in this state refuses this to every role, or to all but some.
+"""State rules: while a row has a certain state, an action on it is refused to all roles, or to all but some.
 
-Triggers enforce them: `refuse('name')` in SQL raises the rule, and its sentence is read here. Each app declares its rules in
-`state_rules.py`. `{object}/access/`, the OpenAPI document and docs/access.md read the same declarations.
+Triggers enforce them: `refuse('name')` in SQL raises an error with the rule's name. Its sentence is declared in Python.
+Each app declares its rules in `state_rules.py`. `{object}/access/`, the OpenAPI document and docs/access.md read the
+same declarations.
 """
 
 from functools import cache
@@ -13,11 +14,13 @@ from django.utils.module_loading import module_has_submodule
 
 
 class StateRule(NamedTuple):
-    """A rule by its name, with the sentence for people.
+    """A state rule, with its sentence for the user.
 
-    `when` says in words which writes the trigger checks; it is empty where no trigger refuses anything. While a row of
-    `resource` has one of `statuses`, the rule refuses `actions` on it, unless the caller's role may also do `unless`. A
-    `create_<child>` is an action on the parent. The trigger decides; these only predict it for `{object}/access/`.
+    `when` says in words which writes a trigger checks. It is empty if no trigger refuses anything.
+
+    While a row of `resource` has one of `statuses`, the rule refuses `actions` on it, unless the caller's role has the
+    action `unless`. `create_<child>` is an action on the parent. The trigger decides; these fields only predict its
+    decision for `{object}/access/`.
     """
 
     name: str
@@ -33,7 +36,7 @@ class StateRule(NamedTuple):
 
 @cache
 def declared() -> dict[str, StateRule]:
-    """Name -> rule, of all installed apps in their order."""
+    """Name -> rule, for all installed apps in their order."""
     modules = [
         import_module(f"{app.name}.state_rules")
         for app in apps.get_app_configs()

@@ -17,14 +17,17 @@ MANAGERS = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
 class AccountsConfig(AppConfig):
     name = "accounts"
 
-    # Whoever is in one of these sees personal data although their role is shown it masked (row *auditor*).
+    # Their members see personal data that their role sees masked (row *auditor*).
     managed_groups = {
         "PII": ("access.view_personal_data", "access.export_personal_data"),
         "PII_VIEW": ("access.view_personal_data",),
     }
 
     def ready(self) -> None:
-        """However somebody logs in or out, Django says so: no way in is without its limits."""
+        """Connect the session limits to Django's login and logout signals.
+
+        They then apply to every way to log in.
+        """
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
         from accounts.admin_login import session_limits
@@ -33,39 +36,39 @@ class AccountsConfig(AppConfig):
         user_logged_out.connect(session_limits.end)
 
     def database_grants(self) -> set[Grant]:
-        """What it takes to log in, to know one's colleagues by name, and to run the admin site."""
+        """Grants to log in, to read colleagues' names, and to run the admin site."""
         return (
-            self._of_login()
-            | self._of_everyone()
-            | self._of_admin_site()
-            | self._of_second_factors()
-            | self._of_alerts()
+            self._login_grants()
+            | self._common_grants()
+            | self._admin_site_grants()
+            | self._second_factor_grants()
+            | self._alert_grants()
         )
 
-    def _of_login(self) -> set[Grant]:
-        """Before a login nobody's role is known, so that the login role does it; and the worker is nobody in particular."""
+    def _login_grants(self) -> set[Grant]:
+        """Grants of the login role, which acts before the caller's role is known, and in the worker."""
         from accounts.models import AddressChange, Cover, ExternalIdentity, KnownPlace, Mail, TokenSession, User
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
-        # Mails are queued by whoever has forgotten a password, too.
+        # A user who has forgotten the password queues a mail without a login.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
         grants |= on_columns(
             LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen"
         )
-        read = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
-        grants |= on_tables((LOGIN_ROLE,), "SELECT", *read, "accounts_user_groups", "django_migrations")
-        # A login notes its time, and stores the password anew where the hasher has become stronger. A link sets it. Owners end
-        # all their logins.
+        readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
+        grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
+        # A login notes its time, and hashes the password again if the hasher has become stronger. A link sets the
+        # password. Owners end all their logins.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
         # Owners ask for another address, and confirm it by the link that went there.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
-        # Somebody whom the identity provider vouches for and nobody knows yet: an external account, and nothing else.
+        # enrol_identity makes an external account for an unknown identity of the provider, and can do nothing else.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
-    def _of_everyone(self) -> set[Grant]:
-        """One's colleagues by name, one's own profile and logins."""
+    def _common_grants(self) -> set[Grant]:
+        """Grants of every role: names of colleagues, the caller's own profile, logins and covers."""
         from accounts.models import (
             COVER_FIELDS,
             PUBLIC_FIELDS,
@@ -77,22 +80,25 @@ class AccountsConfig(AppConfig):
         )
 
         grants = set[Grant]()
-        between_me_and_another = f"{about_me('colleague_id')} OR {about_me('substitute_id')}"
+        own_covers = f"{about_me('colleague_id')} OR {about_me('substitute_id')}"
         for role in map(database_role, MATRIX_ROLES):
             grants |= on_columns(role, "SELECT", User, *PUBLIC_FIELDS)
             grants |= on_columns(role, "UPDATE", User, "first_name", "last_name", rows=about_me("id"))
             grants |= on_columns(role, "SELECT", TokenSession, *SESSION_FIELDS, rows=about_me("user_id"))
             grants |= on_columns(role, "UPDATE", TokenSession, "revoked_at", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
-            grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=between_me_and_another)
+            grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=own_covers)
         grants |= on_functions(tuple(map(database_role, MATRIX_ROLES)), "own_ids()")
-        # What the groups may: no secret, and `has_perm` asks it. Who is in them is another matter.
-        everybody = (LOGIN_ROLE, *map(database_role, MATRIX_ROLES))
+        # `has_perm` reads the permissions of groups, which are no secret. The members of groups are granted separately.
+        all_roles = (LOGIN_ROLE, *map(database_role, MATRIX_ROLES))
         tables = ("auth_group", "auth_permission", "auth_group_permissions", "django_content_type")
-        return grants | on_tables(everybody, "SELECT", *tables)
+        return grants | on_tables(all_roles, "SELECT", *tables)
 
-    def _of_admin_site(self) -> set[Grant]:
-        """Its sessions are the login role's alone (`accounts.admin_login.session_store`). Auditors' exports are on record too."""
+    def _admin_site_grants(self) -> set[Grant]:
+        """Grants of the roles that may open the admin site. They include auditors, whose exports are logged too.
+
+        Only the login role reaches the sessions (`accounts.admin_login.session_store`).
+        """
         from accounts.models import AddressChange, ExternalIdentity, Mail
 
         visitors, identities = (*MANAGERS, database_role(Role.AUDITOR)), ExternalIdentity._meta.db_table
@@ -109,8 +115,11 @@ class AccountsConfig(AppConfig):
         grants |= on_functions(MANAGERS, "address_objection(bigint)")
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
-    def _of_second_factors(self) -> set[Grant]:
-        """Their secrets are the login role's alone. Managers take them away, knowing no more than whose they are."""
+    def _second_factor_grants(self) -> set[Grant]:
+        """Only the login role may read the secrets.
+
+        Managers may delete a second factor, and read only its account's key.
+        """
         from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
         from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -122,18 +131,18 @@ class AccountsConfig(AppConfig):
                 grants |= on_columns(role, "SELECT", model, "user")
         return grants
 
-    def _of_alerts(self) -> set[Grant]:
-        """The worker stores them, and who reads the trail reads them. Nobody changes or deletes one."""
+    def _alert_grants(self) -> set[Grant]:
+        """The worker stores alerts; roles that may read the audit trail read them. No role changes or deletes them."""
         from accounts.models import Alert, Export
 
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT", Alert._meta.db_table)
         readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", Alert._meta.db_table)
-        # Auditors too: a group may let them export.
+        # Auditors too: a group may allow them to export.
         return grants | on_tables((*MANAGERS, database_role(Role.AUDITOR)), "SELECT INSERT", Export._meta.db_table)
 
     def background_jobs(self) -> "list[Job]":
-        """What `manage.py run_worker` does for this app."""
+        """Jobs of this app for `manage.py run_worker`."""
         from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
         from accounts.outbox.purging import purge_expired

@@ -14,12 +14,12 @@ class LoginSerializer(StrictSerializer):
     """Who logs in."""
 
     username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
-    # Argon2 would hash a megabyte just as well; nobody types one.
+    # Argon2 would also hash a megabyte, which no user types.
     password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    # Only written, so that the document's example, which any account may try, has none.
+    # Write-only, so that the example in the OpenAPI document has no code: it must work for every account.
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     told = {

@@ -1,4 +1,4 @@
-"""One's own profile and permissions, and the people one may assign."""
+"""Views of the caller's profile and permissions, and lists of the contacts that may be assigned."""
 
 from typing import Any
 

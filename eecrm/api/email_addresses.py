@@ -4,6 +4,7 @@ Stored addresses are ASCII. PostgreSQL can check that, and comparisons only have
 """
 
 import unicodedata
+from ipaddress import ip_address
 from typing import Any
 
 import idna
@@ -44,8 +45,14 @@ def normalise_address(text: str) -> str:
 def _ascii_domain(domain: str) -> str | None:
     """Returns the domain in lower case and ASCII (IDNA), or None if it has no such form.
 
-    Domains with other letters are left to IDNA, because `str.lower` differs from it: IDNA turns Σ always into σ.
+    Domains with other letters are left to IDNA, because `str.lower` differs from it: IDNA turns Σ always into σ. An IP address
+    in brackets has several spellings, and gets the shortest.
     """
+    if domain.startswith("[") and domain.endswith("]"):
+        try:
+            return f"[{ip_address(domain[1:-1])}]"
+        except ValueError:
+            return None
     if domain.isascii() and "xn--" not in domain.lower():
         return domain.lower()
     try:

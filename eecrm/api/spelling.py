@@ -12,7 +12,7 @@ SIGNS = (
     r"\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E"
     r"\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000E0000-\U000E0FFF"
 )
-_EDGES = re.compile(rf"\A[\s{SIGNS}]+|[\s{SIGNS}]+\Z")
+_EDGE = re.compile(rf"[\s{SIGNS}]*+")
 _INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, so no full stop may stand between a character
@@ -20,15 +20,26 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # Any character except spaces and punctuation can be part of a domain: letters, digits, marks and pictographs.
 # The patterns are applied to the NFKC form, which replaces look-alikes of a character by the character itself.
 # U+3002, the ideographic full stop, has no such replacement, so the patterns list it.
-_LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\u3002][0-9]+){3}"
+# No alternative begins with a repetition: the search would repeat it from each character of a long run.
+_LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
+# Longer texts aren't normalised, because they are refused as names. Unicode sorts the marks of a letter one by one, so that
+# 130,000 of them would take seconds.
+MAX_NORMALISED_CHARS = 1_000
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
 
 def trim(text: str) -> str:
     """Removes spaces and invisible characters from both ends."""
-    return _EDGES.sub("", text)
+    text = text[_edge_length(text) :]
+    return text[: len(text) - _edge_length(text[::-1])]
+
+
+def _edge_length(text: str) -> int:
+    """Number of spaces and invisible characters at the beginning."""
+    match = _EDGE.match(text)
+    return match.end() if match else 0
 
 
 def has_invisible(text: str) -> bool:
@@ -41,7 +52,7 @@ def without_signs(text: str) -> str:
 
 
 def has_web_address(text: str) -> bool:
-    return bool(_WEB_ADDRESS.search(unicodedata.normalize("NFKC", text)))
+    return bool(_WEB_ADDRESS.search(unicodedata.normalize("NFKC", text[:MAX_NORMALISED_CHARS])))
 
 
 def normalise_name(text: str) -> str:
@@ -49,9 +60,10 @@ def normalise_name(text: str) -> str:
 
     Characters that a name may not have stay in it, because `person_names.require_name` refuses them afterwards.
     """
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", trim(text)))
+    text = trim(text)
+    return text if len(text) > MAX_NORMALISED_CHARS else unicodedata.normalize("NFC", _SPACES.sub(" ", text))
 
 
 def normalise_title(text: str) -> str:
     """Returns the stored form of a group's name: as a person's, but in NFKC, so that no two names look alike."""
-    return normalise_name(unicodedata.normalize("NFKC", text))
+    return text if len(text) > MAX_NORMALISED_CHARS else normalise_name(unicodedata.normalize("NFKC", text))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from api.health import Check
     from api.jobs import Job
 
-_POSITIONS = "xid8,bigint,xid8,bigint,integer"
-_PROOFS = ("audit.history_proof()", "audit.history_holds(text)", "audit.end_of_changes()")
+_CHANGES_ARGUMENTS = "xid8,bigint,xid8,bigint,integer"
+_PROOF_FUNCTIONS = ("audit.history_proof()", "audit.history_holds(text)", "audit.end_of_changes()")
 
 
 class AuditConfig(AppConfig):
@@ -20,16 +20,18 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def database_grants(self) -> set[Grant]:
-        """Whoever sees a client, a contract or an event may read its history; all of the trail is the policy's matter.
+        """Privileges on the trail, in addition to the policy's *trail* rows.
 
-        Whoever reads the trail reads its seals. The worker has them made, and can make none itself.
+        A role that sees a client, contract or event may read the entries about it.
+        Roles that list the whole trail also read its seals.
+        The worker uses the login role, which may call the function that writes seals but can't write them itself.
         """
         from audit.models import PARTNER_FIELDS, WAS_MINE, Entry
 
         history, partner = seen("row_key", *models_of(*CONTACT_RESOURCES)), database_role(Role.EXTERNAL)
         insiders = tuple(database_role(role) for role in MATRIX_ROLES if role is not Role.EXTERNAL)
         grants = on_tables(insiders, "SELECT", '"audit"."entry"', rows=history)
-        # A partner learns nothing of when the row wasn't theirs, and nothing of what is said among ourselves.
+        # A partner reads no entry from a time when the row wasn't theirs, and no column with internal information.
         grants |= on_columns(partner, "SELECT", Entry, *PARTNER_FIELDS, rows=f"{history} AND {WAS_MINE}")
         grants |= on_functions((partner,), "audit.was_mine(text,text,text,bigint,jsonb,jsonb)")
         readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
@@ -37,23 +39,26 @@ class AuditConfig(AppConfig):
         grants |= on_functions((LOGIN_ROLE,), "audit.seal_closed(integer)") | on_functions(
             (LOGIN_ROLE,), "audit.unsealed()"
         )
-        return grants | self._of_copies()
+        return grants | self._offline_copy_grants()
 
     @staticmethod
-    def _of_copies() -> set[Grant]:
-        """The log of all rows is for roles that list all of them; who lists their own is told of those (`audit.sync.views`). Where
-        the log ends, and a digest that proves it, tell of no row."""
+    def _offline_copy_grants() -> set[Grant]:
+        """Privileges for offline copies (`audit.sync.views`).
+
+        Roles that list all rows may read the whole change log. Partners may read the log of their own rows.
+        Every role with offline copies may read the end of the log and its proof, because these reveal no row.
+        """
         grants = set[Grant]()
         for role in MATRIX_ROLES:
             scope = scope_of("offline_copy", "retrieve", role)
             if scope is Scope.NONE:
                 continue
-            grants |= on_functions((database_role(role),), *_PROOFS)
+            grants |= on_functions((database_role(role),), *_PROOF_FUNCTIONS)
             lists = {scope_of(resource, "list", role) for resource in CONTACT_RESOURCES} - {Scope.NONE}
             if lists | {scope} == {Scope.ALL}:
-                grants |= on_functions((database_role(role),), f"audit.changes({_POSITIONS})")
-            elif role is Role.EXTERNAL:  # `changes_of_mine` knows what theirs is, and nobody else's
-                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_POSITIONS})")
+                grants |= on_functions((database_role(role),), f"audit.changes({_CHANGES_ARGUMENTS})")
+            elif role is Role.EXTERNAL:  # `changes_of_mine` knows the rows of partners only
+                grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_CHANGES_ARGUMENTS})")
         return grants
 
     def background_jobs(self) -> "list[Job]":

@@ -1,4 +1,7 @@
-"""The trail: what happened to each row, when, by whom, through what and why. Written by triggers, and by nothing else."""
+"""The audit trail: one entry for each write to a row. Only PostgreSQL triggers write entries.
+
+An entry says what changed, when, by which account, through which channel and for what reason.
+"""
 
 import json
 from decimal import Decimal
@@ -11,14 +14,14 @@ from access.querysets import PolicyQuerySet
 
 CHANNELS = ("api", "admin", "command", "worker", "sql")
 
-# What a partner may read of an entry: no reason, no request and no name that their representation doesn't show.
+# Columns of an entry that a partner may read. The reason, the request ids and the actor's name are internal.
 PARTNER_FIELDS = ("id", "at", "table_name", "row_key", "operation", "actor_id", "role", "channel", "old", "new")
-# Whether the row was the partner's when it was written: for row security, and for the API in front of it.
+# SQL condition: the row belonged to the calling partner when the entry was written. Row security and the API use it.
 WAS_MINE = "audit.was_mine(table_name, row_key, operation, id, old, new)"
 
 
 class _Exact(json.JSONDecoder):
-    """Money stays what it was: a float would lose its last places."""
+    """Reads decimal numbers as Decimal, because a float would lose the last digits of an amount."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"parse_float": Decimal} | options)
@@ -31,19 +34,24 @@ class EntryQuerySet(PolicyQuerySet["Entry"]):
         return self.filter(table_name=row._meta.db_table, row_key=str(row.pk))
 
     def told_to_partner(self) -> Self:
+        """Entries that were written while the row belonged to the calling partner."""
         return self.filter(RawSQL(WAS_MINE, (), output_field=models.BooleanField()))
 
 
 class Entry(models.Model):
-    """One write to one row. `old` and `new` hold the whole row where it was deleted or made, else what changed.
+    """One write to one row of a recorded table.
 
-    `channel` is api (any page or request but the admin site's), admin, command, worker or sql. `role` is PostgreSQL's.
-    Row security shows all of it to whom the policy lets, and to others what happened to what they see (`audit.apps`).
+    An insert has the whole row in `new`, a deletion in `old`. An update has the changed columns in both.
+    Columns that the trigger ignores are left out.
+    `channel` is api (any page or request outside the admin site), admin, command, worker or sql.
+    `role` is the PostgreSQL role that wrote the row.
+    Row security shows all entries to roles that the policy lets read the trail.
+    Other roles see the entries of the clients, contracts and events that they see (`audit.apps`).
     """
 
     id = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()
-    transaction_id = models.TextField()  # xid8
+    transaction_id = models.TextField()  # xid8 of the transaction that wrote the row
     table_name = models.TextField()
     row_key = models.TextField()
     operation = models.TextField()  # insert, update or delete
@@ -59,7 +67,7 @@ class Entry(models.Model):
 
     objects = EntryQuerySet.as_manager()
 
-    # No values and no reasons: people typed them. Names of columns tell what a change was about.
+    # Reports leave out values and reasons, because users typed them. They have the names of changed columns instead.
     report_fields = ("id", "at", "table_name", "row_key", "operation", "actor_id", "actor_name", "role", "channel")
     report_columns = {"columns": "ARRAY(SELECT jsonb_object_keys(coalesce(new, old)))"}
 

@@ -1,4 +1,4 @@
-"""Companies that order parties: prospects at first, then clients."""
+"""Clients: companies that order parties. A company starts as a prospect."""
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -16,13 +16,13 @@ from api.person_names import PersonNameField, names_checked
 from api.resources.search import SearchableQuerySet, SearchDocument
 
 
-class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # stubs type as_manager anew
+class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # the stubs' as_manager
     resource = "client"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "account"}
 
 
 class Client(models.Model):
-    """A company with its contact person. Who is its sales contact is decided here alone, for contracts and events too."""
+    """A company with its contact person. Its sales contact applies to its contracts and events too, and is set here."""
 
     class Status(models.TextChoices):
         PROSPECT = "prospect", "Prospect"
@@ -54,7 +54,7 @@ class Client(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Weight B is personal data: searches of those who see it masked leave it out.
+    # Weight B is personal data. Searches by roles that see personal data masked leave it out.
     search = models.GeneratedField(
         expression=SearchDocument("company_name", "first_name", "last_name", weight="A")
         + SearchDocument("email", weight="B"),
@@ -65,11 +65,11 @@ class Client(models.Model):
     objects = ClientQuerySet.as_manager()
 
     personal_fields = {"email": EMAIL, "phone": PHONE, "mobile": PHONE}
-    # Who the contact person is.
+    # The fields that identify the contact person.
     decided_together = (("first_name", "last_name", "email"),)
     report_fields = (
-        "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "sales_contact", "account",
-        "created_at", "updated_at", "version",
+        "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "sales_contact",
+        "account", "created_at", "updated_at", "version",
     )  # fmt: skip
 
     class Meta:
@@ -81,11 +81,11 @@ class Client(models.Model):
             models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
             models.Index("last_name", "id", name="client_last_name"),
             models.Index("created_at", "id", name="client_created_at"),
-            # What narrows a list down without an order of its own is looked up on the way through the keys.
+            # Lists in the order of keys check their filters within this index (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [
-            # Unique, since contracts refer to both.
+            # The target of a composite foreign key: contracts refer to both columns.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="client_sales_contact"),
             models.UniqueConstraint(
                 Lower("email"),

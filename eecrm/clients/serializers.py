@@ -13,7 +13,7 @@ from clients.models import Client
 
 
 class PhoneField(PhoneNumberField):
-    """A phone number, as text in E.164: an object would be checked anew by each validator that looks at it."""
+    """A phone number as text in E.164. With a PhoneNumber object, each validator would parse the number again."""
 
     def to_internal_value(self, data: Any) -> str:
         number = super().to_internal_value(data)
@@ -52,14 +52,18 @@ class ClientSerializer(ResourceSerializer):
             "phone": ("Stored in E.164; empty where there is none. Masked for auditors.", "+33199001234"),
             "mobile": ("Stored in E.164; empty where there is none. Masked for auditors.", "+33612345678"),
             "sales_contact_id": (
-                "An active sales user. Whoever sells is it by themselves; management must name one, and alone may change it.",
+                "An active sales user. Whoever sells is it by themselves; management must name one, and alone may"
+                " change it.",
                 4,
             ),
         }
         patch = {"status": "client"}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Rule 7: who creates only their own clients is the contact of each; whoever may create any names one."""
+        """Rule 7 of the access matrix: a user who may create only own clients becomes the sales contact.
+
+        A user who may create any client must name the sales contact.
+        """
         if self.instance is None and "sales_contact" not in attrs:
             user = self.context["request"].user
             if rule_for(self.context["request"], "client", "create").scope is not Scope.OWN:

@@ -1,4 +1,4 @@
-"""How much of one kind an account does in a short time before all managers are told (`accounts.outbox.alerts`)."""
+"""Thresholds at which all managers are alerted to an account's unusual activity (`accounts.outbox.alerts`)."""
 
 from config.environment import number
 
@@ -8,12 +8,12 @@ def _count(name: str, default: int) -> int:
     return int(number(name, sentence, 1, 1_000_000, default=default))
 
 
-# How often within how many seconds.
+# Kind of activity -> (number of times, seconds).
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # of clients, contracts and events
-    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # that are made, or switched on or off
-    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # of one contract, reopening it included
-    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of any contracts
+    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # created, activated, deactivated, given a role or a group
+    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # changes of one contract's status: signed, reopened
+    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of all contracts together
     "exports": (_count("ALERT_EXPORTS", 3), 3_600),
 }

@@ -1,6 +1,6 @@
-"""The part of the settings that says whose pages may call the API from a browser (the Fetch standard's CORS).
+"""CORS settings: the origins whose pages may call the API from a browser (Fetch standard).
 
-Without cookies: a page shows its user's token or gets 401. What isn't on the list isn't told anything.
+Cookies aren't allowed: a page sends its user's token or gets 401. An origin that isn't listed gets no CORS header.
 """
 
 import re
@@ -8,18 +8,18 @@ import re
 from config.environment import IS_PRODUCTION, env
 from config.environment import require as _require
 
-# As a browser writes it (RFC 6454, section 6.2): lower case, no default port, no path. Anything else would never match.
+# An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path. No other would match.
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9.-]*[a-z0-9])(?!:(?:80|443)\Z)(:[1-9][0-9]{1,4})?")
 
 CORS_ALLOWED_ORIGINS = env(
     "CORS_ORIGINS", default="", cast=lambda text: [name.strip() for name in text.split(",") if name.strip()]
 )
 for _origin in CORS_ALLOWED_ORIGINS:
-    _found = _ORIGIN.fullmatch(_origin)
+    _match = _ORIGIN.fullmatch(_origin)
     _require(
-        _found is not None and (_found[1] == "https" or not IS_PRODUCTION),
-        "CORS_ORIGINS holds origins as https://app.epic.example, in lower case, without a path or a usual port, and with "
-        "commas between (http:// will do locally).",
+        _match is not None and (_match[1] == "https" or not IS_PRODUCTION),
+        "CORS_ORIGINS holds origins as https://app.epic.example, in lower case, without a path or a usual port, and "
+        "with commas between (http:// will do locally).",
     )
 
 CORS_URLS_REGEX = r"^/api/"
@@ -46,4 +46,4 @@ CORS_EXPOSE_HEADERS = (
     "Sunset",
     "Link",
 )
-CORS_PREFLIGHT_MAX_AGE = 7_200  # seconds: as long as Chromium remembers one at most
+CORS_PREFLIGHT_MAX_AGE = 7_200  # seconds; Chromium keeps a preflight response no longer

@@ -1,4 +1,7 @@
-"""The part of the settings that says where PostgreSQL is: one server, or several of which one takes changes (libpq's lists)."""
+"""Settings for the connection to PostgreSQL: its hosts, ports and TLS.
+
+There is one server, or there are several of which one accepts writes (libpq's host lists).
+"""
 
 from pathlib import Path
 
@@ -14,13 +17,14 @@ _require(
     "PG_PORT is a number from 1 to 65535, or one for each host, with commas between.",
 )
 
-# Of several, the one that takes changes. A single one is taken as it is: what changes nothing goes on while it takes none.
+# Of several hosts, libpq connects to the one that accepts writes. A single host is used in any state, so that reads go
+# on while it accepts no writes.
 TARGET_SESSION_ATTRS = env("PG_TARGET_SESSION_ATTRS", default="read-write" if len(_hosts) > 1 else "any")
 _require(
     TARGET_SESSION_ATTRS in ("any", "read-write", "primary"), "PG_TARGET_SESSION_ATTRS is any, read-write or primary."
 )
 
-# In production the server proves who it is: that its answers are encrypted alone says nothing of where they come from.
+# In production the server must prove its identity. Encryption alone doesn't show which server answers.
 SSLMODE = env("PG_SSLMODE", default="verify-full" if IS_PRODUCTION else "prefer")
 _VERIFYING = ("verify-ca", "verify-full")
 _require(
@@ -30,16 +34,17 @@ _require(
 SSLROOTCERT = env("PG_SSLROOTCERT", **({} if SSLMODE in _VERIFYING else {"default": ""}))
 _require(
     SSLMODE not in _VERIFYING or SSLROOTCERT == "system" or Path(SSLROOTCERT).is_file(),
-    "PG_SSLROOTCERT must name the file with the certificates that sign PostgreSQL's, or be system: PG_SSLMODE asks for it.",
+    "PG_SSLROOTCERT must name the file with the certificates that sign PostgreSQL's, or be system: PG_SSLMODE asks for "
+    "it.",
 )
 if IS_PRODUCTION:
-    _is_near = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
+    _is_local = all(name.startswith("/") or name in ("127.0.0.1", "::1", "localhost") for name in _hosts)
     _require(
-        SSLMODE in ("require", *_VERIFYING) or _is_near,
+        SSLMODE in ("require", *_VERIFYING) or _is_local,
         "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
     )
 
-# By the names that libpq has for them, less the host and the port.
+# Names are those of libpq. Host and port are passed separately.
 OPTIONS = {"sslmode": SSLMODE, "target_session_attrs": TARGET_SESSION_ATTRS} | (
     {"sslrootcert": SSLROOTCERT} if SSLROOTCERT else {}
 )

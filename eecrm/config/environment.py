@@ -1,4 +1,4 @@
-"""Where configuration comes from: the process environment, then `.env`, then what `scripts/run` generated.
+"""Reads the configuration from the process environment, then `.env`, then the file that `scripts/run` generated.
 
 Every variable is listed in `.env.sample`; a test compares the two.
 """
@@ -16,37 +16,44 @@ from django.core.exceptions import ImproperlyConfigured
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _file(path: Path) -> dict[str, str]:
+def _variables_in(path: Path) -> dict[str, str]:
     return RepositoryEnv(str(path)).data if path.is_file() else {}
 
 
-_chosen = Config(ChainMap(_file(ROOT / ".env")))
+_operator_config = Config(ChainMap(_variables_in(ROOT / ".env")))
 
-_APP_ENV = _chosen("APP_ENV", default="local")
-# `manage.py check_production` reads everything as production does, wherever it runs.
+_APP_ENV = _operator_config("APP_ENV", default="local")
+# `manage.py check_production` applies the rules of production on any machine.
 _CHECKS_PRODUCTION = sys.argv[1:2] == ["check_production"]
 IS_PRODUCTION = _APP_ENV == "production" or _CHECKS_PRODUCTION
-HOME = ROOT / _chosen("EECRM_HOME", default=".local")
+HOME = ROOT / _operator_config("EECRM_HOME", default=".local")
 
-# Generated secrets belong to a laptop: production never reads them.
-_config = _chosen if IS_PRODUCTION else Config(ChainMap(_file(ROOT / ".env"), _file(HOME / "settings.env")))
+# Production never reads generated secrets because they are for development only.
+_config = (
+    _operator_config
+    if IS_PRODUCTION
+    else Config(ChainMap(_variables_in(ROOT / ".env"), _variables_in(HOME / "settings.env")))
+)
 
 
 def read_also(file: str) -> None:
-    """Adds generated secrets that only some processes may know, such as the migrator's password."""
+    """Reads generated secrets that only some processes may know, such as the migrator's password.
+
+    Does nothing in production.
+    """
     if not IS_PRODUCTION:
-        _config.repository.maps.append(_file(HOME / file))
+        _config.repository.maps.append(_variables_in(HOME / file))
 
 
 _is_collecting = False
-# What is wrong: a sentence by the name of its variable. It is kept, since Django reads settings that failed once more, but not
-# the modules that they have imported.
+# Name of a variable -> sentence about its fault. Django imports failed settings a second time, but not the modules that
+# they import. Faults of those modules wouldn't be found again, so the faults of the first import are kept.
 _faults: dict[str, str] = {}
 _missing: set[str] = set()
 
 
 def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
-    """The value of one variable. Without a default it is required: its absence stops the start by name."""
+    """Value of one variable. A variable without a default is required: the start fails and names it if it's missing."""
     try:
         return _config(name, default=default, cast=cast)
     except UndefinedValueError:
@@ -59,33 +66,39 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
 
 
 def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any = undefined, cast: Any = int) -> Any:
-    """A number in this range. While faults are collected, another one is refused with the sentence, and doesn't go on: what is
-    made of it would fail and hide the other faults."""
+    """Number from `lowest` to `highest`. Any other number is refused with `sentence`.
+
+    While faults are collected, it then returns the default, or `lowest` if there is none. A number out of range could
+    raise an error later, which would hide the other faults.
+    """
     value = env(name, default=default, cast=cast)
-    if lowest <= value <= highest:  # not a number is in no range
+    if lowest <= value <= highest:  # NaN is in no range
         return value
     require(False, sentence)
     return lowest if default is undefined else default
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Stops the start with this sentence, which begins with the variable's name, unless what it says holds."""
+    """Refuses to start with `sentence`, which begins with the variable's name, unless `condition` is true.
+
+    Nothing is refused if the sentence names a missing variable, because that fault is reported already.
+    """
     names = re.findall(r"\b[A-Z][A-Z0-9_]+\b", sentence)
     if not condition and _missing.isdisjoint(names):
         _refuse(names[0] if names else sentence, sentence)
 
 
-def attempt(made: Callable[..., Any], **values: Any) -> Any:
-    """What this makes of values of the environment; None where it stops the start."""
+def attempt(factory: Callable[..., Any], **values: Any) -> Any:
+    """Result of `factory`. If it raises ImproperlyConfigured, the start is refused and the result is None."""
     try:
-        return made(**values)
+        return factory(**values)
     except ImproperlyConfigured as error:
         require(False, str(error))
         return None
 
 
 def collect_faults() -> None:
-    """From here on to `refuse_faults`, whatever is wrong is noted instead of raised, so that a start names all of it."""
+    """Collects faults until `refuse_faults` instead of raising the first, so that one start names all of them."""
     global _is_collecting
     _is_collecting = True
     require(_APP_ENV in ("local", "production"), "APP_ENV is local or production.")
@@ -93,7 +106,7 @@ def collect_faults() -> None:
 
 
 def refuse_faults() -> None:
-    """Raises ImproperlyConfigured with a line for each of the faults."""
+    """Raises ImproperlyConfigured with a line for each fault, if there are any."""
     global _is_collecting
     _is_collecting = False
     lines = list(_faults.values())
@@ -110,7 +123,7 @@ def _refuse(name: str, sentence: str) -> None:
 
 
 def _stand_in(default: Any, cast: Any) -> Any:
-    """Something of the kind of a variable that is wrong, so that the rest of the settings can be read."""
+    """Valid value in place of a faulty variable, so that the rest of the settings can be read."""
     for value in ("" if default is undefined else default, "", "0"):
         try:
             return value if cast is undefined else cast(value)

@@ -1,33 +1,33 @@
-"""The part of the settings that says how mails leave, and what their links begin with."""
+"""Settings for outgoing mail and for the address in its links."""
 
 from urllib.parse import urlsplit
 
 from config.environment import HOME, IS_PRODUCTION, env, number
 from config.environment import require as _require
 
-# Where people reach us: every link in a mail begins with it, whatever host a request names.
-_here = {}
+# Each link in a mail begins with this address. The Host of a request isn't used because a client can choose it.
+_local_address = {}
 if not IS_PRODUCTION:
     _port = number("PORT", "PORT is a number from 1 to 65535.", 1, 65535, default=8000)
-    _here = {"default": f"http://127.0.0.1:{_port}"}
-PUBLIC_URL = env("PUBLIC_URL", **_here).rstrip("/")
+    _local_address = {"default": f"http://127.0.0.1:{_port}"}
+PUBLIC_URL = env("PUBLIC_URL", **_local_address).rstrip("/")
 try:
-    _public = urlsplit(PUBLIC_URL)
+    _public_url = urlsplit(PUBLIC_URL)
 except ValueError:  # brackets that hold no IPv6 address
-    _public = urlsplit("")
+    _public_url = urlsplit("")
 _require(
-    _public.scheme in ("http", "https")
-    and bool(_public.hostname)
-    and PUBLIC_URL == f"{_public.scheme}://{_public.netloc}"
-    and "@" not in _public.netloc,
+    _public_url.scheme in ("http", "https")
+    and bool(_public_url.hostname)
+    and PUBLIC_URL == f"{_public_url.scheme}://{_public_url.netloc}"
+    and "@" not in _public_url.netloc,
     "PUBLIC_URL is an address without a path, such as https://crm.epic.example.",
 )
 
-# Without a server, which is for a laptop only, each mail becomes a file in MAIL_FOLDER.
-_required_there = {} if IS_PRODUCTION else {"default": ""}
-EMAIL_HOST = env("EMAIL_HOST", **_required_there)
-EMAIL_HOST_USER = env("EMAIL_HOST_USER", **_required_there)
-EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", **_required_there)
+# Without a mail server each mail becomes a file in MAIL_FOLDER. Production requires a server.
+_optional_locally = {} if IS_PRODUCTION else {"default": ""}
+EMAIL_HOST = env("EMAIL_HOST", **_optional_locally)
+EMAIL_HOST_USER = env("EMAIL_HOST_USER", **_optional_locally)
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", **_optional_locally)
 EMAIL_SECURITY = env("EMAIL_SECURITY", default="starttls")
 EMAIL_PORT = number(
     "EMAIL_PORT",
@@ -51,7 +51,7 @@ _require(
 )
 _require("@" in DEFAULT_FROM_EMAIL, "DEFAULT_FROM_EMAIL is an email address, with or without a name.")
 if IS_PRODUCTION:
-    _require(_public.scheme == "https", "PUBLIC_URL must begin with https:// in production: links open accounts.")
+    _require(_public_url.scheme == "https", "PUBLIC_URL must begin with https:// in production: links open accounts.")
     _require(bool(EMAIL_HOST), "EMAIL_HOST must name a mail server in production.")
     _require(
         EMAIL_SECURITY != "none" or not EMAIL_HOST_USER,

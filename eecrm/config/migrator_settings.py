@@ -1,4 +1,4 @@
-"""The settings under which migrations run: the same product, as the PostgreSQL role that may change tables.
+"""Settings for migrations: those of the product, with the PostgreSQL role that may change tables.
 
 `python manage.py migrate --settings=config.migrator_settings`
 """

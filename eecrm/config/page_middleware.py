@@ -1,8 +1,9 @@
-"""Django's middlewares for people with a browser. The API goes past them: it knows no cookie, and so no session, and nobody
-but the owner of a token. (They cost a tenth of what a list costs.)
+"""Django's middlewares for browser pages. Requests to the API skip them.
 
-Subclasses, since Django's own checks look for each of them in the settings. It looks for its CsrfViewMiddleware by name:
-that one stays as it is, and does next to nothing for views that are exempt.
+The API uses tokens and no cookies, so it has no session. Without these middlewares a list costs a tenth less.
+
+They are subclasses because Django's system checks look for each class in the settings. Django looks for
+CsrfViewMiddleware by its name, so that one is used unchanged. It does almost nothing for exempt views.
 """
 
 from typing import Any
@@ -32,7 +33,10 @@ class _PagesOnly:
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """Files count for the limit of the address. No view is found for them, so RequestMiddleware doesn't count them."""
+    """Counts requests for static files against the rate limit of the IP address.
+
+    RequestMiddleware doesn't count them because no view is resolved for them.
+    """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(settings.STATIC_URL):

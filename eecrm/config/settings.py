@@ -1,6 +1,7 @@
-"""Django settings. Every value that differs between machines comes from the environment, by name.
+"""Django settings. Every value that differs between machines comes from an environment variable.
 
-APP_ENV=local has defaults that `scripts/run` generates; APP_ENV=production has none and refuses whatever is weak.
+With APP_ENV=local, `scripts/run` generates the secrets, and other variables have defaults. APP_ENV=production requires
+them and refuses weak values.
 """
 
 import re
@@ -16,7 +17,7 @@ from config.environment import require as _require
 
 collect_faults()
 
-from config import database_settings  # noqa: E402  # its faults are to be collected, too, as those of the next ones
+from config import database_settings  # noqa: E402  # after collect_faults, like the next: collects their faults
 from config.alert_settings import *  # noqa: E402, F401, F403  # as those of mail
 from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
 from config.hosts import ports_by_host  # noqa: E402
@@ -44,7 +45,7 @@ JWT_KEYS = attempt(
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
     secret_key=SECRET_KEY,
 )
-# Each with the ports that it is served at, for `api.requests.hosts`; Django looks at names alone.
+# Host name -> ports that it is served at. `api.requests.hosts` checks the ports because Django checks names only.
 ALLOWED_PORTS = (
     attempt(
         ports_by_host,
@@ -57,7 +58,7 @@ ALLOWED_PORTS = (
 )
 ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
-# How many proxies of ours stand in front: so many entries of X-Forwarded-For, counted from its end, are believed.
+# Number of our own proxies in front of the server. As many entries at the end of X-Forwarded-For are trusted.
 TRUSTED_PROXIES = number(
     "TRUSTED_PROXIES",
     "TRUSTED_PROXIES is a number of proxies: 0 or more, and 100 at most.",
@@ -65,7 +66,7 @@ TRUSTED_PROXIES = number(
     100,
     **({} if IS_PRODUCTION else {"default": 0}),
 )
-# Groups without permissions that the next `migrate` makes where they are missing: for `belongs_to_groups`.
+# Groups without permissions, for `belongs_to_groups`. The next `migrate` creates those that are missing.
 GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_comma_separated)]
 
 _require(
@@ -78,7 +79,7 @@ _require(
     and ADMIN_URL.split("/")[0].lower() not in {"account", "admin", "api", "health", "static"},
     "ADMIN_URL must be a path of its own that nobody guesses: letters, digits and - _ . ~, with / between.",
 )
-# Whether staff must have a second factor for the admin site and the API, or may.
+# `required`: staff must have a second factor for the admin site and the API. `optional`: they may have one.
 SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
 _require(SECOND_FACTOR in {"required", "optional"}, "SECOND_FACTOR is required or optional.")
 SECOND_FACTOR_KEYS = attempt(
@@ -86,7 +87,7 @@ SECOND_FACTOR_KEYS = attempt(
     present=env("SECOND_FACTOR_KEY"),
     previous=env("SECOND_FACTOR_PREVIOUS_KEYS", default=""),
 )
-# An outside identity provider: AWS Cognito, or any issuer of OpenID Connect.
+# External identity provider: AWS Cognito or any other OpenID Connect issuer.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
 OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_comma_separated)
@@ -114,7 +115,7 @@ if IS_PRODUCTION:
 
 INSTALLED_APPS = [
     "access",
-    "accounts",  # before django.contrib.auth, whose commands it refines
+    "accounts",  # before django.contrib.auth because it overrides commands of that app
     "config.apps.EpicEventsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -139,7 +140,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.requests.middleware.RequestMiddleware",
-    "corsheaders.middleware.CorsMiddleware",  # outside whatever refuses, so that a page can read why
+    "corsheaders.middleware.CorsMiddleware",  # before middlewares that refuse, so that pages can read refusals
     "api.requests.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
@@ -156,7 +157,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-APPEND_SLASH = False  # a redirected POST would lose its body; the 404 says what is missing
+APPEND_SLASH = False  # a redirect would lose the body of a POST; the 404 names the missing slash
 
 TEMPLATES = [
     {
@@ -184,8 +185,8 @@ DATABASES = {
         "OPTIONS": {
             **database_settings.OPTIONS,
             "connect_timeout": 2,  # seconds for each host
-            # A server that vanished without a word is noticed within a minute at rest, and sooner than gunicorn's timeout
-            # in a statement. Milliseconds; the others are seconds, and a number.
+            # A lost server is noticed within a minute on an idle connection. During a statement it's noticed before
+            # gunicorn's timeout. `tcp_user_timeout` is in milliseconds, `idle` and `interval` are in seconds.
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
@@ -193,7 +194,7 @@ DATABASES = {
         },
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        # A request is one transaction: the caller's database role is entered for just as long.
+        # A request is one transaction because the caller's database role is entered for one transaction.
         "ATOMIC_REQUESTS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
@@ -201,7 +202,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
-LOGIN_REDIRECT_URL = "admin:index"  # where a login ends whose `next` leads elsewhere
+LOGIN_REDIRECT_URL = "admin:index"  # page after a login if `next` leads to another site
 AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -210,7 +211,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "accounts.passwords.validators.ContextValidator"},
 ]
-PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds: the longest lifetime in accounts.passwords.links, which knows each
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds, the longest lifetime in accounts.passwords.links
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.login.authentication.SessionTokenAuthentication"],
@@ -224,9 +225,9 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-# RFC 9068 asks for an audience and an issuer; RFC 8725 for checking both.
+# RFC 9068 requires an audience and an issuer. RFC 8725 requires checks of both.
 SIMPLE_JWT = {
-    "SIGNING_KEY": "",  # simplejwt by itself signs and believes nothing: accounts.login.tokens does, with JWT_KEYS
+    "SIGNING_KEY": "",  # no key for simplejwt: accounts.login.tokens signs and verifies with JWT_KEYS
     "ISSUER": "epic-events-crm",
     "AUDIENCE": "epic-events-api",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
@@ -234,13 +235,13 @@ SIMPLE_JWT = {
     "TOKEN_OBTAIN_SERIALIZER": "accounts.serializers.LoginSerializer",
 }
 
-# How many requests in how many seconds: `scope` or `scope.role` of an account, `anonymous` of an address. For more, or
-# less, of all but failed logins and links to a new password there is one factor.
+# Rate limits: name -> (requests, seconds). `scope` and `scope.role` limit an account, `anonymous` limits an IP address.
+# RATE_LIMIT_FACTOR scales the first group of limits, but not those of passwords, email addresses and failed logins.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
     0.0001,
-    100_000,  # a limit times this is what PostgreSQL's integer holds
+    100_000,  # a limit times this still fits into PostgreSQL's integer
     default=1.0,
     cast=float,
 )
@@ -252,17 +253,17 @@ RATE_LIMITS = {
         ("read.external", 1_200, 60),
         ("write", 6_000, 60),
         ("write.external", 300, 60),
-        ("login", 600, 60),  # of an address, right or wrong: before a password is hashed
+        ("login", 600, 60),  # per IP address, successful or not, counted before the password is hashed
     )
 } | {
-    "own_password": (20, 600),  # tries of one's own password, on the way to a new one or to another address
-    "address_link": (10, 86_400),  # the same at the link that confirms an address which somebody else typed
-    "address_change": (5, 86_400),  # other addresses that an account may ask for
-    "forgotten": (300, 600),  # links to a new password that an address may ask for: an office may share it
-    "forgotten_same": (5, 600),  # for the same account
-    "login_failed_address": (300, 300),  # soon over: an office may share one address
+    "own_password": (20, 600),  # entries of the current password, to change the password or the email address
+    "address_link": (10, 86_400),  # the same, on the page that confirms an email address which another user entered
+    "address_change": (5, 86_400),  # new email addresses that an account may request
+    "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
+    "forgotten_same": (5, 600),  # password reset requests for the same account
+    "login_failed_address": (300, 300),  # a short time because an office may share one IP address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
-    # Of one account from one address. It refills more slowly than the account's: one address never uses that up.
+    # For one account and IP address. It refills more slowly than the account's limit: one address can't exhaust that.
     "login_failed_here": (20, 3_600),
 }
 
@@ -270,10 +271,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Epic Events CRM",
     "DESCRIPTION": (
         "Clients, their contracts and the events that follow.\n\n"
-        "Log in with `auth_login`, then send `Authorization: Bearer …`; exchange the refresh token before the access token "
-        "ends. Errors are problem documents (RFC 9457), and each 403 and 409 names its rule. Send an `Idempotency-Key` with "
-        "what creates something, and `If-Match` with what changes something. Answers may get new members: ignore what you "
-        "don't know. Every path answers HEAD and OPTIONS as well, and 405 with `Allow` to methods that it doesn't have."
+        "Log in with `auth_login`, then send `Authorization: Bearer …`; exchange the refresh token before the access "
+        "token ends. Errors are problem documents (RFC 9457), and each 403 and 409 names its rule. Send an "
+        "`Idempotency-Key` with what creates something, and `If-Match` with what changes something. Answers may get "
+        "new members: ignore what you don't know. Every path answers HEAD and OPTIONS as well, and 405 with `Allow` to "
+        "methods that it doesn't have."
     ),
     "TAGS": [
         {"name": "auth", "description": "Log in and out: a pair of tokens for each device."},
@@ -289,7 +291,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["access.permissions.Public"],
-    # 3.1 is plain JSON Schema: what the tests validate answers with is the published document, and no translation of it.
+    # Schemas of OpenAPI 3.1 are plain JSON Schema, so the tests validate answers with the published document itself.
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -308,32 +310,33 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-OTP_TOTP_ISSUER = "Epic Events CRM"  # under which name an authenticator app lists its codes
+OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists the codes
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Files come straight from the installed packages, so that nothing has to be collected before a start.
+# Static files are served from the installed packages, so that `collectstatic` isn't needed before a start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_MAX_AGE = 600  # seconds; each file asked for again counts for the address, which an office shares
+WHITENOISE_MAX_AGE = 600  # seconds; each request counts against the limit of the IP address, which an office shares
 
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_REFERRER_POLICY = "same-origin"  # with none at all, browsers hide the origin of a form, and CSRF fails
+SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` forms are sent without their origin, and CSRF fails
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
-# The admin site's logins end after so long without a request, and after so long altogether.
+# A session of the admin site ends after this time without a request, and after this age.
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.admin_login.session_store"
-# Both cookies end with the browser. With the prefix, browsers take them over https from this very host alone (RFC 6265bis).
+# Both cookies end with the browser session. Browsers accept the `__Host-` prefix only over https and from this host
+# (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
 CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"
@@ -343,10 +346,10 @@ CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes
-# A file in a form is as large at most. A larger one is dropped while it arrives: nothing is written to the disk.
+# Limit for a file in a form, in bytes. A larger file is dropped while it arrives, and nothing is written to disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
-CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+CSRF_FAILURE_VIEW = "accounts.passwords.pages.form_refused"
 
 LOGGING = {
     "version": 1,
@@ -356,9 +359,9 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # The request line of api.requests.middleware tells each 4xx and 5xx already.
+        # api.requests.middleware logs each 4xx and 5xx already.
         "django.request": {"level": "CRITICAL"},
     },
 }
 
-refuse_faults()  # the last line: all that is wrong is told at once
+refuse_faults()  # last, so that all faults are reported at once

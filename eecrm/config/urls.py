@@ -1,4 +1,4 @@
-"""Every path of the product. A system check refuses one that the policy doesn't know."""
+"""All routes of the product. A system check refuses a route that the policy table doesn't cover."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -29,7 +29,7 @@ from events.views import EventViewSet
 _resources = (ClientViewSet, ContractViewSet, EventViewSet)
 
 _api = [
-    # First, since they are asked for most: paths are tried in this order.
+    # The most requested routes come first because Django tries routes in this order.
     *resource_routes("clients", ClientViewSet, "client"),
     *resource_routes("clients/<id:client>/contracts", ContractViewSet, "client-contract"),
     *resource_routes("clients/<id:client>/contracts/<id:contract>/events", EventViewSet, "client-contract-event"),

@@ -1,4 +1,4 @@
-"""The door for the WSGI server (gunicorn)."""
+"""Entry point for the WSGI server (gunicorn)."""
 
 import os
 
@@ -15,7 +15,7 @@ from api.requests.wsgi_request import UTF8Request  # noqa: E402
 
 application.request_class = UTF8Request
 
-# Django checks before its commands, but not before it serves.
+# Django runs its system checks before its commands, but not before it serves requests.
 BaseCommand().check()
 refuse_privileged_role()
-connection.close()  # gunicorn forks its workers from here
+connection.close()  # gunicorn forks its workers from this process, and they must not share a connection

@@ -14,7 +14,7 @@ class ContractFilterSet(ResourceFilterSet):
     amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=MAX_AMOUNT)
     payment_due_after = django_filters.DateFilter(field_name="payment_due", lookup_expr="gte")
     payment_due_before = django_filters.DateFilter(field_name="payment_due", lookup_expr="lte")
-    # Nobody owes money for a draft.
+    # Drafts are never overdue, because the client owes nothing before the signature.
     overdue = FlagFilter(Q(status=Contract.Status.SIGNED) & OVERDUE)
     sales_contact = KeyFilter()
 

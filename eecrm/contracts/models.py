@@ -1,4 +1,4 @@
-"""What a client ordered and owes."""
+"""Contracts: the orders of clients, with the amount and the day on which it is due."""
 
 from datetime import date
 from decimal import Decimal
@@ -18,12 +18,12 @@ from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
-# As of today in UTC.
+# Compared with today's date in UTC.
 OVERDUE = Q(payment_due__lt=TruncDate(Now()))
 MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 
-class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs type as_manager anew
+class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type: ignore[override]  # stubs' as_manager
     resource = "contract"
     owners = {Role.SALES: "sales_contact", Role.EXTERNAL: "client__account"}
     handed_down = {"client__sales_contact": "sales_contact"}
@@ -32,12 +32,12 @@ class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type:
         return self.filter(status=Contract.Status.SIGNED)
 
     def overdue(self) -> "ContractQuerySet":
-        """Whose payment was due before today."""
+        """Contracts with a payment that was due before today (UTC), drafts included."""
         return self.filter(OVERDUE)
 
 
 class Contract(models.Model):
-    """An order of one client: a draft until it is signed, and frozen in its amount from then on."""
+    """An order of one client. It starts as a draft; the signature freezes its amount."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -47,7 +47,7 @@ class Contract(models.Model):
         EUR = "EUR", "Euro"
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
-    # The client's, which PostgreSQL hands down (docs/adr/0016).
+    # A copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
@@ -70,16 +70,17 @@ class Contract(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Its own words and the client's, weights as there. Triggers write it.
+    # The words of the contract and of its client, with the client's weights. Triggers write it.
     search = SearchVectorField(editable=False)
 
     objects = ContractQuerySet.as_manager()
 
-    # What is signed: who signs has seen all of it, and who changes it has seen whether it is signed.
+    # A signature covers all of these fields. A user who signs must have seen their current values.
+    # A user who changes one of them must have seen the current status.
     decided_together = (("status", "name", "amount", "currency", "payment_due"),)
     report_fields = (
-        "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at", "created_at",
-        "updated_at", "version",
+        "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at",
+        "created_at", "updated_at", "version",
     )  # fmt: skip
 
     class Meta:
@@ -92,11 +93,11 @@ class Contract(models.Model):
             models.Index("created_at", "id", name="contract_created_at"),
             models.Index("name", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
-            # What narrows a list down without an order of its own is looked up on the way through the keys.
+            # Lists in the order of keys check their filters within this index (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [
-            # Unique, since events refer to both.
+            # The target of a composite foreign key: events refer to both columns.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="contract_sales_contact"),
             models.CheckConstraint(
                 name="contract_status_known",

@@ -1,5 +1,5 @@
-"""Tables in files that people and their programs made, whatever they hold: reading, naming what is wrong, writing."""
+"""Reads CSV files of users, describes their problems, and writes CSV files. It knows no model."""
 
 
 class CannotImport(Exception):
-    """Why nothing of this file can be imported, in sentences: the first line says so, further ones name the problems."""
+    """Raised if nothing of a file can be imported. Its first line says so, and further lines name the problems."""

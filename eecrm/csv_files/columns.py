@@ -1,4 +1,4 @@
-"""Which column of somebody's file is which field of ours."""
+"""Mapping from the columns of an imported file to fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from csv_files.words import quoted
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each field stands."""
+    """Header of a file, and the position of each field in it."""
 
     header: list[str]
     positions: Mapping[str, int]
@@ -26,10 +26,9 @@ class Columns:
         return {field: cells[position].strip() for field, position in self.positions.items()}
 
 
-def only_one(found: list[int], header: list[str], field: str) -> int:
-    """The one position that was found for a field; refuses a file in which there are several."""
-    if len(found) > 1:
-        raise CannotImport(
-            f"{len(found)} columns are called {quoted(header[found[0]])}, and only one can be the {field}: rename one."
-        )
-    return found[0]
+def only_one(positions: list[int], header: list[str], field: str) -> int:
+    """The single position of a field. Raises CannotImport if several columns match it."""
+    if len(positions) > 1:
+        title = quoted(header[positions[0]])
+        raise CannotImport(f"{len(positions)} columns are called {title}, and only one can be the {field}: rename one.")
+    return positions[0]

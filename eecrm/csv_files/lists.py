@@ -1,4 +1,4 @@
-"""Several names in one cell, separated by semicolons, so that reading it again gives the same names."""
+"""Writes several names into one cell, separated by semicolons, and reads the same names back."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,17 +11,17 @@ _PART = re.compile(r"(?:[^;\\]|\\.)*", re.DOTALL)
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Sorted. A backslash goes before each character of a name that would be read as something else.
+    """Names in one cell, sorted. Each character that has another meaning in a cell is escaped with a backslash.
 
-    A spreadsheet that takes the semicolon for its own separator finds no formula behind it, and no line break.
+    Some spreadsheets split a cell at its semicolons. The escapes make sure that no part begins a formula or a new line.
     """
     return SEPARATOR.join(map(_escape, sorted(names)))
 
 
 def split_names(cell: str) -> list[str]:
-    """The names in a cell; spaces around them, and empty ones, count for nothing. Raises ValueError."""
+    """Names in a cell, without empty names and surrounding spaces. Raises ValueError."""
     names = (part.strip() for part in _parts(cell))
-    return [_ESCAPED.sub(_character, name) for name in names if name]
+    return [_ESCAPED.sub(_unescaped, name) for name in names if name]
 
 
 def _escape(name: str) -> str:
@@ -30,34 +30,34 @@ def _escape(name: str) -> str:
     edges = {*range(start), *range(start + len(inner), len(name))}
     begins_formula = is_formula(name) or name.startswith("'")
     return "".join(
-        _escaped(sign)
-        if place in edges or sign in ";\\" or not _is_plain(sign) or (begins_formula and place == 0)
-        else sign
-        for place, sign in enumerate(name)
+        _escaped(char)
+        if position in edges or char in ";\\" or not _is_plain(char) or (begins_formula and position == 0)
+        else char
+        for position, char in enumerate(name)
     )
 
 
-def _is_plain(sign: str) -> bool:
-    """No line break or control character, which programs change or cut at."""
-    return sign == " " or sign.isprintable() or ord(sign) > 0xFFFF
+def _is_plain(char: str) -> bool:
+    """False for line breaks and control characters, because programs change them or cut the text there."""
+    return char == " " or char.isprintable() or ord(char) > 0xFFFF
 
 
-def _escaped(sign: str) -> str:
-    return f"\\{sign}" if sign.isprintable() and sign not in " u" else f"\\u{ord(sign):04x}"
+def _escaped(char: str) -> str:
+    return f"\\{char}" if char.isprintable() and char not in " u" else f"\\u{ord(char):04x}"
 
 
-def _character(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16)) if found[1] else found[2]
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else match[2]
 
 
 def _parts(cell: str) -> Iterator[str]:
-    place = 0
-    while place <= len(cell):
-        found = _PART.match(cell, place)
-        end = found.end() if found else place
+    start = 0
+    while start <= len(cell):
+        match = _PART.match(cell, start)
+        end = match.end() if match else start
         if end < len(cell) and cell[end] == "\\":
             raise ValueError(
                 "A backslash stands before the character that it keeps from meaning something else: write \\\\ for one."
             )
-        yield cell[place:end]
-        place = end + 1
+        yield cell[start:end]
+        start = end + 1

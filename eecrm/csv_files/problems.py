@@ -1,4 +1,4 @@
-"""What is wrong with a table, by line and column."""
+"""Problems of an imported table, by line and column."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ MOST_PROBLEMS = 50
 class Problem(NamedTuple):
     line: int
     sentence: str
-    column: str = ""  # its title in the file
+    column: str = ""  # title of the column in the file
 
     def __str__(self) -> str:
         where = f", column {quoted(self.column)}" if self.column else ""
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
 
 def failure(problems: Sequence[Problem]) -> str:
-    """Why nothing was imported: one line, and one for each of the first problems in the order of the file."""
+    """Error text of an import: a headline, then the first problems in the order of the file, one a line."""
     shown = sorted(problems, key=lambda problem: problem.line)[:MOST_PROBLEMS]
     more = len(problems) - len(shown)
     end = [f"and {counted(more, 'more problem')}."] if more else []
@@ -29,10 +29,10 @@ def failure(problems: Sequence[Problem]) -> str:
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
-    """What makes a row no row of this table, so that nothing else of it can be checked."""
-    found, wanted = len(record.cells), len(columns.header)
-    if found != wanted:
-        yield Problem(record.line, f"it has {counted(found, 'field')}, but the header has {wanted:,}.")
+    """Problems that prevent all other checks of a row: a wrong number of fields, or a NUL character."""
+    count, expected = len(record.cells), len(columns.header)
+    if count != expected:
+        yield Problem(record.line, f"it has {counted(count, 'field')}, but the header has {expected:,}.")
         return
     for name, value in columns.values(record.cells).items():
         if "\0" in value:

@@ -1,4 +1,4 @@
-"""A CSV file as rows of text, whatever its encoding and its delimiter are."""
+"""Reads a CSV file into rows of text. It detects the encoding and the delimiter."""
 
 import csv
 import io
@@ -12,12 +12,12 @@ from csv_files import CannotImport
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 
-# One code page alone: Western and Central European ones can't be told apart from a few accented letters.
+# cp1252 is the only code page because a few accented letters don't distinguish Western and Central European ones.
 _ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252"]
 
 
 class Record(NamedTuple):
-    line: int  # on which it begins, as an editor counts
+    line: int  # number of the line on which the record begins, as in an editor
     cells: list[str]
 
 
@@ -30,12 +30,12 @@ class Table:
 
 
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The whole file; what isn't named is found out."""
+    """Table in the file. An encoding or delimiter that isn't given is detected. Raises CannotImport."""
     return table_of(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
 
 
 def table_of(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The same of what a file holds; `name` is what its reader calls it."""
+    """Table in the content of a file. Error messages call the file `name`. Raises CannotImport."""
     text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)
@@ -59,7 +59,7 @@ def _bytes_of(path: Path) -> bytes:
 def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
     try:
         text = raw.decode(encoding)
-        text.encode()  # some encodings (utf-7, unicode_escape) can say what is no character
+        text.encode()  # raises for lone surrogates, which utf-7 and unicode_escape can produce
         return text, encoding
     except LookupError:
         raise CannotImport(f"'{encoding}' isn't an encoding of text: try utf-8, utf-16 or cp1252.") from None
@@ -68,13 +68,14 @@ def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
 
 
 def _decode(raw: bytes, name: str) -> tuple[str, str]:
-    # UTF-16 without its mark may pass for UTF-8 full of NULs.
+    # UTF-16 without a byte order mark can be valid UTF-8 with many NULs.
     if b"\0" not in raw:
         try:
             return raw.decode(), "utf-8"
         except UnicodeDecodeError:
             pass
-    import charset_normalizer  # only here: it weighs more than all else that an import takes, and most files are UTF-8
+    # Loading this module costs more than the rest of an import, and most files are UTF-8.
+    import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
     if best is None:
@@ -86,7 +87,7 @@ def _decode(raw: bytes, name: str) -> tuple[str, str]:
 
 
 def _delimiter_of(text: str) -> str:
-    """The one that makes the most columns of the header."""
+    """Delimiter that gives the header the most columns."""
 
     def columns(delimiter: str) -> int:
         try:
@@ -98,7 +99,7 @@ def _delimiter_of(text: str) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[Record]:
-    """Blank rows, with which spreadsheets like to end, are none."""
+    """Records of the text, without blank rows, which spreadsheets often add at the end."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:

@@ -1,4 +1,4 @@
-"""Words as people spell them, and how to speak about many."""
+"""Text helpers for import messages: quoted values, counts and lists."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -6,23 +6,26 @@ from collections.abc import Iterator, Sequence
 from django.template.defaultfilters import pluralize
 
 MOST_EXAMPLES = 5
-_MOST_NAMES = 40
-_LONGEST = 60  # characters of somebody's text within a sentence of ours
+_MAX_NAMES = 40
+_MAX_WORD_CHARS = 1_000  # Unicode sorts the marks of a letter one by one: 130,000 of them would take seconds
+_MAX_QUOTED_CHARS = 60  # of a user's text within a message
 
 
 def plain(text: str) -> str:
-    """Letters and digits alone, without case and accents: `E-mail`, `e mail` and `Email` are one word."""
+    """Letters and digits of a text, without case and accents: `E-mail`, `e mail` and `Email` become equal."""
+    if len(text) > _MAX_WORD_CHARS:
+        return text
     return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalnum())
 
 
 def quoted(text: str) -> str:
-    """Somebody's text in quotation marks, cut where it is long; nothing in it breaks the line."""
-    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+    """User's text in quotation marks, cut if it is long, with line breaks escaped."""
+    return repr(text if len(text) <= _MAX_QUOTED_CHARS else text[:_MAX_QUOTED_CHARS] + "…")
 
 
 def listed(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _MOST_NAMES:,} more"] if len(names) > _MOST_NAMES else []
-    return ", ".join([*map(quoted, names[:_MOST_NAMES]), *more]) or "none"
+    more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
+    return ", ".join([*map(quoted, names[:_MAX_NAMES]), *more]) or "none"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

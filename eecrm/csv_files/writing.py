@@ -1,52 +1,75 @@
-"""Tables that a spreadsheet opens without running anything, in files that nobody else reads."""
+"""Writes CSV files that run no formula in a spreadsheet and that only their owner can read."""
 
 import csv
 import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
-# What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), full-width forms included, behind quotation marks
-# and spaces, which it drops, and behind earlier guards: so that taking one off again gives back what stood there.
-_FORMULA = r"[\s\"']*[=+\-@\t\r\n＝＋－＠]"
-# Where a cell may begin in a spreadsheet that takes another sign for the separator than the file does (`;` in much of Europe).
-_BEGINNING = r"(?:\A|(?<=[,;|\t\r\n]))"
-_UNGUARDED, _GUARDED = re.compile(f"{_BEGINNING}(?={_FORMULA})"), re.compile(f"{_BEGINNING}'(?={_FORMULA})")
+# A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV Injection), full-width characters included.
+# Quotation marks and spaces may come first because spreadsheets drop them. An earlier guard (') may come first too, so
+# that removing one guard restores the original cell.
+_BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
+_FORMULA, _ANY = re.compile(rf"[\s\"']*{_BEGINS}"), re.compile(_BEGINS)
+# A run of dropped characters with the sign after it. Runs don't overlap, so that the search looks at each character once.
+_RUN = re.compile(r"[\s\"']+[=+\-@＝＋－＠]?|[=+\-@＝＋－＠]")
+# A cell may also begin inside a cell of the file: spreadsheets in much of Europe take `;` for the separator.
+_SEPARATORS = ",;|\t\r\n"
 
 
 class CannotExport(Exception):
-    """Why the file wasn't written, in a sentence."""
+    """Raised if the file can't be written. The message is a sentence for the user."""
 
 
 def is_formula(cell: str) -> bool:
-    """A spreadsheet would run the cell, or take off the guard that stands before it."""
-    return re.match(_FORMULA, cell) is not None
+    """True if a spreadsheet would run the cell as a formula, or if `unguarded` would change it."""
+    return _FORMULA.match(cell) is not None
 
 
 def guarded(cell: str) -> str:
-    """The cell as text for every spreadsheet: an apostrophe goes before what would begin a formula (`'+33612345678`)."""
-    return _UNGUARDED.sub("'", cell)
+    """Cell that every spreadsheet takes for text: an apostrophe precedes each formula (`'+33612345678`)."""
+    places = [place for place in _formulas(cell) if _may_begin(cell, place)]
+    edges = [0, *places, len(cell)]
+    return "'".join(cell[start:end] for start, end in pairwise(edges))
 
 
 def unguarded(cell: str) -> str:
-    """The cell as it was before `guarded`; any other is left as it is."""
-    return _GUARDED.sub("", cell)
+    """Cell as it was before `guarded`. A cell without a guard stays unchanged."""
+    guards = [
+        place - 1 for place in _formulas(cell) if place and cell[place - 1] == "'" and _may_begin(cell, place - 1)
+    ]
+    starts, ends = [0, *(place + 1 for place in guards)], [*guards, len(cell)]
+    return "".join(cell[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def _formulas(cell: str) -> Iterator[int]:
+    """Positions from which the rest of the cell begins like a formula."""
+    if not _ANY.search(cell):
+        return
+    for run in _RUN.finditer(cell):
+        if match := _FORMULA.match(run[0]):
+            yield from range(run.start(), run.start() + match.end())
+
+
+def _may_begin(cell: str, place: int) -> bool:
+    return place == 0 or cell[place - 1] in _SEPARATORS
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """RFC 4180, every cell guarded."""
+    """CSV text (RFC 4180) in which every cell is guarded."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([map(guarded, row) for row in rows])
     return text.getvalue()
 
 
 def write_privately(path: Path, content: bytes, *, replaces: bool = False) -> None:
-    """A file that its owner alone may read (0600), whole or not at all.
+    """Writes a file that only its owner may read (mode 0600), completely or not at all.
 
-    It is written under another name first. Nothing is followed or overwritten, a symbolic link neither; with
-    `replaces` the new file takes the place of the old one (or of the link). Raises CannotExport.
+    The content goes into a temporary file first. An existing file or symbolic link makes it raise CannotExport. With
+    `replaces` the new file replaces the old file, or the link itself and not its target.
     """
     try:
         _write(path, content, replaces=replaces)
@@ -64,6 +87,6 @@ def _write(path: Path, content: bytes, *, replaces: bool) -> None:
         if replaces:
             os.replace(name, path)
         else:
-            os.link(name, path)  # unlike a rename it refuses a name that is taken
+            os.link(name, path)  # unlike os.replace it fails if the name exists
     finally:
         Path(name).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def database_grants(self) -> set[Grant]:
-        """What `load_demo` needs beyond the matrix: keys of rows that aren't stored yet."""
+        """Privileges for `load_demo`, in addition to the matrix: it takes keys from sequences before it stores rows."""
         return on_tables(
             (database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq"
         )

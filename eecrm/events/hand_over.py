@@ -1,8 +1,9 @@
-"""When somebody leaves or moves: what they look after goes to a successor.
+"""Hand-over: the clients or events of a user who leaves or moves go to a successor.
 
-The one rule that writes to clients and events alike: clients for sales, whose contracts and events follow, and for support
-the events that are still to come. What a person looks after shows in the rows, not in their role: somebody who has moved
-to another role meanwhile hands over all the same.
+A sales user hands over clients; their contracts and events follow.
+A support user hands over the events that aren't closed.
+The contacts in the rows decide what is handed over, not the user's current role.
+So a user who has moved to another role can still hand over the rows of the old one.
 """
 
 from typing import NamedTuple
@@ -18,12 +19,12 @@ from clients.models import Client
 from contracts.models import Contract
 from events.models import Event
 
-# What it takes, by the policy table; *update* of the account beside it, where that is deactivated.
+# Cells of the policy table that a hand-over needs. Deactivating the account also needs *update* of the account.
 CELLS = (("client", "assign"), ("event", "assign"))
 
 
 class CannotHandOver(Exception):
-    """Why not, as a sentence."""
+    """The hand-over is refused. The message is a sentence for users."""
 
 
 class HandOverCounts(NamedTuple):
@@ -38,8 +39,8 @@ class HandOverCounts(NamedTuple):
         )
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def clients_of(leaver: User) -> QuerySet[Client]:
@@ -47,12 +48,12 @@ def clients_of(leaver: User) -> QuerySet[Client]:
 
 
 def events_of(leaver: User) -> QuerySet[Event]:
-    """Those that this person still has to carry out."""
+    """The events of this support contact that aren't closed."""
     return Event.objects.filter(support_contact=leaver).exclude(status=Event.Status.CLOSED)
 
 
 def numbers(leaver: User, role: str) -> HandOverCounts:
-    """What would go to a successor of this role, along with what follows it."""
+    """The number of rows that would go to a successor with this role, including the rows that follow a client."""
     open_events = Event.objects.exclude(status=Event.Status.CLOSED)
     match role:
         case Role.SALES:
@@ -67,7 +68,7 @@ def numbers(leaver: User, role: str) -> HandOverCounts:
 
 
 def successors(leaver: User) -> QuerySet[User]:
-    """Active contacts of the leaver's role, or of the role that what the leaver still has belongs to."""
+    """Active users with the leaver's role, or with a role that fits the rows that the leaver still has."""
     roles = {leaver.role} & {Role.SALES, Role.SUPPORT}
     roles |= {Role.SALES} if clients_of(leaver).exists() else set()
     roles |= {Role.SUPPORT} if events_of(leaver).exists() else set()
@@ -76,9 +77,10 @@ def successors(leaver: User) -> QuerySet[User]:
 
 
 def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:
-    """What went over. The reason is told before, by `give_reason` or `because`. Raises CannotHandOver.
+    """Hand over the leaver's rows and return their numbers. Raises CannotHandOver.
 
-    Under a role that may *assign*, and *update* the account that it deactivates.
+    The caller sets the reason first, with `give_reason` or `because`.
+    The entered role needs *assign*, and *update* of the account if it is deactivated.
     """
     if not origin.get().reason:
         raise CannotHandOver("Say why: what is handed over needs a reason.")
@@ -98,11 +100,12 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCo
 
 
 def lock(leaver: User, *others: User) -> None:
-    """First the rows and then the accounts, in the order in which everybody else locks them. The accounts are read again.
+    """Lock the rows, then the accounts, in the order that all other code uses. Then read the accounts again.
 
-    A caller who makes a client or an event for this person holds a share of the account until it is stored, and it goes over
-    too; one who comes later waits, and finds the person still active or is refused. A successor keeps the role by which is
-    decided what goes over.
+    A request that adds a client or event for the leaver holds a share lock on the account until it commits.
+    This function waits for it, so its row is handed over too.
+    A later request waits for the hand-over. It is refused if the leaver has become inactive.
+    The lock on the successor keeps the role, which decides what is handed over.
     """
     for rows in (clients_of(leaver), events_of(leaver)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -1,4 +1,4 @@
-"""The hand-over in the admin site, reached from the page of an account: choose the successor, see the numbers, say why."""
+"""Hand-over page of the admin site, linked from the page of an account: choice of successor, numbers, reason."""
 
 import re
 from typing import Any, cast
@@ -60,7 +60,10 @@ class HandOverForm(forms.Form):
 
 
 class HandOverPage(admin.ModelAdmin):
-    """`hand-over/<account>/` beside the list of events, which are the last ones to know of what is handed over."""
+    """Adds the page `hand-over/<account>/` to the admin of events.
+
+    The page is part of the app events, because clients may not import events.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         page = path("hand-over/<id:key>/", self.admin_site.admin_view(self.hand_over_page), name="hand_over")
@@ -77,11 +80,11 @@ class HandOverPage(admin.ModelAdmin):
             lock(leaver, *_chosen_successor(request))
         may_deactivate = leaver.is_active and leaver.pk != visitor.pk and is_within(visitor, "update", leaver)
         form = HandOverForm(leaver, request.POST or None, may_deactivate=may_deactivate)
-        goes = {str(role.label): numbers(leaver, role) for role in (Role.SALES, Role.SUPPORT)}
-        lines = [*_lines(leaver, goes, may_deactivate=may_deactivate), *map(_successor_line, successors(leaver))]
+        counts = {str(role.label): numbers(leaver, role) for role in (Role.SALES, Role.SUPPORT)}
+        lines = [*_lines(leaver, counts, may_deactivate=may_deactivate), *map(_successor_line, successors(leaver))]
         confirmation = Confirmation(request, f"hand over {leaver.pk}", lines)
         if form.is_valid() and confirmation.is_given:
-            moved = self._handed_over(leaver, form)
+            moved = self._hand_over(leaver, form)
             if moved is not None:
                 return self._done(request, leaver, form.cleaned_data["successor"], moved)
         context = {
@@ -89,15 +92,15 @@ class HandOverPage(admin.ModelAdmin):
             "opts": User._meta,
             "title": f"Hand over from {leaver.display_name}",
             "leaver": leaver,
-            "numbers": goes,
+            "numbers": counts,
             "form": form,
             "confirmation": confirmation,
         }
         return TemplateResponse(request, "admin/events/event/hand_over.html", context)
 
     @staticmethod
-    def _handed_over(leaver: User, form: HandOverForm) -> HandOverCounts | None:
-        """None where it was refused: the form says why."""
+    def _hand_over(leaver: User, form: HandOverForm) -> HandOverCounts | None:
+        """Hand over. If it is refused, add the sentence to the form's errors and return None."""
         chosen = form.cleaned_data
         give_reason(chosen["change_reason"])
         try:
@@ -115,41 +118,44 @@ class HandOverPage(admin.ModelAdmin):
 
     @staticmethod
     def _done(request: HttpRequest, leaver: User, successor: User, moved: HandOverCounts) -> HttpResponse:
-        said = f"{moved} went from {leaver} to {successor}."
+        sentence = f"{moved} went from {leaver} to {successor}."
         LogEntry.objects.create(
             user_id=cast(User, request.user).pk,
             content_type_id=ContentType.objects.get_for_model(User).pk,
             object_id=str(leaver.pk),
             object_repr=str(leaver),
             action_flag=CHANGE,
-            change_message=said,
+            change_message=sentence,
         )
         log_hand_over(leaver, successor, moved, request)
-        messages.success(request, said if leaver.is_active else f"{said} The account is deactivated.")
+        messages.success(request, sentence if leaver.is_active else f"{sentence} The account is deactivated.")
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[leaver.pk]))
 
 
 def _chosen_successor(request: HttpRequest) -> QuerySet[User]:
-    """The account that is to be the successor, be it a fit one or not."""
+    """The account that the user chose as the successor, eligible or not."""
     key = request.POST.get("successor", "")
     return User.objects.filter(pk=key) if _FORM_KEY.fullmatch(key) else User.objects.none()
 
 
-def _lines(leaver: User, goes: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
-    """The rows themselves count: another client in place of one that left is another hand-over."""
-    rows = [
-        list(found.order_by("pk").values_list("pk", flat=True)) for found in (clients_of(leaver), events_of(leaver))
+def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
+    """Lines of the confirmation, with the keys of the rows.
+
+    With the numbers alone, a confirmation would stay valid after one client was replaced by another.
+    """
+    keys_by_model = [
+        list(rows.order_by("pk").values_list("pk", flat=True)) for rows in (clients_of(leaver), events_of(leaver))
     ]
-    what = [
-        Line(f"To a successor in {role}", str(found), repr(keys))
-        for (role, found), keys in zip(goes.items(), rows, strict=True)
+    lines = [
+        Line(f"To a successor in {role}", str(count), repr(keys))
+        for (role, count), keys in zip(counts.items(), keys_by_model, strict=True)
     ]
     state = "is active" if leaver.is_active else "is inactive"
-    return [*what, Line(f"The account {leaver}", state, f"{leaver.role} {may_deactivate}")]
+    return [*lines, Line(f"The account {leaver}", state, f"{leaver.role} {may_deactivate}")]
 
 
 def _successor_line(successor: User) -> Line:
-    """Each that can be chosen: by the role is decided what goes over."""
+    """A possible successor as a line of the confirmation. It has the role, which decides what is handed over."""
     return Line(
         f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk)
     )

@@ -1,4 +1,4 @@
-"""The parties themselves, carried out by support."""
+"""Events: the parties under signed contracts, carried out by support users."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ _WITHIN_REASON = [
 ]
 
 
-class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # stubs type as_manager anew
+class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignore[override]  # the stubs' as_manager
     resource = "event"
     owners = {
         Role.SALES: "sales_contact",
@@ -38,7 +38,7 @@ class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignor
 
 
 class Event(models.Model):
-    """A party under a signed contract, on its one way from created over in progress to closed."""
+    """A party under a signed contract. Its status goes one way: created, in progress, closed."""
 
     class Status(models.TextChoices):
         CREATED = "created", "Created"
@@ -46,7 +46,7 @@ class Event(models.Model):
         CLOSED = "closed", "Closed"
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="events", db_index=False)
-    # The client's, as the contract has it (docs/adr/0016).
+    # A copy of the contract's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     support_contact = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -67,12 +67,12 @@ class Event(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Its own words and its contract's, which has the client's. Triggers write it.
+    # The words of the event, of its contract and of its client. Triggers write it.
     search = SearchVectorField(editable=False)
 
     objects = EventQuerySet.as_manager()
 
-    # A closed event is frozen as it is, so that its status is decided with each of its fields.
+    # Closing an event freezes its fields, so its status is decided together with each of them.
     decided_together = (
         ("starts_at", "ends_at"),
         *(
@@ -81,8 +81,8 @@ class Event(models.Model):
         ),
     )
     report_fields = (
-        "id", "contract", "sales_contact", "support_contact", "name", "status", "attendees", "starts_at", "ends_at", "location",
-        "created_at", "updated_at", "version",
+        "id", "contract", "sales_contact", "support_contact", "name", "status", "attendees", "starts_at", "ends_at",
+        "location", "created_at", "updated_at", "version",
     )  # fmt: skip
 
     class Meta:
@@ -98,7 +98,7 @@ class Event(models.Model):
             models.Index("created_at", "id", name="event_created_at"),
             models.Index("name", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
-            # As for contracts.
+            # Lists in the order of keys check their filters within this index (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "starts_at", "status", name="event_list"),
         ]
         constraints = [

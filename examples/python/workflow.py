@@ -1,8 +1,11 @@
-"""The workflow with a client that openapi-python-client generates from docs/openapi.yaml: every call and answer is typed.
+"""The workflow with a typed client that openapi-python-client generates from docs/openapi.yaml.
 
 pip install -r requirements.txt
-openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none --config generator.yaml
-mypy --strict workflow.py && python workflow.py     (with scripts/run running; API and PASSWORD name other ones)
+openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none \\
+    --config generator.yaml
+mypy --strict workflow.py && python workflow.py
+
+It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
 """
 
 import os
@@ -42,39 +45,39 @@ from epic_events.models import (
 from epic_events.types import UNSET, Response
 
 SERVER = os.environ.get("API", "http://127.0.0.1:8000")
-PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # of the demo's accounts
+PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # The password of the demo accounts.
 
-Wanted = TypeVar("Wanted")
+Expected = TypeVar("Expected")
 
 
 def log_in(username: str) -> AuthenticatedClient:
-    """The API as this person sees it. The access token lasts ten minutes; whoever runs for longer refreshes it."""
-    nobody = Client(SERVER, raise_on_unexpected_status=True)
-    tokens = a(TokenPair, auth_login.sync(client=nobody, body=Login(username=username, password=PASSWORD)))
+    """A client with this user's token. It expires after ten minutes; longer programs must refresh it."""
+    anonymous = Client(SERVER, raise_on_unexpected_status=True)
+    tokens = expect(TokenPair, auth_login.sync(client=anonymous, body=Login(username=username, password=PASSWORD)))
     return AuthenticatedClient(SERVER, token=tokens.access, raise_on_unexpected_status=True)
 
 
-def a(kind: type[Wanted], answer: object) -> Wanted:
-    """The answer, which must be of this kind: data, or the refusal that is expected."""
+def expect(kind: type[Expected], answer: object) -> Expected:
+    """Returns the answer if it is of this type: data, or an expected refusal. Exits otherwise."""
     if not isinstance(answer, kind):
         raise SystemExit(f"Not a {kind.__name__}: {answer.detail if isinstance(answer, Problem) else answer}")
     return answer
 
 
-def tag(answer: Response[Wanted]) -> str:
+def tag(answer: Response[Expected]) -> str:
     return answer.headers["ETag"]
 
 
 def new_key() -> str:
-    """For each thing that is created: should the answer get lost, the same request may be sent again."""
+    """A key for one created object. If the answer gets lost, the request can be repeated with the same key."""
     return str(uuid4())
 
 
 def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object], cursor: str) -> tuple[str, int]:
-    """Bring an offline copy up to date. Returns where to go on, and how many changes there were."""
+    """Brings an offline copy up to date. Returns the next cursor, and the number of changes."""
     changes = 0
     while True:
-        page = a(SyncPage, sync_changes.sync(client=person, cursor=cursor or UNSET))
+        page = expect(SyncPage, sync_changes.sync(client=person, cursor=cursor or UNSET))
         for change in page.changes:
             if isinstance(change, Removal):
                 copy.pop((change.type_.value, change.id), None)
@@ -87,63 +90,65 @@ def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object]
 
 sales, support, management = log_in("oc-salesman"), log_in("oc-supporttech"), log_in("oc-manager")
 
-# 1. Sales adds a prospect. Sent again with the same key, it is given the first answer again and nothing is made twice.
+# 1. Sales adds a prospect. A retry with the same key gets the first answer again and creates nothing twice.
 company = ClientWrite("Maison Lumen", "Inès", "Garnier", email=f"ines@{uuid4()}.example")
 key = new_key()
 prospect = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
 repeated = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
-company_id = a(ClientRead, prospect.parsed).id
-assert a(ClientRead, repeated.parsed).id == company_id and repeated.headers["Idempotency-Replayed"] == "true"
-print(f"1. {a(ClientRead, prospect.parsed).company_name} is a {a(ClientRead, prospect.parsed).status}.")
+company_id = expect(ClientRead, prospect.parsed).id
+assert expect(ClientRead, repeated.parsed).id == company_id and repeated.headers["Idempotency-Replayed"] == "true"
+print(f"1. {expect(ClientRead, prospect.parsed).company_name} is a {expect(ClientRead, prospect.parsed).status}.")
 
-# 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime: If-Match.
+# 2. Sales turns the prospect into a client. If-Match refuses this if another user has changed it in the meantime.
 known = tag(clients_get.sync_detailed(company_id, client=sales))
 promoted = ClientPatch(status=ClientStatus.CLIENT)
-record = a(ClientRead, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))
+record = expect(ClientRead, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))
 print(f"2. It is a {record.status} now.")
 
-#    The tag is that of an older version by now. Nothing is overwritten; the answer tells what has changed.
+#    The tag is now that of an older version. So nothing is overwritten, and the answer names the changed fields.
 phone = ClientPatch(phone="+33199004117")
-stale = a(PreconditionProblem, clients_update.sync(company_id, client=sales, body=phone, if_match=known))
+stale = expect(PreconditionProblem, clients_update.sync(company_id, client=sales, body=phone, if_match=known))
 assert stale.version == record.version and stale.changed == ["status"]
 print(f"   {stale.detail}")
 
 # 3. Sales creates a contract.
 sale = ContractWrite("Centenary gala", amount="48000.00", payment_due=date(2027, 9, 30))
-contract = a(ContractRead, client_contracts_create.sync(company_id, client=sales, body=sale, idempotency_key=new_key()))
+contract = expect(
+    ContractRead, client_contracts_create.sync(company_id, client=sales, body=sale, idempotency_key=new_key())
+)
 print(f"3. {contract.name} for {contract.amount} {contract.currency} is a {contract.status}.")
 
 # 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
 signed = ContractPatch(status=ContractStatus.SIGNED)
-contract = a(ContractRead, contracts_update.sync(contract.id, client=sales, body=signed))
-frozen = a(RuleProblem, contracts_update.sync(contract.id, client=sales, body=ContractPatch(amount="1.00")))
+contract = expect(ContractRead, contracts_update.sync(contract.id, client=sales, body=signed))
+frozen = expect(RuleProblem, contracts_update.sync(contract.id, client=sales, body=ContractPatch(amount="1.00")))
 assert (frozen.status, frozen.rule) == (409, "contract_signed_amount_frozen")
 print(f"4. It was signed at {contract.signed_at}. {frozen.detail}")
 
 # 5. Sales creates an event and gives it to support.
-colleagues = a(ContactPage, support_contacts_list.sync(client=sales)).results
+colleagues = expect(ContactPage, support_contacts_list.sync(client=sales)).results
 karin = next(colleague.id for colleague in colleagues if colleague.name == "Karin Vogel")
 party = EventWrite("Centenary gala", 240, datetime(2027, 10, 9, 18, tzinfo=UTC), support_contact_id=karin)
 event_of = client_contract_events_create
-event = a(EventRead, event_of.sync(company_id, contract.id, client=sales, body=party, idempotency_key=new_key()))
+event = expect(EventRead, event_of.sync(company_id, contract.id, client=sales, body=party, idempotency_key=new_key()))
 print(f"5. {event.name} is Karin Vogel's.")
 
 # 6. Support reads the event.
-event = a(EventRead, events_get.sync(event.id, client=support))
+event = expect(EventRead, events_get.sync(event.id, client=support))
 print(f"6. {event.attendees} people come to {event.client.company_name}'s {event.name}.")
 
 # 7. Support takes it from open to closed.
 copy: dict[tuple[str, int], object] = {}
 cursor, everything = synchronize(support, copy, "")
 for status in (EventStatus.IN_PROGRESS, EventStatus.CLOSED):
-    event = a(EventRead, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
+    event = expect(EventRead, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
     print(f"7. It is {event.status}.")
 
-# 8. Management may do everything: reopen the event, for one, and must say why. Sales may not: 403, with the rule.
+# 8. Management may do everything, for example reopen the event, with a reason. Sales may not: 403, with the rule.
 reopened, why = EventPatch(status=EventStatus.IN_PROGRESS), "The caterer was never paid"
-refused = a(RuleProblem, events_update.sync(event.id, client=sales, body=reopened, x_change_reason=why))
+refused = expect(RuleProblem, events_update.sync(event.id, client=sales, body=reopened, x_change_reason=why))
 assert (refused.status, refused.rule) == (403, "event.update.sales.none")
-event = a(EventRead, events_update.sync(event.id, client=management, body=reopened, x_change_reason=why))
+event = expect(EventRead, events_update.sync(event.id, client=management, body=reopened, x_change_reason=why))
 print(f"8. {refused.detail} ({refused.rule}) Management has reopened it: {event.status}.")
 
 cursor, changed = synchronize(support, copy, cursor)

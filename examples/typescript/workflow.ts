@@ -1,7 +1,9 @@
-// The eight steps of Epic Events' workflow, and what an app on a bad network does about errors: with types that
-// openapi-typescript generates from docs/openapi.yaml, and openapi-fetch to call what they describe.
+// The eight steps of Epic Events' workflow, and the error handling of an app on a bad network. openapi-typescript
+// generates the types from docs/openapi.yaml, and openapi-fetch sends the requests.
 //
-//   npm ci && npm run generate && npm run check && npm start     (with scripts/run running; API names another server)
+//   npm ci && npm run generate && npm run check && npm start
+//
+// It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
 
 import { randomUUID } from "node:crypto";
 import createClient, { type Client, type Middleware } from "openapi-fetch";
@@ -11,9 +13,9 @@ type Api = Client<paths>;
 type Problem = components["schemas"]["Problem"];
 
 const server = process.env.API ?? "http://127.0.0.1:8000";
-const password = process.env.PASSWORD ?? "Epic-Events-2026!"; // of the demo's accounts
+const password = process.env.PASSWORD ?? "Epic-Events-2026!"; // The password of the demo accounts.
 
-/** The API as this person sees it. The access token lasts ten minutes; whoever runs for longer refreshes it. */
+/** An API client with this user's token. It expires after ten minutes; longer programs must refresh it. */
 async function logIn(username: string): Promise<Api> {
   const api = createClient<paths>({ baseUrl: server });
   const { access } = expect(await api.POST("/api/v1/users/login/", { body: { username, password } }));
@@ -27,31 +29,39 @@ async function logIn(username: string): Promise<Api> {
   return api;
 }
 
-/** The data of an answer that must be good. */
+/** Returns the data of a successful answer. Throws otherwise. */
 function expect<Data>(answer: { data?: Data; error?: Problem; response: Response }): Data {
   if (answer.error) throw new Error(`${answer.response.status}: ${answer.error.detail}`);
   return answer.data as Data;
 }
 
-/** The problem document of an answer that must be a refusal with this status. */
-function expectRefusal<Refusal extends Problem>(status: number, answer: { error?: Refusal; response: Response }): Refusal {
+/** Returns the problem document of a refusal with this status. Throws otherwise. */
+function expectRefusal<Refusal extends Problem>(
+  status: number,
+  answer: { error?: Refusal; response: Response },
+): Refusal {
   if (answer.response.status !== status || !answer.error) throw new Error(`${answer.response.status} is not ${status}`);
   return answer.error;
 }
 
-function assert(isTrue: boolean, what: string): asserts isTrue {
-  if (!isTrue) throw new Error(`It should be true that ${what}.`);
+function assert(isTrue: boolean, sentence: string): asserts isTrue {
+  if (!isTrue) throw new Error(`It should be true that ${sentence}.`);
 }
 
 const sales = await logIn("oc-salesman");
 const support = await logIn("oc-supporttech");
 const management = await logIn("oc-manager");
 
-// 1. Sales adds a prospect. The answer may get lost on the way, so the request carries a key: sent again with the same
-//    key, it is given the first answer again and nothing is made twice.
+// 1. Sales adds a prospect. The answer may get lost, so the request has a key: a retry with the same key gets the first
+//    answer again and creates nothing twice.
 const prospect = {
   params: { header: { "Idempotency-Key": randomUUID() } },
-  body: { company_name: "Maison Lumen", first_name: "Inès", last_name: "Garnier", email: `ines@${randomUUID()}.example` },
+  body: {
+    company_name: "Maison Lumen",
+    first_name: "Inès",
+    last_name: "Garnier",
+    email: `ines@${randomUUID()}.example`,
+  },
 };
 let client = expect(await sales.POST("/api/v1/clients/", prospect));
 const repeated = await sales.POST("/api/v1/clients/", prospect);
@@ -59,7 +69,7 @@ assert(expect(repeated).id === client.id, "a repeat makes nothing new");
 assert(repeated.response.headers.get("Idempotency-Replayed") === "true", "a repeat is called one");
 console.log(`1. ${client.company_name} is a ${client.status}.`);
 
-// 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime: If-Match.
+// 2. Sales turns the prospect into a client. If-Match refuses this if another user has changed it in the meantime.
 const path = { id: client.id };
 const { response } = await sales.GET("/api/v1/clients/{id}/", { params: { path } });
 const tag = response.headers.get("ETag") ?? "";
@@ -67,7 +77,7 @@ const header = { "If-Match": tag };
 client = expect(await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { status: "client" } }));
 console.log(`2. It is a ${client.status} now.`);
 
-//    The tag is that of an older version by now. Nothing is overwritten; the answer tells what has changed.
+//    The tag is now that of an older version. So nothing is overwritten, and the answer names the changed fields.
 const stale = expectRefusal(
   412,
   await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { phone: "+33199004117" } }),
@@ -87,12 +97,16 @@ console.log(`3. ${contract.name} for ${contract.amount} ${contract.currency} is 
 // 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
 const ofContract = { params: { path: { id: contract.id } } };
 contract = expect(await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { status: "signed" } }));
-const frozen = expectRefusal(409, await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { amount: "1.00" } }));
+const frozen = expectRefusal(
+  409,
+  await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { amount: "1.00" } }),
+);
 assert("rule" in frozen && frozen.rule === "contract_signed_amount_frozen", "a 409 names its rule");
 console.log(`4. It was signed at ${contract.signed_at}. ${frozen.detail}`);
 
 // 5. Sales creates an event and gives it to support.
-const karin = expect(await sales.GET("/api/v1/users/support-contacts/")).results.find(({ name }) => name === "Karin Vogel");
+const colleagues = expect(await sales.GET("/api/v1/users/support-contacts/")).results;
+const karin = colleagues.find(({ name }) => name === "Karin Vogel");
 assert(karin !== undefined, "Karin Vogel is of support");
 let event = expect(
   await sales.POST("/api/v1/clients/{client}/contracts/{contract}/events/", {
@@ -113,7 +127,7 @@ for (const status of ["in_progress", "closed"] as const) {
   console.log(`7. It is ${event.status}.`);
 }
 
-// 8. Management may do everything: reopen the event, for one, and must say why. Sales may not: 403, with the rule.
+// 8. Management may do everything, for example reopen the event, with a reason. Sales may not: 403, with the rule.
 const header8 = { "X-Change-Reason": "The caterer was never paid" };
 const reopening = { params: { ...ofEvent.params, header: header8 }, body: { status: "in_progress" as const } };
 const refused = expectRefusal(403, await sales.PATCH("/api/v1/events/{id}/", reopening));
@@ -121,7 +135,7 @@ assert("rule" in refused, "a 403 names its rule");
 event = expect(await management.PATCH("/api/v1/events/{id}/", reopening));
 console.log(`8. ${refused.detail} (${refused.rule}) Management has reopened it: ${event.status}.`);
 
-// Offline copies: all that one sees, page by page, and from then on what has changed.
+// An offline copy: first all visible rows, page by page, then only the changes.
 const copy = new Map<string, unknown>();
 let cursor: string | undefined;
 async function synchronize(): Promise<number> {

@@ -1,5 +1,7 @@
-"""The pages about the API; and the life of an account, as its manager and its owner see it in a browser, and what the API says
-meanwhile."""
+"""Browser tests of the API's documentation pages, and of an account from invitation to deactivation.
+
+The account's manager and its owner use a browser. The API is asked in between.
+"""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,7 @@ NEWCOMER = {"username": "nina.brandt", "first_name": "Nina", "last_name": "Brand
 
 
 class Story:
-    """Each step is one sentence of the issue; a picture of its last page lies beside the others."""
+    """Runs the steps. Each step prints a sentence and saves a screenshot of its last page."""
 
     def __init__(self, browser: Browser, address: str, pages: Path) -> None:
         self.address, self.pages, self.taken = address, pages, 0
@@ -33,14 +35,14 @@ class Story:
         if page is not None:
             page.screenshot(path=self.pages / f"{self.taken:02}.png", full_page=True)
 
-    def tell(self) -> None:
+    def play(self) -> None:
         self.developer.read(self.step, "oc-salesman", PASSWORD)
-        self.decoy()
+        self.check_honeypot()
         self.manager.log_in("oc-manager", PASSWORD)
         self.step("A manager logs in with a password, and is led to a second factor.", self.manager.page)
         self.manager.set_up_second_factor(PASSWORD, lambda: self.step("The QR code is shown.", self.manager.page))
         self.step("It is set up with a code of the app; ten recovery codes are shown once.", self.manager.page)
-        self.manager.go_on()
+        self.manager.confirm_recovery_codes()
         self.manager.invite(NEWCOMER | {"role": "sales"})
         self.step("The manager adds an account, without touching a password.", self.manager.page)
         self.nina.choose_password(
@@ -56,8 +58,8 @@ class Story:
         self.manager.lend("oc-salesman", NEWCOMER["username"], until=datetime.now(UTC) + timedelta(days=14))
         self.step("The manager lends the colleague's own to the newcomer, until a date.", self.manager.page)
         assert self.nina.call("PATCH", contract, token, {"name": "Looked after"}).status == 200
-        told = self.nina.call("GET", f"{self.address}/api/v1/users/me/permissions/", token).json()
-        assert [cover["name"] for cover in told["covering"]] == ["Julien Moreau"]
+        permissions = self.nina.call("GET", f"{self.address}/api/v1/users/me/permissions/", token).json()
+        assert [cover["name"] for cover in permissions["covering"]] == ["Julien Moreau"]
         self.step("Now the contract may be changed, and the permissions say as whose cover.")
         self.change_role_and_leave(contract, token)
 
@@ -77,7 +79,7 @@ class Story:
         self.manager.use_recovery_code()
         self.step("A manager without the phone gets in with a recovery code.", self.manager.page)
 
-    def decoy(self) -> None:
+    def check_honeypot(self) -> None:
         page = self.nina.page
         page.goto(f"{self.address}/admin/")
         assert page.title() == "Log in | Django site admin", page.title()
@@ -85,7 +87,7 @@ class Story:
         page.fill("#id_password", "guess")
         page.click("input[type=submit]")
         assert "Epic" not in page.content()
-        self.step("/admin/ is a decoy.", page)
+        self.step("/admin/ is a honeypot.", page)
 
     def contract_of_a_colleague(self) -> str:
         token = self.nina.token("oc-salesman", PASSWORD)
@@ -96,10 +98,10 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    # As strict as production about the second factor.
+    # Production requires the second factor. Locally it is optional by default.
     with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
-        Story(browser, server.address, pages).tell()
+        Story(browser, server.address, pages).play()
     print(f"The pages are in {pages}.")
     return 0
 

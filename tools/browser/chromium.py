@@ -1,4 +1,4 @@
-"""A Chromium: the machine's own, else Debian's where we may install it, else the one that Playwright brings."""
+"""Provides Chromium: the machine's own, else Debian's package as root, else Playwright's download."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# As root Chromium runs without its sandbox; it visits nothing but our own pages here.
+# Root can't use Chromium's sandbox. Running without it is safe, because it visits only our own pages.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -1,4 +1,7 @@
-"""Who sits before the browser. No page may break the Content-Security-Policy or log an error: that ends the walk."""
+"""The users in the browser tests.
+
+A page that breaks the Content-Security-Policy or logs an error raises AssertionError.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,16 +13,16 @@ from sent_mail import link_in_mail
 
 
 class Person:
-    """Somebody with a browser of their own."""
+    """A user with a separate browser context."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address = address
         self.page: Page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
         self.link = ""
-        self.page.on("console", self._complain)
+        self.page.on("console", self._check_console)
 
-    def _complain(self, message: Any) -> None:
-        # A page that says 404 or 400 is an error to the console as well.
+    def _check_console(self, message: Any) -> None:
+        # The console also logs each page that answers 400 or 404, which some steps expect.
         if message.type == "error" and "Failed to load resource" not in message.text:
             raise AssertionError(f"{self.page.url}: {message.text}")
 
@@ -53,7 +56,7 @@ class Person:
 
 
 class Manager(Person):
-    """Somebody of management, with an authenticator app."""
+    """A manager with an authenticator app."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         super().__init__(browser, address)
@@ -82,7 +85,7 @@ class Manager(Person):
         self.recovery_codes = self.page.locator(".recovery-codes code").all_inner_texts()
         assert len(self.recovery_codes) == 10
 
-    def go_on(self) -> None:
+    def confirm_recovery_codes(self) -> None:
         self.page.click("text=I have kept them")
         self.page.wait_for_url(self.site)
 
@@ -122,12 +125,15 @@ class Manager(Person):
 
 
 def _code(secret: str) -> str:
-    """What an authenticator app shows for this secret now (RFC 6238), after the last seconds of a code have gone by."""
+    """The current code of an authenticator app for this secret (RFC 6238).
+
+    Waits for the next code if this one expires in less than 3 seconds.
+    """
     from base64 import b32decode
 
     from django_otp.oath import totp
 
-    left = 30 - time.time() % 30
-    if left < 3:
-        time.sleep(left)
+    seconds_left = 30 - time.time() % 30
+    if seconds_left < 3:
+        time.sleep(seconds_left)
     return f"{totp(b32decode(secret.replace(' ', ''))):06}"

@@ -1,4 +1,4 @@
-"""The mails that a server of our own has sent."""
+"""Reads the mails that the server under test has sent."""
 
 import re
 import sys
@@ -8,18 +8,18 @@ from email import message_from_bytes, policy
 from own_server import LOCAL
 
 HOME = LOCAL / "browse"
-PATIENCE = 30  # seconds
+MAX_WAIT_SECONDS = 30
 
 
 def link_in_mail(to: str) -> str:
-    """The link in the newest mail to this address, once the worker has sent it."""
-    deadline = time.monotonic() + PATIENCE
+    """The link in the newest mail to this address. Waits until the worker has sent a mail."""
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < deadline:
         for path in sorted((HOME / "mail").glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True):
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
             if to in str(message["To"]):
-                found = re.search(r"https?://\S+", message.get_content())
-                assert found, "a mail without a link"
-                return found[0]
+                match = re.search(r"https?://\S+", message.get_content())
+                assert match, "a mail without a link"
+                return match[0]
         time.sleep(0.2)
-    sys.exit(f"No mail to {to} came within {PATIENCE} s.")
+    sys.exit(f"No mail to {to} came within {MAX_WAIT_SECONDS} s.")

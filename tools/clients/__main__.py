@@ -1,4 +1,4 @@
-"""Clients generated from the OpenAPI document, and the programs of examples/ that use them: do they fit, do they run?"""
+"""Generates clients from the OpenAPI document, then type-checks and runs the programs of examples/ with them."""
 
 import shutil
 import subprocess
@@ -18,15 +18,15 @@ TYPESCRIPT, PYTHON = HOME / "typescript", HOME / "python"
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"{what} …", flush=True)
+def step(title: str) -> Iterator[None]:
+    start = time.monotonic()
+    print(f"{title} …", flush=True)
     yield
-    print(f"  done in {time.monotonic() - began:.1f} s", flush=True)
+    print(f"  done in {time.monotonic() - start:.1f} s", flush=True)
 
 
 def run(command: list[str | Path], directory: Path) -> None:
-    """Ends everything where it fails: it has said why."""
+    """Runs a command. Exits if it fails; the command has printed the reason."""
     if subprocess.run(command, cwd=directory).returncode:
         sys.exit(f"{Path(command[0]).name} failed, see above.")
 
@@ -44,7 +44,7 @@ def check_typescript() -> None:
 def check_python() -> None:
     with step("Python: generating a client, and checking it and examples/python/workflow.py strictly"):
         PYTHON.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(PYTHON / "epic_events", ignore_errors=True)  # with what the document doesn't name any more
+        shutil.rmtree(PYTHON / "epic_events", ignore_errors=True)  # It may hold modules of removed operations.
         shutil.copyfile(EXAMPLES / "python" / "workflow.py", PYTHON / "workflow.py")
         generator = Path(sys.executable).with_name("openapi-python-client")
         options = [f"--config={EXAMPLES / 'python' / 'generator.yaml'}", "--meta=none", "--fail-on-warning"]
@@ -64,7 +64,7 @@ def run_programs(server: str) -> None:
 def main(*arguments: str) -> int:
     if arguments not in ((), ("--no-server",)):
         sys.exit("Usage: scripts/clients [--no-server]")
-    # The server starts while clients are generated: there are two things to wait for.
+    # The server starts in the background while the clients are generated.
     with nullcontext() if arguments else running(HOME / "server") as server:
         check_typescript()
         check_python()

@@ -1,6 +1,6 @@
-"""Draws the pictures of the documentation from the code, and writes docs/access.md, so that they can't tell what was true once.
+"""Generates the pictures of the documentation and docs/access.md from the code, so that they stay up to date.
 
-scripts/pictures            draw them anew
+scripts/pictures            draw the pictures that have changed
 scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
 """
 
@@ -15,7 +15,7 @@ PICTURES = ROOT / "img"
 
 def draw() -> dict[Path, str]:
     product.load()
-    # Not before: they read the loaded apps.
+    # Imported late, because these modules need the loaded apps.
     import data_model
     import endpoints
 

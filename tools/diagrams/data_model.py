@@ -1,4 +1,4 @@
-"""The data model: a box for each model, and a line from each foreign key to the model that it names."""
+"""Draws the data model: a box for each model, and a line from each foreign key to its target."""
 
 import textwrap
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import svg
 from entities import Column, Entity, Relation, describe, own_models
 
-# Column and row of each model. The lines are drawn for these places: a foreign key leads to the left, or up.
+# Model -> column and row of its box. Lines are drawn for this layout: foreign keys lead to the left, or up.
 PLACES = {
-    "User": (0, 0), "TokenSession": (0, 1), "ExternalIdentity": (0, 2), "Alert": (0, 3), "Mail": (0, 4), "AddressChange": (0, 5),
-    "Client": (1, 0), "Event": (1, 1), "Cover": (1, 2), "KnownPlace": (1, 3), "Export": (1, 4), "Contract": (2, 0), "Entry": (2, 2),
+    "User": (0, 0), "TokenSession": (0, 1), "ExternalIdentity": (0, 2), "Alert": (0, 3), "Mail": (0, 4),
+    "AddressChange": (0, 5), "Client": (1, 0), "Event": (1, 1), "Cover": (1, 2), "KnownPlace": (1, 3), "Export": (1, 4),
+    "Contract": (2, 0), "Entry": (2, 2),
 }  # fmt: skip
 
 MARGIN, TOP, WIDTH, GAP_X, GAP_Y = 48, 92, 288, 92, 44
 HEAD, ROW, NOTE, PAD = 56, 23, 17, 8
-SLOT, LANE = 14, 13  # between lines that end at one box, and between lines that run side by side
+SLOT, LANE = 14, 13  # Distance between lines that end at one box, and between parallel lines.
 _KEY_COLOURS = {"PK": svg.AMBER, "FK": svg.BLUE, "UQ": svg.GREEN}
 
 
@@ -26,7 +27,7 @@ class Box:
 
     @property
     def notes(self) -> list[str]:
-        """The values of each column that has a closed list of them."""
+        """The choices of each column that has choices, in lines."""
         choices = [f"{column.name}: {', '.join(column.choices)}" for column in self.entity.columns if column.choices]
         return [part for text in choices for part in textwrap.wrap(text, 46, subsequent_indent="   ")]
 
@@ -48,7 +49,7 @@ class Box:
 
     def draw(self) -> list[str]:
         head = self.y + HEAD
-        # The band's lower corners are covered, so that it is round above only.
+        # A rectangle covers the lower corners of the title band, because only its upper corners are round.
         parts = [
             svg.rect(self.x, self.y, WIDTH, self.height, fill=svg.PAPER, stroke=svg.EDGE, radius=6),
             svg.rect(self.x + 0.5, self.y + 0.5, WIDTH - 1, HEAD - 0.5, fill=svg.BAND, radius=6),
@@ -98,14 +99,14 @@ def _boxes() -> dict[str, Box]:
 
 
 def _end_many(x: float, y: float, way: int, relation: Relation) -> list[str]:
-    """At the row of the foreign key: a crow's foot for any number of rows, a bar for at most one."""
+    """The mark at the foreign key: a crow's foot for any number of rows, a bar for at most one."""
     foot = svg.line((x, y - 6), (x + way * 10, y), (x, y + 6), stroke=svg.BLUE, width=1.5)
     bar = svg.line((x + way * 7, y - 5), (x + way * 7, y + 5), stroke=svg.BLUE, width=1.5)
     return [bar if relation.is_unique else foot, svg.circle(x + way * 14, y, 3.5, fill=svg.GROUND, stroke=svg.BLUE)]
 
 
 def _end_one(x: float, y: float, way: tuple[int, int], relation: Relation) -> list[str]:
-    """At the model that is named: a bar for one, and a second bar (exactly one) or a ring (perhaps none)."""
+    """The mark at the target: two bars for exactly one row, a bar and a ring for one or none."""
     across = (way[1] * 5, way[0] * 5)
 
     def bar(distance: float) -> str:
@@ -118,7 +119,10 @@ def _end_one(x: float, y: float, way: tuple[int, int], relation: Relation) -> li
 
 
 def _connect(source: Box, target: Box, relation: Relation, place: int, of: int) -> list[str]:
-    """The `place`-th of the lines that end at one side of the target. Those from further down run nearer to it."""
+    """Draws line number `place` of `of` lines that end at one side of the target.
+
+    Lines that start further down run nearer to the target.
+    """
     y = source.row_middle(relation.column)
     if source.x == target.x:
         lane, end_y = source.x - MARGIN / 2, target.y + HEAD / 2
@@ -183,9 +187,9 @@ def draw() -> str:
     parts += [part for box in boxes.values() for part in box.draw()]
     parts += _lines(boxes)
     parts += _legend(contract.x, bottom - 144)
-    told = "; ".join(
+    description = "; ".join(
         f"{relation.source}.{relation.column} names {'at most one' if relation.is_null else 'one'} {relation.target}"
         for box in boxes.values() for relation in box.entity.relations
     )  # fmt: skip
     width = max(box.right for box in boxes.values()) + MARGIN
-    return svg.document(width, bottom + 32, title="Data model of Epic Events CRM", description=told, parts=parts)
+    return svg.document(width, bottom + 32, title="Data model of Epic Events CRM", description=description, parts=parts)

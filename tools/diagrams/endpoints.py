@@ -1,4 +1,4 @@
-"""The endpoints: a line for each method of each route, and a column for each role of the policy table."""
+"""Draws the table of endpoints: a line for each method of each route, a column for each role of the policy."""
 
 import svg
 from routes import Group, Line, groups
@@ -16,7 +16,7 @@ _LEGEND = (
 
 
 class Table:
-    """Where the columns stand, and what stands in them."""
+    """The positions of the columns, and the drawing of head, groups and lines."""
 
     def __init__(self, shown: list[Group]) -> None:
         paths = [line.path for group in shown for line in group.lines]
@@ -82,11 +82,12 @@ def _legend(x: float, y: float) -> list[str]:
 
 
 def _notes(x: float, y: float) -> list[str]:
-    finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}  # refused with 403
+    finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}  # Refused with 403.
     state = ", ".join(sorted(STATE_ACTIONS - finer))
     words = (
         "A row that somebody can't see is a 404 for them; one that they see but may not act on is a 403.",
-        f"{state}: actions of the policy that PostgreSQL's triggers ask about, where the state of a row forbids a change (409).",
+        f"{state}: actions of the policy that PostgreSQL's triggers ask about, where the state of a row forbids a "
+        "change (409).",
     )
     return [svg.text(x, y + 20 * place, text, size=12, fill=svg.MUTED) for place, text in enumerate(words)]
 

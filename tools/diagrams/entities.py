@@ -1,4 +1,4 @@
-"""What the picture of the data model tells of a model: its columns, and where its foreign keys lead."""
+"""Describes models for the picture of the data model: columns, and the targets of foreign keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import connection
 from django.db.models import Field, ForeignKey, GeneratedField, Model, OneToOneField, UniqueConstraint
 
-_SHORTER = {"timestamp with time zone": "timestamptz", "double precision": "float8"}
+_SHORT_TYPES = {"timestamp with time zone": "timestamptz", "double precision": "float8"}
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Entity:
     relations: tuple[Relation, ...]
 
     def row_of(self, column: str) -> int:
-        return [each.name for each in self.columns].index(column)
+        return [entry.name for entry in self.columns].index(column)
 
 
 def own_models() -> list[type[Model]]:
-    """Those of this repository's apps that have a table: neither Django's, nor the tables between two of them."""
+    """Models of this repository's apps that have a table. Django's models and many-to-many tables are left out."""
     return [model for model in apps.get_models() if _is_own(model) and not model._meta.proxy]
 
 
@@ -74,28 +74,29 @@ def _shown(model: type[Model]) -> Iterator[Field]:
 
 
 def _is_key(field: Field) -> bool:
-    """Not what a row has from its parent, whose foreign key leads there."""
+    """Is the field a real foreign key? Denormalised parent keys have no constraint, so they aren't shown as keys."""
     return isinstance(field, ForeignKey) and field.db_constraint
 
 
 def _unique_fields(model: type[Model]) -> set[str]:
-    """Fields that a constraint alone makes unique, as they are or in an expression such as Lower."""
+    """Fields that an unconditional constraint makes unique alone, directly or in an expression such as Lower."""
     names: set[str] = set()
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
-            named = [*constraint.fields, *(name for each in constraint.expressions for name in _names_in(each))]
-            names |= set(named) if len(named) == 1 and constraint.condition is None else set()
+            fields = [*constraint.fields, *(name for part in constraint.expressions for name in _names_in(part))]
+            names |= set(fields) if len(fields) == 1 and constraint.condition is None else set()
     return names
 
 
 def _names_in(expression: object) -> list[str]:
-    return [part.name for part in expression.flatten() if hasattr(part, "name")]  # type: ignore[attr-defined]  # columns have one
+    parts = expression.flatten()  # type: ignore[attr-defined]  # expressions of constraints have it
+    return [part.name for part in parts if hasattr(part, "name")]
 
 
 def _column(field: Field, *, is_unique: bool) -> Column:
     marks = (("PK", field.primary_key), ("FK", _is_key(field)), ("UQ", is_unique and not field.primary_key))
     choices = tuple(str(value) for value, _ in field.choices or ())
-    return Column(field.name, _type(field), tuple(mark for mark, holds in marks if holds), field.null, choices)
+    return Column(field.name, _type(field), tuple(mark for mark, is_set in marks if is_set), field.null, choices)
 
 
 def _type(field: Field) -> str:
@@ -103,5 +104,5 @@ def _type(field: Field) -> str:
         return f"→ {field.related_model.__name__}"
     if isinstance(field, GeneratedField | ForeignKey):
         return "computed"
-    written = field.db_type(connection) or ""
-    return _SHORTER.get(written, written)
+    db_type = field.db_type(connection) or ""
+    return _SHORT_TYPES.get(db_type, db_type)

@@ -1,4 +1,4 @@
-"""What the picture of the endpoints tells of a route: its methods, and whom the policy lets use each."""
+"""Describes routes for the picture of the endpoints: methods, and the policy's scope of each role."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ ROOT = "api/v1/"
 
 @dataclass(frozen=True)
 class Line:
-    """One method of one path. `scopes` in the order of the policy's roles; None where nobody is asked who they are."""
+    """One method of one path. `scopes` is in the order of MATRIX_ROLES, None where no account is needed."""
 
     method: str
     path: str
     action: str
     scopes: tuple[Scope, ...] | None
-    is_condition: bool = False  # an action that a method asks about only for certain changes
+    is_condition: bool = False  # An action that a method needs only for some changes.
 
 
 @dataclass
@@ -31,26 +31,26 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Every route of the project, with the actions that depend on what a request changes after those of their resource."""
-    found: dict[str, Group] = {}
+    """All routes, grouped. A resource's conditional actions (FINER_THAN_UPDATE) follow after its routes."""
+    groups_by_key: dict[str, Group] = {}
     for path, pattern in checks.routes():
         if path.split("/")[0] == "admin":
-            continue  # the decoy is nobody's to call
+            continue  # The honeypot isn't an endpoint.
         key, title = _group(path, pattern.callback)
-        found.setdefault(key, Group(title)).lines.extend(_lines(path, pattern.callback))
+        groups_by_key.setdefault(key, Group(title)).lines.extend(_lines(path, pattern.callback))
     for resource, changes in policy.FINER_THAN_UPDATE.items():
         for change in changes:
             words = (
                 f"PUT and PATCH that {f'set {change.field} to {change.to}' if change.to else f'change {change.field}'}"
             )
-            found[resource].lines.append(
+            groups_by_key[resource].lines.append(
                 Line("", words, change.action, _scopes(resource, change.action), is_condition=True)
             )
-    return list(found.values())
+    return list(groups_by_key.values())
 
 
 def _group(path: str, callback: Any) -> tuple[str, str]:
-    """Routes of a resource by the resource, wherever they hang; the others by the beginning of their path."""
+    """Key and title of a route's group: the resource, also for nested routes, else the beginning of the path."""
     view = getattr(callback, "cls", None)
     if view is not None and issubclass(view, ResourceViewSet):
         return view.resource, (view.__doc__ or "").strip().split("\n")[0]
@@ -67,7 +67,9 @@ def _group(path: str, callback: Any) -> tuple[str, str]:
 
 def _lines(path: str, callback: Any) -> Iterator[Line]:
     for method, action in _methods(callback):
-        yield Line(method.upper(), _written(path), policy_action(action), _allowed(callback, policy_action(action)))
+        yield Line(
+            method.upper(), _readable_path(path), policy_action(action), _scopes_of(callback, policy_action(action))
+        )
 
 
 def _methods(callback: Any) -> list[tuple[str, str]]:
@@ -75,14 +77,14 @@ def _methods(callback: Any) -> list[tuple[str, str]]:
     if actions:
         return list(actions.items())
     view = getattr(callback, "cls", None)
-    asked = ("get", "post", "put", "patch", "delete")
+    methods = ("get", "post", "put", "patch", "delete")
     page = None if view else getattr(callback, "view_class", None)
     if page:
-        return [(method, "") for method in asked if method in page.http_method_names]
-    return [(method, "") for method in asked if hasattr(view, method)] if view else [("get", "")]
+        return [(method, "") for method in methods if method in page.http_method_names]
+    return [(method, "") for method in methods if hasattr(view, method)] if view else [("get", "")]
 
 
-def _allowed(callback: Any, action: str) -> tuple[Scope, ...] | None:
+def _scopes_of(callback: Any, action: str) -> tuple[Scope, ...] | None:
     view = getattr(callback, "cls", None)
     if view is None or view.permission_classes == [Public]:
         return None
@@ -93,7 +95,10 @@ def _scopes(resource: str, action: str) -> tuple[Scope, ...]:
     return tuple(policy.scope_of(resource, action, role) for role in MATRIX_ROLES)
 
 
-def _written(path: str) -> str:
-    """Django's pattern as people write it: `clients/{client}/contracts/{id}/`, with a slash before what is no API path."""
-    named = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + ("id" if match[1] == "pk" else match[1]) + "}", path)
-    return named.removeprefix(ROOT) or "(the base path)" if named.startswith(ROOT) else f"/{named}"
+def _readable_path(path: str) -> str:
+    """A readable form of Django's pattern: `clients/{client}/contracts/{id}/`.
+
+    A path outside of the API begins with a slash.
+    """
+    readable = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + ("id" if match[1] == "pk" else match[1]) + "}", path)
+    return readable.removeprefix(ROOT) or "(the base path)" if readable.startswith(ROOT) else f"/{readable}"

@@ -1,9 +1,12 @@
-"""Just enough SVG for boxes, tables and lines. Widths are reckoned, not measured: fonts differ from reader to reader."""
+"""Minimal SVG elements for boxes, tables and lines.
+
+Text widths are estimated, because the reader's fonts are unknown.
+"""
 
 from collections.abc import Iterable
 from html import escape
 
-# A light ground of its own, so that a picture reads alike on GitHub's light and dark pages.
+# The picture has a light background, so that it looks the same on GitHub's light and dark pages.
 GROUND, PAPER, EDGE, BAND = "#f6f8fa", "#ffffff", "#d0d7de", "#eaeef2"
 INK, MUTED, FAINT = "#1f2328", "#59636e", "#afb8c1"
 BLUE, GREEN, AMBER, RED = "#0550ae", "#116329", "#7d4e00", "#a40e26"
@@ -13,7 +16,7 @@ text { font-family: -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 .mono { font-family: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
 """
 
-MONO_ADVANCE = 0.61  # of the font size, in the widest of the monospaced fonts above
+MONO_ADVANCE = 0.61  # Share of the font size, in the widest of the monospaced fonts above.
 
 
 def mono_width(text: str, size: float) -> float:
@@ -25,13 +28,20 @@ def number(value: float) -> str:
 
 
 def tag(name: str, content: str | None = None, **attributes: object) -> str:
-    """One element; `content` is markup already. Underscores stand for hyphens, a last one is dropped (`class_`)."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{number(value) if isinstance(value, int | float) else escape(str(value))}"'
+    """One element; `content` is markup, so it isn't escaped.
+
+    In attribute names underscores become hyphens, and a trailing one is dropped (`class_`).
+    """
+    markup = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return f"<{name}{written}/>" if content is None else f"<{name}{written}>{content}</{name}>"
+    return f"<{name}{markup}/>" if content is None else f"<{name}{markup}>{content}</{name}>"
+
+
+def _attribute(value: object) -> str:
+    return number(value) if isinstance(value, int | float) else escape(str(value))
 
 
 def text(
@@ -45,11 +55,11 @@ def text(
     weight: int | None = None,
     mono: bool = False,
 ) -> str:
-    """Words on the line whose middle is at `y`."""
-    # Not dominant-baseline, on which renderers disagree.
+    """A line of text, vertically centred at `y`."""
+    # `dominant-baseline` isn't used, because renderers disagree about it.
     return tag(
         "text", escape(words), x=x, y=y + round(size * 0.35), font_size=size, text_anchor=anchor, font_weight=weight,
-        # An attribute would lose against the style sheet.
+        # The style sheet would override a fill attribute.
         style=f"fill:{fill}" if fill else None, class_="mono" if mono else None,
     )  # fmt: skip
 
@@ -70,7 +80,7 @@ def circle(x: float, y: float, radius: float, *, fill: str, stroke: str) -> str:
 
 
 def pill(x: float, y: float, width: float, words: str, *, fill: str, ink: str, stroke: str | None = None) -> str:
-    """A word on a rounded ground, both around the point given."""
+    """A word on a rounded background, centred at the point."""
     ground = rect(x - width / 2, y - 9, width, 18, fill=fill, stroke=stroke, radius=9)
     return ground + text(x, y, words, size=11, fill=ink, anchor="middle", weight=600)
 

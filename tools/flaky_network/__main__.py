@@ -1,4 +1,7 @@
-"""Plays the workflow many times on a bad network, then counts: everything once, nothing lost, no copy astray."""
+"""Runs the workflow many times over a flaky network, then checks the result.
+
+Each row must exist once, each change must be applied once, and each offline copy must equal the lists.
+"""
 
 import os
 import sys
@@ -10,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chaos import Chaos
-from line import MISFORTUNES
+from line import FAULTS
 from own_server import LOCAL, running
 from phone import Phone, all_of
 from tqdm import tqdm
@@ -33,7 +36,7 @@ def main(workflows: int, seed: int) -> int:
             chaos.stop()
         phones = [phone for crew in crews for phone in crew[:4]]
         for phone in phones:
-            phone.line.chance = Quiet()
+            phone.line.chance = NoFaults()
         report(phones, chaos, time.monotonic() - began)
         faults = [*faults_of_rows(crews[0].management, run, workflows), *faults_of_copies(crews)]
     for fault in faults:
@@ -42,15 +45,15 @@ def main(workflows: int, seed: int) -> int:
     return 1 if faults else 0
 
 
-class Quiet(Random):
-    """A network without faults, to look at the end."""
+class NoFaults(Random):
+    """A random generator that always chooses the first entry of FAULTS: no fault. Used for the final checks."""
 
     def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:
         return [next(iter(population))]
 
 
 def play_all(crews: list[Crew], run: str, workflows: int) -> None:
-    """Each crew plays every CREWSth."""
+    """Runs the workflows in one thread for each crew. Crew n runs the workflows n, n + CREWS, …"""
 
     def play_some(first: int) -> None:
         for number in range(first, workflows, len(crews)):
@@ -58,24 +61,24 @@ def play_all(crews: list[Crew], run: str, workflows: int) -> None:
             progress.update()
 
     with tqdm(total=workflows, unit="workflow", mininterval=1) as progress, ThreadPoolExecutor(len(crews)) as pool:
-        for one in as_completed([pool.submit(play_some, first) for first in range(len(crews))]):
-            one.result()
+        for future in as_completed([pool.submit(play_some, first) for first in range(len(crews))]):
+            future.result()
 
 
 def faults_of_rows(manager: Phone, run: str, workflows: int) -> list[str]:
-    """What is missing, there twice, unfinished, written over or written twice."""
+    """Rows that are lost, duplicated, unfinished or overwritten, or that have a wrong number of entries."""
     faults = []
-    wanted = {f"{run} {number:05}" for number in range(workflows)}
+    expected = {f"{run} {number:05}" for number in range(workflows)}
     for noun, entries in tqdm(ENTRIES.items(), desc="looking at all", unit="noun"):
         made: dict[str, list[Any]] = defaultdict(list)
         for row in all_of(manager, noun):
             name = row["company_name" if noun == "clients" else "name"]
             if name.startswith(f"{run} "):
                 made[name].append(row)
-        faults += [f"{noun}: {name} is lost" for name in wanted - made.keys()]
+        faults += [f"{noun}: {name} is lost" for name in expected - made.keys()]
         faults += [f"{noun}: {name} is there {len(rows)} times" for name, rows in made.items() if len(rows) > 1]
         for name, (row, *_) in made.items():
-            if not is_whole(noun, row):
+            if not is_complete(noun, row):
                 faults.append(f"{noun}: {name} was written over: {row}")
             history = manager.get(f"{urlsplit(row['url']).path}history/?page_size=200")["results"]
             if len(history) != entries:
@@ -83,7 +86,7 @@ def faults_of_rows(manager: Phone, run: str, workflows: int) -> list[str]:
     return faults
 
 
-def is_whole(noun: str, row: Any) -> bool:
+def is_complete(noun: str, row: Any) -> bool:
     if noun == "clients":
         return row["status"] == "client" and sorted(row["last_name"].split()) == ["(c)", "(s)", "Roth"]
     if noun == "contracts":
@@ -92,7 +95,7 @@ def is_whole(noun: str, row: Any) -> bool:
 
 
 def faults_of_copies(crews: list[Crew]) -> list[str]:
-    """Each copy against what the lists show its owner."""
+    """Differences between each offline copy and the lists of the same account."""
     faults = []
     for copy in tqdm([copy for crew in crews for copy in crew.copies], desc="comparing copies", unit="copy"):
         copy.catch_up()
@@ -104,12 +107,12 @@ def faults_of_copies(crews: list[Crew]) -> list[str]:
 
 
 def report(phones: list[Phone], chaos: Chaos, seconds: float) -> None:
-    befell = sum((phone.line.faults for phone in phones), Counter[str]())
+    faults = sum((phone.line.faults for phone in phones), Counter[str]())
     met = sum((phone.met for phone in phones), Counter[str]())
-    print(f"{befell.total()} requests in {seconds:.0f} s; {befell['']} went well")
-    for name in [*MISFORTUNES, "the server went away"]:
+    print(f"{faults.total()} requests in {seconds:.0f} s; {faults['']} went well")
+    for name in [*FAULTS, "the server went away"]:
         if name:
-            print(f"  {befell[name]:6} {name}")
+            print(f"  {faults[name]:6} {name}")
     for name, number in sorted(met.items()):
         print(f"  {number:6} answers {name}" if name.isdigit() else f"  {number:6} {name}")
     for name, number in sorted(chaos.done.items()):

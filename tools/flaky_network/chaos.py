@@ -1,4 +1,4 @@
-"""What happens to the server meanwhile: workers die, all of them are replaced, and the database crashes."""
+"""Disturbs the server: kills workers, reloads gunicorn, and crashes the database."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-EVERY = (2.0, 4.0)  # seconds
+PAUSE_SECONDS = (2.0, 4.0)  # Minimum and maximum between two disturbances.
 
 
 def children(parent: int) -> list[int]:
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # The process ended meanwhile.
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == parent:
-                found.append(int(stat.parent.name))
-    return sorted(found)
+                pids.append(int(stat.parent.name))
+    return sorted(pids)
 
 
 def command(process: int) -> str:
@@ -28,21 +28,21 @@ def command(process: int) -> str:
 
 
 class Chaos(threading.Thread):
-    """Runs until `stop`; `done` counts what it did."""
+    """Disturbs the server until `stop`. `done` counts the disturbances by name."""
 
     def __init__(self, runner: int, home: Path, chance: Random) -> None:
         super().__init__(daemon=True)
         self.home, self.chance, self.done = home, chance, Counter[str]()
-        (self.server,) = (one for one in children(runner) if "gunicorn" in command(one))
+        (self.server,) = (child for child in children(runner) if "gunicorn" in command(child))
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(self.chance.uniform(*EVERY)):
-            what = self.chance.choices(
+        while not self._over.wait(self.chance.uniform(*PAUSE_SECONDS)):
+            disturb = self.chance.choices(
                 [self.kill_a_worker, self.replace_all_workers, self.crash_the_database], [7, 2, 1]
             )[0]
             with suppress(ProcessLookupError):
-                what()
+                disturb()
 
     def stop(self) -> None:
         self._over.set()
@@ -58,9 +58,9 @@ class Chaos(threading.Thread):
         self.done["servers reloaded"] += 1
 
     def crash_the_database(self) -> None:
-        """One process that dies takes all others with it; PostgreSQL recovers from its log."""
+        """Kills one session. PostgreSQL then ends all others and recovers from its write-ahead log."""
         postmaster = int((self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-        sessions = [one for one in children(postmaster) if "eecrm_app" in command(one)]
+        sessions = [child for child in children(postmaster) if "eecrm_app" in command(child)]
         if sessions:
             os.kill(self.chance.choice(sessions), signal.SIGKILL)
             self.done["databases crashed"] += 1

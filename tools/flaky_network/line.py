@@ -1,4 +1,4 @@
-"""A bad network: one request at a time over a connection that may drop before, while or after the server has it."""
+"""A flaky network: each connection may drop before, during or after the request reaches the server."""
 
 import json
 import socket
@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-PATIENCE = 30  # seconds for an answer, in which dead workers come back
+MAX_ANSWER_SECONDS = 30  # Long enough for killed workers to restart.
+# Name -> weight; the empty name is no fault.
 FAULTS = {
     "": 85,
     "never sent": 2,
@@ -19,7 +20,7 @@ FAULTS = {
 
 
 class Lost(Exception):
-    """Nobody can tell whether the server did it."""
+    """There was no answer, so the client can't know whether the server handled the request."""
 
 
 class Answer(NamedTuple):
@@ -29,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class Line:
-    """What a phone has between itself and the server; `faults` counts what befell it."""
+    """The connection of a phone to the server. `faults` counts requests by fault, "" for none."""
 
     def __init__(self, address: str, chance: Random) -> None:
         where = urlsplit(address)
@@ -37,7 +38,7 @@ class Line:
         self.faults: Counter[str] = Counter()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Answer:
-        """Raises Lost."""
+        """Sends a request and returns the answer. Raises Lost after a random fault or a connection error."""
         fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         try:
             return self._ask(fault, method, path, headers, body)
@@ -56,7 +57,7 @@ class Line:
         if body is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
         request = "\r\n".join([*lines, "", ""]).encode() + content
-        with socket.create_connection((self.host, self.port), timeout=PATIENCE) as connection:
+        with socket.create_connection((self.host, self.port), timeout=MAX_ANSWER_SECONDS) as connection:
             if fault == "half sent":
                 connection.sendall(request[: self.chance.randrange(len(request))])
                 raise OSError("hung up")
@@ -69,5 +70,5 @@ class Line:
             answer = HTTPResponse(connection, method=method)
             answer.begin()
             text = answer.read()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, json.loads(text) if text else None)
+            answer_headers = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, answer_headers, json.loads(text) if text else None)

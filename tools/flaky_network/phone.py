@@ -1,4 +1,7 @@
-"""An app as `docs/api.md` wants one: it repeats what wasn't answered, and never does anything twice, nor over anybody."""
+"""An app that follows docs/api.md.
+
+It repeats unanswered requests. Keys and ETags prevent double and lost changes.
+"""
 
 import time
 import uuid
@@ -11,87 +14,96 @@ from urllib.parse import urlsplit
 from line import Answer, Line, Lost
 
 API = "/api/v1/"
-TRIES = 200
+MAX_TRIES = 200
 PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
-AGAIN = (429, 503)
+RETRY_STATUSES = (429, 503)
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Refused(Exception):
-    """An answer that no repeat will change."""
+    """An answer that a retry won't change, or too many retries."""
 
 
 class Phone:
     def __init__(self, address: str, username: str, chance: Random) -> None:
         self.line, self.username, self.chance = Line(address, chance), username, chance
         self.met: Counter[str] = Counter()
-        self.tokens = self._insist("POST", f"{API}users/login/", {"username": username, "password": PASSWORD}).body
+        self.tokens = self._ask_until_answered(
+            "POST", f"{API}users/login/", {"username": username, "password": PASSWORD}
+        ).body
 
     def get(self, path: str) -> Any:
-        return self._as_me("GET", path).body
+        return self._ask_logged_in("GET", path).body
 
     def create(self, path: str, body: dict[str, Any]) -> Any:
-        """One key for what is one thing, however often it must be said."""
-        answer = self._as_me("POST", path, body, {"Idempotency-Key": str(uuid.UUID(int=self.chance.getrandbits(128)))})
+        """Creates a row. All retries use the same Idempotency-Key."""
+        answer = self._ask_logged_in(
+            "POST", path, body, {"Idempotency-Key": str(uuid.UUID(int=self.chance.getrandbits(128)))}
+        )
         self.met["replayed"] += "idempotency-replayed" in answer.headers
         return answer.body
 
     def change(self, url: str, change: Change) -> Any:
-        """`change` tells what is still to be done to the object as it is; it is asked again when somebody else was first,
-        and when nobody knows whether it is done."""
+        """Changes an object with `If-Match`, and returns it.
+
+        `change` gets the current object and returns the fields that still need a change, empty if none.
+        It is called again after a 412 and after a lost answer.
+        """
         path = urlsplit(url).path
-        for _ in range(TRIES):
-            answer = self._as_me("GET", path)
+        for _ in range(MAX_TRIES):
+            answer = self._ask_logged_in("GET", path)
             patch = change(answer.body)
             if not patch:
                 return answer.body
             try:
-                changed = self._once("PATCH", path, patch, {"If-Match": answer.headers["etag"]})
+                changed = self._ask_once("PATCH", path, patch, {"If-Match": answer.headers["etag"]})
             except Lost:
                 continue
             if changed.status == 200:
                 return changed.body
-            if changed.status not in (*AGAIN, 412):
+            if changed.status not in (*RETRY_STATUSES, 412):
                 raise Refused(changed)
             self.met[str(changed.status)] += 1
-        raise Refused(f"{TRIES} tries to change {path}")
+        raise Refused(f"{MAX_TRIES} tries to change {path}")
 
     def refresh(self) -> None:
-        """A lost answer isn't the end: the same old token is exchanged again, within 30 seconds."""
-        self.tokens = self._insist("POST", f"{API}users/refresh/", {"refresh": self.tokens["refresh"]}).body
+        """Exchanges the refresh token. After a lost answer the same old token may be used again for 30 seconds."""
+        self.tokens = self._ask_until_answered("POST", f"{API}users/refresh/", {"refresh": self.tokens["refresh"]}).body
         self.met["refreshed"] += 1
 
-    def _as_me(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        return self._insist(method, path, body, headers or {}, as_me=True)
+    def _ask_logged_in(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        return self._ask_until_answered(method, path, body, headers or {}, is_logged_in=True)
 
-    def _once(self, method: str, path: str, body: Any, headers: dict[str, str], *, as_me: bool = True) -> Answer:
-        mine = {"Authorization": f"Bearer {self.tokens['access']}"} if as_me else {}
-        return self.line.ask(method, path, headers | mine, body)
-
-    def _insist(
-        self, method: str, path: str, body: Any, headers: dict[str, str] | None = None, *, as_me: bool = False
+    def _ask_once(
+        self, method: str, path: str, body: Any, headers: dict[str, str], *, is_logged_in: bool = True
     ) -> Answer:
-        for _ in range(TRIES):
+        authorization = {"Authorization": f"Bearer {self.tokens['access']}"} if is_logged_in else {}
+        return self.line.ask(method, path, headers | authorization, body)
+
+    def _ask_until_answered(
+        self, method: str, path: str, body: Any, headers: dict[str, str] | None = None, *, is_logged_in: bool = False
+    ) -> Answer:
+        for _ in range(MAX_TRIES):
             try:
-                answer = self._once(method, path, body, headers or {}, as_me=as_me)
+                answer = self._ask_once(method, path, body, headers or {}, is_logged_in=is_logged_in)
             except Lost:
                 self.met["lost"] += 1
                 continue
-            if answer.status == 401 and as_me:
+            if answer.status == 401 and is_logged_in:
                 self.refresh()
-            elif answer.status in AGAIN:
+            elif answer.status in RETRY_STATUSES:
                 self.met[str(answer.status)] += 1
                 time.sleep(min(1, int(answer.headers.get("retry-after", 1))))
             elif answer.status >= 400:
                 raise Refused(answer)
             else:
                 return answer
-        raise Refused(f"{TRIES} tries of {method} {path}")
+        raise Refused(f"{MAX_TRIES} tries of {method} {path}")
 
 
 class Copy:
-    """What the phone keeps of the server, from `sync/`."""
+    """An offline copy of the rows that the account sees, from `sync/`."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone, self.cursor = phone, ""

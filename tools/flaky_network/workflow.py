@@ -1,4 +1,4 @@
-"""The eight steps of a party, by three people on three phones, some of it by two of them at once."""
+"""The eight steps of the workflow, by four accounts on four phones; some changes are made concurrently."""
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from phone import API, Copy, Phone
 
-MADE = {"clients": 1, "contracts": 1, "events": 1}
-# What each row's history must hold in the end: its creation and every change, each of them once.
+# Number of entries in the history of each row at the end: its creation, and each change once.
 ENTRIES = {"clients": 4, "contracts": 2, "events": 6}
 
 
 class Crew(NamedTuple):
-    """The phones of one thread. `colleague` changes what `sales` made, at the same time; so does `management` with `support`."""
+    """The phones of one thread.
+
+    `colleague` changes clients concurrently with `sales`, and `management` changes events concurrently with `support`.
+    """
 
     sales: Phone
     colleague: Phone
@@ -28,18 +30,18 @@ class Crew(NamedTuple):
 
 
 def append(field: str, mark: str) -> Any:
-    """A change that adds to what is there: whoever writes over it takes a colleague's mark away."""
+    """A change that appends a mark to a field. An overwritten change is noticed, because its mark is missing."""
     return lambda now: {} if mark in now[field] else {field: f"{now[field]}{mark}"}
 
 
 def at_once(*changes: tuple[Phone, str, Any]) -> None:
     with ThreadPoolExecutor(len(changes)) as pool:
-        for one in [pool.submit(phone.change, url, change) for phone, url, change in changes]:
-            one.result()
+        for future in [pool.submit(phone.change, url, change) for phone, url, change in changes]:
+            future.result()
 
 
 def play(crew: Crew, run: str, number: int) -> None:
-    """Everything that it makes carries the name `run number`."""
+    """Runs one workflow. The name of each row is `run` and `number`."""
     name = f"{run} {number:05}"
     client = crew.sales.create(
         f"{API}clients/",
@@ -58,8 +60,10 @@ def play(crew: Crew, run: str, number: int) -> None:
         f"{API}clients/{client['id']}/contracts/{contract['id']}/events/",
         {"name": name, "starts_at": "2027-06-01T18:00:00Z", "attendees": 80},
     )
-    someone = crew.support.get(f"{API}users/me/")["id"]
-    crew.management.change(event["url"], lambda now: {} if now["support_contact"] else {"support_contact_id": someone})
+    support_id = crew.support.get(f"{API}users/me/")["id"]
+    crew.management.change(
+        event["url"], lambda now: {} if now["support_contact"] else {"support_contact_id": support_id}
+    )
     crew.support.change(event["url"], lambda now: {} if now["status"] == "in_progress" else {"status": "in_progress"})
     at_once(
         (crew.support, event["url"], append("notes", "[support]")),

@@ -1,5 +1,7 @@
-"""schemathesis, as each role, against a server of its own with the demo's data. What it finds is a bug of the product or of
-the document; the whole of what it says about a role is in .local/fuzz/ROLE.txt."""
+"""Runs schemathesis as each role, against a separate server with the demo data.
+
+Each finding is a bug of the API or of the OpenAPI document. The full output is in .local/fuzz/ROLE.txt.
+"""
 
 import hashlib
 import json
@@ -21,18 +23,19 @@ ACCOUNTS = {
     "sales": "oc-salesman", "support": "oc-supporttech", "management": "oc-manager", "auditor": "oc-auditor",
     "external": "oc-partner", "superuser": "admin-oc", "anonymous": "",
 }  # fmt: skip
-# Not negative_data_rejection nor positive_data_acceptance: rows, rules and permissions decide more than a schema can say.
+# negative_data_rejection and positive_data_acceptance are left out, because rows, rules and permissions decide, too.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
-    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,ensure_resource_availability,"
-    "ignored_auth"
+    ""
+    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,"
+    "ensure_resource_availability,ignored_auth"
 )
-# Their success ends the token that all other requests need.
-SUICIDAL = ("auth_logout_everywhere", "me_change_password")
+# These operations end the session that all other requests need.
+SESSION_ENDING = ("auth_logout_everywhere", "me_change_password")
 
 
 def tool() -> Path:
-    """schemathesis in a virtual environment of its own: next to pytest it would plug itself in there."""
+    """Installs schemathesis in a separate virtual environment, because it would load its plugin into our pytest."""
     directory, requirements = HOME / "tools", HERE / "requirements-schemathesis.txt"
     wanted, record = hashlib.sha256(requirements.read_bytes()).hexdigest(), directory / "installed"
     if not record.is_file() or record.read_text() != wanted:
@@ -51,23 +54,23 @@ def post(address: str, body: dict[str, str]) -> Any:
 
 
 def fuzz(address: str, role: str, token: str, seconds: int, seed: int) -> tuple[int, bool]:
-    """How many requests it has sent, and whether all were answered as they should be."""
+    """Runs schemathesis as one role. Returns the number of requests, and whether all checks passed."""
     report = HOME / f"{role}.ndjson"
     command = [
         tool(), "run", f"{address}/api/v1/schema/", "--checks", CHECKS, "--max-time", str(seconds), "--seed", str(seed),
         "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-color", "--warnings", "off",
         "--generation-database", "none", "--report-ndjson-path", report, "--output-truncate", "false",
     ]  # fmt: skip
-    for operation in SUICIDAL if token else ():
+    for operation in SESSION_ENDING if token else ():
         command += ["--exclude-operation-id", operation]
     if token:
         command += ["--header", f"Authorization: Bearer {token}"]
     done = subprocess.run(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     (HOME / f"{role}.txt").write_text(done.stdout)
-    found = re.search(r"([\d,]+) (?:generated|test cases)", done.stdout)
+    count = re.search(r"([\d,]+) (?:generated|test cases)", done.stdout)
     if done.returncode:
         print(done.stdout[-6_000:])
-    return int(found[1].replace(",", "")) if found else 0, not done.returncode
+    return int(count[1].replace(",", "")) if count else 0, not done.returncode
 
 
 def main(*arguments: str) -> int:
@@ -81,7 +84,7 @@ def main(*arguments: str) -> int:
     with running(HOME, RATE_LIMIT_FACTOR="100000") as server:
         tool()
         users = f"{server.address}/api/v1/users/"
-        # All at once: failed logins, of which there will be many, are limited for everybody on this machine.
+        # All accounts log in first, because failed logins during the run use up the limit of this address.
         refresh = {
             role: post(users + "login/", {"username": ACCOUNTS[role], "password": PASSWORD})["refresh"]
             for role in roles
@@ -89,9 +92,9 @@ def main(*arguments: str) -> int:
         }
         for role in roles:
             token = post(users + "refresh/", {"refresh": refresh[role]})["access"] if role in refresh else ""
-            requests, is_well = fuzz(server.address, role, token, seconds, seed)
-            print(f"{role:11} {requests:7,} requests, {'all well' if is_well else 'FAILED'}", flush=True)
-            failed += [] if is_well else [role]
+            requests, has_passed = fuzz(server.address, role, token, seconds, seed)
+            print(f"{role:11} {requests:7,} requests, {'all well' if has_passed else 'FAILED'}", flush=True)
+            failed += [] if has_passed else [role]
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""What scripts/run, scripts/test and scripts/manage do once their virtual environment is there."""
+"""Runs the demo (scripts/run), the tests (scripts/test) and manage.py (scripts/manage), after install.py."""
 
 import os
 import sys
@@ -15,24 +15,23 @@ import pooler
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
-HOME = Path(
-    os.environ["EECRM_HOME"]
-)  # Made absolute, and locked, by install.py; that of the tests lies inside that of the demo.
-SETTINGS = HOME / "settings.env"  # What the web server and the worker read.
-MIGRATOR_SETTINGS = HOME / "migrator.env"  # What config.migrator_settings reads besides.
+# install.py makes the path absolute and locks the directory. The home of the tests lies inside the home of the demo.
+HOME = Path(os.environ["EECRM_HOME"])
+SETTINGS = HOME / "settings.env"  # Read by the web server and the worker.
+MIGRATOR_SETTINGS = HOME / "migrator.env"  # Read by config.migrator_settings, in addition to SETTINGS.
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
-# The commands that read or change the schema.
-OF_THE_MIGRATOR = (
+# These commands read or change the schema, so they need the privileges of the migrator.
+MIGRATOR_COMMANDS = (
     "makemigrations",
     "migrate",
     "optimizemigration",
     "showmigrations",
     "sqlmigrate",
     "squashmigrations",
-    "sync_access",
+    "sync_database",
 )
-TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One for each process of pytest-xdist.
+TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One database for each process of pytest-xdist.
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 
@@ -52,14 +51,15 @@ def main(command: str, *arguments: str) -> int:
 def run_demo(*, is_reset: bool) -> int:
     port = home.web_port()
     with demo_server(is_reset=is_reset) as settings:
-        # No process that is started from here on inherits the login of another one: each gets its own by name.
-        for name in filter(generated.OF_OTHERS.fullmatch, list(os.environ)):
+        # Child processes must not inherit logins that they don't use. `database` passes each login to the command
+        # that needs it.
+        for name in filter(generated.OTHER_LOGINS.fullmatch, list(os.environ)):
             del os.environ[name]
         return prepare_and_serve(port, settings)
 
 
 def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
-    # Not before, because config.environment reads the settings that were just written when it is imported.
+    # Imported late, because config.environment reads settings.env on import.
     from serve import serve
 
     prepare(settings)
@@ -76,7 +76,10 @@ def prepare(settings: Mapping[str, str]) -> None:
 
 
 def run_manage(arguments: tuple[str, ...]) -> int:
-    """A new database is made whole first. Another one stays as it is: the command may be there to bring it up to date."""
+    """Runs manage.py. Only a new database is migrated and filled first.
+
+    An existing database stays as it is, because the command itself may be the one that updates it.
+    """
     is_new = not chosen("PG_HOST") and not (HOME / "postgres" / "data").is_dir()
     with demo_server(is_reset=False) as settings:
         if is_new:
@@ -86,9 +89,11 @@ def run_manage(arguments: tuple[str, ...]) -> int:
 
 def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
-    module = "config.migrator_settings" if arguments[:1] and arguments[0] in OF_THE_MIGRATOR else "config.settings"
+    module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    return execute(command, stdout=3, umask=UMASK)  # see scripts/manage; it may write into the repository
+    # scripts/manage connects descriptor 3 to its standard output. The caller's umask applies, because a command such
+    # as makemigrations may write into the repository.
+    return execute(command, stdout=3, umask=UMASK)
 
 
 def run_tests(arguments: list[str]) -> int:
@@ -97,7 +102,7 @@ def run_tests(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
     server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
     with server as settings:
-        # Over .env, which may describe a server that no test should ever touch.
+        # These values override .env, which may describe a server that no test may touch.
         os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
         for name in TEST_DATABASES:
             database.bootstrap(name, settings)
@@ -108,7 +113,7 @@ def run_tests(arguments: list[str]) -> int:
                 raise
             say(f"{failure} The command runs all the same, since it may be there to repair them.")
         if is_exec:
-            return execute(arguments, umask=UMASK)  # It may write into the repository.
+            return execute(arguments, umask=UMASK)  # The command may write into the repository.
         pooler.provide(HOME)
         return execute(pytest(arguments), cwd=ROOT)
 
@@ -121,7 +126,7 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def pytest(arguments: list[str]) -> list[str]:
-    """In two processes, unless somebody says how many there shall be."""
+    """The pytest command, in two processes unless `arguments` give another number."""
     command = [sys.executable, "-m", "pytest"]
     if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
         return [*command, *arguments]
@@ -129,7 +134,7 @@ def pytest(arguments: list[str]) -> list[str]:
 
 
 def execute(command: list[str], **options: Any) -> int:
-    """With the programs of the virtual environment first, and with the terminal if there is one."""
+    """Runs a command with the virtual environment first on PATH, and with the terminal if there is one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
         return wait(start(command, shares_terminal=sys.stdin.isatty(), env=os.environ | {"PATH": path}, **options))
@@ -139,16 +144,16 @@ def execute(command: list[str], **options: Any) -> int:
 
 @contextmanager
 def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
-    """How everybody gets in: the logins of all."""
+    """Provides the demo's PostgreSQL: a private one, or the one that PG_HOST names. Yields all PG_ settings."""
     if not chosen("PG_HOST"):
         with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset) as settings:
             yield settings
         return
     if is_reset:
         raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
-    keys = generated.complete(SETTINGS, generated.keys())
-    # What belongs to a private server of earlier would be taken for part of the description of this one.
-    generated.write(SETTINGS, {name: keys[name] for name in generated.keys()})
+    keys = generated.add_missing(SETTINGS, generated.make_keys())
+    # Otherwise settings of an earlier private server would be mixed with those of the server on PG_HOST.
+    generated.write(SETTINGS, {name: keys[name] for name in generated.make_keys()})
     generated.write(MIGRATOR_SETTINGS, {})
     say(f"Using the PostgreSQL on {chosen('PG_HOST')}, as PG_HOST says.")
     names = {*read(ROOT / ".env"), *os.environ}
@@ -159,17 +164,20 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
 def private_server(
     database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False
 ) -> Iterator[Mapping[str, str]]:
-    """Each build has data of its own, since the one may be a version that can't read the other's."""
+    """Runs a private PostgreSQL for the block, and yields its settings.
+
+    The machine's PostgreSQL and the wheel's have separate data, because their versions may not read each other's.
+    """
     directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
-    found = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
+    server = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
     if is_reset:
-        found = found.afresh()
-    server = found.with_free_port()
-    keys = generated.complete(SETTINGS, generated.keys())
-    generated.write(SETTINGS, generated.of_the_application(keys | server.settings))
-    generated.write(MIGRATOR_SETTINGS, generated.of_the_migrator(server.settings))
-    # Over .env too: without PG_HOST, the other PG_ variables there describe no server.
-    os.environ.update(generated.of_the_application(server.settings))
+        server = server.afresh()
+    server = server.with_free_port()
+    keys = generated.add_missing(SETTINGS, generated.make_keys())
+    generated.write(SETTINGS, generated.select_for_application(keys | server.settings))
+    generated.write(MIGRATOR_SETTINGS, generated.select_for_migrator(server.settings))
+    # These values override .env: without PG_HOST, its other PG_ variables describe no server.
+    os.environ.update(generated.select_for_application(server.settings))
     os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():
         yield server.settings

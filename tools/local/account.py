@@ -1,4 +1,7 @@
-"""The account that PostgreSQL runs as: our own, or an unprivileged one if we are root, as which it refuses to run."""
+"""The system account that PostgreSQL runs as.
+
+This is the current account. For root it is an unprivileged one, because PostgreSQL refuses to run as root.
+"""
 
 import os
 import pwd
@@ -17,19 +20,19 @@ class Account:
     gid: int
 
     @property
-    def is_ours(self) -> bool:
+    def is_current(self) -> bool:
         return self.uid == os.geteuid()
 
     @property
     def options(self) -> dict[str, Any]:
-        """For subprocess; with a working directory that any account may enter."""
-        if self.is_ours:
+        """Options for subprocess. The working directory is one that any account may enter."""
+        if self.is_current:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
-        """Gives a file, or a directory with all that is in it, to the account."""
-        if self.is_ours or path.stat().st_uid == self.uid:
+        """Makes the account the owner of a file, or of a directory with its content."""
+        if self.is_current or path.stat().st_uid == self.uid:
             return
         for directory, _, files in os.walk(path):
             for name in (".", *files):
@@ -37,49 +40,53 @@ class Account:
         os.chown(path, self.uid, self.gid)
 
     def keep_private(self, directory: Path) -> None:
-        """Makes a directory of ours that nobody else may enter; the account may pass through it, and no more than pass."""
+        """Creates a directory for the current user only. The account may pass through it, but not list it."""
         directory.mkdir(parents=True, exist_ok=True)
-        if not self.is_ours:
+        if not self.is_current:
             os.chown(directory, -1, self.gid)
-        directory.chmod(stat.S_IRWXU if self.is_ours else stat.S_IRWXU | stat.S_IXGRP)
+        directory.chmod(stat.S_IRWXU if self.is_current else stat.S_IRWXU | stat.S_IXGRP)
 
     def open_way_to(self, path: Path) -> None:
-        """Lets the account pass through the directories above `path`, and no more than pass.
+        """Lets the account pass through the directories above `path`, without listing them.
 
-        Usually there is nothing to do; a clone in a root-owned `mktemp -d` or a strict umask is the exception.
+        This is needed for a clone in a directory that root made with `mktemp -d`, or after a strict umask.
         """
-        if self.is_ours:
+        if self.is_current:
             return
-        closed = [directory for directory in reversed(path.parents) if self._may_not(directory, stat.S_IXOTH)]
+        closed = [directory for directory in reversed(path.parents) if self._missing_bits(directory, stat.S_IXOTH)]
         for directory in closed:
-            self._let(directory, stat.S_IXOTH)
+            self._grant(directory, stat.S_IXOTH)
         if closed:
             say(
-                f"Made {', '.join(map(str, closed))} searchable for {self.name}, because PostgreSQL runs as that account here"
+                f"Made {', '.join(map(str, closed))} searchable for {self.name}, because PostgreSQL runs as that "
+                "account here"
                 f" and must get to {path}."
             )
 
     def open_tree(self, tree: Path) -> None:
-        """Lets the account read what we installed for it."""
-        if self.is_ours:
+        """Lets the account read an installed tree and run its programs."""
+        if self.is_current:
             return
         for directory, _, files in os.walk(tree):
-            self._let(Path(directory), stat.S_IROTH | stat.S_IXOTH)
+            self._grant(Path(directory), stat.S_IROTH | stat.S_IXOTH)
             for name in files:
                 file = Path(directory, name)
                 is_program = file.stat().st_mode & stat.S_IXUSR
-                self._let(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
+                self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
-    def _may_not(self, path: Path, bits: int) -> int:
-        """Those of the bits, as of others, that the account lacks."""
+    def _missing_bits(self, path: Path, bits: int) -> int:
+        """The permission bits that the account lacks; both `bits` and the result are in the position of "others"."""
         status = path.stat()
         if status.st_uid == self.uid:
             return bits & ~(status.st_mode >> 6)
         return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
-    def _let(self, path: Path, bits: int) -> None:
-        """Gives the account these bits, by its group where that takes nothing from another one: everybody else stays out."""
-        missing = self._may_not(path, bits)
+    def _grant(self, path: Path, bits: int) -> None:
+        """Gives the account these permission bits.
+
+        They are given to its group where that takes nothing from another group, because all others stay excluded then.
+        """
+        missing = self._missing_bits(path, bits)
         if not missing:
             return
         status = path.stat()

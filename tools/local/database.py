@@ -1,4 +1,4 @@
-"""What stands in a PostgreSQL server before the application can: roles, database, schema, tables."""
+"""Prepares a PostgreSQL server for the application: roles, database, schema, tables, demo data."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import binaries
 from dotenv import ROOT
-from generated import of_the_migrator
+from generated import select_for_migrator
 from processes import Command, Failed, run, run_together, say
 
 MANAGE: Command = [sys.executable, ROOT / "eecrm" / "manage.py"]
@@ -17,8 +17,11 @@ MIGRATIONS_FAILED = "The migrations failed; Django says why above."
 
 
 def bootstrap(database: str, settings: Mapping[str, str]) -> None:
-    """Runs bootstrap.sql as the administrator, with all passwords in the environment and none on the command line."""
-    # Not before: config.environment reads the settings that were just written when it is imported.
+    """Runs bootstrap.sql as the administrator.
+
+    Passwords go through the environment, because other users can read a command line.
+    """
+    # Imported late, because config.environment reads settings.env on import.
     from config import database_settings
 
     say(f"Preparing roles and schema of the database {database} …")
@@ -41,14 +44,14 @@ def bootstrap(database: str, settings: Mapping[str, str]) -> None:
 
 
 def migrate(settings: Mapping[str, str]) -> None:
-    """As the migrator: the role that serves requests may change rows, not tables."""
+    """Runs the migrations as the migrator, because the role that serves requests may not change tables."""
     say("Migrating …")
-    run(MIGRATE, failure=MIGRATIONS_FAILED, env=os.environ | of_the_migrator(settings))
+    run(MIGRATE, failure=MIGRATIONS_FAILED, env=os.environ | select_for_migrator(settings))
 
 
 def migrate_all(databases: Sequence[str], settings: Mapping[str, str]) -> None:
     say(f"Migrating {' and '.join(databases)} …")
-    environment = os.environ | of_the_migrator(settings)
+    environment = os.environ | select_for_migrator(settings)
     run_together(MIGRATE, [environment | {"PG_DATABASE": name} for name in databases], failure=MIGRATIONS_FAILED)
 
 
@@ -58,9 +61,9 @@ def load_demo() -> None:
 
 
 def _psql() -> Path:
-    found = binaries.found()
-    if found is not None:
-        return found.path("psql")
+    programs = binaries.find()
+    if programs is not None:
+        return programs.path("psql")
     client = shutil.which("psql")
     if client is None:
         raise Failed("Preparing roles and schema takes psql, which was not found on PATH: install PostgreSQL's client.")

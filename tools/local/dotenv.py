@@ -1,4 +1,7 @@
-"""Where the repository is, and what a person chose for it: before anything is installed that could tell."""
+"""The repository's path, and the settings from the environment and `.env`.
+
+Uses the standard library only, because install.py needs it before python-decouple is installed.
+"""
 
 import os
 from pathlib import Path
@@ -21,5 +24,5 @@ def read(path: Path) -> dict[str, str]:
 
 
 def chosen(name: str) -> str:
-    """From the environment or `.env`, so nothing that was generated; "" if nobody chose, or only an empty line."""
+    """The value from the environment or `.env`, "" if unset or empty. Generated settings aren't read."""
     return os.environ.get(name) or read(ROOT / ".env").get(name, "")

@@ -1,4 +1,4 @@
-"""What this machine makes up for itself, once: secrets, and the port of its private PostgreSQL."""
+"""Settings that are generated once for this machine: secrets, and the port of its private PostgreSQL."""
 
 import os
 import re
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from dotenv import read
 
-# The logins to PostgreSQL that the application never uses: the migrator's, the administrator's, those of reports and backups.
-OF_OTHERS = re.compile(r"PG_[A-Z]+_(USER|PASSWORD)(_FILE)?")
+# PostgreSQL logins that the application never uses: migrator, administrator, reports, backups.
+OTHER_LOGINS = re.compile(r"PG_[A-Z]+_(USER|PASSWORD)(_FILE)?")
 HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
 
 
-def keys() -> dict[str, str]:
+def make_keys() -> dict[str, str]:
     return {
         "SECRET_KEY": secrets.token_urlsafe(50),
         "JWT_SIGNING_KEY": secrets.token_hex(48),
@@ -23,8 +23,8 @@ def keys() -> dict[str, str]:
     }
 
 
-def private_server(database: str) -> dict[str, str]:
-    """Letters, digits, `-` and `_` only, since nothing may get lost in a `.env` file."""
+def make_server_settings(database: str) -> dict[str, str]:
+    """Settings of a new private server. Passwords hold letters, digits, `-` and `_`: a `.env` file needs no quotes."""
     return {
         "PG_HOST": "127.0.0.1",
         "PG_PORT": str(free_port()),
@@ -41,15 +41,15 @@ def private_server(database: str) -> dict[str, str]:
     }
 
 
-def complete(path: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """Adds what isn't there yet; what is there stays, because a database and people's sessions depend on it."""
+def add_missing(path: Path, wanted: dict[str, str]) -> dict[str, str]:
+    """Writes missing variables to a file and returns all. Existing values stay: data and sessions depend on them."""
     values = wanted | read(path)
     write(path, values)
     return values
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """Whole or not at all, and readable by its owner only from its first byte."""
+    """Replaces the file atomically. From its first byte only its owner can read it."""
     if values == read(path):
         return
     draft = path.with_suffix(".new")
@@ -59,12 +59,12 @@ def write(path: Path, values: dict[str, str]) -> None:
     draft.replace(path)
 
 
-def of_the_application(values: Mapping[str, str]) -> dict[str, str]:
-    """Without the logins of others: what the web server and the worker may know."""
-    return {name: value for name, value in values.items() if not OF_OTHERS.fullmatch(name)}
+def select_for_application(values: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the web server and the worker may know, so without the other logins."""
+    return {name: value for name, value in values.items() if not OTHER_LOGINS.fullmatch(name)}
 
 
-def of_the_migrator(values: Mapping[str, str]) -> dict[str, str]:
+def select_for_migrator(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name.startswith("PG_MIGRATOR_")}
 
 
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do, so that connections of the previous one that are still closing don't count.
+        # Servers set this option too. Without it, closing connections of the previous server would occupy the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

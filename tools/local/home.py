@@ -1,4 +1,4 @@
-"""The directory where a script keeps its state: private, and one script's at a time. `EECRM_HOME`, or `.local`."""
+"""The private directory for the state of a script: `EECRM_HOME`, or `.local`. One script uses it at a time."""
 
 import fcntl
 import os
@@ -13,8 +13,8 @@ from dotenv import ROOT, chosen
 from processes import Failed, keep_ledger
 
 
-class Held(Failed):
-    """Another script, `holder`, keeps its state in this directory."""
+class HomeInUse(Failed):
+    """Another script, `holder`, uses this directory."""
 
     def __init__(self, directory: Path, holder: str, pid: str) -> None:
         super().__init__(
@@ -29,25 +29,25 @@ def base() -> Path:
 
 
 def of(command: str) -> Path:
-    """Tests keep their state apart, so that they run while the demo does."""
+    """The directory for a command. Tests have a separate one, so that they can run beside the demo."""
     return base() / "test" if command == "test" else base()
 
 
 def claim(directory: Path, script: str) -> int:
-    """Takes the lock, and stops what an earlier run left behind. Returns the lock's descriptor: it holds until it is closed.
+    """Locks the directory and stops processes that an earlier run left behind.
 
-    Raises Held where a process holds it already.
+    Returns the descriptor of the lock, which is held until it is closed. Raises HomeInUse if another process holds it.
     """
     owner = account.for_server()
-    for ours in (base(), directory):
-        owner.keep_private(ours)
+    for private in (base(), directory):
+        owner.keep_private(private)
     _close_to_others(directory, owner)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pid, _, holder = os.pread(lock, 100, 0).decode().strip().partition(" ")
-        raise Held(directory, holder or script, pid) from None
+        raise HomeInUse(directory, holder or script, pid) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()} {script}\n".encode(), 0)
     keep_ledger(ledger(directory))
@@ -59,31 +59,34 @@ def ledger(directory: Path) -> Path:
 
 
 def _close_to_others(directory: Path, owner: Account) -> None:
-    """What an earlier run wrote under another umask. The venv and the database have rights of their own."""
+    """Takes access from others to files that an earlier run wrote under another umask.
+
+    The virtual environment and the database data are skipped, because their access rights are managed elsewhere.
+    """
     for path, names, files in os.walk(directory):
         names[:] = [name for name in names if name not in ("venv", "data", "test")]
         for name in (*names, *files):
             status = os.lstat(entry := Path(path, name))
-            is_way = stat.S_ISDIR(status.st_mode) and not owner.is_ours and status.st_gid == owner.gid
-            kept = stat.S_IRWXU | (stat.S_IXGRP if is_way else 0)
+            is_passage = stat.S_ISDIR(status.st_mode) and not owner.is_current and status.st_gid == owner.gid
+            kept = stat.S_IRWXU | (stat.S_IXGRP if is_passage else 0)
             is_open = stat.S_IMODE(status.st_mode) & ~kept
             if is_open and status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode):
                 entry.chmod(status.st_mode & kept)
 
 
 def web_port() -> int:
-    """The port to serve at. It must be free, which is found out before anything is installed or changed."""
+    """The port of the web server. Raises Failed if it is taken, before anything is installed or changed."""
     value = chosen("PORT") or "8000"
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise Failed(f"PORT must be a number from 1 to 65535, not {value}.")
     if not generated.is_free(int(value)):
         raise Failed(
-            f"Port {value} of 127.0.0.1 is taken{_by(int(value))}: stop what listens there,"
+            f"Port {value} of 127.0.0.1 is taken{_listener_text(int(value))}: stop what listens there,"
             " or choose another one with PORT."
         )
     return int(value)
 
 
-def _by(port: int) -> str:
+def _listener_text(port: int) -> str:
     pid = system.listener(port)
     return f" by process {pid} ({system.command_of(pid)})" if pid else ""

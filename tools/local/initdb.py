@@ -15,7 +15,7 @@ def make(
     data: Path, programs: Binaries, owner: Account, settings: dict[str, str], *, log: Path, is_durable: bool
 ) -> None:
     say(f"Making a new database in {data} …")
-    # Under another name until it is complete, so that an interrupted start leaves nothing that looks like data.
+    # The directory gets its final name when it is complete. Otherwise an interrupted start would leave broken data.
     draft, password_file = data.with_name("data.new"), data.with_name("password")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -39,22 +39,22 @@ def make(
 
 
 def private_log(path: Path) -> BinaryIO:
-    """Emptied, and closed to others even where an earlier run left it open to them."""
+    """Opens an empty log that only its owner can read, even if an earlier run left it readable to others."""
     log = open(path, "wb")
     os.fchmod(log.fileno(), 0o600)
     return log
 
 
 def plain_environment() -> dict[str, str]:
-    """Without the PG… variables of the person at the terminal, which are meant for another server."""
+    """An environment without the user's PG… variables, which may describe another server."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def _locale() -> str:
-    before = locale.setlocale(locale.LC_ALL)
+    previous = locale.setlocale(locale.LC_ALL)
     try:
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
     except locale.Error:
         return "C"
-    locale.setlocale(locale.LC_ALL, before)
+    locale.setlocale(locale.LC_ALL, previous)
     return "C.UTF-8"

@@ -1,6 +1,6 @@
-"""Makes the virtual environment that a command needs, and becomes that command inside it.
+"""Creates or updates the virtual environment of a command, then executes the command in it.
 
-Runs under the machine's Python, so it and what it imports use nothing but the standard library.
+It runs under the machine's Python, so this module and its imports use the standard library only.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ import home
 from dotenv import ROOT, chosen
 from processes import Failed, run, say, status_of
 
-RUN = ([], ["--reset"])  # The arguments that scripts/run knows.
+RUN_ARGUMENTS = ([], ["--reset"])  # The arguments that scripts/run accepts.
 
 
 def requirements(command: str) -> list[str]:
@@ -29,16 +29,17 @@ def requirements(command: str) -> list[str]:
 
 
 def install(environment: Path, names: list[str]) -> None:
-    """Brings the environment up to date. Whoever comes second waits, since scripts/run and scripts/test share it."""
+    """Brings the virtual environment up to date, under a lock, because scripts/run and scripts/test share it."""
     with open(environment.parent / "venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        held = [lock.fileno()]  # Also by pip, should this process be killed: the next one waits until it has ended.
-        _close(environment)
+        # pip inherits the lock: if this process is killed, the next one waits until pip has ended.
+        inherited = [lock.fileno()]
+        _close_to_others(environment)
         python = environment / "bin" / "python"
-        if not _works(python):
+        if not _has_pip(python):
             say(f"Making a virtual environment in {environment} …")
-            make = [sys.executable, "-m", "venv", "--clear", environment]
-            run(make, failure="It could not be made, see above.", pass_fds=held)
+            command = [sys.executable, "-m", "venv", "--clear", environment]
+            run(command, failure="It could not be made, see above.", pass_fds=inherited)
         record = environment / "installed.json"
         installed = json.loads(record.read_text()) if record.is_file() else {}
         wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in names}
@@ -48,16 +49,16 @@ def install(environment: Path, names: list[str]) -> None:
         say(f"Installing {', '.join(stale)} …")
         options = ["-qq", "--disable-pip-version-check", *(f"--requirement={ROOT / name}" for name in stale)]
         pip = [python, "-m", "pip", "install", *options]
-        run(pip, failure="The requirements could not be installed, see above.", pass_fds=held)
+        run(pip, failure="The requirements could not be installed, see above.", pass_fds=inherited)
         record.write_text(json.dumps(installed | wanted, indent=1))
 
 
-def _close(environment: Path) -> None:
-    """Takes from others what a loose umask gave them of one that an earlier run made."""
+def _close_to_others(environment: Path) -> None:
+    """Takes from others the rights to an environment that an earlier run made under a loose umask."""
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # The way that PostgreSQL's account may need to the programs in it stays open (account.py).
+    # PostgreSQL's account may need to pass through it to its programs (account.py), so that right stays.
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
@@ -69,7 +70,7 @@ def _close(environment: Path) -> None:
     environment.chmod(private)
 
 
-def _works(python: Path) -> bool:
+def _has_pip(python: Path) -> bool:
     return python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
 
 
@@ -80,12 +81,12 @@ def main(command: str, *arguments: str) -> int:
     state = home.of(command)
     try:
         lock = home.claim(state, f"scripts/{command}")
-    except home.Held as held:
-        if command != "manage" or held.holder != "scripts/run":
+    except home.HomeInUse as in_use:
+        if command != "manage" or in_use.holder != "scripts/run":
             raise
-        command = "manage-beside"  # the database that scripts/run runs
+        command = "manage-beside"  # Uses the database that scripts/run has started.
     else:
-        os.set_inheritable(lock, True)  # The lock is held until the program that we become ends.
+        os.set_inheritable(lock, True)  # The executed program holds the lock until it ends.
     if command == "run":
         home.web_port()
     environment = home.base() / "venv"
@@ -97,7 +98,7 @@ def main(command: str, *arguments: str) -> int:
 
 
 def _check_run(arguments: list[str]) -> None:
-    if arguments not in RUN:
+    if arguments not in RUN_ARGUMENTS:
         raise Failed("Usage: scripts/run [--reset]")
     if chosen("APP_ENV") == "production":
         raise Failed("APP_ENV is production, and scripts/run is for trying things out: see docs/ on how to deploy.")

@@ -1,4 +1,4 @@
-"""The processes of one run, on disk: after `kill -9` of it, the next run knows what to stop."""
+"""A file with the processes of a run. If the run is killed, the next run stops the processes listed there."""
 
 import json
 import os
@@ -8,16 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from system import left_of, started_at
+from system import orphans_of, started_at
 
-PATIENCE = 30  # Seconds until the next, ruder signal.
+MAX_STOP_SECONDS = 30  # Until the next, stronger signal is sent.
 
 
 class Entry(NamedTuple):
     pid: int
     started: str
     command: str
-    signals: list[int]  # From the most polite one.
+    signals: list[int]  # In the order in which `stop` sends them.
 
     @property
     def is_running(self) -> bool:
@@ -25,8 +25,8 @@ class Entry(NamedTuple):
 
     @property
     def orphans(self) -> list[int]:
-        """What is left of the group of a leader that has ended, as by a `kill -9`: its workers go on listening for a while."""
-        return [] if started_at(self.pid) is not None else left_of(self.pid, self.started)
+        """Processes whose session leader has ended. Workers of a killed gunicorn keep listening for a while."""
+        return [] if started_at(self.pid) is not None else orphans_of(self.pid, self.started)
 
     def stop(self) -> None:
         with suppress(ProcessLookupError):
@@ -35,37 +35,37 @@ class Entry(NamedTuple):
         for pid in self.orphans:
             with suppress(ProcessLookupError):
                 os.kill(pid, self.signals[-1])
-        _in_time(lambda: not self.orphans)
+        _wait_until(lambda: not self.orphans)
 
     def _stop_leader(self) -> None:
         leads_a_group = os.getpgid(self.pid) == self.pid
         for number in self.signals:
             os.kill(self.pid, number)
-            if _in_time(lambda: not self.is_running):
+            if _wait_until(lambda: not self.is_running):
                 break
         if leads_a_group:
-            os.killpg(self.pid, self.signals[-1])  # Its own children may not notice that it has gone.
+            os.killpg(self.pid, self.signals[-1])  # Its children may not notice that it has ended.
 
 
-def _in_time(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
+def _wait_until(is_done: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + MAX_STOP_SECONDS
+    while not is_done() and time.monotonic() < deadline:
         time.sleep(0.05)
-    return holds()
+    return is_done()
 
 
 class Ledger:
-    """The file is replaced as a whole, so that a kill leaves the old one or the new one."""
+    """The file is replaced atomically, so a kill leaves either the old content or the new one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: list[Entry] = []
 
     def leftovers(self) -> list[Entry]:
-        """The processes of an earlier run that are still there; the one that was started last comes first."""
+        """Processes of an earlier run that still exist, in reverse order of their start."""
         try:
             written = [Entry(*fields) for fields in json.loads(self.path.read_text())]
-        except (OSError, ValueError, TypeError):  # There is none, or none that we wrote.
+        except (OSError, ValueError, TypeError):  # No file, or not one that we wrote.
             return []
         return [entry for entry in reversed(written) if entry.is_running or entry.orphans]
 

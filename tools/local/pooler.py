@@ -1,6 +1,6 @@
-"""PgBouncer for the tests: the machine's own if it has one, else that of Debian's package, unpacked without being root.
+"""Provides PgBouncer for the tests: the machine's own, else Debian's package, unpacked without root.
 
-Where neither can be had, the tests of it are skipped, and say so.
+Where neither is available, the tests that need it are skipped with a message.
 """
 
 import os
@@ -12,20 +12,20 @@ from pathlib import Path
 from processes import Failed, run, say
 
 PROGRAM = "pgbouncer"
-# Most accounts have no /usr/sbin on their PATH, and that is where Debian installs it.
+# Debian installs it here, and most accounts don't have this directory on their PATH.
 _SYSTEM = "/usr/sbin"
-_START = """#!/bin/sh
+_LAUNCHER = """#!/bin/sh
 LD_LIBRARY_PATH='{libraries}' exec '{program}' "$@"
 """
 
 
 def provide(home: Path) -> None:
-    """Makes it one of the programs on PATH, if it can be had."""
+    """Adds PgBouncer to PATH, if it is available."""
     path = os.environ.get("PATH", os.defpath)
-    ours = home / PROGRAM
-    if not shutil.which(PROGRAM, path=os.pathsep.join([path, _SYSTEM])) and not (ours / PROGRAM).exists():
-        _unpack(ours)
-    os.environ["PATH"] = os.pathsep.join([path, _SYSTEM, str(ours)])
+    unpacked = home / PROGRAM
+    if not shutil.which(PROGRAM, path=os.pathsep.join([path, _SYSTEM])) and not (unpacked / PROGRAM).exists():
+        _unpack(unpacked)
+    os.environ["PATH"] = os.pathsep.join([path, _SYSTEM, str(unpacked)])
 
 
 def _unpack(target: Path) -> None:
@@ -37,11 +37,11 @@ def _unpack(target: Path) -> None:
     try:
         _apt_get(target, "update")
         _apt_get(target, "download", PROGRAM)
-        if libraries := _missing(next(target.glob("*.deb"))):
+        if libraries := _missing_libraries(next(target.glob("*.deb"))):
             _apt_get(target, "download", *libraries)
         for package in target.glob("*.deb"):
             run(["dpkg-deb", "--extract", package, target / "tree"], failure=f"{package} could not be unpacked.")
-        draft = _start_of(target / "tree", target / "draft")
+        draft = _write_launcher(target / "tree", target / "draft")
         run([draft, "--version"], failure=f"{draft} doesn't run here.", stdout=subprocess.DEVNULL)
     except Failed as failure:
         say(f"{failure} The tests that need PgBouncer are skipped.")
@@ -50,16 +50,16 @@ def _unpack(target: Path) -> None:
     shutil.rmtree(target / "lists")
 
 
-def _start_of(tree: Path, path: Path) -> Path:
-    """A program that starts the one in the tree, with the libraries there."""
+def _write_launcher(tree: Path, path: Path) -> Path:
+    """Writes a shell script that starts the unpacked program with the unpacked libraries."""
     libraries = os.pathsep.join(str(path) for path in (tree / "usr" / "lib").glob("*-linux-*"))
-    path.write_text(_START.format(libraries=libraries, program=tree / _SYSTEM.lstrip("/") / PROGRAM))
+    path.write_text(_LAUNCHER.format(libraries=libraries, program=tree / _SYSTEM.lstrip("/") / PROGRAM))
     path.chmod(0o755)
     return path
 
 
 def _apt_get(target: Path, *arguments: str) -> None:
-    """With lists and a cache of our own: those of the machine are root's, and may be empty."""
+    """Runs apt-get with separate lists and cache, because those of the machine belong to root and may be empty."""
     options = {
         "Dir::State::lists": target / "lists",
         "Dir::Cache": target,
@@ -70,14 +70,14 @@ def _apt_get(target: Path, *arguments: str) -> None:
     run(command, failure=f"apt-get could not {arguments[0]} what PgBouncer needs.", cwd=target)
 
 
-def _missing(package: Path) -> list[str]:
-    """The libraries that this package depends on and this machine hasn't got."""
+def _missing_libraries(package: Path) -> list[str]:
+    """The libraries that this package depends on and that aren't installed here."""
     depends = subprocess.run(["dpkg-deb", "--field", package, "Depends"], capture_output=True, text=True, check=True)
     wanted = set(re.findall(r"(?:^|, )(lib[^\s,]+)", depends.stdout))
-    shown = subprocess.run(
+    listing = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *wanted],
         capture_output=True,
         text=True,
     )
-    present = {name for status, name in map(str.split, shown.stdout.splitlines()) if status == "installed"}
+    present = {name for status, name in map(str.split, listing.stdout.splitlines()) if status == "installed"}
     return sorted(wanted - present)

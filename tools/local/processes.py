@@ -1,7 +1,7 @@
-"""Child processes, and what becomes of them when somebody asks this one to stop.
+"""Starts child processes, and stops them when this process gets a signal.
 
-A signal never interrupts our own code halfway: it is passed on to the children, and noticed where we wait for them.
-So there is no moment at which a process has been started and nobody would stop it.
+The signal handler passes the signal on to the children. Our own code notices it where it waits for them.
+A signal therefore never interrupts our code between the start of a process and its registration.
 """
 
 import os
@@ -21,7 +21,8 @@ from ledger import Ledger
 Child = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 
-ONE_REQUEST = 2.0  # Seconds within which a second signal is the same request: some supervisors tell everybody twice.
+# Within this time a second signal counts as the same stop request, because some supervisors send each signal twice.
+MIN_REPEAT_SECONDS = 2.0
 
 _children: set[Child] = set()
 _foundations: dict[Child, Callable[[], str]] = {}
@@ -31,11 +32,11 @@ _requested_at = 0.0
 
 
 class Failed(Exception):
-    """What the person at the terminal should read, as a sentence."""
+    """The program can't go on. The message is a sentence for the user at the terminal."""
 
 
 class Stopped(Exception):
-    """Somebody asked us to stop."""
+    """A signal asked this process to stop."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -47,7 +48,10 @@ def say(message: str) -> None:
 
 
 def status_of(program: Callable[..., int], *arguments: str) -> int:
-    """Runs a whole program so that it ends well when asked to, and with a sentence when it can't go on."""
+    """Runs a program and returns its exit status.
+
+    A signal stops the children first. `Failed` and PermissionError become a sentence on standard error and status 1.
+    """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _on_signal)
     try:
@@ -66,19 +70,22 @@ def check_stopped() -> None:
         raise Stopped(_request)
 
 
-def rely_on(child: Child, lost: Callable[[], str]) -> None:
-    """`lost` is what to say when it ends before we do. Until it is forgotten."""
-    _foundations[child] = lost
+def rely_on(child: Child, loss_message: Callable[[], str]) -> None:
+    """Makes `check_foundations` fail with `loss_message()` once this child has ended, until `forget`."""
+    _foundations[child] = loss_message
 
 
 def check_foundations() -> None:
-    for child, lost in _foundations.items():
+    for child, loss_message in _foundations.items():
         if child.poll() is not None:
-            raise Failed(lost())
+            raise Failed(loss_message())
 
 
 def keep_ledger(path: Path) -> None:
-    """Stops what an earlier run left behind, and writes down what this one starts. For the one who holds the home's lock."""
+    """Stops processes of an earlier run, and records those of this run from now on.
+
+    The caller must hold the lock of the home directory.
+    """
     global _ledger
     _ledger = Ledger(path)
     for entry in _ledger.leftovers():
@@ -87,7 +94,7 @@ def keep_ledger(path: Path) -> None:
 
 
 def record(child: Child, *signals: signal.Signals) -> None:
-    """For the next run, which sends these signals one after another, should this one be killed."""
+    """Records a child. If this run is killed, the next run sends the child these signals, one after another."""
     if _ledger is not None:
         command = child.args if isinstance(child.args, (list, tuple)) else [child.args]
         _ledger.add(child.pid, " ".join(map(str, command))[:200], signals)
@@ -100,10 +107,10 @@ def forget(child: Child) -> None:
 
 
 def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
-    """Starts a child that is asked to stop when we are.
+    """Starts a child that gets SIGTERM when this process is asked to stop.
 
-    It has a session of its own, so that Ctrl-C reaches it once and through us, as SIGTERM. Only what a person talks to
-    shares the terminal, which then tells it by itself.
+    The child has its own session, so that Ctrl-C reaches it only once, through us, as SIGTERM.
+    An interactive child shares the terminal instead (`shares_terminal`), which sends it SIGINT directly.
     """
     check_stopped()
     child = subprocess.Popen(command, start_new_session=not shares_terminal, **options)
@@ -115,14 +122,14 @@ def start(command: Command, *, shares_terminal: bool = False, **options: Any) ->
 
 
 def wait(child: Child) -> int:
-    """Its status, as a shell would tell it."""
+    """Waits for a child. Returns its exit status like a shell: 128 + signal number after a signal."""
     try:
         status = child.wait()
     finally:
         _children.discard(child)
         forget(child)
     if _request is not None:
-        _signal_session(child, signal.SIGTERM)  # What it left behind, as a shell does with the command that it ran.
+        _signal_session(child, signal.SIGTERM)  # Processes that the child left behind, as a shell does.
     return status if status >= 0 else 128 - status
 
 
@@ -134,7 +141,7 @@ def run(command: Command, *, failure: str, **options: Any) -> None:
 
 
 def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
-    """The same command in several environments at once, of which only one that failed is heard."""
+    """Runs a command in several environments at once. Raises Failed after the output of the first that failed."""
     with ExitStack() as stack:
         outputs = [stack.enter_context(TemporaryFile()) for _ in environments]
         children = [
@@ -151,13 +158,13 @@ def run_together(command: Command, environments: Sequence[dict[str, str]], *, fa
 
 
 def _on_signal(signum: int, _frame: FrameType | None) -> None:
-    """The first request is polite; whoever repeats it has lost patience."""
+    """Passes the first stop request on to the children. A repeated request kills them."""
     global _request, _requested_at
     if _request is None:
         _request, _requested_at = signum, time.monotonic()
         for child in list(_children):
             _stop(child, signum)
-    elif time.monotonic() - _requested_at > ONE_REQUEST:
+    elif time.monotonic() - _requested_at > MIN_REPEAT_SECONDS:
         for child in list(_children):
             child.kill()
             _signal_session(child, signal.SIGKILL)
@@ -171,6 +178,6 @@ def _stop(child: Child, signum: int) -> None:
 
 
 def _signal_session(child: Child, signum: int) -> None:
-    """All of the session that a child leads, if it leads one."""
+    """Signals the process group that a child leads, if it leads one."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signum)

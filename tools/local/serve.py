@@ -1,4 +1,4 @@
-"""The web server and the worker in the foreground, and the few lines that tell a newcomer what to do with them."""
+"""Runs the web server and the worker in the foreground, and prints addresses and accounts for a new user."""
 
 import http.client
 import os
@@ -11,8 +11,8 @@ from processes import Child, Command, Failed, check_foundations, check_stopped, 
 
 from config.environment import HOME, env
 
-PATIENCE = 60  # Seconds until the first answer.
-PAUSE = 5  # Seconds until a worker that ended is started again.
+MAX_START_SECONDS = 60  # Until the first answer.
+RESTART_DELAY_SECONDS = 5  # Until a worker that ended is started again.
 WELCOME = """
 ready: {address}/api/v1/
 
@@ -35,15 +35,15 @@ LOGIN = """{"username": "oc-salesman", "password": "Epic-Events-2026!"}"""
 
 
 def serve(port: int) -> int:
-    """Until somebody stops it, which is how it ends well."""
+    """Runs until a signal stops it. Returns the exit status of the web server."""
     say(f"Starting the web server on 127.0.0.1:{port} …")
-    os.environ["PORT"] = str(port)  # for links in mails, too
+    os.environ["PORT"] = str(port)  # Links in mails need it, too.
     command: Command = [sys.executable, "-m", "gunicorn", "--config", ROOT / "deploy" / "gunicorn.conf.py"]
     server = start(command)
     try:
         _wait_until_alive(server, port)
         _welcome(f"http://127.0.0.1:{port}")
-        _keep_a_worker(server)
+        _keep_worker_running(server)
         return wait(server)
     finally:
         _stop(server)
@@ -56,15 +56,18 @@ def _welcome(address: str) -> None:
     say(WELCOME.format(address=address, admin_url=admin_url, mail=mail, login=LOGIN))
 
 
-def _keep_a_worker(server: Child) -> None:
-    """As long as the server runs. A worker that ends is started again: what it had in hand is due again by itself. Without its
-    database nothing can go on: then all of it ends."""
+def _keep_worker_running(server: Child) -> None:
+    """Keeps a worker running as long as the web server runs.
+
+    A worker that ends is started again. Its unfinished jobs become due again after their lease.
+    Raises Failed when PostgreSQL has ended.
+    """
     command: Command = [sys.executable, ROOT / "eecrm" / "manage.py", "run_worker"]
     worker = start(command)
     try:
         while not _has_ended(server, within=1):
             check_foundations()
-            if worker.poll() is not None and not _has_ended(server, within=PAUSE):
+            if worker.poll() is not None and not _has_ended(server, within=RESTART_DELAY_SECONDS):
                 check_stopped()
                 say(f"The worker ended with status {wait(worker)}; starting it again. Mails wait in the meantime.")
                 worker = start(command)
@@ -87,13 +90,13 @@ def _stop(child: Child) -> None:
 
 
 def _wait_until_alive(server: Child, port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_START_SECONDS
     while not _is_alive(port):
         check_stopped()
         if server.poll() is not None:
             raise Failed("The web server ended while starting; it says why above.")
         if time.monotonic() > deadline:
-            raise Failed(f"The web server didn't answer GET /health/live/ with 200 within {PATIENCE} s.")
+            raise Failed(f"The web server didn't answer GET /health/live/ with 200 within {MAX_START_SECONDS} s.")
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Facts that this machine tells about processes and ports: from /proc where there is one, else from ps and lsof."""
+"""Reads facts about processes and ports from /proc, or from ps and lsof where there is no /proc."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ _LISTEN = "0A"  # The state of a listening socket in /proc/net/tcp.
 
 
 def started_at(pid: int) -> str | None:
-    """The moment at which a process started, as a text to compare; None if it has ended.
+    """The start time of a process, as a text to compare; None if the process has ended.
 
-    With its number it names one process for good: numbers are used again, and after a restart of the machine soon.
+    Process id and start time together identify a process. The id alone doesn't, because the system reuses ids.
     """
     if not (PROC / "self" / "stat").exists():
         return _started_at_by_ps(pid)
@@ -26,23 +26,24 @@ def started_at(pid: int) -> str | None:
     return None if fields[_STATE] in "ZX" else f"{fields[_STARTED]}{_SINCE}{boot}"
 
 
-def left_of(leader: int, started: str) -> list[int]:
-    """The processes of the session of one that led it and has ended, by its number and the moment of its start: those of its
-    group that began no earlier. While there is one, the system gives the leader's number to no other process. None where there
-    is no /proc."""
+def orphans_of(leader: int, started: str) -> list[int]:
+    """Process ids of the session of a leader that has ended: those in its group that started no earlier.
+
+    While one of them runs, the system doesn't reuse the leader's id. The list is empty where there is no /proc.
+    """
     ticks, _, boot = started.partition(_SINCE)
-    found = []
+    orphans = []
     for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # It ended meanwhile.
+        with suppress(OSError):  # The process ended meanwhile.
             fields = _fields(int(entry.name))
-            is_of_it = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
-            if is_of_it and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
-                found.append(int(entry.name))
-    return found
+            is_member = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
+            if is_member and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
+                orphans.append(int(entry.name))
+    return orphans
 
 
 def _fields(pid: int) -> list[str]:
-    """Of /proc/pid/stat, after the name, which may hold anything."""
+    """The fields of /proc/pid/stat after the name. The name may hold spaces and parentheses."""
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
@@ -56,7 +57,7 @@ def _started_at_by_ps(pid: int) -> str | None:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process; "" where it can't be known."""
+    """The command line of a process; "" where it isn't available."""
     with suppress(OSError):
         if words := (PROC / str(pid) / "cmdline").read_bytes():
             return words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
@@ -64,31 +65,31 @@ def command_of(pid: int) -> str:
 
 
 def listener(port: int) -> int | None:
-    """The process that listens on a TCP port; None where it can't be known, as with a process of another account."""
+    """The id of the process that listens on a TCP port; None where unknown, as for another account's process."""
     if not (PROC / "net" / "tcp").exists():
-        found = _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split()
-        return int(found[0]) if found else None
+        pids = _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split()
+        return int(pids[0]) if pids else None
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for descriptor in PROC.glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # It ended meanwhile, or is another account's.
+        with suppress(OSError):  # The process ended meanwhile, or belongs to another account.
             if os.readlink(descriptor) in sockets:
                 return int(descriptor.parts[2])
     return None
 
 
 def _listening_inodes(port: int) -> list[str]:
-    found = []
+    inodes = []
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (PROC / "net" / table).read_text().splitlines()[1:]:
                 _, address, _, state, *rest = line.split()
                 if state == _LISTEN and int(address.rpartition(":")[2], 16) == port:
-                    found.append(rest[5])
-    return found
+                    inodes.append(rest[5])
+    return inodes
 
 
 def _output(program: str, *arguments: str) -> str:
-    """Of a program that may be missing, or find nothing."""
+    """The standard output of a program; "" if the program is missing or finds nothing."""
     if not shutil.which(program):
         return ""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

@@ -1,10 +1,10 @@
-"""Publishes the OpenAPI document: docs/openapi.yaml is what the code says, docs/openapi-released.yaml what partners were given.
+"""Writes the OpenAPI document: docs/openapi.yaml from the code, docs/openapi-released.yaml at a release.
 
-scripts/openapi              write docs/openapi.yaml anew
-scripts/openapi --check      change nothing; exit 1 where it differs from the code, or breaks what was released
-scripts/openapi --release    make today's document the released one; refused where it breaks the last
+scripts/openapi              write docs/openapi.yaml
+scripts/openapi --check      change nothing; exit 1 if it differs from the code or breaks the released document
+scripts/openapi --release    write both; refused if the new document breaks the released one
 
-What breaks is told by eecrm/api/openapi/breaking.py.
+eecrm/api/openapi/breaking.py decides which changes break clients.
 """
 
 import sys
@@ -18,14 +18,14 @@ WRITTEN = ROOT / "docs" / "openapi.yaml"
 RELEASED = ROOT / "docs" / "openapi-released.yaml"
 
 
-def described() -> str:
+def render() -> str:
     product.load()
     from api.openapi.document import rendered_document
 
     return rendered_document()
 
 
-def broken(text: str) -> list[str]:
+def breaking_changes(text: str) -> list[str]:
     from api.openapi.breaking import breaks
 
     return breaks(_read(RELEASED.read_text("utf-8")), _read(text)) if RELEASED.is_file() else []
@@ -38,7 +38,7 @@ def _read(text: str) -> Any:
 
 
 def check(text: str) -> int:
-    faults = broken(text)
+    faults = breaking_changes(text)
     for fault in faults:
         print(f"It breaks what was released: {fault}.", file=sys.stderr)
     is_stale = not WRITTEN.is_file() or WRITTEN.read_text("utf-8") != text
@@ -58,11 +58,11 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"], ["--release"]):
         print("Usage: scripts/openapi [--check | --release]", file=sys.stderr)
         return 2
-    text = described()
+    text = render()
     if arguments == ["--check"]:
         return check(text)
     if arguments == ["--release"]:
-        if broken(text):
+        if breaking_changes(text):
             return check(text)
         return write(text, WRITTEN, RELEASED)
     return write(text, WRITTEN)

@@ -1,4 +1,4 @@
-"""postman/: written from the OpenAPI document, compared with it, or sent by Newman to a server of our own."""
+"""Generates postman/ from the OpenAPI document, compares the two, or sends the collection with Newman."""
 
 import json
 import sys
@@ -14,28 +14,31 @@ TARGET = ROOT / "postman"
 HOME = LOCAL / "postman"
 
 
-def stale() -> dict[Path, str]:
-    made = {TARGET / name: text for name, text in collection.files(Document()).items()}
-    return {path: text for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text}
+def stale_files() -> dict[Path, str]:
+    files = {TARGET / name: text for name, text in collection.files(Document()).items()}
+    return {path: text for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text}
 
 
 def check() -> int:
-    found = stale()
-    for path in found:
+    stale = stale_files()
+    for path in stale:
         print(f"{path.relative_to(ROOT)} isn't what the document gives: run scripts/postman.", file=sys.stderr)
-    return 1 if found else 0
+    return 1 if stale else 0
 
 
 def write() -> int:
     TARGET.mkdir(exist_ok=True)
-    for path, text in stale().items():
+    for path, text in stale_files().items():
         path.write_text(text, "utf-8")
         print(f"Wrote {path.relative_to(ROOT)}.")
     return 0
 
 
 def send() -> int:
-    """Twice, as whoever tries it out will do: the second time it logs in anew, and meets what the first one left."""
+    """Sends the collection twice to a separate server.
+
+    The second run logs in again, and has to cope with the rows that the first run left.
+    """
     with running(HOME / "server") as server:
         print("Installing Newman …", flush=True)
         node.packages(Path(__file__).parent, HOME)
@@ -54,7 +57,7 @@ def _send_to(address: str) -> int:
     reporting = ["--reporters", "json", "--reporter-json-export", str(report), "--suppress-exit-code"]
     command = ["newman", "run", str(TARGET / collection.COLLECTION), *environment, *reporting]
     node.run(command, HOME, NODE_NO_WARNINGS="1")
-    return results.tell(json.loads(report.read_text("utf-8"))["run"])
+    return results.report(json.loads(report.read_text("utf-8"))["run"])
 
 
 def main(*arguments: str) -> int:

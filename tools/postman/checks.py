@@ -1,4 +1,4 @@
-"""What is asked of an answer, and what is kept of it for the requests that follow, as lines for Postman's sandbox."""
+"""JavaScript for Postman's sandbox: tests of an answer, and variables that later requests use."""
 
 import json
 
@@ -12,12 +12,14 @@ def answers(status: int) -> str:
 
 
 def holds(sentence: str, condition: str) -> str:
-    """`condition` may use `answer`, the body of the answer."""
-    return f"pm.test({quoted(sentence)}, () => {{ const answer = pm.response.json(); pm.expect({condition}).to.be.true; }});"
+    """A test with this title. `condition` is an expression that may use `answer`, the body of the answer."""
+    expectation = f"const answer = pm.response.json(); pm.expect({condition}).to.be.true;"
+    return f"pm.test({quoted(sentence)}, () => {{ {expectation} }});"
 
 
 def equals(field: str, value: object) -> str:
-    return f"pm.test({quoted(f'{field} is {value}')}, () => pm.expect(pm.response.json().{field}).to.eql({quoted(value)}));"
+    expectation = f"pm.expect(pm.response.json().{field}).to.eql({quoted(value)})"
+    return f"pm.test({quoted(f'{field} is {value}')}, () => {expectation});"
 
 
 def has_header(name: str, value: str = "") -> str:
@@ -26,8 +28,8 @@ def has_header(name: str, value: str = "") -> str:
 
 
 def keep(**variables: str) -> str:
-    """`variables` are names of collection variables, with what of `answer` they hold."""
-    lines = [f"    pm.collectionVariables.set({quoted(name)}, {found});" for name, found in variables.items()]
+    """Sets collection variables after a success. Each value is an expression that may use `answer`."""
+    lines = [f"    pm.collectionVariables.set({quoted(name)}, {value});" for name, value in variables.items()]
     return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
 
 
@@ -36,7 +38,7 @@ def keep_tag(name: str) -> str:
 
 
 def refused(status: int, rule: str) -> tuple[str, ...]:
-    """The tests of a refusal; `rule` is empty where the status says it all."""
+    """The tests of a problem document. `rule` is empty for a status whose refusals have no rule."""
     document = "pm.expect(pm.response.headers.get('Content-Type')).to.include('application/problem+json')"
-    told = f"pm.test('It is a problem document', () => {document});"
-    return (told, equals("rule", rule)) if rule else (told, equals("status", status))
+    is_problem = f"pm.test('It is a problem document', () => {document});"
+    return (is_problem, equals("rule", rule)) if rule else (is_problem, equals("status", status))

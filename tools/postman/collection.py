@@ -1,4 +1,4 @@
-"""The collection and its environments, whole."""
+"""Builds the collection and its environments."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ NAME = "Epic Events CRM"
 COLLECTION = "epic-events.postman_collection.json"
 LOCAL_ENVIRONMENT = "scripts-run.postman_environment.json"
 FOLDERS = (WORKFLOW, SALES, SUPPORT, MANAGEMENT, AUDITOR, PARTNER, REFUSALS)
-PASSWORD = "Epic-Events-2026!"  # of the demo's accounts; scripts/run prints it
+PASSWORD = "Epic-Events-2026!"  # The password of the demo accounts; scripts/run prints it.
 ACCOUNTS = {
     "sales": "oc-salesman",
     "support": "oc-supporttech",
@@ -28,11 +28,12 @@ ACCOUNTS = {
 }
 _HERE = Path(__file__).parent
 _ABOUT = """\
-What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the demo's
-accounts; *production* is to be filled in with your own address and account, which stay on your machine.
+What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the
+demo's accounts; *production* is to be filled in with your own address and account, which stay on your machine.
 
 You needn't log in: each request does it by itself, as whom its folder says, and refreshes its token before it is over.
-Start with **The workflow**. **Refusals and their rules** shows why one is refused, and **Every operation** is for looking up.
+Start with **The workflow**. **Refusals and their rules** shows why one is refused, and **Every operation** is for
+looking up.
 
 This file is written by `scripts/postman` from the OpenAPI document. Version {version}."""
 
@@ -56,7 +57,7 @@ def collection(document: Document) -> dict[str, Any]:
         },
         "item": [*(folder_item(folder, document) for folder in FOLDERS), tree],
         "event": [script("prerequest", login), script("test", (_HERE / "after.js").read_text("utf-8"))],
-        # Filled by the requests themselves, on the machine of whoever sends them.
+        # The tests of the requests set these variables.
         "variable": [{"key": f"{noun}_id", "value": ""} for noun in ("client", "contract", "event", "support_contact")],
     }
 
@@ -77,10 +78,10 @@ def environment(name: str, address: str, accounts: dict[str, str], password: str
 
 
 def files(document: Document) -> dict[str, str]:
-    """The text of each file of postman/, by its name."""
-    made = {
+    """File name -> text, for all files of postman/."""
+    contents = {
         COLLECTION: collection(document),
         LOCAL_ENVIRONMENT: environment(f"{NAME}: scripts/run", "http://127.0.0.1:8000/api/v1", ACCOUNTS, PASSWORD),
         "production.postman_environment.json": environment(f"{NAME}: production", "", {}, ""),
     }
-    return {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in made.items()}
+    return {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in contents.items()}

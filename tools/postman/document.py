@@ -1,4 +1,4 @@
-"""The OpenAPI document, as far as a collection needs it: operations with their parameters, examples and answers."""
+"""Reads the OpenAPI document: operations with their parameters, examples and answers."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Answer:
-    """An example of an answer. `name` is a rule where it is a refusal by one."""
+    """An example of an answer. For a refusal by a rule, `name` is that rule."""
 
     status: int
     name: str
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` is without the prefix, as in `clients/{id}/`; that of the catalogue is empty."""
+    """One operation. `path` has no prefix, as in `clients/{id}/`; the path of the API's root is empty."""
 
     method: str
     path: str
@@ -55,29 +55,31 @@ class Operation:
         return not self.source.get("security", [{}])[0]
 
     def parameters(self, place: str) -> list[dict[str, Any]]:
-        found = (self.document.resolve(one) for one in self.source.get("parameters", ()))
-        return [one for one in found if one["in"] == place]
+        parameters = map(self.document.resolve, self.source.get("parameters", ()))
+        return [parameter for parameter in parameters if parameter["in"] == place]
 
     @property
     def body(self) -> Any:
-        """The example of its body; None where it takes none."""
+        """The example of the request body; None if the operation has no body."""
         content = self.source.get("requestBody", {}).get("content", {}).get("application/json", {})
         return next(iter(self._examples(content)), ("", None))[1]
 
     @cached_property
     def answers(self) -> list[Answer]:
-        found = []
+        answers = []
         for status, reference in sorted(self.source["responses"].items()):
             response = self.document.resolve(reference)
             headers = tuple(response.get("headers", ()))
             if "content" not in response:
-                found.append(Answer(int(status), "", None, "", headers))
+                answers.append(Answer(int(status), "", None, "", headers))
             for kind, content in response.get("content", {}).items():
-                found += [Answer(int(status), name, body, kind, headers) for name, body in self._examples(content)]
-        return found
+                answers += [Answer(int(status), name, body, kind, headers) for name, body in self._examples(content)]
+        return answers
 
     def _examples(self, content: dict[str, Any]) -> list[tuple[str, Any]]:
-        named = [(name, self.document.resolve(one)["value"]) for name, one in content.get("examples", {}).items()]
+        named = [
+            (name, self.document.resolve(example)["value"]) for name, example in content.get("examples", {}).items()
+        ]
         return [("", content["example"])] if "example" in content else named
 
 
@@ -98,18 +100,18 @@ class Document:
         return str(self.source["info"]["version"])
 
     def resolve(self, node: Any) -> Any:
-        """What a reference within the document points to. A key may hold dots, never a slash."""
+        """Follows references within the document. Keys may hold dots, but no slashes."""
         while isinstance(node, dict) and "$ref" in node:
-            found: Any = self.source
+            target: Any = self.source
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            node = found
+                target = target[step]
+            node = target
         return node
 
     def __getitem__(self, name: str) -> Operation:
         return self.operations[name]
 
 
-def written(value: Any) -> str:
-    """As it is sent, for people to read."""
+def as_text(value: Any) -> str:
+    """Indented JSON; "" for None."""
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str)

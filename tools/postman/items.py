@@ -1,4 +1,4 @@
-"""Requests, folders and saved examples, as the collection format 2.1 writes them."""
+"""Builds requests, folders and saved examples in Postman's collection format 2.1."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,21 +6,23 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import checks
-from document import Answer, Document, Operation, written
+from document import Answer, Document, Operation, as_text
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _NOUNS = {"clients": "client_id", "contracts": "contract_id", "events": "event_id", "sessions": "session_id"}
 _KEY = "Idempotency-Key"
-_PROVOKED = 429  # by the test script itself: one request alone meets no limit
-NOBODY = "nobody"  # who sends no token
+_PROVOKED = 429  # The request's test script provokes this status, because a single request meets no limit.
+NOBODY = "nobody"  # The role of requests without a token.
 
 
 @dataclass(frozen=True)
 class Request:
-    """`operation` is as in "PATCH clients/{id}/". `role` is whose token it carries, empty for the folder's.
+    """A request of the collection.
 
-    `answers` is the status, 0 where it may be any that the document describes. Without a `body`, it sends the document's
-    example. `rule` is that of a refusal; `like` names the document's example of a refusal that has none.
+    `operation` is as in "PATCH clients/{id}/". `role` names the token; if empty, the folder's role does.
+    `answers` is the expected status, 0 for any status that the document describes.
+    Without a `body`, the document's example is sent.
+    `rule` is the rule of a refusal. For a refusal without a rule, `like` names the document's example.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Folder:
-    """`role` is whose token its requests carry; empty where each of them says it."""
+    """A folder of requests. `role` names their token; if empty, each request has its own role."""
 
     name: str
     about: str
@@ -50,7 +52,7 @@ class Folder:
 
 
 def identifier(*steps: str) -> str:
-    """The same for the same place in the collection, so that a change shows as one."""
+    """The id of an item. It depends only on the item's place, so that diffs of the collection stay small."""
     return str(uuid5(NAMESPACE_URL, "/".join(["epic-events-postman", *steps])))
 
 
@@ -68,13 +70,13 @@ def folder_item(folder: Folder, document: Document) -> dict[str, Any]:
     names = [request.name for request in folder.requests]
     if len(set(names)) != len(names):
         raise ValueError(f"Two requests of {folder.name} have one name.")
-    found: dict[str, Any] = {"name": folder.name, "id": identifier(folder.name), "description": folder.about}
-    found["item"] = [request_item(request, folder, document) for request in folder.requests]
+    item: dict[str, Any] = {"name": folder.name, "id": identifier(folder.name), "description": folder.about}
+    item["item"] = [request_item(request, folder, document) for request in folder.requests]
     if folder.role:
-        found["auth"] = authorization(folder.role)
+        item["auth"] = authorization(folder.role)
     if folder.after_each:
-        found["event"] = [script("test", folder.after_each)]
-    return found
+        item["event"] = [script("test", folder.after_each)]
+    return item
 
 
 def request_item(request: Request, folder: Folder, document: Document) -> dict[str, Any]:
@@ -82,36 +84,38 @@ def request_item(request: Request, folder: Folder, document: Document) -> dict[s
     place = (folder.name, request.name)
     sent: dict[str, Any] = {
         "method": operation.method,
-        "description": _described(request, operation),
+        "description": _description(request, operation),
         "header": _headers(request, operation),
         "url": _url(request, operation),
     }
     if (body := _body(request, operation)) is not None:
-        sent["body"] = {"mode": "raw", "raw": _numbers(written(body)), "options": {"raw": {"language": "json"}}}
+        sent["body"] = {"mode": "raw", "raw": _numbers(as_text(body)), "options": {"raw": {"language": "json"}}}
     if operation.is_public or request.role:
         sent["auth"] = authorization(NOBODY if operation.is_public else request.role)
-    found: dict[str, Any] = {"name": request.name, "id": identifier(*place)}
+    item: dict[str, Any] = {"name": request.name, "id": identifier(*place)}
     if events := _events(request):
-        found["event"] = events
-    kept = _worth_keeping(request, folder, operation)
-    return found | {"request": sent, "response": [_saved(answer, sent, place) for answer in kept]}
+        item["event"] = events
+    examples = _examples(request, folder, operation)
+    return item | {"request": sent, "response": [_saved_example(answer, sent, place) for answer in examples]}
 
 
 def _events(request: Request) -> list[dict[str, Any]]:
-    is_sure = request.answers not in (0, _PROVOKED)
-    tests = [checks.answers(request.answers)] if is_sure else []
-    if is_sure and request.answers >= 400:
+    has_known_status = request.answers not in (0, _PROVOKED)
+    tests = [checks.answers(request.answers)] if has_known_status else []
+    if has_known_status and request.answers >= 400:
         tests += checks.refused(request.answers, request.rule)
     lines = "\n".join([*tests, *request.tests])
-    asked = [script("test", lines)] if lines else []
-    return ([script("prerequest", request.before)] if request.before else []) + asked
+    test_scripts = [script("test", lines)] if lines else []
+    return ([script("prerequest", request.before)] if request.before else []) + test_scripts
 
 
-def _described(request: Request, operation: Operation) -> str:
+def _description(request: Request, operation: Operation) -> str:
     parts = [request.why]
-    told = set(request.why.splitlines())
-    who = [line for line in operation.description.splitlines() if line.startswith("Who may") and line not in told]
-    parts += [re.sub(r"^([^:]+:)", r"**\1**", line) for line in who]
+    own_lines = set(request.why.splitlines())
+    permissions = [
+        line for line in operation.description.splitlines() if line.startswith("Who may") and line not in own_lines
+    ]
+    parts += [re.sub(r"^([^:]+:)", r"**\1**", line) for line in permissions]
     if request.rule:
         sentence = _refusal(request, operation).body["detail"]
         parts.append(f"**Its rule:** `{request.rule}`. {sentence}")
@@ -126,13 +130,13 @@ def _refusal(request: Request, operation: Operation) -> Answer:
     raise ValueError(f"The document has no example of {request.answers} {request.rule} for {request.operation}.")
 
 
-def _worth_keeping(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
-    """The examples that this request may meet: how it ends, and the refusals of its own role and of states."""
+def _examples(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
+    """The document's examples that this request may get: successes, refusals of its role, and refusals by state."""
     if request.rule:
         return [_refusal(request, operation)]
     if request.answers >= 400:
-        alike = (answer for answer in operation.answers if answer.status == request.answers)
-        return [answer for answer in alike if request.like in ("", answer.name)][:1]
+        candidates = (answer for answer in operation.answers if answer.status == request.answers)
+        return [answer for answer in candidates if request.like in ("", answer.name)][:1]
     role = {"partner": "external"}.get(request.role or folder.role, request.role or folder.role)
     return [
         answer
@@ -144,7 +148,7 @@ def _worth_keeping(request: Request, folder: Folder, operation: Operation) -> li
     ]
 
 
-def _saved(answer: Answer, sent: dict[str, Any], place: tuple[str, str]) -> dict[str, Any]:
+def _saved_example(answer: Answer, sent: dict[str, Any], place: tuple[str, str]) -> dict[str, Any]:
     name = f"{answer.status} {answer.phrase}" + (f": {answer.name}" if answer.name else "")
     original = {part: sent[part] for part in ("method", "body") if part in sent} | {"url": sent["url"]["raw"]}
     return {
@@ -156,7 +160,7 @@ def _saved(answer: Answer, sent: dict[str, Any], place: tuple[str, str]) -> dict
         "_postman_previewlanguage": "json" if answer.content_type else "text",
         "header": [{"key": "Content-Type", "value": answer.content_type}] if answer.content_type else [],
         "cookie": [],
-        "body": written(answer.body),
+        "body": as_text(answer.body),
     }
 
 
@@ -165,19 +169,23 @@ def _body(request: Request, operation: Operation) -> Any:
 
 
 def _numbers(text: str) -> str:
-    """Variables that hold a key go out as numbers."""
+    """Removes the quotes around variables that hold an id, so that they are sent as numbers."""
     return re.sub(r'"(\{\{\w+_id\}\})"', r"\1", text)
 
 
 def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
-    """Those that it sends, then those that it could, switched off."""
-    known = {one["name"]: one for one in operation.parameters("header")}
+    """The headers that the request sends, then the document's other headers, disabled."""
+    known = {parameter["name"]: parameter for parameter in operation.parameters("header")}
     used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
-    found = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []
-    found += [{"key": name, "value": value, **_about(known.get(name, {}))} for name, value in used.items()]
-    return found + [
-        {"key": name, "value": str(one.get("example", "")), **_about(one), "disabled": True}
-        for name, one in known.items()
+    headers = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []
+    headers += [{"key": name, "value": value, **_about(known.get(name, {}))} for name, value in used.items()]
+    return headers + _disabled(known, used)
+
+
+def _disabled(known: dict[str, dict[str, Any]], used: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"key": name, "value": str(parameter.get("example", "")), **_about(parameter), "disabled": True}
+        for name, parameter in known.items()
         if name not in used
     ]
 
@@ -188,16 +196,12 @@ def _about(parameter: dict[str, Any]) -> dict[str, str]:
 
 def _url(request: Request, operation: Operation) -> dict[str, Any]:
     steps = [f":{step[1:-1]}" if step.startswith("{") else step for step in operation.path.split("/")]
-    known = {one["name"]: one for one in operation.parameters("query")}
+    known = {parameter["name"]: parameter for parameter in operation.parameters("query")}
     query: list[dict[str, Any]] = [
         {"key": name, "value": value, **_about(known.get(name, {}))} for name, value in request.query.items()
     ]
-    tail = "?" + "&".join(f"{one['key']}={one['value']}" for one in query) if query else ""
-    query += [
-        {"key": name, "value": str(one.get("example", "")), **_about(one), "disabled": True}
-        for name, one in known.items()
-        if name not in request.query
-    ]
+    tail = "?" + "&".join(f"{entry['key']}={entry['value']}" for entry in query) if query else ""
+    query += _disabled(known, request.query)
     url: dict[str, Any] = {"raw": "{{base_url}}/" + "/".join(steps) + tail, "host": ["{{base_url}}"], "path": steps}
     names = [step[1:] for step in steps if step.startswith(":")]
     if names:

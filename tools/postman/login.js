@@ -1,6 +1,6 @@
-// Whose token a request carries stands in its Authorization, as {{sales_access}} and the like, or in that of its folder.
-// This logs in where there is no such token yet, and refreshes it shortly before its ten minutes are over. Tokens are
-// kept in the collection's variables on this machine alone: they are in no file.
+// The Authorization of a request, or of its folder, names the token, such as {{sales_access}}. This script logs in if
+// there is no such token yet, and refreshes it shortly before it expires after ten minutes. Tokens are kept in the
+// collection's variables on this machine only, and are never written to a file.
 const folders = FOLDERS;
 const MINUTES = 9;
 
@@ -41,8 +41,8 @@ function logIn(role) {
     const login = { username: setting(`${role}_username`), password: setting(`${role}_password`) };
     if (!login.username) throw new Error(`Choose an environment with ${role}_username and ${role}_password.`);
     exchange("/users/login/", login, (error, answer) => {
-        if (error || answer.code !== 200) console.error(`${login.username} can't log in:`, error || answer.json().detail);
-        else keep(role, answer);
+        if (!error && answer.code === 200) keep(role, answer);
+        else console.error(`${login.username} can't log in:`, error || answer.json().detail);
     });
 }
 

@@ -1,11 +1,11 @@
-"""What Newman reports, for people: what failed, in full; and how much there was."""
+"""Prints Newman's report: the details of each failure, and the totals."""
 
 import base64
 from typing import Any
 
 
-def tell(run: dict[str, Any]) -> int:
-    """Prints it; the status to exit with."""
+def report(run: dict[str, Any]) -> int:
+    """Prints the report. Returns the exit status: 1 if a test failed or none ran."""
     answers = {execution["cursor"]["ref"]: execution.get("response", {}) for execution in run["executions"]}
     for failure in run["failures"]:
         folder, request = failure.get("parent", {}).get("name", ""), failure["source"].get("name", "")

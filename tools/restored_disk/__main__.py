@@ -1,4 +1,7 @@
-"""A copy of the data folder is put back: cursors of the lost history are 410, and its tags neither hold nor hide anything."""
+"""Tests sync after an earlier copy of the data folder is restored.
+
+Cursors of the lost history are answered with 410. ETags of lost rows never match rows that reuse their ids.
+"""
 
 import json
 import subprocess
@@ -21,7 +24,7 @@ class Phone:
         self.token = self.ask("POST", "/users/login/", {"username": "oc-salesman", "password": PASSWORD})[1]["access"]
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
-        """Status, body and ETag of the answer; headers are written with underscores."""
+        """Sends a request; returns status, body and ETag of the answer. `headers` have underscores for hyphens."""
         headers |= {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
@@ -37,7 +40,7 @@ class Phone:
                 return error.code, json.loads(error.read() or "null"), error.headers["ETag"] or ""
 
     def make_clients(self, number: int, name: str) -> list[tuple[int, str]]:
-        """The keys and tags of so many new clients."""
+        """Creates clients. Returns id and ETag of each."""
         made = []
         for _ in range(number):
             company = {
@@ -52,11 +55,11 @@ class Phone:
         return made
 
     def copy(self) -> tuple[str, dict[int, str]]:
-        """The cursor at the end of all that there is, and the tag of each client."""
+        """Reads a complete offline copy. Returns the last cursor, and the ETag of each client by id."""
         cursor, tags, has_more = "", dict[int, str](), True
         while has_more:
             page = self.ask("GET", f"/sync/?cursor={cursor}" if cursor else "/sync/")[1]
-            tags |= {one["id"]: one["etag"] for one in page["changes"] if one["type"] == "client"}
+            tags |= {change["id"]: change["etag"] for change in page["changes"] if change["type"] == "client"}
             cursor, has_more = page["next"], page["has_more"]
         return cursor, tags
 
@@ -64,10 +67,10 @@ class Phone:
 def main() -> int:
     faults: list[str] = []
 
-    def expect(what: str, found: Any, wanted: Any) -> None:
-        print(f"{'ok   ' if found == wanted else 'FAULT'} {what}: {found}")
-        if found != wanted:
-            faults.append(what)
+    def expect(title: str, actual: Any, expected: Any) -> None:
+        print(f"{'ok   ' if actual == expected else 'FAULT'} {title}: {actual}")
+        if actual != expected:
+            faults.append(title)
 
     with running(HOME, RATE_LIMIT_FACTOR="100") as server:
         before = Phone(server.address).copy()[0]
@@ -96,7 +99,7 @@ def main() -> int:
             expect(f"keys given out again, {number} clients later", bool(made.keys() & tags.keys()), True)
         again, shown = phone.copy()
         expect(
-            "a new copy holds no lost client", shown.keys() & {one for one, tag in lost if shown.get(one) == tag}, set()
+            "a new copy holds no lost client", shown.keys() & {key for key, tag in lost if shown.get(key) == tag}, set()
         )
         expect("and goes on", phone.ask("GET", f"/sync/?cursor={again}")[0], 200)
     print(f"{len(faults)} faults")

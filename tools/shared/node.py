@@ -1,4 +1,4 @@
-"""Node.js and npm: the machine's own if they will do, else those of a wheel; and packages, pinned by a lock file."""
+"""Provides Node.js and npm, from the machine or from a wheel, and installs packages pinned by a lock file."""
 
 import hashlib
 import os
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from own_server import ROOT
 
-OLDEST = 20
+MIN_MAJOR = 20
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 
 
 def programs() -> dict[str, str]:
-    """The environment in which `node` and `npm` are found first."""
+    """Environment variables with the directory of `node` and `npm` first on PATH."""
     directory = _of_this_machine() or _of_the_wheel() or _install()
     return os.environ | {"PATH": os.pathsep.join([directory, os.environ.get("PATH", os.defpath)])}
 
 
 def packages(source: Path, target: Path) -> None:
-    """What the lock file in `source` names, in `target`/node_modules. It is fast where they are there already."""
+    """Installs the packages of the lock file in `source` into `target`/node_modules, unless they are installed."""
     target.mkdir(parents=True, exist_ok=True)
     wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in _MANIFEST)).hexdigest()
     record = target / "installed"
@@ -34,7 +34,7 @@ def packages(source: Path, target: Path) -> None:
 
 
 def run(command: list[str], directory: Path, **variables: str) -> None:
-    """With the programs of the packages, too. Ends everything where it fails: it has said why."""
+    """Runs a command with the packages' programs on PATH. Exits if it fails; the command has printed the reason."""
     environment = programs() | variables
     environment["PATH"] = os.pathsep.join([str(directory / "node_modules" / ".bin"), environment["PATH"]])
     if subprocess.run(command, cwd=directory, env=environment).returncode:
@@ -42,19 +42,19 @@ def run(command: list[str], directory: Path, **variables: str) -> None:
 
 
 def _of_this_machine() -> str | None:
-    found = shutil.which("node")
-    if not found or not shutil.which("npm"):
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
         return None
     try:
-        shown = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+        version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
     except OSError:
         return None
-    major = re.match(r"v(\d+)", shown)
-    return str(Path(found).parent) if major and int(major[1]) >= OLDEST else None
+    major = re.match(r"v(\d+)", version)
+    return str(Path(node).parent) if major and int(major[1]) >= MIN_MAJOR else None
 
 
 def _of_the_wheel() -> str | None:
-    """Next to our Python: its programs `node` and `npm` call those inside the package."""
+    """The directory of our Python, where the wheel installs launchers of its `node` and `npm`."""
     directory = Path(sys.executable).parent
     return str(directory) if (directory / "npm").exists() else None
 

@@ -1,11 +1,12 @@
-"""The product's code, loaded without a database: for what is written down from its tables and rules."""
+"""Loads the project's code without a database, for tools that generate documents from its tables and rules."""
 
 import os
 import sys
 
 from own_server import ROOT
 
-# Nothing is opened or signed. These go before .env and the machine's own settings, so that all machines write the same.
+# These values are never used to connect or sign. They override .env and the generated settings, so that all machines
+# generate the same documents.
 _SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "APP_ENV": "local",

@@ -1,4 +1,4 @@
-"""The tables as plain models."""
+"""The benchmark tables as plain Django models."""
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class SamePasswordHasher(Argon2PasswordHasher):
-    """Django's own would take five times the memory: that would be no comparison."""
+    """The parameters of this project. Django's default needs five times the memory, so it can't be compared."""
 
     memory_cost = 19_456  # KiB
     time_cost = 2
@@ -28,7 +28,7 @@ class User(AbstractBaseUser):
 
 
 class Client(models.Model):
-    """Without what would cost more than most projects pay: phones that are parsed on loading, the search document."""
+    """A client, without parsed phone numbers and search document, because most projects don't pay for these."""
 
     status = models.CharField(max_length=8, default="prospect")
     company_name = models.CharField(max_length=200)

@@ -1,4 +1,4 @@
-"""A Django REST framework project that follows the tutorials, on its own: nothing of ours is imported."""
+"""Settings of a separate Django REST framework project that follows the tutorials and imports none of our code."""
 
 import os
 from datetime import timedelta
@@ -11,7 +11,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# What `startproject` writes, but for the admin site and its templates.
+# The defaults of `startproject` without the admin site and its templates.
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -33,7 +33,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# A connection per request would cost it five times as much of the database: too easy a win. libpq knows the rest.
+# A connection per request would cost five times as much database time, which would be an unfair comparison.
+# libpq reads the address and login from its variables.
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"], "CONN_MAX_AGE": 600}
 }

@@ -1,4 +1,4 @@
-"""Clients as the tutorials of Django REST framework write them, with the joined row fetched along."""
+"""The client viewset as in the tutorials of Django REST framework, with `select_related` for the joined row."""
 
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.serializers import CharField, ModelSerializer

@@ -1,5 +1,8 @@
-"""One's own email address: asked for with the password, changed once the new one is confirmed. The API asks here; the admin
-site's page is `accounts.admin_login.own_address`, and no other way leads to an address of one's own (rule `address_own`)."""
+"""Change of a user's own email address: the password to ask for it, and a link to the new address to confirm it.
+
+The API uses this module, and so does the admin site's page (`accounts.admin_login.own_address`). Users can change their
+own address in no other way (rule `address_own`).
+"""
 
 import logging
 from typing import Any
@@ -25,16 +28,16 @@ from api.requests.problems import from_exception
 
 
 class Unchanged(Exception):
-    """The account has this address, and confirmed it."""
+    """The account has this address already, and it is confirmed."""
 
     def __str__(self) -> str:
         return "This is your address already."
 
 
 def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
-    """Note another address for its owner, whose password was right, and drop one that waited. As the login role.
+    """Store another address for an account whose password was right, in place of one that waits. As the login role.
 
-    Raises Unchanged, TooManyRequests after too many in a day, and the database's refusals.
+    Raises Unchanged, TooManyRequests after too many changes in a day, and the database's refusals.
     """
     if user.email_confirmed_at and user.email.lower() == address.lower():
         raise Unchanged
@@ -71,7 +74,7 @@ class OwnAddressViewSet(GenericViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         address, account = serializer.validated_data["email"], account_of(request)
-        leave(user_id=account.pk)  # passwords are the login role's alone
+        leave(user_id=account.pk)  # only the login role may read passwords
         user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere

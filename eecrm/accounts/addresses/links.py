@@ -1,4 +1,4 @@
-"""Links with which the owner of an account confirms another address of it, or keeps the one that it has."""
+"""Links with which an account's owner confirms another address, or keeps the present one."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ _objection_signer = signing.TimestampSigner(salt="accounts.addresses.links.objec
 
 
 def context(change: AddressChange) -> dict[str, Any]:
-    """The link, and until when it works, for the mail that goes to the address itself.
+    """Context of the mail to the new address: the link, its end, and if it asks for the password.
 
-    The link ends with the row that it names: with its use, and with another address that is asked for.
+    The link ends with its row: when it is used, and when another address is asked for.
     """
-    token = _signer.sign(str(change.pk))
+    token = _signer.sign(change.mark)
     return {
         "link": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
         "ends_at": change.created_at + LIFETIME,
@@ -27,24 +27,28 @@ def context(change: AddressChange) -> dict[str, Any]:
 
 
 def objection_context(change: AddressChange) -> dict[str, Any]:
-    """The link that drops the change, for the mail that goes to the address that the account has."""
-    token = _objection_signer.sign(str(change.pk))
+    """Context of the mail to the present address: the link that drops the change."""
+    token = _objection_signer.sign(change.mark)
     return {"objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token])}
 
 
 def change_of(token: str) -> AddressChange | None:
-    """The change that a link names, if it may still be confirmed."""
-    return _change_of(token, _signer)
+    """The change that a link confirms; None if it can no longer be confirmed."""
+    change = _change_of(token, _signer)
+    return change if change and change.user.is_active else None
 
 
 def objected(token: str) -> AddressChange | None:
-    """The change that a link drops, if it still waits."""
+    """The change that a link drops; None if it no longer waits.
+
+    The account may be inactive, because a second manager may confirm the change meanwhile.
+    """
     return _change_of(token, _objection_signer)
 
 
 def _change_of(token: str, signer: signing.TimestampSigner) -> AddressChange | None:
     try:
-        key = int(signer.unsign(token, max_age=LIFETIME))
-    except (signing.BadSignature, ValueError):
+        mark = signer.unsign(token, max_age=LIFETIME)
+    except signing.BadSignature:
         return None
-    return AddressChange.objects.open().select_related("user").filter(pk=key, user__is_active=True).first()
+    return AddressChange.objects.open().select_related("user").marked(mark)

@@ -1,5 +1,7 @@
-"""The page on which the owner of an account confirms another address of it, by the link that went there, or drops it, by the
-link in the notice that went to the present one."""
+"""Page on which an account's owner confirms another address by a link, or drops it by the link of a notice.
+
+The confirming link goes to the new address. The notice goes to the present one.
+"""
 
 from typing import Any
 
@@ -22,7 +24,10 @@ from api.requests.limits import TooManyRequests
 
 
 class ConfirmAddressForm(forms.Form):
-    """A password, where somebody else than the owner asked for the address: the mailbox alone would prove nothing."""
+    """Asks for the password if another user than the owner asked for the address.
+
+    Access to the mailbox alone would prove nothing then.
+    """
 
     password = forms.CharField(
         label="Password of your account",
@@ -69,7 +74,7 @@ class ConfirmAddressView(FormView):
                 request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
         if request.method == "POST":
-            # The account before the row, as whoever asks for another address locks them.
+            # Lock the account before the row, as requests for another address do: another order could deadlock.
             change.user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)

@@ -1,4 +1,7 @@
-"""Another address of an account in the admin site: that it waits, who asked for it, and a second manager's word for it."""
+"""Pages about an account's address that waits to be confirmed.
+
+They show the user who asked for it. A second manager can confirm it there.
+"""
 
 from typing import Any, cast
 
@@ -17,13 +20,17 @@ from accounts.models import AddressChange, User
 from accounts.models.address import LIFETIME
 from api.resources.search import with_addresses_normalised
 
-# Why a manager who sees the page may not confirm the address, by rule (`address_objection` in PostgreSQL).
+# Rule -> reason why the manager may not confirm the address (`address_objection` in PostgreSQL).
 _OBJECTIONS = {
     "address_second_manager": "You asked for it, or the account is yours: another manager may confirm it.",
     "address_rests": "It may be confirmed here a day after it was asked for: until then its owner can object.",
-    "address_new_manager": "You have been a manager with this address for less than seven days: another one may confirm it.",
-    "address_made_by_asker": "You made the account of the manager who asked, or they made yours, or one manager made both: "
-    "another manager, or a superuser, may confirm it.",
+    "address_new_manager": (
+        "You have been a manager with this address for less than seven days: another one may confirm it."
+    ),
+    "address_made_by_asker": (
+        "You made the account of the manager who asked, or they made yours, or one manager made both:"
+        " another manager, or a superuser, may confirm it."
+    ),
 }
 
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
@@ -46,7 +53,7 @@ class AddressStateFilter(admin.SimpleListFilter):
 
 
 class AddressPages(PolicyModelAdmin):
-    """`<account>/address/`: the address that an account has, the one that waits, and two buttons."""
+    """Page `<account>/address/`: the present address, the one that waits, and two buttons."""
 
     def get_urls(self) -> list[URLPattern]:
         page = path("<id:key>/address/", self.admin_site.admin_view(self.address_page), name="accounts_user_address")
@@ -65,7 +72,10 @@ class AddressPages(PolicyModelAdmin):
         return format_html('{} <a href="{}">Another one waits to be confirmed</a>', state, url)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """A trigger keeps the address of an account that is in use, and has the new one confirmed."""
+        """Warn if the new address waits.
+
+        A trigger keeps the address of an account in use until the new one is confirmed.
+        """
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             obj.refresh_from_db(fields=["email", "email_confirmed_at"])
@@ -79,7 +89,7 @@ class AddressPages(PolicyModelAdmin):
         if not self.has_view_permission(request, account):
             raise PermissionDenied
         if request.method == "POST":
-            return self._decided(request, account)
+            return self._decide(request, account)
         change = AddressChange.objects.open().filter(user=account).first()
         context = {
             **self.admin_site.each_context(request),
@@ -108,24 +118,23 @@ class AddressPages(PolicyModelAdmin):
             return "a command on the server"
         return str(User.objects.only("username").get(pk=change.asked_by_id))
 
-    def _decided(self, request: HttpRequest, account: User) -> HttpResponse:
-        """Does what was decided about the address that the page showed, and about no other."""
+    def _decide(self, request: HttpRequest, account: User) -> HttpResponse:
+        """Confirm or drop the address that the page showed, and no other."""
         if not self.has_change_permission(request, account):
             raise PermissionDenied
-        key = request.POST.get("change", "")
         User.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=account.pk)
-        change = AddressChange.objects.open().filter(user=account, pk=key).first() if key.isdecimal() else None
+        change = AddressChange.objects.open().filter(user=account).marked(request.POST.get("change", ""))
         page = HttpResponseRedirect(reverse("admin:accounts_user_address", args=[account.pk]))
         if change is None:
             messages.error(request, "This address doesn't wait any more: look at what there is now.")
             return page
         if "drop" in request.POST:
             change.delete()
-            done = "Dropped the address that waited to be confirmed."
+            message = "Dropped the address that waited to be confirmed."
         else:
             change.confirm()
-            done = "Confirmed another address, as a second manager."
-        self.log_change(request, account, done)
+            message = "Confirmed another address, as a second manager."
+        self.log_change(request, account, message)
         security_event("user_updated", request, account=account.pk, fields=["email"], by="second manager")
-        messages.success(request, done)
+        messages.success(request, message)
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[account.pk]))

@@ -1,4 +1,4 @@
-"""Leave cover in the admin site: granted and ended by managers, read by auditors."""
+"""Leave cover in the admin site: managers grant and end it, auditors read it."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ from audit.admin.entries import TrailHistory
 
 @admin.register(Cover)
 class CoverAdmin(TrailHistory):
-    """Who granted it is written by the database, from the account that is entered there."""
+    """Admin of covers. The database writes `granted_by` from the entered account."""
 
     resource = "cover"
     list_display = ["colleague", "substitute", "starts_at", "ends_at", "is_current", "reason", "granted_by"]
@@ -38,7 +38,7 @@ class CoverAdmin(TrailHistory):
     actions = ["end_now"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """A cover isn't rewritten, only ended early."""
+        """An existing cover isn't changed, only ended early."""
         return [*self.readonly_fields, *(["colleague", "substitute", "starts_at", "reason"] if obj else [])]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -55,9 +55,9 @@ class CoverAdmin(TrailHistory):
     def save_model(self, request: HttpRequest, obj: Cover, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if form.changed_data or not change:
-            self._tell(request, obj, "cover ended early" if change else "cover granted")
+            self._log_cover(request, obj, "cover ended early" if change else "cover granted")
 
-    def _endings(self, request: HttpRequest, covers: list[Cover]) -> list[Line]:
+    def _ending_lines(self, request: HttpRequest, covers: list[Cover]) -> list[Line]:
         now = timezone.now()
         return [
             Line(
@@ -69,18 +69,18 @@ class CoverAdmin(TrailHistory):
             for cover in covers
         ]
 
-    @confirmed_action(_endings, description="End now", permissions=["change"])
+    @confirmed_action(_ending_lines, description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Cover]) -> None:
-        """Those that haven't begun never will."""
+        """End the chosen covers. A cover that hasn't begun never takes effect."""
         covers = list(queryset.filter(ends_at__gt=timezone.now()))
         Cover.objects.filter(pk__in=[cover.pk for cover in covers]).end()
         for cover in covers:
             self.log_change(request, cover, "Ended.")
-            self._tell(request, cover, "cover ended early")
+            self._log_cover(request, cover, "cover ended early")
         messages.success(request, f"{len(covers)} of the chosen covers ended now; the others were over already.")
 
     @staticmethod
-    def _tell(request: HttpRequest, cover: Cover, change: str) -> None:
+    def _log_cover(request: HttpRequest, cover: Cover, change: str) -> None:
         security_event(
             "privilege_permissions_changed",
             request,

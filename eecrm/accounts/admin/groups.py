@@ -1,4 +1,7 @@
-"""Groups in the admin site: those of the code to look at, those made by hand to name; people are put into both."""
+"""Groups in the admin site. Groups made by the code are read-only; groups made by hand can be renamed.
+
+Both kinds can have members.
+"""
 
 from typing import Any
 
@@ -19,16 +22,16 @@ from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
-MOST_MEMBERS = 200  # that are named on a group's page
+MOST_MEMBERS = 200  # listed on a group's page
 
 
 def joinable() -> QuerySet[Group]:
-    """The groups that people are put into. In a role's group one is by one's role."""
+    """Groups that can be given to accounts. Membership in a role's group follows from the role."""
     return Group.objects.exclude(name__in=ROLE_GROUPS).order_by("name")
 
 
 class MembershipField(forms.ModelMultipleChoiceField):
-    """The groups of an account, as boxes to tick."""
+    """Checkboxes for the groups of an account."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -37,7 +40,7 @@ class MembershipField(forms.ModelMultipleChoiceField):
 
 
 class GroupNameField(forms.CharField):
-    """In its one spelling, which the database asks of all ways in (`group_name_rules`)."""
+    """A group's name in its normalised spelling, which the database requires of every client (`group_name_rules`)."""
 
     def to_python(self, value: Any) -> str:
         return normalise_title(super().to_python(value) or "")
@@ -61,7 +64,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(TrailHistory):
-    """Permissions come from the code alone, so that a group made by hand has a name and members, and no more."""
+    """Groups. Only the code gives permissions, so a group made by hand has just a name and members."""
 
     resource = "group"
     form = GroupForm
@@ -72,7 +75,7 @@ class GroupAdmin(TrailHistory):
     readonly_fields = ["permission_names", "members"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        """Django's model has no notion of own: whoever may see groups sees each."""
+        """All groups: Django's model has no owner, so a user who may see groups sees each of them."""
         rows = super(PolicyModelAdmin, self).get_queryset(request)
         return rows.annotate(managed=Exists(is_managed(Group.objects.filter(pk=OuterRef("pk")))))
 
@@ -86,14 +89,17 @@ class GroupAdmin(TrailHistory):
         return super().has_delete_permission(request, obj) and self._may_touch(obj)
 
     def state_of(self, row: Any) -> str:
-        """The memberships go along with a group."""
+        """State for the confirmation of a deletion: it includes the memberships, which are deleted with the group."""
         return f"{row.name} {sorted(User.objects.filter(groups=row).values_list('pk', flat=True))}"
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         self.delete_queryset(request, Group.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Left to the database, which takes the memberships along: Django would ask for a right to delete permissions."""
+        """Delete in the database, which deletes the memberships too.
+
+        Django would require the right to delete permissions.
+        """
         rows = Group.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
         rows._raw_delete(rows.db)
 

@@ -1,4 +1,4 @@
-"""Binding an account to its identity at the provider, on the account's page of the admin site."""
+"""Form that binds an account to its identity at the provider, on the account's page of the admin site."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from accounts.models import ExternalIdentity
 
 
 class IdentityForm(forms.ModelForm):
-    # The provider's, and no other: what another one says is never believed.
+    # Only the configured provider, because tokens of other issuers are refused.
     issuer = forms.ChoiceField(
         choices=lambda: [(settings.OIDC_ISSUER, settings.OIDC_ISSUER)], initial=lambda: settings.OIDC_ISSUER
     )
@@ -26,7 +26,10 @@ class IdentityForm(forms.ModelForm):
 
 
 class IdentityInline(admin.StackedInline):
-    """Bound by managers where nobody has used the account yet, else by superusers; never changed, as a token's subject isn't."""
+    """Identity of an account. Managers bind accounts that aren't in use yet; superusers bind all.
+
+    An identity is never changed, because a token's subject doesn't change.
+    """
 
     model = ExternalIdentity
     form = IdentityForm
@@ -37,15 +40,19 @@ class IdentityInline(admin.StackedInline):
         return rule_for(request, "user", action).scope is not Scope.NONE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Many a provider calls people by their email address."""
+        """Masks the subject for roles that may not see personal data: many providers use the email address."""
         return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Of an account in use PostgreSQL refuses it to managers: who binds an identity to it can be its owner."""
+        """Explains to a manager why an account in use can't be bound.
+
+        PostgreSQL refuses it, because a user who binds an identity to the account could log in as its owner.
+        """
         options: dict[str, Any] = {"fields": self.get_fields(request, obj)}
         if obj is not None and obj.is_claimed and rule_for(request, "user", "promote").scope is Scope.NONE:
             options["description"] = (
-                "This account is in use: a superuser binds it to an identity, or the command bind_identity on the server does."
+                "This account is in use: a superuser binds it to an identity, or the command bind_identity on the"
+                " server does."
             )
         return [(None, options)]
 

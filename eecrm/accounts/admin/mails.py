@@ -1,4 +1,4 @@
-"""The outbox in the admin site: what is owed, what went out, what was given up."""
+"""The outbox in the admin site: mails that wait, were sent, or were given up."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -14,6 +14,7 @@ from access.confirmation import Line
 from access.confirmed_admin import confirmed_action
 from accounts.models import Mail, User
 from audit.admin.versioned import VersionedAdmin
+from csv_files.words import counted
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -36,7 +37,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Mail)
 class MailAdmin(VersionedAdmin):
-    """Nobody writes a mail here. Whoever may update one may have it sent again."""
+    """Mails, read-only. A user who may update mails can have one sent again."""
 
     resource = "mail"
     prefetched = ("user",)
@@ -55,7 +56,7 @@ class MailAdmin(VersionedAdmin):
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return self._allows(request, "update", None)
 
-    def _repeats(self, request: HttpRequest, mails: list[Mail]) -> list[Line]:
+    def _repeat_lines(self, request: HttpRequest, mails: list[Mail]) -> list[Line]:
         return [
             Line(
                 f"{mail} (mail {mail.pk})",
@@ -64,68 +65,78 @@ class MailAdmin(VersionedAdmin):
             for mail in mails
         ]
 
-    @confirmed_action(_repeats, description="Send again what was given up", permissions=["resend"])
+    @confirmed_action(_repeat_lines, description="Send again what was given up", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
-        dead = list(queryset.given_up())
-        rows = Mail.objects.filter(pk__in=[mail.pk for mail in dead])
+        given_up = list(queryset.given_up())
+        rows = Mail.objects.filter(pk__in=[mail.pk for mail in given_up])
         rows.update(given_up_at=None, due_at=Now(), attempts=0, error="")
-        for mail in dead:
+        for mail in given_up:
             self.log_change(request, mail, "To be sent again.")
-        left = queryset.count() - len(dead)
+        left = queryset.count() - len(given_up)
         _report_mails(
             self,
             request,
-            [("will be sent again", len(dead), messages.SUCCESS), ("left alone: not given up", left, messages.WARNING)],
+            [
+                ("will be sent again", len(given_up), messages.SUCCESS),
+                ("left alone: not given up", left, messages.WARNING),
+            ],
         )
 
 
-LINKS, MOST_LINKS = (Mail.Kind.INVITATION, Mail.Kind.PASSWORD_RESET), 5
+PASSWORD_LINKS = (Mail.Kind.INVITATION, Mail.Kind.PASSWORD_RESET)
+MAX_LINKS_PER_DAY = 5
 
 
 class SendsLinks(PolicyModelAdmin):
-    """Actions of the account list that send people a link, since nobody else sets their password."""
+    """Actions of the account list that mail a link to choose a password: only the owner sets the password."""
 
     actions = ["send_reset", "send_invitation"]
 
-    def _resets(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_mail_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
+    def _reset_lines(self, request: HttpRequest, users: list[User]) -> list[Line]:
+        return [self._mail_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
 
-    @confirmed_action(_resets, description="Send a link to set a new password", permissions=["change"])
+    @confirmed_action(_reset_lines, description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._queue(request, self._reasons_against_resets(request, queryset), Mail.Kind.PASSWORD_RESET)
 
     def _reasons_against_resets(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
-        otherwise = "left out: the address isn't confirmed"
+        unconfirmed = "left out: the address isn't confirmed"
         return [
-            (user, self._reason_against(request, user) or ("" if user.email_confirmed_at else otherwise))
+            (user, self._reason_against(request, user) or ("" if user.email_confirmed_at else unconfirmed))
             for user in users
         ]
 
-    def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_mail_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
+    def _invitation_lines(self, request: HttpRequest, users: list[User]) -> list[Line]:
+        return [self._mail_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
 
-    @confirmed_action(_invitations, description="Send the invitation again", permissions=["change"])
+    def _mail_line(self, user: User, reason: str) -> Line:
+        """The line names the links of the day, so that a second click on a confirmed page differs and sends none."""
+        count = self._links_of_today(user)
+        beside = f", beside {counted(count, 'link')} within a day" if count else ""
+        return Line(str(user), reason or f"will get a link at {user.email}{beside}")
+
+    @confirmed_action(_invitation_lines, description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._queue(request, self._reasons_against_invitations(request, queryset), Mail.Kind.INVITATION)
 
     def _reasons_against_invitations(self, request: HttpRequest, users: Iterable[User]) -> list[tuple[User, str]]:
-        otherwise = "left out: a password has been set"
-        return [(user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users]
+        claimed = "left out: a password has been set"
+        return [(user, self._reason_against(request, user) or (claimed if user.is_claimed else "")) for user in users]
 
-    def _sent_often(self, user: User) -> bool:
-        """The trigger `links_not_too_often` has the same figures."""
-        recent = Mail.objects.filter(user=user, kind__in=LINKS, created_at__gt=Now() - timedelta(days=1))
-        return recent.count() >= MOST_LINKS
+    def _links_of_today(self, user: User) -> int:
+        """The number of links that the account was sent within a day. The trigger `links_not_too_often` counts the same."""
+        recent = Mail.objects.filter(user=user, kind__in=PASSWORD_LINKS, created_at__gt=Now() - timedelta(days=1))
+        return recent.count()
 
     def _queue(self, request: HttpRequest, reasons: Iterable[tuple[User, str]], kind: Mail.Kind) -> None:
         counts: dict[str, int] = {}
-        for user, why in reasons:
-            counts[why] = counts.get(why, 0) + 1
-            if not why:
-                self._promise(request, user, kind)
+        for user, reason in reasons:
+            counts[reason] = counts.get(reason, 0) + 1
+            if not reason:
+                self._queue_mail(request, user, kind)
         outcomes = [
-            (why or "will get a link", number, messages.WARNING if why else messages.SUCCESS)
-            for why, number in counts.items()
+            (reason or "will get a link", number, messages.WARNING if reason else messages.SUCCESS)
+            for reason, number in counts.items()
         ]
         _report_mails(self, request, outcomes)
 
@@ -136,15 +147,12 @@ class SendsLinks(PolicyModelAdmin):
             return "left out: inactive"
         if not user.email:
             return "left out: no email address"
-        return f"left out: was sent {MOST_LINKS} links within a day" if self._sent_often(user) else ""
+        has_many = self._links_of_today(user) >= MAX_LINKS_PER_DAY
+        return f"left out: was sent {MAX_LINKS_PER_DAY} links within a day" if has_many else ""
 
-    def _promise(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
+    def _queue_mail(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
-
-
-def _mail_line(user: User, reason: str) -> Line:
-    return Line(str(user), reason or f"will get a link at {user.email}")
 
 
 def _recipient(mail: Mail) -> str:
@@ -152,6 +160,6 @@ def _recipient(mail: Mail) -> str:
 
 
 def _report_mails(page: admin.ModelAdmin, request: HttpRequest, outcomes: list[tuple[str, int, int]]) -> None:
-    for what, number, level in outcomes:
+    for outcome, number, level in outcomes:
         if number:
-            page.message_user(request, f"{number} {what}.", level)
+            page.message_user(request, f"{number} {outcome}.", level)

@@ -1,4 +1,4 @@
-"""Where managers run the accounts (`access-matrix.md`, Account rules)."""
+"""Accounts in the admin site, for managers (`access-matrix.md`, Account rules)."""
 
 from typing import Any
 
@@ -27,15 +27,15 @@ from accounts.models import Mail, User
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin, ReasonForm
 
-# Second factors are their owners' alone: no page shows anybody's secret.
+# No page may show the secret of a second factor.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
-# Fields of an account that decide what it may do.
+# Fields that decide the rights of an account.
 _RIGHTS = frozenset({"role", "is_active", "is_superuser"})
 
 
 class NewAccountForm(ReasonForm):
-    """Without a password: a mail invites the new person to choose one."""
+    """Form for a new account, without a password: a mail invites the user to choose one."""
 
     class Meta:
         model = User
@@ -44,9 +44,8 @@ class NewAccountForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].required = True
-        self.fields[
-            "email"
-        ].help_text = "Where the invitation goes, with a link to choose a password. It works for 7 days."
+        help_text = "Where the invitation goes, with a link to choose a password. It works for 7 days."
+        self.fields["email"].help_text = help_text
 
 
 class AccountForm(ReasonForm):
@@ -55,7 +54,8 @@ class AccountForm(ReasonForm):
     class Meta:
         model = User
         fields = [
-            "username", "first_name", "last_name", "email", "job_title", "mobile", "role", "is_active", "is_superuser", "groups",
+            "username", "first_name", "last_name", "email", "job_title", "mobile", "role", "is_active", "is_superuser",
+            "groups",
         ]  # fmt: skip
 
 
@@ -64,11 +64,11 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     resource = "user"
     form = AccountForm
     add_form = NewAccountForm
-    add_form_template = None  # Django's speaks of passwords
+    add_form_template = None  # Django's template asks for passwords
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    # In a role's group nobody is by a row: it would find nobody.
+    # The filter of groups lists only groups with rows of members: membership in a role's group follows from the role.
     list_filter = [
         "role",
         "is_active",
@@ -95,7 +95,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return rule_for(request, "user", "promote").scope is not Scope.NONE
 
     def get_urls(self) -> list[URLPattern]:
-        """Without the page on which Django lets others set a password."""
+        """Leave out Django's page on which a user sets another user's password."""
         return [page for page in super().get_urls() if page.name != "auth_user_password_change"]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -131,8 +131,11 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return f"{super().state_of(row)} {sorted(row.groups.values_list('pk', flat=True))}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Superuser status is a superuser's to give; nobody changes their own role, status, activity or groups, nor their own
-        address here: that takes the password."""
+        """Fields that the user may not change.
+
+        Only superusers change the superuser status. Users can't change their own role, status, activity or groups. They
+        can't change their own address here either, because that requires the password.
+        """
         fields = list(self.readonly_fields)
         if not self._promotes(request):
             fields.append("is_superuser")
@@ -141,13 +144,13 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return fields
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """Who is somebody's contact has something to hand over."""
+        """Pass to the template if the account is a contact: it then has clients or events to hand over."""
         account = context["original"]
         is_contact = account is not None and (account.clients.exists() or account.events.exists())
         return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """An identity is bound to an account that is there, and only where there is a provider."""
+        """The identity, for existing accounts and only if a provider is configured."""
         return [IdentityInline] if obj is not None and settings.OIDC_ISSUER else []
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -166,7 +169,10 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What keeps these accounts. Django's own list would delete their log entries and read their passwords."""
+        """The rows that prevent the deletion of these accounts.
+
+        Django's own list would delete their log entries and read their passwords.
+        """
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [
             relation
@@ -187,7 +193,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
 
 @admin.register(LogEntry)
 class LogEntryAdmin(OfferedFilters, admin.ModelAdmin):
-    """What was done in the admin site: read by those whom the policy lets, changed by nobody."""
+    """The log of actions in the admin site: read-only, for roles that the policy allows."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "change_message"]
     list_filter = ["action_time", "content_type", "action_flag"]

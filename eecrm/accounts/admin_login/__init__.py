@@ -1,1 +1,1 @@
-"""The gate of the admin site: the decoy before it, the second factor in it, and how long a login lasts."""
+"""Login to the admin site: the honeypot before it, the second factor, and the limits of a session."""

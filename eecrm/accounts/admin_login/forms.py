@@ -13,7 +13,10 @@ from api.requests.limits import TooManyRequests
 
 
 class PasswordForm(AdminAuthenticationForm):
-    """Username and password. `accounts.login.credentials` counts the tries, and notes how long an address has to wait."""
+    """Username and password.
+
+    `accounts.login.credentials` counts failures and sets `request.login_wait` (seconds) if the address has to wait.
+    """
 
     def get_invalid_login_error(self) -> forms.ValidationError:
         if wait := getattr(self.request, "login_wait", None):
@@ -23,19 +26,20 @@ class PasswordForm(AdminAuthenticationForm):
 
 
 class CodeInput(forms.PasswordInput):
-    """Shows what is typed, and doesn't send it back with a page of errors: a code is worth nothing twice."""
+    """Text field that shows the typed code, but doesn't repeat it after an error, because a code works only once."""
 
     input_type = "text"
 
 
 def _code_field(label: str, *, help_text: str = "") -> forms.CharField:
-    # Apps show their codes in groups; browsers and password managers know the field by its autocomplete (HTML standard).
+    # The length allows for spaces, because apps show codes in groups. Browsers and password managers recognise the
+    # field by its autocomplete (HTML standard).
     widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
     return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
 
 
 class CodeForm(forms.Form):
-    """A code that the account has: of the app, or a recovery code. It is used up by checking it."""
+    """Form for a code of the app or a recovery code. The check uses the code up."""
 
     code = _code_field("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
 
@@ -47,14 +51,14 @@ class CodeForm(forms.Form):
     def clean_code(self) -> str:
         code = self.cleaned_data["code"]
         if self.errors:
-            return code  # another field has to be mended first: the code stays unused
+            return code  # another field is invalid: don't use the code up
         if sentence := second_factor.use_code(self.request, cast(User, self.request.user), code):
             raise forms.ValidationError(sentence)
         return code
 
 
 class ManageForm(CodeForm):
-    """What to do with one's second factor, and a code that proves that one has it."""
+    """Form to make new recovery codes or to remove the second factor, confirmed by a code."""
 
     action = forms.ChoiceField(
         choices=[("codes", "codes"), ("remove", "remove")],
@@ -69,8 +73,11 @@ class ManageForm(CodeForm):
 
 
 class SetUpForm(forms.Form):
-    """The first code of a new app, and the proof that it is its owner's: a code of the old app (or a recovery code), or the
-    password where there was none. Whoever holds a stolen session has neither."""
+    """Form with the first code of a new app, and a proof that the account's owner sends it.
+
+    The proof is a code of the old app (or a recovery code), or the password if there was no app. A thief of a session
+    has neither.
+    """
 
     password = forms.CharField(
         label="Your password",

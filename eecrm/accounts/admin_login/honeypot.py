@@ -1,7 +1,7 @@
-"""`/admin/`, where everybody looks first: Django's own admin site, stock, with nobody to let in. Every try is logged.
+"""The honeypot at `/admin/`: Django's stock admin site, which admits nobody and logs every attempt.
 
-It is a real `AdminSite` without models, so that it answers as one does, whatever is asked. It reads no session and no
-database: it costs an attacker nothing to call, and so it must cost us next to nothing.
+It is a real `AdminSite` without models, so it answers every request as a stock site does. It reads no session and no
+database: a request costs an attacker nothing, so it must cost the server almost nothing.
 """
 
 import logging
@@ -22,16 +22,16 @@ from access.security_log import security_event
 from accounts.passwords.validators import is_too_long
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, body_length
 
-# Of each process. A careful attacker who measures finds a hash behind every try; a flood doesn't get the processor.
-SECONDS_BETWEEN_HASHES = 0.25
+# Per process. An attacker who measures single attempts sees the time of a hash; a flood doesn't use up the processor.
+MIN_HASH_INTERVAL_SECONDS = 0.25
 
 
-def _watched(view: Any) -> Any:
-    """The view, after the try has been logged. Its visitor is nobody, even with the session of a manager."""
+def _logged(view: Any) -> Any:
+    """Log the attempt, then run the stock view as an anonymous user, even with a manager's session."""
     protected = csrf_protect(view)
 
     @wraps(view)
-    def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def logged(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         security_event(
             "malicious_direct_reference",
             request,
@@ -41,26 +41,26 @@ def _watched(view: Any) -> Any:
             user_agent=request.headers.get("User-Agent", "")[:200],
         )
         if body_length(request) > MAX_CREDENTIAL_BYTES:
-            request.session.accessed = True  # as a stock site answers it, which has another bound
+            request.session.accessed = True  # a stock site's answer has `Vary: Cookie`, too
             raise RequestDataTooBig
         request.user = AnonymousUser()
-        vars(request).pop("_messages", None)  # what the real site has to say stays for the real site
+        vars(request).pop("_messages", None)  # messages of the real site must not appear here
         return protected(request, *args, **kwargs)
 
-    watched.is_public = True  # type: ignore[attr-defined]  # for access.checks
-    # Checked in here instead: the middleware would refuse a try without a token before it is logged.
-    watched.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
-    return transaction.non_atomic_requests(watched)
+    logged.is_public = True  # type: ignore[attr-defined]  # for access.checks
+    # `protected` checks the token: the middleware would refuse an attempt without a token before it is logged.
+    logged.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
+    return transaction.non_atomic_requests(logged)
 
 
 class _HashingClock:
     due = 0.0
 
     def hash(self, password: str) -> None:
-        """Take as long as a wrong password takes at a real login, unless another try has just done so."""
+        """Take as long as a login with a wrong password, unless this process has just hashed another password."""
         now = time.monotonic()
         if now >= self.due and not is_too_long(password):
-            self.due = now + SECONDS_BETWEEN_HASHES
+            self.due = now + MIN_HASH_INTERVAL_SECONDS
             make_password(password)
 
 
@@ -68,7 +68,7 @@ _clock = _HashingClock()
 
 
 class DecoyForm(AdminAuthenticationForm):
-    """Refuses everybody, and asks nobody."""
+    """Login form that refuses every attempt without reading an account."""
 
     def clean(self) -> dict[str, Any]:
         if self.cleaned_data.get("username") is not None and self.cleaned_data.get("password"):
@@ -81,23 +81,23 @@ class DecoySite(AdminSite):
     login_form = DecoyForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        request.session.accessed = True  # Django would ask it here, and say so in the Vary header
+        request.session.accessed = True  # Django reads the session here, which adds `Vary: Cookie`
         return False
 
     def get_urls(self) -> list[Any]:
         patterns = super().get_urls()
         for pattern in patterns:
-            pattern.callback = _watched(pattern.callback)
+            pattern.callback = _logged(pattern.callback)
         return patterns
 
 
 site = DecoySite(name="decoy")
 
 
-@_watched
-@csrf_exempt  # as the middleware that does it in a stock site comes before the check
+@_logged
+@csrf_exempt  # in a stock site the redirect comes from a middleware, before the check of the token
 def without_slash(request: HttpRequest) -> HttpResponse:
-    """What Django's APPEND_SLASH, which is off here, makes of `/admin`."""
+    """Redirect `/admin` to `/admin/`, as Django's APPEND_SLASH does. That setting is off here."""
     response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
-    response.xframe_options_exempt = True  # XFrameOptionsMiddleware never sees Django's
+    response.xframe_options_exempt = True  # Django's own redirect doesn't pass XFrameOptionsMiddleware
     return response

@@ -1,4 +1,4 @@
-"""The admin site's page for one's own email address."""
+"""Page of the admin site on which users change their own email address."""
 
 from typing import Any, cast
 
@@ -39,7 +39,10 @@ class OwnAddressForm(forms.Form):
         self.request, self.user = request, User.objects.defer(None).get(pk=request.user.pk)
 
     def clean(self) -> None:
-        """Asks for the address where all is well: what refuses it is told in the form, and so stays counted."""
+        """Check the password and ask for the new address.
+
+        A refusal becomes an error of the form. An exception would roll back the count of wrong passwords.
+        """
         if self.errors:
             return
         password = self.cleaned_data["password"]
@@ -60,7 +63,7 @@ class OwnAddressForm(forms.Form):
 
 
 class OwnAddressView(GateView):
-    """Another address of one's own. It takes the password, since whoever sits at an open page isn't always its owner."""
+    """Page that asks for another email address. It requires the password, because an open page proves no identity."""
 
     title = "Your email address"
     template_name = "accounts/admin_login/own_address.html"
@@ -68,7 +71,7 @@ class OwnAddressView(GateView):
 
     def elsewhere(self) -> str:
         step = missing_step(self.request)
-        return self.address(step, aim=self.request.get_full_path()) if step else ""
+        return self.address(step, next_url=self.request.get_full_path()) if step else ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {"present": self.account.email}

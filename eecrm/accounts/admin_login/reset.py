@@ -1,4 +1,7 @@
-"""The lost phone: somebody else takes an account's second factor away, so that its owner can set up a new one."""
+"""Reset of a second factor, e.g. after a lost phone.
+
+Another user removes it, so that its owner can set up a new one.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,12 +20,13 @@ from accounts.models import User
 
 
 def reset(user: User, request: HttpRequest | None = None) -> bool:
-    """Whether there was something to take away. Then every login of the account ends, its password too: the link that the
-    account is sent by mail is the way in, for a thief of the password would set up the next second factor.
+    """Remove the account's second factor. True if it had one.
+
+    Then every login of the account ends, and so does its password. The account gets a link to a new password by mail:
+    otherwise a thief of the password could set up the next second factor.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(
-        pk=user.pk
-    )  # in the order in which logins and set-ups lock
+    # Lock the account first, as logins and set-ups do: another order could deadlock.
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     if not second_factor.erase(user):
         return False
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="reset")
@@ -30,7 +34,11 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
 
 
 def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
-    """A factor that was set up since is another one: its key counts. Its owner is let in by the link, so the address counts."""
+    """Lines of the confirmation page.
+
+    The device's key is part of the state: a second factor that was set up meanwhile is another one. The address is part
+    of the outcome, because the link goes there.
+    """
     with as_login_role():
         devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))
     for user in users:

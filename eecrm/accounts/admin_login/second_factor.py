@@ -1,6 +1,6 @@
-"""The second factor of an account: an authenticator app (TOTP, RFC 6238) and ten recovery codes, each used once.
+"""Second factor of an account: an authenticator app (TOTP, RFC 6238) and ten recovery codes, each used once.
 
-The secrets are readable by the login role alone: what is here runs before a database role is entered, but for `erase`.
+Only the login role may read the secrets, so these functions run before a database role is entered, except `erase`.
 """
 
 import logging
@@ -34,12 +34,12 @@ WRONG = "This code isn't right, or was used before: wait for the next one."
 NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
-TOLD_FAILURES = 5  # wrong codes in a row of which the owner learns by mail
-SET_UP_WITHIN = 15 * 60  # seconds in which the first code of a shown seed has to come
+MIN_FAILURES_TO_MAIL = 5  # wrong codes in a row after which the owner gets a mail
+MAX_SET_UP_SECONDS = 15 * 60  # from the display of a seed to its first code
 
 
 def grouped(text: str) -> str:
-    """In groups of four, for people to copy."""
+    """The text in groups of four characters, which users copy more easily."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
@@ -48,12 +48,18 @@ def _plain_code(text: str) -> str:
 
 
 def _code_digest(code: str) -> str:
-    """What is stored of a recovery code. Its 80 random bits need no salt and no slow hash; the column holds 16 characters."""
+    """The stored digest of a recovery code.
+
+    The 80 random bits of a code need no salt and no slow hash. The column holds 16 characters.
+    """
     return b32encode(sha256(code.encode()).digest()).decode()[:16]
 
 
 def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
-    """The reason why this device doesn't take the token, as a sentence, or nothing. django_otp counts, and remembers use."""
+    """Check a token. Returns a sentence if the device refuses it, otherwise an empty string.
+
+    django_otp counts failures and remembers used tokens.
+    """
     allowed, details = device.verify_is_allowed()
     if not allowed:
         seconds = ceil((details["locked_until"] - timezone.now()).total_seconds())
@@ -65,9 +71,10 @@ def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
 
 
 def use_code(request: HttpRequest, user: User, code: str) -> str:
-    """Use up a code of the account's app or a recovery code: empty where it is right, else a sentence why not.
+    """Use up a code of the account's app, or a recovery code.
 
-    Must be answered, not raised: the count of failures is in the transaction of the request.
+    Returns an empty string if the code is right, otherwise a sentence with the reason. The view must return a refusal,
+    not raise it: the count of failures is in the transaction of the request.
     """
     text = _plain_code(code)
     devices: Any
@@ -77,7 +84,7 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
         factor, devices, token = "recovery_code", RecoveryCodes.objects, _code_digest(text)
     else:
         return NO_CODE
-    # Locked, so that of two requests with one code only one finds it unused.
+    # Without the lock two requests could both use one code.
     device = devices.select_for_update().filter(user=user, confirmed=True).first()
     sentence = device_refusal(device, token) if device else WRONG
     security_event(
@@ -88,36 +95,45 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
         factor=factor,
         failures=device.throttling_failure_count if device else 0,
     )
-    if sentence == WRONG and device and device.throttling_failure_count >= TOLD_FAILURES:
-        _tell_owner(user)
+    if sentence == WRONG and device and device.throttling_failure_count >= MIN_FAILURES_TO_MAIL:
+        _mail_owner(user)
     return sentence
 
 
-def _tell_owner(user: User) -> None:
-    """Codes are looked at after a right password only: the owner must know who keeps them out, or has it. Once a day."""
-    told = Mail.objects.filter(kind=Mail.Kind.CODES_REFUSED, user=user, created_at__gt=Now() - timedelta(days=1))
-    if not told.exists():
+def _mail_owner(user: User) -> None:
+    """Mail the owner about wrong codes, at most once a day.
+
+    A code is checked only after a right password, so the sender of the wrong codes knows the password.
+    """
+    recent = Mail.objects.filter(kind=Mail.Kind.CODES_REFUSED, user=user, created_at__gt=Now() - timedelta(days=1))
+    if not recent.exists():
         Mail.objects.create(kind=Mail.Kind.CODES_REFUSED, user=user)
 
 
 def offer(user: User) -> AuthenticatorApp:
-    """An app with a new seed, stored nowhere: the page holds it, in clear for the phone and sealed for its answer."""
+    """A new app with a new seed, not saved.
+
+    The page holds the seed: in clear for the phone, and encrypted for the form that comes back.
+    """
     return AuthenticatorApp(
         user=user, key=seeds.encrypt_seed(secrets.token_bytes(SEED_BYTES)), name="Authenticator app"
     )
 
 
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
-    """The offer as a form sends it back: good for one account, in place of one app (or none), and for 15 minutes."""
+    """The encrypted offer for the form: valid for one account, in place of one app (or none), for 15 minutes."""
     return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """The app of this account that such a text offers; None for another account's, an old one, or one that came too late."""
-    whole = seeds.decrypt_seed(text, within=SET_UP_WITHIN) or b""
-    its_user, _, rest = whole.partition(b" ")
-    in_place_of, _, seed = rest.partition(b" ")
-    if (its_user, in_place_of) != (b"%d" % user.pk, b"%d" % (replaces.pk if replaces else 0)):
+    """The app in an encrypted offer of this account.
+
+    None if the offer belongs to another account, replaces another app, or has expired.
+    """
+    content = seeds.decrypt_seed(text, within=MAX_SET_UP_SECONDS) or b""
+    user_key, _, rest = content.partition(b" ")
+    replaced_key, _, seed = rest.partition(b" ")
+    if (user_key, replaced_key) != (b"%d" % user.pk, b"%d" % (replaces.pk if replaces else 0)):
         return None
     app = offer(user)
     app.key = seeds.encrypt_seed(bytes.fromhex(seed.decode()))
@@ -125,7 +141,10 @@ def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> Auth
 
 
 def is_first_code(app: AuthenticatorApp, code: str) -> bool:
-    """Whether this is the code that an offered app shows now. It counts as used, so that nobody enters with it again."""
+    """True if the offered app shows this code now.
+
+    The code then counts as used, so that it can't be used for a login again.
+    """
     clock = TOTP(app.bin_key, app.step, app.t0, app.digits)
     clock.time = time.time()
     if not _TOTP.fullmatch(code) or not clock.verify(int(code), app.tolerance):
@@ -135,9 +154,9 @@ def is_first_code(app: AuthenticatorApp, code: str) -> bool:
 
 
 def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
-    """Make this app the account's only one; its recovery codes, which nobody can read again.
+    """Make this app the account's only one. Returns new recovery codes, which can't be read again later.
 
-    Other logins of the account haven't shown it, and end. The owner learns of it by mail.
+    Other logins of the account end, because they haven't proved the new app. The owner gets a mail.
     """
     user = app.user
     kind = Mail.Kind.FACTOR_REPLACED if _delete(AuthenticatorApp, user) else Mail.Kind.FACTOR_SET_UP
@@ -149,13 +168,13 @@ def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
 
 
 def new_recovery_codes(request: HttpRequest, user: User) -> list[str]:
-    """Ten codes in place of all that were there. The owner learns of it by mail."""
+    """Replace the recovery codes by ten new ones. The owner gets a mail."""
     Mail.objects.create(kind=Mail.Kind.RECOVERY_CODES, user=user)
     return _new_codes(request, user)
 
 
 def _new_codes(request: HttpRequest, user: User) -> list[str]:
-    """Only their digests are stored."""
+    """Replace the recovery codes. Only the digests of the new ones are stored."""
     codes = [b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
     _delete(RecoveryCodes, user)
     device = RecoveryCodes.objects.create(user=user, name="Recovery codes")
@@ -165,9 +184,9 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
 
 
 def remove(request: HttpRequest, user: User) -> None:
-    """Take the owner's second factor away, who has just shown it. The owner learns of it by mail.
+    """Remove the second factor of an owner who has just proved it. The owner gets a mail.
 
-    Other logins end: one that has shown the password alone would be all the way in.
+    Other logins end: a session that has proved only the password would otherwise be complete.
     """
     erase(user)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
@@ -180,15 +199,16 @@ def recovery_codes_left(user: User) -> int:
 
 
 def erase(user: User) -> bool:
-    """Take an account's second factor away; whether it had one. Managers may do it, without reading any secret.
+    """Delete the account's second factor. True if it had one. Managers may do it without reading a secret.
 
-    Then a trigger (totp_reset_ends_password) takes the password too and owes the owner a link by mail.
+    If a role was entered, a trigger (totp_reset_ends_password) also ends the password and queues a mail with a link.
+    The login role keeps the password, because then the owner has proved a code.
     """
     had_one = _delete(AuthenticatorApp, user) > 0
     return _delete(RecoveryCodes, user) > 0 or had_one
 
 
 def _delete(model: type[Model], user: User) -> int:
-    """Left to the database, whose foreign keys take the recovery codes along: Django would read the rows first."""
+    """Delete in the database, whose foreign keys delete the recovery codes too. Django would read the rows first."""
     rows: Any = model._default_manager.filter(user=user)
     return rows._raw_delete(rows.db)

@@ -1,7 +1,7 @@
-"""How long a login to the admin site lasts: 30 minutes without a request, 8 hours altogether, by the server's own notes.
+"""Limits of a session of the admin site: 30 minutes without a request, 8 hours altogether, checked on the server.
 
-All sessions of an account end together with its tokens: each holds the account's number of such ends (`logins_ended`), which
-a trigger raises.
+All sessions of an account end together with its tokens. Each session holds the account's `logins_ended`, a number that
+a trigger increments.
 """
 
 import logging
@@ -23,42 +23,45 @@ from access.security_log import security_event
 from accounts.admin_login.session_store import digest
 from accounts.login import browsers
 
-# Seconds since 1970, in the session: when it began, and when it was last seen (to the minute).
+# Members of the session, in seconds since 1970: its start, and its last request (to the minute).
 STARTED, LAST_SEEN = "started_at", "seen_at"
-# The account's number of ends when it was checked, which is before the session began.
+# Member of the session: the account's `logins_ended` when its password was checked, before the session began.
 ENDED = "logins_ended"
-WRITE_EVERY = 60
+MIN_WRITE_INTERVAL_SECONDS = 60
 
 ENDINGS = {
-    "timeout": "You were logged out after {idle} minutes without a request, or {age} hours after your login. Log in again.",
+    "timeout": (
+        "You were logged out after {idle} minutes without a request, or {age} hours after your login. Log in again."
+    ),
     "revoked": "Your account was changed or logged out everywhere since you logged in. Log in again.",
 }
 
 
 class SessionLimitMiddleware:
-    """The visitor of a session that is over is nobody. Who has logged in has a marked browser.
+    """Makes the user of an ended session anonymous. Sets the browser's cookie after a login.
 
-    As lazy as Django's own: the question is asked inside a view, where an outage of the database becomes a 503.
+    The check is lazy, like Django's own: it runs inside a view, where an outage of the database becomes a 503.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.user = SimpleLazyObject(partial(_present, request, request.user))  # type: ignore[assignment]  # stands for it
+        user = SimpleLazyObject(partial(_current_user, request, request.user))
+        request.user = user  # type: ignore[assignment]  # a proxy of the user
         response = self.get_response(request)
         browsers.mark(request, response)
         return response
 
 
-def _present(request: HttpRequest, user: Any) -> Any:
+def _current_user(request: HttpRequest, user: Any) -> Any:
     if not user.is_authenticated:
-        if SESSION_KEY in request.session:  # of an account that isn't active, or is deleted
+        if SESSION_KEY in request.session:  # its account is inactive or deleted
             request.session.flush()
         return user
     reason = _ending(request.session, user)
     if not reason:
-        if _age(request.session, LAST_SEEN) >= WRITE_EVERY:
+        if _age(request.session, LAST_SEEN) >= MIN_WRITE_INTERVAL_SECONDS:
             request.session[LAST_SEEN] = int(time.time())
         return user
     security_event("session_expired", request, level=logging.INFO, account=user.pk, reason=reason)
@@ -77,7 +80,7 @@ def _age(session: SessionBase, note: str) -> float:
 
 
 def _ending(session: SessionBase, user: Any) -> str:
-    """Why this session is over (a reason of the OWASP vocabulary); empty while it isn't."""
+    """Reason why this session has ended, in the words of the OWASP Logging Vocabulary; empty if it hasn't."""
     if session.get(ENDED) != user.logins_ended:
         return "revoked"
     if _age(session, LAST_SEEN) > settings.ADMIN_SESSION_IDLE.total_seconds():
@@ -91,24 +94,29 @@ def _ending(session: SessionBase, user: Any) -> str:
 
 
 def go_on(request: HttpRequest, user: Any) -> None:
-    """Keep this session, in which its owner has just ended all logins. `user` counts on from what the session began with:
-    another end in between is one more, and ends this session too.
+    """Keep this session after its owner has ended all logins.
+
+    `user.logins_ended` is the number of the session's start plus this end. If the logins were ended again meanwhile,
+    the database has a higher number, and this session ends too.
     """
     request.session[ENDED] = user.logins_ended
 
 
 def name_of(session: SessionBase) -> str:
-    """Which session it is, in a text that opens none."""
+    """Identifier of a session: a digest, which gives no access to the session."""
     return digest(session.session_key or "")
 
 
 def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
-    """Whoever has just logged in starts anew, in an old session too: without the second factor of last time."""
+    """Start the limits of a session after a login.
+
+    An existing session forgets the second factor that was proved in it before.
+    """
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = request.session[LAST_SEEN] = int(time.time())
     if user.second_factor is None and settings.SECOND_FACTOR != "required":
-        browsers.know(request, user)  # else once the second factor is shown (`GateView.verified`)
+        browsers.know(request, user)  # otherwise after the second factor (`GateView.verified`)
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

@@ -1,7 +1,7 @@
-"""Sessions of the admin site, stored under digests of their keys: who reads the table can't be anybody in it.
+"""Store for sessions of the admin site. Keys are stored as digests, so that a reader of the table can't use a session.
 
-The data of a session is signed together with that digest, so that it is worth nothing in another row. The table is the login
-role's alone: visitors' roles reach none of it. Row security couldn't tell whose a row is, for PostgreSQL knows no visitor's key.
+The data of a session is signed together with the digest, so it is invalid in another row. Only the login role may read
+or write the table. A row security policy couldn't protect it, because PostgreSQL doesn't know the visitor's key.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from access.database import as_login_role
 
 
 def digest(key: str) -> str:
-    """160 bits of it: as many as the column has room for."""
+    """The first 160 bits of the key's hash, in hexadecimal: the column has room for 40 characters."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
 class SessionStore(db.SessionStore):
-    """Django's own, but that the key is the visitor's alone, and the data the key's."""
+    """Django's store, with hashed keys and with data that is signed for one key."""
 
     @property
     def key_salt(self) -> str:
-        """What the signature of the data covers besides the data."""
+        """Salt of the data's signature. It contains the digest of the key."""
         return f"{super().key_salt} {digest(self.session_key or '')}"
 
     def _get_session_from_db(self) -> Any:
@@ -45,9 +45,12 @@ class SessionStore(db.SessionStore):
         return row
 
     def save(self, must_create: bool = False) -> None:
-        """Django takes every error of an update for a session that was ended meanwhile; what PostgreSQL says is another one."""
+        """Save the session, and raise PostgreSQL's errors as they are.
+
+        Django reports every error of an update as a session that was deleted meanwhile.
+        """
         try:
-            with transaction.atomic(), as_login_role():  # what fails takes the login role back with it
+            with transaction.atomic(), as_login_role():  # after an error the savepoint's rollback restores the role
                 super().save(must_create)
         except UpdateError as error:
             if error.__context__ and error.__context__.__cause__:

@@ -1,4 +1,4 @@
-"""The pages of the second second_factor. They run as the login role: no other reads its secrets."""
+"""Pages of the second factor. They run as the login role, because no other role may read its secrets."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -36,27 +36,28 @@ class GateView(RedirectURLMixin, FormView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
         if not is_staff(request):
-            return redirect_to_login(request.get_full_path(), self.address("login", aim=""))
+            return redirect_to_login(request.get_full_path(), self.address("login", next_url=""))
         if elsewhere := self.elsewhere():
             return HttpResponseRedirect(elsewhere)
-        leave(user_id=request.user.pk)  # the trail names the visitor and the request
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # an HttpResponseBase, says View
+        leave(user_id=request.user.pk)  # the audit trail names the visitor and the request
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # View: HttpResponseBase
 
     @property
     def account(self) -> User:
         return cast(User, self.request.user)
 
     def elsewhere(self) -> str:
-        """Where somebody goes for whom this page is not; empty where it is."""
+        """URL to redirect to if the page isn't for this user now; empty if it is."""
         raise NotImplementedError
 
-    def address(self, name: str, *, aim: str | None = None) -> str:
-        """The page of this name, from which one goes on to where one wanted to go."""
-        aim = self.get_redirect_url() if aim is None else aim
-        return reverse(f"admin:{name}", current_app=self.site.name) + (f"?{urlencode({'next': aim})}" if aim else "")
+    def address(self, name: str, *, next_url: str | None = None) -> str:
+        """URL of the page `name`, which leads on to `next_url` (by default the one of this request)."""
+        next_url = self.get_redirect_url() if next_url is None else next_url
+        query = f"?{urlencode({'next': next_url})}" if next_url else ""
+        return reverse(f"admin:{name}", current_app=self.site.name) + query
 
     def get_default_redirect_url(self) -> str:
-        return self.address("index", aim="")
+        return self.address("index", next_url="")
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
@@ -70,7 +71,7 @@ class GateView(RedirectURLMixin, FormView):
         return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
 
     def verified(self, device: AuthenticatorApp) -> None:
-        """From here on this session has shown the second factor; its key is another one than before."""
+        """Note in the session that the second factor was proved, and give the session a new key."""
         login(self.request, device)
         self.request.session.cycle_key()
         browsers.know(self.request, self.account)
@@ -87,7 +88,7 @@ class GateView(RedirectURLMixin, FormView):
 
 
 class EnterCodeView(GateView):
-    """After the password: a code of the app, or a recovery code."""
+    """Page after the password: asks for a code of the app or a recovery code."""
 
     title = "Second factor"
     template_name = "accounts/admin_login/enter.html"
@@ -106,7 +107,7 @@ class EnterCodeView(GateView):
 
 
 class SetUpView(GateView):
-    """A new authenticator app: the first one, or one in place of the old one."""
+    """Page to set up an authenticator app, the first one or a replacement."""
 
     title = "Set up your second factor"
     template_name = "accounts/admin_login/set_up.html"
@@ -119,12 +120,12 @@ class SetUpView(GateView):
         return self.address("second_factor")
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Each time a new seed, which is stored nowhere until its first code comes."""
+        """Show a new seed at each request. It isn't stored until its first code comes."""
         self.app = second_factor.offer(self.account)
         return super().get(*args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        # Two set-ups of one account at once take turns, and the second one finds that things have changed.
+        # Without the lock two set-ups of one account at once could both succeed. The second one now gets a warning.
         User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
         present = AuthenticatorApp.objects.filter(user=self.account).first()
         app = second_factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)
@@ -155,7 +156,7 @@ class SetUpView(GateView):
 
 
 class ManageView(GateView):
-    """New recovery codes; no second factor any more, where it is not required."""
+    """Page to make new recovery codes, or to remove the second factor if it isn't required."""
 
     title = "Your second factor"
     template_name = "accounts/admin_login/manage.html"
@@ -164,7 +165,7 @@ class ManageView(GateView):
     def elsewhere(self) -> str:
         if self.account.second_factor is None:
             return self.address("second_factor_set_up")
-        return "" if is_verified(self.request) else self.address("second_factor", aim=self.request.get_full_path())
+        return "" if is_verified(self.request) else self.address("second_factor", next_url=self.request.get_full_path())
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"may_remove": settings.SECOND_FACTOR != "required"}

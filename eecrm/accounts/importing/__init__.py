@@ -1,1 +1,1 @@
-"""Accounts from a CSV file, all or none: `manage.py import_users`, and the admin site."""
+"""Import of accounts from a CSV file, by `manage.py import_users` or in the admin site. It imports all rows or none."""

@@ -1,4 +1,4 @@
-"""Lists of accounts into and out of the admin site, with the rights of whoever visits it."""
+"""Pages of the admin site that import and export lists of accounts, with the visitor's rights."""
 
 from typing import Any, cast
 
@@ -23,13 +23,16 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-MOST_ROWS = 200  # that a page shows of what an import would do
+MAX_ROWS_SHOWN = 200  # per list on the check page
 
 _LIST = "admin:accounts_user_changelist"
 
 
 class CSVPages(admin.ModelAdmin):
-    """Two pages beside the list of accounts: `import/` for who may create and change them, `export/` for who sees all."""
+    """Two pages beside the list of accounts: `import/` and `export/`.
+
+    The import needs the rights to create and change accounts. The export needs the right to see all accounts.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
@@ -44,15 +47,15 @@ class CSVPages(admin.ModelAdmin):
         return super().changelist_view(request, {**(extra_context or {}), **buttons})
 
     def import_page(self, request: HttpRequest) -> HttpResponse:
-        """Choose a file; see what it would do; confirm."""
+        """Choose a file, check its effect, confirm the import."""
         if not self._may_import(request):
-            return self._closed(request, "Import accounts", "Your role may not create and change accounts.")
+            return self._refuse(request, "Import accounts", "Your role may not create and change accounts.")
         if request.method != "POST":
             return self._choose(request, UploadForm())
         if "checked" in request.POST:
-            return self._confirmed(request, request.POST["checked"])
+            return self._import_confirmed(request, request.POST["checked"])
         form = UploadForm(request.POST, request.FILES)
-        return self._checked(request, form) if form.is_valid() else self._choose(request, form)
+        return self._check(request, form) if form.is_valid() else self._choose(request, form)
 
     def _may_import(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request) and self.has_change_permission(request)
@@ -62,11 +65,11 @@ class CSVPages(admin.ModelAdmin):
             request, "import", "Import accounts", form=form, columns=ACCOUNT_COLUMNS, problems=problems.splitlines()
         )
 
-    def _checked(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
-        return self._shown(request, form.upload())
+    def _check(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
+        return self._show_check(request, form.upload())
 
-    def _shown(self, request: HttpRequest, upload: Upload) -> HttpResponse:
-        """What the list would do now, and what is different from what was confirmed."""
+    def _show_check(self, request: HttpRequest, upload: Upload) -> HttpResponse:
+        """Page with the effect of the list now, and with the differences from a confirmation that was given."""
         visitor = _visitor(request)
         try:
             planned = upload.imported(visitor, is_dry_run=True)
@@ -76,15 +79,15 @@ class CSVPages(admin.ModelAdmin):
             return self._choose(request, UploadForm(initial={"invites": upload.invites}), str(error))
         context: dict[str, Any] = {
             "counts": counts(planned),
-            "new": planned.new[:MOST_ROWS],
-            "changed": planned.changed[:MOST_ROWS],
-            "not_shown": len(planned.new[MOST_ROWS:]) + len(planned.changed[MOST_ROWS:]),
+            "new": planned.new[:MAX_ROWS_SHOWN],
+            "changed": planned.changed[:MAX_ROWS_SHOWN],
+            "not_shown": len(planned.new[MAX_ROWS_SHOWN:]) + len(planned.changed[MAX_ROWS_SHOWN:]),
             "signed": signed if planned.steps else "",
             "confirmation": confirmation,
         }
         return self._page(request, "import_check", "Import accounts: check", **context)
 
-    def _confirmed(self, request: HttpRequest, signed: str) -> HttpResponse:
+    def _import_confirmed(self, request: HttpRequest, signed: str) -> HttpResponse:
         visitor = _visitor(request)
         try:
             upload = Upload.unsigned(signed, visitor)
@@ -92,7 +95,7 @@ class CSVPages(admin.ModelAdmin):
                 visitor, is_dry_run=False, is_confirmed=lambda plan: _confirmation(request, plan).is_given
             )
         except NotAsShown:
-            return self._shown(request, upload)
+            return self._show_check(request, upload)
         except BadSignature:
             sentence = "This list was checked too long ago, or not for you: choose the file again."
             return self._choose(request, UploadForm(), sentence)
@@ -104,10 +107,10 @@ class CSVPages(admin.ModelAdmin):
         return HttpResponseRedirect(reverse(_LIST))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
-        """Choose whom; get the file."""
+        """Choose the accounts, download the file."""
         if not may_export(_visitor(request)):
             sentence = "Your role may not export accounts: the file holds personal data in full."
-            return self._closed(request, "Export accounts", sentence)
+            return self._refuse(request, "Export accounts", sentence)
         form = ExportForm(request.POST or None)
         if not form.is_valid():
             return self._page(request, "export", "Export accounts", form=form)
@@ -123,16 +126,16 @@ class CSVPages(admin.ModelAdmin):
             headers={"Content-Disposition": f'attachment; filename="accounts-{timezone.now():%Y-%m-%d}.csv"'},
         )
 
-    def _record(self, request: HttpRequest, what: str, message: str) -> None:
+    def _record(self, request: HttpRequest, action: str, message: str) -> None:
         LogEntry.objects.create(
             user_id=_visitor(request).pk,
             content_type_id=ContentType.objects.get_for_model(User).pk,
-            object_repr=what,
+            object_repr=action,
             action_flag=CHANGE,
             change_message=message,
         )
 
-    def _closed(self, request: HttpRequest, title: str, sentence: str) -> HttpResponse:
+    def _refuse(self, request: HttpRequest, title: str, sentence: str) -> HttpResponse:
         security_event("authz_fail", request, what=title)
         return self._page(request, "closed", title, status=403, sentence=sentence)
 
@@ -148,5 +151,5 @@ def _confirmation(request: HttpRequest, planned: ImportPlan) -> Confirmation:
 
 
 def _visitor(request: HttpRequest) -> User:
-    """Nobody anonymous gets past `admin_view`."""
+    """The user of the request, who is logged in: `admin_view` refuses others."""
     return cast(User, request.user)

@@ -1,4 +1,4 @@
-"""One row of a list of accounts, or what is wrong with it: as far as can be told without the database."""
+"""Checks of the rows of an account list, as far as they need no database."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from csv_files.words import quoted
 from csv_files.writing import unguarded
 
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-# Checked by the model's own validation; of an account's other fields the file says nothing, or only a few words.
+# Fields that the model's own validation checks. The file doesn't have the other fields, or has only keywords for them.
 _TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
 _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row without errors of its own. `values` are those of the columns that the file has."""
+    """A row without errors of its own. `values` has the columns of the file only."""
 
     line: int
     username: str
@@ -40,7 +40,7 @@ class Checked:
 
 
 def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
-    """Every row, and every problem. Raises CannotImport where the table as a whole makes no sense."""
+    """Check every row and collect every problem. Raises CannotImport if the table as a whole is invalid."""
     columns = recognise_account_columns(table.header)
     if not table.records:
         raise CannotImport("The file names its columns, but has no rows.")
@@ -48,7 +48,7 @@ def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
 
     checked, lines = Checked(columns), dict[str, int]()
     for record in tqdm(table.records, desc="Checking", unit=" rows", disable=is_quiet):
-        entry, problems = _checked_row(record, columns)
+        entry, problems = _check_row(record, columns)
         if entry and (first := lines.setdefault(entry.username, record.line)) != record.line:
             sentence = f"{quoted(entry.username)} stands on line {first} already: one row for each account."
             problems = [Problem(record.line, sentence, columns.title("username"))]
@@ -58,9 +58,9 @@ def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
     return checked
 
 
-def _checked_row(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[Problem]]:
-    if nonsense := list(malformed(record, columns)):
-        return None, nonsense
+def _check_row(record: Record, columns: Columns) -> tuple[CheckedRow | None, list[Problem]]:
+    if malformed_cells := list(malformed(record, columns)):
+        return None, malformed_cells
     cells = {name: unguarded(cell).strip() for name, cell in columns.values(record.cells).items()}
     user = User(**{name: cells[name] for name in _TEXTS if name in cells})
     user.username = normalise_username(user.username)
@@ -88,25 +88,25 @@ def _invalid_cells(user: User) -> Iterator[tuple[str, str]]:
             yield name, " ".join(sentences)
 
 
-def _role(text: str) -> str:
+def _read_role(text: str) -> str:
     role = text.lower()
     if role == Role.SUPERUSER:
         raise ValueError("A file makes no superusers: that is done with createsuperuser on the server.")
     if role not in ROLES:
         *others, last = ROLES
-        found = f"{quoted(text)} isn't a role" if text else "An account has a role"
-        raise ValueError(f"{found}: write {', '.join(others)} or {last}.")
+        fault = f"{quoted(text)} isn't a role" if text else "An account has a role"
+        raise ValueError(f"{fault}: write {', '.join(others)} or {last}.")
     return role
 
 
-def _activity(text: str) -> bool:
+def _read_activity(text: str) -> bool:
     try:
         return _YES_AND_NO[text.lower()]
     except KeyError:
         raise ValueError(f"{quoted(text)} is neither yes nor no.") from None
 
 
-_READERS: dict[str, Callable[[str], str | bool]] = {"role": _role, "is_active": _activity}
+_READERS: dict[str, Callable[[str], str | bool]] = {"role": _read_role, "is_active": _read_activity}
 
 
 def _groups(cell: str | None) -> frozenset[str] | None:

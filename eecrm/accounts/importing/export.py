@@ -1,4 +1,4 @@
-"""Accounts as CSV: the columns of `accounts.importing.columns`, never a password's hash, nothing that a spreadsheet would run."""
+"""Accounts as CSV: the columns of `accounts.importing.columns`, no password hashes, no formulas for spreadsheets."""
 
 from collections.abc import Iterator
 
@@ -10,22 +10,22 @@ from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
 from csv_files.writing import csv_text
 
-# With it Excel takes the file for UTF-8; the import takes it off again.
+# Excel needs it to read the file as UTF-8. The import removes it.
 BYTE_ORDER_MARK = "\ufeff"
 
 
 def may_export(user: Caller) -> bool:
-    """Whoever may list accounts, and may take personal data along."""
+    """True if the user may list all accounts and export personal data."""
     return policy.rule(user, "user", "list").scope is Scope.ALL and policy.may_export_personal_data(user)
 
 
 def exported(rows: UserQuerySet) -> UserQuerySet:
-    """The accounts that an export holds: no superusers, whom no import would take."""
+    """The accounts that an export contains: no superusers, because the import refuses them."""
     return rows.filter(is_superuser=False).order_by("username")
 
 
 def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int]:
-    """The text, and how many accounts are in it. Leaves a record of it, which the trail keeps."""
+    """The text, and the number of accounts in it. Inserts an Export row, which the audit trail records."""
     groups: dict[int, list[str]] = {}
     for user_id, name in Membership.objects.filter(user__in=rows.order_by().values("pk")).values_list(
         "user_id", "group__name"
@@ -34,7 +34,7 @@ def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int
     accounts = list(rows.values("pk", "username", *ACCOUNT_FIELDS))
 
     Export.objects.create(rows=len(accounts))
-    from tqdm import tqdm  # only here, as in the import: who serves requests shows no progress
+    from tqdm import tqdm  # imported here, because a web process shows no progress
 
     def lines() -> Iterator[list[str]]:
         yield list(ACCOUNT_COLUMNS)

@@ -1,15 +1,16 @@
-"""What a list of accounts means to the accounts that there are."""
+"""Plan of an account import: the list compared with the stored accounts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef
 from django.db.models.fields.json import KT
 
 from accounts.importing.checking import Checked, CheckedRow
 from accounts.importing.columns import ACCOUNT_FIELDS, Membership, cell_of
-from accounts.models import AddressChange, Mail, User
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from audit.models import Entry as TrailEntry
 from csv_files.lists import join_names
 from csv_files.problems import Problem
@@ -17,13 +18,13 @@ from csv_files.words import listed, quoted
 
 
 class Wishes(NamedTuple):
-    """What whoever imports wants besides the list itself."""
+    """Options of an import besides the list."""
 
     invites: bool = True
-    notify_to: str = ""  # every mail goes here instead: a rehearsal
-    uninvited: frozenset[int] = frozenset()  # accounts that are to be invited again, if they are in the list
+    notify_to: str = ""  # for a rehearsal: every mail goes to this address
+    uninvited: frozenset[int] = frozenset()  # accounts to invite again, if they are in the list
     actor_id: int | None = None
-    takes_addresses: bool = True  # of accounts in use (rule `address_of_claimed`)
+    takes_addresses: bool = True  # may remove addresses of accounts in use (rule `address_of_claimed`)
 
 
 class CellChange(NamedTuple):
@@ -34,29 +35,46 @@ class CellChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Stored:
-    """An account as it is."""
+    """An account as it is stored."""
 
     pk: int
     is_superuser: bool
     is_claimed: bool
     values: dict[str, str | bool]
-    groups: dict[str, int]  # the key of the membership by the group's name
-    waiting: set[str] = field(default_factory=set)  # the address that waits to be confirmed
+    groups: dict[str, int]  # group's name -> key of the membership
+    waiting: set[str] = field(default_factory=set)  # addresses that wait to be confirmed
+    has_identity: bool = False
+
+    def beside(self, changes: list[CellChange]) -> tuple[CellChange, ...]:
+        """Values that stay and are decided together with the changes (`User.decided_together`): the page shows them too."""
+        written = {change.column for change in changes}
+        cells = {name: cell_of(value) for name, value in self.values.items()} | {
+            "is_superuser": cell_of(self.is_superuser),
+            "groups": join_names(self.groups),
+            "identity": cell_of(self.has_identity),
+        }
+        names = [name for together in User.decided_together if not written.isdisjoint(together) for name in together]
+        return tuple(CellChange(name, cells[name], cells[name]) for name in names if name not in written)
 
 
 @dataclass(frozen=True)
 class ImportStep:
-    """What is to be written for one row. A step without `pk` is a new account."""
+    """The writes for one row. A step without `pk` creates an account."""
 
     line: int
     username: str
     pk: int | None
     values: dict[str, str | bool]
     changes: tuple[CellChange, ...] = ()
-    joined: tuple[int, ...] = ()  # keys of groups
-    left: tuple[int, ...] = ()  # keys of memberships
+    beside: tuple[CellChange, ...] = ()  # values that stay and are decided together with the changes
+    joined: tuple[int, ...] = ()  # keys of groups to join
+    left: tuple[int, ...] = ()  # keys of memberships to delete
     is_invited: bool = False
-    asks_for_address: bool = False  # which changes once it is confirmed
+    asks_for_address: bool = False  # the address changes once it is confirmed
+
+    @property
+    def shown(self) -> tuple[CellChange, ...]:
+        return self.changes + self.beside
 
     @property
     def changes_rights(self) -> bool:
@@ -80,22 +98,22 @@ class ImportPlan:
 
 
 def uninvited_accounts(checked: Checked) -> frozenset[int]:
-    """Those of the list that nobody has ever logged in to."""
+    """Keys of the listed accounts that were never in use."""
     names = [entry.username for entry in checked.entries]
-    waiting = User.objects.filter(username__in=names, is_claimed=False)
-    return frozenset(waiting.values_list("pk", flat=True))
+    unused = User.objects.filter(username__in=names, is_claimed=False)
+    return frozenset(unused.values_list("pk", flat=True))
 
 
 def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
-    """Compares list and accounts, which it locks: nobody changes them in between."""
+    """Compare the list with the accounts. Locks the accounts, so that they can't change before the import."""
     stored = _stored_accounts(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
-    pending = _pending(wishes.uninvited)
-    former = _had_before({entry.username for entry in checked.entries} - stored.keys())
+    pending = _accounts_with_mail(wishes.uninvited)
+    former = _former_usernames({entry.username for entry in checked.entries} - stored.keys())
     result = ImportPlan()
     for entry in checked.entries:
         account = stored.get(entry.username)
-        if problems := list(_refused_problem(entry, account, groups, checked, wishes)):
+        if problems := list(_problems_of_row(entry, account, groups, checked, wishes)):
             result.problems += problems
         elif entry.username in former:
             sentence = (
@@ -103,9 +121,9 @@ def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
             )
             result.problems.append(Problem(entry.line, sentence, checked.columns.title("username")))
         elif account is None:
-            result.new.append(_created(entry, groups, wishes))
+            result.new.append(_plan_creation(entry, groups, wishes))
         else:
-            step = _updated(entry, account, groups, wishes.uninvited - pending)
+            step = _plan_update(entry, account, groups, wishes.uninvited - pending)
             (result.changed if step.changes else result.unchanged).append(step)
     return result
 
@@ -113,9 +131,12 @@ def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
 def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
     rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
     accounts, names = dict[int, Stored](), dict[str, int]()
-    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS):
+    has_identity = Exists(ExternalIdentity.objects.filter(user=OuterRef("pk")))
+    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS, bound=has_identity):
         values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in ACCOUNT_FIELDS}
-        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {})
+        accounts[row["pk"]] = Stored(
+            row["pk"], row["is_superuser"], row["is_claimed"], values, {}, has_identity=row["bound"]
+        )
         names[row["username"]] = row["pk"]
     for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
         accounts[key].waiting.add(address.lower())
@@ -125,23 +146,25 @@ def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
     return {name: accounts[pk] for name, pk in names.items()}
 
 
-def _had_before(usernames: set[str]) -> frozenset[str]:
-    """Those that another account had before (rule `username_was_anothers`)."""
+def _former_usernames(usernames: set[str]) -> frozenset[str]:
+    """Those of the usernames that another existing account had before (rule `username_was_anothers`)."""
     if not usernames:
         return frozenset()
     entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")
-    had = dict(entries.annotate(name=KT("new__username")).filter(name__in=usernames).values_list("row_key", "name"))
-    there = User.objects.filter(pk__in=map(int, had)).values_list("pk", flat=True)
-    return frozenset(had[str(pk)] for pk in there)
+    names_by_key = dict(
+        entries.annotate(name=KT("new__username")).filter(name__in=usernames).values_list("row_key", "name")
+    )
+    existing = User.objects.filter(pk__in=map(int, names_by_key)).values_list("pk", flat=True)
+    return frozenset(names_by_key[str(pk)] for pk in existing)
 
 
-def _pending(pks: frozenset[int]) -> frozenset[int]:
-    """The accounts to which a mail is on its way."""
+def _accounts_with_mail(pks: frozenset[int]) -> frozenset[int]:
+    """Those of the accounts that have a mail which isn't sent yet."""
     unsent = Mail.objects.filter(user__in=pks, sent_at=None, given_up_at=None) if pks else Mail.objects.none()
     return frozenset(unsent.values_list("user_id", flat=True))
 
 
-def _refused_problem(
+def _problems_of_row(
     entry: CheckedRow, account: Stored | None, groups: dict[str, int], checked: Checked, wishes: Wishes
 ) -> Iterable[Problem]:
     title = checked.columns.title
@@ -162,18 +185,18 @@ def _refused_problem(
         yield Problem(entry.line, "Nobody changes their own groups.", title("groups"))
 
 
-def _created(entry: CheckedRow, groups: dict[str, int], wishes: Wishes) -> ImportStep:
+def _plan_creation(entry: CheckedRow, groups: dict[str, int], wishes: Wishes) -> ImportStep:
     joined = tuple(groups[name] for name in sorted(entry.groups or ()))
     invited = wishes.invites and bool(entry.values.get("is_active", True))
     return ImportStep(entry.line, entry.username, None, entry.values, joined=joined, is_invited=invited)
 
 
-def _updated(entry: CheckedRow, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> ImportStep:
+def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> ImportStep:
     changes = [
         CellChange(name, cell_of(account.values[name]), cell_of(value))
         for name, value in entry.values.items()
         if cell_of(account.values[name]) != cell_of(value)
-        # Asking again for an address that waits to be confirmed would send another link.
+        # A second request for an address that waits to be confirmed would send another link.
         and not (name == "email" and cell_of(value).lower() in account.waiting)
     ]
     values = account.values | {change.column: entry.values[change.column] for change in changes}
@@ -186,6 +209,7 @@ def _updated(entry: CheckedRow, account: Stored, groups: dict[str, int], uninvit
         account.pk,
         values,
         tuple(changes),
+        account.beside(changes),
         joined=tuple(groups[name] for name in sorted(wanted - account.groups.keys())),
         left=tuple(key for name, key in account.groups.items() if name not in wanted),
         is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),

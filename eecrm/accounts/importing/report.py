@@ -1,4 +1,4 @@
-"""What became of a list of accounts: for the person who imported it, and for whoever watches over the product."""
+"""Reports of an account import: sentences for the user, and events of the security log."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from csv_files.words import counted, examples, quoted
 
 
 def counts(planned: ImportPlan) -> str:
-    """One line without anybody's name."""
+    """One line with numbers, without names."""
     return (
         f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
         f" {len(planned.unchanged):,} unchanged, {counted(planned.invitations, 'invitation')} queued."
@@ -37,22 +37,26 @@ def changes_of(step: ImportStep) -> str:
 
 
 def lines_of(planned: ImportPlan) -> Iterator[Line]:
-    """For the page that is confirmed. An account's other columns don't count: the list leaves them as they are."""
+    """Lines of the page that the user confirms.
+
+    Of the columns that the list leaves as they are, those count that are decided together with a change.
+    """
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
         if step.pk is None:
             yield Line(step.username, f"new{invited}", repr((sorted(step.values.items()), step.joined)))
         else:
-            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{invited}", repr(step.changes))
+            stays = "".join(f", {one.column} stays {quoted(one.before)}" for one in step.beside)
+            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{stays}{invited}", repr(step.shown))
 
 
 def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
-    """The events of the OWASP Logging Vocabulary, with counts alone."""
-    told = {
+    """Log events of the OWASP Logging Vocabulary, with numbers only."""
+    counts_by_event = {
         "user_created": len(planned.new),
         "user_updated": len(planned.changed),
         "privilege_permissions_changed": sum(step.changes_rights for step in planned.changed),
     }
-    for name, count in told.items():
+    for name, count in counts_by_event.items():
         if count:
             security_event(name, request, count=count, by="import")

@@ -1,4 +1,4 @@
-"""Accounts into the database: all of them or none."""
+"""Saving of imported accounts: all of them or none."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -18,7 +18,8 @@ from csv_files.problems import MOST_PROBLEMS, Problem, failure
 
 MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
-# Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes four times as long.
+# Django's bulk_update would write a CASE of a thousand branches for each column. Its bulk_create takes four times as
+# long.
 _WRITTEN_COLUMNS = ", ".join(ACCOUNT_FIELDS)
 _DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in ACCOUNT_FIELDS}
 _ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in ACCOUNT_FIELDS)
@@ -38,12 +39,13 @@ _JOIN = """
     SELECT * FROM unnest(%s::bigint[], %s::integer[]) ON CONFLICT DO NOTHING
 """
 _INVITE = """
-    INSERT INTO accounts_mail (kind, user_id, address, typed) SELECT %s, account, %s, '' FROM unnest(%s::bigint[]) AS account
+    INSERT INTO accounts_mail (kind, user_id, address, typed)
+    SELECT %s, account, %s, '' FROM unnest(%s::bigint[]) AS account
 """
 
 
 class NotAsShown(Exception):
-    """The list would do something else than what was confirmed."""
+    """The import would now have another effect than the one that the user confirmed."""
 
 
 def save_accounts(
@@ -54,9 +56,10 @@ def save_accounts(
     is_quiet: bool,
     is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True,
 ) -> ImportPlan:
-    """What was done, with the rights of the role that was entered. A dry run does the same work, and takes it back.
+    """Import the accounts with the rights of the entered role, and return the plan. A dry run is rolled back.
 
-    `is_confirmed` is asked while the accounts are locked. Raises CannotImport with every problem of the list, and NotAsShown.
+    `is_confirmed` is called while the accounts are locked. Raises CannotImport with every problem of the list, and
+    NotAsShown.
     """
     with transaction.atomic(), rolled_back_if(is_dry_run):
         planned = plan(checked, wishes)
@@ -71,24 +74,25 @@ def save_accounts(
 
 
 def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
-    """What the database refused. It is asked again once the other rows are in: a manager may go when another has come.
+    """Write the steps. Returns the rows that the database refused.
 
-    Having found more problems than are told, it stops.
+    A refused row is tried again after the others: e.g. the last manager may be changed once there is a new one. Stops
+    early if there are more problems than a message lists.
     """
     from tqdm import tqdm
 
     waiting = steps
     while True:
-        refused: dict[int, Problem] = {}
+        refusals: dict[int, Problem] = {}
         with tqdm(total=len(waiting), desc="Saving", unit=" rows", disable=is_quiet) as bar:
             for batch in _batches(waiting):
-                refused |= {problem.line: problem for problem in _refused(batch, notify_to)}
+                refusals |= {problem.line: problem for problem in _write_batch(batch, notify_to)}
                 bar.update(len(batch))
-                if len(refused) > MOST_PROBLEMS:
-                    return list(refused.values())
-        if not refused or len(refused) == len(waiting):
-            return list(refused.values())
-        waiting = [step for step in waiting if step.line in refused]
+                if len(refusals) > MOST_PROBLEMS:
+                    return list(refusals.values())
+        if not refusals or len(refusals) == len(waiting):
+            return list(refusals.values())
+        waiting = [step for step in waiting if step.line in refusals]
 
 
 def _batches(steps: list[ImportStep]) -> Iterator[list[ImportStep]]:
@@ -96,11 +100,14 @@ def _batches(steps: list[ImportStep]) -> Iterator[list[ImportStep]]:
         yield steps[start : start + MAX_ACCOUNTS_PER_STATEMENT]
 
 
-def _refused(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
-    """Writes these rows; where the database refuses, the halves one by one, down to the rows that it doesn't take."""
+def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
+    """Write these rows and yield the database's refusals.
+
+    After a refusal each half is written by itself, down to the rows that are refused.
+    """
     try:
         with transaction.atomic():
-            _write_at_once(steps, notify_to)
+            _write_rows(steps, notify_to)
         return
     except DatabaseError as error:
         refusal = refusal_of(error)
@@ -110,19 +117,19 @@ def _refused(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
         yield Problem(steps[0].line, refusal.sentence)
         return
     middle = len(steps) // 2
-    yield from _refused(steps[:middle], notify_to)
-    yield from _refused(steps[middle:], notify_to)
+    yield from _write_batch(steps[:middle], notify_to)
+    yield from _write_batch(steps[middle:], notify_to)
 
 
-def _write_at_once(steps: list[ImportStep], notify_to: str) -> None:
-    """A statement for each kind of row, however many there are."""
+def _write_rows(steps: list[ImportStep], notify_to: str) -> None:
+    """Write the rows with one statement for each kind of row, for any number of rows."""
     new = [step for step in steps if step.pk is None]
     changed = [step for step in steps if step.pk is not None and step.changes]
     with connection.cursor() as cursor:
         keys = _insert(cursor, new)
         keys |= {step.username: step.pk for step in steps if step.pk is not None}
         if changed:
-            cursor.execute(_UPDATE, [[step.pk for step in changed], *_values(changed)])
+            cursor.execute(_UPDATE, [[step.pk for step in changed], *_column_values(changed)])
         if left := [key for step in steps for key in step.left]:
             Membership.objects.filter(pk__in=left).delete()
         if joined := [(keys[step.username], group) for step in steps for group in step.joined]:
@@ -132,15 +139,15 @@ def _write_at_once(steps: list[ImportStep], notify_to: str) -> None:
 
 
 def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
-    """The keys of the new accounts by their names."""
+    """Insert the new accounts. Returns their keys by username."""
     if not new:
         return {}
-    # As Django marks that no password fits; its own way to draw forty letters takes twenty times as long.
+    # Django's form of an unusable password. Its own function for forty random letters takes twenty times as long.
     unusable = [UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30) for _ in new]
-    cursor.execute(_INSERT, [[step.username for step in new], unusable, *_values(new)])
+    cursor.execute(_INSERT, [[step.username for step in new], unusable, *_column_values(new)])
     return dict(cursor.fetchall())
 
 
-def _values(steps: list[ImportStep]) -> list[list[Any]]:
-    """Of each column, in the order of FIELDS; what a list says nothing of is the field's default."""
+def _column_values(steps: list[ImportStep]) -> list[list[Any]]:
+    """The values of each column, in the order of ACCOUNT_FIELDS. A missing value is the field's default."""
     return [[step.values.get(name, _DEFAULTS[name]) for step in steps] for name in ACCOUNT_FIELDS]

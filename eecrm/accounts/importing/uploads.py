@@ -1,4 +1,4 @@
-"""A list of accounts on its way through the admin site: chosen, checked, and confirmed as it was checked."""
+"""Account list that is uploaded in the admin site: chosen, checked, and confirmed as it was checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +20,24 @@ from csv_files.reading import table_of
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # seconds
-_MOST_ROWS = 5_000  # take a few seconds, of the thirty that a request has
+_MAX_UPLOADED_ROWS = 5_000  # they take a few seconds; a request may take thirty
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What was chosen. Between check and confirmation the browser keeps it, signed; the server keeps nothing."""
+    """An uploaded file and its option.
+
+    Between check and confirmation the browser keeps it, signed. The server stores nothing.
+    """
 
     content: bytes
     invites: bool
 
     def signed(self, user: User, *, beside: int) -> str:
-        """Raises CannotImport where it is too large to be sent back in a form, with so many characters beside it."""
+        """The upload as a signed text for the form of the check page.
+
+        Raises CannotImport if the text and `beside` further characters are too large for a form.
+        """
         text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
         if len(text) + beside > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:
             raise CannotImport("This list is too large for a page: split it, or have it imported on the server.")
@@ -39,7 +45,10 @@ class Upload:
 
     @classmethod
     def unsigned(cls, text: str, user: User) -> Self:
-        """Raises BadSignature for what wasn't checked for this user within half an hour."""
+        """The upload in a signed text.
+
+        Raises BadSignature unless it was checked for this user in the last half hour.
+        """
         content, invites = cls._signer(user).unsign_object(text, max_age=_EXPIRES)
         return cls(content.encode("latin-1"), invites)
 
@@ -50,11 +59,11 @@ class Upload:
     def imported(
         self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True
     ) -> ImportPlan:
-        """With the rights of the role that was entered. Raises CannotImport and NotAsShown."""
+        """Import the list with the rights of the entered role. Raises CannotImport and NotAsShown."""
         table = table_of(self.content, "The file")
-        if len(table.records) > _MOST_ROWS:
+        if len(table.records) > _MAX_UPLOADED_ROWS:
             raise CannotImport(
-                f"A page takes at most {_MOST_ROWS:,} rows: split the list, or have it imported on the server."
+                f"A page takes at most {_MAX_UPLOADED_ROWS:,} rows: split the list, or have it imported on the server."
             )
         wishes = Wishes(
             invites=self.invites,

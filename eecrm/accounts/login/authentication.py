@@ -1,4 +1,4 @@
-"""Who is calling: one SQL statement finds the login and its user, and enters the user's role in PostgreSQL."""
+"""Authentication of a request: one SQL statement finds login and account, and enters the account's database role."""
 
 from functools import partial
 from typing import Any, cast
@@ -21,14 +21,13 @@ from accounts.models import User
 from api.requests import limits
 from api.requests.client_address import place_of
 
-MAX_TOKEN_CHARS = 8192  # characters of a token: as much as gunicorn takes of a header
+MAX_TOKEN_CHARS = 8192  # gunicorn refuses longer header lines (deploy/gunicorn.conf.py)
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
-_CALLER_FIELDS = [
-    field.name for field in User._meta.concrete_fields if field.name in _NEEDED
-]  # from_db wants their order
+# In the model's order, which from_db requires.
+_CALLER_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]
 
-# Role and activity are read anew for each request: nothing in a token is believed but whose it is.
+# Role and activity are read from the database for each request: a token only proves which account it belongs to.
 _ACCOUNT = f"""
     SELECT {", ".join(f"account.{field}" for field in _CALLER_FIELDS)},
            ARRAY(SELECT auth_group.name FROM accounts_user_groups
@@ -55,7 +54,10 @@ _ENTER_BY_IDENTITY = f"""{_ACCOUNT}
 
 
 def enter_role_of(claims: Claims | Identity) -> User | None:
-    """The caller, whose database role holds from here to the end of the transaction; None for a login that is over."""
+    """Enter the caller's database role until the transaction ends, and return the account.
+
+    Returns None if the login has ended, the identity is unknown or its tokens were ended, or the account is inactive.
+    """
     with connection.cursor() as cursor:
         if isinstance(claims, Claims):
             cursor.execute(_ENTER_BY_LOGIN, [*origin.get(), claims.session, claims.user])
@@ -71,16 +73,21 @@ def enter_role_of(claims: Claims | Identity) -> User | None:
 
 
 def _enrol(identity: Identity, request: HttpRequest) -> User | None:
-    """An account for somebody whom nobody knows here yet, where OIDC_CREATE_ACCOUNTS lets it be made."""
+    """Create an external account for an unknown identity, if OIDC_CREATE_ACCOUNTS allows it.
+
+    Returns None and logs a failed login if there is still no active account.
+    """
     user = None
     if settings.OIDC_CREATE_ACCOUNTS:
-        leave()  # nobody yet; the trail tells of the account in which request it was made
+        leave()  # sets the origin: the audit trail entries of the new account name the request
         with connection.cursor() as cursor:
             cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
-            (made,) = cursor.fetchone()
-        if made:
-            # A request that is refused takes its account back with it: only one that stays is told of.
-            transaction.on_commit(partial(security_event, "user_created", request, account=made, role=Role.EXTERNAL))
+            (account_id,) = cursor.fetchone()
+        if account_id:
+            # A refused request rolls its new account back: log only an account that stays.
+            transaction.on_commit(
+                partial(security_event, "user_created", request, account=account_id, role=Role.EXTERNAL)
+            )
         user = enter_role_of(identity)
     if user is None:
         reason = "no active account has this identity, or its tokens were ended"
@@ -88,8 +95,8 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
     return user
 
 
-def _caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
-    """Whose token this is. Raises InvalidToken for nobody's."""
+def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
+    """The account and the claims of an access token. Raises InvalidToken if no active login or identity fits."""
     if len(token) > MAX_TOKEN_CHARS:
         raise InvalidToken
     claims: Claims | Identity
@@ -105,15 +112,22 @@ def _caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
 
 
 def account_of(request: Request) -> User:
-    """The caller of a view that PolicyPermission guards: nobody anonymous gets there."""
+    """The caller of a view behind PolicyPermission, which refuses anonymous requests."""
     return cast(User, request.user)
 
 
 class SessionTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <access token>` (RFC 6750): one of ours, or of the identity provider."""
+    """Authentication by `Authorization: Bearer <access token>` (RFC 6750).
+
+    The token is one of ours or the identity provider's.
+    """
 
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
-        """Counts the request for whoever it is; without a header, RequestMiddleware has counted it for its address."""
+        """Authenticate the request and count it for the caller's rate limit.
+
+        A request without a valid bearer token counts for the client's address. RequestMiddleware has counted a request
+        without the header.
+        """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
         scheme, _, token = request.META["HTTP_AUTHORIZATION"].partition(" ")
@@ -121,7 +135,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             limits.admit(request._request, "anonymous", place_of(request._request))
             return None
         try:
-            user, claims = _caller(token.strip(), request._request)
+            user, claims = _read_caller(token.strip(), request._request)
         except InvalidToken:
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise

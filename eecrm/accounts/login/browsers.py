@@ -1,9 +1,11 @@
-"""A browser in which an account has logged in is a place of its own (`security.md` 34).
+"""Known browsers: a cookie marks a browser in which an account has logged in (`security.md` 34).
 
-Colleagues at one office share one address. Without a mark of their own, one of them who sends wrong passwords for another's
-account would keep it out there. The mark is a cookie that names a random browser and proves for which account it was made;
-it lets nobody in, and what fails with it counts for this browser alone. A new password forgets all places (trigger
-`account_forgets_places`): who knew the old one may have left marks behind.
+Colleagues in one office share one address. Without the mark, a colleague who sends wrong passwords could lock an
+account out at that address. The cookie holds a random browser id and an HMAC for one account. It authenticates nobody.
+Failed logins with the cookie count for this browser only.
+
+A new password deletes all known places (trigger `account_forgets_places`), because a person who knew the old password
+may have marked browsers.
 """
 
 from uuid import uuid4
@@ -16,35 +18,40 @@ from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.requests.client_address import place_of
 
-MOST_BROWSERS = 10  # of one account, the last ones: each may be tried with as many wrong passwords as an address
+# Per account, the last ones used. The number is limited because each browser has its own limit of wrong passwords.
+MAX_KNOWN_BROWSERS = 10
 
 
 def place_for(request: HttpRequest, username: str) -> str:
-    """The place that this request comes from, for the account of this name: its marked browser, or the address."""
+    """The place for which failed logins of this username count: the marked browser, or else the client's address."""
     browser, _, proof = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "").partition(".")
     return f"browser {browser}" if constant_time_compare(proof, _proof(browser, username)) else place_of(request)
 
 
 def know(request: HttpRequest, user: User) -> None:
-    """The account has just proved to be its owner's, here: the login role notes address and browser.
+    """Note the client's address and browser as known places of an account that has just logged in.
 
-    `mark` gives the browser its cookie with the answer.
+    Runs as the login role. `mark` then sets the browser's cookie on the response.
     """
     place = place_for(request, user.username)
     if place == place_of(request):
         browser = uuid4().hex
-        request.browser_mark = f"{browser}.{_proof(browser, user.username)}"  # type: ignore[attr-defined]  # for mark
+        value = f"{browser}.{_proof(browser, user.username)}"
+        request.browser_mark = value  # type: ignore[attr-defined]  # read by `mark`
         note_place(user, f"browser {browser}")
     else:
         request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # as above
-    for one in {place, place_of(request)}:
-        note_place(user, one)
-    mine = KnownPlace.objects.filter(user=user, place__startswith="browser ")
-    mine.filter(pk__in=mine.order_by("-used_at", "-pk").values("pk")[MOST_BROWSERS:]).delete()
+    for known in {place, place_of(request)}:
+        note_place(user, known)
+    rows = KnownPlace.objects.filter(user=user, place__startswith="browser ")
+    rows.filter(pk__in=rows.order_by("-used_at", "-pk").values("pk")[MAX_KNOWN_BROWSERS:]).delete()
 
 
 def mark(request: HttpRequest, response: HttpResponse) -> None:
-    """Where an account was proved in this request, its browser is marked for as long as the place is remembered."""
+    """Set the cookie of the browser if an account logged in during this request.
+
+    The cookie lasts as long as an unused place is remembered.
+    """
     if value := getattr(request, "browser_mark", ""):
         age = int(UNUSED_PLACES.total_seconds())
         response.set_cookie(

@@ -1,12 +1,12 @@
-"""Checking a username and a password: one answer, in one time, for whatever is wrong; and not without end.
+"""Password checks with rate limits: every failure gets the same answer after the same work.
 
-Limits stand before the hashing, which is the expensive part. Each failure counts for the address, for the account at that
-address, and for the account. A name is counted whether or not an account has it, in the one spelling of usernames.
+The limits come before the hashing, because hashing is expensive. A failure counts for the address, for the account at
+that address, and for the account. A username counts in its normalised spelling, even if no account has it.
 
-Nobody keeps a colleague out (`security.md` 34). Failures at one address refill more slowly than those of the account, so
-that one address never uses up what the account has elsewhere. Where the account has logged in before, only the failures
-at that address count, and a browser in which it has logged in is a place of its own. A password chosen by link empties the
-account's bucket (`forget_failures`).
+No caller can lock a colleague out (`security.md` 34). The limit of an account at one address refills more slowly than
+the account's own limit, so one address never uses up the account's limit. At a known place only the failures at that
+place count. A known browser is a place of its own. After a password was chosen by link, `forget_failures` resets the
+account's limits.
 """
 
 import logging
@@ -28,23 +28,29 @@ from accounts.passwords.validators import is_too_long
 from api.requests import limits
 from api.requests.client_address import place_of
 
-_NO_PASSWORD = "!"  # hashed against all the same, so that it takes as long
+_NO_PASSWORD = "!"  # an unusable hash: Django takes as long to check it as a real one
 
 
 def account_for(request: HttpRequest, *, username: str, password: str) -> User | None:
-    """The active account with this username and password. Raises TooManyRequests for an address that asks too often."""
+    """The active account with this username and password, or None.
+
+    Raises TooManyRequests if the address has used up its limit.
+    """
     if is_too_long(password):
         return None
     return _Attempt(request, username).account_for(password)
 
 
 class AccountBackend(ModelBackend):
-    """Django's question `authenticate(request, username=…, password=…)`, for the admin site."""
+    """Authentication backend of the admin site, with the limits of the API's login."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """The account, or None. Where the address asks too often, `request.login_wait` says for how many seconds."""
+        """The account, or None.
+
+        If the address has used up its limit, `request.login_wait` is set to the seconds to wait.
+        """
         if request is None or username is None or password is None:
             return None
         try:
@@ -61,21 +67,21 @@ class AccountBackend(ModelBackend):
         return user if user is not None and user.is_active else None
 
 
-# What an address is refused for, and then what an account rests for. What is refused counts no further: from one address
-# nobody can use up what an account has everywhere.
-_OF_ADDRESS, _OF_ACCOUNT = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
-_WANTED = _OF_ADDRESS + _OF_ACCOUNT
+# The first two limits refuse the address, the last two lock the account. A refused attempt isn't counted in the limits
+# after it: otherwise one address could use up the limit of an account.
+_ADDRESS_LIMITS, _ACCOUNT_LIMITS = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
+_LOGIN_LIMITS = _ADDRESS_LIMITS + _ACCOUNT_LIMITS
 
-# All that the check needs before the hashing, in one statement: a row for each limit that was asked, the account in the
-# first. The last limit, of the whole account, isn't asked where the account is known.
-_ACCOUNT_COLUMNS = [
-    field.attname for field in User._meta.concrete_fields
-]  # with the password, which is left out elsewhere
-_COUNT = f"""
-    SELECT granted, remaining, wait, second_factor_of(account.id), {", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)}
-      FROM take_limits((%s::text[])[: {len(_WANTED)} - (
-               SELECT count(*) FROM accounts_knownplace JOIN accounts_user AS its ON its.id = user_id
-                WHERE its.username = %s AND place = %s)], %s, %s, %s) WITH ORDINALITY
+# With the password hash, which the default queryset defers.
+_ACCOUNT_COLUMNS = [field.attname for field in User._meta.concrete_fields]
+_SELECTED_COLUMNS = ", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)
+# Everything that the check needs before the hashing, in one statement: one row for each limit that was taken from, and
+# the account in the first row. At a known place the last limit, that of the whole account, isn't taken from.
+_TAKE_LOGIN_LIMITS = f"""
+    SELECT granted, remaining, wait, second_factor_of(account.id), {_SELECTED_COLUMNS}
+      FROM take_limits((%s::text[])[: {len(_LOGIN_LIMITS)} - (
+               SELECT count(*) FROM accounts_knownplace JOIN accounts_user AS visitor ON visitor.id = user_id
+                WHERE visitor.username = %s AND place = %s)], %s, %s, %s) WITH ORDINALITY
       LEFT JOIN accounts_user AS account ON ordinality = 1 AND account.username = %s
      ORDER BY ordinality
 """
@@ -85,68 +91,71 @@ class _Attempt:
     def __init__(self, request: HttpRequest, username: str) -> None:
         self.request, self.name = request, normalise_username(username)
         self.place = browsers.place_for(request, self.name)
-        self.asked = len(_WANTED)
-        self.whose = {
-            "login": place_of(request),  # what hashing costs, whoever it is
+        self.limits_taken = len(_LOGIN_LIMITS)
+        self.limit_keys = {
+            "login": place_of(request),  # without the username: hashing costs the same for each
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,
         }
 
     def account_for(self, password: str) -> User | None:
-        user, is_locked = self._count()
+        user, is_locked = self._take_limits()
         is_right = (user or User(password=_NO_PASSWORD)).check_password(password)
         if user is None or not is_right or is_locked or not user.is_active:
-            self._tell_failure(user, is_right=is_right, is_locked=is_locked)
+            self._log_failure(user, is_right=is_right, is_locked=is_locked)
             return None
-        limits.give_back(self.request, *self._limits(*_WANTED[1 : self.asked]))
+        limits.give_back(self.request, *self._limits(*_LOGIN_LIMITS[1 : self.limits_taken]))
         security_event(
             "authn_login_success", self.request, level=logging.INFO, account=user.pk, role=user.effective_role
         )
         return user
 
-    def _count(self) -> tuple[User | None, bool]:
-        """Who it may be, and whether the account rests: that is told to nobody, but answered like a wrong password, after the
-        same work. Raises TooManyRequests.
+    def _take_limits(self) -> tuple[User | None, bool]:
+        """Take from the login limits. Returns the candidate account and if it is locked out.
+
+        A lockout is answered exactly like a wrong password, after the same work. Raises TooManyRequests if an address
+        limit is used up.
         """
-        buckets, *rest = limits.arguments(*((*one, 1) for one in self._limits(*_WANTED)))
+        buckets, *rest = limits.arguments(*((limit, key, 1) for limit, key in self._limits(*_LOGIN_LIMITS)))
         with connection.cursor() as cursor:
-            cursor.execute(_COUNT, [buckets, self.name, self.place, *rest, self.name])
+            cursor.execute(_TAKE_LOGIN_LIMITS, [buckets, self.name, self.place, *rest, self.name])
             rows = cursor.fetchall()
-        _, _, _, app, *fields = rows[0]
+        _, _, _, device_id, *fields = rows[0]
         granted, _, wait, *_ = rows[-1]
-        self.asked = len(rows)
-        if granted or self.asked > len(_OF_ADDRESS):
-            return _user_of_row(fields, app), not granted
+        self.limits_taken = len(rows)
+        if granted or self.limits_taken > len(_ADDRESS_LIMITS):
+            return _user_of_row(fields, device_id), not granted
         security_event("excess_rate_limit_exceeded", self.request, limit="login")
         raise limits.TooManyRequests(wait)
 
     def _limits(self, *names: str) -> list[tuple[limits.Limit, str]]:
-        return [(limits.limit(name), self.whose[name]) for name in names]
+        return [(limits.limit(name), self.limit_keys[name]) for name in names]
 
-    def _tell_failure(self, user: User | None, *, is_right: bool, is_locked: bool) -> None:
+    def _log_failure(self, user: User | None, *, is_right: bool, is_locked: bool) -> None:
         event = "authn_login_lock" if is_locked else "authn_login_fail"
         reason = "unknown" if user is None else "password" if not is_right else "locked" if is_locked else "inactive"
         security_event(event, self.request, account=user.pk if user else None, reason=reason)
 
 
-def _user_of_row(fields: list[Any], app: int | None) -> User | None:
+def _user_of_row(fields: list[Any], device_id: int | None) -> User | None:
     if fields[_ACCOUNT_COLUMNS.index("id")] is None:
         return None
     user: User = User.from_db(connection.alias, _ACCOUNT_COLUMNS, fields)
-    if app is None:
-        user.second_factor = None  # known by now: `log_in` and the admin site needn't ask again
+    if device_id is None:
+        user.second_factor = None  # cached: `log_in` and the admin site needn't query it
     return user
 
 
 class SecondFactorRefused(AuthenticationFailed):
-    """401 after a right password; its code says which step is missing."""
+    """401 after a right password. Its code names the missing step."""
 
 
 def require_second_factor(request: HttpRequest, user: User, code: str | None) -> None:
-    """Let this account, whose password was right, go on with a code of its second factor, or where it needs none.
+    """Check a code of the second factor of an account whose password was right. Raises SecondFactorRefused.
 
-    Raises SecondFactorRefused. A wrong code counts as a wrong password does, besides the pauses of the device.
+    An account without a second factor passes, unless its role requires one (SECOND_FACTOR). A wrong code counts like a
+    wrong password, in addition to the device's own pauses.
     """
     if user.second_factor is None:
         if settings.SECOND_FACTOR == "required" and user.is_staff:
@@ -155,10 +164,10 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
     if code is None:
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
-        leave(user_id=user.pk)  # the trail names the owner of a recovery code that is used up
+        leave(user_id=user.pk)  # the audit trail names the owner of a used recovery code
         sentence = second_factor.use_code(request, user, code)
     if sentence:
-        limits.give_back(request)  # nothing: the failure stays counted
+        limits.give_back(request)  # gives nothing back: the failed login stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")
 
 
@@ -167,14 +176,14 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 
 
 def forget_failures(request: HttpRequest, user: User) -> None:
-    """Empty the account's buckets, elsewhere and here, and know this place: its owner has just proved to be its owner.
+    """Reset the account's rate limits and note this place, after its owner has chosen a password by link.
 
-    The answer gives the browser its mark (`browsers.mark`).
+    The caller then sets the browser's cookie on the response (`browsers.mark`).
     """
     attempt = _Attempt(request, user.username)
-    here, account = attempt._limits(*_OF_ACCOUNT)
+    here, account = attempt._limits(*_ACCOUNT_LIMITS)
     of_address = (here[0], f"{attempt.name} {place_of(request)}")
-    limits.take(*((limit, whose, -limit.capacity) for limit, whose in dict.fromkeys([here, of_address, account])))
+    limits.take(*((limit, key, -limit.capacity) for limit, key in dict.fromkeys([here, of_address, account])))
     browsers.know(request, user)
 
 
@@ -182,20 +191,22 @@ ADDRESS_LINK = "address link"
 
 
 def is_own_password(request: HttpRequest, user: User, password: str, *, through: str) -> bool:
-    """Whether a caller who is logged in knows the account's password. Raises TooManyRequests after too many wrong ones.
+    """True if `password` is the password of the logged-in caller's account.
 
-    `through` is what let the caller in: a login, a session, a link to an address. Each has tries of its own, so that a thief
-    of one keeps nobody else from a new password. A link has few, since a manager can have it sent to any mailbox.
+    Raises TooManyRequests after too many wrong passwords. `through` identifies the caller's way in: a login, a session,
+    or a link to an address. Each has its own limit, so that a thief of one doesn't keep the owner from choosing a new
+    password elsewhere. A link has a lower limit, because a manager can have it sent to any mailbox.
 
-    Locks the account until the transaction ends, and asks for the hash that it has then: without it, a thief who knows
-    the old password could overwrite one that the owner chooses by link at the same moment. A refusal must be answered,
-    not raised: the count is in the transaction of the request.
+    Locks the account until the transaction ends and checks the current hash. Without the lock, a thief who knows the
+    old password could overwrite one that the owner chooses by link at the same moment.
+
+    The view must return a refusal, not raise it: the count is in the transaction of the request.
     """
     tries = (limits.limit("address_link" if through == ADDRESS_LINK else "own_password"), f"{user.pk} {through}")
     with as_login_role():
-        present = User.objects.select_for_update(no_key=True).values_list("password", flat=True).get(pk=user.pk)
+        current_hash = User.objects.select_for_update(no_key=True).values_list("password", flat=True).get(pk=user.pk)
         (taken,) = limits.take((*tries, 1))
-    user.password = present
+    user.password = current_hash
     if not taken.granted:
         security_event("excess_rate_limit_exceeded", request, limit="own_password")
         raise limits.TooManyRequests(taken.wait)

@@ -1,4 +1,4 @@
-"""The public keys of our tokens, for whoever verifies them."""
+"""View with the public keys that verify our tokens (a JWK set)."""
 
 from django.conf import settings
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 @transaction.non_atomic_requests
 @require_safe
 def public_keys(request: HttpRequest) -> HttpResponse:
-    """A JWK set (RFC 7517): the present key, and those that are still believed. Empty where a secret signs."""
+    """A JWK set (RFC 7517): the signing key and the previous keys that are still accepted. Empty if a secret signs."""
     response = JsonResponse(settings.JWT_KEYS.jwks(), content_type="application/jwk-set+json")
     response["Cache-Control"] = "public, max-age=300"
     return response

@@ -1,6 +1,7 @@
-"""Access tokens of an outside identity provider: AWS Cognito, or any issuer of OpenID Connect (RFC 9068, RFC 8725).
+"""Access tokens of an external identity provider: AWS Cognito, or any OpenID Connect issuer (RFC 9068, RFC 8725).
 
-A token chooses nothing: its keys are those of OIDC_JWKS_URL (`jku`, `jwk` and `x5u` are never looked at), its algorithm is RS256.
+A token chooses nothing. Its keys come from OIDC_JWKS_URL (`jku`, `jwk` and `x5u` are ignored), and its algorithm is
+RS256.
 """
 
 import re
@@ -14,15 +15,15 @@ from accounts.login.oidc_keys import provider_keys
 from accounts.login.tokens import LEEWAY, InvalidToken
 
 ALGORITHM = "RS256"
-TYPES_OF_ACCESS = ("at+jwt", "application/at+jwt")
-TYPES = ("jwt", *TYPES_OF_ACCESS)
-SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; a constraint says so too
-# Claims that only an ID token has: it tells a front-end who somebody is, and is no key to an API.
-OF_ID_TOKENS = {"nonce", "at_hash", "c_hash"}
+ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
+TOKEN_TYPES = ("jwt", *ACCESS_TOKEN_TYPES)
+SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; also a database constraint
+# Claims that only an ID token has. An ID token describes a user to a front-end and gives no access to an API.
+ID_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash"}
 
 
 class Identity(NamedTuple):
-    """Whom the provider vouches for, and since when: seconds since 1970."""
+    """An account's identity at the provider, with the token's issue time (seconds since 1970)."""
 
     issuer: str
     subject: str
@@ -30,7 +31,7 @@ class Identity(NamedTuple):
 
 
 def is_from_provider(text: str) -> bool:
-    """Whether a token claims to be the provider's: then it is read as such, and as nothing else."""
+    """True if a token names the provider as its issuer. Such a token is read as the provider's only, never as ours."""
     return bool(settings.OIDC_ISSUER) and _claimed_issuer(text) == settings.OIDC_ISSUER
 
 
@@ -43,11 +44,11 @@ def _claimed_issuer(text: str) -> Any:
 
 
 def read_provider_token(text: str) -> Identity:
-    """Whom a token of the provider is about. Raises InvalidToken, and ProviderUnavailable where no keys are known."""
+    """The identity that a token of the provider proves. Raises InvalidToken, or ProviderUnavailable without keys."""
     try:
         header = jwt.get_unverified_header(text)
-        # Where the provider types its access tokens, what isn't one is an ID token.
-        types = TYPES_OF_ACCESS if settings.OIDC_TYPED_TOKENS else TYPES
+        # If the provider types its access tokens, any other type is an ID token.
+        types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken
         claims = jwt.decode(
@@ -66,16 +67,20 @@ def read_provider_token(text: str) -> Identity:
 
 
 def _is_access(claims: dict[str, Any]) -> bool:
-    return claims.get("token_use", "access") == "access" and OF_ID_TOKENS.isdisjoint(claims)
+    return claims.get("token_use", "access") == "access" and ID_TOKEN_CLAIMS.isdisjoint(claims)
 
 
 def _is_for_us(claims: dict[str, Any]) -> bool:
-    """Cognito's access tokens name a `client_id` and no `aud`; everybody else's say whom they are for."""
-    named = claims["aud"] if "aud" in claims else claims.get("client_id")
-    return any(name in settings.OIDC_CLIENT_IDS for name in (named if isinstance(named, list) else [named]))
+    """True if the audience contains one of OIDC_CLIENT_IDS. Cognito's access tokens have `client_id` and no `aud`."""
+    audience = claims["aud"] if "aud" in claims else claims.get("client_id")
+    names = audience if isinstance(audience, list) else [audience]
+    return any(name in settings.OIDC_CLIENT_IDS for name in names)
 
 
 def _is_sound(claims: dict[str, Any]) -> bool:
-    """PyJWT takes digits in a text for a moment (RFC 7519, section 2, doesn't), and any text for a subject."""
-    moments = all(type(claims[name]) in (int, float) and claims[name] >= 0 for name in ("exp", "iat"))
-    return moments and SUBJECT.fullmatch(claims["sub"]) is not None
+    """Check claims that PyJWT doesn't check.
+
+    PyJWT accepts a time as text (RFC 7519, section 2, doesn't), and any text as subject.
+    """
+    has_valid_times = all(type(claims[name]) in (int, float) and claims[name] >= 0 for name in ("exp", "iat"))
+    return has_valid_times and SUBJECT.fullmatch(claims["sub"]) is not None

@@ -1,6 +1,7 @@
-"""The public keys of the identity provider, as this process last read them at OIDC_JWKS_URL (RFC 7517).
+"""Public keys of the identity provider, cached in each process after reading OIDC_JWKS_URL (RFC 7517).
 
-Not PyJWT's client: it holds its lock for as long as the provider takes to answer, and fetches anew for each unknown key id.
+PyJWT's client isn't used, because it holds its lock while the provider answers, and fetches again for each unknown key
+id.
 """
 
 import json
@@ -23,17 +24,17 @@ from accounts.login.tokens import InvalidToken
 
 log = logging.getLogger("eecrm.oidc")
 
-# Seconds.
-FRESH = 5 * 60  # then they are read again, and a key that the provider took back is no longer believed
-PAUSE = 30  # between two tries, whoever asks for whatever key
-# Without the provider nobody can tell whether a key was taken back. A day outlasts its outages; no stolen key lives longer.
-BELIEVED = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # to connect, for each wait, and for the body as a whole
-MAX_JWKS_BYTES = 256 * 1024  # bytes
+REFRESH_AFTER_SECONDS = 5 * 60  # the keys are read again, so that a withdrawn key is no longer accepted
+MIN_FETCH_INTERVAL_SECONDS = 30  # between two tries, for all key ids together
+# While the provider is unavailable, a withdrawn key stays accepted. A day is longer than the provider's outages, and
+# limits the use of a stolen key.
+MAX_KEY_AGE_SECONDS = 24 * 60 * 60
+FETCH_TIMEOUT_SECONDS = 2  # to connect, for each read, and for the body as a whole
+MAX_JWKS_BYTES = 256 * 1024
 
 
 class ProviderUnavailable(APIException):
-    """503 and not 401, which would have phones throw away tokens that are good: nobody could look at them."""
+    """503, because the token can't be checked. A 401 would make apps throw valid tokens away."""
 
     status_code = 503
     default_detail = "The keys of the identity provider can't be read: try again in a moment."
@@ -41,51 +42,54 @@ class ProviderUnavailable(APIException):
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """OIDC_JWKS_URL is where the keys are; nobody else says where."""
+    """Refuses redirects, so that keys come from OIDC_JWKS_URL and from no other address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 _opener = build_opener(_NoRedirects)
-# Some providers' gateways turn urllib's own name away.
+# Some providers' gateways refuse urllib's own User-Agent.
 _opener.addheaders = [("User-Agent", "epic-events-crm"), ("Accept", "application/json")]
 
 
-class _Known(NamedTuple):
+class _CachedKeys(NamedTuple):
     keys: dict[str, RSAPublicKey]
     read_at: float
 
 
 class ProviderKeys:
-    """The keys by their id. One request at a time may fetch; the others go by what is known, and don't wait."""
+    """The provider's keys by key id. One request at a time may fetch; the others use the cached keys and don't wait."""
 
     def __init__(self) -> None:
-        self._known = _Known({}, float("-inf"))
+        self._cached = _CachedKeys({}, float("-inf"))
         self._tried_at = float("-inf")
         self._fetching = Lock()
 
     def key(self, kid: str) -> RSAPublicKey:
-        """Raises InvalidToken for a key that isn't the provider's, ProviderUnavailable where none is known."""
-        known = self._known
-        if kid not in known.keys or monotonic() - known.read_at > FRESH:
+        """The key with this id.
+
+        Raises InvalidToken if the provider doesn't have it, ProviderUnavailable without recent keys.
+        """
+        cached = self._cached
+        if kid not in cached.keys or monotonic() - cached.read_at > REFRESH_AFTER_SECONDS:
             self._refresh()
-            known = self._known
-        if monotonic() - known.read_at > BELIEVED:
+            cached = self._cached
+        if monotonic() - cached.read_at > MAX_KEY_AGE_SECONDS:
             raise ProviderUnavailable
-        if kid not in known.keys:
+        if kid not in cached.keys:
             raise InvalidToken
-        return known.keys[kid]
+        return cached.keys[kid]
 
     def _refresh(self) -> None:
         if not self._fetching.acquire(blocking=False):
             return
         try:
             now = monotonic()
-            if now - self._tried_at < PAUSE:
+            if now - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:
                 return
             self._tried_at = now
-            self._known = _Known(_usable(_fetch(settings.OIDC_JWKS_URL)), now)
+            self._cached = _CachedKeys(_usable_keys(_fetch(settings.OIDC_JWKS_URL)), now)
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             log.warning("the keys of the identity provider can't be read: %s", error)
         finally:
@@ -96,7 +100,7 @@ provider_keys = ProviderKeys()
 
 
 def _fetch(url: str) -> Any:
-    """The JSON at this address. Raises OSError, HTTPException, ValueError or RecursionError."""
+    """The JSON document at `url`. Raises OSError, HTTPException, ValueError or RecursionError."""
     deadline, body = monotonic() + FETCH_TIMEOUT_SECONDS, b""
     try:
         with _opener.open(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
@@ -110,19 +114,19 @@ def _fetch(url: str) -> Any:
     return json.loads(body)
 
 
-def _usable(document: Any) -> dict[str, RSAPublicKey]:
-    """The RSA keys of a set that are for signatures and long enough. Raises ValueError where there is none."""
+def _usable_keys(document: Any) -> dict[str, RSAPublicKey]:
+    """The RSA keys of a JWK set that are for signatures and long enough. Raises ValueError if there is none."""
     members = document.get("keys") if isinstance(document, dict) else None
     keys = {}
     for jwk in members if isinstance(members, list) else []:
-        if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str) and (key := _rsa(jwk)):
+        if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str) and (key := _rsa_key(jwk)):
             keys[jwk["kid"]] = key
     if not keys:
         raise ValueError("the answer holds no usable key")
     return keys
 
 
-def _rsa(jwk: dict[str, Any]) -> RSAPublicKey | None:
+def _rsa_key(jwk: dict[str, Any]) -> RSAPublicKey | None:
     if jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
         return None
     try:

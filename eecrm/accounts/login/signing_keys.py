@@ -1,6 +1,6 @@
-"""The keys of our tokens: the one that signs, and those that are still believed during a rotation (RFC 7517, RFC 8725).
+"""Keys of our own tokens: the signing key, and previous keys accepted during a rotation (RFC 7517, RFC 8725).
 
-The settings read them at the start, so nothing here may need the settings. No message holds a key.
+The settings import this module, so it must not read the settings. No error message contains a key.
 """
 
 import hashlib
@@ -22,29 +22,29 @@ ALGORITHMS = ("HS256", "RS256", "ES256")
 SECRET_BYTES, RSA_BITS = 32, 2048  # RFC 7518, sections 3.2 and 3.3
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
-# What identifies a public key (RFC 7638, section 3.2), and all that is told of it.
+# Members that identify a public key (RFC 7638, section 3.2). No other members are published.
 _KEY_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key and the one algorithm that it is for: what the header of a token says of its algorithm decides nothing."""
+    """A key and its only algorithm. The algorithm in a token's header decides nothing."""
 
     kid: str
     algorithm: str
     verifying: bytes | PublicKey = field(repr=False)
-    signing: Any = field(repr=False)  # None where only the public half is here
+    signing: Any = field(repr=False)  # None if only the public half is configured
 
     def public(self) -> dict[str, str] | None:
-        """The key as a JWK that anybody may read; None for a secret."""
+        """The key as a JWK that may be published; None for a secret."""
         if isinstance(self.verifying, bytes):
             return None
         return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
-@dataclass(frozen=True, eq=False)  # two rings are never equal: what one has verified says nothing of the other
+@dataclass(frozen=True, eq=False)  # two rings are never equal: `tokens` caches by ring
 class KeyRing:
-    """`present` signs; a token is believed if `believed` has the key of its `kid`."""
+    """All keys: `present` signs tokens, `believed` maps the `kid` of each accepted key to the key."""
 
     present: Key
     believed: dict[str, Key]
@@ -54,7 +54,10 @@ class KeyRing:
 
 
 def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secret_key: str = "") -> KeyRing:
-    """The ring of JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS. Raises ImproperlyConfigured by name."""
+    """The keys of JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
+
+    Raises ImproperlyConfigured with the setting's name.
+    """
     if algorithm not in ALGORITHMS:
         raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
     present = _read_key("JWT_SIGNING_KEY", signing_key, secret_key)
@@ -64,7 +67,7 @@ def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secre
         )
     if present.signing is None:
         raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
-    # A comma is in no PEM text, so that it can stand between keys of every kind.
+    # A PEM text contains no comma, so a comma separates keys of every kind.
     previous = [_read_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
     return KeyRing(present, {key.kid: key for key in (*previous, present)})
 
@@ -85,7 +88,7 @@ def _secret(name: str, text: str, secret_key: str) -> Key:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         raise ImproperlyConfigured(f"{name} isn't a secret but some form of a key pair: write that as PEM.") from None
-    # Made as a signature is: it tells no more of the secret than each token does.
+    # Computed like a signature, so the key id reveals no more of the secret than a token does.
     kid = hmac.digest(secret, b"key id", hashlib.sha256)[:16]
     return Key(_base64url(kid), "HS256", verifying=secret, signing=secret)
 
@@ -117,7 +120,7 @@ def _key_members(key: PublicKey) -> dict[str, str]:
 
 
 def _thumbprint(key: PublicKey) -> str:
-    """RFC 7638: the hash of the members in order, without white space."""
+    """The JWK thumbprint (RFC 7638): a hash of the required members, sorted and without white space."""
     canonical = json.dumps(_key_members(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode()).digest())
 

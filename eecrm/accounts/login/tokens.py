@@ -24,11 +24,12 @@ from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession, User
 from api.requests.client_address import neighbourhood
 
-RETRY = timedelta(seconds=30)  # a phone that lost the answer to its refresh may ask again for so long
-OLDEST = timedelta(days=30)  # however often it is refreshed
-# Seconds by which the clock that issued a token may be ahead of ours, for the provider's tokens and our own: clocks that
-# are kept by NTP differ by milliseconds, one that has just resumed or lost its source by seconds. Nobody gains by it, for
-# a token doesn't exist before it is signed. It says nothing of `exp`: a token of ours ends in its second on each server.
+REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # for a client that lost the response to its refresh
+MAX_LOGIN_DURATION = timedelta(days=30)  # even if it is refreshed all the time
+# Seconds by which the clock of a token's issuer may be ahead of ours, for the provider's tokens and our own. Clocks
+# under NTP differ by milliseconds; a clock that has just resumed or lost its source differs by seconds. An attacker
+# gains nothing, because a token doesn't exist before it is signed. `read_token` checks `exp` of our own tokens without
+# leeway.
 LEEWAY = 30
 
 
@@ -38,7 +39,7 @@ class Pair(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """What a valid token says: which login it belongs to, whose that is, and which token it is."""
+    """Claims of a valid token: its login, its account, and the token's own id."""
 
     session: UUID
     user: int
@@ -58,7 +59,10 @@ class LoginRefused(AuthenticationFailed):
 
 
 class KeyRingBackend(TokenBackend):
-    """simplejwt's backend with a `kid` in each header: it chooses the key, and the key the algorithm (RFC 8725, 3.1)."""
+    """simplejwt's backend with a `kid` in each header.
+
+    The `kid` chooses the key, and the key the algorithm (RFC 8725, 3.1).
+    """
 
     def encode(self, payload: dict[str, Any]) -> str:
         key = settings.JWT_KEYS.present
@@ -66,7 +70,7 @@ class KeyRingBackend(TokenBackend):
         return jwt.encode(claims, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """The claims of a token of ours, which is always verified. Raises TokenBackendError."""
+        """The claims of one of our tokens. The signature is always verified. Raises TokenBackendError."""
         try:
             key = settings.JWT_KEYS.believed[jwt.get_unverified_header(token)["kid"]]
             return jwt.decode(
@@ -93,9 +97,13 @@ class RefreshToken(simplejwt.RefreshToken):
 
 
 def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
-    """The claims of a token that we signed for this use. Raises InvalidToken for any other text, or once it has expired."""
+    """The claims of a token that we signed for this use.
+
+    Raises InvalidToken for any other text and after the expiry.
+    """
     try:
-        claims, expires_at = _verified(settings.JWT_KEYS, token_class, text)  # type: ignore[arg-type]  # Token hides __hash__
+        # Token hides __hash__, which the cache needs.
+        claims, expires_at = _verified_claims(settings.JWT_KEYS, token_class, text)  # type: ignore[arg-type]
     except (TokenError, KeyError, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
         raise InvalidToken from None
     if expires_at <= time.time():
@@ -104,8 +112,11 @@ def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
 
 
 @lru_cache(maxsize=4096)
-def _verified(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
-    """The claims of a text whose signature holds, and when it expires: true of it as long as the keys are, so checked once."""
+def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
+    """The claims and the expiry of a text whose signature is right.
+
+    Cached, because the result stays true as long as the keys are the same.
+    """
     payload = token_class(text).payload
     user = payload["user_id"]
     if not isinstance(user, str) or not user.isascii() or not user.isdigit() or not 0 < int(user) < 2**63:
@@ -114,13 +125,13 @@ def _verified(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
 
 
 def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str:
-    # simplejwt's constructor chose id, issue time and expiry; what the session knows replaces them.
+    # simplejwt's constructor sets id, issue time and expiry; the values of the login replace them.
     token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
     return str(token)
 
 
 def _token_pair(session: TokenSession) -> Pair:
-    """Both tokens of the session as it stands. The refresh token is the same one each time until it is rotated."""
+    """Both tokens of a login in its present state. The refresh token stays the same until it is rotated."""
     refresh = _signed(
         RefreshToken(),
         session,
@@ -131,29 +142,32 @@ def _token_pair(session: TokenSession) -> Pair:
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
-# One statement, which needs no transaction around it. Its triggers come last, and find whose login the trail tells of.
-# `seen` locks the account: it waits for a change that is under way and then compares again, and a change that comes later
-# ends the session that was made here (trigger account_ends_sessions). The second factor is compared after the lock, by a
-# function, because the statement itself would see the other table as it was when the statement began.
+# One statement, so it needs no transaction around it. Its triggers run last and read the account for the audit trail
+# from the settings of `origin`.
+#
+# `account` locks the row: it waits for a concurrent change and then compares the values again. A later change ends the
+# login that this statement inserts (trigger account_ends_sessions). A function compares the second factor after the
+# lock, because a subquery would see the other table as it was when the statement began.
 _LOG_IN = f"""
-    WITH told AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
-         seen AS (UPDATE accounts_user SET last_login = %s
-                   WHERE id = %s AND password = %s AND role = %s AND is_superuser = %s AND logins_ended = %s AND is_active
-                  RETURNING id),
-         known AS (INSERT INTO accounts_knownplace (user_id, place, used_at) SELECT id, %s, now() FROM seen
-                   ON CONFLICT (user_id, place) DO UPDATE SET used_at = now())
+    WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
+         account AS (UPDATE accounts_user SET last_login = %s
+                      WHERE id = %s AND password = %s AND role = %s AND is_superuser = %s AND logins_ended = %s
+                        AND is_active
+                     RETURNING id),
+         known_place AS (INSERT INTO accounts_knownplace (user_id, place, used_at) SELECT id, %s, now() FROM account
+                         ON CONFLICT (user_id, place) DO UPDATE SET used_at = now())
     INSERT INTO accounts_tokensession
            (user_id, id, refresh_jti, rotated_at, created_at, expires_at, user_agent, address)
-    SELECT seen.id, %s, %s, %s, %s, %s, %s, %s FROM told, seen
-     WHERE second_factor_of(seen.id) IS NOT DISTINCT FROM %s
+    SELECT account.id, %s, %s, %s, %s, %s, %s, %s FROM origin, account
+     WHERE second_factor_of(account.id) IS NOT DISTINCT FROM %s
 """
 
 
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
-    """A new login, and its first tokens. The login role's; it notes when and from where the account was here.
+    """Start a login and return its first tokens. Runs as the login role.
 
-    Raises LoginRefused where the account isn't any more what was checked: its password, role, activity, second factor; and
-    where all its logins were ended meanwhile.
+    Notes the time of the login and the known place. Raises LoginRefused if the account has changed since it was
+    checked: password, role, activity or second factor. Also raises it if all its logins were ended meanwhile.
     """
     now = timezone.now()
     session = TokenSession(
@@ -165,55 +179,55 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
     )
     checked: list[Any] = [user.pk, user.password, user.role, user.is_superuser, user.logins_ended]
     row: list[Any] = [session.pk, session.refresh_jti, now, now, session.expires_at, user_agent[:200], address]
-    factor = user.second_factor.pk if user.second_factor else None
+    device_id = user.second_factor.pk if user.second_factor else None
     with connection.cursor() as cursor:
-        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, neighbourhood(address), *row, factor])
+        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, neighbourhood(address), *row, device_id])
         if not cursor.rowcount:
             raise LoginRefused
     return _token_pair(session)
 
 
 class Reused(NamedTuple):
-    """A refresh token that had been exchanged before: its login is over."""
+    """Result for a refresh token that had been exchanged before: its login has ended."""
 
     user: int
 
 
 def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
-    """Exchange a refresh token; Reused, and the login is over, where it had been exchanged before.
+    """Exchange a refresh token. If it had been exchanged before, end the login and return Reused. Raises InvalidToken.
 
-    One UPDATE is the race: of any number of requests with one token, one rotates it. The others, and a phone that lost
-    the answer, get the same successor for 30 seconds (`api.md`, Tokens). Raises InvalidToken.
+    One UPDATE decides a race: of any number of requests with one token, exactly one rotates it. The others, and a
+    client that lost the response, get the same successor for 30 seconds (`api.md`, Tokens).
     """
     claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()
-    # Not `user__is_active`: Django would join, and find the row in a subquery that PostgreSQL doesn't ask again after
-    # waiting for another exchange, so that several would win.
+    # Not `user__is_active`: Django would join in a subquery, which PostgreSQL doesn't evaluate again after waiting for
+    # a concurrent exchange. Then several requests would rotate the token.
     active = User.objects.active().filter(pk=claims.user)
-    mine = TokenSession.objects.open().filter(pk=claims.session, user__in=active)
+    login_rows = TokenSession.objects.open().filter(pk=claims.session, user__in=active)
     with transaction.atomic():
-        mine.filter(refresh_jti=claims.jti).update(
+        login_rows.filter(refresh_jti=claims.jti).update(
             previous_jti=claims.jti,
             refresh_jti=uuid4(),
             rotated_at=now,
             address=address,
-            expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + OLDEST),
+            expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + MAX_LOGIN_DURATION),
         )
-        session = mine.first()
+        session = login_rows.first()
     if session is None:
         raise InvalidToken
-    if session.previous_jti == claims.jti and now - session.rotated_at < RETRY:
+    if session.previous_jti == claims.jti and now - session.rotated_at < REFRESH_RETRY_WINDOW:
         return _token_pair(session)
     with transaction.atomic():
         leave(user_id=claims.user)
-        mine.revoke()
+        login_rows.revoke()
     return Reused(claims.user)
 
 
 def log_out(text: str) -> int:
-    """End the login that this refresh token belongs to; the account that it is of. Raises InvalidToken."""
+    """End the login of a refresh token and return its account's key. Raises InvalidToken."""
     claims = read_token(RefreshToken, text)
     with transaction.atomic():
-        leave(user_id=claims.user)  # whom the trail names
+        leave(user_id=claims.user)  # the account that the audit trail names
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
     return claims.user

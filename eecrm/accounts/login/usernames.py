@@ -1,5 +1,7 @@
-"""Usernames: one spelling, nothing invisible. The same rule for every way in. Many companies name their accounts
-`first.last`, or by the email address."""
+"""Usernames: one normalised spelling without invisible characters, the same for every client.
+
+Many companies name their accounts `first.last`, or by the email address.
+"""
 
 import re
 import unicodedata
@@ -10,38 +12,41 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Regex
 
-from api.spelling import SIGNS, without_signs
+from api.spelling import MAX_NORMALISED_CHARS, SIGNS, without_signs
 
 NO_USERNAME = "A username has letters, digits and . @ + - _ only, and doesn't begin with www."
 
 _SHAPE = re.compile(r"(?!www\.)[\w.@+-]+")
-_UNSEEN = ("Cc", "Cf", "Co", "Cn")
-# PostgreSQL doesn't know letters as Python does: of the characters that are none, those of ASCII.
-_NO_SHAPE_IN_SQL = rf"[\u0001-*,/:-?\[-^`{{-\u007F{SIGNS}]"
+_INVISIBLE_CATEGORIES = ("Cc", "Cf", "Co", "Cn")
+# PostgreSQL classifies letters differently from Python, so the constraint forbids only invisible characters, and the
+# characters of ASCII that no username has.
+_FORBIDDEN_IN_SQL = rf"[\u0001-*,/:-?\[-^`{{-\u007F{SIGNS}]"
 
 
 def normalise_username(text: str) -> str:
-    """The one spelling of a username: NFKC, lowercase, without characters that nobody sees (UAX 31, UTS 39).
+    """The one spelling of a username: NFKC, lowercase, without invisible characters (UAX 31, UTS 39).
 
-    So that nobody is taken for somebody else, and no limit of logins is slipped past by spelling a name anew.
+    Otherwise one user could look like another, or avoid a login limit by another spelling of the name.
     """
-    before = None
-    while text != before:  # what one step makes of a sign, as of U+FFA0, may be for another one to take away
-        before = text
-        seen = without_signs(unicodedata.normalize("NFKC", text))
-        seen = "".join(sign for sign in seen if unicodedata.category(sign) not in _UNSEEN)
-        text = unicodedata.normalize("NFKC", seen.casefold()).strip()
+    if len(text) > MAX_NORMALISED_CHARS:
+        return text
+    previous = None
+    while text != previous:  # a step may produce a character that another step removes, as for U+FFA0
+        previous = text
+        visible = without_signs(unicodedata.normalize("NFKC", text))
+        visible = "".join(char for char in visible if unicodedata.category(char) not in _INVISIBLE_CATEGORIES)
+        text = unicodedata.normalize("NFKC", visible.casefold()).strip()
     return text
 
 
 def require_username(text: str) -> None:
-    """Raises ValidationError for what no username is, in its one spelling."""
+    """Raises ValidationError if a normalised text isn't a username."""
     if not _SHAPE.fullmatch(text):
         raise ValidationError(NO_USERNAME, code="invalid")
 
 
 class UsernameField(models.CharField):
-    """A username, checked, stored and looked for in its one spelling whichever way it came in."""
+    """A username: validated, stored and looked up in its normalised spelling."""
 
     default_validators = [require_username]
 
@@ -57,10 +62,9 @@ def _normalised_username(value: Any) -> Any:
 
 
 def username_checked(name: str) -> models.CheckConstraint:
-    """The rule in PostgreSQL, for whoever writes SQL: as far as it knows characters."""
+    """The constraint in PostgreSQL, for rows that are written in SQL. It covers fewer characters than the validator."""
     in_nfkc = Func(F("username"), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
-    has_other_signs = Regex(
-        F("username"), Value(rf"^$|^www\.|{_NO_SHAPE_IN_SQL}")
-    )  # a lookup by the field's name would spell it anew
+    # Not a lookup by the field's name, which would normalise the pattern like a username.
+    has_other_signs = Regex(F("username"), Value(rf"^$|^www\.|{_FORBIDDEN_IN_SQL}"))
     condition = Q(username=in_nfkc) & ~Q(has_other_signs)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=NO_USERNAME)

@@ -1,4 +1,4 @@
-"""Logging in and out, one's own logins, one's own password."""
+"""Views to log in, refresh and log out, and views of the caller's own logins and password."""
 
 import logging
 from typing import Any
@@ -52,7 +52,7 @@ class _PublicTokenViewSet(GenericViewSet):
         return 'Bearer realm="api"'
 
 
-# Failures are counted, and stay counted: they must not be rolled back with the refusal.
+# Without this, a refusal would roll back the counts of failures.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class LoginViewSet(_PublicTokenViewSet):
     """Log in."""
@@ -92,9 +92,9 @@ class RefreshViewSet(_PublicTokenViewSet):
         pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
         if isinstance(pair, tokens.Reused):
             security_event("authn_token_reuse", request._request, account=pair.user)
-            # Answered, not raised: an exception would roll back the end of the login.
+            # Returned, not raised: an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF sets it
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as in DRF
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
 
@@ -112,7 +112,8 @@ class LogoutViewSet(_PublicTokenViewSet):
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        request._request.actor_id = tokens.log_out(serializer.validated_data["refresh"])  # type: ignore[attr-defined]  # for the log line
+        account_id = tokens.log_out(serializer.validated_data["refresh"])
+        request._request.actor_id = account_id  # type: ignore[attr-defined]  # for the log line
         security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 
@@ -133,7 +134,7 @@ class LogoutAllViewSet(GenericViewSet):
     def destroy(self, request: Request) -> Response:
         """End every login of one's account: its tokens, and its sessions of the admin site, are refused from the next request on."""
         account = account_of(request)
-        leave(user_id=account.pk)  # the number of ends is the login role's alone
+        leave(user_id=account.pk)  # only the login role may write `logins_ended`
         User.objects.filter(pk=account.pk).end_logins()
         security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
         return Response(status=204)
@@ -153,10 +154,10 @@ class TokenSessionViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """One's logins that are open: the newest 200, the last one first."""
         refuse_unknown(request, ())
-        # A token of the identity provider belongs to none of our logins.
+        # A token of the identity provider belongs to no login.
         current = request.auth.session if isinstance(request.auth, Claims) else None
-        mine = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
-        return Response({"next": None, "previous": None, "results": self.get_serializer(mine, many=True).data})
+        logins = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
+        return Response({"next": None, "previous": None, "results": self.get_serializer(logins, many=True).data})
 
     @extend_schema(
         operation_id="me_sessions_delete", tags=["me"], summary="End one of one's own logins", responses={204: None}
@@ -173,11 +174,11 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    rule = "user_password_elsewhere"  # the trigger's, which refuses it to everybody else
+    rule = "user_password_elsewhere"  # the trigger's rule, which refuses other callers
 
 
 def login_of(request: Request) -> str:
-    """Which of the account's logins sends this; a token of the identity provider belongs to none of ours."""
+    """Key of the login that sends the request; `provider` for a token of the identity provider."""
     return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
 
 
@@ -198,7 +199,7 @@ class PasswordViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
         account = account_of(request)
-        leave(user_id=account.pk)  # passwords are the login role's alone
+        leave(user_id=account.pk)  # only the login role may read passwords
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
@@ -210,7 +211,7 @@ class PasswordViewSet(GenericViewSet):
         except DjangoValidationError as error:
             raise ValidationError({"new_password": error.messages}) from None
         user.set_password(new)
-        user.save(update_fields=["password"])  # triggers end the logins, and forget from where they came
+        user.save(update_fields=["password"])  # triggers end the logins and delete the known places
         note_place(user, place_of(request._request))
         security_event("authn_password_change", request._request, level=logging.INFO, account=user.pk)
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""People, their logins, and what belongs to them."""
+"""Models of accounts: users, their logins and second factors, mails and alerts."""
 
 from accounts.models.address import AddressChange
 from accounts.models.alert import Alert, Export

@@ -1,6 +1,8 @@
-"""Another address of an account, until it is confirmed."""
+"""Change of an account's email address that waits to be confirmed."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, timedelta
+from hashlib import blake2b
 from typing import ClassVar, Self
 
 from django.db import connection, models
@@ -11,7 +13,7 @@ from access.masks import EMAIL
 from accounts.models.user import User
 from api.email_addresses import AddressField, address_checked
 
-# How long an address may be confirmed; the trigger `address_change_rules` has the same figure.
+# Time in which a change may be confirmed. The trigger `address_change_rules` has the same value.
 LIFETIME = timedelta(days=7)
 
 
@@ -22,13 +24,21 @@ class AddressChangeQuerySet(models.QuerySet["AddressChange"]):
     def expired(self) -> Self:
         return self.filter(created_at__lte=Now() - LIFETIME)
 
+    def marked(self, mark: str) -> "AddressChange | None":
+        """The change that bears this mark."""
+        key = mark.partition("-")[0]
+        found = self.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
+        return found if found and found.mark == mark else None
+
 
 class AddressChange(models.Model):
-    """An address that somebody asked for. The account keeps its own until its owner confirms the new one by the link that
-    went there, or a second manager does: setting `confirmed_by` moves the address to the account and deletes the row.
+    """Another address that was asked for an account. The account keeps its own until the change is confirmed.
 
-    Triggers hold the rules, and make a row of each `UPDATE` of an address that is its owner's by now (`User.is_claimed`),
-    whoever writes it. The first password of an account confirms the address that its invitation went to.
+    The owner confirms it by the link that went to the new address, or a second manager does. Setting `confirmed_by`
+    moves the address to the account and deletes the row.
+
+    Triggers enforce the rules. They also turn each `UPDATE` of the address of an account in use (`User.is_claimed`)
+    into such a row, even one in plain SQL. The first password of an account confirms the address of its invitation.
     """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="address_change")
@@ -51,19 +61,29 @@ class AddressChange(models.Model):
 
     @property
     def needs_password(self) -> bool:
-        """Whether its owner proves who they are when they confirm it: not where they asked for it with their password."""
+        """True if the owner confirms with the password. An owner who asked for the address has already sent it."""
         return self.asked_by_id != self.user_id
 
+    @property
+    def mark(self) -> str:
+        """Names it in links and forms. Its key alone would name another one once a copy of the data was put back: keys are given
+        out again then."""
+        told = f"{self.user_id} {self.address} {self.created_at.astimezone(UTC).isoformat()}"
+        return f"{self.pk}-{blake2b(told.encode(), digest_size=9).hexdigest()}"
+
     def confirm(self) -> bool:
-        """As whoever is entered: its owner (as the login role) or a second manager. Returns whether it was still open."""
-        return bool(type(self).objects.filter(pk=self.pk, address=self.address).update(confirmed_by=self._caller()))
+        """Confirm as the present caller: the owner (as the login role) or a second manager.
+
+        True if it was still open.
+        """
+        return bool(type(self).objects.filter(pk=self.pk, address=self.address).update(confirmed_by=self._caller_key()))
 
     def objection(self) -> str:
-        """The rule by which the user who is entered may not confirm it now; empty where they may."""
+        """Rule by which the present caller may not confirm the change now; empty if the caller may."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT address_objection(%s)", [self.pk])
             return str(cursor.fetchone()[0] or "")
 
     @staticmethod
-    def _caller() -> Combinable:
+    def _caller_key() -> Combinable:
         return RawSQL("nullif(current_setting('eecrm.user_id', true), '')::bigint", [])

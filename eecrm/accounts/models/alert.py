@@ -1,4 +1,4 @@
-"""What managers are told of by itself: much of one kind by one account in a short time."""
+"""Alerts for managers about unusual activity: many actions of one kind by one account in a short time."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 class Export(models.Model):
-    """Accounts left in a file. Who took them, and through what, the audit trail says of the row."""
+    """An export of accounts to a file. The audit trail has the actor and the channel of the row."""
 
     rows = models.PositiveIntegerField(help_text="How many accounts are in the file.")
     made_at = models.DateTimeField(db_default=Now())
@@ -18,15 +18,15 @@ class Export(models.Model):
 
 
 class Alert(models.Model):
-    """One account did more of one kind than usual. It stays when the account goes.
+    """Unusual activity of one account. The alert stays if the account is deleted.
 
-    Found in the trail by `accounts.outbox.alerts`, and stored once for each kind, account and period.
+    `accounts.outbox.alerts` finds it in the audit trail, and stores it once for each kind, account and period.
     """
 
     class Kind(models.TextChoices):
         DELETIONS = "deletions", "Many deletions"
         CHANGES = "changes", "Many changes"
-        ACCOUNTS = "accounts", "Many accounts made or switched on or off"
+        ACCOUNTS = "accounts", "Many accounts made or given other rights"
         SIGNATURES = "signatures", "Contract signed and reopened"
         REOPENINGS = "reopenings", "Many contracts reopened"
         EXPORTS = "exports", "Many exports"
@@ -38,8 +38,9 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # of the trail, when it was found (`audit.trail.seen`)
-    # Two workers that look at the same moment know of the same one before: only one of them can store the next.
+    seen = models.TextField(editable=False)  # snapshot of the audit trail at that time (`audit.trail.seen`)
+    # Key of the last alert before. Two workers at the same moment find the same one, so only one of them can store the
+    # next.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())
 
@@ -77,7 +78,7 @@ class Alert(models.Model):
             case self.Kind.CHANGES:
                 return f"Clients, contracts and events were changed {self.count:,} times by {self.actor}"
             case self.Kind.ACCOUNTS:
-                return f"Accounts were made or switched on or off {self.count:,} times by {self.actor}"
+                return f"Accounts were made, switched on or off, or given a role or group {self.count:,} times by {self.actor}"
             case self.Kind.REOPENINGS:
                 return f"Signed contracts were reopened {self.count:,} times by {self.actor}"
             case self.Kind.SIGNATURES:

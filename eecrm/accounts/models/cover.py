@@ -1,4 +1,4 @@
-"""Leave cover: one person's *own*, lent to a colleague until a date."""
+"""Leave cover: until a date, a colleague acts as owner of a user's rows."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from accounts.models.user import User
 
 MAX_COVER_DURATION = timedelta(days=180)
 
-# What each database role may read of covers: for whom, by whom, how long and why.
+# Columns that each database role may read.
 COVER_FIELDS = ("id", "colleague", "substitute", "starts_at", "ends_at", "reason")
 
 
@@ -25,21 +25,21 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
     def current(self) -> "CoverQuerySet":
         return self.filter(starts_at__lte=Now(), ends_at__gt=Now())
 
-    def naming(self, other: str) -> list[dict[str, Any]]:
-        """`{id, name, until, reason}` of each, where *id* and *name* are those of the other one of the two."""
-        rows = self.order_by("ends_at", "id").values_list(f"{other}_id", f"{other}__display_name", "ends_at", "reason")
+    def naming(self, party: str) -> list[dict[str, Any]]:
+        """A list of `{id, name, until, reason}`. `id` and `name` are those of `party`: `colleague` or `substitute`."""
+        rows = self.order_by("ends_at", "id").values_list(f"{party}_id", f"{party}__display_name", "ends_at", "reason")
         return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]
 
     def end(self) -> int:
-        """End these now, those that haven't begun before they do. The past stays as it was."""
+        """End these covers now. A cover that hasn't begun never takes effect; the past stays as it was."""
         return self.filter(ends_at__gt=Now()).update(ends_at=Now())
 
 
 class Cover(models.Model):
-    """While it lasts, what is `colleague`'s own is `substitute`'s own too. It ends by itself.
+    """While it lasts, `substitute` counts as owner of the rows that `colleague` owns. It ends by itself.
 
-    It isn't changed but ended early, at any time until its end: then it has lent less, or nothing. It ends at once where
-    one of the two changes their role or is deactivated (a trigger on accounts).
+    A cover is never changed, only ended early, even before its start. It ends at once if one of the two accounts
+    changes its role or is deactivated (a trigger on accounts).
     """
 
     colleague = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covered_by")
@@ -57,7 +57,7 @@ class Cover(models.Model):
     class Meta:
         ordering = ["-ends_at", "-id"]
         constraints = [
-            # Equal: ended before it began.
+            # Equal if the cover was ended before it began.
             models.CheckConstraint(
                 name="cover_ends_after_start",
                 condition=Q(ends_at__gte=F("starts_at")),
@@ -84,7 +84,7 @@ class Cover(models.Model):
         return f"{self.substitute} for {self.colleague}"
 
     def clean(self) -> None:
-        """The sentences of the trigger `cover_rules`, next to the field that each is about."""
+        """Raises the errors of the trigger `cover_rules`, each at its field."""
         if self.pk is not None:
             return
         people = [person for name in ("colleague", "substitute") if (person := getattr(self, name, None))]

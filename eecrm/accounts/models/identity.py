@@ -1,4 +1,4 @@
-"""Accounts that log in with an outside identity provider."""
+"""Identities of accounts that log in with an external identity provider."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,16 +9,16 @@ from accounts.models.user import User
 
 
 class ExternalIdentity(models.Model):
-    """Who an account is at its provider: the issuer and subject of its tokens (OpenID Connect Core, section 2)."""
+    """Identity of an account at its provider: issuer and subject of its tokens (OpenID Connect Core, section 2)."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="identity")
     issuer = models.CharField(max_length=200)
     subject = models.CharField(max_length=255)
-    # A trigger sets it when the account's logins end: the provider has no way to take its access tokens back.
+    # A trigger sets it when the account's logins end, because the provider can't revoke its access tokens.
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    personal_fields = {"subject": EMAIL}  # many a provider calls people by their email address
+    personal_fields = {"subject": EMAIL}  # many providers use the email address as subject
 
     class Meta:
         ordering = ["issuer", "subject"]
@@ -32,7 +32,9 @@ class ExternalIdentity(models.Model):
             models.CheckConstraint(
                 name="external_identity_subject_ascii",
                 condition=Q(subject__regex=r"^[!-~]+$"),  # OpenID Connect Core, section 2
-                violation_error_message="A subject is what the provider calls the account: letters, digits and signs, without spaces.",
+                violation_error_message=(
+                    "A subject is what the provider calls the account: letters, digits and signs, without spaces."
+                ),
             ),
         ]
 

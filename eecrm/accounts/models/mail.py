@@ -1,4 +1,4 @@
-"""The outbox: mails that are owed, written in the transaction of what they are about."""
+"""The outbox: mails to send, inserted in the transaction of the change that they report."""
 
 from typing import ClassVar
 
@@ -24,17 +24,17 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
 
 
 class MailManager(models.Manager.from_queryset(MailQuerySet)):  # type: ignore[misc]  # made at run time
-    """Leaves what people typed in the database: only the login role, as which the worker runs, may read it."""
+    """Defers `typed`, which only the login role may read. The worker runs as that role."""
 
     def get_queryset(self) -> MailQuerySet:
         return super().get_queryset().defer(*Mail.secret_fields)
 
 
 class Mail(models.Model):
-    """A mail to be written and sent by `manage.py run_worker`. It holds no text: links are made when it is sent.
+    """A mail that `manage.py run_worker` writes and sends. It has no text, because links are made when it is sent.
 
-    One without an account stands for "I have forgotten my password": the worker replaces it by one for each account
-    that goes by what was typed.
+    A row without an account is a request for a new password. The worker replaces it by a row for each account that fits
+    the typed text.
     """
 
     class Kind(models.TextChoices):
@@ -44,8 +44,9 @@ class Mail(models.Model):
         ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
         ADDRESS_CHANGED = "address_changed", "Address changed"
-        IDENTITY_BOUND = "identity_bound", "Identity bound"  # by a trigger on identities, as the next one
+        IDENTITY_BOUND = "identity_bound", "Identity bound"  # queued by a trigger on identities, like the next one
         IDENTITY_REMOVED = "identity_removed", "Identity taken away"
+        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # by a trigger on accounts
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
         FACTOR_SET_UP = "factor_set_up", "Second factor set up"
@@ -58,12 +59,11 @@ class Mail(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
-    # People type their password into the wrong field now and then, so that no page shows this.
+    # Users sometimes type their password into the wrong field, so no page shows this.
     typed = models.CharField(max_length=254, blank=True, default="", editable=False)
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
-    seen = models.TextField(
-        blank=True, db_default="", editable=False
-    )  # of the trail, when it was written (`audit.trail.seen`)
+    # Snapshot of the audit trail when the mail was written (`audit.trail.seen`).
+    seen = models.TextField(blank=True, db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."
@@ -75,7 +75,7 @@ class Mail(models.Model):
 
     objects: ClassVar[MailManager] = MailManager()
 
-    # Read by the login role, and by no other.
+    # Only the login role may read it.
     secret_fields = ("typed",)
     personal_fields = {"address": EMAIL, "typed": WHOLE}
     report_fields = ("id", "kind", "user", "address", "created_at", "due_at", "attempts", "sent_at", "given_up_at")
@@ -85,7 +85,7 @@ class Mail(models.Model):
         base_manager_name = "objects"
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
-            # How many confirmations an address was sent.
+            # For the number of confirmations that were sent to an address.
             models.Index(Lower("address"), "created_at", name="mail_address", condition=~Q(address="")),
         ]
         constraints = [
@@ -100,6 +100,7 @@ class Mail(models.Model):
                         "address_changed",
                         "identity_bound",
                         "identity_removed",
+                        "manager_unmade",
                         "account_news",
                         "unusual_activity",
                         "factor_set_up",

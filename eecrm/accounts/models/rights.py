@@ -1,4 +1,4 @@
-"""What an account may do, as Django asks it: the answers are the policy table's."""
+"""Permissions of an account in the form that Django asks for. The policy table decides."""
 
 from datetime import datetime
 from functools import cache, cached_property
@@ -12,61 +12,64 @@ from access.policy import NONE, Role, rule, scope_of
 
 @cache
 def _effective_role(is_superuser: bool, role: str) -> Role:
-    """Computed once for all accounts that have this in common: kept on an account it would outlive a change of it."""
+    """Computed once for each role. A value that is kept on an account would outlive a change of its role."""
     return Role.SUPERUSER if is_superuser else Role(role)
 
 
 class Rights(AbstractBaseUser, PermissionsMixin):
-    """Role, groups, cover, and `has_perm`. Nobody has permissions of their own: the role and the groups decide."""
+    """Role, groups, leave cover, and `has_perm`. No account has permissions of its own: role and groups decide."""
 
     role: Any  # a field of User
-    covers: Any  # the way back from Cover.substitute
+    covers: Any  # reverse relation of Cover.substitute
 
     class Meta:
         abstract = True
 
     @property
     def effective_role(self) -> Role:
-        """The role that the policy sees."""
+        """The role that the policy uses: superuser, or else the stored role."""
         return _effective_role(self.is_superuser, self.role)
 
     @property
     def is_staff(self) -> bool:
-        """Whether the admin site opens: it follows from the role and is never set by hand."""
+        """True if the role may open the admin site. It is never set by hand."""
         return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
 
     @cached_property
     def group_names(self) -> frozenset[str]:
-        """The names of the account's groups; a request has them from the statement that authenticates it."""
+        """Names of the account's groups. In a request of the API, authentication has set them."""
         return frozenset(self.groups.values_list("name", flat=True))
 
     @cached_property
     def covered_ids(self) -> tuple[int, ...]:
-        """The colleagues whose *own* is lent to this account at the moment (leave cover)."""
+        """Keys of the colleagues for whom this account covers now (leave cover)."""
         return tuple(self.covers.current().values_list("colleague_id", flat=True))
 
     @cached_property
     def covering(self) -> tuple[tuple[str, datetime], ...]:
-        """The same colleagues by name, and until when: the account that covers for nobody asks no database."""
+        """Names of the same colleagues, and the ends of the covers. Without a cover it needs no query."""
         if not self.covered_ids:
             return ()
         rows = self.covers.current().order_by("ends_at", "id")
         return tuple(rows.values_list("colleague__display_name", "ends_at"))
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """`clients.assign_client`: what the table lists is decided by the table, anything else by the groups."""
+        """True if the account has a permission such as `clients.assign_client`.
+
+        The policy table decides the permissions that it lists; the groups decide all others.
+        """
         if not self.is_active:
             return False
         if (cell := permission_cells().get(perm)) is not None:
             return rule(self, *cell).scope is not NONE
-        return perm in self._of_groups
+        return perm in self._permissions_of_groups
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_staff
 
     def get_all_permissions(self, obj: Any = None) -> set[str]:
-        """Every permission to which `has_perm` says yes."""
-        return {name for name in {*permission_cells(), *self._of_groups} if self.has_perm(name)}
+        """Every permission for which `has_perm` is true."""
+        return {name for name in {*permission_cells(), *self._permissions_of_groups} if self.has_perm(name)}
 
     def get_group_permissions(self, obj: Any = None) -> set[str]:
         return self.get_all_permissions()
@@ -75,8 +78,11 @@ class Rights(AbstractBaseUser, PermissionsMixin):
         return set()
 
     @cached_property
-    def _of_groups(self) -> frozenset[str]:
-        """What the groups were given, looked up by their names: any role may read that, but not who else is in them."""
+    def _permissions_of_groups(self) -> frozenset[str]:
+        """Permissions of the account's groups, looked up by the groups' names.
+
+        Every role may read those, but not the other members of a group.
+        """
         if not self.group_names:
             return frozenset()
         rows = Permission.objects.filter(group__name__in=self.group_names)

@@ -1,4 +1,4 @@
-"""Second factors: django_otp's devices with an encrypted seed, and with pauses that end."""
+"""Second factors: django_otp's devices with an encrypted seed and a maximum pause."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,14 @@ MAX_PAUSE = timedelta(minutes=15)
 
 
 class SeedUnreadable(Exception):
-    """The seed was encrypted with a key that isn't configured any more."""
+    """The seed was encrypted with a key that is no longer configured."""
 
 
 class ShortPause:
-    """The pause after wrong codes doubles each time, and lasts 15 minutes at most: a colleague is never kept out for long."""
+    """The pause after wrong codes doubles each time, up to 15 minutes.
+
+    Without the maximum, an attacker could keep a colleague out for long.
+    """
 
     throttling_failure_timestamp: Any
 
@@ -31,7 +34,7 @@ class ShortPause:
 
 
 class AuthenticatorApp(ShortPause, TOTPDevice):
-    """A confirmed authenticator app (TOTP, RFC 6238). `key` holds its seed as `accounts.admin_login.seeds` seals it."""
+    """An authenticator app (TOTP, RFC 6238). `key` holds its seed, encrypted by `accounts.admin_login.seeds`."""
 
     class Meta:
         proxy = True
@@ -46,7 +49,7 @@ class AuthenticatorApp(ShortPause, TOTPDevice):
 
 
 class RecoveryCodes(ShortPause, StaticDevice):
-    """The recovery codes of an account, as digests, with a limit of their own."""
+    """Recovery codes of an account, stored as digests. Their failures count separately from the app's."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""Logins on devices, and the places from which accounts log in."""
+"""Logins on devices, and known places of accounts."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from access.masks import WHOLE
 from accounts.models.user import User
 
-# What one may see of one's own logins: not the ids of their refresh tokens.
+# Columns that an account may read of its own logins: not the ids of refresh tokens.
 SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent", "address")
 
 
@@ -22,7 +22,7 @@ class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
 
 
 class TokenSession(models.Model):
-    """One login on one device: the family of its refresh tokens (RFC 9700, section 4.14). Holds no token."""
+    """A login on one device: the family of its refresh tokens (RFC 9700, section 4.14). It holds no token."""
 
     id = models.UUIDField(primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
@@ -43,13 +43,14 @@ class TokenSession(models.Model):
         ordering = ["-created_at", "id"]
 
 
-UNUSED_PLACES = timedelta(days=90)  # after which a place is forgotten
+UNUSED_PLACES = timedelta(days=90)  # then an unused place is deleted
 
 
 class KnownPlace(models.Model):
-    """An address (`api.requests.client_address.place_of`) or a browser (`accounts.login.browsers`) from which an account has logged in.
+    """An address or a browser from which an account has logged in.
 
-    Failures elsewhere don't close it there.
+    Addresses come from `api.requests.client_address.place_of`, browsers from `accounts.login.browsers`. Failed logins
+    at other places don't lock the account here.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_places")
@@ -63,7 +64,10 @@ class KnownPlace(models.Model):
 
 
 def note_place(user: User, place: str) -> None:
-    """The login role's. `accounts.login.tokens` does the same in the statement that logs an account in over the API."""
+    """Insert a known place or update its time, as the login role.
+
+    For a login over the API, the statement in `accounts.login.tokens` does the same.
+    """
     row = KnownPlace(user=user, place=place, used_at=Now())
     KnownPlace.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["user", "place"], update_fields=["used_at"]

@@ -1,4 +1,4 @@
-"""People: the accounts that log in, and what the policy must know of each."""
+"""Accounts of users, with the attributes that the policy needs."""
 
 from functools import cached_property
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from accounts.models.rights import Rights
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
 
-# What everybody may know of a colleague: the columns that each database role may read.
+# Columns of all accounts that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
 
 
@@ -31,28 +31,28 @@ class UserQuerySet(PolicyQuerySet["User"]):
         return self.filter(is_active=True)
 
     def sales_contacts(self) -> "UserQuerySet":
-        """Whom a client may be given to (`access-matrix.md`, rule 7)."""
+        """Accounts that a client may be assigned to (`access-matrix.md`, rule 7)."""
         return self.active().filter(role=Role.SALES, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def support_contacts(self) -> "UserQuerySet":
-        """Whom an event may be given to (rules 4 and 7)."""
+        """Accounts that an event may be assigned to (rules 4 and 7)."""
         return self.active().filter(role=Role.SUPPORT, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def owned_by(self, user: Caller) -> "UserQuerySet":
         return self.filter(pk=user.pk or 0)
 
     def end_logins(self) -> int:
-        """End every login of these accounts, to the API and to the site. The login role's."""
+        """End every login of these accounts, to the API and to the admin site. Only the login role may."""
         return self.update(logins_ended=F("logins_ended") + 1)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Left to the database: Django would delete an account's log entries along with it."""
+        """Delete in the database. Django would delete the accounts' log entries too."""
         count = self._raw_delete(self.db)
         return count, {User._meta.label: count}
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
-    """Leaves the password's hash in the database until somebody asks for it: only the login role may read it."""
+    """Defers the password's hash, which only the login role may read."""
 
     def get_queryset(self) -> UserQuerySet:
         return super().get_queryset().defer(*User.secret_fields)
@@ -61,7 +61,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.get(username=normalise_username(username or ""))
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A saved account. Without a password it can't log in until it is given one."""
+        """A saved account. It can't log in without a password."""
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -74,12 +74,14 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(Rights):
-    """An account. Its role decides everything; the matrix is `access.policy.TABLE`."""
+    """An account. Its role decides its permissions; the matrix is `access.policy.TABLE`."""
 
     username = UsernameField(
         max_length=150,
         unique=True,
-        help_text="At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference.",
+        help_text=(
+            "At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference."
+        ),
         error_messages={"unique": "An account with this username exists already."},
     )
     first_name = PersonNameField(max_length=150, blank=True)
@@ -94,7 +96,7 @@ class User(Rights):
         db_persist=True,
     )
     email = AddressField(blank=True)
-    # Triggers write these three (`accounts.models.address`): no role may.
+    # Triggers write the next three columns (`accounts.models.address`); no database role may.
     email_confirmed_at = models.DateTimeField("email confirmed", null=True, editable=False)
     deactivated_at = models.DateTimeField("deactivated", null=True, editable=False)
     is_claimed = models.BooleanField(
@@ -118,20 +120,23 @@ class User(Rights):
         help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
     )
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
-    # A trigger counts (account_counts_endings): also where the login role writes another number.
+    # A trigger increments it (account_counts_endings), whatever number the login role writes.
     logins_ended = models.BigIntegerField(
         default=0,
         db_default=0,
         editable=False,
-        help_text="How often all logins of the account were ended: a session of the site goes on with the number that it began with.",
+        help_text=(
+            "How often all logins of the account were ended: a session of the site goes on with the number that it"
+            " began with."
+        ),
     )
 
     objects: ClassVar[UserManager] = UserManager()
 
-    # Read by the role that logs people in, and by no other.
+    # Only the login role may read it.
     secret_fields = ("password",)
     personal_fields = {"email": EMAIL, "mobile": PHONE}
-    # What the account may do, and who gets in with it.
+    # Rights and identity of the account: a form that changes one of these must show the present values of the others.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity"),)
     report_fields = (
         *PUBLIC_FIELDS,
@@ -181,30 +186,36 @@ class User(Rights):
 
     @cached_property
     def second_factor(self) -> Any:
-        """The authenticator app, or None. Only the login role reads it: ask before a role is entered."""
-        from accounts.models.second_factor import AuthenticatorApp  # which needs this model
+        """The authenticator app, or None. Only the login role may read it, so use it before a role is entered."""
+        from accounts.models.second_factor import AuthenticatorApp  # imports this model
 
         return AuthenticatorApp.objects.filter(user=self, confirmed=True).first()
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Also stores the hash again where the hasher has become stronger, unless the password was changed meanwhile."""
+        """Check the password, and hash it again if the hasher has become stronger.
+
+        The new hash isn't stored if the password was changed meanwhile.
+        """
 
         def strengthen(password: str) -> None:
             weak, self.password = self.password, make_password(password)
             with transaction.atomic():
                 leave(user_id=self.pk)
-                # Which ends the logins that there are, and not the one that is under way.
+                # The update ends the existing logins (trigger). Counting it here keeps the login that is under way.
                 self.logins_ended += type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
 
         return check_password(raw_password, self.password, strengthen)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Of an account that exists, all but what nobody may write: the day on which it was made (`access.grants`)."""
+        """Save only the editable columns of an existing account.
+
+        No role may write the others (`access.grants`).
+        """
         if not self._state.adding and not args and kwargs.get("update_fields") is None:
             loaded = {field.name for field in self._meta.concrete_fields if field.editable and not field.primary_key}
             kwargs["update_fields"] = loaded - self.get_deferred_fields()
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Refused (IntegrityError) while the account is somebody's contact or has a record in the admin site's log."""
+        """Raises IntegrityError while the account is the contact of a row or has entries in the admin site's log."""
         return type(self).objects.filter(pk=self.pk).delete()

@@ -1,1 +1,1 @@
-"""The outbox at work: mails are claimed, written and sent by `manage.py run_worker`."""
+"""Worker jobs of the outbox: claim, write and send mails, find alerts, delete expired rows."""

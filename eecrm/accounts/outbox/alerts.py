@@ -1,6 +1,7 @@
-"""Much of one kind by one account in a short time: found in the audit trail by a worker, and told to all managers once.
+"""Alerts about unusual activity: a worker finds them in the audit trail, and mails them to all managers once.
 
-The counts come from the trail, so that it makes no difference through what something was done.
+Unusual are many actions of one kind by one account in a short time. They are counted in the audit trail, so the channel
+of an action makes no difference.
 """
 
 from datetime import timedelta
@@ -16,17 +17,17 @@ from access.security_log import security_event
 from accounts.models import Alert, Mail, User
 from audit.trail.seen import SNAPSHOT, was_seen
 
-ALERT_INTERVAL_SECONDS = 60  # seconds
-LOOKBACK = timedelta(days=1)  # what a worker that stood still for less finds all the same
-MAX_ENTRIES = 50_000  # of one kind that are looked at, the newest
+ALERT_INTERVAL_SECONDS = 60
+LOOKBACK = timedelta(days=1)  # a worker that was stopped for less misses nothing
+MAX_ENTRIES = 50_000  # newest entries of one kind that are examined
 
 
 class Watched(NamedTuple):
     """Entries of one kind. The conditions are those of the indexes in `audit/migrations/0006_watched.py`."""
 
-    entries: str  # which ones, in SQL
-    subject: str  # what is counted separately, in SQL
-    event: str  # in the OWASP Logging Vocabulary
+    entries: str  # SQL condition of the entries
+    subject: str  # SQL expression: each of its values is counted separately
+    event: str  # name in the OWASP Logging Vocabulary
 
 
 WATCHED = {
@@ -42,7 +43,8 @@ WATCHED = {
         "sensitive_update",
     ),
     Alert.Kind.ACCOUNTS: Watched(
-        "operation <> 'delete' AND table_name = 'accounts_user' AND new ? 'is_active'",
+        "operation <> 'delete' AND (table_name = 'accounts_user' AND new ?| '{is_active,role}'"
+        " OR table_name = 'accounts_user_groups')",
         "''",
         "privilege_permissions_changed",
     ),
@@ -57,72 +59,90 @@ WATCHED = {
     Alert.Kind.EXPORTS: Watched("operation = 'insert' AND table_name = 'accounts_export'", "''", "sensitive_read"),
 }
 
-# An account (and subject) is found at the first entry with which it reaches the threshold. What it did within the span
-# before and after that one is told together. What it does then within a span of that is told once the span is over, so
-# that each mail stands for a span, and nobody has a free hand after the first one. Told is what an alert covers and had
-# seen (`audit.trail.seen`): what is committed later, with an earlier time, is told later.
+# An account (with a subject) is found at the first entry with which it reaches the threshold. The alert counts the
+# entries within the span before and after that entry. Entries in the span after an alert are reported once that span is
+# over. Each mail then stands for a span, and actions after the first mail are reported too.
+#
+# An entry counts as reported if it is in an alert's period and its transaction was visible in the alert's snapshot
+# (`audit.trail.seen`). An entry that is committed later, with an earlier time, is reported later.
 _FIND = """
-    WITH told AS (
+    WITH alert AS (
         SELECT * FROM accounts_alert WHERE kind = %(kind)s
-    ), last AS (
-        SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at, told_at FROM told
+    ), latest AS (
+        SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at, told_at FROM alert
          ORDER BY actor_id, subject, id DESC
-    ), kept AS (
+    ), reported AS MATERIALIZED (  -- older alerts cover no entry of the lookback
+        SELECT * FROM alert WHERE last_at > statement_timestamp() - %(lookback)s
+    ), recent AS (
         SELECT id, transaction_id, at, actor_id, actor_name, {subject} AS subject FROM audit.entry
-         WHERE {entries} AND at > statement_timestamp() - %(lookback)s ORDER BY at DESC LIMIT %(most)s
+         WHERE {entries} AND at > statement_timestamp() - %(lookback)s ORDER BY at DESC LIMIT %(max_entries)s
     ), watched AS (
-        SELECT kept.*, coalesce(last.id, 0) AS previous
-          FROM kept LEFT JOIN last ON last.actor_id IS NOT DISTINCT FROM kept.actor_id AND last.subject = kept.subject
-         WHERE (last.id IS NULL OR at > last_at + %(span)s OR told_at < statement_timestamp() - %(span)s)
+        SELECT recent.*, coalesce(latest.id, 0) AS previous
+          FROM recent LEFT JOIN latest
+            ON coalesce(latest.actor_id, 0) = coalesce(recent.actor_id, 0) AND latest.subject = recent.subject
+         WHERE (latest.id IS NULL OR at > last_at + %(span)s OR told_at < statement_timestamp() - %(span)s)
            AND NOT EXISTS (
-               SELECT FROM told WHERE coalesce(told.actor_id, 0) = coalesce(kept.actor_id, 0) AND told.subject = kept.subject
-                  AND kept.at BETWEEN first_at AND told.last_at AND {was_seen})
+               SELECT FROM reported
+                WHERE coalesce(reported.actor_id, 0) = coalesce(recent.actor_id, 0) AND reported.subject = recent.subject
+                  AND recent.at BETWEEN first_at AND reported.last_at AND {was_seen})
     ), counted AS (
-        SELECT *, count(*) OVER (PARTITION BY actor_id, subject ORDER BY at RANGE %(span)s PRECEDING) AS reached FROM watched
+        SELECT *, count(*) OVER (PARTITION BY actor_id, subject ORDER BY at RANGE %(span)s PRECEDING) AS reached
+          FROM watched
     ), first AS (
         SELECT DISTINCT ON (actor_id, subject) actor_id, subject, at FROM counted
          WHERE reached >= %(threshold)s ORDER BY actor_id, subject, at
     )
-    SELECT watched.actor_id, max(actor_name), watched.subject, count(*), min(watched.at), max(watched.at), previous, {seen}
-      FROM first JOIN watched ON watched.actor_id IS NOT DISTINCT FROM first.actor_id AND watched.subject = first.subject
-                             AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
+    SELECT watched.actor_id, max(actor_name), watched.subject, count(*), min(watched.at), max(watched.at), previous,
+           {seen}
+      FROM first JOIN watched
+        ON coalesce(watched.actor_id, 0) = coalesce(first.actor_id, 0) AND watched.subject = first.subject
+       AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
      GROUP BY watched.actor_id, watched.subject, previous
 """
+# now(): all alerts of one transaction have the same time, by which their mail lists them.
 _STORE = """
-    INSERT INTO accounts_alert (kind, actor_id, actor_name, subject, count, first_at, last_at, previous_id, seen, told_at)
+    INSERT INTO accounts_alert
+           (kind, actor_id, actor_name, subject, count, first_at, last_at, previous_id, seen, told_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT DO NOTHING RETURNING id
-"""  # now(): all of one look have the same, by which their mail lists them
+"""
 
 
 def send_alerts() -> bool:
-    """Tell of what is new, in one mail to each manager. Returns whether there was something."""
-    with acting_as(Role.MANAGEMENT):  # which reads all of the trail
-        found = [alert for kind in WATCHED for alert in _found(kind)]
-    if not found:
+    """Store new alerts, and queue one mail to each manager. True if there was a new alert."""
+    with acting_as(Role.MANAGEMENT):  # it may read the whole audit trail
+        alerts = [alert for kind in WATCHED for alert in _found(kind)]
+    if not alerts:
         return False
-    with acting_as_login_role():  # which alone stores alerts
-        told = [alert for alert in found if _is_stored(alert)]
+    with acting_as_login_role():  # only it may store alerts
+        stored = [alert for alert in alerts if _is_stored(alert)]
         Mail.objects.bulk_create(
-            Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=told[-1])
-            for manager in (_managers() if told else ())
+            Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=stored[-1])
+            for manager in (_managers() if stored else ())
         )
-    for alert in told:  # only now are they committed
-        _log(alert)
-    return bool(told)
+    for alert in stored:  # after the commit, so that no rolled back alert is logged
+        _log_alert(alert)
+    return bool(stored)
 
 
 def look() -> None:
-    """What a worker does: a flood makes one mail in so many seconds, since nothing found has it look again at once."""
+    """Job of the worker. It returns nothing, so that the worker waits for the interval even after an alert.
+
+    A flood of actions therefore makes one mail per interval.
+    """
     send_alerts()
 
 
 def _found(kind: Alert.Kind) -> list[Alert]:
+    """New alerts of one kind, not stored yet."""
     watched, (threshold, seconds) = WATCHED[kind], settings.ALERTS[kind.value]
-    values: dict[str, Any] = {"kind": kind.value, "lookback": LOOKBACK, "most": MAX_ENTRIES}
+    values: dict[str, Any] = {"kind": kind.value, "lookback": LOOKBACK, "max_entries": MAX_ENTRIES}
     with connection.cursor() as cursor:
         cursor.execute(
             _FIND.format(
-                entries=watched.entries, subject=watched.subject, seen=SNAPSHOT, was_seen=was_seen("told.seen", "kept")
+                entries=watched.entries,
+                subject=watched.subject,
+                seen=SNAPSHOT,
+                was_seen=was_seen("reported.seen", "recent"),
             ),
             values | {"threshold": threshold, "span": timedelta(seconds=seconds)},
         )
@@ -131,7 +151,7 @@ def _found(kind: Alert.Kind) -> list[Alert]:
 
 
 def _is_stored(alert: Alert) -> bool:
-    """False where another worker has told of it in the meantime."""
+    """Store the alert. False if another worker has stored it meanwhile."""
     values = [alert.kind, alert.actor_id, alert.actor_name, alert.subject, alert.count, alert.first_at, alert.last_at]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [*values, alert.previous_id, alert.seen])
@@ -144,7 +164,7 @@ def _managers() -> list[User]:
     return list(User.objects.active().filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)).order_by("pk"))
 
 
-def _log(alert: Alert) -> None:
+def _log_alert(alert: Alert) -> None:
     security_event(
         WATCHED[Alert.Kind(alert.kind)].event,
         what="unusual activity",

@@ -1,7 +1,7 @@
-"""Claiming and sending, so that a mail is neither lost nor sent twice, whatever ends a worker in between.
+"""Claims and sends mails, so that no mail is lost or sent twice if a worker ends in between.
 
-A claim is a lease: the mail is due again when it ends, unless the worker has noted by then what became of it. A worker
-that is killed between sending and noting leaves one repeat, with the Message-ID of the first.
+A claim is a lease. When it ends, the mail is due again, unless the worker has noted the result. A worker that is killed
+between sending and noting leaves one repeat, with the Message-ID of the first.
 """
 
 import logging
@@ -25,14 +25,12 @@ from api.email_addresses import normalise_address
 
 log = logging.getLogger("eecrm.mail")
 
-MOST_TRIES = 8
+MAX_MAIL_TRIES = 8
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
-MIN_MAIL_INTERVAL = timedelta(
-    minutes=10
-)  # An account isn't sent a second mail within this time, however often somebody asks.
-MAX_ACCOUNTS_PER_ADDRESS = 10  # that answer to one address
+MIN_MAIL_INTERVAL = timedelta(minutes=10)  # between two password resets of an account, for any number of requests
+MAX_ACCOUNTS_PER_ADDRESS = 10  # of one email address, that get a link after one request
 
-# `=`, for with IN the planner may run the subquery again for each row that it looks at, and claim them all.
+# `=`, because with IN the planner may run the subquery again for each row, and then claim every mail.
 _CLAIM_MAILS = """
     UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
      WHERE id = (SELECT id FROM accounts_mail
@@ -43,11 +41,11 @@ _CLAIM_MAILS = """
 
 
 def deliver(lease: timedelta) -> bool:
-    """Send one mail that is due. Returns whether there was one."""
+    """Send one mail that is due. True if there was one."""
     mail = _claim(lease)
     if mail is None:
         return False
-    if mail.attempts > MOST_TRIES:
+    if mail.attempts > MAX_MAIL_TRIES:
         _give_up(mail, "The worker was ended during each try.")
     elif mail.user is None:
         _find_accounts(mail)
@@ -59,11 +57,14 @@ def deliver(lease: timedelta) -> bool:
 
 
 def _claim(lease: timedelta) -> Mail | None:
-    """One mail, for so long; committed before anything is sent. The account comes with its password, for the link."""
+    """Claim one mail for the time of the lease. The claim is committed before the mail is sent.
+
+    Loads the account with its password's hash, which the link needs.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_MAILS, [lease.total_seconds()])
         row = cursor.fetchone()
-    # Deleted a moment ago, with its account: nothing is owed.
+    # None if the mail was deleted meanwhile, with its account.
     return Mail.objects.defer(None).select_related("user", "alert").filter(pk=row[0]).first() if row else None
 
 
@@ -73,12 +74,12 @@ def _send(mail: Mail, user: User) -> None:
         message = mails.compose(mail, user)
         if message is not None:
             get_connection().send_messages([message])
-    except Exception as error:  # noqa: BLE001  # whatever kept it from going, the mail must not be lost
+    except Exception as error:  # noqa: BLE001  # after any error the mail must not be lost
         _note_failure(mail, error)
         return
     if message is None:
         with acting_as_login_role():
-            _ours(mail).delete()
+            _claimed(mail).delete()
         _log_delivery(logging.INFO, "mail_told_already", mail)
         return
     with acting_as_login_role():
@@ -87,58 +88,68 @@ def _send(mail: Mail, user: User) -> None:
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:
-    """Only what kind of error it was: its words may hold an address."""
-    kind = _mail_kind(error)
-    if mail.attempts >= MOST_TRIES:
+    """Note the kind of the error, and try again later or give up.
+
+    The error's text isn't stored: it may hold an address.
+    """
+    kind = _error_kind(error)
+    if mail.attempts >= MAX_MAIL_TRIES:
         _give_up(mail, kind)
         return
-    _ours(mail).update(due_at=_later(mail.attempts), error=kind)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    _log_delivery(logging.WARNING, "mail_failed", mail, error=kind, where=f"{where.filename}:{where.lineno}")
+    _claimed(mail).update(due_at=_next_try_at(mail.attempts), error=kind)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _log_delivery(logging.WARNING, "mail_failed", mail, error=kind, where=f"{frame.filename}:{frame.lineno}")
 
 
-def _mail_kind(error: Exception) -> str:
-    """`SMTPRecipientsRefused 550`."""
+def _error_kind(error: Exception) -> str:
+    """Class and SMTP code of the error, e.g. `SMTPRecipientsRefused 550`."""
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next(iter(error.recipients.values()))[0]
     return f"{type(error).__name__} {code}".strip()
 
 
-def _later(attempts: int) -> Combinable:
-    """Twice as long a pause after each try, give or take half, so that what failed together doesn't return together."""
+def _next_try_at(attempts: int) -> Combinable:
+    """Time of the next try. The pause doubles after each try.
+
+    It varies by half, so that mails that failed together aren't tried again together.
+    """
     pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
     return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
 
 
 def _give_up(mail: Mail, reason: str) -> None:
     with acting_as_login_role():
-        _ours(mail).update(given_up_at=Now(), error=reason)
+        _claimed(mail).update(given_up_at=Now(), error=reason)
     _log_delivery(logging.WARNING, "mail_given_up", mail, error=reason)
 
 
-def _ours(mail: Mail) -> MailQuerySet:
-    """The mail, unless our lease has ended and another worker has claimed it since."""
+def _claimed(mail: Mail) -> MailQuerySet:
+    """Queryset of the mail; empty if the lease has ended and another worker has claimed the mail."""
     return Mail.objects.filter(pk=mail.pk, attempts=mail.attempts, sent_at=None)
 
 
 def _find_accounts(request: Mail) -> None:
-    """Replace what somebody typed by a mail to each account that goes by it: all of them, or the request stays."""
+    """Replace a request for a new password by a mail to each account that fits the typed text.
+
+    All of it is one transaction: after an error the request stays.
+    """
     with acting_as_login_role():
-        known = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
-        # Locked, so that two workers with two requests for one account take turns and the second one sees the first's.
-        accounts = User.objects.active().filter(known, identity=None).exclude(email_confirmed_at=None).order_by("pk")
+        matches = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
+        # Without the lock, two workers with two requests for one account wouldn't see each other's mail and both queue
+        # one.
+        accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
             Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
         )
-        served = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
-        owed = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in served]
-        Mail.objects.bulk_create(owed)
+        already_mailed = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
+        resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]
+        Mail.objects.bulk_create(resets)
         Mail.objects.filter(pk=request.pk).delete()
-    _log_delivery(logging.INFO, "mail_accounts_found", request, mails=len(owed))
+    _log_delivery(logging.INFO, "mail_accounts_found", request, mails=len(resets))
 
 
 def _log_delivery(level: int, event: str, mail: Mail, **fields: object) -> None:
-    told = {"mail": mail.pk, "kind": mail.kind, "account": mail.user_id, "attempt": mail.attempts}
-    log.log(level, event, extra=told | fields)
+    details = {"mail": mail.pk, "kind": mail.kind, "account": mail.user_id, "attempt": mail.attempts}
+    log.log(level, event, extra=details | fields)

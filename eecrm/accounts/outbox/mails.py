@@ -1,4 +1,4 @@
-"""What the mails say."""
+"""Mails of the outbox: reasons not to send one, and its text."""
 
 from typing import Any
 
@@ -14,26 +14,27 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 from accounts.passwords import links
 
-MAX_ALERTS = 50  # that one mail spells out
+MAX_ALERTS = 50  # listed in one mail
 
-# What is news rather than a link needs none.
+# Kinds of mail with a link to choose a password.
 _LINK_KINDS = {
     Mail.Kind.INVITATION: links.INVITATION,
     Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET,
     Mail.Kind.FACTOR_RESET: links.PASSWORD_RESET,
 }
-# An owner learns of these whatever has become of the account.
-_OF_THE_OWNER = (
+# The owner gets these even if the account is inactive.
+_OWNER_KINDS = (
     Mail.Kind.ADDRESS_NOTICE,
     Mail.Kind.ADDRESS_CHANGED,
     Mail.Kind.IDENTITY_BOUND,
     Mail.Kind.IDENTITY_REMOVED,
+    Mail.Kind.MANAGER_UNMADE,
 )
 
 
 def reason_against(kind: str, user: User) -> str:
-    """Why this account is sent no such mail, as a sentence; empty where nothing is in its way."""
-    if kind in _OF_THE_OWNER:
+    """Sentence with the reason why the account gets no mail of this kind; empty if it gets one."""
+    if kind in _OWNER_KINDS:
         return ""
     if not user.is_active:
         return "The account is inactive."
@@ -52,9 +53,9 @@ def reason_against(kind: str, user: User) -> str:
 
 
 def without_recipient(mail: Mail, user: User) -> str:
-    """The reason why this mail has nowhere to go, as a sentence; empty where it has.
+    """Sentence with the reason why the mail has no recipient; empty if it has one.
 
-    Only an invitation goes to an address that nobody has confirmed: its use confirms it.
+    Only an invitation goes to an account's address before it is confirmed, because its use confirms the address.
     """
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         is_asked = AddressChange.objects.open().filter(user=user, address=mail.address).exists()
@@ -68,7 +69,10 @@ def without_recipient(mail: Mail, user: User) -> str:
 
 
 def compose(mail: Mail, user: User) -> EmailMessage | None:
-    """The mail as it is sent now: its link lives from this moment on. None where an earlier one has told all of it."""
+    """The mail as it is sent now: the lifetime of its link begins now.
+
+    None if an earlier mail reported all of its news.
+    """
     context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
         "user": user,
@@ -80,7 +84,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
     if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
         context |= address_links.objection_context(change)
-    if mail.alert:  # the last one of a look of the worker, which stored them together
+    if mail.alert:  # the last of the alerts that the worker stored together
         alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by("id"))
         context |= {"alerts": alerts[:MAX_ALERTS], "more": len(alerts[MAX_ALERTS:])}
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:
@@ -89,9 +93,9 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
             return None
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
-        # The same at each try, so that a server or a reader can tell a repeat (RFC 5322, section 3.6.4).
+        # The same at each try, so that servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
         "Message-ID": f"<mail-{mail.pk}-{mail.created_at:%Y%m%d%H%M%S}@{_domain()}>",
-        "Auto-Submitted": "auto-generated",  # RFC 3834: no robot answers a robot
+        "Auto-Submitted": "auto-generated",  # RFC 3834: prevents automatic answers
     }
     return EmailMessage(subject.strip(), body, to=[mail.address or user.email], headers=headers)
 

@@ -1,4 +1,4 @@
-"""What happened to accounts that a manager wasn't told yet: the trail has it."""
+"""News of accounts for managers, from the audit trail: changes since the last mail to the same manager."""
 
 from datetime import timedelta
 from itertools import groupby
@@ -10,54 +10,80 @@ from django.db.models.functions import Cast
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
 MAX_LINES = 50  # of each kind
-MAX_OF_ONE = 10  # of these, by one account
-_FIRST = timedelta(days=1)  # how far the first of these mails looks back
+MAX_LINES_PER_ACTOR = 10  # of each kind
+_FIRST_PERIOD = timedelta(days=1)  # covered by the first mail to a manager
 
-# What may let somebody into another account comes first, and none takes the room of another.
+# Changes that may let a user into another account come first. Each kind has its own maximum, so that none displaces
+# another.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
 _ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
 _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
-    """By username and key: no text that anybody chose for themselves. Notes what this mail has seen, for the next one."""
-    told = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
-    last = told.order_by("-sent_at").values_list("seen", flat=True).first()
+    """Lines of the mail, by username and key, without text that users choose for themselves.
+
+    Sets `mail.seen` to the present snapshot, with which the next mail begins. Alerts that this manager wasn't mailed come
+    first: otherwise a manager could act while the others are no managers.
+    """
+    sent = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
+    last_seen = sent.order_by("-sent_at").values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
-        # First: what is committed between the two statements is told twice, rather than never.
+        # The snapshot comes first: an entry committed between the two statements is then reported twice, rather than
+        # never.
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {SNAPSHOT}")
             (mail.seen,) = cursor.fetchone()
-        entries = _entries().order_by("id")
-        if last:
-            entries = entries.alias(told=RawSQL(was_seen("%s"), [last, last], models.BooleanField())).filter(told=False)
+        rows = Entry.objects.order_by("id")
+        if last_seen:
+            is_seen = RawSQL(was_seen("%s"), [last_seen, last_seen], models.BooleanField())
+            rows = rows.alias(is_seen=is_seen).filter(is_seen=False)
         else:
-            entries = entries.filter(at__gt=mail.created_at - _FIRST)
-        found = list(entries)
-        names = dict(User.objects.filter(pk__in={_account_news(one) for one in found}).values_list("pk", "username"))
-    return _news_lines(found, names)
+            rows = rows.filter(at__gt=mail.created_at - _FIRST_PERIOD)
+        entries = list(rows.filter(_news()))
+        keys = {_account_key(entry) for entry in entries}
+        names = dict(User.objects.filter(pk__in=keys).values_list("pk", "username"))
+        alerts = _missed_alerts(mail, rows)
+    return _alert_lines(alerts) + _news_lines(entries, names)
+
+
+def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
+    """Alerts among these entries that the mail's manager wasn't mailed."""
+    keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
+    mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
+    # A mail names the last alert of a transaction, and lists all alerts with the same time.
+    missed = Alert.objects.filter(pk__in=[int(key) for key in keys])
+    return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by("id"))
+
+
+def _alert_lines(alerts: list[Alert]) -> list[str]:
+    lines = [f"{alert.told_at:%-d %B, %H:%M} UTC: {alert.sentence} (alert {alert.pk})" for alert in alerts[:MAX_LINES]]
+    return lines + ([f"and {len(alerts) - MAX_LINES} more alerts"] if len(alerts) > MAX_LINES else [])
 
 
 def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
-    """Of many new names of one account the last one alone."""
-    last = {one.row_key: one.pk for one in entries if _is_name(one)}
+    """Lines of the mail, by kind. Of several new display names of one account only the last one is listed."""
+    last_names = {entry.row_key: entry.pk for entry in entries if _is_name(entry)}
     lines = []
     for kind in _KINDS:
         of_kind = [
-            one for one in entries if _news_kind(one) == kind and (kind != _NAME_COLUMNS or last[one.row_key] == one.pk)
+            entry
+            for entry in entries
+            if _news_kind(entry) == kind and (kind != _NAME_COLUMNS or last_names[entry.row_key] == entry.pk)
         ]
-        of_kind.sort(key=lambda one: (one.actor_id or 0, one.pk))
-        told = [(who, list(its)) for who, its in groupby(of_kind, key=_by)]
-        shown = [line for _, its in told for line in its[:MAX_OF_ONE]][:MAX_LINES]
-        lines += [_news_line(one, names) for one in sorted(shown, key=lambda one: one.pk)]
-        more = [(who, len(its) - MAX_OF_ONE) for who, its in told if len(its) > MAX_OF_ONE][:MAX_LINES]
+        of_kind.sort(key=lambda entry: (entry.actor_id or 0, entry.pk))
+        by_actor = [(actor, list(group)) for actor, group in groupby(of_kind, key=_describe_actor)]
+        shown = [entry for _, group in by_actor for entry in group[:MAX_LINES_PER_ACTOR]][:MAX_LINES]
+        lines += [_news_line(entry, names) for entry in sorted(shown, key=lambda entry: entry.pk)]
+        too_many = [(actor, len(group) - MAX_LINES_PER_ACTOR) for actor, group in by_actor]
+        more = [(actor, number) for actor, number in too_many if number > 0][:MAX_LINES]
         others = len(of_kind) - len(shown) - sum(number for _, number in more)
-        lines += [f"and {number} more{who.removeprefix(',')}: {kind}" for who, number in more]
+        lines += [f"and {number} more{actor.removeprefix(',')}: {kind}" for actor, number in more]
         lines += [f"and {others} more by others: {kind}"] if others else []
     return lines
 
@@ -80,49 +106,50 @@ def _is_name(entry: Entry) -> bool:
     )
 
 
-def _entries() -> models.QuerySet[Entry]:
+def _news() -> Q:
     renamed = Q(table_name=User._meta.db_table, operation="update", row_key=Cast("actor_id", models.TextField()))
     renamed &= Q(new__has_any_keys=["first_name", "last_name"])
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
-    # Of an address that is corrected before the account is in use, no confirmation changes: it is news where much is allowed.
-    mighty = Q(role__in=[Role.MANAGEMENT, Role.AUDITOR]) | Q(is_superuser=True)
+    # A correction of an address before the account is in use changes no confirmation. It is news for a role with many
+    # rights.
+    is_privileged = Q(role__in=[Role.MANAGEMENT, Role.AUDITOR]) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
-    moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(mighty)))
+    moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))
     moved &= of_accounts & update
     managers = of_accounts & (Q(new__role=Role.MANAGEMENT) | Q(new__is_superuser=True))
     former = Q(old__role=Role.MANAGEMENT) & (Q(new__has_key="role") | Q(operation="delete"))
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     renamed |= of_accounts & update & Q(new__has_key="username")
-    now = _keys(User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)))
-    switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=now)
-    # An identity that nobody bound came with an account for a newcomer.
+    present_managers = _keys(User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)))
+    switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=present_managers)
+    # An identity without an actor was made with the account of a newcomer (`enrol_identity`).
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
-    return Entry.objects.filter(renamed | asked | moved | managers | switched | identities)
+    return renamed | asked | moved | managers | switched | identities
 
 
 def _keys(accounts: models.QuerySet[User]) -> list[str]:
     return [str(pk) for pk in accounts.values_list("pk", flat=True)]
 
 
-def _account_news(entry: Entry) -> int:
+def _account_key(entry: Entry) -> int:
     if entry.table_name == User._meta.db_table:
         return int(entry.row_key)
     return int((entry.new or entry.old or {}).get("user_id") or 0)
 
 
 def _news_line(entry: Entry, names: dict[int, str]) -> str:
-    key = _account_news(entry)
+    key = _account_key(entry)
     account = f"{names[key]} (account {key})" if key in names else f"Account {key}"
-    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_what(entry)}{_by(entry)}"
+    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_describe_change(entry)}{_describe_actor(entry)}"
 
 
-def _by(entry: Entry) -> str:
+def _describe_actor(entry: Entry) -> str:
     return f", by {entry.actor_name} (account {entry.actor_id})" if entry.actor_id else ", by a command on the server"
 
 
-def _what(entry: Entry) -> str:
+def _describe_change(entry: Entry) -> str:
     new = entry.new or {}
     if entry.table_name == AddressChange._meta.db_table:
         return "another address was asked for, and waits to be confirmed"
@@ -140,10 +167,10 @@ def _what(entry: Entry) -> str:
         return f"a manager's account {'is active again' if new['is_active'] else 'was deactivated'}"
     if "username" in new:
         return f"was called {(entry.old or {}).get('username')} before"
-    return _what_of_address(new) if "email" in new else "another display name"
+    return _describe_address_change(new) if "email" in new else "another display name"
 
 
-def _what_of_address(new: dict[str, object]) -> str:
+def _describe_address_change(new: dict[str, object]) -> str:
     if not new["email"]:
         return "its address was taken away"
     return "its address was changed" if "email_confirmed_at" in new else "its address was changed before it was in use"

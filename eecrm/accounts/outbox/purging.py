@@ -1,4 +1,4 @@
-"""What nobody needs any longer is deleted, in a worker, once an hour."""
+"""Job of the worker that deletes expired rows once an hour."""
 
 from datetime import timedelta
 
@@ -11,18 +11,20 @@ from accounts.models import AddressChange, KnownPlace, Mail, TokenSession
 from accounts.models.session import UNUSED_PLACES
 from api.requests import limits
 
-ENDED_LOGINS = timedelta(days=30)
-SENT_MAILS = timedelta(days=90)
+MAX_ENDED_LOGIN_AGE = timedelta(days=30)
+MAX_SENT_MAIL_AGE = timedelta(days=90)
 
 
 def purge_expired() -> None:
-    """Logins that ended long ago, sessions of the admin site that have expired, mails that were sent long ago, and places
-    from which an account hasn't logged in for long."""
-    long_ago = Now() - ENDED_LOGINS
+    """Delete expired rows: ended logins, sessions, changes of addresses, known places, and sent mails.
+
+    Also deletes the empty buckets of rate limits.
+    """
+    long_ago = Now() - MAX_ENDED_LOGIN_AGE
     with acting_as_login_role():
         TokenSession.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)).delete()
         Session.objects.filter(expire_date__lt=Now()).delete()
         limits.forget_emptied()
         AddressChange.objects.expired().delete()
         KnownPlace.objects.filter(used_at__lt=Now() - UNUSED_PLACES).delete()
-        Mail.objects.filter(sent_at__lt=Now() - SENT_MAILS).delete()
+        Mail.objects.filter(sent_at__lt=Now() - MAX_SENT_MAIL_AGE).delete()

@@ -1,4 +1,4 @@
-"""The admin site's page for one's own password."""
+"""Page of the admin site on which users change their own password."""
 
 from typing import Any
 
@@ -30,12 +30,15 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
 
     def save(self, commit: bool = True) -> Any:
-        """No role of the admin site may write a password, and many may not write accounts at all."""
+        """Save as the login role.
+
+        Most roles of the admin site may not write passwords, and many may not write accounts at all.
+        """
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
             browsers.know(self.request, self.user)
-        self.user.logins_ended += 1  # by a trigger
+        self.user.logins_ended += 1  # as the trigger does in the database
         return self.user
 
 

@@ -4,14 +4,14 @@ from accounts.passwords.validators import is_too_long, require_hashable
 
 
 class TunedArgon2PasswordHasher(Argon2PasswordHasher):
-    """Argon2id at 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet): about 25 ms of one core."""
+    """Argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet): about 25 ms of one core."""
 
     memory_cost = 19_456  # KiB
     time_cost = 2
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        """Raises ValidationError for more than 1,024 bytes, whichever way they came here."""
+        """Raises ValidationError for a password of more than 1,024 bytes, even if no form has checked it."""
         require_hashable(password)
         return super().encode(password, salt)
 

@@ -1,4 +1,4 @@
-"""One-time links with which people choose their own password, for an invitation or for a reset."""
+"""One-time links with which users choose their own password, for an invitation or a reset."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,11 +13,13 @@ from accounts.models import User
 
 
 class OneTimeLink(PasswordResetTokenGenerator):
-    """Links of one purpose. A token is a keyed hash of what its use changes, so that nothing has to be stored.
+    """Links of one purpose. A token is a keyed hash of values that its use changes, so nothing is stored.
 
-    It ends with its first use, with any other change of password, with another email address, with a deactivation of the
-    account, and after its lifetime. A login ends none, nor does the same address in another case: an attacker who knows the
-    password, or a manager, would end the owner's way out.
+    A link ends when it is used, and with any other change of the password or the email address. It also ends when the
+    account is deactivated, and after its lifetime.
+
+    A login or another case of the address ends no link. Otherwise an attacker who knows the password, or a manager,
+    could end the owner's link.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -26,9 +28,12 @@ class OneTimeLink(PasswordResetTokenGenerator):
         self.lifetime = lifetime
 
     def url(self, user: User) -> str:
-        """The whole address, under PUBLIC_URL: what a request says about its host is anybody's to write."""
-        name = urlsafe_base64_encode(force_bytes(user.pk))
-        return settings.PUBLIC_URL + reverse("choose-password", args=[name, self.make_token(user)])
+        """The absolute URL under PUBLIC_URL.
+
+        The Host header of a request isn't used, because a caller can write anything there.
+        """
+        encoded_key = urlsafe_base64_encode(force_bytes(user.pk))
+        return settings.PUBLIC_URL + reverse("choose-password", args=[encoded_key, self.make_token(user)])
 
     def check_token(self, user: User | None, token: str | None) -> bool:
         if user is None or token is None or not user.is_active or not super().check_token(user, token):
@@ -37,8 +42,10 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(0 <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """Django's without the last login and the case of the address, and separated: there, a digit may move from one part
-        to the next."""
+        """Django's value without the last login and without the address's case.
+
+        Its parts are separated: in Django's value a digit may move from one part to the next.
+        """
         return "\n".join(
             [str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")]
         )
@@ -49,9 +56,9 @@ PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:
-    """Whether this token, of either purpose, lets its bearer choose the password of this account.
+    """True if this token, of either purpose, lets its bearer choose the account's password.
 
-    An invitation goes to an address that nobody has confirmed: it opens no account that is in use.
+    An invitation goes to an unconfirmed address, so it opens no account that is in use.
     """
     invited = user is not None and not user.is_claimed and INVITATION.check_token(user, token)
     return invited or PASSWORD_RESET.check_token(user, token)

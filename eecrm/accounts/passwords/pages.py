@@ -1,6 +1,6 @@
-"""Pages on which people choose their own password, by a one-time link that they were sent or ask for here.
+"""Pages on which users choose their own password by a one-time link, or ask for such a link.
 
-They are for everybody who has an account, so they know nothing of the admin site, not even where it is.
+They are for every account, so they don't mention the admin site or its URL.
 """
 
 from typing import Any, cast
@@ -8,10 +8,12 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.crypto import salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.http import urlsafe_base64_decode
+from django.views import csrf
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
@@ -27,7 +29,7 @@ from api.requests import limits
 from api.requests.client_address import place_of
 
 COOKIE = "eecrm_link"
-IN_COOKIE = "set-password"  # stands in the address where the token was
+IN_COOKIE = "set-password"  # replaces the token in the URL
 FORM_METHODS = ["get", "head", "post", "options"]
 PAGE_METHODS = ["get", "head", "options"]
 
@@ -40,7 +42,7 @@ class ForgottenForm(forms.Form):
     )
 
     def clean_account(self) -> str:
-        """In the one spelling, so that asking again is asking for the same."""
+        """Normalise the text, so that the same account counts for the same limit."""
         typed = self.cleaned_data["account"]
         address = normalise_address(typed).lower()
         text = address if "@" in address and address.isascii() else normalise_username(typed)
@@ -50,7 +52,10 @@ class ForgottenForm(forms.Form):
 
 
 class ForgottenView(FormView):
-    """Takes note of whatever was typed and answers alike: the worker looks for accounts, later, and nobody sees when."""
+    """Queues the typed text and always gives the same answer.
+
+    The worker looks for accounts later, so the time of the answer reveals nothing.
+    """
 
     http_method_names = FORM_METHODS
     form_class = ForgottenForm
@@ -60,7 +65,8 @@ class ForgottenView(FormView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         typed = form.cleaned_data["account"]
         place = place_of(self.request)
-        # First for what was typed: asking for one account again and again takes nothing from a colleague at the same address.
+        # The limit of the same text comes first: repeated requests for one account take nothing from colleagues at the
+        # address.
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
@@ -86,7 +92,10 @@ class ChoosePasswordForm(SetPasswordForm):
         self.fields["new_password2"].help_text = ""
 
     def save(self, commit: bool = True) -> User:
-        """One column: it is all that the login role may write. A trigger ends the account's logins."""
+        """Save the password's column only, because the login role may not write most others.
+
+        A trigger ends all logins.
+        """
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
@@ -95,9 +104,10 @@ class ChoosePasswordForm(SetPasswordForm):
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
 class ChoosePasswordView(FormView):
-    """A valid token moves from the address into a cookie, so that no history, log or Referer keeps it.
+    """Page to choose a password by a one-time link.
 
-    Django's own view keeps it in the session instead, which here would be a token in clear in the database.
+    A valid token moves from the URL into a cookie, so that no history, log or Referer has it. Django's own view keeps
+    the token in the session, which would store it in clear in the database.
     """
 
     http_method_names = FORM_METHODS
@@ -131,7 +141,7 @@ class ChoosePasswordView(FormView):
 
 
 def _account_of_link(name: str, *, for_update: bool) -> User | None:
-    """The active account that a link names, with its password; locked where the link is about to be used up."""
+    """The active account that a link names, with its password's hash. Locked if the link is about to be used up."""
     try:
         key = int(urlsafe_base64_decode(name).decode("ascii"))
     except ValueError:
@@ -145,7 +155,10 @@ def _path(name: str) -> str:
 
 
 def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
-    """Lax, since people come here from their mail; sent to this one page alone, until the browser is closed."""
+    """Redirect with the token in a cookie, for this page only and until the browser is closed.
+
+    SameSite=Lax, because users come here from their mail.
+    """
     response = HttpResponseRedirect(_path(name))
     response.set_cookie(COOKIE, token, path=_path(name), secure=request.is_secure(), httponly=True, samesite="Lax")
     return response
@@ -154,6 +167,14 @@ def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
 class ChosenView(TemplateView):
     http_method_names = PAGE_METHODS
     template_name = "accounts/pages/chosen.html"
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """What a form without its token gets (CSRF_FAILURE_VIEW): Django's own page has styles in it, which ours may not. The decoy
+    has Django's."""
+    if f"{request.path_info}/".startswith("/admin/"):
+        return csrf.csrf_failure(request, reason=reason)
+    return render(request, "accounts/pages/form_refused.html", status=403)
 
 
 def public(view: Any) -> Any:

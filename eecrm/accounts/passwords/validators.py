@@ -1,6 +1,6 @@
-"""What a password must be (NIST SP 800-63B-4, section 3.1.1): long, and hard to guess for whoever knows its owner.
+"""Password rules (NIST SP 800-63B-4, section 3.1.1): long, and hard to guess even for a person who knows the owner.
 
-No rules of composition, and nothing is cut off: spaces at the edges are part of a password.
+There are no rules of composition, and nothing is cut off: spaces at the edges are part of a password.
 """
 
 import re
@@ -16,7 +16,7 @@ PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
 
 
 def require_hashable(password: str) -> None:
-    """Raises ValidationError for a text that nobody types and that only keeps the hasher busy."""
+    """Raises ValidationError for a password of more than 1,024 bytes, which would only keep the hasher busy."""
     if is_too_long(password):
         raise ValidationError(PASSWORD_TOO_LONG, code="password_too_long")
 
@@ -26,20 +26,22 @@ def is_too_long(password: str) -> bool:
 
 
 class LengthValidator:
-    """At least 12 characters, or 15 where the password alone opens the admin site; at most 1,024 bytes in UTF-8."""
+    """At least 12 characters, or 15 if the password alone opens the admin site. At most 1,024 bytes in UTF-8."""
 
-    LEAST, LEAST_ALONE = 12, 15
+    MIN_CHARS, MIN_CHARS_WITHOUT_SECOND_FACTOR = 12, 15
 
     def validate(self, password: str, user: User | None = None) -> None:
         require_hashable(password)
-        least = self.LEAST_ALONE if user and user.is_staff and not _has_second_factor(user) else self.LEAST
-        if len(password) < least:
-            why = " as long as you have no second factor" if least == self.LEAST_ALONE else ""
-            raise ValidationError(f"Use at least {least} characters{why}.", code="password_too_short")
+        is_alone = user is not None and user.is_staff and not _has_second_factor(user)
+        min_chars = self.MIN_CHARS_WITHOUT_SECOND_FACTOR if is_alone else self.MIN_CHARS
+        if len(password) < min_chars:
+            reason = " as long as you have no second factor" if is_alone else ""
+            raise ValidationError(f"Use at least {min_chars} characters{reason}.", code="password_too_short")
 
     def get_help_text(self) -> str:
         return (
-            f"Use at least {self.LEAST} characters; managers and auditors without a second factor {self.LEAST_ALONE}. "
+            f"Use at least {self.MIN_CHARS} characters; managers and auditors without a second factor"
+            f" {self.MIN_CHARS_WITHOUT_SECOND_FACTOR}. "
             "A few words that have nothing to do with each other are easy to remember."
         )
 
@@ -52,20 +54,20 @@ def _has_second_factor(user: User) -> bool:
 
 
 class ContextValidator:
-    """Refuses what is little more than our own words, or the names of the account."""
+    """Refuses a password with fewer than 8 characters besides our own words and the account's names."""
 
     WORDS = ("epic", "events", "eecrm", "crm")
-    LEAST_WITHOUT = 8
-    SHORTEST_NAME = 3  # an initial would take that letter out of every password
+    MIN_REMAINING_CHARS = 8
+    MIN_NAME_CHARS = 3  # an initial would remove its letter from every password
 
     def validate(self, password: str, user: User | None = None) -> None:
-        words = sorted(
-            {*self.WORDS, *(_names_of_account(user, self.SHORTEST_NAME) if user else ())}, key=len, reverse=True
-        )
-        rest = re.sub("|".join(map(re.escape, words)), "", _plain_text(password))
-        if len(rest) < self.LEAST_WITHOUT:
+        names = _names_of_account(user, self.MIN_NAME_CHARS) if user else set()
+        words = sorted({*self.WORDS, *names}, key=len, reverse=True)
+        remaining = re.sub("|".join(map(re.escape, words)), "", _plain_text(password))
+        if len(remaining) < self.MIN_REMAINING_CHARS:
             raise ValidationError(
-                f"Without your names and ours (Epic Events, CRM) at least {self.LEAST_WITHOUT} characters must remain.",
+                "Without your names and ours (Epic Events, CRM) at least"
+                f" {self.MIN_REMAINING_CHARS} characters must remain.",
                 code="password_in_context",
             )
 
@@ -73,9 +75,9 @@ class ContextValidator:
         return "Your own names and ours (Epic Events, CRM) don't count."
 
 
-def _names_of_account(user: User, shortest: int) -> set[str]:
-    own = (user.username, user.first_name, user.last_name, user.email.partition("@")[0])
-    return {part for name in own for part in re.split(r"[\W_]+", _plain_text(name)) if len(part) >= shortest}
+def _names_of_account(user: User, min_chars: int) -> set[str]:
+    names = (user.username, user.first_name, user.last_name, user.email.partition("@")[0])
+    return {part for name in names for part in re.split(r"[\W_]+", _plain_text(name)) if len(part) >= min_chars}
 
 
 def _plain_text(text: str) -> str:

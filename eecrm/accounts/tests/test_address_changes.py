@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from access.database import acting_as, enter
 from access.policy import Role
+from accounts.addresses import links
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import account, link_to, newcomer, run_import, sent
@@ -55,7 +56,7 @@ WAYS = [by_the_site, by_an_import, by_sql, by_a_superuser]
 def decide(browser: Visitor, user: User, what: str = "confirm") -> str:
     """Where the page leads, and what it says there."""
     change = AddressChange.objects.filter(user=user).first()
-    page = browser.post(page_of(user, "address"), {"change": change.pk if change else "1", what: "1"}, follow=True)
+    page = browser.post(page_of(user, "address"), {"change": change.mark if change else "1", what: "1"}, follow=True)
     return page.content.decode()
 
 
@@ -122,7 +123,7 @@ def test_nobody_is_their_own_second_manager(world: World, visit: Any, tmp_path: 
 def test_no_other_role_confirms_an_address(name: str, world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
     change = AddressChange.objects.get()
-    page = visit(name).post(page_of(world.users["sales"], "address"), {"change": change.pk, "confirm": "1"})
+    page = visit(name).post(page_of(world.users["sales"], "address"), {"change": change.mark, "confirm": "1"})
     assert page.status_code == (403 if name == "auditor" else 302)
     with pytest.raises(DatabaseError), transaction.atomic():
         enter(Role(world.users[name].role), user_id=world.users[name].pk)
@@ -147,7 +148,11 @@ def test_a_superusers_address_is_a_superusers_matter(world: World, visit: Any) -
 
 def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
-    shown = AddressChange.objects.get().pk
+    shown = AddressChange.objects.get().mark
+    assert (
+        f'name="change" value="{shown}"'
+        in visit("other_management").get(page_of(world.users["sales"], "address")).content.decode()
+    )
     type_address(visit("management"), world.users["sales"], "thief@epic.example")
     page = visit("other_management").post(
         page_of(world.users["sales"], "address"), {"change": shown, "confirm": "1"}, follow=True
@@ -156,7 +161,31 @@ def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp
     assert account("sales").email == OLD
 
 
-@pytest.mark.parametrize("change", ["", "x", "0", "9" * 40, "١"])
+@pytest.mark.parametrize(
+    "other", [{"address": "thief@epic.example"}, {"user_id": 1}, {"created_at": timezone.now()}], ids=str
+)
+def test_links_and_forms_name_no_other_change_of_the_same_key(
+    other: dict[str, Any], world: World, visit: Any, tmp_path: Path
+) -> None:
+    """Once a copy of the data was put back, keys are given out again, and links from before are in many a mailbox."""
+    by_the_site(world, visit, tmp_path)
+    change = AddressChange.objects.get()
+    assert links.change_of(token_of(links.context(change)["link"])) == change
+    assert links.objected(token_of(links.objection_context(change)["objection"])) == change
+    for name, value in other.items():
+        setattr(change, name, value)
+    assert links.change_of(token_of(links.context(change)["link"])) is None
+    assert links.objected(token_of(links.objection_context(change)["objection"])) is None
+    form = {"change": change.mark, "drop": "1"}
+    visit("other_management").post(page_of(world.users["sales"], "address"), form)
+    assert AddressChange.objects.exists()
+
+
+def token_of(link: str) -> str:
+    return link.rstrip("/").rpartition("/")[2]
+
+
+@pytest.mark.parametrize("change", ["", "x", "0", "1-", "-", "9" * 40, "١"])
 def test_a_made_up_change_is_no_500(change: str, world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
     page = visit("other_management").post(page_of(world.users["sales"], "address"), {"change": change, "confirm": "1"})
@@ -272,6 +301,34 @@ def test_one_who_leaves_keeps_none(world: World) -> None:
     with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
         User.objects.filter(username="sales").update(is_active=False, email="")
     assert account("sales").email == ""
+
+
+@pytest.mark.parametrize("name", ["sales", "other_management"])
+def test_nobody_comes_back_without_an_address(name: str, world: World, visit: Any) -> None:
+    """Else it would be taken away while the account is inactive, and its owner told nothing any more."""
+    user, browser = world.users[name], visit("management")
+    form = {"username": name, "role": user.role}
+    for email in (user.email, ""):
+        browser.post(page_of(user), form | {"email": email})
+    assert (account(name).is_active, account(name).email) == (False, "")
+    page = browser.post(page_of(user), form | {"email": "", "is_active": "on"}, follow=True).content.decode()
+    assert "An account that was in use has an address before it is active again" in page
+    browser.post(page_of(user), form | {"email": NEW, "is_active": "on"})
+    assert not account(name).is_active
+    browser.post(page_of(user), form | {"email": NEW})
+    AddressChange.objects.get(user=user)
+    with acting_as(Role.SUPERUSER):
+        assert AddressChange.objects.get(user=user).confirm()
+    browser.post(page_of(user), form | {"email": NEW, "is_active": "on"})
+    assert (account(name).is_active, account(name).email) == (True, NEW)
+
+
+def test_who_logs_in_with_an_identity_comes_back_without_one(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.create(user=world.users["sales"], issuer="https://id.example", subject="s1")
+        User.objects.filter(username="sales").update(is_active=False, email="")
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        assert User.objects.filter(username="sales").update(is_active=True)
 
 
 @pytest.mark.parametrize(("role", "is_told"), [("management", True), ("auditor", True), ("sales", False)])

@@ -16,7 +16,7 @@ from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
 from api.requests import deprecation, limits, problems
-from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shortened
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shortened
 from api.requests.client_address import client_address, place_of
 from api.requests.parsers import LengthRequired
 from api.requests.wsgi_request import refuse_other_charsets
@@ -50,9 +50,14 @@ def _change_reason(request: HttpRequest) -> str:
     return text
 
 
-def _is_for_visitors(path: str) -> bool:
-    """Is this a page for users who aren't logged in? Their bodies are bounded, because a form repeats its input."""
-    return not path.startswith(("/api/", "/admin/", _SITE)) or path == f"{_SITE}login/"
+def _max_body_bytes(path: str) -> int:
+    """Bounds the body of a form; 0 where the reader of the body bounds it.
+
+    Pages for users who aren't logged in have the smallest bound, because a form repeats its input.
+    """
+    if path.startswith(_SITE) and path != f"{_SITE}login/":
+        return MAX_FORM_BYTES
+    return 0 if path.startswith(("/api/", "/admin/")) else MAX_CREDENTIAL_BYTES
 
 
 class RequestMiddleware:
@@ -99,8 +104,9 @@ class RequestMiddleware:
                 limits.admit_light(request, place_of(request))
             elif not is_counted_later:
                 limits.admit(request, "anonymous", place_of(request))
-            if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
-                raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
+            max_bytes = _max_body_bytes(request.path_info)
+            if max_bytes and body_length(request) > max_bytes:
+                raise BodyTooLarge(max_bytes)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
                 refuse_other_charsets(request)  # the API's parsers do so themselves; a stock admin site doesn't
             if request.path_info.startswith("/api/"):

@@ -1,4 +1,4 @@
-"""An entry of the trail as a page tells it: what was done to what, and each column before and after."""
+"""Descriptions of trail entries for admin pages: action, row, user, and each column before and after."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,12 +17,12 @@ from audit.trail.representation import role_in_words
 
 VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
 
-# What each write changes along with the rest.
+# Columns that every update changes.
 _BOOKKEEPING = ("updated_at", "version")
 
 
 class Difference(NamedTuple):
-    """A column before and after. In a change, what it is about is marked, and bookkeeping isn't."""
+    """A column before and after. In an update every column is marked, except the bookkeeping columns."""
 
     label: str
     before: Value
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
 
 
 class DescribedEntry(NamedTuple):
-    """An entry with everything that a page says of it."""
+    """An entry with the texts and links that a page shows."""
 
     entry: Entry
     verb: str
@@ -43,7 +43,7 @@ class DescribedEntry(NamedTuple):
 
 
 def columns(entry: Entry) -> list[str]:
-    """In the order of the model, what it doesn't know afterwards, and bookkeeping last."""
+    """The entry's columns: in the order of the model, then columns it doesn't have, then bookkeeping columns."""
     written = {**(entry.old or {}), **(entry.new or {})}
     ordered = [column for column in _fields(entry.table_name) if column in written]
     ordered += sorted(set(written) - set(ordered))
@@ -51,14 +51,14 @@ def columns(entry: Entry) -> list[str]:
 
 
 def changed(entry: Entry) -> list[str]:
-    """The names of the fields that a change is about."""
+    """Labels of the fields that an update changed, without bookkeeping columns."""
     return [_field_label(entry.table_name, name) for name in columns(entry) if name not in _BOOKKEEPING]
 
 
 def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[DescribedEntry]:
-    """Costs a few statements for each kind of row that they name, however many they are."""
-    places = {place for entry in entries for place in (row_key_of(entry), *_references(entry))}
-    names = linked(site, request, places)
+    """Describe entries. Needs a few queries for each model that they refer to, however many entries there are."""
+    row_keys = {row_key for entry in entries for row_key in (row_key_of(entry), *_references(entry))}
+    names = linked(site, request, row_keys)
     is_masked = not policy.sees_personal_data(request.user)
     return [
         DescribedEntry(
@@ -66,7 +66,7 @@ def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[De
             VERBS[entry.operation],
             kind_of(entry.table_name),
             names.get(row_key_of(entry), Value(entry.row_key)),
-            names.get(_person(entry), Value(entry.actor_name)),
+            names.get(_actor_key(entry), Value(entry.actor_name)),
             role_in_words(entry.role),
             list(_differences(entry, names, is_masked)),
         )
@@ -78,7 +78,7 @@ def row_key_of(entry: Entry) -> RowKey:
     return entry.table_name, entry.row_key
 
 
-def _person(entry: Entry) -> RowKey:
+def _actor_key(entry: Entry) -> RowKey:
     return get_user_model()._meta.db_table, str(entry.actor_id or "")
 
 
@@ -94,7 +94,7 @@ def _field_label(table: str, column: str) -> str:
 
 def _references(entry: Entry) -> Iterator[RowKey]:
     if entry.actor_id is not None:
-        yield _person(entry)
+        yield _actor_key(entry)
     for column, field in _fields(entry.table_name).items():
         if isinstance(field, ForeignKey):
             values = ((side or {}).get(column) for side in (entry.old, entry.new))
@@ -102,20 +102,20 @@ def _references(entry: Entry) -> Iterator[RowKey]:
 
 
 def _differences(entry: Entry, names: dict[RowKey, Value], is_masked: bool) -> Iterator[Difference]:
-    """What is empty in a new or a deleted row is left out."""
+    """Each column before and after. Empty columns of a new or a deleted row are left out."""
     for column in columns(entry):
         field = _fields(entry.table_name).get(column)
         values = [(side or {}).get(column) for side in (entry.old, entry.new)]
         if is_masked:
             values = [hidden(entry.table_name, column, value) for value in values]
-        before, after = (_shown(value, field, names) for value in values)
+        before, after = (_display_value(value, field, names) for value in values)
         is_change = entry.operation == "update"
         if is_change or before.text or after.text:
             is_marked = is_change and column not in _BOOKKEEPING
             yield Difference(_field_label(entry.table_name, column), before, after, is_marked)
 
 
-def _shown(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
+def _display_value(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
     match value:
         case None | "":
             return Value("")
@@ -131,5 +131,5 @@ def _shown(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
 def _moment(text: str) -> str:
     try:
         return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError):  # infinity, or masked
+    except (ValueError, OverflowError):  # PostgreSQL's `infinity`, or a masked value
         return text

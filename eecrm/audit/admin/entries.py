@@ -1,4 +1,4 @@
-"""The trail in the admin site: read by whom the policy lets, written by nobody."""
+"""Admin pages of the audit trail: read-only, and for roles that the policy lets read the trail."""
 
 from datetime import UTC
 from typing import Any
@@ -25,7 +25,7 @@ from audit.models import Entry
 from audit.restore.admin_pages import RestoringAdmin
 from audit.trail.representation import role_in_words
 
-ENTRIES_OF_A_ROW = 25  # on a page of its history
+ENTRIES_OF_A_ROW = 25  # on one page of the history of a row
 
 
 @admin.register(Entry)
@@ -33,7 +33,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
     resource = "trail"
     list_display = ["time", "person", "what", "row", "channel_used", "role_entered", "why", "request"]
     list_filter = FILTERS
-    search_fields = ["request_id"]  # for the box to be there: `get_search_results`
+    search_fields = ["request_id"]  # makes Django show the search box; `get_search_results` searches
     search_help_text = "A request id, the number of an object, or words of a reason."
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -45,22 +45,23 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         css = {"all": ["audit/trail.css"]}
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The entries of a day are found by their times, and all others newest first by their keys, which cost no sorting."""
+        """Newest first: by time within a day, otherwise by key. Each order follows an index, so nothing is sorted."""
         return ("-at", "-id") if request.GET.get("day") else ("-id",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return matching(queryset, search_term), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Its columns need the room of the sidebar."""
-        told = {"title": "Audit trail", "is_nav_sidebar_enabled": False}
-        return super().changelist_view(request, told | (extra_context or {}))
+        """Hides the sidebar, because the columns need its room."""
+        context = {"title": "Audit trail", "is_nav_sidebar_enabled": False}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
         changelist.is_bounded = changelist.result_count >= MAX_COUNTED_ENTRIES
-        changelist.full_result_count = changelist.result_count  # told below the list, and not beside the search
+        # Django's template then shows the count below the list, and not next to the search box.
+        changelist.full_result_count = changelist.result_count
         names = linked(self.admin_site, request, map(row_key_of, entries))
         for entry in entries:
             entry.named = names.get(row_key_of(entry), Value(Truncator(entry.row_key).chars(12)))
@@ -73,14 +74,14 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         entry: Entry = kwargs["obj"]
-        told = tell(self.admin_site, request, [entry])[0]
+        described = tell(self.admin_site, request, [entry])[0]
         context |= {
-            "title": f"{capfirst(told.kind)} {told.row.text} {told.verb}",
+            "title": f"{capfirst(described.kind)} {described.row.text} {described.verb}",
             "subtitle": None,
-            "told": told,
-            "of_request": _query(request=entry.request_id) if entry.request_id else "",
-            "of_row": _query(kind=entry.table_name, object=entry.row_key),
-            "of_person": _query(person=f"#{entry.actor_id}") if entry.actor_id is not None else "",
+            "described": described,
+            "of_request": _list_address(request=entry.request_id) if entry.request_id else "",
+            "of_row": _list_address(kind=entry.table_name, object=entry.row_key),
+            "of_person": _list_address(person=f"#{entry.actor_id}") if entry.actor_id is not None else "",
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -118,17 +119,20 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
     def request(self, entry: Entry) -> str:
         if not entry.request_id:
             return "–"
-        address, short = _query(request=entry.request_id), Truncator(entry.request_id).chars(12)
+        address, short = _list_address(request=entry.request_id), Truncator(entry.request_id).chars(12)
         return format_html('<a href="{}" title="Everything of request {}">{}</a>', address, entry.request_id, short)
 
 
-def _query(**filters: str) -> str:
-    """The list of entries, narrowed down."""
+def _list_address(**filters: str) -> str:
+    """Address of the list of entries with these filters."""
     return f"{reverse('admin:audit_entry_changelist')}?{urlencode(filters)}"
 
 
 class TrailHistory(VersionedAdmin):
-    """The *History* of a row is what the trail tells of it; Django's own log knows only what was done on these pages."""
+    """Shows the trail on the *History* page of a row. Django's own log has only the changes made on admin pages.
+
+    Users who may not read the trail see Django's log.
+    """
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -137,7 +141,8 @@ class TrailHistory(VersionedAdmin):
             return super().history_view(request, object_id, extra_context)
         row = self.get_object(request, unquote(object_id))
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]  # not in the stubs
+            # The method isn't in the stubs.
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         entries = Entry.objects.visible_to(request.user).about(row)
@@ -150,7 +155,7 @@ class TrailHistory(VersionedAdmin):
             "object_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[quote(row.pk)]),
             "opts": self.opts,
             "page": page,
-            "told": tell(self.admin_site, request, list(page)),
+            "described_entries": tell(self.admin_site, request, list(page)),
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name

@@ -1,4 +1,4 @@
-"""How the pages of the trail are narrowed down: each way has an index, for it may have millions of entries."""
+"""Filters and search of the trail's admin pages. Each uses an index, because the trail may have millions of entries."""
 
 import re
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from audit.admin.row_names import kind_of
 from audit.models import CHANNELS
 from audit.trail.personal import SHOWN_TABLES
 
-MAX_COUNTED_ENTRIES = 10_000  # entries that are counted, and leafed through
+MAX_COUNTED_ENTRIES = 10_000  # a list counts at most so many entries, and has no pages beyond them
 MAX_SUGGESTIONS = 500
 
 
 class BoundedPaginator(Paginator):
-    """Doesn't count a trail of millions: what is older than the newest MOST is found by filters."""
+    """Counts at most MAX_COUNTED_ENTRIES, because counting millions is slow. Filters reach older entries."""
 
     @cached_property
     def count(self) -> int:
@@ -32,7 +32,7 @@ class BoundedPaginator(Paginator):
 
 
 class TypedFilter(admin.SimpleListFilter):
-    """A filter into which one types."""
+    """A filter with a text input instead of a list of links."""
 
     template = "admin/audit/entry/typed_filter.html"
     input_type = "text"
@@ -48,7 +48,7 @@ class TypedFilter(admin.SimpleListFilter):
         return ()
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """The other parameters, which stay, and the page without this one."""
+        """The other filters' parameters, which stay, and the address of the list without this filter."""
         others = [(name, value) for name, value in changelist.params.items() if name != self.parameter_name]
         yield {"others": others, "without": changelist.get_query_string(remove=[self.parameter_name])}
 
@@ -114,7 +114,7 @@ class DayFilter(TypedFilter):
     input_type = "date"
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """In UTC. Raises SuspiciousOperation for what is no day."""
+        """The entries of one day in UTC. Raises SuspiciousOperation for text that is no date."""
         if not self.value():
             return queryset
         try:
@@ -139,16 +139,19 @@ FILTERS: tuple[Any, ...] = (PersonFilter, KindFilter, RowKeyFilter, DayFilter, C
 
 
 def matching(rows: Any, text: str) -> Any:
-    """The entries of this request id or object key, and those whose reason has words that begin so. Values aren't searched."""
+    """Entries with this request id or row key, or with a reason that has words with these beginnings.
+
+    Old and new values aren't searched.
+    """
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
         return rows
-    found = [every.filter(caller_request_id=text), every.filter(table_name__in=SHOWN_TABLES, row_key=text)]
+    branches = [every.filter(caller_request_id=text), every.filter(table_name__in=SHOWN_TABLES, row_key=text)]
     words = re.findall(r"[^\W_]+", text)[:8]
     if words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
         reasons = every.annotate(words=SearchVector("reason", config="simple"))
-        found.append(reasons.filter(~Q(reason=""), words=query))
-    # A union of index scans: an OR would be answered by reading all of it.
-    keys = every.filter(request_id=text).values("pk").union(*(arm.values("pk") for arm in found))
+        branches.append(reasons.filter(~Q(reason=""), words=query))
+    # A union of index scans. With an OR, PostgreSQL would read the whole table.
+    keys = every.filter(request_id=text).values("pk").union(*(branch.values("pk") for branch in branches))
     return rows.filter(pk__in=keys)

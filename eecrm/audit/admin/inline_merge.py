@@ -1,46 +1,46 @@
-"""Rows that a form adds and takes away below the fields of its object, against those that are there by now."""
+"""Merge of the inline rows of an admin form with the inline rows that exist now."""
 
 from django.forms.models import BaseInlineFormSet
 from django.http import QueryDict
 
 
 def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Leave out of `data` a row that was added meanwhile in the same words. Django leaves out what was taken away meanwhile.
+    """Remove from `data` a new row that another user has added meanwhile with the same values.
 
-    Returns False for a clash: the object has one such row at most, and got another than was sent. `formset` is bound to what
-    was sent.
+    `formset` is bound to the sent data. Django itself skips rows that were deleted meanwhile.
+    Returns False for a clash: the object has at most one such row, and another user has added a different one.
     """
     count = formset.initial_form_count()
-    shown = {data.get(f"{formset.prefix}-{place}-id") for place in range(count)}
+    shown = {data.get(f"{formset.prefix}-{index}-id") for index in range(count)}
     others = [row for row in formset.get_queryset() if str(row.pk) not in shown]
     if not formset.fk.unique or not others:
         return True
-    for place, form in enumerate(formset.forms[count:], count):
+    for index, form in enumerate(formset.forms[count:], count):
         if form.has_changed():
             if any(str(form[name].data) != str(getattr(others[0], name)) for name in form.changed_data):
                 return False
-            _leave_out(data, formset, place)
+            _remove_form(data, formset, index)
             break
     return True
 
 
 def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Whether it would add, change or take away a row. To be asked after `merge_rows`."""
+    """Would the formset add, change or delete a row? Call it after `merge_rows`."""
     count = formset.initial_form_count()
-    for place, form in enumerate(formset.forms):
+    for index, form in enumerate(formset.forms):
         if not any(name.startswith(f"{form.prefix}-") for name in data):
-            continue  # left out
+            continue  # removed by `merge_rows`
         is_taken_away = form.add_prefix("DELETE") in data
-        is_there = place < count and form.instance.pk is not None
+        is_there = index < count and form.instance.pk is not None
         if is_there and (is_taken_away or form.has_changed()):
             return True
-        if place >= count and form.has_changed() and not is_taken_away:
+        if index >= count and form.has_changed() and not is_taken_away:
             return True
     return False
 
 
-def _leave_out(data: QueryDict, formset: BaseInlineFormSet, place: int) -> None:
-    """The last of the forms: of one row at most, there is one form that adds it."""
-    for name in [name for name in data if name.startswith(f"{formset.prefix}-{place}-")]:
+def _remove_form(data: QueryDict, formset: BaseInlineFormSet, index: int) -> None:
+    """Remove the form at `index`. It is the last one, because the object has at most one such row."""
+    for name in [name for name in data if name.startswith(f"{formset.prefix}-{index}-")]:
         del data[name]
-    data[f"{formset.prefix}-TOTAL_FORMS"] = str(place)
+    data[f"{formset.prefix}-TOTAL_FORMS"] = str(index)

@@ -1,4 +1,4 @@
-"""Why something is changed: a field on the pages of the admin site on which things are added, changed and deleted."""
+"""The reason field on the admin pages that add, change or delete rows."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from access.database import give_reason
 from access.refusals import REASON_REQUIRED, refusal_of
 
 
-def _is_fit(text: str) -> None:
+def _validate_reason(text: str) -> None:
     if not reasons.is_fit(text):
         raise ValidationError(reasons.UNFIT)
 
 
 class ReasonField(forms.CharField):
-    """Belongs to the change, not to the row: it is never among the fields that changed."""
+    """The reason of a change. It isn't a field of the row, so it never counts as changed."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"class": "vTextField", "maxlength": reasons.MAX_REASON_CHARS})
-        super().__init__(label="Reason", validators=[_is_fit], widget=widget, **options)
+        super().__init__(label="Reason", validators=[_validate_reason], widget=widget, **options)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return False
@@ -38,7 +38,7 @@ class DeletionForm(forms.Form):
 class ReasonForm(forms.ModelForm):
     change_reason = ReasonField(required=False, help_text="Why you change it, in a line. The trail keeps it.")
 
-    demanded = ""  # the sentence with which the database asked for a reason, the first time that this form was sent
+    demanded = ""  # the database's sentence that demands a reason, if it refused the form the first time
 
     def clean_change_reason(self) -> Any:
         if self.demanded:
@@ -50,20 +50,21 @@ class ReasonAdmin(PolicyModelAdmin):
     form = ReasonForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Whoever only reads isn't asked why. Before the record, which is long and nobody writes."""
+        """Adds the reason field for users who may write. It stands before *Record*, a long read-only section."""
         is_asked = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
-        shown = super().get_fieldsets(request, obj)
-        place = next((place for place, (title, _) in enumerate(shown) if title == "Record"), len(shown))
-        return [*shown[:place], ("Why", {"fields": ["change_reason"]}), *shown[place:]] if is_asked else shown
+        fieldsets = super().get_fieldsets(request, obj)
+        index = next((index for index, (title, _) in enumerate(fieldsets) if title == "Record"), len(fieldsets))
+        reason = ("Why", {"fields": ["change_reason"]})
+        return [*fieldsets[:index], reason, *fieldsets[index:]] if is_asked else fieldsets
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"demanded": getattr(request, "reason_demanded", "")})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """What the database does with a reason only comes back as the page that was sent, with the sentence on it.
+        """If the database demands a reason, show the sent form again with its sentence at the reason field.
 
-        Django has rolled the write back to its own savepoint by then.
+        Before that, Django rolls the write back to a savepoint of its own.
         """
         try:
             return super().changeform_view(request, *args, **kwargs)
@@ -75,7 +76,7 @@ class ReasonAdmin(PolicyModelAdmin):
         return super().changeform_view(request, *args, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Before anything is written."""
+        """Sets the reason before anything is written."""
         give_reason(form.cleaned_data["change_reason"])
         return super().save_form(request, form, change)
 

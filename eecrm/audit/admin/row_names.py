@@ -1,4 +1,4 @@
-"""Rows of the trail by their names of today, linked to their pages in the admin site."""
+"""Current names of the rows in trail entries, with links to their admin pages."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -10,11 +10,11 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-RowKey = tuple[str, str]  # table and key, as the trail has them
+RowKey = tuple[str, str]  # table name and row key, as in an entry
 
 
 class Value(NamedTuple):
-    """What a page shows; `url` is empty where it leads nowhere."""
+    """A text on a page. `url` is empty if the text has no link."""
 
     text: str
     url: str = ""
@@ -31,20 +31,23 @@ def kind_of(table: str) -> str:
     return str(model._meta.verbose_name) if model else table
 
 
-def linked(site: AdminSite, request: HttpRequest, places: Iterable[RowKey]) -> dict[RowKey, Value]:
-    """Those that still exist, and whose pages this visitor may see: a statement or a few for each kind of them."""
+def linked(site: AdminSite, request: HttpRequest, row_keys: Iterable[RowKey]) -> dict[RowKey, Value]:
+    """Names and links of the rows that exist and whose admin pages the user may see.
+
+    Needs one query or a few for each table.
+    """
     keys: dict[str, set[str]] = {}
-    for table, key in places:
+    for table, key in row_keys:
         keys.setdefault(table, set()).add(key)
-    found: dict[RowKey, Value] = {}
+    values: dict[RowKey, Value] = {}
     for table, wanted in keys.items():
         model = model_of_table(table)
         page = site._registry.get(model) if model else None
         if page is None or not page.has_view_permission(request):
             continue
         for row in page.get_queryset(request).filter(pk__in=wanted):
-            found[table, str(row.pk)] = Value(str(row), _row_page(site, row))
-    return found
+            values[table, str(row.pk)] = Value(str(row), _row_page(site, row))
+    return values
 
 
 def _row_page(site: AdminSite, row: Any) -> str:

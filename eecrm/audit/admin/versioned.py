@@ -1,8 +1,8 @@
-"""Pages of the admin site that overwrite nobody's work, and make nothing twice.
+"""Admin pages that never overwrite another user's change and never add a row twice.
 
-Each form carries the version of its page (`audit.admin.page_versions`). Before anything is compared the rows are locked, as the
-API locks them: what is compared holds until the transaction ends. A form that makes a row carries a one-time id as well,
-which is claimed like an `Idempotency-Key`.
+Each form carries the version of its page (`audit.admin.page_versions`).
+The rows are locked before the comparison, as in the API, so its result holds until the transaction ends.
+A form that adds a row also carries a one-time id, which is claimed like an `Idempotency-Key`.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,9 @@ from audit.admin.inline_merge import is_written, merge_rows
 from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
-MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
+MAX_CHANGES_SHOWN = 20  # on a page that lists the changes since it was shown
+# Rows of one action. The page that confirms it has a field for each, and Django reads a thousand fields of a form.
+MAX_ROWS_PER_ACTION = 500
 
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
@@ -44,17 +46,17 @@ _LIST_CHANGED = (
 
 @dataclass
 class _Page:
-    """The page that a request is about."""
+    """State of the page during one request."""
 
     version: PageVersion
-    once: str = ""  # the one-time id of a form that makes something
+    once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
-    changes: list[DescribedEntry] = field(default_factory=list)  # by others, meanwhile
-    row: Any = None  # the locked row as the merge read it, until Django asks for it
+    changes: list[DescribedEntry] = field(default_factory=list)  # by other users since the page was shown
+    row: Any = None  # the locked row that the merge has read, until Django asks for it
 
 
 def _page(request: HttpRequest) -> _Page:
-    """Taken before the rows are read; after they are locked, where they are."""
+    """The page of this request. Its version is taken at the first call: after rows are locked, before they are read."""
     if not hasattr(request, "versioned_page"):
         request.versioned_page = _Page(PageVersion.now())  # type: ignore[attr-defined]  # ours
     page: _Page = request.versioned_page  # type: ignore[attr-defined]  # as above
@@ -67,33 +69,33 @@ class VersionedAdmin(PolicyModelAdmin):
     delete_confirmation_template = "admin/audit/delete_confirmation.html"
 
     def _lock(self, request: HttpRequest, keys: Iterable[Any]) -> None:
-        """PostgreSQL locks for nobody what they may not change: that is refused later on."""
+        """Lock the rows, if the role may update them. PostgreSQL locks no row otherwise; the write is refused later."""
         if self._allows(request, "update", None):
             rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")  # always in the same order
             list(rows.select_for_update().values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
-        """The row that the visitor sees, locked and read in one statement where they may change it; None without one."""
+        """The row that the user sees. If they may change it, one statement reads and locks it. None without a row."""
         try:
             key = self.opts.pk.to_python(unquote(object_id))
         except ValidationError:
             return None
         if self._allows(request, "update", None):
-            # A save looks at the row alone: its relations are read when a page shows them.
+            # A save needs no related rows. A page that is shown again reads them itself.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
             if row := rows.select_for_update().filter(pk=key).first():
                 return row
         return self.get_object(request, unquote(object_id))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """The row that the merge has just read for this form, once: a page that is shown again reads it again."""
+        """The row that the merge has read, the first time. A page that is shown again reads the row again."""
         page = getattr(request, "versioned_page", None)
         if page is None or page.row is None or from_field:
             return super().get_object(request, object_id, from_field)
         row, page.row = page.row, None
         return row
 
-    def _told(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
+    def _describe(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
         return tell(self.admin_site, request, list(entries[:MAX_CHANGES_SHOWN]))
 
     # Forms
@@ -104,14 +106,15 @@ class VersionedAdmin(PolicyModelAdmin):
         answer = None
         if request.method == "POST":
             request.POST = request.POST.copy()  # type: ignore[assignment]  # mutable from here on
-            request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # a copy; Django obeys it where the button is off, too
-            answer = self._made_already(request) if object_id is None else self._merged(request, object_id)
-        return answer or self._saved_or_shown_again(request, object_id, form_url, extra_context)
+            # Django would save the form as a new row, even though the button is off.
+            request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # a copy
+            answer = self._claim_form(request) if object_id is None else self._merge_form(request, object_id)
+        return answer or self._save_or_show_again(request, object_id, form_url, extra_context)
 
-    def _saved_or_shown_again(self, request: HttpRequest, *page: Any) -> Any:
-        """A rule of the database is a sentence on the page that was sent, which still holds what was typed.
+    def _save_or_show_again(self, request: HttpRequest, *page: Any) -> Any:
+        """Save the form. If the database refuses, show it again with the database's sentence and the user's input.
 
-        Django has rolled the write back to its own savepoint by then.
+        Before that, Django rolls the write back to a savepoint of its own.
         """
         shown_page = _page(request)
         try:
@@ -131,8 +134,8 @@ class VersionedAdmin(PolicyModelAdmin):
         fields = flatten_fieldsets(self.get_fieldsets(request, row))
         return self.get_form(request, row, change=True, fields=fields)(request.POST, request.FILES, instance=row)
 
-    def _merged(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
-        """Change what was sent to what is meant by now. An answer only where there is nothing to change any more."""
+    def _merge_form(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        """Replace the sent values by the merged values. Returns a response only if the row was deleted."""
         before, row = sent_page(request), self._locked(request, object_id)
         page = _page(request)
         if row is None:
@@ -145,10 +148,11 @@ class VersionedAdmin(PolicyModelAdmin):
         fields = flatten_fieldsets(self.get_fieldsets(request, row))
         prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
-        page.row = copy(row)  # the forms of rows below write on the object that they are made for
+        page.row = copy(row)  # because inline formsets may write to the object that they are built for
         since = Since.of(before["version"], row, form.fields)
         page.merge, entries = merge(form, before["shown"], since), since.entries
-        for formset in self._create_formsets(request, row, change=True)[0]:  # type: ignore[attr-defined]  # not in the stubs
+        # The method isn't in the stubs.
+        for formset in self._create_formsets(request, row, change=True)[0]:  # type: ignore[attr-defined]
             below = before["version"].changes_below(formset.model, formset.fk.column, row.pk)
             if below.exists():
                 page.merge.changed.add(formset.prefix)
@@ -158,7 +162,7 @@ class VersionedAdmin(PolicyModelAdmin):
             elif is_written(page.merge.data, formset):
                 page.merge.written.add(formset.prefix)
         if page.merge.clashes or page.merge.refusal:
-            page.changes = self._told(request, entries)
+            page.changes = self._describe(request, entries)
         elif page.merge.by_others:
             names = ", ".join(labels(form, page.merge.by_others))
             messages.info(request, f"Changed while you had the page open, and left like that: {names}.")
@@ -166,16 +170,16 @@ class VersionedAdmin(PolicyModelAdmin):
         return None
 
     def _deleted_meanwhile(self, request: HttpRequest, object_id: str, before: dict[str, Any]) -> HttpResponse | None:
-        """Says who deleted it, and shows what was typed, so that nothing of it is lost."""
+        """Page that names the user who deleted the row and shows the sent values, so that the input isn't lost."""
         entries = before["version"].changes_of(self.model, [unquote(object_id)]).filter(operation="delete")
-        told = self._told(request, entries)
-        if not told:
+        deletions = self._describe(request, entries)
+        if not deletions:
             return None
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"This {self.opts.verbose_name} was deleted while you had the page open",
-            "told": told[-1],
+            "described": deletions[-1],
             "typed": typed(self._bound_form(request, self.model()), before["shown"]),
         }
         return TemplateResponse(request, "admin/audit/deleted_meanwhile.html", context, status=409)
@@ -188,17 +192,17 @@ class VersionedAdmin(PolicyModelAdmin):
         context |= {
             PAGE_VERSION_FIELD: signed(request, page.version, **proof),
             "changes": page.changes,
-            **_told_apart(form, page.merge.clashes),
+            **_clash_labels(form, page.merge.clashes),
         }
         clashing = {name if name in form.fields else NON_FIELD_ERRORS for name in page.merge.clashes}
         if clashing and not page.merge.refusal and set(form.errors) == clashing:
-            context["errors"] = []  # nothing that was typed has to be corrected
+            context["errors"] = []  # removes Django's note to correct errors, because the input is valid
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # Forms that make a row
+    # Forms that add a row
 
-    def _made_already(self, request: HttpRequest) -> HttpResponse | None:
-        """The page of the row that this form made before; None where it made none, and its one-time id is claimed now."""
+    def _claim_form(self, request: HttpRequest) -> HttpResponse | None:
+        """Redirect to the row that this form has added before. If there is none, claim the form's one-time id."""
         page, before = _page(request), sent_page(request)
         if not self.has_add_permission(request):
             return None
@@ -208,19 +212,19 @@ class VersionedAdmin(PolicyModelAdmin):
         page.once = before["once"]
         digest = _page_digest(request)
         first = idempotency.claim_key(request.user.pk, f"admin {page.once}", digest)
-        return self._led_to(request, first.row_id, is_same=first.request == digest) if first else None
+        return self._redirect_to(request, first.row_id, is_same=first.request == digest) if first else None
 
-    def _led_to(self, request: HttpRequest, key: int, *, is_same: bool) -> HttpResponse:
+    def _redirect_to(self, request: HttpRequest, key: int, *, is_same: bool) -> HttpResponse:
         noun, row = self.opts.verbose_name, self.get_queryset(request).filter(pk=key).first()
-        place = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        url_name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         if row is None:
             messages.warning(request, f"This form made a {noun} before, which was deleted since. Nothing was made now.")
-            return HttpResponseRedirect(reverse(f"{place}_changelist"))
+            return HttpResponseRedirect(reverse(f"{url_name}_changelist"))
         if IS_POPUP_VAR in request.POST:
             return super().response_add(request, row)
         later = "" if is_same else " What you changed in the form afterwards isn't saved: change it here."
         messages.warning(request, f"This form made the {noun} “{row}” before, and nothing was made twice.{later}")
-        return HttpResponseRedirect(reverse(f"{place}_change", args=[quote(row.pk)]))
+        return HttpResponseRedirect(reverse(f"{url_name}_change", args=[quote(row.pk)]))
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         idempotency.keep_answer(request.user.pk, f"admin {_page(request).once}", obj.pk, 201)
@@ -229,10 +233,10 @@ class VersionedAdmin(PolicyModelAdmin):
     # Deletion, and actions on several rows
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        """Says who changed what since the page was shown, where `access.confirmation` finds that something differs."""
+        """Adds the changes since the page was shown, for the case that `access.confirmation` finds a difference."""
         page, before = _page(request), sent_page(request) if request.method == "POST" else None
         changes = before["version"].changes_of(self.model, [unquote(object_id)]) if before else Entry.objects.none()
-        context = {"changes": self._told(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
+        context = {"changes": self._describe(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
         return super().delete_view(request, object_id, {**context, **(extra_context or {})})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -244,26 +248,39 @@ class VersionedAdmin(PolicyModelAdmin):
         return response
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
-        """Nothing is done to rows that changed since the list showed them. A page that confirms compares what it showed
-        itself (`access.confirmation`)."""
-        if is_confirming(request):
-            return super().response_action(request, queryset, *args)
+        """Refuse an action if one of its rows has changed since the list was shown, or if there are too many.
+
+        A confirmation page makes its own comparison (`access.confirmation`).
+        """
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
-            keys = list(queryset.values_list("pk", flat=True))
+            keys = list(queryset.values_list("pk", flat=True)[: MAX_ROWS_PER_ACTION + 1])
+        if len(keys) > MAX_ROWS_PER_ACTION:
+            messages.warning(
+                request,
+                f"Nothing was done: you chose too many. Choose {MAX_ROWS_PER_ACTION} at most, and then the next.",
+            )
+            return HttpResponseRedirect(request.get_full_path())
+        if is_confirming(request):
+            return super().response_action(request, queryset, *args)
         self._lock(request, keys)
         before = sent_page(request)
-        told = self._told(request, before["version"].changes_of(self.model, keys)) if before else []
-        if keys and (before is None or told):
+        changes = self._describe(request, before["version"].changes_of(self.model, keys)) if before else []
+        if keys and (before is None or changes):
             messages.warning(request, _LIST_CHANGED)
-            for one in told:
-                messages.warning(request, f"{one.person.text} {one.verb} {one.row.text} at {one.entry.at:%H:%M} UTC.")
+            for change in changes:
+                sentence = f"{change.person.text} {change.verb} {change.row.text} at {change.entry.at:%H:%M} UTC."
+                messages.warning(request, sentence)
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args)
 
 
-def _told_apart(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
-    """For the page: what changed, what its sender changed too, and what they changed that is decided together with it."""
+def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Labels for the page.
+
+    `clashing`: fields that changed since the page was shown. `by_both`: those of them that the user changed too.
+    `beside`: other fields that the user changed and that are decided together with them.
+    """
     changed = sorted({name for names in clashes.values() for name in names})
     beside = [name for name, names in clashes.items() if name not in names]
     return {
@@ -274,10 +291,10 @@ def _told_apart(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]
 
 
 def _page_digest(request: HttpRequest) -> str:
-    """Of everything that was typed."""
-    typed_in = {
+    """Digest of the path and of all fields that the user sent, to recognise the same form sent twice."""
+    fields = {
         name: values
         for name, values in request.POST.lists()
         if name not in (PAGE_VERSION_FIELD, "csrfmiddlewaretoken") and not name.startswith("_")
     }
-    return sha256(repr((request.path, sorted(typed_in.items()))).encode()).hexdigest()
+    return sha256(repr((request.path, sorted(fields.items()))).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Two pages of an entry of the trail: what was deleted comes back, one change is undone."""
+"""Admin pages of a trail entry that restore a deleted row or undo one change."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +28,7 @@ class PuttingBackForm(forms.Form):
 
 
 class RestoringAdmin(PolicyModelAdmin):
-    """For the admin page of entries. Open to whom the policy lets *restore* what the entry is about."""
+    """Adds the pages *Restore* and *Undo* to the admin of entries. The role needs *restore* on the entry's resource."""
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
@@ -41,7 +41,7 @@ class RestoringAdmin(PolicyModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Tells the page what may be done: its template includes `admin/audit/entry/trail_actions.html`."""
+        """Adds the possible action to the context, for the included `admin/audit/entry/trail_actions.html`."""
         entry = self.get_object(request, object_id)
         actions = {"delete": "restore", "update": "undo"} if entry and self._may_restore(request, entry) else {}
         context = {"trail_action": actions.get(getattr(entry, "operation", "")), **(extra_context or {})}
@@ -70,7 +70,7 @@ class RestoringAdmin(PolicyModelAdmin):
         preview: Callable[[Entry], list[FieldReversal]],
         put_back: Callable[[Entry], Model],
     ) -> HttpResponse:
-        """What would be put back, and why; then it is, and the row's own page follows."""
+        """Show the values to put back and ask for a reason. Once confirmed, put them back and open the row's page."""
         entry = self.get_queryset(request).filter(pk=key).first()
         if entry is None:
             raise Http404
@@ -86,8 +86,8 @@ class RestoringAdmin(PolicyModelAdmin):
                 give_reason(form.cleaned_data["change_reason"])
                 return self._done(request, put_back(entry), title)
         except CannotRestore as error:
-            return self._shown(request, entry, title, form, steps, confirmation, problem=str(error))
-        return self._shown(request, entry, title, form, steps, confirmation)
+            return self._render_page(request, entry, title, form, steps, confirmation, problem=str(error))
+        return self._render_page(request, entry, title, form, steps, confirmation)
 
     def _done(self, request: HttpRequest, row: Model, title: str) -> HttpResponse:
         is_restored = title == "Restore"
@@ -103,7 +103,7 @@ class RestoringAdmin(PolicyModelAdmin):
             reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
         )
 
-    def _shown(
+    def _render_page(
         self,
         request: HttpRequest,
         entry: Entry,
@@ -113,7 +113,7 @@ class RestoringAdmin(PolicyModelAdmin):
         confirmation: Confirmation | None,
         problem: str = "",
     ) -> HttpResponse:
-        """With a problem that stays until something else changes there is nothing to send."""
+        """Render the page. If the preview was refused there are no `steps`, and so the page has no form."""
         is_undo = entry.operation == "update"
         context = {
             **self.admin_site.each_context(request),
@@ -131,6 +131,9 @@ class RestoringAdmin(PolicyModelAdmin):
 
 
 def _confirmation_line(step: FieldReversal) -> Line:
-    """Of times and versions only what is put back counts: the database writes them by itself."""
+    """A field as a line of the confirmation. Times and versions have no outcome, only the value to put back.
+
+    The database changes them by itself, so their current value must not make a confirmation invalid.
+    """
     outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
     return Line(str(step.field.verbose_name), outcome, str(step.then))

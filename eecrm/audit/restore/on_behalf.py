@@ -1,4 +1,4 @@
-"""In whose name a command writes what only managers may write."""
+"""Transactions in which a command acts with a manager's rights and, if named, in a manager's name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,12 @@ from access.refusals import refusal_of
 
 @contextmanager
 def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run: bool) -> Iterator[None]:
-    """One transaction, for this reason, as this person; without a name with the rights of management, as nobody.
+    """Run a block in one transaction, as the account `username`, with this reason in the trail.
 
-    `cells` are resource and action of the policy table that the person needs, each. A dry run does the same work, and
-    takes it back. Raises CommandError.
+    Without a username, the block has the role management, and its entries name no account.
+    `cells` are pairs of resource and action; the account's policy must allow each of them on all rows.
+    A dry run does the same work and rolls it back.
+    Raises CommandError for an unfit reason, an unfit account, or a refusal by the database.
     """
     reason = reason.strip()
     if not reason:

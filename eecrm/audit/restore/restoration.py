@@ -1,7 +1,8 @@
-"""What was deleted comes back, and one change is taken back: both out of the trail, under every rule.
+"""Restore of deleted rows and undo of single changes, from the trail. All grants, triggers and constraints apply.
 
-Values go from the entry into the table within PostgreSQL, so that they are to the last digit what they were. Who may do it
-(*restore* of the policy table) the caller asks first; the entered role's grants and the triggers ask again.
+PostgreSQL copies the values from the entry into the table, so that they keep every digit.
+The caller of these functions checks the permission first (*restore* of the policy table).
+The grants of the entered role and the triggers check it again.
 """
 
 from collections.abc import Iterator
@@ -19,16 +20,19 @@ from access.querysets import resource_of
 from access.refusals import refusal_of
 from audit.models import Entry
 
-# What the database writes by itself: never put back by an undo.
-_RECORD = frozenset({"id", "version", "created_at", "updated_at", "signed_at"})
+# Fields that the database writes by itself. An undo never puts them back.
+_DATABASE_FIELDS = frozenset({"id", "version", "created_at", "updated_at", "signed_at"})
 
 
 class CannotRestore(Exception):
-    """Why not, as a sentence."""
+    """The row can't be restored, or the change can't be undone. The message is a sentence for users."""
 
 
 class FieldReversal(NamedTuple):
-    """A field that is put back; `now` is None where the whole row is gone."""
+    """A field to put back: its current value (`now`) and the value to restore (`then`).
+
+    `now` is None if the whole row is gone.
+    """
 
     field: "Field[Any, Any]"
     now: Any
@@ -36,7 +40,7 @@ class FieldReversal(NamedTuple):
 
     @property
     def is_of_people(self) -> bool:
-        return self.field.name not in _RECORD
+        return self.field.name not in _DATABASE_FIELDS
 
     @property
     def now_in_words(self) -> str:
@@ -48,15 +52,15 @@ class FieldReversal(NamedTuple):
 
 
 def model_of_noun(noun: str) -> type[Model]:
-    """The client's, contract's or event's model. Raises CannotRestore for any other noun."""
-    found = (model for model in apps.get_models() if noun in CONTACT_RESOURCES and resource_of(model) == noun)
-    if (model := next(found, None)) is None:
+    """The model of `client`, `contract` or `event`. Raises CannotRestore for any other noun."""
+    models = (model for model in apps.get_models() if noun in CONTACT_RESOURCES and resource_of(model) == noun)
+    if (model := next(models, None)) is None:
         raise CannotRestore("Only clients, contracts and events are restored from the trail.")
     return model
 
 
 def noun_of(entry: Entry) -> str:
-    """Raises CannotRestore for an entry that isn't about a client, contract or event."""
+    """`client`, `contract` or `event`. Raises CannotRestore for an entry that is about anything else."""
     for noun in CONTACT_RESOURCES:
         if model_of_noun(noun)._meta.db_table == entry.table_name:
             return noun
@@ -64,7 +68,7 @@ def noun_of(entry: Entry) -> str:
 
 
 def last_deletion(noun: str, key: int) -> Entry:
-    """Raises CannotRestore where this row was never deleted."""
+    """The newest entry that deleted this row. Raises CannotRestore if the row was never deleted."""
     rows = Entry.objects.filter(table_name=model_of_noun(noun)._meta.db_table, row_key=str(key), operation="delete")
     if (entry := rows.order_by("-id").first()) is None:
         raise CannotRestore(f"The trail knows of no {noun} {key} that was deleted.")
@@ -72,9 +76,9 @@ def last_deletion(noun: str, key: int) -> Entry:
 
 
 def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
-    """What *restore* would put back. Raises CannotRestore where it can be told beforehand that it won't go.
+    """The fields that `restore` would put back. Raises CannotRestore if a check shows that `restore` would fail.
 
-    `locks` keeps the rows above as they are, for they hand down their contact.
+    `locks` locks the parent rows, because the restored row takes its sales contact from its parent.
     """
     noun = noun_of(entry)
     model, key = model_of_noun(noun), entry.row_key
@@ -85,29 +89,32 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     if last_deletion(noun, int(key)).pk != entry.pk:
         raise CannotRestore(f"The {noun} {key} was deleted again later: restore it from its last deletion.")
     old: dict[str, Any] = entry.old or {}
-    steps = [FieldReversal(field, None, old[field.column]) for field in _stored_value(model) if field.column in old]
+    steps = [FieldReversal(field, None, old[field.column]) for field in _stored_fields(model) if field.column in old]
     handed_down: dict[str, FieldReversal] = {}
-    for field, _, parent in steps:
-        above = field.related_model
-        if above and resource_of(above) in CONTACT_RESOURCES:
-            rows = above._default_manager.filter(pk=parent)
-            row = (rows.select_for_update(of=("self",), no_key=True) if locks else rows).first()
-            if row is None:
-                raise CannotRestore(f"Restore its {above._meta.verbose_name} first: number {parent}.")
+    for field, _, parent_key in steps:
+        parent_model = field.related_model
+        if parent_model and resource_of(parent_model) in CONTACT_RESOURCES:
+            rows = parent_model._default_manager.filter(pk=parent_key)
+            parent = (rows.select_for_update(of=("self",), no_key=True) if locks else rows).first()
+            if parent is None:
+                raise CannotRestore(f"Restore its {parent_model._meta.verbose_name} first: number {parent_key}.")
             handed_down |= {
-                one.name: FieldReversal(one, None, getattr(row, one.attname)) for one in _handed_down(model, above)
+                taken.name: FieldReversal(taken, None, getattr(parent, taken.attname))
+                for taken in _handed_down_fields(model, parent_model)
             }
     return [*(step for step in steps if step.field.name not in handed_down), *handed_down.values()]
 
 
-def _handed_down(model: type[Model], above: type[Model]) -> list[Any]:
-    """The fields that a row takes over from the row above as they are there: no trail of its own has them."""
-    there = {field.name for field in above._meta.concrete_fields}
-    return [one for one in _stored_value(model) if one.related_model and not one.editable and one.name in there]
+def _handed_down_fields(model: type[Model], parent_model: type[Model]) -> list[Any]:
+    """The fields that a row takes from its parent. The row's entries don't have them, so the parent's value counts."""
+    names = {field.name for field in parent_model._meta.concrete_fields}
+    return [
+        field for field in _stored_fields(model) if field.related_model and not field.editable and field.name in names
+    ]
 
 
 def restore(entry: Entry) -> Model:
-    """The row again, with its key, under the next version. Raises CannotRestore."""
+    """Insert the deleted row again, with its old key and the next version. Raises CannotRestore."""
     _demand_reason()
     steps = restoration(entry)
     model = model_of_noun(noun_of(entry))
@@ -116,7 +123,7 @@ def restore(entry: Entry) -> Model:
     ]
     table = connection.ops.quote_name(model._meta.db_table)
     listed = ", ".join(columns)
-    # A column that the table got since takes its default; one that it lost is left out.
+    # Columns that were added to the table since then take their default. Columns that were dropped are left out.
     _run(
         f"INSERT INTO {table} ({listed}) SELECT {listed} FROM jsonb_populate_record(NULL::{table}, (SELECT old || "
         "jsonb_build_object('version', (old ->> 'version')::bigint + 1, 'updated_at', statement_timestamp()) "
@@ -127,17 +134,17 @@ def restore(entry: Entry) -> Model:
 
 
 def reversal(entry: Entry) -> list[FieldReversal]:
-    """What *undo* would put back. Raises CannotRestore where it can be told beforehand that it won't go."""
+    """The fields that `undo` would put back. Raises CannotRestore if a check shows that `undo` would fail."""
     noun = noun_of(entry)
     model = model_of_noun(noun)
     if entry.operation != "update":
         raise CannotRestore("Only a change can be undone: this entry is about something else.")
     old, new = entry.old or {}, entry.new or {}
-    fields = [field for field in _stored_value(model) if field.column in new and field.name not in _RECORD]
+    fields = [field for field in _stored_fields(model) if field.column in new and field.name not in _DATABASE_FIELDS]
     if not fields:
         raise CannotRestore("Nothing that people write was changed: there is nothing to undo.")
     names = [str(field.column) for field in fields]
-    now = _compared(model, entry, names)
+    now = _compare_with_change(model, entry, names)
     if now is None:
         raise CannotRestore(f"The {noun} {entry.row_key} was deleted: restore it first.")
     changed = [str(field.verbose_name) for field in fields if not now[str(field.column)]]
@@ -147,18 +154,23 @@ def reversal(entry: Entry) -> list[FieldReversal]:
 
 
 def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
-    """The same, and what is decided together with it, which stays as it is: who takes back a reopening signs all of that."""
+    """The fields of `reversal`, and the unchanged fields that are decided together with them.
+
+    The page shows both, because a user who undoes the reopening of a contract signs all of its fields again.
+    """
     steps = reversal(entry)
     model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
-    row: Any = model._default_manager.get(pk=entry.row_key)  # locked
+    row: Any = model._default_manager.get(pk=entry.row_key)  # `reversal` has locked it
     sets: Any = model.decided_together  # type: ignore[attr-defined]  # of clients, contracts and events
-    rest = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
-    stays = [(field, getattr(row, field.attname)) for field in _stored_value(model) if field.name in rest]
-    return [*steps, *(FieldReversal(field, value, value) for field, value in stays)]
+    unchanged_names = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
+    unchanged = [
+        (field, getattr(row, field.attname)) for field in _stored_fields(model) if field.name in unchanged_names
+    ]
+    return [*steps, *(FieldReversal(field, value, value) for field, value in unchanged)]
 
 
 def undo(entry: Entry) -> Model:
-    """The row with the old values of what the change wrote. Raises CannotRestore."""
+    """Put back the old values of the columns that the change wrote, and return the row. Raises CannotRestore."""
     _demand_reason()
     steps = reversal(entry)
     model = model_of_noun(noun_of(entry))
@@ -174,7 +186,7 @@ def undo(entry: Entry) -> Model:
 
 
 def _in_words(field: Any, value: Any) -> str:
-    """A stored value as people know it: a related row by its name, a choice by its label."""
+    """A stored value for users: a related row by its name, a choice by its label."""
     if value is None or value == "":
         return "–"
     if field.related_model:
@@ -184,18 +196,19 @@ def _in_words(field: Any, value: Any) -> str:
     return str(dict(field.flatchoices).get(value, value))
 
 
-def _stored_value(model: type[Model]) -> list[Any]:
-    """The fields that have a column of their own to write: what PostgreSQL computes comes back by itself."""
+def _stored_fields(model: type[Model]) -> list[Any]:
+    """The fields that can be written. Generated columns are left out, because PostgreSQL computes them."""
     return [field for field in model._meta.concrete_fields if not field.generated]
 
 
-def _compared(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
-    """Whether each column still has the value that the change gave it, of the row that is locked for it; None: no row."""
+def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
+    """Locks the row and compares each column with the value that the change wrote. None if the row is gone."""
     table = connection.ops.quote_name(model._meta.db_table)
     quoted = [connection.ops.quote_name(column) for column in columns]
     same = ", ".join(f"stored.{column} IS NOT DISTINCT FROM given.{column}" for column in quoted)
     rows = _run(
-        f"SELECT {same} FROM {table} AS stored, audit.entry AS entry, jsonb_populate_record(NULL::{table}, entry.new) AS given "
+        f"SELECT {same} FROM {table} AS stored, audit.entry AS entry, "
+        f"jsonb_populate_record(NULL::{table}, entry.new) AS given "
         "WHERE entry.id = %s AND stored.id = %s FOR NO KEY UPDATE OF stored",
         [entry.pk, entry.row_key],
     )
@@ -203,7 +216,7 @@ def _compared(model: type[Model], entry: Entry, columns: list[str]) -> dict[str,
 
 
 def _demand_reason() -> None:
-    """The reason is told before, by `give_reason` or `because`."""
+    """Raises CannotRestore without a reason. The caller sets the reason first, with `give_reason` or `because`."""
     if not origin.get().reason:
         raise CannotRestore("Say why: what is put back from the trail needs a reason.")
 
@@ -216,7 +229,7 @@ def _run(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def refused_in_words() -> Iterator[None]:
-    """A refusal of the database as CannotRestore; the transaction around goes on."""
+    """Turns a refusal by the database into CannotRestore. The outer transaction stays usable."""
     try:
         with transaction.atomic():
             yield

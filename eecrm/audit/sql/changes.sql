@@ -1,10 +1,13 @@
--- Entries appear in the order of commits, not of their ids or times. Of a transaction below `pg_snapshot_xmin` nothing
--- can appear any more, and whatever appears later belongs to one that is above it: read in the order of
--- (transaction_id, id) and no further than that, none is ever missed. A transaction that stays open delays those after
--- it, and loses none.  No value of a row is told: places, keys, what was done, and the names of the columns that
--- changed. The last line, of no table, tells how far this went, and whether the limit ended it ('more') or the log did
--- ('end').
-CREATE OR REPLACE FUNCTION audit.changes(after_xid xid8, after_id bigint, last_xid xid8, last_id bigint, most integer) RETURNS TABLE(xid xid8, id bigint, table_name text, key bigint, operation text, columns text[])
+-- The change log for offline copies: the entries between two positions, at most `most` of them.
+-- It returns no values of rows, only positions, keys, operations and the names of the changed columns.
+-- The last line has no table. It has the last position, and 'more' if the limit ended the log, or else 'end'.
+--
+-- Entries appear in the order of commits, not of their ids or times.
+-- A transaction below `pg_snapshot_xmin` has ended and writes no further entry. Later entries have higher transactions.
+-- So reading in the order of (transaction_id, id), and not beyond `pg_snapshot_xmin`, misses no entry.
+-- An open transaction delays the entries of later transactions and loses none.
+CREATE OR REPLACE FUNCTION audit.changes(after_xid xid8, after_id bigint, last_xid xid8, last_id bigint, most integer)
+RETURNS TABLE(xid xid8, id bigint, table_name text, key bigint, operation text, columns text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$
 #variable_conflict use_column

@@ -1,6 +1,6 @@
--- The place right after the newest entry of the log (`0004_sync`, whose index this condition names) whose transaction
--- has ended, with all before it. A number of a transaction alone is no place: one that left no entry is given out
--- again.
+-- The position right after the newest log entry whose transaction, with all earlier ones, has ended.
+-- The condition repeats the one of the index `entry_for_sync`, so that PostgreSQL uses it.
+-- A transaction id alone is no position: the id of a transaction without entries is given out again after a restore.
 CREATE OR REPLACE FUNCTION audit.end_of_changes() RETURNS TABLE(xid xid8, id bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,3 +1,4 @@
+-- Is the history that the proof covers (`history_proof`) still part of this database?
 CREATE OR REPLACE FUNCTION audit.history_holds(proof text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,3 +1,4 @@
+-- Proof of all history that is visible now: the snapshot, the newest seal and entry, and their digest.
 CREATE OR REPLACE FUNCTION audit.history_proof() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

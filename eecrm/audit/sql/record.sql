@@ -1,8 +1,9 @@
--- A change keeps the fields that changed, a new row and a deleted one are kept whole. The arguments of the trigger are
--- the columns that are no news (search documents, times of use) and those whose values are secrets. It runs as its
--- owner and is the one way into the table; who acts and why, the entered role's context says (`access.database`).
--- Whoever talks SQL as the login role may say what they like there: it is cut to what fits (a request's id is indexed)
--- and never a way out.
+-- Trigger function that writes one entry for each write to a row. It runs as its owner and alone writes the table.
+-- An update keeps the changed columns. An insert and a deletion keep the whole row.
+-- The arguments are columns that are left out (search documents, times of use), and columns whose values are secrets.
+-- The actor and the reason come from the settings of the entered role (`access.database`).
+-- An SQL session of the login role can set these to any text.
+-- So they are cut to a length that fits (a request's id is indexed), and no value allows a write without an entry.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -35,8 +36,8 @@ BEGIN
         IF before ? name THEN before := before || jsonb_build_object(name, '***'); END IF;
         IF after ? name THEN after := after || jsonb_build_object(name, '***'); END IF;
     END LOOP;
-    INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, caller_request_id,
-                             reason, old, new)
+    INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id,
+                             caller_request_id, reason, old, new)
     VALUES (TG_TABLE_NAME, key, lower(TG_OP), person,
             coalesce((SELECT username FROM accounts_user WHERE id = person), ''),
             CASE entered WHEN 'none' THEN session_user::text ELSE entered END,

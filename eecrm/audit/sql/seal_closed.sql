@@ -1,12 +1,19 @@
--- Entries appear in the order of commits, not of ids, so that the newest can't be sealed as they come. The boundary is
--- an id, and a transaction id that was given out after it. A transaction has its own id before it takes one for an
--- entry: once all transactions up to the noted one have ended, no entry up to the boundary can appear any more.  The
--- noted id is our own, taken after we looked: `pg_snapshot_xmax` won't do, for it lies below transactions that run.
--- What a read-only transaction sees doesn't matter, so that backups delay nothing; a transaction that writes does. A
--- boundary of the future was noted in another cluster, from which this database was restored: it says nothing here.
--- The lock on the boundary's row is one that only its owner could take, unlike an advisory lock; nobody waits for it,
--- and no write but a sealer's looks for it. What the text of a row depends on (time zone, form of bytea) is pinned; in
--- it NULL reads like the null of JSON, so that NULLs are counted.
+-- Seals the entries of transactions that have ended, with at most `most` seals of 1,000 entries.
+--
+-- Entries appear in the order of commits, not of their ids, so the newest can't be sealed at once.
+-- The boundary is an entry id, and a transaction id that was given out after it.
+-- A transaction gets its own id before it takes an id for an entry.
+-- So once all transactions up to the boundary's have ended, no entry up to the boundary's id can appear any more.
+--
+-- The boundary's transaction is the caller's own, whose id is taken after the newest entry id was read.
+-- `pg_snapshot_xmax` would be wrong, because it may be lower than running transactions.
+-- Read-only transactions (backups) delay no seal. A transaction that writes does.
+-- If the boundary's transaction lies in the future, the database was restored from another cluster. Then it is reset.
+--
+-- Only the owner can take the lock on the boundary's row, unlike an advisory lock.
+-- No session waits for this lock, and only the sealing functions ask for it.
+-- Time zone and bytea format are set, because the text of a row depends on them.
+-- In that text, NULL and JSON's null look the same. So the number of NULLs is part of the digest.
 CREATE OR REPLACE FUNCTION audit.seal_closed(most integer) RETURNS SETOF audit.seal
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex'
 AS $function$
@@ -17,7 +24,8 @@ DECLARE
     digests bytea;
 BEGIN
     IF current_setting('role') <> 'none' THEN
-        RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
+        RAISE insufficient_privilege
+            USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
     END IF;
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE EXCEPTION 'audit.seal_closed() must be the first to write in its transaction.';
@@ -42,7 +50,8 @@ BEGIN
                    coalesce(string_agg(sha256(convert_to(to_jsonb(batch)::text || num_nulls(old, new), 'UTF8')), ''
                                        ORDER BY id), '')
               INTO made.entries, made.last_id, digests
-              FROM (SELECT * FROM entry WHERE id BETWEEN made.first_id AND closed.last_id ORDER BY id LIMIT 1000) AS batch;
+              FROM (SELECT * FROM entry WHERE id BETWEEN made.first_id AND closed.last_id
+                     ORDER BY id LIMIT 1000) AS batch;
             made.sealed_at := clock_timestamp();
             made.hash := sha256(convert_to((to_jsonb(made) - 'hash')::text, 'UTF8') || digests);
             INSERT INTO seal SELECT made.*;

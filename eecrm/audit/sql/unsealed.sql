@@ -1,5 +1,6 @@
--- `waits_for` is the transaction of the boundary (0002_seals): each that is as old, or older, and still runs keeps the
--- entries from being sealed. It's NULL where none is noted, so that nothing but a worker is missing.
+-- The time of the oldest entry without a seal, and the transaction of the boundary (`seal_closed`) as `waits_for`.
+-- A running transaction that is as old or older delays the seal.
+-- `waits_for` is NULL if no boundary lies ahead; then only the worker's next turn is missing.
 CREATE OR REPLACE FUNCTION audit.unsealed() RETURNS TABLE(entry_at timestamp with time zone, waits_for xid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,6 +1,6 @@
-"""How far an offline copy has come: a cursor that its holder keeps, and neither reads nor makes by hand.
+"""Cursors of offline copies: an opaque, encrypted text with the copy's position in the change log.
 
-It is encrypted, for the numbers in it tell how busy the company is.
+It is encrypted because the numbers in it show how busy the company is.
 """
 
 import base64
@@ -19,15 +19,17 @@ from rest_framework.exceptions import APIException
 
 from api.requests.problems import BadQuery
 
-# A copy that was left alone for longer is read anew: whoever purges the trail keeps more of it than that.
+# A copy with an older cursor starts again from the beginning. A purge of the trail must keep more days than this.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
-_FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)  # its version, and the first bytes of its time until the year 2106
-_FERNET_BYTES, _BLOCK_BYTES = 57, 16  # of version, time, vector and signature; of what is encrypted
+# Base64 of Fernet's version and of the first bytes of its time, which stay the same until the year 2106.
+_FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)
+_FERNET_BYTES = 57  # version, time, initialisation vector and signature
+_BLOCK_BYTES = 16  # the encrypted part is a multiple of it
 
 
 class CursorExpired(APIException):
-    """410: what this cursor continues is no more."""
+    """410: no copy can be continued from this cursor."""
 
     status_code = status.HTTP_410_GONE
     default_code = "cursor_expired"
@@ -37,16 +39,20 @@ class CursorExpired(APIException):
 
 
 class Position(NamedTuple):
-    """A place in the log, right after an entry: its transaction (xid8), and its id."""
+    """A position in the change log, right after an entry: the entry's transaction id (xid8) and its id."""
 
     xid: str
     id: int
 
 
 class SyncCursor(NamedTuple):
-    """All up to `since` is told. `walked` is the type and key of the last row that was told, where a walk isn't over: one
-    through all rows, or through what the entries up to `until` are about. `proof` covers all that its holder may have seen
-    (`migrations/0005_history_proof.py`): a database that was put back to an earlier state doesn't hold it."""
+    """The state of an offline copy: all changes up to the position `since` have been sent.
+
+    During a walk through rows, `walked` is the type and key of the last row that was sent; None otherwise.
+    Without `until`, the walk goes through all rows. With `until`, it covers the rows of the entries up to there.
+    `proof` covers all history that the copy may have seen (`sql/history_proof.sql`).
+    A database that was restored to an earlier state doesn't confirm the proof.
+    """
 
     types: tuple[str, ...]
     since: Position
@@ -63,9 +69,12 @@ class SyncCursor(NamedTuple):
 
     @classmethod
     def decode(cls, text: str, view: str) -> Self:
-        """Raises BadQuery for what is no cursor of ours, and CursorExpired where `view` (who looks, and how), the key or the form
-        of cursors has changed."""
-        if not _is_sealed(text):
+        """Decrypt a cursor. `view` stands for the caller's account, role and representation.
+
+        Raises BadQuery for a text that isn't one of our cursors.
+        Raises CursorExpired if the cursor is too old, or if the view, the key or the form of cursors has changed.
+        """
+        if not _is_fernet_token(text):
             raise BadQuery({"cursor": ["This cursor is none of ours: start again without it."]})
         try:
             made_at, (then_view, types, since, proof, until, walked) = decrypt_cursor(text)
@@ -84,34 +93,34 @@ class SyncCursor(NamedTuple):
         )
 
 
-def encrypt_cursor(form: Any, *, made_at: int | None = None) -> str:
+def encrypt_cursor(content: Any, *, made_at: int | None = None) -> str:
     at = int(time.time()) if made_at is None else made_at
     return (
         _fernet(settings.SECRET_KEY)
-        .encrypt_at_time(json.dumps(form, separators=(",", ":")).encode(), at)
+        .encrypt_at_time(json.dumps(content, separators=(",", ":")).encode(), at)
         .decode()
         .rstrip("=")
     )
 
 
 def decrypt_cursor(text: str) -> tuple[int, Any]:
-    """When it was made, in seconds, and the form. Raises InvalidToken."""
+    """The cursor's creation time in seconds since 1970, and its content. Raises InvalidToken."""
     fernet, token = _fernet(settings.SECRET_KEY), text + "=" * (-len(text) % 4)
-    form = json.loads(fernet.decrypt(token))
-    return fernet.extract_timestamp(token), form
+    content = json.loads(fernet.decrypt(token))
+    return fernet.extract_timestamp(token), content
 
 
-def _is_sealed(text: str) -> bool:
-    """It has the form of what `seal` makes, with any key."""
-    has_bytes = len(text) * 3 // 4
+def _is_fernet_token(text: str) -> bool:
+    """Has the text the form of a result of `encrypt_cursor`, with any key?"""
+    byte_count = len(text) * 3 // 4
     return (
         bool(_FERNET.fullmatch(text))
         and len(text) % 4 != 1
-        and has_bytes % _BLOCK_BYTES == _FERNET_BYTES % _BLOCK_BYTES
+        and byte_count % _BLOCK_BYTES == _FERNET_BYTES % _BLOCK_BYTES
     )
 
 
 @lru_cache(maxsize=2)
 def _fernet(secret: str) -> Fernet:
-    """Its key is made of the secret, for cursors alone."""
+    """Fernet with a key that is derived from the secret and used for cursors only."""
     return Fernet(base64.urlsafe_b64encode(salted_hmac(_SALT, "", secret, algorithm="sha256").digest()))

@@ -1,4 +1,4 @@
-"""What a row shows of other rows: when one of those changes, the row looks different, though it didn't change itself."""
+"""Related columns in a resource's representation: when one of them changes, sync sends the row again."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,7 +10,7 @@ from api.resources.serializers import ResourceSerializer
 
 
 class Dependency(NamedTuple):
-    """Rows whose `lookup` leads to a row of `table` change with these columns of it."""
+    """Rows that refer to a row of `table` by `lookup` look different when one of its `columns` changes."""
 
     lookup: str
     table: str
@@ -19,30 +19,31 @@ class Dependency(NamedTuple):
 
 @cache
 def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[Dependency, ...]:
-    """Of all that the representation shows of related rows, and of `others`: paths that decide who sees the row."""
+    """Dependencies of the representation on related rows. `others` are lookups that decide which users see a row."""
     columns: dict[tuple[str, str], set[str]] = {}
     model: Any = serializer.Meta.model
-    shorter = model.objects.all().handed_down
+    # Lookup through the parents -> local column with the same value.
+    handed_down = model.objects.all().handed_down
     for lookup, table, names in _steps(model, (*serializer.row("", masked=False).paths, *others)):
-        columns.setdefault((shorter.get(lookup, lookup), table), set()).update(names)
+        columns.setdefault((handed_down.get(lookup, lookup), table), set()).update(names)
     return tuple(Dependency(lookup, table, frozenset(names)) for (lookup, table), names in columns.items())
 
 
 def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """Each related row on the way of each path, with its column on this way."""
+    """For each related model on a path: the lookup to it, its table, and the columns that the path uses there."""
     for path in paths:
-        here, walked = model, ""
+        current, lookup = model, ""
         for step in path.split("__"):
-            field: Any = here._meta.get_field(step)
-            if walked:
-                yield walked, here._meta.db_table, _stored_columns(here, field)
-            here, walked = field.related_model, f"{walked}__{step}".removeprefix("__")
+            field: Any = current._meta.get_field(step)
+            if lookup:
+                yield lookup, current._meta.db_table, _stored_columns(current, field)
+            current, lookup = field.related_model, f"{lookup}__{step}".removeprefix("__")
 
 
 def _stored_columns(model: type[Model], field: Any) -> set[str]:
-    """The columns on the trail: PostgreSQL's own (`display_name`) isn't there, but what it is made of."""
+    """The field's columns on the trail. A generated column (`display_name`) isn't there, so its source columns are."""
     if not field.generated:
         return {field.column}
-    columns = {one.name: str(one.column) for one in model._meta.concrete_fields}
+    columns = {known.name: str(known.column) for known in model._meta.concrete_fields}
     sources: list[Any] = [node for node in field.expression.flatten() if isinstance(node, F)]
     return {columns[source.name] for source in sources}

@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes `sync/`."""
+"""OpenAPI description of `sync/`."""
 
 from typing import Any
 
@@ -20,7 +20,10 @@ _GONE = example(
 
 
 class SyncSchema(ProblemAutoSchema):
-    """A change is one of four, told apart by its `type` and `op`; its `data` is the representation of its `type`."""
+    """Describes a change as the upsert of a client, contract or event, or as a removal.
+
+    `type` and `op` distinguish the four. `data` of an upsert is the representation of its `type`.
+    """
 
     def get_operation_id(self) -> str:
         return "sync_changes"
@@ -30,14 +33,14 @@ class SyncSchema(ProblemAutoSchema):
 
     def _own_parameters(self) -> list[dict[str, Any]]:
         names = [source.resource for source in self._sources()]
-        one = f"({'|'.join(names)})"
+        any_type = f"({'|'.join(names)})"
         return [
             parameter(
                 "cursor", {"type": "string"}, "The `next` of the last answer; none for all that you see.",
                 _CURSOR,
             ),
             parameter(
-                "types", {"type": "string", "pattern": f"^{one}(,{one})*$"},
+                "types", {"type": "string", "pattern": f"^{any_type}(,{any_type})*$"},
                 f"Some of {', '.join(f'`{name}`' for name in names)}, separated by commas; all of them by default.",
                 ",".join(names[:2]),
             ),

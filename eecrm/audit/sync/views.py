@@ -1,8 +1,8 @@
-"""`sync/`: all that the caller sees, and then what has changed of it, for copies that work offline (`api.md`).
+"""`sync/`: all rows that the caller sees, and later the changes since, for copies that work offline (`api.md`).
 
-The trail is the change log (`audit.migrations.0004_sync`). It only tells *which* rows to look at again: each is answered as
-it is at that moment, so that a row may be told twice, or sooner than its entry, and a copy that has read to the end is the
-server's view.
+The trail is the change log (`sql/changes.sql`). It only says *which* rows to read again.
+Each row is sent in its current state, so a row may be sent twice, or earlier than its entry.
+A copy that has read to the end equals the caller's view on the server.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ from audit.sync.cursor import CursorExpired, Position, SyncCursor
 from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
-BATCH = 1_000  # entries of the log that are read together
+BATCH = 1_000  # entries of the log that are read in one query
 
 _END = "SELECT xid::text, id FROM audit.end_of_changes()"
-_START = Position("0", 0)  # of a log without entries
+_START = Position("0", 0)  # the end of a log without entries
 _HOLDS = "SELECT audit.history_holds(%s)"
-_PROOF = "(SELECT audit.history_proof())"  # in parentheses it is asked once for a statement, not for each row
+_PROOF = "(SELECT audit.history_proof())"  # the subquery makes it run once for the statement, not once for each row
 _CHANGES = """
     SELECT found.xid::text, id, table_name, key, operation, columns
       FROM audit.{function}(%s::xid8, %s, %s::xid8, %s, %s) AS found ORDER BY table_name = '', found.xid, id
@@ -60,7 +60,7 @@ class SyncChange(NamedTuple):
 
 
 class Batch:
-    """Entries of the log, one after another. The last line, of no table, tells where they end and whether there are more."""
+    """A batch of log entries. Its last row, of no table, has the end position and says if more entries follow."""
 
     def __init__(self, entries: list[TrailRow], since: Position) -> None:
         *self.entries, last = entries or [TrailRow(*since, "", 0, "end", [])]
@@ -75,7 +75,7 @@ class Batch:
             return cls([TrailRow(*row) for row in database.fetchall()], cursor.since)
 
     def about(self, table: str, columns: frozenset[str] | None = None) -> set[int]:
-        """The keys of rows of this table; with `columns`, of those in which one of them changed."""
+        """Keys of the table's rows in this batch. With `columns`, only of the rows in which one of them changed."""
         return {
             entry.key
             for entry in self.entries
@@ -83,7 +83,7 @@ class Batch:
         }
 
     def gone(self, table: str) -> dict[int, str]:
-        """`{key: delete|revoke}` of the rows that were taken away; some may be back."""
+        """`{key: delete|revoke}` for the rows that the caller lost. Some of them may be visible again."""
         return {
             entry.key: entry.operation
             for entry in self.entries
@@ -95,7 +95,7 @@ class SyncViewSet(ViewSet):
     """Offline copies: all that you see, and from then on what has changed since."""
 
     resource = "offline_copy"
-    proof: str  # of the newest history that this answer holds something of
+    proof: str  # covers the newest history of which this response has something
     sources: ClassVar[tuple[Source, ...]] = ()  # the viewsets of the types, parents first
     schema = SyncSchema()
 
@@ -120,84 +120,87 @@ class SyncViewSet(ViewSet):
             (self.proof,) = _row(f"SELECT {_PROOF}")
         following = following._replace(proof=self.proof)
         members = f'"next":{orjson.dumps(following.encode(view)).decode()},"has_more":{str(has_more).lower()}'
-        return Response(JSONText(f'{{"changes":[{",".join(one.text for one in changes)}],{members}}}'))
+        return Response(JSONText(f'{{"changes":[{",".join(change.text for change in changes)}],{members}}}'))
 
     def _scopes(self) -> dict[Source, Scope]:
-        """What the caller may list."""
+        """The types that the caller may list, with the scope of each."""
         scopes = {source: policy.rule(self.request.user, source.resource, "list").scope for source in self.sources}
         return {source: scope for source, scope in scopes.items() if scope is not Scope.NONE}
 
     def _types(self, request: Request) -> tuple[str, ...]:
         known = [source.resource for source in self.sources]
-        asked = request.query_params.get("types", ",".join(known)).split(",")
-        if not set(asked) <= set(known):
+        requested = request.query_params.get("types", ",".join(known)).split(",")
+        if not set(requested) <= set(known):
             raise BadQuery({"types": [f"Name one or more of {', '.join(known)}, separated by commas."]})
-        types = tuple(source.resource for source in self._scopes() if source.resource in asked)
+        types = tuple(source.resource for source in self._scopes() if source.resource in requested)
         if not types:
-            raise Refused(policy.rule(request.user, asked[0], "list"))
+            raise Refused(policy.rule(request.user, requested[0], "list"))
         return types
 
     def _view(self) -> str:
-        """Who looks, and how: another account, role or representation has another view, which no cursor continues."""
+        """Digest of the caller's account, role and representations. No cursor continues another view than its own."""
         user, is_masked = self.request.user, not policy.sees_personal_data(self.request.user)
-        looks = [
+        representations = [
             (source.resource, scope, source.serializer_class.row("", masked=is_masked).template)
             for source, scope in self._scopes().items()
         ]
-        told = orjson.dumps([user.pk, policy.role_of(user), looks])
-        return hashlib.sha256(told).hexdigest()[:32]
+        content = orjson.dumps([user.pk, policy.role_of(user), representations])
+        return hashlib.sha256(content).hexdigest()[:32]
 
     def _page(self, cursor: SyncCursor, size: int, *, is_first: bool) -> tuple[list[SyncChange], SyncCursor, bool]:
-        """The changes, the next cursor, and whether to ask again at once."""
+        """The changes, the next cursor, and True if the client should ask again at once."""
         batch = None if cursor.is_snapshot else self._batch(cursor)
         walked, key = cursor.walked or (cursor.types[0], 0)
         left = cursor.types[cursor.types.index(walked) :]
-        found: list[SyncChange] = []
+        changes: list[SyncChange] = []
         for source in (source for source in self._scopes() if source.resource in left):
             after = key if source.resource == walked else 0
-            found += self._changes(source, batch, after, size + 1 - len(found))
-            if len(found) > size:
-                last = found[size - 1]
+            changes += self._changes(source, batch, after, size + 1 - len(changes))
+            if len(changes) > size:
+                last = changes[size - 1]
                 until = batch.end if batch else None
-                return found[:size], cursor._replace(until=until, walked=(last.type, last.key)), True
+                return changes[:size], cursor._replace(until=until, walked=(last.type, last.key)), True
         if batch is None:
-            return found, SyncCursor(cursor.types, cursor.since, cursor.proof), not is_first
-        return found, SyncCursor(cursor.types, batch.end, cursor.proof), batch.is_full or cursor.until is not None
+            return changes, SyncCursor(cursor.types, cursor.since, cursor.proof), not is_first
+        return changes, SyncCursor(cursor.types, batch.end, cursor.proof), batch.is_full or cursor.until is not None
 
     def _batch(self, cursor: SyncCursor) -> Batch:
         own = policy.rule(self.request.user, self.resource, "retrieve").scope
         scopes = {own, *self._scopes().values()}
         return Batch.read(cursor, Scope.ALL if scopes == {Scope.ALL} else Scope.OWN)
 
-    def _changes(self, source: Source, batch: Batch | None, after: int, most: int) -> list[SyncChange]:
-        """The first so many changes of a type beyond this key: of all rows, or of those that the batch is about."""
+    def _changes(self, source: Source, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
+        """The first `limit` changes of a type with keys above `after`, of the batch's rows or, without one, of all."""
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")
         if batch is None:
-            return list(self._upserts(source, rows[:most]))
+            return list(self._upserts(source, rows[:limit]))
         table = rows.model._meta.db_table
-        found = list(self._upserts(source, self._touched(source, rows, batch, most)))
-        there = {change.key for change in found}
+        changes = list(self._upserts(source, self._touched(source, rows, batch, limit)))
+        visible_keys = {change.key for change in changes}
         for key, operation in batch.gone(table).items():
-            if key > after and key not in there:
-                text = f'{{"type":"{source.resource}","id":{key},"op":"{operation}","version":null,"etag":null,"data":null}}'
-                found.append(SyncChange(source.resource, key, text))
-        return sorted(found)[:most]
+            if key > after and key not in visible_keys:
+                start = f'{{"type":"{source.resource}","id":{key},"op":"{operation}"'
+                changes.append(SyncChange(source.resource, key, f'{start},"version":null,"etag":null,"data":null}}'))
+        return sorted(changes)[:limit]
 
-    def _touched(self, source: Source, rows: Any, batch: Batch, most: int) -> Any:
-        """The rows that the batch is about, and those that show or follow something of one: an index scan for each reason."""
-        found = [rows.filter(pk__in=batch.about(rows.model._meta.db_table))]
-        follows = rows.owners.get(policy.role_of(self.request.user)) if self._scopes()[source] is Scope.OWN else None
-        for one in dependencies(source.serializer_class, *([follows] if follows else [])):
-            if keys := batch.about(one.table, one.columns):
-                found.append(rows.filter(**{f"{one.lookup}__in": keys}))
-        first, *others = (branch.values("pk")[:most] for branch in found)
-        return rows.filter(pk__in=first.union(*others) if others else first)[:most]
+    def _touched(self, source: Source, rows: Any, batch: Batch, limit: int) -> Any:
+        """Rows in the batch, and rows whose representation or visibility depends on a row in the batch.
+
+        Each reason is a branch of a union, so that PostgreSQL uses an index scan for each.
+        """
+        branches = [rows.filter(pk__in=batch.about(rows.model._meta.db_table))]
+        owner = rows.owners.get(policy.role_of(self.request.user)) if self._scopes()[source] is Scope.OWN else None
+        for dependency in dependencies(source.serializer_class, *([owner] if owner else [])):
+            if keys := batch.about(dependency.table, dependency.columns):
+                branches.append(rows.filter(**{f"{dependency.lookup}__in": keys}))
+        first, *others = (branch.values("pk")[:limit] for branch in branches)
+        return rows.filter(pk__in=first.union(*others) if others else first)[:limit]
 
     def _upserts(self, source: Source, rows: Any) -> Iterator[SyncChange]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
-        proof = RawSQL(_PROOF, ())  # of the same statement, so that it covers these rows
+        proof = RawSQL(_PROOF, ())  # read in the same statement, so that it covers these rows
         for key, version, data, newest in rows.values_list("pk", "version", row, proof):
             self.proof = newest
             etag = orjson.dumps(Representation(JSONText(data), version).etag).decode()

@@ -1,4 +1,4 @@
-"""`{object}/history/`: who changed what of it, when, through what and why (`api.md`)."""
+"""`{object}/history/`: the audit trail entries of one object, newest first (`api.md`)."""
 
 from typing import Any
 
@@ -19,10 +19,11 @@ from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
 
-_MOST_CHANGES = 500  # of one row, that are read to tell somebody what they missed
+_MOST_CHANGES = 500  # entries of one row that are read to find the fields that changed since a version
 _ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
-INTERNAL_FILTERS = ("actor", "request_id")  # a partner would learn by trying what their history leaves out
+# Filters that partners don't have: by trying values, a partner would learn what their history leaves out.
+INTERNAL_FILTERS = ("actor", "request_id")
 
 
 class EntryFilterSet(django_filters.FilterSet):
@@ -32,7 +33,7 @@ class EntryFilterSet(django_filters.FilterSet):
     before = moment("at", "lte")
 
     def of_request(self, rows: Any, name: str, value: str) -> Any:
-        """What was written in a request, by the id that the server made or the one that the caller chose."""
+        """Entries of one request, by the id that the server made or the one that the caller chose."""
         return rows.filter(Q(request_id=value) | Q(caller_request_id=value))
 
 
@@ -97,7 +98,7 @@ class HistoryEntrySerializer(serializers.Serializer):
 
 
 class RecordedViewSet(ResourceViewSet):
-    """A resource that tells its history to whom it shows itself."""
+    """Adds the action `history` to a resource. Callers who see an object may read its history."""
 
     @extend_schema(
         responses=HistoryEntrySerializer,
@@ -132,32 +133,37 @@ class RecordedViewSet(ResourceViewSet):
         """Who changed what of it, when, through what and why; newest first. Partners are told what happened while it was
         theirs."""
         fields = told(self.serializer_class)
-        contacts = [one.column for one in fields if one.model is get_user_model()]
+        contacts = [field.column for field in fields if field.model is get_user_model()]
         row = self.get_queryset().only("pk", *contacts).filter(pk=kwargs["pk"]).first()
         if row is None:
             raise Http404
         is_partner = role_of(request.user) == Role.EXTERNAL
         filters = set(EntryFilterSet.base_filters).difference(INTERNAL_FILTERS if is_partner else ())
         refuse_unknown(request, (*filters, *PAGE_PARAMETER_NAMES))
-        known = frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
-        # Of a change that the representation doesn't show (the partner's account was linked) nothing is told.
-        seen = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[one.column for one in fields])
-        rows = narrowed(Entry.objects.about(row).filter(seen), request, EntryFilterSet)
+        known_accounts = (
+            frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
+        )
+        # Leaves out updates of fields that the representation doesn't show, such as the link to the partner's account.
+        is_shown = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[field.column for field in fields])
+        rows = narrowed(Entry.objects.about(row).filter(is_shown), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
-        found, links = cut(QuerySetSource(rows, columns), request, Entry, allowed=("id",), default="-id")
-        entries = [Entry(**dict(zip((*columns, "id"), line, strict=True))) for line in found]
-        reader = Reader(self._masked, known)
+        page_rows, links = cut(QuerySetSource(rows, columns), request, Entry, allowed=("id",), default="-id")
+        entries = [Entry(**dict(zip((*columns, "id"), values, strict=True))) for values in page_rows]
+        reader = Reader(self._masked, known_accounts)
         names = Names(request.user, targets(entries, fields, reader))
         results = [represented(entry, fields, names, reader) for entry in entries]
         return Response(links | {"results": results})
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
-        """The trail of the row from the write on that made this version; None also for what is long ago."""
+        """Names of the shown fields that changed since `version`.
+
+        None if the trail doesn't have the version, or if there are too many entries since.
+        """
         model: Any = self.serializer_class.Meta.model
         entries = Entry.objects.about(model(pk=self.kwargs["pk"]))
-        made = entries.filter(new__version=version).order_by("-id").values("id")[:1]
-        lines = entries.filter(id__gte=Subquery(made)).order_by("id").values_list("old", "new")
-        since = list(lines[: _MOST_CHANGES + 2])
+        of_version = entries.filter(new__version=version).order_by("-id").values("id")[:1]
+        sides = entries.filter(id__gte=Subquery(of_version)).order_by("id").values_list("old", "new")
+        since = list(sides[: _MOST_CHANGES + 2])
         if not since or len(since) > _MOST_CHANGES + 1:
             return None
         before: dict[str, Any] = {}
@@ -166,4 +172,4 @@ class RecordedViewSet(ResourceViewSet):
             before = (old or {}) | before
             after |= new or {}
         fields = told(self.serializer_class)
-        return tuple(one.name for one in fields if before.get(one.column) != after.get(one.column))
+        return tuple(field.name for field in fields if before.get(field.column) != after.get(field.column))

@@ -1,4 +1,4 @@
-"""What of the trail is personal data: shown masked to whom the policy shows it masked (row *auditor*)."""
+"""Masks for personal data in trail entries, for roles that see it masked (matrix row *auditor*)."""
 
 from functools import cache
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from access.masks import HIDDEN, Mask, personal
 from audit.admin.row_names import model_of_table
 
-# Each table on the trail. Of one that isn't listed, nothing is shown.
+# Every table on the trail. The values of an unlisted table are all masked, so that a new table reveals nothing.
 SHOWN_TABLES = (
     "clients_client",
     "contracts_contract",
@@ -30,7 +30,7 @@ SHOWN_TABLES = (
 
 
 def hidden(table: str, column: str, value: Any) -> Any:
-    """This value as somebody sees it who may not see personal data; what is empty stays so."""
+    """Mask a stored value for a role that may not see personal data. Empty values stay empty."""
     if value in (None, ""):
         return value
     if table not in SHOWN_TABLES:

@@ -1,4 +1,4 @@
-"""An entry of the trail in the words of the API: the fields of a resource's representation, in its formats."""
+"""Representation of a trail entry in the API: the fields of the resource's own representation, in the same formats."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -19,14 +19,17 @@ from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
 
-# What goes without saying: the entry tells both, and the key is that of the path.
-_UNTOLD = frozenset({"id", "updated_at", "version"})
+# Fields that are left out: the entry itself has the time and the version, and the path has the key.
+_OMITTED_FIELDS = frozenset({"id", "updated_at", "version"})
 
-Target = tuple[type[Model], str, int]  # a model, the column that names its rows, a key
+Target = tuple[type[Model], str, int]  # model, column with the name of a row, key of the row
 
 
 class RepresentedField(NamedTuple):
-    """A field of the representation, and the column that holds it. `model` and `naming` are those of a reference."""
+    """A field of the representation, and the column that holds it.
+
+    A reference also has the `model` of the related row, and `naming`, the column with that row's name.
+    """
 
     name: str
     column: str
@@ -37,7 +40,7 @@ class RepresentedField(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """A caller who reads entries. `known` is none for colleagues, and whom a partner may be told of by name."""
+    """A caller who reads entries. `known` are the accounts that a partner may see by name; None for colleagues."""
 
     is_masked: bool
     known: frozenset[int] | None = None
@@ -46,35 +49,39 @@ class Reader(NamedTuple):
         return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
 
     def actor(self, entry: Entry) -> Target:
-        """Colleagues are named by username: a display name is its owner's to choose, and could be a colleague's. A partner
-        learns no username, which is half of a login, but the name that the object itself shows."""
+        """The account that wrote the entry, and the column of the name to show.
+
+        Colleagues see the username, because users choose their display name and could choose a colleague's.
+        Partners see the display name, as in the object itself, because a username is half of a login.
+        """
         return get_user_model(), "username" if self.known is None else "display_name", entry.actor_id or 0
 
 
 @cache
 def told(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
-    """What of a row is told: the fields that are columns of its own. What comes from its parents is their history."""
+    """The fields whose changes are shown: the row's own columns. Fields of its parents are in the parents' history."""
     model: type[Model] = serializer.Meta.model
     columns = {field.name: field for field in model._meta.concrete_fields}
     masks = personal(model)
-    found = []
+    represented_fields = []
     for name, field in serializer().fields.items():
         path = field.path if isinstance(field, Reference) else field.source
-        if field.write_only or isinstance(field, CanonicalURL) or name in _UNTOLD or path not in columns:
+        if field.write_only or isinstance(field, CanonicalURL) or name in _OMITTED_FIELDS or path not in columns:
             continue
         reference = (columns[path].related_model, field.column) if isinstance(field, Reference) else ()
-        found.append(RepresentedField(name, str(columns[path].column), field, masks.get(path), *reference))
-    return tuple(found)
+        column = str(columns[path].column)
+        represented_fields.append(RepresentedField(name, column, field, masks.get(path), *reference))
+    return tuple(represented_fields)
 
 
 def role_in_words(role: str) -> str:
-    """`eecrm_sales` is sales; whoever entered no role is told by the login role's own name."""
+    """The role without its prefix (`eecrm_sales` -> sales). Without an entered role, the login role's full name."""
     word = role.removeprefix(ROLE_PREFIX)
     return word if word in MATRIX_ROLES else role
 
 
 class Names:
-    """How accounts and parents are called today: one statement for each of their models."""
+    """Current names of accounts and parent rows, read with one query for each model and name column."""
 
     def __init__(self, user: Caller, targets: Iterable[Target]) -> None:
         self._names: dict[Target, str] = {}
@@ -85,42 +92,46 @@ class Names:
             rows: Any = model._default_manager.all()
             if resource_of(model) in CONTACT_RESOURCES:
                 rows = rows.visible_to(user)
-            found = rows.filter(pk__in=wanted).values_list("pk", naming)
-            self._names |= {(model, naming, key): name for key, name in found}
+            named = rows.filter(pk__in=wanted).values_list("pk", naming)
+            self._names |= {(model, naming, key): name for key, name in named}
 
     def reference(self, target: Target, member: str, default: str | None = None) -> dict[str, Any]:
         return {"id": target[2], member: self._names.get(target, default)}
 
 
 def changed_fields(entry: Entry, fields: tuple[RepresentedField, ...]) -> Iterator[tuple[RepresentedField, Any, Any]]:
-    """Each field that this write changed, with its old and new value as stored. Of a row that begins or ends, what isn't empty."""
+    """Each field that the entry changed, with its old and new value as stored.
+
+    An insert or a deletion yields only the fields that aren't empty.
+    """
     old, new = entry.old or {}, entry.new or {}
-    for one in fields:
-        if one.column not in old and one.column not in new:
+    for field in fields:
+        if field.column not in old and field.column not in new:
             continue
-        before, after = old.get(one.column), new.get(one.column)
+        before, after = old.get(field.column), new.get(field.column)
         if any(value not in (None, "") for value in (before, after)):
-            yield one, before, after
+            yield field, before, after
 
 
 def targets(entries: list[Entry], fields: tuple[RepresentedField, ...], reader: Reader) -> Iterator[Target]:
-    """Every row whose name these entries need."""
+    """Every row whose name is needed to represent these entries."""
     for entry in entries:
         if reader.knows(entry):
             yield reader.actor(entry)
-        for one, *values in (change for change in changed_fields(entry, fields) if change[0].model):
-            yield from ((one.model, one.naming, value) for value in values if value is not None)  # type: ignore[misc]  # asked above
+        for field, *values in changed_fields(entry, fields):
+            if field.model:
+                yield from ((field.model, field.naming, value) for value in values if value is not None)
 
 
 def represented(entry: Entry, fields: tuple[RepresentedField, ...], names: Names, reader: Reader) -> dict[str, Any]:
-    """One entry as the API tells it. An account that is gone is called as it was called then."""
+    """One entry as the API returns it. A deleted account has the name that it had when the entry was written."""
     role = role_in_words(entry.role)
     return {
         "id": entry.pk,
         "at": entry.at.astimezone(UTC).isoformat(),
         "action": ACTIONS[entry.operation],
         "actor": names.reference(reader.actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
-        # The login of a colleague at PostgreSQL is a name, too.
+        # Partners don't see a PostgreSQL login role, because it may be the name of a colleague.
         "role": role if reader.known is None or role in MATRIX_ROLES else "",
         "channel": entry.channel,
         "request_id": entry.request_id or "",
@@ -129,35 +140,35 @@ def represented(entry: Entry, fields: tuple[RepresentedField, ...], names: Names
         "version": (entry.new or {}).get("version"),
         "changes": [
             {
-                "field": one.name,
-                "old": _value(one, before, names, reader.is_masked),
-                "new": _value(one, after, names, reader.is_masked),
+                "field": field.name,
+                "old": _value(field, before, names, reader.is_masked),
+                "new": _value(field, after, names, reader.is_masked),
             }
-            for one, before, after in changed_fields(entry, fields)
+            for field, before, after in changed_fields(entry, fields)
         ],
     }
 
 
-def _value(one: RepresentedField, value: Any, names: Names, is_masked: bool) -> Any:
-    match one.field:
+def _value(field: RepresentedField, value: Any, names: Names, is_masked: bool) -> Any:
+    match field.field:
         case _ if value is None:
             return None
-        case Reference() as reference if one.model:
-            return names.reference((one.model, one.naming, value), reference.key)
-        case _ if one.mask and is_masked:
-            return one.mask.of(value)
-        case serializers.DecimalField() as field:
-            return f"{Decimal(value):.{field.decimal_places}f}"
+        case Reference() as reference if field.model:
+            return names.reference((field.model, field.naming, value), reference.key)
+        case _ if field.mask and is_masked:
+            return field.mask.of(value)
+        case serializers.DecimalField() as decimal:
+            return f"{Decimal(value):.{decimal.decimal_places}f}"
         case serializers.DateTimeField():
             return _in_utc(value)
     return value
 
 
 def _in_utc(text: str) -> str:
-    """A time of the trail, which is written in the time zone of whoever wrote it (psql's, for one)."""
+    """Convert a stored time to UTC. The trail keeps it in the time zone of the session that wrote it (psql's, say)."""
     if text.endswith("+00:00"):
         return text
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):  # infinity
+    except (ValueError, OverflowError):  # PostgreSQL's `infinity`
         return text

@@ -1,7 +1,8 @@
-"""Sealing the trail, in a worker. How a seal is made is said where it is made: `migrations/0002_seals.py`.
+"""Background jobs that seal the trail and warn of late seals. `sql/seal_closed.sql` explains how a seal is made.
 
-A transaction that writes and stays open, in any database of the cluster, delays every seal (and `sync/` as well). It can't
-be ended from here, so that it is told: in the log, in readiness, by `verify_audit --max-unsealed-age`.
+A transaction that writes and stays open, in any database of the cluster, delays every seal, and `sync/` as well.
+The application can't end it, so it only reports the delay.
+The reports are in the log, in the readiness check and in `verify_audit --max-unsealed-age`.
 """
 
 import logging
@@ -14,30 +15,30 @@ from api.health import Finding
 
 log = logging.getLogger("eecrm.audit")
 
-SEAL_INTERVAL_SECONDS = 10  # seconds
-MAX_UNSEALED_SECONDS = (
-    60  # seconds after which an entry without a seal is worth a warning; two turns of the worker are usual
-)
-MAX_SEALS_PER_TURN = 50  # seals at once, of 1,000 entries at most: well below the timeout of a statement
+SEAL_INTERVAL_SECONDS = 10
+# An entry that waits longer for its seal causes a warning. Two turns of the worker are usual.
+MAX_UNSEALED_SECONDS = 60
+# A seal has at most 1,000 entries, so the statement stays well below its timeout.
+MAX_SEALS_PER_TURN = 50
 
 
 def seal_entries() -> bool:
-    """Seal the entries of transactions that have ended. Returns whether there may be more to seal at once.
+    """Seal the entries of transactions that have ended. Returns True if there may be more entries to seal at once.
 
-    Each seal is logged: whoever keeps the log elsewhere can prove later what the trail was (`verify_audit --expect`).
+    Each seal is logged. A log kept elsewhere proves later that the trail is unchanged (`verify_audit --expect`).
     """
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, last_id, entries, encode(hash, 'hex') FROM audit.seal_closed(%s)", [MAX_SEALS_PER_TURN]
         )
         made = cursor.fetchall()
-    for number, last_id, entries, digest in made:  # only now are they committed
+    for number, last_id, entries, digest in made:  # logged here, because only now are the seals committed
         log.info("trail_sealed", extra={"seal": number, "last_id": last_id, "entries": entries, "hash": digest})
     return len(made) == MAX_SEALS_PER_TURN
 
 
-# PostgreSQL shows to every role which processes write, for which role and in which database. It shows the start of a
-# transaction to its own role only, and to members of pg_read_all_stats.
+# Every role may read which processes write, and their role and database. The start of a transaction is visible only to
+# its own role and to members of pg_read_all_stats; other roles get NULL.
 _OLDEST = """
     SELECT extract(epoch FROM clock_timestamp() - entry_at)::float, process, gid, role, database, since::text
       FROM audit.unsealed() LEFT JOIN LATERAL (
@@ -52,7 +53,7 @@ _OLDEST = """
 
 
 class Unsealed(NamedTuple):
-    """The oldest entry without a seal, and the oldest transaction that keeps it from being sealed, where there is one."""
+    """The age of the oldest entry without a seal, and the oldest transaction that delays its seal, if there is one."""
 
     seconds: float
     pid: int | None = None
@@ -73,20 +74,20 @@ class Unsealed(NamedTuple):
 def oldest_unsealed() -> Unsealed | None:
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(_OLDEST)
-        found = cursor.fetchone()
-    return Unsealed(*found) if found else None
+        row = cursor.fetchone()
+    return Unsealed(*row) if row else None
 
 
 def warn_of_unsealed() -> None:
-    """Log a warning while entries wait too long for their seal."""
-    found = oldest_unsealed()
-    if found and found.seconds > MAX_UNSEALED_SECONDS:
-        log.warning("trail_unsealed", extra=found._asdict())
+    """Log a warning while the oldest entry waits too long for its seal."""
+    oldest = oldest_unsealed()
+    if oldest and oldest.seconds > MAX_UNSEALED_SECONDS:
+        log.warning("trail_unsealed", extra=oldest._asdict())
 
 
 def late() -> Finding | None:
-    """Readiness warns, and tells no more: anybody may ask for it."""
-    found = oldest_unsealed()
-    if found is None or found.seconds <= MAX_UNSEALED_SECONDS:
+    """Readiness warning for a late seal. It doesn't name the transaction, because readiness is public."""
+    oldest = oldest_unsealed()
+    if oldest is None or oldest.seconds <= MAX_UNSEALED_SECONDS:
         return None
-    return Finding("", f"The oldest entry without a seal is {found.seconds:.0f} s old: see the worker's log.")
+    return Finding("", f"The oldest entry without a seal is {oldest.seconds:.0f} s old: see the worker's log.")

@@ -1,6 +1,7 @@
-"""Do the seals hold? Recomputed from the rows themselves, with queries and a hash function of our own.
+"""Verification of the seals: recomputes them from the stored rows with its own queries and hash function.
 
-Nothing in the database is believed but its tables: `pg_catalog.` keeps a function of the same name from answering instead.
+It trusts only the tables of the database, and none of its functions outside `pg_catalog`.
+Without the prefix `pg_catalog.`, a forged function of the same name could answer instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +13,16 @@ from django.db import connection
 
 from csv_files.words import counted
 
-MAX_ENTRIES_PER_QUERY = 5_000  # rows a statement: far from its timeout, however long the trail is
+MAX_ENTRIES_PER_QUERY = 5_000  # keeps a query far below its timeout, however long the trail is
 
-# The text of a row depends on these.
-_PIN = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
+# The text of a row depends on these settings.
+_SET_TEXT_FORMAT = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
 _SEALS = """
     SELECT id, first_id, last_id, entries, pg_catalog.encode(previous_hash, 'hex'), pg_catalog.encode(hash, 'hex'),
            sealed_at::text, (pg_catalog.to_jsonb(seal) - 'hash')::text
       FROM audit.seal WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
 """
-# With ties, for there is no primary key where somebody has dropped it.
+# WITH TIES, because an attacker who drops the primary key can insert a second entry with the same id.
 _ENTRIES = """
     SELECT id, pg_catalog.to_jsonb(entry)::text || pg_catalog.num_nulls(old, new)
       FROM audit.entry WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
@@ -37,11 +38,11 @@ class Seal(NamedTuple):
     previous_hash: str
     hash: str
     sealed_at: str
-    content: str  # all of it but `hash`
+    content: str  # all columns but `hash`, as JSON
 
     @property
     def name(self) -> str:
-        """`Seal 7 (entries 6001 to 7000, written 2026-11-21 09:00 to 2026-11-21 10:12, sealed 2026-11-21 10:12)`."""
+        """`Seal 7 (entries 6001 to 7000, written 2026-11-21 09:00 to 2026-11-21 10:12, sealed …)`, for problems."""
         with connection.cursor() as cursor:
             cursor.execute(_WRITTEN, [self.first_id, self.last_id])
             first, last = (moment[:16] if moment else "?" for moment in cursor.fetchone())
@@ -61,7 +62,7 @@ class Verification:
 
 
 class _Trail:
-    """The entries in order of their ids, page by page."""
+    """The entries in the order of their ids, read page by page."""
 
     def __init__(self) -> None:
         self._rows = _pages(_ENTRIES)
@@ -73,7 +74,8 @@ class _Trail:
             self._next = next(self._rows, None)
 
 
-def _pages(query: str) -> Iterator[tuple[Any, ...]]:  # whatever the query selects
+def _pages(query: str) -> Iterator[tuple[Any, ...]]:
+    """All rows of a query, read page by page. The query's first column is the id."""
     last = -(2**63)
     while True:
         with connection.cursor() as cursor:
@@ -107,13 +109,17 @@ def sealed_entries() -> int:
 
 
 def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]) -> Verification:
-    """Every seal in order, in the role of a reader of the trail. `expected` is the id and hash of one noted elsewhere."""
+    """Check every seal in order. Needs a role that may read the whole trail.
+
+    `expected` is the id and hash of a seal that was noted elsewhere and must still be there.
+    `advance` is called with the number of entries of each seal, for a progress bar.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_PIN)
+        cursor.execute(_SET_TEXT_FORMAT)
     outcome, trail, before = Verification(), _Trail(), _NO_SEAL
     is_expected_there = expected is None
     for seal in seals():
-        outcome.problems += [*_breaks_of_chain(before, seal), *_breaks_of_entries(seal, trail)]
+        outcome.problems += [*_chain_problems(before, seal), *_entry_problems(seal, trail)]
         outcome.seals, outcome.entries, before = outcome.seals + 1, outcome.entries + seal.entries, seal
         is_expected_there |= (seal.id, seal.hash) == expected
         advance(seal.entries)
@@ -127,7 +133,7 @@ def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]
     return outcome
 
 
-def _breaks_of_chain(before: Seal, seal: Seal) -> Iterator[str]:
+def _chain_problems(before: Seal, seal: Seal) -> Iterator[str]:
     if seal.id != before.id + 1:
         missing = (
             f"Seal {before.id + 1} is" if seal.id == before.id + 2 else f"Seals {before.id + 1} to {seal.id - 1} are"
@@ -137,14 +143,14 @@ def _breaks_of_chain(before: Seal, seal: Seal) -> Iterator[str]:
         yield f"{seal.name} doesn't follow from the seal before it: one of the two was changed or replaced."
 
 
-def _breaks_of_entries(seal: Seal, trail: _Trail) -> Iterator[str]:
+def _entry_problems(seal: Seal, trail: _Trail) -> Iterator[str]:
     in_front = sum(1 for _ in trail.up_to(seal.first_id - 1))
     if in_front and seal.id == 1:
         yield f"{counted(in_front, 'entry', 'entries')} in front of the first seal: put in."
     digests = [sha256(content.encode()).digest() for content in trail.up_to(seal.last_id)]
     surplus = len(digests) - seal.entries
     if surplus:
-        what = f"{counted(abs(surplus), 'entry', 'entries')} {'put in' if surplus > 0 else 'removed'}"
-        yield f"{seal.name} doesn't hold: {what}."
+        difference = f"{counted(abs(surplus), 'entry', 'entries')} {'put in' if surplus > 0 else 'removed'}"
+        yield f"{seal.name} doesn't hold: {difference}."
     elif sha256(seal.content.encode() + b"".join(digests)).hexdigest() != seal.hash:
         yield f"{seal.name} doesn't hold: one of its entries was changed, or the seal itself."

@@ -1,1 +1,1 @@
-"""Lists of prospects from files that somebody else made: `manage.py import_clients`."""
+"""Import of prospects from CSV files of any layout: `manage.py import_clients`."""

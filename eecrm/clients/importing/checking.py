@@ -1,4 +1,4 @@
-"""One row of a file as a prospect, or what is wrong with it, by line and column."""
+"""Check of a file's rows: a valid row becomes a prospect, and problems are collected by line and column."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from csv_files.reading import Record
 
 _NAME_FIELDS = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")
-# The sales contact was looked up once for all rows; the rest isn't in the file.
+# The sales contact is checked once for all rows. The other fields aren't in the file.
 _NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *_PHONES}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row without errors. `left_out` tells the phone numbers that couldn't be read and are lost."""
+    """A row without errors. `left_out` has a sentence for each phone number that couldn't be read and is lost."""
 
     line: int
     client: Client
@@ -30,13 +30,13 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """What makes it the same client as another, as the constraint `client_email_unique` has it."""
+        """The lower-case email address. Clients with the same key violate the constraint `client_email_unique`."""
         return self.client.email.lower()
 
 
 @dataclass
 class Checker:
-    """Checks rows by the model's own validation, and collects every problem."""
+    """Checks rows with the model's own validation, and collects all problems."""
 
     columns: Columns
     sales_contact_id: int
@@ -45,8 +45,8 @@ class Checker:
     problems: list[Problem] = field(default_factory=list)
 
     def check(self, record: Record) -> Candidate | None:
-        if nonsense := list(malformed(record, self.columns)):
-            self.problems += nonsense
+        if malformations := list(malformed(record, self.columns)):
+            self.problems += malformations
             return None
         values = self.columns.values(record.cells)
         phones, unreadable = self._phones(record, values)

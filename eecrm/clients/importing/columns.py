@@ -1,4 +1,4 @@
-"""Which column of somebody's list is which field of a client. A list needs only the required ones."""
+"""Assignment of a file's columns to the fields of a client. A file needs only the required columns."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,8 @@ from csv_files.words import listed, plain
 REQUIRED = ("company_name", "first_name", "last_name", "email")
 COUNTRY = "country"
 
-# English and French words as `plain` leaves them; where a file has two of them, the one that stands first here counts.
-_WORDS: dict[str, tuple[str, ...]] = {
+# English and French column titles, normalised by `plain`. If a file has two titles of a field, the first here counts.
+_KNOWN_TITLES: dict[str, tuple[str, ...]] = {
     "company_name": (
         "companyname", "company", "organisation", "organization", "organisationname", "organizationname", "business",
         "businessname", "accountname", "raisonsociale", "societe", "nomdelasociete", "entreprise", "nomdelentreprise",
@@ -32,11 +32,14 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     COUNTRY: ("country", "countryname", "countrycode", "pays", "codepays"),
 }  # fmt: skip
-CLIENT_FIELDS = tuple(_WORDS)
+CLIENT_FIELDS = tuple(_KNOWN_TITLES)
 
 
 def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Columns:
-    """The columns by their titles; `chosen` (`{field: title}`) goes before what the words say."""
+    """Find the column of each field by its title. `chosen` (`{field: title}`) overrides the known titles.
+
+    Raises CannotImport if a required field has no column, or if a title is missing or ambiguous.
+    """
     positions = {field: _position_of(title, header, field) for field, title in chosen.items()}
     for field in CLIENT_FIELDS:
         if field in positions:
@@ -54,7 +57,7 @@ def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Co
 
 
 def parse_choices(choices: list[str]) -> dict[str, str]:
-    """`["email=Courriel pro"]` as `{"email": "Courriel pro"}`."""
+    """`["email=Courriel pro"]` -> `{"email": "Courriel pro"}`. Raises CannotImport for any other form."""
     chosen: dict[str, str] = {}
     for choice in choices:
         field, equals, title = choice.partition("=")
@@ -68,16 +71,16 @@ def parse_choices(choices: list[str]) -> dict[str, str]:
 
 def _position_of(title: str, header: list[str], field: str) -> int:
     exact = [position for position, name in enumerate(header) if name == title.strip()]
-    found = exact or [position for position, name in enumerate(header) if plain(name) == plain(title) != ""]
-    if not found:
+    positions = exact or [position for position, name in enumerate(header) if plain(name) == plain(title) != ""]
+    if not positions:
         raise CannotImport(f"There is no column {title!r} for {field}. The file has: {listed(header)}.")
-    return only_one(found, header, field)
+    return only_one(positions, header, field)
 
 
 def _first_known(field: str, header: list[str], *, taken: set[int]) -> int | None:
     names = [plain(title) for title in header]
-    for word in _WORDS[field]:
-        found = [position for position, name in enumerate(names) if name == word and position not in taken]
-        if found:
-            return only_one(found, header, field)
+    for word in _KNOWN_TITLES[field]:
+        positions = [position for position, name in enumerate(names) if name == word and position not in taken]
+        if positions:
+            return only_one(positions, header, field)
     return None

@@ -1,4 +1,4 @@
-"""Countries by the names that occur in files."""
+"""ISO 3166-1 codes of countries, by the names that files use."""
 
 import gettext
 import re
@@ -8,20 +8,21 @@ import pycountry
 
 from csv_files.words import plain
 
-# Names that ISO 3166-1 doesn't know, or no longer: former states, short forms, and their likely successors.
+# Names that aren't in ISO 3166-1, or no longer: short forms, and former states with their likely successors.
 _ALIASES = {
-    "Cape Verde": "CV", "Czech": "CZ", "England": "GB", "Great Britain": "GB", "Holland": "NL", "Ivory Coast": "CI", "Korea": "KR",
-    "Kosovo": "XK", "Laos": "LA", "Libyan Arab Jamahiriya": "LY", "Macau": "MO", "Macedonia": "MK", "Micronesia": "FM",
-    "Netherlands Antilles": "CW", "Palestine": "PS", "Palestinian Territory": "PS", "Pitcairn Islands": "PN", "Russia": "RU",
-    "Saint Helena": "SH", "Saint Martin": "MF", "Scotland": "GB", "Svalbard & Jan Mayen Islands": "SJ", "Swaziland": "SZ",
-    "The Netherlands": "NL", "Turkey": "TR", "UK": "GB", "United States Virgin Islands": "VI", "Wales": "GB",
+    "Cape Verde": "CV", "Czech": "CZ", "England": "GB", "Great Britain": "GB", "Holland": "NL", "Ivory Coast": "CI",
+    "Korea": "KR", "Kosovo": "XK", "Laos": "LA", "Libyan Arab Jamahiriya": "LY", "Macau": "MO", "Macedonia": "MK",
+    "Micronesia": "FM", "Netherlands Antilles": "CW", "Palestine": "PS", "Palestinian Territory": "PS",
+    "Pitcairn Islands": "PN", "Russia": "RU", "Saint Helena": "SH", "Saint Martin": "MF", "Scotland": "GB",
+    "Svalbard & Jan Mayen Islands": "SJ", "Swaziland": "SZ", "The Netherlands": "NL", "Turkey": "TR", "UK": "GB",
+    "United States Virgin Islands": "VI", "Wales": "GB",
     "Angleterre": "GB", "Corée du Sud": "KR", "Grande-Bretagne": "GB", "République tchèque": "CZ", "Russie": "RU",
 }  # fmt: skip
 
 
 @cache
 def region_of(name: str) -> str | None:
-    """The ISO 3166-1 code of a country by its English or French name or its code; None if it isn't known."""
+    """The two-letter code of a country, by its English or French name or its code. None if it isn't known."""
     without_remark = re.sub(r"\(.*?\)", "", name)  # `Slovakia (Slovak Republic)`
     return _regions().get(plain(name)) or _regions().get(plain(without_remark))
 

@@ -1,4 +1,4 @@
-"""Phone numbers as people write them, read with the country that they are written in."""
+"""Parser for phone numbers in the national form of a country or in the international form."""
 
 import re
 
@@ -9,15 +9,16 @@ from clients.importing.countries import region_of
 
 
 class UnreadablePhone(ValueError):
-    """Why this is no phone number, in a sentence."""
+    """The text is no phone number. The message is a sentence for users."""
 
 
 def read_phone(text: str, country: str) -> PhoneNumber:
-    """A number that the API would accept as well. `country` is a name or a code, or empty.
+    """Parse a number and accept what the API accepts. `country` is a name, a code or empty.
 
-    An extension (`x123`) is read, but E.164 has no place for it: it is gone when the number is stored.
+    An extension (`x123`) is parsed, but E.164 has no place for it, so it is lost when the number is stored.
+    Raises UnreadablePhone.
     """
-    # Whatever a country dials to get out of it, a file that begins numbers with 00 means the international form.
+    # Some countries dial another prefix for calls abroad, but 00 at the start always means the international form here.
     international = re.sub(r"^00", "+", text)
     try:
         number: PhoneNumber = PhoneNumber.from_string(international, region=region_of(country))

@@ -1,4 +1,4 @@
-"""What became of a file, for the person who imported it."""
+"""Report of a client import, for the user who ran it."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def client_import_summary(outcome: ImportOutcome, sales_contact: str, *, is_dry_
         yield "This was a dry run: nothing was changed."
 
 
-def _with_examples(what: str, candidates: list[Candidate]) -> Iterator[str]:
+def _with_examples(outcome: str, candidates: list[Candidate]) -> Iterator[str]:
     if candidates:
-        yield f"{counted(len(candidates), 'row')} {what}:"
+        yield f"{counted(len(candidates), 'row')} {outcome}:"
         yield from examples([f"line {candidate.line}: {candidate.client.email}" for candidate in candidates])

@@ -1,4 +1,4 @@
-"""Prospects into the database: all of them or none."""
+"""Storage of imported prospects: all of them or none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from clients.importing.checking import Candidate
 from clients.models import Client
 from csv_files import CannotImport
 
-# A thousand rows took 1 s on two cores with a load of 12: a statement stays far below its timeout of 15 s.
+# 1,000 rows took 1 s on two cores with a load of 12, far below the statement timeout of 15 s.
 MAX_CLIENTS_PER_STATEMENT = 1_000
 
 
@@ -24,30 +24,34 @@ class ImportOutcome:
 
 
 def find_sales_contact(username: str) -> int:
-    """The key of this account (`access-matrix.md`, rule 7). The database asks the same of every row."""
+    """The key of an active sales user (`access-matrix.md`, rule 7). Raises CannotImport for any other username.
+
+    The database checks the sales contact of every row again.
+    """
     with acting_as(Role.MANAGEMENT):
-        found = User.objects.sales_contacts().filter(username=username).values_list("pk", flat=True).first()
-    if found is None:
+        key = User.objects.sales_contacts().filter(username=username).values_list("pk", flat=True).first()
+    if key is None:
         raise CannotImport(f"'{username}' isn't an active sales user: name one with --sales-contact.")
-    return found
+    return key
 
 
 def save_clients(candidates: list[Candidate], *, is_dry_run: bool) -> ImportOutcome:
-    """A dry run does the same work, and takes it back.
+    """Save the candidates that aren't clients yet. A dry run does the same work and rolls it back.
 
-    Acts as management: that may create a client for any salesperson, and can do no more than the API lets a manager do.
+    It acts as management, which may create a client for any sales user.
+    So the command can do no more than a manager can do in the API.
     """
     outcome = ImportOutcome()
     with acting_as(Role.MANAGEMENT), rolled_back_if(is_dry_run):
-        _sort(candidates, outcome)
+        _sort_candidates(candidates, outcome)
         Client.objects.bulk_create(
             [candidate.client for candidate in outcome.imported], batch_size=MAX_CLIENTS_PER_STATEMENT
         )
     return outcome
 
 
-def _sort(candidates: list[Candidate], outcome: ImportOutcome) -> None:
-    stored = set(_stored(sorted({candidate.key for candidate in candidates})))
+def _sort_candidates(candidates: list[Candidate], outcome: ImportOutcome) -> None:
+    stored = set(_existing_keys(sorted({candidate.key for candidate in candidates})))
     seen: set[str] = set()
     for candidate in candidates:
         if candidate.key in stored:
@@ -59,7 +63,7 @@ def _sort(candidates: list[Candidate], outcome: ImportOutcome) -> None:
         seen.add(candidate.key)
 
 
-def _stored(keys: list[str]) -> Iterator[str]:
-    known = Client.objects.annotate(key=Lower("email")).values_list("key", flat=True)
+def _existing_keys(keys: list[str]) -> Iterator[str]:
+    all_keys = Client.objects.annotate(key=Lower("email")).values_list("key", flat=True)
     for start in range(0, len(keys), MAX_CLIENTS_PER_STATEMENT):
-        yield from known.filter(key__in=keys[start : start + MAX_CLIENTS_PER_STATEMENT])
+        yield from all_keys.filter(key__in=keys[start : start + MAX_CLIENTS_PER_STATEMENT])

@@ -1,3 +1,4 @@
+-- The rules of clients on insert and update.
 CREATE OR REPLACE FUNCTION client_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -26,7 +27,7 @@ BEGIN
         NEW.updated_at := statement_timestamp();
     END IF;
     IF TG_OP = 'INSERT' OR NEW.sales_contact_id <> OLD.sales_contact_id THEN
-        -- The lock makes a demotion at the same moment wait.
+        -- Without the lock, the contact could lose the role sales at the same moment.
         PERFORM FROM accounts_user WHERE id = NEW.sales_contact_id AND role = 'sales' AND is_active AND NOT is_superuser
             FOR SHARE;
         IF NOT FOUND THEN

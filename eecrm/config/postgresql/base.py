@@ -1,4 +1,4 @@
-"""Django's PostgreSQL, which looks at a kept connection instead of asking whether it still works (ADR 0017)."""
+"""PostgreSQL backend that checks a persistent connection by its socket instead of a query (ADR 17)."""
 
 import select
 
@@ -7,19 +7,25 @@ from django.db.backends.postgresql import base
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
-        """Asked before the first statement of a request. `SELECT 1` costs a round trip each time; a look at the socket costs none."""
-        return (self._is_at_rest() or bool(super().is_usable())) and self._takes_changes()
+        """Called before the first statement of a request.
 
-    def _takes_changes(self) -> bool:
-        """A server that was demoted, or made read-only, is left: the next connection may reach another one. It tells by
-        itself when this changes, with its answers, so that it isn't asked."""
-        told = self.connection.info.parameter_status
-        return "on" not in (told("in_hot_standby"), told("default_transaction_read_only"))
+        Django would send `SELECT 1`, a round trip for each request. Reading the socket's state needs no round trip.
+        """
+        return (self._has_nothing_to_read() or bool(super().is_usable())) and self._accepts_writes()
 
-    def _is_at_rest(self) -> bool:
-        """Between requests a server says nothing, unless it goes: its last words, and the end of the stream, wait to be read.
+    def _accepts_writes(self) -> bool:
+        """False if the server was demoted or made read-only: a new connection may reach another server (ADR 27).
 
-        It may have said something harmless too (a notice, a TLS session ticket), so that whoever isn't at rest may be usable.
+        The server reports changes of both settings with its answers, so no query is needed.
+        """
+        status = self.connection.info.parameter_status
+        return "on" not in (status("in_hot_standby"), status("default_transaction_read_only"))
+
+    def _has_nothing_to_read(self) -> bool:
+        """True if the socket has nothing to read. A server that closes the connection sends a message or end of stream.
+
+        A server can also send something harmless between requests, such as a notice or a TLS session ticket. So a
+        connection that has something to read may still be usable.
         """
         if self.connection is None or self.connection.closed:
             return False

@@ -1,4 +1,5 @@
--- A null asks the rules of contracts for the words.
+-- A client with new names or a new email address hands its search words down to its contracts.
+-- NULL makes `contract_rules` compute the words.
 CREATE OR REPLACE FUNCTION client_hands_down_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

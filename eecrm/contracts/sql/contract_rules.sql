@@ -1,9 +1,10 @@
+-- The rules of contracts on insert, update and delete.
 CREATE OR REPLACE FUNCTION contract_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
-        -- The client hands down its contact, or its words: the contract itself doesn't change.
+        -- The client hands down its contact or its words. The contract keeps its version and all other columns.
         OLD.sales_contact_id := NEW.sales_contact_id;
         OLD.search := words_of(OLD.name) || (SELECT search FROM clients_client WHERE id = OLD.client_id);
         RETURN OLD;
@@ -19,7 +20,7 @@ BEGIN
             NEW.created_at := statement_timestamp();
             NEW.updated_at := statement_timestamp();
         END IF;
-        -- The lock makes a change of the client at the same moment wait.
+        -- Without the lock, the client's contact or words could change at the same moment.
         SELECT sales_contact_id, words_of(NEW.name) || search INTO NEW.sales_contact_id, NEW.search
           FROM clients_client WHERE id = NEW.client_id AND status = 'client' FOR SHARE;
         IF NOT FOUND THEN

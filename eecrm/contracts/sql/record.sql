@@ -1,3 +1,3 @@
--- The tables of this app on the audit trail. The arguments are columns of which a change leaves no entry, and secret columns.
+-- Tables of this app on the audit trail. The arguments are columns whose change leaves no entry, and secret columns.
 CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON contracts_contract
 FOR EACH ROW EXECUTE FUNCTION audit.record('{search,sales_contact_id}', '{}');

@@ -1,5 +1,5 @@
-"""A company to try things out with: its accounts, its clients, and what they celebrate. `manage.py load_demo`."""
+"""Demo data: sample accounts, clients, contracts and events. Loaded by `manage.py load_demo`."""
 
 
 class CannotLoad(Exception):
-    """Why the demo can't be loaded, in a sentence."""
+    """The demo can't be loaded. The message is a sentence for users."""

@@ -33,7 +33,7 @@ ACCOUNTS = (
 
 
 class Contacts(NamedTuple):
-    """Keys of the people who look after clients and events, and of the partner, unless that has a client already."""
+    """Keys of the sample users who become contacts, and of the partner if its account isn't linked to a client yet."""
 
     sales: tuple[int, ...]
     support: tuple[int, ...]
@@ -41,11 +41,11 @@ class Contacts(NamedTuple):
 
 
 def make_missing_accounts() -> int:
-    """How many were made. Those that exist keep their password and whatever else was changed about them."""
-    there = set(
+    """Add the missing sample accounts and return their number. Existing accounts stay as they are."""
+    existing = set(
         User.objects.filter(username__in=[account.username for account in ACCOUNTS]).values_list("username", flat=True)
     )
-    missing = [_user(account) for account in ACCOUNTS if account.username not in there]
+    missing = [_user(account) for account in ACCOUNTS if account.username not in existing]
     User.objects.bulk_create(missing)
     return len(missing)
 
@@ -57,7 +57,7 @@ def _user(account: Account) -> User:
         first_name=account.first_name,
         last_name=account.last_name,
         email=f"{account.username}@epic-events.example",
-        # Who is no superuser any more is nobody in particular.
+        # If the account loses its superuser rights later, it must not have the role of an employee.
         role=Role.EXTERNAL if is_superuser else account.role,
         is_superuser=is_superuser,
         password=make_password(PASSWORD),

@@ -1,4 +1,4 @@
-"""Companies across Europe that nobody has heard of: forty made by hand, and as many more as are asked for."""
+"""Invented companies across Europe: forty written by hand, and any number of generated ones."""
 
 import unicodedata
 from functools import cache
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PhoneRange(NamedTuple):
-    """A range of valid phone numbers: a beginning in E.164 and how many digits follow."""
+    """A range of valid phone numbers: the start in E.164, and the number of digits that follow."""
 
     start: str
     digits: int
@@ -24,7 +24,7 @@ class City(NamedTuple):
 
 
 class Company(NamedTuple):
-    """What a client's row says of it. Addresses end in `.example`, which nobody can own (RFC 2606)."""
+    """The data of a client's row. Email addresses end in `.example`, a domain that can't be registered (RFC 2606)."""
 
     company_name: str
     first_name: str
@@ -58,7 +58,7 @@ PLACES = (
     City("Athens", "E.P.E.", PhoneRange("+302123456", 3), PhoneRange("+306912", 6)),
 )
 
-# Two for each place, in turn: the first forty are one after the other in PLACES, twice round.
+# Two companies for each place: the list follows the order of PLACES twice.
 _BY_HAND = (
     ("Fontaine & Filles", "Claire", "Fontaine"), ("Ateliers du Rhône", "Hugo", "Mercier"),
     ("Brasserie Zenne", "Lieve", "Peeters"), ("Grachtenlicht", "Daan", "Visser"),
@@ -84,9 +84,10 @@ _BY_HAND = (
 BY_HAND = len(_BY_HAND)
 
 _TRADES = (
-    "Architects", "Bakery", "Bicycles", "Books", "Ceramics", "Coffee Roasters", "Consulting", "Dental", "Design", "Energy",
-    "Film", "Florists", "Foods", "Furniture", "Gallery", "Glass", "Hotels", "Instruments", "Jewellers", "Labs", "Legal",
-    "Logistics", "Maritime", "Media", "Motors", "Museum Shop", "Optics", "Partners", "Pharma", "Print", "Robotics",
+    "Architects", "Bakery", "Bicycles", "Books", "Ceramics", "Coffee Roasters", "Consulting", "Dental", "Design",
+    "Energy", "Film", "Florists", "Foods", "Furniture", "Gallery", "Glass", "Hotels", "Instruments", "Jewellers",
+    "Labs", "Legal", "Logistics", "Maritime", "Media", "Motors", "Museum Shop", "Optics", "Partners", "Pharma",
+    "Print", "Robotics",
     "Shipyard", "Software", "Solar", "Textiles", "Theatre", "Timber", "Tours", "Winery", "Workshops",
 )  # fmt: skip
 
@@ -94,11 +95,11 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "đ": "d
 
 
 def company(number: int) -> Company:
-    """The one of this number, from 0 on: the same each time."""
-    return _made(number) if number < BY_HAND else _invented(number)
+    """The company with this number, from 0 on. The same number always gives the same company."""
+    return _company_by_hand(number) if number < BY_HAND else _generated_company(number)
 
 
-def _made(number: int) -> Company:
+def _company_by_hand(number: int) -> Company:
     name, first_name, last_name = _BY_HAND[number]
     place = PLACES[number % len(PLACES)]
     email = f"{_slug(first_name)}.{_slug(last_name)}@{_slug(name)}.example"
@@ -108,14 +109,14 @@ def _made(number: int) -> Company:
     )  # fmt: skip
 
 
-def _invented(number: int) -> Company:
+def _generated_company(number: int) -> Company:
     random = Random(number).random
     _, _, founder = _BY_HAND[int(random() * BY_HAND)]
     _, first_name, _ = _BY_HAND[int(random() * BY_HAND)]
     _, _, last_name = _BY_HAND[int(random() * BY_HAND)]
     trade = _TRADES[int(random() * len(_TRADES))]
     place = PLACES[int(random() * len(PLACES))]
-    # The number keeps addresses apart when everything else is the same.
+    # The number makes the email address unique even if all names are the same.
     email = f"{_slug(first_name)}.{_slug(last_name)}.{number}@{_slug(founder)}-{_slug(trade)}.example"
     return Company(
         f"{founder} {trade} {place.legal_form}", first_name, last_name, email,
@@ -125,6 +126,6 @@ def _invented(number: int) -> Company:
 
 @cache
 def _slug(name: str) -> str:
-    """A name as a part of an address: `Złoty Kłos` is `zloty-klos`."""
+    """A name as part of an email address: `Złoty Kłos` -> `zloty-klos`."""
     letters = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
     return "-".join("".join(letter for letter in letters if letter.isascii()).split())

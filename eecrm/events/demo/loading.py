@@ -1,4 +1,7 @@
-"""The demo company into the database, with the rights of the superuser's database role: rows may come in in any state."""
+"""Loading of the demo data, in the superuser's database role.
+
+This role may insert rows in any status, and may take keys from the sequences.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, ClientPlan, Story
 from events.models import Event
 
-# Two seconds on two cores with a load of 12. The fewest are tried when even less than that takes too long.
+# The maximum takes two seconds on two cores with a load of 12. `fill` never goes below the minimum after a timeout.
 MAX_CLIENTS_PER_TRANSACTION, MIN_CLIENTS_PER_TRANSACTION = 500, 25
 
 
@@ -40,12 +43,15 @@ def make_accounts() -> int:
 
 
 def load_company() -> Loaded:
-    """The forty clients made by hand, unless one of them is there: who deleted the others doesn't want them back."""
+    """Load the forty clients written by hand, unless one of them exists.
+
+    A user who has deleted the others doesn't want them back.
+    """
     by_hand = [company(number).email for number in range(BY_HAND)]
     with acting_as(Role.SUPERUSER):
         if Client.objects.annotate(key=Lower("email")).filter(key__in=by_hand).exists():
             return Loaded()
-        story = _tell(BY_HAND, start=0, total=BY_HAND, is_by_hand=True)
+        story = _generate(BY_HAND, start=0, total=BY_HAND, is_by_hand=True)
         Client.objects.bulk_create(Client(**row._asdict()) for row in story.clients)
         Contract.objects.bulk_create(Contract(**row._asdict()) for row in story.contracts)
         Event.objects.bulk_create(Event(**row._asdict()) for row in story.events)
@@ -53,16 +59,18 @@ def load_company() -> Loaded:
 
 
 def missing_clients(target: int) -> int:
-    """How many clients there are too few."""
+    """The number of clients to add until there are `target` clients."""
     with acting_as(Role.SUPERUSER):
         return max(0, target - Client.objects.count())
 
 
 def fill(count: int) -> Iterator[Loaded]:
-    """So many invented clients more. What a transaction loaded stays when a later one fails: start again to go on.
+    """Add `count` generated clients, and yield the numbers of each transaction.
 
-    Rows lock the accounts that they name while their transaction runs, so that one for everything would keep these
-    people from logging in. Where a statement takes too long, half as many clients are tried, and it stays at that.
+    If a transaction fails, the rows of the earlier ones stay. Start again to continue.
+    A transaction locks the accounts that its rows refer to.
+    Therefore a single transaction for all rows would keep these users from logging in.
+    After a statement timeout, all further transactions have half as many clients.
     """
     start, size = 0, MAX_CLIENTS_PER_TRANSACTION
     while start < count:
@@ -80,15 +88,15 @@ def fill(count: int) -> Iterator[Loaded]:
 def _fill(count: int, *, start: int, total: int) -> Loaded:
     """One transaction of `fill`."""
     with acting_as(Role.SUPERUSER):
-        story = _tell(count, start=start, total=total)
+        story = _generate(count, start=start, total=total)
         insert_rows(Client, story.clients, ClientRow._fields)
         insert_rows(Contract, story.contracts, ContractRow._fields)
         insert_rows(Event, story.events, EventRow._fields)
     return _counted_rows(story)
 
 
-def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
-    """The clients from number `start` on, of `total` that came in one after the other until now."""
+def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
+    """Generate `count` clients from number `start` on. `total` clients are spread evenly over the time until now."""
     contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
     shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]
     client_ids = reserve_ids(Client, count)
@@ -97,7 +105,7 @@ def _tell(count: int, *, start: int, total: int, is_by_hand: bool = False) -> St
     for number, (client_id, shape) in enumerate(zip(client_ids, shapes, strict=True), start):
         story.add(ClientPlan(
             client_id, list(islice(contract_ids, shape.contracts)),
-            # A key that was never given twice makes addresses that weren't either.
+            # The client's key is unique, and so is an email address with it.
             company(number if is_by_hand else BY_HAND + client_id), shape,
             came_in=(now - CAME_IN * (1 - number / total)).replace(microsecond=0),
             sales_contact_id=contacts.sales[number // len(SHAPES) % len(contacts.sales)],

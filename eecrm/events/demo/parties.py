@@ -1,10 +1,10 @@
-"""What companies celebrate, and where."""
+"""Occasions, venues and notes of the demo's events."""
 
 from typing import NamedTuple
 
 
 class Occasion(NamedTuple):
-    """What the contract is about, and the events that carry it out."""
+    """The names of a contract and of the two events under it."""
 
     contract: str
     events: tuple[str, str]
@@ -30,8 +30,8 @@ OCCASIONS = (
 )
 
 VENUES = (
-    "Old Harbour Hall", "Botanical Garden", "Town Hall", "Riverside Pavilion", "Grand Hotel", "Railway Museum", "Opera Foyer",
-    "Rooftop Terrace", "Castle Orangery", "Market Hall", "Glass Factory", "Lighthouse Inn",
+    "Old Harbour Hall", "Botanical Garden", "Town Hall", "Riverside Pavilion", "Grand Hotel", "Railway Museum",
+    "Opera Foyer", "Rooftop Terrace", "Castle Orangery", "Market Hall", "Glass Factory", "Lighthouse Inn",
 )  # fmt: skip
 
 NOTES = (

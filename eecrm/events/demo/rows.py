@@ -1,4 +1,4 @@
-"""Rows as they are stored: each name is a column's."""
+"""Rows of the demo data. Each field has the name of its column."""
 
 from datetime import date, datetime
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""How a company's clients came in, signed and celebrated: the same story for the same numbers and the same day."""
+"""Generator of the demo's rows: clients come in, sign contracts and hold events.
+
+The same seed and the same time give the same rows.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -14,13 +17,13 @@ from events.models import Event
 
 T = TypeVar("T")
 
-CAME_IN = timedelta(days=420)  # ago, the first of them
-EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # after its client came in
-PREPARATION = timedelta(days=60)
+CAME_IN = timedelta(days=420)  # the age of the first client
+EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # after the client came in
+PREPARATION = timedelta(days=60)  # an event is in progress so long before it starts
 
 
 class Shape(NamedTuple):
-    """How much a client ordered: the number of events under each contract that it signed, and the drafts."""
+    """The orders of a client: the number of events under each signed contract, and the number of draft contracts."""
 
     events: tuple[int, ...] = ()
     drafts: int = 0
@@ -30,12 +33,12 @@ class Shape(NamedTuple):
         return len(self.events) + self.drafts
 
 
-# Clients come in fours with seven contracts and six events: 1.75 and 1.5 for each. The last of the four is a prospect still.
+# Four clients have seven contracts and six events: 1.75 and 1.5 for each client. The last of the four is a prospect.
 SHAPES = (Shape((2, 1)), Shape((2, 0), drafts=1), Shape((1,), drafts=1), Shape())
 
 
 class ClientPlan(NamedTuple):
-    """Of one client. It came in at that time, as a prospect."""
+    """Input for the rows of one client. `came_in` is the time when it was added, as a prospect."""
 
     client_id: int
     contract_ids: Sequence[int]
@@ -54,7 +57,7 @@ class Party(NamedTuple):
 
 
 class Story:
-    """Rows of clients with what hangs on them."""
+    """Generates and collects the rows of clients, with their contracts and events."""
 
     def __init__(self, support_contacts: Sequence[int], *, now: datetime, seed: int) -> None:
         self.support_contacts, self.now, self._random = support_contacts, now, Random(seed).random
@@ -75,11 +78,11 @@ class Story:
         for contract_id, events in zip(signed_ids, shape.events, strict=True):
             day = self._between(came_in + EARLIEST_PARTY, came_in + LATEST_PARTY)
             party = Party(self._pick(OCCASIONS), day, self._guests(), company.city)
-            contract = self._sign(plan.client_id, contract_id, ordered_at, party)
-            self.events += [self._celebrate(contract, party, number) for number in range(events)]
-        self.contracts += [self._draft(plan.client_id, contract_id, ordered_at) for contract_id in draft_ids]
+            contract = self._signed_contract(plan.client_id, contract_id, ordered_at, party)
+            self.events += [self._event(contract, party, number) for number in range(events)]
+        self.contracts += [self._draft_contract(plan.client_id, contract_id, ordered_at) for contract_id in draft_ids]
 
-    def _sign(self, client_id: int, contract_id: int, ordered_at: datetime, party: Party) -> ContractRow:
+    def _signed_contract(self, client_id: int, contract_id: int, ordered_at: datetime, party: Party) -> ContractRow:
         created_at = self._soon_after(ordered_at, days=10)
         signed_at = self._soon_after(created_at, days=20)
         contract = ContractRow(
@@ -89,7 +92,7 @@ class Story:
         self.contracts.append(contract)
         return contract
 
-    def _draft(self, client_id: int, contract_id: int, ordered_at: datetime) -> ContractRow:
+    def _draft_contract(self, client_id: int, contract_id: int, ordered_at: datetime) -> ContractRow:
         created_at = self._between(max(ordered_at, self.now - timedelta(days=90)), self.now)
         due = self.now + timedelta(days=20 + int(self._random() * 180))
         name = f"{self._pick(OCCASIONS).contract} {due.year}"
@@ -98,7 +101,7 @@ class Story:
             created_at, created_at,
         )  # fmt: skip
 
-    def _celebrate(self, contract: ContractRow, party: Party, number: int) -> EventRow:
+    def _event(self, contract: ContractRow, party: Party, number: int) -> EventRow:
         day = party.day + timedelta(days=number)
         starts_at = datetime.combine(day, time(self._pick((9, 12, 17, 18, 19))), UTC)
         ends_at = starts_at + timedelta(hours=3 + int(self._random() * 5))
@@ -119,7 +122,7 @@ class Story:
         return Event.Status.CREATED
 
     def _support_contact(self, status: Event.Status) -> int | None:
-        """For parties far ahead nobody may have been found yet."""
+        """A random support contact. 40 % of the events that are only created have none yet."""
         is_unassigned = status is Event.Status.CREATED and self._random() < 0.4
         return None if is_unassigned else self._pick(self.support_contacts)
 
@@ -137,5 +140,5 @@ class Story:
         return (start + (end - start) * self._random()).replace(microsecond=0)
 
     def _soon_after(self, moment: datetime, *, days: int) -> datetime:
-        """Within so many days, and never in the future."""
+        """A random time at most `days` after `moment`, and never in the future."""
         return self._between(moment, min(moment + timedelta(days=days), self.now))

@@ -1,7 +1,13 @@
--- A row that is the caller's now is told of as everybody is told of it. One that isn't there any more, or isn't
--- theirs, is told of only where it was theirs at the time: it was deleted ('delete'), or the client was taken from
--- them ('revoke'), with all that hung below it then. Of what happened to it before or after, they learn nothing.
-CREATE OR REPLACE FUNCTION audit.changes_of_mine(after_xid xid8, after_id bigint, last_xid xid8, last_id bigint, most integer) RETURNS TABLE(xid xid8, id bigint, table_name text, key bigint, operation text, columns text[])
+-- The change log (`changes`) for a partner.
+--
+-- Entries about a row that is the partner's now are returned as in `changes`.
+-- For a row that was deleted, or isn't the partner's any more, only the loss is returned.
+-- The loss is 'delete', if the row was the partner's at that time, or 'revoke', if the client was unlinked.
+-- A 'revoke' is returned for the client and for all contracts and events under it at that time.
+-- Other entries about such rows are left out.
+CREATE OR REPLACE FUNCTION audit.changes_of_mine(
+    after_xid xid8, after_id bigint, last_xid xid8, last_id bigint, most integer)
+RETURNS TABLE(xid xid8, id bigint, table_name text, key bigint, operation text, columns text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, eecrm, pg_temp
 AS $function$
 #variable_conflict use_column

@@ -1,7 +1,8 @@
--- What a partner sees changes with `client.account_id`. While it does, nobody makes, changes or deletes what hangs
--- below the client: a new contract has a share of the client, a new event has one of its contract, the rest are the
--- rows themselves. So each entry about these rows was written either before that of the link or after it, and its id
--- tells.
+-- Locks the contracts and events under a client while its linked account changes.
+--
+-- The link decides which rows a partner sees. While it changes, no session may write a row under the client.
+-- A new contract locks its client, a new event locks its contract, and other writes lock the rows themselves.
+-- So every entry about these rows was written before the entry of the link or after it, and the entry ids show which.
 CREATE OR REPLACE FUNCTION client_link_waits() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

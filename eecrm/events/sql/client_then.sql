@@ -1,4 +1,5 @@
--- Under which client a contract was when an event of it was deleted: the contract was still there.
+-- The client of a contract at the time of an entry.
+-- If the contract was deleted later, the client comes from the entry of that deletion.
 CREATE OR REPLACE FUNCTION audit.client_then(contract bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- A null asks the rules of events for the words.
+-- A contract with a new name or new words hands its search words down to its events.
+-- NULL makes `event_rules` compute the words.
 CREATE OR REPLACE FUNCTION contract_hands_down_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- Under which contract an event was when something happened to it.
+-- The contract of an event at the time of an entry.
+-- If the event was deleted later, the contract comes from the entry of that deletion.
 CREATE OR REPLACE FUNCTION audit.contract_then(event bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp
 AS $function$

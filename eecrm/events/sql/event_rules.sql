@@ -1,11 +1,13 @@
+-- The rules of events on insert, update and delete.
 CREATE OR REPLACE FUNCTION event_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
-        -- Handed down, as to contracts.
+        -- The contract hands down its contact or its words. The event keeps its version and all other columns.
         OLD.sales_contact_id := NEW.sales_contact_id;
-        OLD.search := words_of(OLD.name || ' ' || OLD.location) || (SELECT search FROM contracts_contract WHERE id = OLD.contract_id);
+        OLD.search := words_of(OLD.name || ' ' || OLD.location)
+            || (SELECT search FROM contracts_contract WHERE id = OLD.contract_id);
         RETURN OLD;
     END IF;
     IF TG_OP <> 'INSERT' THEN
@@ -26,14 +28,16 @@ BEGIN
             NEW.created_at := statement_timestamp();
             NEW.updated_at := statement_timestamp();
         END IF;
-        -- The lock makes a reopening of the contract at the same moment wait.
-        SELECT sales_contact_id, words_of(NEW.name || ' ' || NEW.location) || search INTO NEW.sales_contact_id, NEW.search
+        -- Without the lock, the contract could be reopened at the same moment.
+        SELECT sales_contact_id, words_of(NEW.name || ' ' || NEW.location) || search
+          INTO NEW.sales_contact_id, NEW.search
           FROM contracts_contract WHERE id = NEW.contract_id AND status = 'signed' FOR SHARE;
         IF NOT FOUND THEN
             PERFORM refuse('event_needs_signed_contract');
         END IF;
     ELSE
-        IF OLD.status = 'closed' AND NEW.status <> 'closed' AND coalesce(current_setting('eecrm.reason', true), '') = '' THEN
+        IF OLD.status = 'closed' AND NEW.status <> 'closed'
+           AND coalesce(current_setting('eecrm.reason', true), '') = '' THEN
             PERFORM refuse('event_reopen_needs_reason');
         END IF;
         IF OLD.status = 'in_progress' AND NEW.status = 'created' THEN
@@ -51,7 +55,8 @@ BEGIN
     END IF;
     IF NEW.support_contact_id IS NOT NULL
        AND (TG_OP = 'INSERT' OR NEW.support_contact_id IS DISTINCT FROM OLD.support_contact_id) THEN
-        PERFORM FROM accounts_user WHERE id = NEW.support_contact_id AND role = 'support' AND is_active AND NOT is_superuser
+        PERFORM FROM accounts_user
+          WHERE id = NEW.support_contact_id AND role = 'support' AND is_active AND NOT is_superuser
             FOR SHARE;
         IF NOT FOUND THEN
             PERFORM refuse('event_support_contact_active');

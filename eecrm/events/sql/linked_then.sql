@@ -1,4 +1,5 @@
--- To whom a client was linked right after an entry: what the next change of the link, or the deletion, had found.
+-- The account that was linked to a client right after an entry.
+-- It is the old value in the next entry that changed the link or deleted the client, or else the current value.
 CREATE OR REPLACE FUNCTION audit.linked_then(client bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp
 AS $function$

@@ -1,6 +1,7 @@
--- Row security asks it of each entry. The change that makes or ends the link is none of theirs: one of its two sides
--- is from when the client wasn't theirs.
-CREATE OR REPLACE FUNCTION audit.was_mine(table_name text, row_key text, operation text, entry_id bigint, old jsonb, new jsonb) RETURNS boolean
+-- Did the row of an entry belong to the calling partner when the entry was written? Row security calls this function.
+-- The change of the link itself doesn't count, because one of its values is from a time when the client wasn't theirs.
+CREATE OR REPLACE FUNCTION audit.was_mine(
+    table_name text, row_key text, operation text, entry_id bigint, old jsonb, new jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, eecrm, pg_temp
 AS $function$
 DECLARE

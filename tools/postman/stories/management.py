@@ -7,7 +7,8 @@ _REASON = {"X-Change-Reason": "Agreed with the client on the phone"}
 
 MANAGEMENT = Folder(
     "Management",
-    "Does everything that others may, and what only management may: name contacts, reopen, tell what somebody else may do. "
+    "Does everything that others may, and what only management may: name contacts, reopen, tell what somebody else "
+    "may do. "
     "Accounts are managed in the admin site, and nowhere in the API. What this folder makes it deletes at its end.",
     (
         Request(
@@ -34,7 +35,10 @@ MANAGEMENT = Folder(
             "With it go its contracts and events. Only management assigns.", headers=_REASON,
             body={"sales_contact_id": "{{other_sales_contact_id}}", "status": "client"},
             tests=(
-                holds("The contact is another one", "answer.sales_contact.id == pm.collectionVariables.get('other_sales_contact_id')"),
+                holds(
+                    "The contact is another one",
+                    "answer.sales_contact.id == pm.collectionVariables.get('other_sales_contact_id')",
+                ),
             ),
         ),
         Request(
@@ -79,7 +83,10 @@ MANAGEMENT = Folder(
         Request(
             "Who changed it, and why?", "GET events/{id}/history/", "The reason stands there.",
             tests=(
-                holds("The reason is told", f"answer.results.some(one => one.reason === '{_REASON['X-Change-Reason']}')"),
+                holds(
+                    "The reason is told",
+                    f"answer.results.some(one => one.reason === '{_REASON['X-Change-Reason']}')",
+                ),
             ),
         ),
         Request(

@@ -1,11 +1,12 @@
-"""Who changes nothing: auditors, and the partners of a client."""
+"""Folders of the roles that only read: auditors, and partners of a client."""
 
 from checks import holds, keep
 from items import Folder, Request
 
 AUDITOR = Folder(
     "Auditor",
-    "Reads everything and changes nothing. Email addresses and phones are masked, unless the account is in the group PII or "
+    "Reads everything and changes nothing. Email addresses and phones are masked, unless the account is in the group "
+    "PII or "
     "PII_VIEW. The whole trail is in the admin site.",
     (
         Request("What may I do?", "GET users/me/permissions/", "Read, and ask why."),
@@ -46,7 +47,8 @@ AUDITOR = Folder(
 
 PARTNER = Folder(
     "Partner",
-    "An account of a partner's app, linked to one client: it sees this client with its contracts and events, and nothing else. "
+    "An account of a partner's app, linked to one client: it sees this client with its contracts and events, and "
+    "nothing else. "
     "What others have is answered as if it weren't there.",
     (
         Request("Who am I?", "GET users/me/", "One's own account."),

@@ -1,40 +1,42 @@
-"""Every kind of refusal, provoked: what the API says, and by which rule."""
+"""A folder that provokes each kind of refusal and checks the answer and its rule."""
 
 from checks import equals, has_header, holds, keep
 from items import NOBODY, Folder, Request
 
 from stories.values import CLIENT, CONTRACT
 
-# Of its own, so that the requests of other folders go on with theirs.
+# Separate variables, so that this folder doesn't overwrite those of other folders.
 _CLIENT, _CONTRACT = {"id": "{{refused_client_id}}"}, {"id": "{{refused_contract_id}}"}
 _OF_CLIENT = {"client": "{{refused_client_id}}"}
 _KEY = {"Idempotency-Key": "{{refusals_key}}"}
 _REASON = {"X-Change-Reason": "Tidying up after the refusals"}
-# A partner may write 300 times in a minute. What is sent here is refused with 400 until then, so that nothing is written.
+# A partner may send 300 writes a minute. The requests sent here are invalid (400), so nothing is written.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
+const token = pm.collectionVariables.get("partner_access");
 const write = {
     url, method: "PATCH",
-    header: { "Content-Type": "application/json", Authorization: `Bearer ${pm.collectionVariables.get("partner_access")}` },
+    header: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
     body: { mode: "raw", raw: pm.request.body.raw },
 };
-const MOST = 600;
+const MAX_REQUESTS = 600;
 let sent = 0, answered = 0, refusal = null;
 
-function tell() {
+function report() {
     pm.test("Too many are refused with 429", () => pm.expect(refusal && refusal.code).to.eql(429));
-    pm.test("Retry-After says for how many seconds to wait", () => pm.expect(Number(refusal.headers.get("Retry-After"))).to.be.above(0));
+    const seconds = Number(refusal.headers.get("Retry-After"));
+    pm.test("Retry-After says for how many seconds to wait", () => pm.expect(seconds).to.be.above(0));
     pm.test("code is throttled", () => pm.expect(refusal.json().code).to.eql("throttled"));
 }
 
 function send() {
-    if (refusal || sent === MOST) return;
+    if (refusal || sent === MAX_REQUESTS) return;
     sent += 1;
     pm.sendRequest(write, (error, answer) => {
         answered += 1;
         if (refusal) return;
         if (!error && answer.code === 429) refusal = answer;
-        if (refusal || answered === MOST) tell();
+        if (refusal || answered === MAX_REQUESTS) report();
         else send();
     });
 }
@@ -45,8 +47,10 @@ else pm.test.skip("Only a server on this machine is flooded");
 
 REFUSALS = Folder(
     "Refusals and their rules",
-    "An app must know why it was refused. Each refusal is a problem document (RFC 9457): `detail` is a sentence for people, "
-    "`rule` names the rule of a 403 and a 409, and `errors` the fields of a 400. Run it as a whole: it makes what it needs, and "
+    "An app must know why it was refused. Each refusal is a problem document (RFC 9457): `detail` is a sentence for "
+    "people, "
+    "`rule` names the rule of a 403 and a 409, and `errors` the fields of a 400. Run it as a whole: it makes what it "
+    "needs, and "
     "deletes it at its end. All rules are listed in docs/access.md.",
     (
         Request(
@@ -172,8 +176,10 @@ REFUSALS = Folder(
         ),
         Request(
             "429: too many requests", "PATCH users/me/",
-            "Its test sends the same again until the limit of a partner's writes is reached, if the server is one on this machine. "
-            "`Retry-After` says for how many seconds to wait: an app waits, and doesn't try sooner. Each answer tells in "
+            "Its test sends the same again until the limit of a partner's writes is reached, if the server is one on "
+            "this machine. "
+            "`Retry-After` says for how many seconds to wait: an app waits, and doesn't try sooner. Each answer tells "
+            "in "
             "`RateLimit` how many requests are left.",
             429, role="partner", body={"nothing": 0}, tests=(has_header("RateLimit"), _FLOOD),
         ),

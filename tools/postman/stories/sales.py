@@ -7,7 +7,8 @@ _EVENT = EVENT | {"support_contact_id": "{{support_contact_id}}"}
 
 SALES = Folder(
     "Sales",
-    "From the first call to the signed contract and its event. Sales read everything and change clients; contracts and events "
+    "From the first call to the signed contract and its event. Sales read everything and change clients; contracts "
+    "and events "
     "they make for their own clients.",
     (
         Request(
@@ -69,7 +70,10 @@ SALES = Folder(
         Request(
             "Who is of support?", "GET users/support-contacts/", "To give an event to somebody.",
             tests=(
-                keep(support_contact_id="(answer.results.find(one => one.name === 'Karin Vogel') || answer.results[0])?.id"),
+                keep(
+                    support_contact_id="(answer.results.find(one => one.name === 'Karin Vogel')"
+                    " || answer.results[0])?.id"
+                ),
             ),
         ),
         Request(
@@ -80,7 +84,10 @@ SALES = Folder(
         Request(
             "Plan a rehearsal", "POST clients/{client}/contracts/{contract}/events/",
             "A contract may have several events.", 201,
-            body=_EVENT | {"name": "Rehearsal", "attendees": 12, "starts_at": "2027-10-08T16:00:00Z", "ends_at": "2027-10-08T19:00:00Z"},
+            body=_EVENT | {
+                "name": "Rehearsal", "attendees": 12,
+                "starts_at": "2027-10-08T16:00:00Z", "ends_at": "2027-10-08T19:00:00Z",
+            },
         ),
         Request(
             "Draft a contract by mistake", "POST clients/{client}/contracts/", "To have one to delete.", 201,

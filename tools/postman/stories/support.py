@@ -3,7 +3,8 @@ from items import Folder, Request
 
 SUPPORT = Folder(
     "Support",
-    "Carries events out. Support read everything and change the events that were given to them. Run the folder Sales first: it "
+    "Carries events out. Support read everything and change the events that were given to them. Run the folder Sales "
+    "first: it "
     "plans the two events that this one works on.",
     (
         Request(

@@ -1,4 +1,4 @@
-"""What the stories write. Each name and address is one that nobody can own (RFC 2606)."""
+"""Example values of the requests. The domain names are reserved for examples (RFC 2606)."""
 
 from typing import Any
 
@@ -18,5 +18,3 @@ EVENT: dict[str, Any] = {
     "location": "Orangerie, Lyon",
     "notes": "Two stages; the caterer comes at noon.",
 }
-# JSON without quotes about it, so that the number goes out as one.
-SUPPORT_CONTACT = "{{support_contact_id}}"

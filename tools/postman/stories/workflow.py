@@ -1,4 +1,4 @@
-"""The eight steps, as product.md has them and the README walks them."""
+"""The folder with the eight steps of the workflow, as in the README."""
 
 from checks import equals, holds, keep
 from items import Folder, Request
@@ -9,7 +9,8 @@ _NESTED_EVENT = "clients/{client}/contracts/{contract}/events/{id}/"
 
 WORKFLOW = Folder(
     "The workflow",
-    "The eight steps from a prospect to a party. Run this folder as a whole, or send its requests one after the other: each "
+    "The eight steps from a prospect to a party. Run this folder as a whole, or send its requests one after the "
+    "other: each "
     "keeps what the next one needs in the collection's variables.",
     (
         Request(
@@ -39,7 +40,10 @@ WORKFLOW = Folder(
             "Names and numbers of the colleagues who can carry out an event. This keeps Karin Vogel's, who is `oc-"
             "supporttech` in the demo, or else the first one's.", role="sales",
             tests=(
-                keep(support_contact_id="(answer.results.find(one => one.name === 'Karin Vogel') || answer.results[0])?.id"),
+                keep(
+                    support_contact_id="(answer.results.find(one => one.name === 'Karin Vogel')"
+                    " || answer.results[0])?.id"
+                ),
             ),
         ),
         Request(

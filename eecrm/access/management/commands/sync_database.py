@@ -11,8 +11,8 @@ from access.logins import faults
 
 class Command(BaseCommand):
     help = (
-        "Make the database what the code says: functions and triggers from the files in sql/, privileges and row security from"
-        " the policy table, its groups in Django's tables. `migrate` does it by itself."
+        "Make the database what the code says: functions and triggers from the files in sql/, privileges and row "
+        "security from the policy table, its groups in Django's tables. `migrate` does it by itself."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,19 +31,21 @@ class Command(BaseCommand):
             sql_functions.install(functions)
         statements = differences()
         with connection.cursor() as cursor:
-            wrong = faults(cursor)
-        for fault in wrong:
+            login_faults = faults(cursor)
+        for fault in login_faults:
             self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
         changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
-        told = [*changed, *statements] if level > 1 else []
-        for line in (*told, *(change.sentence for change in groups if level)):
+        details = [*changed, *statements] if level > 1 else []
+        for line in (*details, *(change.sentence for change in groups if level)):
             self.stdout.write(line)
         if options["check"]:
             if functions or statements or groups:
                 count = len(functions) + len(statements) + len(groups)
                 raise CommandError(f"The database differs from the code in {count} places.")
-            if wrong:
-                raise CommandError(f"The roles of the database differ from bootstrap.sql in {len(wrong)} places.")
+            if login_faults:
+                raise CommandError(
+                    f"The roles of the database differ from bootstrap.sql in {len(login_faults)} places."
+                )
             self.stdout.write("The database says what the code says.")
             return
         with connection.cursor() as cursor:

@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def _read_password() -> str:
-    """The first line, with the spaces at its edges."""
+    """The first line of standard input, with the spaces at its edges."""
     password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     if not password:
         raise CommandError("--password-stdin: nothing came in; send the password on one line.")
@@ -54,26 +54,26 @@ def _read_password() -> str:
 
 def _refuse_second() -> None:
     with connection.cursor() as cursor:
-        # Two at the same moment take turns.
+        # Without the lock two commands at the same moment could both make a manager.
         cursor.execute("LOCK TABLE accounts_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.active().filter(role=Role.MANAGEMENT, is_superuser=False).exists():
         raise CommandError("There is an active manager already, who makes other accounts in the admin site.")
 
 
 def _validate(manager: User, password: str | None) -> None:
-    """Raises CommandError with every fault, each by the name of its option."""
-    faults: dict[str, list[str]] = {}
+    """Raises CommandError with every error, each after the name of its option."""
+    errors: dict[str, list[str]] = {}
     try:
         if not manager.email:
             raise ValidationError({"email": "This field cannot be blank."})
         manager.full_clean(exclude=["password"])
     except ValidationError as error:
-        faults |= error.message_dict
+        errors |= error.message_dict
     try:
         if password is not None:
             validate_password(password, manager)
     except ValidationError as error:
-        faults["password_stdin"] = error.messages
-    if faults:
-        told = (f"--{name.replace('_', '-')}: {' '.join(sentences)}" for name, sentences in faults.items())
-        raise CommandError("\n".join(told))
+        errors["password_stdin"] = error.messages
+    if errors:
+        lines = (f"--{name.replace('_', '-')}: {' '.join(sentences)}" for name, sentences in errors.items())
+        raise CommandError("\n".join(lines))

@@ -7,7 +7,7 @@ from access.policy import Role
 
 
 class Command(DjangoCommand):
-    """Django's own, with the rights of a superuser: whoever runs commands on the server has them."""
+    """Django's command with the rights of a superuser, which every user of the server's shell has."""
 
     def handle(self, *args: Any, **options: Any) -> Any:
         with acting_as(Role.SUPERUSER):

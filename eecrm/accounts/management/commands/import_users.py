@@ -18,8 +18,9 @@ from csv_files import CannotImport
 
 class Command(ImportCommand):
     help = (
-        "Import accounts from a CSV file, all or none. New ones are invited by mail; those that exist are changed, never"
-        f" their passwords. A column that the file lacks is left alone. The columns: {', '.join(ACCOUNT_COLUMNS)}."
+        "Import accounts from a CSV file, all or none. New ones are invited by mail; those that exist are changed,"
+        " never their passwords. A column that the file lacks is left alone. The columns:"
+        f" {', '.join(ACCOUNT_COLUMNS)}."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -31,31 +31,32 @@ class Command(BaseCommand):
                 "Name what was deleted (restore client 7), or the entry of a change (restore --undo 812)."
             )
         try:
-            cells = [(one, "restore") for one in CONTACT_RESOURCES]
+            cells = [(resource, "restore") for resource in CONTACT_RESOURCES]
             with on_behalf_of(options["as"], options["reason"], *cells, is_dry_run=options["dry_run"]):
-                line = self._undone(undone) if undone else self._restored(noun, key)
+                line = self._undo(undone) if undone else self._restore(noun, key)
         except CannotRestore as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
 
-    def _restored(self, noun: str, key: str) -> str:
+    def _restore(self, noun: str, key: str) -> str:
         restoration.model_of_noun(noun)
-        entry = restoration.last_deletion(noun, _number(key))
+        entry = restoration.last_deletion(noun, _parse_key(key))
         row = restoration.restore(entry)
         return f"Restored: {noun} {row.pk}, {row}, as it was deleted on {entry.at:%d %B %Y at %H:%M} UTC."
 
-    def _undone(self, key: str) -> str:
-        entry = Entry.objects.filter(pk=_number(key)).first()
+    def _undo(self, key: str) -> str:
+        entry = Entry.objects.filter(pk=_parse_key(key)).first()
         if entry is None:
             raise CannotRestore(f"The trail has no entry {key}.")
         steps = restoration.reversal(entry)
         row: Model = restoration.undo(entry)
-        put_back = ", ".join(f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps)
+        changes = [f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps]
+        put_back = ", ".join(changes)
         return f"Undone: {restoration.noun_of(entry)} {row.pk}, {row}. {put_back}."
 
 
-def _number(text: str) -> int:
-    """Raises CannotRestore for what is no key."""
+def _parse_key(text: str) -> int:
+    """A key of a row or an entry. Raises CannotRestore for any other text."""
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise CannotRestore(f"{text} isn't a number of a row or an entry.")
     return int(text)

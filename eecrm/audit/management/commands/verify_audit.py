@@ -1,6 +1,10 @@
-"""Whoever can write the tables of the trail can also seal a forged one anew, or drop the newest seals with their entries:
-nothing inside the database tells. What tells is a seal that was noted outside (`--last`, or the log line `trail_sealed` of
-each) and is asked for with `--expect`."""
+"""Command that verifies the seals of the audit trail.
+
+An attacker who can write the trail's tables can also seal a forged trail again.
+The same attacker can drop the newest seals with their entries. Nothing inside the database shows either of these.
+Only a seal that was noted outside shows it, when it is passed as `--expect`.
+`--last` prints a seal to note, and every new seal has a log line `trail_sealed`.
+"""
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
@@ -15,7 +19,7 @@ from audit.trail import seals, verification
 from csv_files.words import counted
 
 
-def _noted(text: str) -> tuple[int, str]:
+def _parse_seal(text: str) -> tuple[int, str]:
     parts = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text.strip().lower())
     if parts is None:
         raise ArgumentTypeError("a seal is noted as ID:HASH, which is how --last prints it.")
@@ -24,17 +28,16 @@ def _noted(text: str) -> tuple[int, str]:
 
 class Command(BaseCommand):
     help = (
-        "Tell whether any sealed entry of the trail was changed, removed or put in: exits with 1 if so. A trail that was"
-        " sealed anew as a whole, or cut off at its end, only shows by a seal noted elsewhere: --last and --expect."
+        "Tell whether any sealed entry of the trail was changed, removed or put in: exits with 1 if so. A trail that"
+        " was sealed anew as a whole, or cut off at its end, only shows by a seal noted elsewhere: --last and --expect."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        only = parser.add_mutually_exclusive_group()
-        only.add_argument("--last", action="store_true", help="print the last seal as ID:HASH, check nothing")
-        only.add_argument(
-            "--expect", type=_noted, metavar="ID:HASH", help="a seal noted earlier, which must still be there"
+        exclusive = parser.add_mutually_exclusive_group()
+        exclusive.add_argument("--last", action="store_true", help="print the last seal as ID:HASH, check nothing")
+        exclusive.add_argument(
+            "--expect", type=_parse_seal, metavar="ID:HASH", help="a seal noted earlier, which must still be there"
         )
-
         parser.add_argument(
             "--max-unsealed-age",
             type=float,
@@ -47,7 +50,7 @@ class Command(BaseCommand):
             if options["last"]:
                 self._print_last()
                 return
-            # None: a bar where somebody watches.
+            # With None, tqdm shows its bar only on a terminal.
             is_quiet = True if options["verbosity"] == 0 else None
             with tqdm(
                 total=verification.sealed_entries(),
@@ -79,7 +82,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The trail holds: {covered}.")
 
     @staticmethod
-    def _refuse_late(most: float | None) -> None:
-        found = seals.oldest_unsealed() if most is not None else None
-        if found and most is not None and found.seconds > most:
-            raise CommandError(f"{found} At most {most:g} s were asked for.")
+    def _refuse_late(max_seconds: float | None) -> None:
+        oldest = seals.oldest_unsealed() if max_seconds is not None else None
+        if oldest and max_seconds is not None and oldest.seconds > max_seconds:
+            raise CommandError(f"{oldest} At most {max_seconds:g} s were asked for.")

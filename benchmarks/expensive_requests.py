@@ -1,4 +1,4 @@
-"""Requests of a caller without an account that make a server work: each kind that fits in what gunicorn and Django take."""
+"""Expensive requests that an anonymous caller can send, within the size limits of gunicorn and Django."""
 
 import base64
 import json
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 KIB, MIB = 1024, 1024 * 1024
-LINE = 7_900  # bytes of a header or of a query string: below what gunicorn takes
+LINE = 7_900  # Bytes of a header or query string, below the limit of gunicorn.
 JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
-CSRF = "a" * 32  # cookie and field are the same: it passes Django's check
+CSRF = "a" * 32  # Cookie and form field are equal, so Django's check passes.
 
 
 class Request(NamedTuple):
@@ -35,7 +35,7 @@ def _token(header: bytes, payload: bytes) -> str:
     return f"{_part(header)}.{_part(payload)}.{'s' * 40}"
 
 
-_ROOM = LINE * 3 // 4 - 200  # bytes that fit in a token once they are base64
+_ROOM = LINE * 3 // 4 - 200  # Bytes that fit into a token after base64 encoding.
 TOKENS = {
     "a long token": "x" * LINE,
     "a token of dots": "." * LINE,

@@ -1,4 +1,7 @@
-"""Rounds: each goes through all who are compared before the next one begins, since whatever else the machine does slows all."""
+"""Measures implementations in rounds.
+
+A round measures each implementation once, so that other work of the machine affects all of them alike.
+"""
 
 import statistics
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from servers import Server
 
 
 class Sample(NamedTuple):
-    """One round of one implementation: processor milliseconds a request, requests a second, milliseconds of waiting."""
+    """One round of one implementation: processor milliseconds a request, requests a second, latency in milliseconds."""
 
     server: float
     database: float
@@ -46,5 +49,5 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """How many times as much of it as the others: the median of what each round says."""
-    return statistics.median(of(one) / of(other) for one, other in zip(rounds, others, strict=True))
+    """The ratio of a figure to that of the others: the median of the ratios of each round."""
+    return statistics.median(of(sample) / of(other) for sample, other in zip(rounds, others, strict=True))
