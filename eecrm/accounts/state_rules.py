@@ -131,4 +131,14 @@ RULES = (
         "Another account had this username before: choose one that nobody has had.",
         when="a user is made or changed",
     ),
+    StateRule(
+        "address_before_activity",
+        "An account that was in use has an address before it is active again: another manager confirms one.",
+        when="a user is changed",
+    ),
+    StateRule(
+        "manager_told_first",
+        "Deactivate a manager's account before you delete it, and wait until its owner was told: a minute or so.",
+        when="a user is deleted",
+    ),
 )

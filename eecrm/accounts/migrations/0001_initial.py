@@ -203,7 +203,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("deletions", "Many deletions"),
                             ("changes", "Many changes"),
-                            ("accounts", "Many accounts made or switched on or off"),
+                            ("accounts", "Many accounts made or given other rights"),
                             ("signatures", "Contract signed and reopened"),
                             ("reopenings", "Many contracts reopened"),
                             ("exports", "Many exports"),
@@ -355,6 +355,7 @@ class Migration(migrations.Migration):
                             ("address_changed", "Address changed"),
                             ("identity_bound", "Identity bound"),
                             ("identity_removed", "Identity taken away"),
+                            ("manager_unmade", "No manager's account any more"),
                             ("account_news", "News of accounts"),
                             ("unusual_activity", "Unusual activity"),
                             ("factor_set_up", "Second factor set up"),
@@ -510,7 +511,7 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\\u3002][0-9]+){3}|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
@@ -531,7 +532,7 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\\u3002][0-9]+){3}|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
@@ -647,6 +648,7 @@ class Migration(migrations.Migration):
                             "address_changed",
                             "identity_bound",
                             "identity_removed",
+                            "manager_unmade",
                             "account_news",
                             "unusual_activity",
                             "factor_set_up",

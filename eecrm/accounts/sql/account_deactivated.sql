@@ -8,6 +8,12 @@ BEGIN
         NEW.deactivated_at := clock_timestamp();
         DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
     END IF;
+    -- Otherwise an account in use could lose its address for good (`address_of_claimed`): while it is inactive.
+    IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND current_setting('role') <> 'none'
+       AND NOT policy_allows('user.promote')
+       AND NOT EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
+        PERFORM refuse('address_before_activity');
+    END IF;
     RETURN NEW;
 END
 $function$;

@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
                                         template="normalize(%(expressions)s, NFKC)",
                                     ),
                                     models.Value(
-                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\\u3002][0-9]+){3}|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                                     ),
                                 ),
                                 _negated=True,
@@ -203,7 +203,7 @@ class Migration(migrations.Migration):
                                         template="normalize(%(expressions)s, NFKC)",
                                     ),
                                     models.Value(
-                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]+([.\\u3002][0-9]+){3}|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                                     ),
                                 ),
                                 _negated=True,

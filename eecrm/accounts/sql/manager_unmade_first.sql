@@ -1,0 +1,19 @@
+-- A mail is deleted with its account. Without this rule a manager could delete another manager's account before its owner
+-- was mailed.
+CREATE OR REPLACE FUNCTION manager_unmade_first() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (
+        OLD.is_active AND OLD.role = 'management'
+        OR EXISTS (SELECT FROM accounts_mail WHERE user_id = OLD.id AND kind = 'manager_unmade'
+                      AND sent_at IS NULL AND given_up_at IS NULL)) THEN
+        PERFORM refuse('manager_told_first');
+    END IF;
+    RETURN OLD;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER manager_unmade_first
+BEFORE DELETE ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION manager_unmade_first();
