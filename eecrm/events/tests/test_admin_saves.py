@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
@@ -13,7 +14,8 @@ from access.policy import Role
 from accounts.models import User
 from accounts.tests.conftest import give_phone
 from audit.tests.site_forms import Tab
-from conftest import Visitor, World
+from clients.admin import ClientAdmin
+from conftest import Visitor, World, make_client
 
 MAX_STATEMENTS = 16
 
@@ -89,3 +91,21 @@ def test_a_save_is_one_transaction_of_few_statements(committed_world: World, nou
     assert len(asked) <= MAX_STATEMENTS, told
     assert len(asked) == len(expected), told
     assert all(sql.startswith(start) for sql, start in zip(asked, expected, strict=True)), told
+
+
+def test_a_refusal_that_no_page_shows_takes_all_writes_back(committed_world: World, monkeypatch: Any) -> None:
+    def write_half(page: ClientAdmin, request: Any, rows: Any) -> None:
+        rows.update(company_name="Half done")
+        raise ProtectedError("It is still in use.", {row})
+
+    monkeypatch.setattr(ClientAdmin, "delete_queryset", write_half)
+    with acting_as(Role.SUPERUSER):
+        row = make_client("Gone soon", committed_world.users["sales"])
+    browser = log_in_with_second_factor(committed_world.users["management"])
+    path = reverse("admin:clients_client_changelist")
+    answer = browser.confirm(path, {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})
+    assert (answer.status_code, answer["Location"]) == (302, path)
+    with acting_as(Role.SUPERUSER):
+        row.refresh_from_db()
+    assert row.company_name == "Gone soon"
+    assert "This is still in use." in browser.get(path).content.decode()
