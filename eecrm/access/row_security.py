@@ -127,13 +127,6 @@ _POLICIES = f"""
       FROM pg_policy JOIN tables ON tables.oid = polrelid
 """
 _SECURED_TABLES = f"{TABLES_QUERY} SELECT name FROM tables WHERE relrowsecurity"
-# A disabled trigger lets through what a missing policy would.
-_DISABLED_TRIGGERS = f"""
-    {TABLES_QUERY}
-    SELECT format('ALTER TABLE %%s ENABLE TRIGGER %%I', tables.name, tgname)
-      FROM pg_trigger JOIN tables ON tables.oid = tgrelid
-     WHERE tgenabled <> 'O' AND NOT tgisinternal
-"""
 
 
 def _rows(sql: str) -> list[Any]:
@@ -166,7 +159,6 @@ def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
         *(policy.create() for policy in missing),
         *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in sorted(tables - secured)),
         *(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY" for table in sorted(secured - tables)),
-        *(statement for (statement,) in sorted(_rows(_DISABLED_TRIGGERS))),
     ]
 
 

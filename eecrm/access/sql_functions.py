@@ -14,6 +14,8 @@ from django.apps import apps
 from django.db import ProgrammingError, connection, transaction
 from psycopg2.errors import InvalidFunctionDefinition
 
+from access.state_rules import refuse_function
+
 _STAMP = "sql "  # prefix of the comment on each function that this module creates
 
 # Each function with its comment and a digest of its definition and triggers in the database.
@@ -54,10 +56,10 @@ def _has_only_triggers(text: str) -> bool:
 
 
 def sources() -> dict[str, str]:
-    """Function -> SQL that creates it and its triggers. `policy_allows` comes from the policy table."""
+    """Function -> SQL that creates it and its triggers. Two functions come from the policy table and the rules of state."""
     from access.grants import policy_function  # imported late because it reads the models
 
-    return {"policy_allows": policy_function(), **_files()}
+    return {"policy_allows": policy_function(), "refuse": refuse_function(), **_files()}
 
 
 def _digest(text: str) -> str:

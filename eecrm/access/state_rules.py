@@ -5,6 +5,7 @@ Each app declares its rules in `state_rules.py`. `{object}/access/`, the OpenAPI
 same declarations.
 """
 
+import json
 from functools import cache
 from importlib import import_module
 from typing import NamedTuple
@@ -43,3 +44,15 @@ def declared() -> dict[str, StateRule]:
         if app.name != "access" and module_has_submodule(app.module, "state_rules")
     ]
     return {rule.name: rule for module in modules for rule in module.RULES}
+
+
+def refuse_function() -> str:
+    """SQL of `refuse(rule)`, which triggers call. It raises a check violation by the rule's name, with its sentence."""
+    sentences = json.dumps({rule.name: rule.sentence for rule in declared().values() if rule.when}, indent=4)
+    return f"""CREATE OR REPLACE FUNCTION refuse(rule text) RETURNS void LANGUAGE plpgsql AS $refuse$
+DECLARE
+    sentences jsonb := $rules${sentences}$rules$;
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = rule, MESSAGE = coalesce(sentences ->> rule, rule);
+END
+$refuse$"""

@@ -316,4 +316,4 @@ def test_everybody_is_told_their_own_column(role: str, caller: Any) -> None:
 
 
 def test_the_database_grants_what_the_table_says(db: None) -> None:
-    call_command("sync_access", "--check", verbosity=0)
+    call_command("sync_database", "--check", verbosity=0)

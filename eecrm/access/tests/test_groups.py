@@ -70,7 +70,7 @@ def test_what_the_table_says_is_not_said_again_by_a_model(monkeypatch: Any) -> N
 
 
 def sync(*options: str) -> str:
-    result = manage("sync_access", MIGRATOR, *options)
+    result = manage("sync_database", MIGRATOR, *options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -90,13 +90,13 @@ def catalogue(db: None, migrator: Any) -> Any:
 
 def drift(*options: str) -> list[str]:
     out = StringIO()
-    with pytest.raises(CommandError, match="The database differs from the policy table in"):
-        call_command("sync_access", *options, stdout=out)
+    with pytest.raises(CommandError, match="The database differs from the code in"):
+        call_command("sync_database", *options, stdout=out)
     return out.getvalue().splitlines()
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> None:
-    assert "The database says what the policy table says." in sync("--dry-run")
+    assert "The database says what the code says." in sync("--dry-run")
     of_group = "(SELECT id FROM auth_group WHERE name = 'Sales')"
     of_permission = "(SELECT id FROM auth_permission WHERE codename = 'sign_contract')"
     catalogue(
@@ -108,7 +108,7 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> N
     for option in ("--dry-run", "--check"):
         assert drift(option) == expected
     lines = sync().splitlines()
-    assert lines == [*expected, "Privileges: 0 statements run."]
+    assert lines == [*expected, "Functions: 0 written. Privileges: 0 statements run."]
     catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'PII')")
     assert sync("--verbosity=0") == ""
     assert "says what" in sync("--dry-run")
@@ -116,7 +116,7 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(catalogue: Any) -> N
 
 def test_the_app_role_may_look_and_not_write(catalogue: Any) -> None:
     catalogue("DELETE FROM auth_group_permissions WHERE group_id = (SELECT id FROM auth_group WHERE name = 'Sales')")
-    result = manage("sync_access")
+    result = manage("sync_database")
     assert (result.returncode, "permission denied for table" in result.stderr) == (1, True)
     assert drift("--check")
 
@@ -153,7 +153,7 @@ def test_what_is_declared_no_longer_is_removed_and_what_people_made_stays(catalo
         "permission clients.fly_client: removed", "permission access.view_ghost: removed", "group Couriers: removed",
     }  # fmt: skip
     assert set(drift("--check")) == expected
-    assert set(sync().splitlines()) == expected | {"Privileges: 0 statements run."}
+    assert set(sync().splitlines()) == expected | {"Functions: 0 written. Privileges: 0 statements run."}
     assert set(Group.objects.filter(name__in=["Couriers", "Night shift"]).values_list("name", flat=True)) == {
         "Night shift"
     }
@@ -173,9 +173,9 @@ def test_the_variable_adds_plain_groups_and_takes_none_away(catalogue: Any, sett
     settings.GROUPS = ["Night shift"]
     assert drift("--check") == ["group Night shift: made, as GROUPS says"]
     catalogue("INSERT INTO auth_group (name) VALUES ('Night shift')")
-    call_command("sync_access", "--check", stdout=StringIO())
+    call_command("sync_database", "--check", stdout=StringIO())
     settings.GROUPS = []
-    call_command("sync_access", "--check", stdout=StringIO())
+    call_command("sync_database", "--check", stdout=StringIO())
 
 
 def test_the_variable_is_read_from_the_environment(catalogue: Any, monkeypatch: Any) -> None:

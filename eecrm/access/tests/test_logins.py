@@ -1,4 +1,4 @@
-"""A login that gave itself a setting, or that someone gave a power, is told of by `sync_access --check` and readiness."""
+"""A login that gave itself a setting, or that someone gave a power, is told of by `sync_database --check` and readiness."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -68,7 +68,7 @@ def test_a_setting_that_the_login_role_gave_itself_is_told(setting: str, expecte
     assert answer.status_code == 503
     errors = StringIO()
     with pytest.raises(CommandError, match=f"differ from bootstrap.sql in {len(expected)} places"):
-        call_command("sync_access", "--check", stdout=StringIO(), stderr=errors)
+        call_command("sync_database", "--check", stdout=StringIO(), stderr=errors)
     assert all(f"{one}. Run deploy/postgres/bootstrap.sql again." in errors.getvalue() for one in expected)
 
 

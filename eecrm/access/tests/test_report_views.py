@@ -156,21 +156,21 @@ import django; django.setup()
 from django.db import connection, transaction
 from access import report_views
 with transaction.atomic():
-    print(len(report_views.differences()))
+    print(len(report_views.view_differences()))
     report_views.drop_before([("a migration", False)])
-    statements = report_views.differences()
+    statements = report_views.view_differences()
     print(len(statements) == len(report_views.wanted_views()))
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-    print(len(report_views.differences()) == len(statements) * 2)
-    report_views.confirm()
-    print(len(report_views.differences()))
+    print(len(report_views.view_differences()) == len(statements) * 2)
+    report_views.stamp_views()
+    print(len(report_views.view_differences()))
     transaction.set_rollback(True)
 """
 
 
-def test_a_migration_drops_the_views_and_sync_access_makes_them_again(db: None) -> None:
+def test_a_migration_drops_the_views_and_sync_database_makes_them_again(db: None) -> None:
     environment = {
         "DJANGO_SETTINGS_MODULE": "config.migrator_settings",
         "PG_DATABASE": connection.settings_dict["NAME"],

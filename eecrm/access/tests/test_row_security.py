@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from access import policy
+from access import policy, sql_functions
 from access.database import acting_as
 from access.grants import differences, wanted_policies
 from access.policy import MATRIX_ROLES, Role, Scope
@@ -165,6 +165,33 @@ def _trigger_off(cursor: Any) -> None:
     cursor.execute("ALTER TABLE clients_client DISABLE TRIGGER trail")
 
 
+def _trigger_gone(cursor: Any) -> None:
+    cursor.execute("DROP TRIGGER trail ON clients_client")
+
+
+def _body_altered(cursor: Any) -> None:
+    cursor.execute(
+        "CREATE OR REPLACE FUNCTION client_rules() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    )
+
+
+def _function_gone(cursor: Any) -> None:
+    cursor.execute("DROP FUNCTION client_rules() CASCADE")
+
+
+def _function_returns_otherwise(cursor: Any) -> None:
+    _function_gone(cursor)
+    cursor.execute("CREATE FUNCTION client_rules() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+
+
+def _function_overloaded(cursor: Any) -> None:
+    cursor.execute("CREATE FUNCTION refuse(rule text, sentence text) RETURNS void LANGUAGE sql AS ''")
+
+
+def _function_of_a_stranger(cursor: Any) -> None:
+    cursor.execute("CREATE FUNCTION back_door() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'")
+
+
 def _security_off(cursor: Any) -> None:
     cursor.execute("ALTER TABLE contracts_contract DISABLE ROW LEVEL SECURITY")
 
@@ -185,10 +212,20 @@ def _security_of_a_stranger(cursor: Any) -> None:
     cursor.execute("ALTER TABLE api_limit ENABLE ROW LEVEL SECURITY")
 
 
+def drifts() -> list[str]:
+    return [*sql_functions.differences(), *differences()]
+
+
 @pytest.mark.parametrize(
     ("meddle", "cures"),
     [
-        (_trigger_off, ["ALTER TABLE clients_client ENABLE TRIGGER trail"]),
+        (_trigger_off, ["record"]),
+        (_trigger_gone, ["record"]),
+        (_body_altered, ["client_rules"]),
+        (_function_gone, ["client_rules"]),
+        (_function_returns_otherwise, ["client_rules"]),
+        (_function_overloaded, ["refuse"]),
+        (_function_of_a_stranger, ["back_door"]),
         (_security_off, ["ALTER TABLE contracts_contract ENABLE ROW LEVEL SECURITY"]),
         (_policy_gone, ["CREATE POLICY eecrm_sales_delete ON contracts_contract"]),
         (_policy_wider, ["DROP POLICY eecrm_sales_delete ON contracts_contract", "CREATE POLICY eecrm_sales_delete ON contracts_contract"]),
@@ -200,21 +237,21 @@ def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
     meddle: Callable[[Any], None], cures: list[str], in_the_open: None, migrator: Any
 ) -> None:
     anonymous = Caller()
-    assert differences() == []
+    assert drifts() == []
     with migrator.cursor() as cursor:
         meddle(cursor)
     try:
-        told = differences()
+        told = drifts()
         assert [line.startswith(cure) for line, cure in zip(told, cures, strict=True)] == [True] * len(cures)
-        with pytest.raises(CommandError, match=f"differs from the policy table in {len(cures)} statements"):
-            call_command("sync_access", "--check", verbosity=0)
+        with pytest.raises(CommandError, match=f"differs from the code in {len(cures)} places"):
+            call_command("sync_database", "--check", verbosity=0)
         answer = anonymous.get("/health/ready/")
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
-        assert answer.json()["detail"] == f"The database differs from the policy table in {len(cures)} places."
+        assert answer.json()["detail"] == f"The database differs from the code in {len(cures)} places."
     finally:
-        mended = manage("sync_access", "--settings=config.migrator_settings")
+        mended = manage("sync_database", "--settings=config.migrator_settings")
     assert mended.returncode == 0, mended.stderr
-    assert differences() == []
+    assert drifts() == []
     assert anonymous.get("/health/ready/").status_code == 200
 
 
