@@ -12,7 +12,7 @@ from generated import select_for_migrator
 from processes import Command, Failed, run, run_together, say
 
 MANAGE: Command = [sys.executable, ROOT / "eecrm" / "manage.py"]
-MIGRATE: Command = [*MANAGE, "migrate", "--no-input", "--settings=config.migrator_settings"]
+MIGRATE: Command = [*MANAGE, "migrate", "--no-input", "--verbosity=0", "--settings=config.migrator_settings"]
 MIGRATIONS_FAILED = "The migrations failed; Django says why above."
 
 

@@ -131,6 +131,7 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_stop(home: Path, por
         path.chmod(mode)  # as an earlier run may have left it
     with running(home, port) as first:
         before = entries(home)
+        assert len(said(home).splitlines()) <= 40, "a first start takes one screen"
         assert_that_each_knows_its_own_secrets(home)
         assert_that_no_file_is_open_to_others(home)
         first.kill()
