@@ -239,9 +239,6 @@ BEGIN
            AND created_at > statement_timestamp() - interval '1 day') >= 5 THEN
         PERFORM refuse('links_too_often', 'This account was sent five links within a day: try again tomorrow.');
     END IF;
-    IF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
-        NEW.sent_at := NULL;  -- nobody says that managers were told
-    END IF;
     RETURN NEW;
 END
 """
@@ -274,7 +271,8 @@ BEGIN
 END
 """
 
-# A manager whom another user makes or unmakes is news. What a command on the server does is the operator's own.
+# A manager whom another user makes or unmakes is news, and no news reaches the account that was unmade any more: it is told that.
+# What a command on the server does is the operator's own.
 MANAGER_TOLD = """
 DECLARE
     was_one boolean := TG_OP <> 'INSERT' AND OLD.is_active AND (OLD.role = 'management' OR OLD.is_superuser);
@@ -283,6 +281,10 @@ BEGIN
     IF current_setting('eecrm.user_id', true) <> '' AND (was_one <> is_one OR is_one AND
            (OLD.role, OLD.is_superuser) IS DISTINCT FROM (NEW.role, NEW.is_superuser)) THEN
         PERFORM tell_managers(true);
+        -- Of an account that is deleted nobody is left to tell.
+        IF was_one AND NOT is_one AND TG_OP = 'UPDATE' AND OLD.email <> '' AND OLD.email_confirmed_at IS NOT NULL THEN
+            INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('manager_unmade', OLD.id, OLD.email, '');
+        END IF;
     END IF;
     RETURN NULL;
 END
