@@ -297,7 +297,28 @@ BEGIN
         NEW.deactivated_at := clock_timestamp();
         DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
     END IF;
+    -- Else an account in use would keep none (`address_of_claimed`): its address is taken away while it is inactive.
+    IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND current_setting('role') <> 'none'
+       AND NOT policy_allows('user.promote')
+       AND NOT EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
+        PERFORM refuse('address_before_activity',
+                       'An account that was in use has an address before it is active again: another manager confirms one.');
+    END IF;
     RETURN NEW;
+END
+"""
+
+# A mail goes with its account: whoever deletes a manager's would leave nobody to tell.
+UNMADE_FIRST = """
+BEGIN
+    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (
+        OLD.is_active AND OLD.role = 'management'
+        OR EXISTS (SELECT FROM accounts_mail WHERE user_id = OLD.id AND kind = 'manager_unmade'
+                      AND sent_at IS NULL AND given_up_at IS NULL)) THEN
+        PERFORM refuse('manager_told_first',
+                       'Deactivate a manager''s account before you delete it, and wait until its owner was told: a minute or so.');
+    END IF;
+    RETURN OLD;
 END
 """
 
@@ -362,6 +383,7 @@ class Migration(migrations.Migration):
             body=NAME_TOLD,
         ),
         rules("account_deactivated", table="accounts_user", when="BEFORE UPDATE OF is_active", body=DEACTIVATED),
+        rules("manager_unmade_first", table="accounts_user", when="BEFORE DELETE", body=UNMADE_FIRST),
         rules(
             "manager_told",
             table="accounts_user",

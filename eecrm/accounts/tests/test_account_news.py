@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import DatabaseError
 from django.utils import timezone
 
 from access.database import acting_as, acting_as_login_role
@@ -270,3 +271,31 @@ def test_news_of_many_alerts_are_not_long(world: World, monkeypatch: Any) -> Non
         make_manager("late")
     body = news()["other_management@epic.example"]
     assert body.count("Accounts were exported 3 times") == 3 and "\n- and 2 more alerts\n" in body
+
+
+def delete(world: World, *, role: Role = Role.MANAGEMENT) -> None:
+    with acting_as(role, user_id=world.users["management"].pk):
+        User.objects.filter(username="other_management").delete()
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_a_managers_account_is_deleted_once_its_owner_was_told(change: dict[str, Any], world: World) -> None:
+    with pytest.raises(DatabaseError, match="Deactivate a manager's account before you delete it"):
+        delete(world)
+    switch(world, change)
+    with pytest.raises(DatabaseError, match="wait until its owner was told"):
+        delete(world)
+    assert unmade() == ["other_management@epic.example"]
+    delete(world)
+    assert not User.objects.filter(username="other_management").exists()
+
+
+def test_a_superuser_deletes_it_at_once(world: World) -> None:
+    delete(world, role=Role.SUPERUSER)
+    assert not User.objects.filter(username="other_management").exists()
+
+
+def test_a_manager_who_has_not_come_yet_is_deleted_at_once(world: World) -> None:
+    newcomer("fresh", role=Role.MANAGEMENT)
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        assert User.objects.filter(username="fresh").delete()[0]
