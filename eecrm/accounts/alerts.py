@@ -77,7 +77,7 @@ _FIND = """
          WHERE {entries} AND at > statement_timestamp() - %(lookback)s ORDER BY at DESC LIMIT %(most)s
     ), watched AS (
         SELECT kept.*, coalesce(last.id, 0) AS previous
-          FROM kept LEFT JOIN last ON last.actor_id IS NOT DISTINCT FROM kept.actor_id AND last.subject = kept.subject
+          FROM kept LEFT JOIN last ON coalesce(last.actor_id, 0) = coalesce(kept.actor_id, 0) AND last.subject = kept.subject
          WHERE (last.id IS NULL OR at > last_at + %(span)s OR told_at < statement_timestamp() - %(span)s)
            AND NOT EXISTS (
                SELECT FROM recent WHERE coalesce(recent.actor_id, 0) = coalesce(kept.actor_id, 0) AND recent.subject = kept.subject
@@ -89,7 +89,7 @@ _FIND = """
          WHERE reached >= %(threshold)s ORDER BY actor_id, subject, at
     )
     SELECT watched.actor_id, max(actor_name), watched.subject, count(*), min(watched.at), max(watched.at), previous, {seen}
-      FROM first JOIN watched ON watched.actor_id IS NOT DISTINCT FROM first.actor_id AND watched.subject = first.subject
+      FROM first JOIN watched ON coalesce(watched.actor_id, 0) = coalesce(first.actor_id, 0) AND watched.subject = first.subject
                              AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
      GROUP BY watched.actor_id, watched.subject, previous
 """
