@@ -43,7 +43,9 @@ BEGIN
         NEW.seen := '';
         RETURN NEW;
     END IF;
-    NEW.created_at := OLD.created_at;
+    IF NOT policy_allows('user.promote') THEN
+        NEW.created_at := OLD.created_at;  -- by which links and notices of a day are counted
+    END IF;
     NEW.sent_at := OLD.sent_at;
     NEW.seen := OLD.seen;
     IF OLD.given_up_at IS NOT NULL AND NEW.given_up_at IS NULL THEN
