@@ -34,11 +34,12 @@ def objection_context(change: AddressChange) -> dict[str, Any]:
 
 def change_of(token: str) -> AddressChange | None:
     """The change that a link names, if it may still be confirmed."""
-    return _change_of(token, _signer)
+    change = _change_of(token, _signer)
+    return change if change and change.user.is_active else None
 
 
 def objected(token: str) -> AddressChange | None:
-    """The change that a link drops, if it still waits."""
+    """The change that a link drops, if it still waits. Of an inactive account too: a second manager may confirm it meanwhile."""
     return _change_of(token, _objection_signer)
 
 
@@ -47,4 +48,4 @@ def _change_of(token: str, signer: signing.TimestampSigner) -> AddressChange | N
         key = int(signer.unsign(token, max_age=LIFETIME))
     except (signing.BadSignature, ValueError):
         return None
-    return AddressChange.objects.open().select_related("user").filter(pk=key, user__is_active=True).first()
+    return AddressChange.objects.open().select_related("user").filter(pk=key).first()

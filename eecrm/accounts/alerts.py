@@ -42,7 +42,8 @@ WATCHED = {
         "sensitive_update",
     ),
     Alert.Kind.ACCOUNTS: Watched(
-        "operation <> 'delete' AND table_name = 'accounts_user' AND new ? 'is_active'",
+        "operation <> 'delete' AND (table_name = 'accounts_user' AND new ?| '{is_active,role}'"
+        " OR table_name = 'accounts_user_groups')",
         "''",
         "privilege_permissions_changed",
     ),
@@ -69,16 +70,18 @@ _FIND = """
     ), last AS (
         SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at, told_at FROM told
          ORDER BY actor_id, subject, id DESC
+    ), recent AS MATERIALIZED (  -- what is kept is no older: all that were ever told would be compared with each entry
+        SELECT * FROM told WHERE last_at > statement_timestamp() - %(lookback)s
     ), kept AS (
         SELECT id, transaction_id, at, actor_id, actor_name, {subject} AS subject FROM audit.entry
          WHERE {entries} AND at > statement_timestamp() - %(lookback)s ORDER BY at DESC LIMIT %(most)s
     ), watched AS (
         SELECT kept.*, coalesce(last.id, 0) AS previous
-          FROM kept LEFT JOIN last ON last.actor_id IS NOT DISTINCT FROM kept.actor_id AND last.subject = kept.subject
+          FROM kept LEFT JOIN last ON coalesce(last.actor_id, 0) = coalesce(kept.actor_id, 0) AND last.subject = kept.subject
          WHERE (last.id IS NULL OR at > last_at + %(span)s OR told_at < statement_timestamp() - %(span)s)
            AND NOT EXISTS (
-               SELECT FROM told WHERE coalesce(told.actor_id, 0) = coalesce(kept.actor_id, 0) AND told.subject = kept.subject
-                  AND kept.at BETWEEN first_at AND told.last_at AND {was_seen})
+               SELECT FROM recent WHERE coalesce(recent.actor_id, 0) = coalesce(kept.actor_id, 0) AND recent.subject = kept.subject
+                  AND kept.at BETWEEN first_at AND recent.last_at AND {was_seen})
     ), counted AS (
         SELECT *, count(*) OVER (PARTITION BY actor_id, subject ORDER BY at RANGE %(span)s PRECEDING) AS reached FROM watched
     ), first AS (
@@ -86,7 +89,7 @@ _FIND = """
          WHERE reached >= %(threshold)s ORDER BY actor_id, subject, at
     )
     SELECT watched.actor_id, max(actor_name), watched.subject, count(*), min(watched.at), max(watched.at), previous, {seen}
-      FROM first JOIN watched ON watched.actor_id IS NOT DISTINCT FROM first.actor_id AND watched.subject = first.subject
+      FROM first JOIN watched ON coalesce(watched.actor_id, 0) = coalesce(first.actor_id, 0) AND watched.subject = first.subject
                              AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
      GROUP BY watched.actor_id, watched.subject, previous
 """
@@ -123,7 +126,7 @@ def _found(kind: Alert.Kind) -> list[Alert]:
     with connection.cursor() as cursor:
         cursor.execute(
             _FIND.format(
-                entries=watched.entries, subject=watched.subject, seen=SEEN, was_seen=was_seen("told.seen", "kept")
+                entries=watched.entries, subject=watched.subject, seen=SEEN, was_seen=was_seen("recent.seen", "kept")
             ),
             values | {"threshold": threshold, "span": timedelta(seconds=seconds)},
         )

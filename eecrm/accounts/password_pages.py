@@ -8,10 +8,12 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.crypto import salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.http import urlsafe_base64_decode
+from django.views import csrf
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
@@ -153,6 +155,14 @@ def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
 class ChosenView(TemplateView):
     http_method_names = PAGE_METHODS
     template_name = "accounts/pages/chosen.html"
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """What a form without its token gets (CSRF_FAILURE_VIEW): Django's own page has styles in it, which ours may not. The decoy
+    has Django's."""
+    if f"{request.path_info}/".startswith("/admin/"):
+        return csrf.csrf_failure(request, reason=reason)
+    return render(request, "accounts/pages/form_refused.html", status=403)
 
 
 def public(view: Any) -> Any:

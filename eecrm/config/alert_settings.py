@@ -12,7 +12,7 @@ def _count(name: str, default: int) -> int:
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # of clients, contracts and events
-    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # that are made, or switched on or off
+    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # that are made, switched on or off, or given a role or group
     "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # of one contract, reopening it included
     "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of any contracts
     "exports": (_count("ALERT_EXPORTS", 3), 3_600),

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef
 from django.db.models.fields.json import KT
 
 from accounts.columns import FIELDS, Membership, cell_of
 from accounts.importing.checking import Checked, Entry
-from accounts.models import AddressChange, Mail, User
+from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from api.tables.lists import join_names
 from api.tables.problems import Problem
 from api.tables.words import listed, quoted
@@ -42,6 +43,18 @@ class Stored:
     values: dict[str, str | bool]
     groups: dict[str, int]  # the key of the membership by the group's name
     waiting: set[str] = field(default_factory=set)  # the address that waits to be confirmed
+    has_identity: bool = False
+
+    def beside(self, changes: list[Change]) -> tuple[Change, ...]:
+        """What stays, and is decided together with what changes (`User.decided_together`): who writes one has seen the others."""
+        written = {change.column for change in changes}
+        cells = {name: cell_of(value) for name, value in self.values.items()} | {
+            "is_superuser": cell_of(self.is_superuser),
+            "groups": join_names(self.groups),
+            "identity": cell_of(self.has_identity),
+        }
+        names = [name for together in User.decided_together if not written.isdisjoint(together) for name in together]
+        return tuple(Change(name, cells[name], cells[name]) for name in names if name not in written)
 
 
 @dataclass(frozen=True)
@@ -53,10 +66,15 @@ class Step:
     pk: int | None
     values: dict[str, str | bool]
     changes: tuple[Change, ...] = ()
+    beside: tuple[Change, ...] = ()  # what stays, and is decided together with them
     joined: tuple[int, ...] = ()  # keys of groups
     left: tuple[int, ...] = ()  # keys of memberships
     is_invited: bool = False
     asks_for_address: bool = False  # which changes once it is confirmed
+
+    @property
+    def shown(self) -> tuple[Change, ...]:
+        return self.changes + self.beside
 
     @property
     def changes_rights(self) -> bool:
@@ -111,9 +129,10 @@ def plan(checked: Checked, wishes: Wishes) -> Plan:
 def _stored(usernames: Iterable[str]) -> dict[str, Stored]:
     rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
     accounts, names = dict[int, Stored](), dict[str, int]()
-    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *FIELDS):
+    has_identity = Exists(ExternalIdentity.objects.filter(user=OuterRef("pk")))
+    for row in rows.values("pk", "username", "is_superuser", "is_claimed", *FIELDS, bound=has_identity):
         values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in FIELDS}
-        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {})
+        accounts[row["pk"]] = Stored(row["pk"], row["is_superuser"], row["is_claimed"], values, {}, has_identity=row["bound"])
         names[row["username"]] = row["pk"]
     for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
         accounts[key].waiting.add(address.lower())
@@ -184,6 +203,7 @@ def _updated(entry: Entry, account: Stored, groups: dict[str, int], uninvited: f
         account.pk,
         values,
         tuple(changes),
+        account.beside(changes),
         joined=tuple(groups[name] for name in sorted(wanted - account.groups.keys())),
         left=tuple(key for name, key in account.groups.items() if name not in wanted),
         is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),

@@ -37,13 +37,15 @@ def changes_of(step: Step) -> str:
 
 
 def lines_of(planned: Plan) -> Iterator[Line]:
-    """For the page that is confirmed. An account's other columns don't count: the list leaves them as they are."""
+    """For the page that is confirmed. Of an account's other columns those count that are decided together with what changes; the
+    list leaves them as they are."""
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
         if step.pk is None:
             yield Line(step.username, f"new{invited}", repr((sorted(step.values.items()), step.joined)))
         else:
-            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{invited}", repr(step.changes))
+            stays = "".join(f", {one.column} stays {quoted(one.before)}" for one in step.beside)
+            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{stays}{invited}", repr(step.shown))
 
 
 def tell_security(planned: Plan, request: HttpRequest | None = None) -> None:

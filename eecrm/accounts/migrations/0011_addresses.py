@@ -42,6 +42,7 @@ KINDS = {
     "address_changed": "Address changed",
     "identity_bound": "Identity bound",
     "identity_removed": "Identity taken away",
+    "manager_unmade": "No manager's account any more",
     "account_news": "News of accounts",
     "factor_set_up": "Second factor set up",
     "factor_replaced": "Second factor replaced",
@@ -49,7 +50,10 @@ KINDS = {
     "factor_reset": "Second factor reset",
     "recovery_codes": "New recovery codes",
 }
-_GONE = "DELETE FROM accounts_mail WHERE kind IN ('address_changed', 'address_confirmation', 'address_notice', 'account_news')"
+_GONE = (
+    "DELETE FROM accounts_mail WHERE kind IN"
+    " ('address_changed', 'address_confirmation', 'address_notice', 'account_news', 'manager_unmade')"
+)
 
 
 def to_user(**options: object) -> models.ForeignKey:

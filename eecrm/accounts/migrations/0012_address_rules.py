@@ -239,9 +239,6 @@ BEGIN
            AND created_at > statement_timestamp() - interval '1 day') >= 5 THEN
         PERFORM refuse('links_too_often', 'This account was sent five links within a day: try again tomorrow.');
     END IF;
-    IF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
-        NEW.sent_at := NULL;  -- nobody says that managers were told
-    END IF;
     RETURN NEW;
 END
 """
@@ -274,7 +271,8 @@ BEGIN
 END
 """
 
-# A manager whom another user makes or unmakes is news. What a command on the server does is the operator's own.
+# A manager whom another user makes or unmakes is news, and no news reaches the account that was unmade any more: it is told that.
+# What a command on the server does is the operator's own.
 MANAGER_TOLD = """
 DECLARE
     was_one boolean := TG_OP <> 'INSERT' AND OLD.is_active AND (OLD.role = 'management' OR OLD.is_superuser);
@@ -283,6 +281,10 @@ BEGIN
     IF current_setting('eecrm.user_id', true) <> '' AND (was_one <> is_one OR is_one AND
            (OLD.role, OLD.is_superuser) IS DISTINCT FROM (NEW.role, NEW.is_superuser)) THEN
         PERFORM tell_managers(true);
+        -- Of an account that is deleted nobody is left to tell.
+        IF was_one AND NOT is_one AND TG_OP = 'UPDATE' AND OLD.email <> '' AND OLD.email_confirmed_at IS NOT NULL THEN
+            INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('manager_unmade', OLD.id, OLD.email, '');
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -295,7 +297,28 @@ BEGIN
         NEW.deactivated_at := clock_timestamp();
         DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
     END IF;
+    -- Else an account in use would keep none (`address_of_claimed`): its address is taken away while it is inactive.
+    IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND current_setting('role') <> 'none'
+       AND NOT policy_allows('user.promote')
+       AND NOT EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
+        PERFORM refuse('address_before_activity',
+                       'An account that was in use has an address before it is active again: another manager confirms one.');
+    END IF;
     RETURN NEW;
+END
+"""
+
+# A mail goes with its account: whoever deletes a manager's would leave nobody to tell.
+UNMADE_FIRST = """
+BEGIN
+    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (
+        OLD.is_active AND OLD.role = 'management'
+        OR EXISTS (SELECT FROM accounts_mail WHERE user_id = OLD.id AND kind = 'manager_unmade'
+                      AND sent_at IS NULL AND given_up_at IS NULL)) THEN
+        PERFORM refuse('manager_told_first',
+                       'Deactivate a manager''s account before you delete it, and wait until its owner was told: a minute or so.');
+    END IF;
+    RETURN OLD;
 END
 """
 
@@ -360,6 +383,7 @@ class Migration(migrations.Migration):
             body=NAME_TOLD,
         ),
         rules("account_deactivated", table="accounts_user", when="BEFORE UPDATE OF is_active", body=DEACTIVATED),
+        rules("manager_unmade_first", table="accounts_user", when="BEFORE DELETE", body=UNMADE_FIRST),
         rules(
             "manager_told",
             table="accounts_user",

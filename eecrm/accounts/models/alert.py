@@ -26,7 +26,7 @@ class Alert(models.Model):
     class Kind(models.TextChoices):
         DELETIONS = "deletions", "Many deletions"
         CHANGES = "changes", "Many changes"
-        ACCOUNTS = "accounts", "Many accounts made or switched on or off"
+        ACCOUNTS = "accounts", "Many accounts made or given other rights"
         SIGNATURES = "signatures", "Contract signed and reopened"
         REOPENINGS = "reopenings", "Many contracts reopened"
         EXPORTS = "exports", "Many exports"
@@ -77,7 +77,7 @@ class Alert(models.Model):
             case self.Kind.CHANGES:
                 return f"Clients, contracts and events were changed {self.count:,} times by {self.actor}"
             case self.Kind.ACCOUNTS:
-                return f"Accounts were made or switched on or off {self.count:,} times by {self.actor}"
+                return f"Accounts were made, switched on or off, or given a role or group {self.count:,} times by {self.actor}"
             case self.Kind.REOPENINGS:
                 return f"Signed contracts were reopened {self.count:,} times by {self.actor}"
             case self.Kind.SIGNATURES:

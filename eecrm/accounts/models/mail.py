@@ -46,6 +46,7 @@ class Mail(models.Model):
         ADDRESS_CHANGED = "address_changed", "Address changed"
         IDENTITY_BOUND = "identity_bound", "Identity bound"  # by a trigger on identities, as the next one
         IDENTITY_REMOVED = "identity_removed", "Identity taken away"
+        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # by a trigger on accounts
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
         FACTOR_SET_UP = "factor_set_up", "Second factor set up"
@@ -98,6 +99,7 @@ class Mail(models.Model):
                         "address_changed",
                         "identity_bound",
                         "identity_removed",
+                        "manager_unmade",
                         "account_news",
                         "unusual_activity",
                         "factor_set_up",

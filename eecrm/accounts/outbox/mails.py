@@ -27,6 +27,7 @@ _OF_THE_OWNER = (
     Mail.Kind.ADDRESS_CHANGED,
     Mail.Kind.IDENTITY_BOUND,
     Mail.Kind.IDENTITY_REMOVED,
+    Mail.Kind.MANAGER_UNMADE,
 )
 
 

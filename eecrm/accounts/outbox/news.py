@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.seen import SEEN, was_seen
 
@@ -25,7 +25,10 @@ _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAMES)
 
 
 def news_for(mail: Mail) -> list[str]:
-    """By username and key: no text that anybody chose for themselves. Notes what this mail has seen, for the next one."""
+    """By username and key: no text that anybody chose for themselves. Notes what this mail has seen, for the next one.
+
+    With the alerts since the last one that this manager got no mail of: nobody makes others no managers for as long as it takes.
+    """
     told = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
     last = told.order_by("-sent_at").values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
@@ -33,14 +36,28 @@ def news_for(mail: Mail) -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {SEEN}")
             (mail.seen,) = cursor.fetchone()
-        entries = _entries().order_by("id")
+        new = Entry.objects.order_by("id")
         if last:
-            entries = entries.alias(told=RawSQL(was_seen("%s"), [last, last], models.BooleanField())).filter(told=False)
+            new = new.alias(told=RawSQL(was_seen("%s"), [last, last], models.BooleanField())).filter(told=False)
         else:
-            entries = entries.filter(at__gt=mail.created_at - _FIRST)
-        found = list(entries)
+            new = new.filter(at__gt=mail.created_at - _FIRST)
+        found = list(new.filter(_news()))
         names = dict(User.objects.filter(pk__in={_account(one) for one in found}).values_list("pk", "username"))
-    return _lines(found, names)
+        alerts = _missed_alerts(mail, new)
+    return _lines_of_alerts(alerts) + _lines(found, names)
+
+
+def _missed_alerts(mail: Mail, new: models.QuerySet[Entry]) -> list[Alert]:
+    keys = new.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
+    mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
+    # A mail names the last alert of a look, and tells of all that were told at that moment.
+    missed = Alert.objects.filter(pk__in=[int(key) for key in keys]).exclude(told_at__in=mailed.values("alert__told_at"))
+    return list(missed.order_by("id"))
+
+
+def _lines_of_alerts(alerts: list[Alert]) -> list[str]:
+    shown = [f"{one.told_at:%-d %B, %H:%M} UTC: {one.sentence} (alert {one.pk})" for one in alerts[:MAX_LINES]]
+    return shown + ([f"and {len(alerts) - MAX_LINES} more alerts"] if len(alerts) > MAX_LINES else [])
 
 
 def _lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
@@ -76,7 +93,7 @@ def _is_name(entry: Entry) -> bool:
     )
 
 
-def _entries() -> models.QuerySet[Entry]:
+def _news() -> Q:
     renamed = Q(table_name=User._meta.db_table, operation="update", row_key=Cast("actor_id", models.TextField()))
     renamed &= Q(new__has_any_keys=["first_name", "last_name"])
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
@@ -95,7 +112,7 @@ def _entries() -> models.QuerySet[Entry]:
     # An identity that nobody bound came with an account for a newcomer.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
-    return Entry.objects.filter(renamed | asked | moved | managers | switched | identities)
+    return renamed | asked | moved | managers | switched | identities
 
 
 def _keys(accounts: models.QuerySet[User]) -> list[str]:

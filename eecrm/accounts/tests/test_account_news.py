@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import DatabaseError
 from django.utils import timezone
 
-from access.database import acting_as
+from access.database import acting_as, acting_as_login_role
 from access.policy import Role
-from accounts.models import Mail, User
+from accounts.alerts import watch
+from accounts.models import Alert, Mail, User
 from accounts.outbox import news as writing
 from accounts.outbox.delivery import deliver
 from accounts.tests.people import account, left_open, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from api.tests.test_at_once import alone
+from clients.models import Client
 from conftest import API, CAST, PASSWORD, Caller, World
 
 
@@ -199,3 +202,100 @@ def test_who_is_no_manager_any_more_gets_no_news(
         User.objects.filter(username="other_management").update(**change)
     assert set(news()) == {"management@epic.example"}
     assert Mail.objects.get(user=world.users["other_management"]).error == error
+
+
+# --- who makes the others no managers for a while
+
+
+def switch(world: World, change: dict[str, Any], *, name: str = "other_management") -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(pk=world.users[name].pk).update(**change)
+
+
+def unmade() -> list[str]:
+    return [message.to[0] for message in sent() if "is no manager's any more" in message.subject]
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_a_manager_who_is_unmade_is_told_at_once(change: dict[str, Any], world: World) -> None:
+    switch(world, change)
+    assert unmade() == ["other_management@epic.example"]
+    switch(world, {"is_active": True, "role": "management"})
+    assert unmade() == []
+
+
+def test_nobody_else_is_told_of_an_account_of_their_own(world: World) -> None:
+    for name in ("sales", "auditor"):
+        switch(world, {"is_active": False}, name=name)
+    with acting_as(Role.SUPERUSER):  # a command on the server
+        User.objects.filter(username="other_management").update(is_active=False)
+    assert unmade() == []
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_alerts_that_a_manager_missed_are_news_once_the_account_is_a_managers_again(
+    change: dict[str, Any], committed_world: World, settings: Any
+) -> None:
+    world = committed_world
+    settings.ALERTS = settings.ALERTS | {"changes": (2, 600)}
+    manager = world.users["management"]
+
+    def act(name: str) -> None:
+        with acting_as(Role.MANAGEMENT, user_id=world.users[name].pk):
+            for number in range(2):
+                Client.objects.filter(pk=world.own_client.pk).update(company_name=f"{name} {number}")
+        assert watch()
+
+    act("superuser")
+    news()
+    switch(world, change)
+    act("management")
+    assert "2 times" not in "".join(news().values())
+    switch(world, {"is_active": True, "role": "management"})
+    told = news()
+    sentence = f"Clients, contracts and events were changed 2 times by management (account {manager.pk}) (alert "
+    assert told["other_management@epic.example"].count(" times by ") == 1
+    assert sentence in told["other_management@epic.example"]
+    assert "times by" not in told["management@epic.example"], "who was mailed the alert has it"
+    with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+        make_manager("late")
+    assert "times by" not in "".join(news().values()), "told once"
+
+
+def test_news_of_many_alerts_are_not_long(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(writing, "MAX_LINES", 3)
+    with acting_as_login_role():
+        for number in range(5):
+            Alert.objects.create(kind="exports", count=3, first_at=timezone.now(), last_at=timezone.now(), seen="1:1: 0", previous_id=number)
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        make_manager("late")
+    body = news()["other_management@epic.example"]
+    assert body.count("Accounts were exported 3 times") == 3 and "\n- and 2 more alerts\n" in body
+
+
+def delete(world: World, *, role: Role = Role.MANAGEMENT) -> None:
+    with acting_as(role, user_id=world.users["management"].pk):
+        User.objects.filter(username="other_management").delete()
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_a_managers_account_is_deleted_once_its_owner_was_told(change: dict[str, Any], world: World) -> None:
+    with pytest.raises(DatabaseError, match="Deactivate a manager's account before you delete it"):
+        delete(world)
+    switch(world, change)
+    with pytest.raises(DatabaseError, match="wait until its owner was told"):
+        delete(world)
+    assert unmade() == ["other_management@epic.example"]
+    delete(world)
+    assert not User.objects.filter(username="other_management").exists()
+
+
+def test_a_superuser_deletes_it_at_once(world: World) -> None:
+    delete(world, role=Role.SUPERUSER)
+    assert not User.objects.filter(username="other_management").exists()
+
+
+def test_a_manager_who_has_not_come_yet_is_deleted_at_once(world: World) -> None:
+    newcomer("fresh", role=Role.MANAGEMENT)
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        assert User.objects.filter(username="fresh").delete()[0]

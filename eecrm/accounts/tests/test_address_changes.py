@@ -267,6 +267,34 @@ def test_one_who_leaves_keeps_none(world: World) -> None:
     assert account("sales").email == ""
 
 
+@pytest.mark.parametrize("name", ["sales", "other_management"])
+def test_nobody_comes_back_without_an_address(name: str, world: World, visit: Any) -> None:
+    """Else it would be taken away while the account is inactive, and its owner told nothing any more."""
+    user, browser = world.users[name], visit("management")
+    form = {"username": name, "role": user.role}
+    for email in (user.email, ""):
+        browser.post(page_of(user), form | {"email": email})
+    assert (account(name).is_active, account(name).email) == (False, "")
+    page = browser.post(page_of(user), form | {"email": "", "is_active": "on"}, follow=True).content.decode()
+    assert "An account that was in use has an address before it is active again" in page
+    browser.post(page_of(user), form | {"email": NEW, "is_active": "on"})
+    assert not account(name).is_active
+    browser.post(page_of(user), form | {"email": NEW})
+    AddressChange.objects.get(user=user)
+    with acting_as(Role.SUPERUSER):
+        assert AddressChange.objects.get(user=user).confirm()
+    browser.post(page_of(user), form | {"email": NEW, "is_active": "on"})
+    assert (account(name).is_active, account(name).email) == (True, NEW)
+
+
+def test_who_logs_in_with_an_identity_comes_back_without_one(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.create(user=world.users["sales"], issuer="https://id.example", subject="s1")
+        User.objects.filter(username="sales").update(is_active=False, email="")
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        assert User.objects.filter(username="sales").update(is_active=True)
+
+
 @pytest.mark.parametrize(
     ("role", "is_told"), [("management", True), ("auditor", True), ("sales", False)]
 )

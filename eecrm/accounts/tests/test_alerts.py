@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core import mail as django_mail
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
@@ -14,6 +15,7 @@ from access.database import acting_as, because
 from access.policy import Role
 from accounts import alerts
 from accounts.alerts import watch
+from accounts.columns import Membership
 from accounts.models import Alert, Mail, User
 from accounts.outbox import mails
 from accounts.outbox.delivery import deliver
@@ -135,6 +137,20 @@ def test_many_accounts_that_are_switched_off_are_told(world: World) -> None:
     assert told()[-1:] == [("accounts", "management", "", 30)]
 
 
+def test_many_other_rights_of_accounts_are_told(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        people = [User.objects.create_user(f"person{number}", role=Role.SALES) for number in range(16)]
+        group = Group.objects.create(name="Friday people")
+    manager = world.users["management"]
+    with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+        User.objects.filter(pk__in=[one.pk for one in people]).update(role=Role.EXTERNAL)
+        Membership.objects.bulk_create(Membership(user=one, group=group) for one in people[:14])
+    watch()
+    assert told()[-1:] == [("accounts", "management", "", 30)]
+    with acting_as(Role.AUDITOR):
+        assert "given a role or group 30 times by management" in Alert.objects.last().sentence
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_many_exports_are_told(count: int, world: World) -> None:
     export(world, count=count)
@@ -180,6 +196,34 @@ def test_the_numbers_that_are_set_by_default(world: World, settings: Any) -> Non
 
 
 # --- once
+
+
+@pytest.mark.parametrize(("actors", "entries"), [(1, 6_000), (4_000, 24_000)], ids=["of one account", "of many accounts"])
+def test_a_look_takes_no_longer_for_all_the_alerts_that_there_have_been(
+    actors: int, entries: int, committed_world: World, migrator: Any, settings: Any
+) -> None:
+    """An account that works without a pause makes thousands of them in a month, and a statement that takes too long tells of nothing."""
+    settings.ALERTS = settings.ALERTS | {"changes": (entries // actors, 600)}
+    with migrator.cursor() as cursor:
+        cursor.execute("ALTER TABLE eecrm.accounts_alert DISABLE TRIGGER USER")
+        cursor.execute(
+            "INSERT INTO eecrm.accounts_alert (kind, actor_id, actor_name, subject, count, first_at, last_at, seen, previous_id, told_at)"
+            " SELECT 'changes', 1 + number %% %s, 'somebody', '', 100, day - interval '9 min', day, '1:1: 0', number, day"
+            "   FROM generate_series(1, 20000) AS number, LATERAL (SELECT now() - interval '2 days' - number * interval '10 min') AS its (day)",
+            [actors],
+        )
+        cursor.execute("ALTER TABLE eecrm.accounts_alert ENABLE TRIGGER USER")
+        cursor.execute(
+            "INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, old, new)"
+            " SELECT 'clients_client', '1', 'update', 1 + number %% %s, 'somebody', 'eecrm_sales', 'api', '', '', '{}', '{}'"
+            "   FROM generate_series(1, %s) AS number",
+            [actors, entries],
+        )
+        cursor.execute("ANALYZE eecrm.accounts_alert; ANALYZE audit.entry")
+    with acting_as(Role.MANAGEMENT), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '3s'")
+        found = alerts._found(Alert.Kind.CHANGES)
+    assert [alert.count for alert in found] == [entries // actors] * actors
 
 
 def test_it_is_told_once_in_a_period(world: World, events: Any) -> None:

@@ -339,3 +339,17 @@ def test_an_outage_is_a_page_that_says_so(world: World) -> None:
         page = Visitor().post(FORGOTTEN, {"account": "sales"})
     assert (page.status_code, page["Retry-After"]) == (503, "1")
     assert b"The database can't be reached" in page.content
+
+
+@pytest.mark.parametrize("path", ["/account/forgotten/", "/hidden-admin/login/"])
+def test_a_form_without_its_token_gets_a_page_of_ours(path: str, world: World) -> None:
+    """Django's has styles of its own, which the content policy refuses."""
+    answer = Browser(enforce_csrf_checks=True).post(path, {"account": "sales", "username": "sales", "password": PASSWORD})
+    body = answer.content.decode()
+    assert (answer.status_code, "Send it once more" in body, "<style" in body) == (403, True, False)
+    assert not Mail.objects.exists()
+
+
+def test_the_decoy_refuses_it_as_a_stock_site_does(world: World) -> None:
+    answer = Browser(enforce_csrf_checks=True).post("/admin/login/", {"username": "sales", "password": PASSWORD})
+    assert (answer.status_code, "CSRF verification failed" in answer.content.decode()) == (403, True)

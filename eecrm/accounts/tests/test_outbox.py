@@ -96,10 +96,34 @@ def test_a_manager_has_five_links_a_day_sent_to_one_account(kind: str, world: Wo
     Mail.objects.create(kind="password_reset", user=world.users["sales"])  # as the login role, for whoever forgot it
 
 
-def test_nobody_says_that_managers_were_told(world: World) -> None:
+BECAME = ("created_at", "due_at", "attempts", "sent_at", "given_up_at", "seen")  # what became of a mail
+
+
+@pytest.mark.parametrize("role", [Role.MANAGEMENT, Role.SUPERUSER])
+def test_nobody_says_that_managers_were_told(role: Role, world: World) -> None:
+    later = timezone.now() + timedelta(days=999)
+    values = {"sent_at": later, "given_up_at": later, "due_at": later, "created_at": later, "attempts": 9}
+    with acting_as(role):
+        made = Mail.objects.create(kind="account_news", user=world.users["management"], seen="9:9: 9", **values)
+    before = Mail.objects.filter(pk=made.pk).values(*BECAME).get()
+    assert before["created_at"] == before["due_at"] < timezone.now()
+    assert [before[name] for name in BECAME[2:]] == [0, None, None, ""]
+    if role is Role.SUPERUSER:
+        del values["created_at"]
+    with acting_as(role):
+        Mail.objects.filter(pk=made.pk).update(**values)
+    assert Mail.objects.filter(pk=made.pk).values(*BECAME).get() == before
+
+
+def test_people_have_sent_again_what_was_given_up_and_no_more(world: World) -> None:
+    row = owe(world, "sales")
+    Mail.objects.filter(pk=row.pk).update(given_up_at=timezone.now(), attempts=9, error="SMTPDataError 554")
+    later = timezone.now() + timedelta(days=999)
     with acting_as(Role.MANAGEMENT):
-        Mail.objects.create(kind="account_news", user=world.users["management"], sent_at=timezone.now())
-    assert Mail.objects.get(kind="account_news").sent_at is None
+        Mail.objects.filter(pk=row.pk).update(given_up_at=None, due_at=later, sent_at=later, attempts=9, error="")
+    row.refresh_from_db()
+    assert (row.given_up_at, row.sent_at, row.attempts, row.error) == (None, None, 0, "")
+    assert row.due_at < timezone.now()
 
 
 def test_a_mail_may_go_to_another_address(world: World) -> None:
@@ -116,7 +140,7 @@ def test_nothing_goes_to_an_account_that_must_not_have_it(change: dict[str, Any]
     row = owe(world, "sales")
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(**change)
-        Mail.objects.exclude(pk=row.pk).update(sent_at=timezone.now())
+    Mail.objects.exclude(pk=row.pk).update(sent_at=timezone.now())
     empty_the_queue()
     row.refresh_from_db()
     assert (django_mail.outbox, row.error, row.given_up_at is None) == ([], reason, False)

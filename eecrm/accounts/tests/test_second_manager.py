@@ -343,6 +343,17 @@ def test_the_owner_keeps_the_address_by_the_link_in_the_notice(company: Company)
     assert account("sales").email == OLD
 
 
+def test_so_does_the_owner_of_an_account_that_was_deactivated_before(company: Company) -> None:
+    """Else nobody could object during the day after which a second manager confirms it."""
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.filter(username="sales").update(is_active=False)
+    company.by_sql()
+    link = link_to(OLD, sent())
+    assert b"Keep your email address" in Visitor().get(link).content
+    assert b"Your address stays" in Visitor().post(link).content
+    assert not AddressChange.objects.exists()
+
+
 def test_no_ask_is_silent(company: Company) -> None:
     """Ask for something harmless, drop it, ask for the address that is meant: the owner and the managers learn of each."""
     for number in range(3):

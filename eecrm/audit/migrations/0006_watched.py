@@ -9,7 +9,7 @@ CREATE INDEX entry_of_deletion ON audit.entry (at)
 CREATE INDEX entry_of_change ON audit.entry (at)
     WHERE operation = 'update' AND table_name IN ('clients_client', 'contracts_contract', 'events_event');
 CREATE INDEX entry_of_account ON audit.entry (at)
-    WHERE operation <> 'delete' AND table_name = 'accounts_user' AND new ? 'is_active';
+    WHERE operation <> 'delete' AND (table_name = 'accounts_user' AND new ?| '{is_active,role}' OR table_name = 'accounts_user_groups');
 CREATE INDEX entry_of_reopening ON audit.entry (at)
     WHERE operation = 'update' AND table_name = 'contracts_contract' AND old ->> 'status' = 'signed';
 CREATE INDEX entry_of_signature ON audit.entry (at)

@@ -71,8 +71,24 @@ def imported(world: World) -> Page:
         f"{SITE}accounts/user/import/", {"file": content},
         lambda: User.objects.filter(job_title="Lead", is_active=True).count() == 2,
         lambda: change(sales, is_active=False),
-        "other_sales has changed: job_title '' → 'Lead' before, job_title '' → 'Lead', is_active 'no' → 'yes' now.",
+        "other_sales has changed: job_title '' → 'Lead' before, job_title '' → 'Lead', is_active 'no' → 'yes', role stays 'sales',"
+        " is_superuser stays 'no', groups stays '', identity stays 'no' now.",
         lambda: change(sales, mobile="+33612345678"),
+    )  # fmt: skip
+
+
+def imported_beside_a_role(world: World) -> Page:
+    """What an account may do is decided together: who activates one has to know its role."""
+    sales = world.users["other_sales"]
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(pk=sales.pk).update(is_active=False)
+    return Page(
+        f"{SITE}accounts/user/import/", {"file": "username,is_active\nother_sales,yes\n"},
+        lambda: User.objects.filter(pk=sales.pk, is_active=True).exists(),
+        lambda: change(sales, role=Role.MANAGEMENT),
+        "other_sales has changed: is_active 'no' → 'yes', role stays 'sales', is_superuser stays 'no', groups stays '', identity stays"
+        " 'no' before, is_active 'no' → 'yes', role stays 'management', is_superuser stays 'no', groups stays '', identity stays 'no' now.",
+        lambda: change(sales, job_title="Lead"),
     )  # fmt: skip
 
 
@@ -277,7 +293,7 @@ def cover_ended(world: World) -> Page:
 
 
 PAGES = (
-    imported, handed_over, handed_to_a_changed_role, restored, restored_to_another, undone, deleted, account_deleted,
+    imported, imported_beside_a_role, handed_over, handed_to_a_changed_role, restored, restored_to_another, undone, deleted, account_deleted,
     group_deleted, selected_deleted, link_sent, invited, sent_again, factor_reset, factor_reset_elsewhere, cover_ended,
 )  # fmt: skip
 each_page = pytest.mark.parametrize("make", PAGES, ids=lambda make: make.__name__)
