@@ -308,6 +308,17 @@ BEGIN
 END
 """
 
+# Its owner asked with a password, in a login. Where both are a thief's, the link that went to the thief takes no password: it
+# ends with the logins of the account.
+ENDED = """
+BEGIN
+    IF NEW.logins_ended <> OLD.logins_ended THEN
+        DELETE FROM accounts_addresschange WHERE user_id = NEW.id AND asked_by_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+"""
+
 # A mail goes with its account: whoever deletes a manager's would leave nobody to tell.
 UNMADE_FIRST = """
 BEGIN
@@ -383,6 +394,7 @@ class Migration(migrations.Migration):
             body=NAME_TOLD,
         ),
         rules("account_deactivated", table="accounts_user", when="BEFORE UPDATE OF is_active", body=DEACTIVATED),
+        rules("address_ends_with_logins", table="accounts_user", when="AFTER UPDATE", body=ENDED),
         rules("manager_unmade_first", table="accounts_user", when="BEFORE DELETE", body=UNMADE_FIRST),
         rules(
             "manager_told",
