@@ -1,6 +1,6 @@
 """What happened to accounts that a manager wasn't told yet: the trail has it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import connection, models
@@ -16,7 +16,7 @@ from audit.seen import SEEN, was_seen
 
 MAX_LINES = 50  # of each kind
 MAX_OF_ONE = 10  # of these, by one account
-_FIRST = timedelta(days=1)  # how far the first of these mails looks back
+_FIRST = timedelta(days=1)  # how far the first of these mails looks back: of those that there are, older ones were deleted
 
 # What may let somebody into another account comes first, and none takes the room of another.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
@@ -40,11 +40,18 @@ def news_for(mail: Mail) -> list[str]:
         if last:
             new = new.alias(told=RawSQL(was_seen("%s"), [last, last], models.BooleanField())).filter(told=False)
         else:
-            new = new.filter(at__gt=mail.created_at - _FIRST)
+            new = new.filter(at__gt=min([mail.created_at, *_unmade(mail)]) - _FIRST)
         found = list(new.filter(_news()))
         names = dict(User.objects.filter(pk__in={_account(one) for one in found}).values_list("pk", "username"))
         alerts = _missed_alerts(mail, new)
     return _lines_of_alerts(alerts) + _lines(found, names)
+
+
+def _unmade(mail: Mail) -> list[datetime]:
+    """When its account was last made no manager's, or inactive: from then on it got no mail of news."""
+    off = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
+    own = Entry.objects.filter(off, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
+    return list(own.order_by("-id").values_list("at", flat=True)[:1])
 
 
 def _missed_alerts(mail: Mail, new: models.QuerySet[Entry]) -> list[Alert]:

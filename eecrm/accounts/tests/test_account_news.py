@@ -262,6 +262,29 @@ def test_alerts_that_a_manager_missed_are_news_once_the_account_is_a_managers_ag
     assert "times by" not in "".join(news().values()), "told once"
 
 
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_whoever_had_no_news_before_misses_no_alert_either(
+    change: dict[str, Any], committed_world: World, settings: Any, monkeypatch: Any
+) -> None:
+    """However long the account was no manager's: mails that were sent long ago are deleted."""
+    settings.ALERTS = settings.ALERTS | {"changes": (2, 600)}
+    world = committed_world
+    switch(world, change)
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        for number in range(2):
+            Client.objects.filter(pk=world.own_client.pk).update(company_name=f"Company {number}")
+    assert watch()
+    sent()
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        make_manager("meanwhile")
+    sent()
+    monkeypatch.setattr(writing, "_FIRST", timedelta(0))
+    switch(world, {"is_active": True, "role": "management"})
+    told = news()["other_management@epic.example"]
+    assert "changed 2 times by management" in told
+    assert "meanwhile (account" in told
+
+
 def test_news_of_many_alerts_are_not_long(world: World, monkeypatch: Any) -> None:
     monkeypatch.setattr(writing, "MAX_LINES", 3)
     with acting_as_login_role():
