@@ -1,4 +1,4 @@
-"""Second factors: encrypted seeds, resets that end the password, mails."""
+"""Second factors: encrypted seeds, resets that end the password, mails. Logins that are over stay over."""
 
 from django.db import migrations, models
 
@@ -36,6 +36,16 @@ BEGIN
         INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('factor_reset', OLD.user_id, '', '');
     END IF;
     RETURN NULL;
+END
+"""
+
+# Each role may end its own logins: what brings one back is a login, which is the login role's.
+STAYS_ENDED = """
+BEGIN
+    IF current_setting('role') <> 'none' THEN
+        NEW.revoked_at := coalesce(OLD.revoked_at, NEW.revoked_at);
+    END IF;
+    RETURN NEW;
 END
 """
 
@@ -83,6 +93,7 @@ class Migration(migrations.Migration):
             "ALTER TABLE otp_totp_totpdevice ALTER COLUMN key TYPE varchar(80)",
         ),
         migrations.RunPython(seal_seeds, unseal_seeds),
+        rules("login_stays_ended", table="accounts_tokensession", when="BEFORE UPDATE OF revoked_at", body=STAYS_ENDED),
         rules("totp_reset_ends_password", table="otp_totp_totpdevice", when="AFTER DELETE", body=RESET),
         migrations.AlterField("mail", "kind", models.CharField(choices=list(KINDS.items()), max_length=20)),
         migrations.RemoveConstraint("mail", "mail_kind_known"),
