@@ -379,6 +379,24 @@ def test_the_key_and_version_of_a_row_do_not_say_what_it_is(world: World) -> Non
     assert page.lines_of_deletion([one]) != page.lines_of_deletion([other])  # type: ignore[attr-defined]  # ours
 
 
+@pytest.mark.parametrize("action", ["delete_selected", "send_reset", "reset_second_factor"])
+@pytest.mark.parametrize("way", ["ticked", "across", "confirmed"])
+def test_no_more_is_chosen_than_a_form_can_confirm(action: str, way: str, world: World, manager: Visitor, monkeypatch: Any) -> None:
+    """A form has 1,000 fields at most, and a list may have a million rows, each of which would be locked and compared."""
+    people = [world.users[name] for name in ("sales", "support", "unlinked")]
+    address = f"{SITE}accounts/user/"
+    form = chosen(action, *people)
+    if way == "confirmed":
+        form |= look(manager, Page(address, form, *[bool] * 2, "", bool))
+    form |= {"select_across": "1"} if way != "ticked" else {}
+    monkeypatch.setattr("audit.versioned_admin.MOST_CHOSEN", 2)
+    said = manager.post(address, form, follow=True).content.decode()
+    assert "Choose 2 at most, and then the next." in said
+    assert 'name="shown"' not in said
+    monkeypatch.setattr("audit.versioned_admin.MOST_CHOSEN", 3)
+    assert ("Choose 3 at most" in manager.post(address, form, follow=True).content.decode()) is (way != "ticked")
+
+
 def test_what_one_page_showed_confirms_no_other(world: World, manager: Visitor) -> None:
     with acting_as(Role.SUPERUSER):
         first, second = (make_client(name, world.users["sales"]) for name in ("First", "Second"))
