@@ -19,6 +19,9 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 _LINKS = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _SIGN = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINKS}|{_SIGN}[.\u3002]{_SIGN}{{2}}"
+# Longer texts are nobody's names, and are refused for that: none is spelt anew. Unicode puts the marks of a letter into order one by
+# one, so that 130,000 of them would take seconds.
+MOST_CHARS = 1_000
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
 
@@ -44,14 +47,15 @@ def without_signs(text: str) -> str:
 
 
 def has_web_address(text: str) -> bool:
-    return bool(_WEB_ADDRESS.search(unicodedata.normalize("NFKC", text)))
+    return bool(_WEB_ADDRESS.search(unicodedata.normalize("NFKC", text[:MOST_CHARS])))
 
 
 def normalise_name(text: str) -> str:
     """The one spelling of a name: NFC, trimmed, single plain spaces. What doesn't belong in a name stays, to be refused."""
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", trim(text)))
+    text = trim(text)
+    return text if len(text) > MOST_CHARS else unicodedata.normalize("NFC", _SPACES.sub(" ", text))
 
 
 def normalise_title(text: str) -> str:
     """The one spelling of the name of a thing: as of a person's, in NFKC, so that it looks like no other."""
-    return normalise_name(unicodedata.normalize("NFKC", text))
+    return text if len(text) > MOST_CHARS else normalise_name(unicodedata.normalize("NFKC", text))
