@@ -25,11 +25,11 @@ class ConfirmsDeletions(admin.ModelAdmin):
     delete_selected_confirmation_template = "admin/access/delete_selected.html"
 
     def state_of(self, row: Model) -> str:
-        """Another text once anything that people write of the row has changed."""
-        if (version := getattr(row, "version", None)) is not None:
-            return str(version)
+        """Another text once anything that people write of the row has changed, and for another row: after a copy of the data
+        was put back, its key and version are given out again."""
         unseen = {*row.get_deferred_fields(), *self.readonly_fields}
-        return repr([(name, getattr(row, name)) for name in _columns(row) if name not in unseen])
+        shown = [(name, getattr(row, name)) for name in _columns(row) if name not in unseen]
+        return repr((getattr(row, "version", None), shown))
 
     def lines_of_deletion(self, rows: Iterable[Model]) -> list[Line]:
         return [Line(f"{row._meta.verbose_name} {row.pk}", str(row), self.state_of(row)) for row in rows]
@@ -93,7 +93,9 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 
 
 def _columns(row: Model) -> list[str]:
-    return [field.attname for field in row._meta.concrete_fields]
+    """What the database computes of a row that has a version is left out: of its parents, it says nothing of the row."""
+    fields = row._meta.concrete_fields
+    return [field.attname for field in fields if field.editable or not hasattr(row, "version")]
 
 
 def _not_sent(request: HttpRequest) -> HttpRequest:

@@ -112,9 +112,8 @@ class AddressPages(PolicyModelAdmin):
         """Does what was decided about the address that the page showed, and about no other."""
         if not self.has_change_permission(request, account):
             raise PermissionDenied
-        key = request.POST.get("change", "")
         User.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=account.pk)
-        change = AddressChange.objects.open().filter(user=account, pk=key).first() if key.isdecimal() else None
+        change = AddressChange.objects.open().filter(user=account).marked(request.POST.get("change", ""))
         page = HttpResponseRedirect(reverse("admin:accounts_user_address", args=[account.pk]))
         if change is None:
             messages.error(request, "This address doesn't wait any more: look at what there is now.")

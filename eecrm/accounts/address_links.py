@@ -18,7 +18,7 @@ def context(change: AddressChange) -> dict[str, Any]:
 
     The link ends with the row that it names: with its use, and with another address that is asked for.
     """
-    token = _signer.sign(str(change.pk))
+    token = _signer.sign(change.mark)
     return {
         "link": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
         "ends_at": change.created_at + LIFETIME,
@@ -28,7 +28,7 @@ def context(change: AddressChange) -> dict[str, Any]:
 
 def objection_context(change: AddressChange) -> dict[str, Any]:
     """The link that drops the change, for the mail that goes to the address that the account has."""
-    token = _objection_signer.sign(str(change.pk))
+    token = _objection_signer.sign(change.mark)
     return {"objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token])}
 
 
@@ -45,7 +45,7 @@ def objected(token: str) -> AddressChange | None:
 
 def _change_of(token: str, signer: signing.TimestampSigner) -> AddressChange | None:
     try:
-        key = int(signer.unsign(token, max_age=LIFETIME))
-    except (signing.BadSignature, ValueError):
+        mark = signer.unsign(token, max_age=LIFETIME)
+    except signing.BadSignature:
         return None
-    return AddressChange.objects.open().select_related("user").filter(pk=key).first()
+    return AddressChange.objects.open().select_related("user").marked(mark)

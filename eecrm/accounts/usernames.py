@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Regex
 
-from api.spelling import SIGNS, without_signs
+from api.spelling import MOST_CHARS, SIGNS, without_signs
 
 NO_USERNAME = "A username has letters, digits and . @ + - _ only, and doesn't begin with www."
 
@@ -26,6 +26,8 @@ def normalise_username(text: str) -> str:
     So that nobody is taken for somebody else, and no limit of logins is slipped past by spelling a name anew.
     """
     before = None
+    if len(text) > MOST_CHARS:
+        return text
     while text != before:  # what one step makes of a sign, as of U+FFA0, may be for another one to take away
         before = text
         seen = without_signs(unicodedata.normalize("NFKC", text))

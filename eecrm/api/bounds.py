@@ -9,6 +9,8 @@ from rest_framework.exceptions import APIException, ErrorDetail
 
 # The bodies of login, refresh, logout and a change of password: a view's `max_body_bytes`.
 MAX_CREDENTIAL_BYTES = 16 * 1024
+# Forms of the admin site: a file of 1 MiB, and a larger one that its page refuses in words. Django would read all of any.
+MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50
 MAX_SHOWN_CHARS = 100  # of a name or a value that was sent

@@ -4,6 +4,7 @@ What is stored is ASCII: PostgreSQL can check that, and then ignoring case is al
 """
 
 import unicodedata
+from ipaddress import ip_address
 from typing import Any
 
 import idna
@@ -37,6 +38,11 @@ def normalise_address(text: str) -> str:
 
 def _on_the_wire(domain: str) -> str | None:
     """The domain in lower case and ASCII; None where it has no such form. IDNA makes lower case in its own way: of Σ always σ."""
+    if domain.startswith("[") and domain.endswith("]"):  # a number in place of a name, which can be spelt in many ways, too
+        try:
+            return f"[{ip_address(domain[1:-1])}]"
+        except ValueError:
+            return None
     if domain.isascii() and "xn--" not in domain.lower():
         return domain.lower()
     try:

@@ -17,7 +17,7 @@ from access.database import acting_through, origin
 from access.security_log import request_ids
 from api import deprecation, limits, problems
 from api.addresses import client_address, place_of
-from api.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, body_length, shown
+from api.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shown
 from api.parsers import LengthRequired
 from api.requests import refuse_other_charsets
 
@@ -49,9 +49,12 @@ def _reason(request: HttpRequest) -> str:
     return text
 
 
-def _is_for_visitors(path: str) -> bool:
-    """A page for people who aren't logged in. Its form is shown again with what was typed."""
-    return not path.startswith(("/api/", "/admin/", _SITE)) or path == f"{_SITE}login/"
+def _most_bytes(path: str) -> int:
+    """Of a form; 0 where whoever reads the body bounds it. What is for people who aren't logged in is shown again with what
+    was typed."""
+    if path.startswith(_SITE) and path != f"{_SITE}login/":
+        return MAX_FORM_BYTES
+    return 0 if path.startswith(("/api/", "/admin/")) else MAX_CREDENTIAL_BYTES
 
 
 class RequestMiddleware:
@@ -93,8 +96,9 @@ class RequestMiddleware:
                 limits.admit_light(request, place_of(request))
             elif not counted_later:
                 limits.admit(request, "anonymous", place_of(request))
-            if _is_for_visitors(request.path_info) and body_length(request) > MAX_CREDENTIAL_BYTES:
-                raise BodyTooLarge(MAX_CREDENTIAL_BYTES)
+            most = _most_bytes(request.path_info)
+            if most and body_length(request) > most:
+                raise BodyTooLarge(most)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
                 refuse_other_charsets(request)  # in the API, whoever reads the body does; a stock admin site doesn't
             if request.path_info.startswith("/api/"):

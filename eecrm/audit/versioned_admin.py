@@ -33,6 +33,7 @@ from audit.models import Entry, EntryQuerySet
 from audit.page_versions import FIELD, PageVersion, Since, sent, signed
 
 MAX_CHANGES_SHOWN = 20  # on a page that says what happened meanwhile
+MOST_CHOSEN = 500  # rows for one action: the page that confirms it has a field for each, of the thousand that a form may have
 
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
@@ -223,11 +224,14 @@ class VersionedAdmin(PolicyModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         """Nothing is done to rows that changed since the list showed them. A page that confirms compares what it showed
         itself (`access.confirmation`)."""
-        if is_confirming(request):
-            return super().response_action(request, queryset, *args)
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
-            keys = list(queryset.values_list("pk", flat=True))
+            keys = list(queryset.values_list("pk", flat=True)[: MOST_CHOSEN + 1])
+        if len(keys) > MOST_CHOSEN:
+            messages.warning(request, f"Nothing was done: you chose too many. Choose {MOST_CHOSEN} at most, and then the next.")
+            return HttpResponseRedirect(request.get_full_path())
+        if is_confirming(request):
+            return super().response_action(request, queryset, *args)
         self._lock(request, keys)
         before = sent(request)
         told = self._told(request, before["version"].changes_of(self.model, keys)) if before else []

@@ -1,6 +1,8 @@
 """Another address of an account, until it is confirmed."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, timedelta
+from hashlib import blake2b
 from typing import ClassVar, Self
 
 from django.db import connection, models
@@ -21,6 +23,12 @@ class AddressChangeQuerySet(models.QuerySet["AddressChange"]):
 
     def expired(self) -> Self:
         return self.filter(created_at__lte=Now() - LIFETIME)
+
+    def marked(self, mark: str) -> "AddressChange | None":
+        """The change that bears this mark."""
+        key = mark.partition("-")[0]
+        found = self.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
+        return found if found and found.mark == mark else None
 
 
 class AddressChange(models.Model):
@@ -53,6 +61,13 @@ class AddressChange(models.Model):
     def needs_password(self) -> bool:
         """Whether its owner proves who they are when they confirm it: not where they asked for it with their password."""
         return self.asked_by_id != self.user_id
+
+    @property
+    def mark(self) -> str:
+        """Names it in links and forms. Its key alone would name another one once a copy of the data was put back: keys are given
+        out again then."""
+        told = f"{self.user_id} {self.address} {self.created_at.astimezone(UTC).isoformat()}"
+        return f"{self.pk}-{blake2b(told.encode(), digest_size=9).hexdigest()}"
 
     def confirm(self) -> bool:
         """As whoever is entered: its owner (as the login role) or a second manager. Returns whether it was still open."""

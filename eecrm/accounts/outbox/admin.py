@@ -13,6 +13,7 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Line
 from access.confirmed_admin import confirmed
 from accounts.models import Mail, User
+from api.tables.words import counted
 from audit.versioned_admin import VersionedAdmin
 
 
@@ -88,7 +89,7 @@ class SendsLinks(PolicyModelAdmin):
     actions = ["send_reset", "send_invitation"]
 
     def _resets(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
+        return [self._line(user, reason) for user, reason in self._reasons_against_resets(request, users)]
 
     @confirmed(_resets, description="Send a link to set a new password", permissions=["change"])
     def send_reset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -101,7 +102,13 @@ class SendsLinks(PolicyModelAdmin):
         ]
 
     def _invitations(self, request: HttpRequest, users: list[User]) -> list[Line]:
-        return [_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
+        return [self._line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
+
+    def _line(self, user: User, reason: str) -> Line:
+        """With the links of the day: a second click would send another one."""
+        before = self._links_of_today(user)
+        beside = f", beside {counted(before, 'link')} within a day" if before else ""
+        return Line(str(user), reason or f"will get a link at {user.email}{beside}")
 
     @confirmed(_invitations, description="Send the invitation again", permissions=["change"])
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -113,10 +120,9 @@ class SendsLinks(PolicyModelAdmin):
             (user, self._reason_against(request, user) or (otherwise if user.is_claimed else "")) for user in users
         ]
 
-    def _sent_often(self, user: User) -> bool:
-        """The trigger `links_not_too_often` has the same figures."""
-        recent = Mail.objects.filter(user=user, kind__in=LINKS, created_at__gt=Now() - timedelta(days=1))
-        return recent.count() >= MOST_LINKS
+    def _links_of_today(self, user: User) -> int:
+        """The trigger `links_not_too_often` counts the same."""
+        return Mail.objects.filter(user=user, kind__in=LINKS, created_at__gt=Now() - timedelta(days=1)).count()
 
     def _queue(self, request: HttpRequest, reasons: Iterable[tuple[User, str]], kind: Mail.Kind) -> None:
         counts: dict[str, int] = {}
@@ -137,15 +143,11 @@ class SendsLinks(PolicyModelAdmin):
             return "left out: inactive"
         if not user.email:
             return "left out: no email address"
-        return f"left out: was sent {MOST_LINKS} links within a day" if self._sent_often(user) else ""
+        return f"left out: was sent {MOST_LINKS} links within a day" if self._links_of_today(user) >= MOST_LINKS else ""
 
     def _promise(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
-
-
-def _line(user: User, reason: str) -> Line:
-    return Line(str(user), reason or f"will get a link at {user.email}")
 
 
 def _recipient(mail: Mail) -> str:

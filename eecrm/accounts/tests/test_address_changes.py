@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from access.database import acting_as, enter
 from access.policy import Role
+from accounts import address_links
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.purging import purge
 from accounts.tests.people import account, link_to, newcomer, run_import, sent
@@ -55,7 +56,7 @@ WAYS = [by_the_site, by_an_import, by_sql, by_a_superuser]
 def decide(browser: Visitor, user: User, what: str = "confirm") -> str:
     """Where the page leads, and what it says there."""
     change = AddressChange.objects.filter(user=user).first()
-    page = browser.post(page_of(user, "address"), {"change": change.pk if change else "1", what: "1"}, follow=True)
+    page = browser.post(page_of(user, "address"), {"change": change.mark if change else "1", what: "1"}, follow=True)
     return page.content.decode()
 
 
@@ -119,7 +120,7 @@ def test_nobody_is_their_own_second_manager(world: World, visit: Any, tmp_path: 
 def test_no_other_role_confirms_an_address(name: str, world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
     change = AddressChange.objects.get()
-    page = visit(name).post(page_of(world.users["sales"], "address"), {"change": change.pk, "confirm": "1"})
+    page = visit(name).post(page_of(world.users["sales"], "address"), {"change": change.mark, "confirm": "1"})
     assert page.status_code == (403 if name == "auditor" else 302)
     with pytest.raises(DatabaseError), transaction.atomic():
         enter(Role(world.users[name].role), user_id=world.users[name].pk)
@@ -144,7 +145,8 @@ def test_a_superusers_address_is_a_superusers_matter(world: World, visit: Any) -
 
 def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
-    shown = AddressChange.objects.get().pk
+    shown = AddressChange.objects.get().mark
+    assert f'name="change" value="{shown}"' in visit("other_management").get(page_of(world.users["sales"], "address")).content.decode()
     type_address(visit("management"), world.users["sales"], "thief@epic.example")
     page = visit("other_management").post(
         page_of(world.users["sales"], "address"), {"change": shown, "confirm": "1"}, follow=True
@@ -153,7 +155,29 @@ def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp
     assert account("sales").email == OLD
 
 
-@pytest.mark.parametrize("change", ["", "x", "0", "9" * 40, "١"])
+@pytest.mark.parametrize("other", [{"address": "thief@epic.example"}, {"user_id": 1}, {"created_at": timezone.now()}], ids=str)
+def test_links_and_forms_name_no_other_change_of_the_same_key(
+    other: dict[str, Any], world: World, visit: Any, tmp_path: Path
+) -> None:
+    """Once a copy of the data was put back, keys are given out again, and links from before are in many a mailbox."""
+    by_the_site(world, visit, tmp_path)
+    change = AddressChange.objects.get()
+    assert address_links.change_of(token_of(address_links.context(change)["link"])) == change
+    assert address_links.objected(token_of(address_links.objection_context(change)["objection"])) == change
+    for name, value in other.items():
+        setattr(change, name, value)
+    assert address_links.change_of(token_of(address_links.context(change)["link"])) is None
+    assert address_links.objected(token_of(address_links.objection_context(change)["objection"])) is None
+    form = {"change": change.mark, "drop": "1"}
+    visit("other_management").post(page_of(world.users["sales"], "address"), form)
+    assert AddressChange.objects.exists()
+
+
+def token_of(link: str) -> str:
+    return link.rstrip("/").rpartition("/")[2]
+
+
+@pytest.mark.parametrize("change", ["", "x", "0", "1-", "-", "9" * 40, "١"])
 def test_a_made_up_change_is_no_500(change: str, world: World, visit: Any, tmp_path: Path) -> None:
     by_the_site(world, visit, tmp_path)
     page = visit("other_management").post(page_of(world.users["sales"], "address"), {"change": change, "confirm": "1"})

@@ -3,8 +3,13 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
+from access.admin import LONGEST_SEARCH, MOST_WORDS
+from api.search import LONGEST, MAX_WORDS
+from audit.models import Entry
 from conftest import World
 
 ADMIN = "/hidden-admin/"
@@ -56,3 +61,23 @@ def test_a_hostile_bulk_action_is_no_500(chosen: str, world: World, visit: Any) 
 @pytest.mark.parametrize("name", ["management", "auditor"])
 def test_no_address_of_the_admin_site_is_a_500(path: str, name: str, world: World, visit: Any) -> None:
     assert visit(name).get(ADMIN + path).status_code < 500
+
+
+# The trail is searched by a request id, a number and eight words (`audit.admin_filters.matching`).
+SEARCHED = [model._meta for model, page in admin.site._registry.items() if page.search_fields and model is not Entry]
+CHOICES = "autocomplete/?app_label={}&model_name={}&field_name={}&term="
+SEARCHES = [f"{options.app_label}/{options.model_name}/?q=" for options in SEARCHED] + [
+    CHOICES.format("contracts", "contract", "client"), CHOICES.format("events", "event", "contract"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_search_asks_for_so_many_words_only(search: str, world: World, visit: Any) -> None:
+    """2,000 words kept PostgreSQL busy for 15 s."""
+    assert (MOST_WORDS, LONGEST_SEARCH) == (MAX_WORDS, LONGEST)
+    browser = visit("superuser")
+    assert browser.get(f"{ADMIN}{search}{'a+' * 100}a").status_code == 400
+    with CaptureQueriesContext(connection) as asked:
+        assert browser.get(f"{ADMIN}{search}{'+'.join(f'w{number}' for number in range(40))}").status_code == 200
+    assert "w7" in str([one["sql"] for one in asked])
+    assert "w8" not in str([one["sql"] for one in asked])

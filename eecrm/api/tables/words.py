@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from django.template.defaultfilters import pluralize
 
+from api.spelling import MOST_CHARS
+
 MOST_EXAMPLES = 5
 _MOST_NAMES = 40
 _LONGEST = 60  # characters of somebody's text within a sentence of ours
@@ -12,6 +14,8 @@ _LONGEST = 60  # characters of somebody's text within a sentence of ours
 
 def plain(text: str) -> str:
     """Letters and digits alone, without case and accents: `E-mail`, `e mail` and `Email` are one word."""
+    if len(text) > MOST_CHARS:
+        return text  # no word
     return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalnum())
 
 

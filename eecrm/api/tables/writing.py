@@ -5,15 +5,18 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 # What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), full-width forms included, behind quotation marks
 # and spaces, which it drops, and behind earlier guards: so that taking one off again gives back what stood there.
-_FORMULA = r"[\s\"']*[=+\-@\t\r\n＝＋－＠]"
-# Where a cell may begin in a spreadsheet that takes another sign for the separator than the file does (`;` in much of Europe).
-_BEGINNING = r"(?:\A|(?<=[,;|\t\r\n]))"
-_UNGUARDED, _GUARDED = re.compile(f"{_BEGINNING}(?={_FORMULA})"), re.compile(f"{_BEGINNING}'(?={_FORMULA})")
+_BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
+_FORMULA, _ANY = re.compile(rf"[\s\"']*{_BEGINS}"), re.compile(_BEGINS)
+# A run of what is dropped, with the sign behind it: each character of a cell belongs to one run at most, and is looked at once.
+_RUN = re.compile(r"[\s\"']+[=+\-@＝＋－＠]?|[=+\-@＝＋－＠]")
+# After which a cell may begin in a spreadsheet that takes another sign for the separator than the file does (`;` in much of Europe).
+_SEPARATORS = ",;|\t\r\n"
 
 
 class CannotExport(Exception):
@@ -22,17 +25,35 @@ class CannotExport(Exception):
 
 def is_formula(cell: str) -> bool:
     """A spreadsheet would run the cell, or take off the guard that stands before it."""
-    return re.match(_FORMULA, cell) is not None
+    return _FORMULA.match(cell) is not None
 
 
 def guarded(cell: str) -> str:
     """The cell as text for every spreadsheet: an apostrophe goes before what would begin a formula (`'+33612345678`)."""
-    return _UNGUARDED.sub("'", cell)
+    places = [place for place in _formulas(cell) if _may_begin(cell, place)]
+    edges = [0, *places, len(cell)]
+    return "'".join(cell[start:end] for start, end in pairwise(edges))
 
 
 def unguarded(cell: str) -> str:
     """The cell as it was before `guarded`; any other is left as it is."""
-    return _GUARDED.sub("", cell)
+    guards = [place - 1 for place in _formulas(cell) if place and cell[place - 1] == "'" and _may_begin(cell, place - 1)]
+    starts, ends = [0, *(place + 1 for place in guards)], [*guards, len(cell)]
+    return "".join(cell[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def _formulas(cell: str) -> Iterator[int]:
+    """Each place from which on the cell reads as a formula."""
+    if not _ANY.search(cell):
+        return
+    for run in _RUN.finditer(cell):
+        found = _FORMULA.match(run[0])  # up to its last sign that begins one
+        if found:
+            yield from range(run.start(), run.start() + found.end())
+
+
+def _may_begin(cell: str, place: int) -> bool:
+    return place == 0 or cell[place - 1] in _SEPARATORS
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:

@@ -201,7 +201,7 @@ def test_every_page_of_the_admin_site_that_writes_tells_it(world: World, site: S
     checked = signed(site.browser.post(SITE + "accounts/user/import/", chosen("username,email\nsales,other@epic.example\n")))
     site.post("accounts/user/import/", checked)
     sales = world.users["sales"].pk
-    site.post(f"accounts/user/{sales}/address/", {"change": AddressChange.objects.get(user=sales).pk, "drop": "1"})
+    site.post(f"accounts/user/{sales}/address/", {"change": AddressChange.objects.get(user=sales).mark, "drop": "1"})
     mail = Mail.objects.latest("pk").pk
     Mail.objects.filter(pk=mail).update(given_up_at=timezone.now())
     site.confirm("accounts/mail/", {"action": "send_again", "_selected_action": [mail]})

@@ -27,6 +27,13 @@ SPELLINGS = [
 ]
 
 
+@pytest.mark.parametrize("spelling", ["lea@[::1]", "lea@[0:0:0:0:0:0:0:1]", "LEA@[::0:1]", "lea@[0::0001]"])
+def test_a_number_in_place_of_a_domain_has_one_spelling(spelling: str, world: World, sales: Caller) -> None:
+    assert sales.post(LIST, BODY | {"email": "lea@[0::1]"}).json()["email"] == "lea@[::1]"
+    again = sales.post(LIST, BODY | {"email": spelling})
+    assert (again.status_code, again.json()["rule"]) == (409, "client_email_unique")
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("first", SPELLINGS[::3])
 def test_two_spellings_are_one_client(first: str, spelling: str, world: World, sales: Caller) -> None:

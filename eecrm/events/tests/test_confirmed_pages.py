@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
@@ -20,6 +21,7 @@ from accounts.columns import Membership
 from accounts.models import Cover, Mail, User
 from accounts.tests.conftest import give_phone
 from accounts.tests.people import move
+from audit.models import Entry
 from clients.models import Client
 from conftest import API, Caller, Visitor, World, make_client, make_contract, saved, shown
 from contracts.models import Contract
@@ -369,6 +371,48 @@ def test_nothing_is_done_unseen(make: Any, world: World, manager: Visitor) -> No
     assert not is_done(page)
 
 
+@each_page
+def test_a_double_click_does_it_once(make: Any, world: World, manager: Visitor) -> None:
+    page = make(world)
+    form = look(manager, page)
+    assert manager.post(page.address, form).status_code == 302
+    written = count_of_entries()
+    answer = manager.post(page.address, form)
+    assert answer.status_code < 400
+    assert is_done(page)
+    assert count_of_entries() == written
+
+
+def count_of_entries() -> int:
+    with acting_as(Role.SUPERUSER):
+        return Entry.objects.count()
+
+
+def test_the_key_and_version_of_a_row_do_not_say_what_it_is(world: World) -> None:
+    """After a copy of the data was put back, they are given to another one."""
+    page = admin.site._registry[Client]
+    one, other = (Client(pk=7, version=1, company_name="Lumen", email=email) for email in ("a@own.example", "b@own.example"))
+    assert page.lines_of_deletion([one]) != page.lines_of_deletion([other])  # type: ignore[attr-defined]  # ours
+
+
+@pytest.mark.parametrize("action", ["delete_selected", "send_reset", "reset_second_factor"])
+@pytest.mark.parametrize("way", ["ticked", "across", "confirmed"])
+def test_no_more_is_chosen_than_a_form_can_confirm(action: str, way: str, world: World, manager: Visitor, monkeypatch: Any) -> None:
+    """A form has 1,000 fields at most, and a list may have a million rows, each of which would be locked and compared."""
+    people = [world.users[name] for name in ("sales", "support", "unlinked")]
+    address = f"{SITE}accounts/user/"
+    form = chosen(action, *people)
+    if way == "confirmed":
+        form |= look(manager, Page(address, form, *[bool] * 2, "", bool))
+    form |= {"select_across": "1"} if way != "ticked" else {}
+    monkeypatch.setattr("audit.versioned_admin.MOST_CHOSEN", 2)
+    said = manager.post(address, form, follow=True).content.decode()
+    assert "Choose 2 at most, and then the next." in said
+    assert 'name="shown"' not in said
+    monkeypatch.setattr("audit.versioned_admin.MOST_CHOSEN", 3)
+    assert ("Choose 3 at most" in manager.post(address, form, follow=True).content.decode()) is (way != "ticked")
+
+
 def test_what_one_page_showed_confirms_no_other(world: World, manager: Visitor) -> None:
     with acting_as(Role.SUPERUSER):
         first, second = (make_client(name, world.users["sales"]) for name in ("First", "Second"))
@@ -379,8 +423,6 @@ def test_what_one_page_showed_confirms_no_other(world: World, manager: Visitor) 
 
 def test_every_action_of_every_list_is_shown_first(world: World, manager: Visitor, rf: Any) -> None:
     """From the registry, so that no action is forgotten: its function waits for a confirmation."""
-    from django.contrib import admin
-
     assert isinstance(admin.site, EpicEventsAdminSite)
     assert dict(admin.site.actions) == {"delete_selected": delete_selected}
     named = {
