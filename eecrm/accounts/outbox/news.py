@@ -16,7 +16,7 @@ from audit.seen import SEEN, was_seen
 
 MAX_LINES = 50  # of each kind
 MAX_OF_ONE = 10  # of these, by one account
-_FIRST = timedelta(days=1)  # how far the first of these mails looks back: of those that there are, older ones were deleted
+_FIRST = timedelta(days=1)  # how far the first of these mails looks back
 
 # What may let somebody into another account comes first, and none takes the room of another.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
@@ -29,8 +29,7 @@ def news_for(mail: Mail) -> list[str]:
 
     With the alerts since the last one that this manager got no mail of: nobody makes others no managers for as long as it takes.
     """
-    told = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
-    last = told.order_by("-sent_at").values_list("seen", flat=True).first()
+    last = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
         # First: what is committed between the two statements is told twice, rather than never.
         with connection.cursor() as cursor:
@@ -45,6 +44,12 @@ def news_for(mail: Mail) -> list[str]:
         names = dict(User.objects.filter(pk__in={_account(one) for one in found}).values_list("pk", "username"))
         alerts = _missed_alerts(mail, new)
     return _lines_of_alerts(alerts) + _lines(found, names)
+
+
+def last_news() -> models.QuerySet[Mail]:
+    """The last mail of news that each manager was sent: it says what the next one tells."""
+    sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
+    return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
 
 def _unmade(mail: Mail) -> list[datetime]:
