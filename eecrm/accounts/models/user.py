@@ -127,8 +127,8 @@ class User(Rights):
     # Read by the role that logs people in, and by no other.
     secret_fields = ("password",)
     personal_fields = {"email": EMAIL, "mobile": PHONE}
-    # What the account may do, and who gets in with it.
-    decided_together = (("role", "is_active", "is_superuser", "groups", "identity"),)
+    # What the account may do, and who gets in with it: one who hasn't come yet is invited by mail.
+    decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
     report_fields = (*PUBLIC_FIELDS, "first_name", "last_name", "email", "job_title", "mobile", "date_joined", "last_login")
 
     USERNAME_FIELD = "username"
