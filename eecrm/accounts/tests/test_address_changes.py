@@ -155,7 +155,11 @@ def test_what_the_page_showed_is_what_is_confirmed(world: World, visit: Any, tmp
     assert account("sales").email == OLD
 
 
-@pytest.mark.parametrize("other", [{"address": "thief@epic.example"}, {"user_id": 1}, {"created_at": timezone.now()}], ids=str)
+@pytest.mark.parametrize(
+    "other",
+    [{"address": "thief@epic.example"}, {"user_id": 1}, {"created_at": timezone.now()}],
+    ids=["address", "account", "time"],
+)
 def test_links_and_forms_name_no_other_change_of_the_same_key(
     other: dict[str, Any], world: World, visit: Any, tmp_path: Path
 ) -> None:
