@@ -251,6 +251,7 @@ RATE_LIMITS = {
     "own_password": (20, 600),  # tries of one's own password, on the way to a new one or to another address
     "address_link": (10, 86_400),  # the same at the link that confirms an address which somebody else typed
     "address_change": (5, 86_400),  # other addresses that an account may ask for
+    "own_name": (100, 86_400),  # other names that an account may give itself: each stays on the trail
     "forgotten": (300, 600),  # links to a new password that an address may ask for: an office may share it
     "forgotten_same": (5, 600),  # for the same account
     "login_failed_address": (300, 300),  # soon over: an office may share one address
