@@ -29,7 +29,10 @@ def context(change: AddressChange) -> dict[str, Any]:
 def objection_context(change: AddressChange) -> dict[str, Any]:
     """The link that drops the change, for the mail that goes to the address that the account has."""
     token = _objection_signer.sign(change.mark)
-    return {"objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token])}
+    return {
+        "objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
+        "knew_password": not change.needs_password,
+    }
 
 
 def change_of(token: str) -> AddressChange | None:

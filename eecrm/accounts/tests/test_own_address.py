@@ -336,6 +336,17 @@ def test_what_a_thief_of_the_password_asked_for_ends_with_their_login(end: Any, 
     assert not AddressChange.objects.exists()
 
 
+@pytest.mark.parametrize("by_owner", [True, False])
+def test_the_notice_says_whether_the_password_was_known(by_owner: bool, world: World, sales: Caller) -> None:
+    if by_owner:
+        ask(sales)
+    else:
+        with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+            User.objects.filter(username="sales").update(email=NEW)
+    (notice,) = [message for message in sent() if message.to == [OLD]]
+    assert ("choose another password, since whoever asked knew yours" in str(notice.body)) is by_owner
+
+
 def test_what_a_manager_asked_for_outlives_a_new_password(world: World, sales: Caller) -> None:
     """It takes the password of the account, the new one by then."""
     with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
