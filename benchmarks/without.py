@@ -47,7 +47,7 @@ def policy() -> None:
     from access.querysets import PolicyQuerySet
 
     PolicyPermission.has_permission = PolicyPermission.has_object_permission = lambda *_: True
-    PolicyQuerySet.within = lambda rows, *_: rows.all()
+    PolicyQuerySet.permitted_by = lambda rows, *_: rows.all()
 
 
 def log_line() -> None:

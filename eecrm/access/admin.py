@@ -15,13 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
 from django.utils.text import smart_split
 
-from access import policy
 from access.confirmed_admin import ConfirmsDeletions, delete_selected
 from access.database import enter, leave
 from access.masks import personal
 from access.policy import Scope
-from access.querysets import is_within
+from access.querysets import permits, resource_of
 from access.refusals import refusal_of
+from access.request_rules import rule_for
 from access.security_log import place_of_error
 
 log = logging.getLogger("eecrm.admin")
@@ -54,10 +54,9 @@ class EpicEventsAdminSite(admin.AdminSite):
             elif request.method == "POST":
                 leave(user_id=request.user.pk)  # so that the trail names the user of a login or a new second factor
             try:
-                with transaction.atomic():
-                    response = guarded(request, *args, **kwargs)
-                    # Lists run their queries while they render. Errors of those queries must be caught here too.
-                    return response.render() if isinstance(response, SimpleTemplateResponse) else response
+                response = guarded(request, *args, **kwargs)
+                # Lists run their queries while they render. Errors of those queries must be caught here too.
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
@@ -78,13 +77,15 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Redirects to the same page with the sentence of a database rule (a state, a race). Nothing was saved.
+    """Redirects to the same page with the sentence of a database rule (a state, a race).
 
+    Rolls the transaction of the request back, so that nothing is saved.
     Raises the error again if it is no refusal, if it is an outage, or if the request isn't a POST.
     """
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500 or request.method != "POST":
         raise error
+    transaction.set_rollback(True)
     messages.error(request, refusal.sentence)
     return HttpResponseRedirect(request.get_full_path())
 
@@ -124,12 +125,12 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
     list_select_related = ()
 
     def _scope(self, request: HttpRequest, action: str) -> Scope:
-        return policy.rule(request.user, self.resource, action).scope
+        return rule_for(request, self.resource, action).scope
 
     def _allows(self, request: HttpRequest, action: str, row: Model | None) -> bool:
         if row is None:
             return self._scope(request, action) is not Scope.NONE
-        return is_within(request.user, action, row)
+        return permits(rule_for(request, resource_of(type(row)), action), row)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._scope(request, "list") is not Scope.NONE
@@ -148,7 +149,7 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
-        return rows.visible_to(request.user).prefetch_related(*self.prefetched)
+        return rows.permitted_by(rule_for(request, rows.resource, "retrieve")).prefetch_related(*self.prefetched)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Saves only the changed columns because no role may write keys, versions and times."""
@@ -162,7 +163,8 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
         """Field names without personal data for roles that see it masked in the API."""
-        hidden = () if policy.sees_personal_data(request.user) else personal(self.model)
+        is_shown = rule_for(request, "personal_data", "retrieve").scope is not Scope.NONE
+        hidden = () if is_shown else personal(self.model)
         return [name for name in names if name not in hidden]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:

@@ -106,6 +106,8 @@ def acting_as_login_role() -> Iterator[None]:
 
 def give_reason(reason: str) -> None:
     """Sets the change reason that the audit trail records for the rest of this request."""
+    if not reason and not origin.get().reason:
+        return  # the statement that entered the role has set an empty reason
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])

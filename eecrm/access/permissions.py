@@ -6,10 +6,10 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 
-from access import policy
 from access.codenames import role_group
 from access.policy import Caller, Role, Rule, Scope, role_of
-from access.querysets import is_within
+from access.querysets import permits, resource_of
+from access.request_rules import rule_for
 
 if TYPE_CHECKING:  # a cycle otherwise: rest_framework.views imports the default permission class from this module
     from rest_framework.views import APIView
@@ -40,7 +40,7 @@ class PolicyPermission(BasePermission):
         action = getattr(view, "action", None)
         if action == "metadata" or (action is None and request.method not in view.allowed_methods):
             return True  # no action runs: OPTIONS lists the methods, and any other method is answered with 405
-        rule = policy.rule(request.user, getattr(view, "resource", ""), policy_action(action or ""))
+        rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
             # 403 would reveal that an invisible row exists. Rows named in the path must be visible, otherwise 404.
             if hasattr(view, "require_visible"):
@@ -50,8 +50,8 @@ class PolicyPermission(BasePermission):
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets have objects here
-        if not is_within(request.user, action, obj):
-            raise Refused(policy.rule(request.user, view.resource, action))  # type: ignore[attr-defined]  # as above
+        if not permits(rule_for(request, resource_of(type(obj)), action), obj):
+            raise Refused(rule_for(request, view.resource, action))  # type: ignore[attr-defined]  # as above
         return True
 
 

@@ -7,7 +7,7 @@ from django.db.models import Model, Q, QuerySet
 
 from access import policy
 from access.compiled_queries import Anybody, Slot, Statement
-from access.policy import Caller, Scope, role_of
+from access.policy import Caller, Rule, Scope, role_of
 
 M = TypeVar("M", bound=Model, covariant=True)
 
@@ -38,18 +38,20 @@ class PolicyQuerySet(QuerySet[M]):
         lookup, ids = self.owners.get(role_of(user)), self.owner_ids(user)
         return self.filter(**{f"{lookup}__in": ids}) if lookup and len(ids) > 1 else self.held_by(user)
 
-    def within(self, user: Caller, action: str) -> Self:
-        """Rows on which the policy lets the user do the action."""
-        match policy.rule(user, self.resource, action).scope:
+    def permitted_by(self, rule: Rule) -> Self:
+        """Rows on which the caller of the rule may do its action. Raises ValueError for a rule of another resource."""
+        if rule.resource != self.resource:
+            raise ValueError(f"{rule.id} decides on no {self.resource}.")
+        match rule.scope:
             case Scope.ALL:
                 return self.all()
-            case Scope.OWN:
-                return self.owned_by(user)
+            case Scope.OWN if rule.caller is not None:
+                return self.owned_by(rule.caller)
             case _:
                 return self.none()
 
     def visible_to(self, user: Caller, *, action: str = "retrieve") -> Self:
-        return self.within(user, action)
+        return self.permitted_by(policy.rule(user, self.resource, action))
 
 
 # Django's own models, whose managers can't name a resource.
@@ -75,13 +77,10 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Field that names the row's owner. None if the parent names the owner, or PostgreSQL copies the field from it."""
+    """Field that names the row's owner. None if only the parent names the owner."""
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")
-    if not lookup or "__" in lookup:
-        return None
-    field = model._meta.get_field(lookup)
-    return field if field.editable else None
+    return None if not lookup or "__" in lookup else model._meta.get_field(lookup)
 
 
 @cache
@@ -95,12 +94,18 @@ def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """Would the user own an unsaved row with `values`? For child resources the parent check has decided already."""
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    if field := _contact_field(model, role):
+    if (field := _contact_field(model, role)) and field.editable:  # PostgreSQL copies the others from the parent
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:
-    """May the user do the action on this saved row? `PolicyQuerySet.within` gives the same answer for lists."""
-    scope = policy.rule(user, resource_of(type(row)), action).scope
-    return owns(user, row) if scope is Scope.OWN else scope is Scope.ALL
+    """May the user do the action on this saved row? `PolicyQuerySet.visible_to` gives the same answer for lists."""
+    return permits(policy.rule(user, resource_of(type(row)), action), row)
+
+
+def permits(rule: Rule, row: Any) -> bool:
+    """May the caller of the rule do its action on this saved row?"""
+    if rule.scope is Scope.OWN:
+        return rule.caller is not None and owns(rule.caller, row)
+    return rule.scope is Scope.ALL

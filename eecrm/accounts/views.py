@@ -8,11 +8,15 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
+from access.database import as_login_role
+from access.security_log import security_event
 from accounts.login.authentication import account_of
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
+from api.requests import limits
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import PARAMETERS, PageBounds, page
+from api.resources.pagination import PARAMETERS, QuerySetSource, page
+from api.resources.serializers import differs
 
 
 class ProfileViewSet(GenericViewSet):
@@ -28,11 +32,23 @@ class ProfileViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_update", tags=["me"], summary="Change one's own profile")
     def partial_update(self, request: Request) -> Response:
-        """Change one's own names; nothing else can be changed here."""
+        """Change one's own names, a hundred times a day at most; nothing else can be changed here."""
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return Response(self._representation(account_of(request)))
+        account = account_of(request)
+        if any(differs(account, name, value) for name, value in serializer.validated_data.items()):
+            self._count(request, account)
+            serializer.save()
+        return Response(self._representation(account))
+
+    @staticmethod
+    def _count(request: Request, account: User) -> None:
+        """The trail keeps each name, and managers are told of the last one. Raises TooManyRequests."""
+        with as_login_role():
+            (taken,) = limits.take((limits.limit("own_name"), str(account.pk), 1))
+        if not taken.granted:
+            security_event("excess_rate_limit_exceeded", request._request, limit="own_name")
+            raise limits.TooManyRequests(taken.wait)
 
     def _representation(self, user: User) -> dict[str, Any]:
         return {name: getattr(user, name) for name in ProfileSerializer.Meta.fields}
@@ -66,14 +82,8 @@ class ContactViewSet(GenericViewSet):
 
     def list(self, request: Request) -> Response:
         refuse_unknown(request, PARAMETERS)
-        rows, row = self.get_queryset(), ContactSerializer.row("", masked=False)
-
-        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
-            return place.of(rows, values, row)
-
-        return Response(
-            page(read, rows.count, request, User, allowed=self.ordering_fields, default=self.default_ordering)
-        )
+        rows = QuerySetSource(self.get_queryset(), [ContactSerializer.row("", masked=False)])
+        return Response(page(rows, request, User, allowed=self.ordering_fields, default=self.default_ordering))
 
 
 @extend_schema_view(

@@ -5,8 +5,8 @@ from phonenumber_field.serializerfields import PhoneNumberField
 from phonenumbers import PhoneNumberFormat
 from rest_framework import serializers
 
-from access import policy
 from access.policy import Scope
+from access.request_rules import rule_for
 from accounts.models import User
 from api.resources.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
 from clients.models import Client
@@ -66,7 +66,7 @@ class ClientSerializer(ResourceSerializer):
         """
         if self.instance is None and "sales_contact" not in attrs:
             user = self.context["request"].user
-            if policy.rule(user, "client", "create").scope is not Scope.OWN:
+            if rule_for(self.context["request"], "client", "create").scope is not Scope.OWN:
                 raise serializers.ValidationError(
                     {"sales_contact_id": [serializers.ErrorDetail("Name the client's sales contact.", code="required")]}
                 )

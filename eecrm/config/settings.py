@@ -258,6 +258,7 @@ RATE_LIMITS = {
     "own_password": (20, 600),  # entries of the current password, to change the password or the email address
     "address_link": (10, 86_400),  # the same, on the page that confirms an email address which another user entered
     "address_change": (5, 86_400),  # new email addresses that an account may request
+    "own_name": (100, 86_400),  # new names that an account may give itself; each stays on the trail
     "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
     "forgotten_same": (5, 600),  # password reset requests for the same account
     "login_failed_address": (300, 300),  # a short time because an office may share one IP address

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, TruncDate
 
+from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.resources.search import SearchableQuerySet
@@ -47,14 +48,7 @@ class Contract(models.Model):
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
     # A copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
-    sales_contact = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.DO_NOTHING,
-        related_name="+",
-        editable=False,
-        db_constraint=False,
-        db_index=False,
-    )
+    sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
     amount = models.DecimalField(

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.resources.search import SearchableQuerySet
@@ -46,14 +47,7 @@ class Event(models.Model):
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="events", db_index=False)
     # A copy of the contract's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
-    sales_contact = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.DO_NOTHING,
-        related_name="+",
-        editable=False,
-        db_constraint=False,
-        db_index=False,
-    )
+    sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     support_contact = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

@@ -257,7 +257,7 @@ def forget_statements() -> None:
 def knocked_out(monkeypatch: Any) -> Iterator[None]:
     """An authorization bug of each kind at once: no filter, no permission, no question about the saved row."""
     forget_statements()
-    monkeypatch.setattr(PolicyQuerySet, "visible_to", lambda rows, user, **_: rows.all())
+    monkeypatch.setattr(PolicyQuerySet, "permitted_by", lambda rows, rule: rows.all())
     monkeypatch.setattr(PolicyPermission, "has_permission", lambda *_: True)
     monkeypatch.setattr(PolicyPermission, "has_object_permission", lambda *_: True)
     for name in ("_refuse_foreign_parent", "_refuse_for_others", "_refuse_finer_actions"):

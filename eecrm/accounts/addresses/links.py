@@ -29,7 +29,10 @@ def context(change: AddressChange) -> dict[str, Any]:
 def objection_context(change: AddressChange) -> dict[str, Any]:
     """Context of the mail to the present address: the link that drops the change."""
     token = _objection_signer.sign(change.mark)
-    return {"objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token])}
+    return {
+        "objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
+        "knew_password": not change.needs_password,
+    }
 
 
 def change_of(token: str) -> AddressChange | None:

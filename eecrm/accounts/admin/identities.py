@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from access import policy
 from access.masks import personal
 from access.policy import Scope
+from access.request_rules import rule_for
 from accounts.models import ExternalIdentity
 
 
@@ -36,7 +37,7 @@ class IdentityInline(admin.StackedInline):
     verbose_name_plural = "identity at the provider (the account then has no password here)"
 
     def _allows(self, request: HttpRequest, action: str) -> bool:
-        return policy.rule(request.user, "user", action).scope is not Scope.NONE
+        return rule_for(request, "user", action).scope is not Scope.NONE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Masks the subject for roles that may not see personal data: many providers use the email address."""
@@ -48,7 +49,7 @@ class IdentityInline(admin.StackedInline):
         PostgreSQL refuses it, because a user who binds an identity to the account could log in as its owner.
         """
         options: dict[str, Any] = {"fields": self.get_fields(request, obj)}
-        if obj is not None and obj.is_claimed and policy.rule(request.user, "user", "promote").scope is Scope.NONE:
+        if obj is not None and obj.is_claimed and rule_for(request, "user", "promote").scope is Scope.NONE:
             options["description"] = (
                 "This account is in use: a superuser binds it to an identity, or the command bind_identity on the"
                 " server does."

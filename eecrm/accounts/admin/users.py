@@ -13,9 +13,9 @@ from django.utils.text import capfirst
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 
-from access import policy
 from access.admin import OfferedFilters
 from access.policy import Scope
+from access.request_rules import rule_for
 from access.security_log import security_event
 from accounts.admin.addresses import AddressPages, AddressStateFilter
 from accounts.admin.groups import MembershipField
@@ -92,7 +92,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     actions = [*SendsLinks.actions, reset_second_factor]
 
     def _promotes(self, request: HttpRequest) -> bool:
-        return policy.rule(request.user, "user", "promote").scope is not Scope.NONE
+        return rule_for(request, "user", "promote").scope is not Scope.NONE
 
     def get_urls(self) -> list[URLPattern]:
         """Leave out Django's page on which a user sets another user's password."""
@@ -208,7 +208,7 @@ class LogEntryAdmin(OfferedFilters, admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return policy.rule(request.user, "log_entry", "retrieve").scope is not Scope.NONE
+        return rule_for(request, "log_entry", "retrieve").scope is not Scope.NONE
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -59,6 +59,13 @@ class AccountBackend(ModelBackend):
             request.login_wait = refusal.wait  # type: ignore[attr-defined]  # read by the form
             raise PermissionDenied from None
 
+    def get_user(self, user_id: int) -> User | None:
+        """The active account of a session, with the password's hash. Django compares that with the session next, and
+        would read the account a second time for it.
+        """
+        user = User.objects.defer(None).filter(pk=user_id).first()
+        return user if user is not None and user.is_active else None
+
 
 # The first two limits refuse the address, the last two lock the account. A refused attempt isn't counted in the limits
 # after it: otherwise one address could use up the limit of an account.

@@ -1,13 +1,19 @@
 """Permissions of an account in the form that Django asks for. The policy table decides."""
 
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, Permission, PermissionsMixin
 
 from access.codenames import permission_cells
 from access.policy import NONE, Role, rule, scope_of
+
+
+@cache
+def _effective_role(is_superuser: bool, role: str) -> Role:
+    """Computed once for each role. A value that is kept on an account would outlive a change of its role."""
+    return Role.SUPERUSER if is_superuser else Role(role)
 
 
 class Rights(AbstractBaseUser, PermissionsMixin):
@@ -22,7 +28,7 @@ class Rights(AbstractBaseUser, PermissionsMixin):
     @property
     def effective_role(self) -> Role:
         """The role that the policy uses: superuser, or else the stored role."""
-        return Role.SUPERUSER if self.is_superuser else Role(self.role)
+        return _effective_role(self.is_superuser, self.role)
 
     @property
     def is_staff(self) -> bool:

@@ -136,8 +136,9 @@ class User(Rights):
     # Only the login role may read it.
     secret_fields = ("password",)
     personal_fields = {"email": EMAIL, "mobile": PHONE}
-    # Rights and identity of the account: a form that changes one of these must show the present values of the others.
-    decided_together = (("role", "is_active", "is_superuser", "groups", "identity"),)
+    # Rights and identity of the account, and the address that an invitation goes to: a form that changes one of these must
+    # show the present values of the others.
+    decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
     report_fields = (
         *PUBLIC_FIELDS,
         "first_name",

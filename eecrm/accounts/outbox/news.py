@@ -1,6 +1,6 @@
 """News of accounts for managers, from the audit trail: changes since the last mail to the same manager."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import connection, models
@@ -31,8 +31,7 @@ def news_for(mail: Mail) -> list[str]:
     Sets `mail.seen` to the present snapshot, with which the next mail begins. Alerts that this manager wasn't mailed come
     first: otherwise a manager could act while the others are no managers.
     """
-    sent = Mail.objects.filter(kind=mail.kind, user=mail.user_id, sent_at__isnull=False).exclude(seen="")
-    last_seen = sent.order_by("-sent_at").values_list("seen", flat=True).first()
+    last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
         # The snapshot comes first: an entry committed between the two statements is then reported twice, rather than
         # never.
@@ -44,12 +43,25 @@ def news_for(mail: Mail) -> list[str]:
             is_seen = RawSQL(was_seen("%s"), [last_seen, last_seen], models.BooleanField())
             rows = rows.alias(is_seen=is_seen).filter(is_seen=False)
         else:
-            rows = rows.filter(at__gt=mail.created_at - _FIRST_PERIOD)
+            rows = rows.filter(at__gt=min([mail.created_at, *_unmade_at(mail)]) - _FIRST_PERIOD)
         entries = list(rows.filter(_news()))
         keys = {_account_key(entry) for entry in entries}
         names = dict(User.objects.filter(pk__in=keys).values_list("pk", "username"))
         alerts = _missed_alerts(mail, rows)
     return _alert_lines(alerts) + _news_lines(entries, names)
+
+
+def last_news() -> models.QuerySet[Mail]:
+    """The last sent mail of news of each manager. The next one begins with its snapshot."""
+    sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
+    return sent.order_by("user_id", "-sent_at").distinct("user_id")
+
+
+def _unmade_at(mail: Mail) -> list[datetime]:
+    """The last time at which its account was deactivated or lost its role, if any: no news reached it afterwards."""
+    lost = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
+    own = Entry.objects.filter(lost, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
+    return list(own.order_by("-id").values_list("at", flat=True)[:1])
 
 
 def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:

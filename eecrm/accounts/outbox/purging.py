@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from access.database import acting_as_login_role
 from accounts.models import AddressChange, KnownPlace, Mail, TokenSession
 from accounts.models.session import UNUSED_PLACES
+from accounts.outbox.news import last_news
 from api.requests import limits
 
 MAX_ENDED_LOGIN_AGE = timedelta(days=30)
@@ -18,7 +19,7 @@ MAX_SENT_MAIL_AGE = timedelta(days=90)
 def purge_expired() -> None:
     """Delete expired rows: ended logins, sessions, changes of addresses, known places, and sent mails.
 
-    Also deletes the empty buckets of rate limits.
+    Also deletes the empty buckets of rate limits. The last news of each manager stays, because the next one begins with it.
     """
     long_ago = Now() - MAX_ENDED_LOGIN_AGE
     with acting_as_login_role():
@@ -27,4 +28,5 @@ def purge_expired() -> None:
         limits.forget_emptied()
         AddressChange.objects.expired().delete()
         KnownPlace.objects.filter(used_at__lt=Now() - UNUSED_PLACES).delete()
-        Mail.objects.filter(sent_at__lt=Now() - MAX_SENT_MAIL_AGE).delete()
+        old_mails = Mail.objects.filter(sent_at__lt=Now() - MAX_SENT_MAIL_AGE)
+        old_mails.exclude(pk__in=last_news().values("pk")).delete()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import DatabaseError
+from django.db.models import F
 from django.utils import timezone
 
 from access.database import acting_as, acting_as_login_role
@@ -16,6 +17,7 @@ from accounts.models import Alert, Mail, User
 from accounts.outbox import news as writing
 from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
+from accounts.outbox.purging import purge_expired
 from accounts.tests.people import account, left_open, newcomer, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from api.tests.test_at_once import alone
@@ -265,6 +267,41 @@ def test_alerts_that_a_manager_missed_are_news_once_the_account_is_a_managers_ag
     with acting_as(Role.MANAGEMENT, user_id=manager.pk):
         make_manager("late")
     assert "times by" not in "".join(news().values()), "told once"
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
+def test_whoever_had_no_news_before_misses_no_alert_either(
+    change: dict[str, Any], committed_world: World, settings: Any, monkeypatch: Any
+) -> None:
+    """However long the account was no manager's."""
+    settings.ALERTS = settings.ALERTS | {"changes": (2, 600)}
+    world = committed_world
+    switch(world, change)
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        for number in range(2):
+            Client.objects.filter(pk=world.own_client.pk).update(company_name=f"Company {number}")
+    assert send_alerts()
+    sent()
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        make_manager("meanwhile")
+    sent()
+    monkeypatch.setattr(writing, "_FIRST", timedelta(0))
+    switch(world, {"is_active": True, "role": "management"})
+    told = news()["other_management@epic.example"]
+    assert "changed 2 times by management" in told
+    assert "meanwhile (account" in told
+
+
+def test_the_last_news_of_each_manager_are_kept(world: World, sales: Caller) -> None:
+    """Else the next ones would be the first again, and tell of a day."""
+    for number in range(2):
+        sales.patch(API + "users/me/", {"last_name": f"A{number}"})
+        Mail.objects.filter(sent_at=None).update(due_at=timezone.now())
+        assert len(news()) == 2
+    Mail.objects.update(sent_at=F("sent_at") - timedelta(days=100))
+    last = [Mail.objects.filter(user__username=name).latest("pk").pk for name in ("management", "other_management")]
+    purge_expired()
+    assert sorted(Mail.objects.values_list("pk", flat=True)) == sorted(last)
 
 
 def test_news_of_many_alerts_are_not_long(world: World, monkeypatch: Any) -> None:

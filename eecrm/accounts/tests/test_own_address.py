@@ -310,6 +310,58 @@ def test_a_deactivated_account_confirms_nothing(world: World, sales: Caller) -> 
     assert Visitor().post(link).status_code == 404
 
 
+NEW_PASSWORD = "seven quiet lanterns"
+
+
+def password_by_link(thief: Caller) -> None:
+    Visitor().post("/account/forgotten/", {"account": "sales"})
+    link, browser = link_to(OLD, [message for message in sent() if "new password" in message.subject]), Visitor()
+    form = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    assert browser.post(browser.get(link).url, form).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda owner: owner.post(ME + "password/", {"old_password": PASSWORD, "new_password": NEW_PASSWORD}),
+        password_by_link,
+        lambda owner: owner.post(API + "users/logout-all/"),
+    ],
+    ids=["a new password", "a password by link", "logged out everywhere"],
+)
+def test_what_a_thief_of_the_password_asked_for_ends_with_their_login(end: Any, world: World, sales: Caller) -> None:
+    """Else the link that went to the thief moved the address after the owner chose a new password, and with it the account."""
+    ask(sales)
+    link = link_to(NEW, sent())
+    end(sales)
+    for method in ("get", "post"):
+        assert getattr(Visitor(), method)(link).status_code == 404
+    assert account("sales").email == OLD
+    assert not AddressChange.objects.exists()
+
+
+@pytest.mark.parametrize("by_owner", [True, False])
+def test_the_notice_says_whether_the_password_was_known(by_owner: bool, world: World, sales: Caller) -> None:
+    if by_owner:
+        ask(sales)
+    else:
+        with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+            User.objects.filter(username="sales").update(email=NEW)
+    (notice,) = [message for message in sent() if message.to == [OLD]]
+    assert ("choose another password, since whoever asked knew yours" in str(notice.body)) is by_owner
+
+
+def test_what_a_manager_asked_for_outlives_a_new_password(world: World, sales: Caller) -> None:
+    """It takes the password of the account, the new one by then."""
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="sales").update(email=NEW)
+    link = link_to(NEW, sent())
+    sales.post(ME + "password/", {"old_password": PASSWORD, "new_password": NEW_PASSWORD})
+    assert Visitor().post(link, {"password": PASSWORD}).status_code == 200
+    assert Visitor().post(link, {"password": NEW_PASSWORD}).status_code == 302
+    assert account("sales").email == NEW
+
+
 def test_the_login_role_confirms_for_the_owner_alone(world: World, sales: Caller) -> None:
     ask(sales)
     change = AddressChange.objects.get()

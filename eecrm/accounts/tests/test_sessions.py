@@ -1,9 +1,11 @@
 """One's own logins and password, and nobody else's."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
@@ -121,6 +123,18 @@ def test_edge_spaces_of_a_password_are_kept(world: World, anonymous: Caller) -> 
     )
     assert anonymous.post(API + "users/login/", {"username": "sales", "password": GOOD}).status_code == 401
     assert anonymous.post(API + "users/login/", {"username": "sales", "password": spaced}).status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.SALES, Role.MANAGEMENT, Role.SUPERUSER])
+def test_no_role_brings_an_ended_login_back(role: Role, world: World) -> None:
+    person = world.users[role]
+    phone = log_in(world, role)
+    assert phone.post(API + "users/logout-all/").status_code == 204
+    for value in (None, timezone.now() + timedelta(days=9)):
+        with acting_as(role, user_id=person.pk):
+            TokenSession.objects.only("pk").filter(user=person).update(revoked_at=value)
+        assert phone.get(ME).status_code == 401
+    assert TokenSession.objects.get(user=person).revoked_at < timezone.now()
 
 
 def test_the_ids_of_refresh_tokens_are_the_login_roles_alone(world: World) -> None:

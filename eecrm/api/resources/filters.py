@@ -1,6 +1,6 @@
 """Filters of lists. An undeclared parameter is refused, because it would silently filter nothing."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -160,32 +160,42 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
     return filterset.qs
 
 
-def narrowing(
-    request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, is_searchable: bool
-) -> Callable[[Any], Any] | None:
-    """Returns a function that applies the query string's filters and search to a queryset; None if there are none.
+@dataclass(frozen=True)
+class Narrowing:
+    """Filters and search of one list request. `is_masked` leaves out words of personal data."""
 
-    `masked` leaves out filters and search words of personal data. Only a `SearchableQuerySet` has `search`.
-    Raises BadQuery for undeclared parameters.
-    """
-    declared = filterset_class.base_filters if filterset_class else {}
-    hidden = filterset_class.personal if filterset_class and masked else ()
-    filters = tuple(name for name in declared if name not in hidden)
-    refuse_unknown(request, (*filters, *PARAMETERS, *(("search",) if is_searchable else ())))
-    text = request.query_params.get("search", "")
-    if len(text) > MAX_SEARCH_CHARS:
-        raise BadQuery({"search": [f"Search for {MAX_SEARCH_CHARS} characters at most."]})
-    is_filtered = any(name in request.query_params for name in filters)
-    if not is_filtered and not text.strip():
-        return None
+    request: Request
+    filterset_class: type[ResourceFilterSet] | None  # None without filters
+    text: str
+    is_masked: bool
 
-    def narrow(rows: Any) -> Any:
-        if filterset_class and is_filtered:
-            rows = narrowed(rows, request, filterset_class)
+    @classmethod
+    def of(
+        cls, request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, is_searchable: bool
+    ) -> "Narrowing | None":
+        """Returns what the query string asks for; None if there is nothing.
+
+        `masked` refuses filters on personal data. Only a `SearchableQuerySet` has `search`.
+        Raises BadQuery for undeclared parameters.
+        """
+        declared = filterset_class.base_filters if filterset_class else {}
+        hidden = filterset_class.personal if filterset_class and masked else ()
+        filters = tuple(name for name in declared if name not in hidden)
+        refuse_unknown(request, (*filters, *PARAMETERS, *(("search",) if is_searchable else ())))
+        text = request.query_params.get("search", "")
+        if len(text) > MAX_SEARCH_CHARS:
+            raise BadQuery({"search": [f"Search for {MAX_SEARCH_CHARS} characters at most."]})
+        is_filtered = any(name in request.query_params for name in filters)
+        if not is_filtered and not text.strip():
+            return None
+        return cls(request, filterset_class if is_filtered else None, text, masked)
+
+    def of_rows(self, rows: Any) -> Any:
+        """Applies filters and search to a queryset. Raises BadQuery for invalid values."""
+        if self.filterset_class:
+            rows = narrowed(rows, self.request, self.filterset_class)
         # Words of weight B in the column `search` are personal data.
-        return rows.matching(text, weights="A" if masked else "") if text.strip() else rows
-
-    return narrow
+        return rows.matching(self.text, weights="A" if self.is_masked else "") if self.text.strip() else rows
 
 
 class DecimalFilter(django_filters.NumberFilter):

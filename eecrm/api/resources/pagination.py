@@ -4,9 +4,9 @@ So page 20,000 costs as much as page 1.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 import orjson
@@ -120,16 +120,35 @@ class PageBounds(NamedTuple):
         return rows.values_list(*columns, *(name for name, _ in self.order))[: self.size]
 
 
-# Reads the rows of a page after these values.
-Read = Callable[[PageBounds, tuple[Any, ...]], Iterable[tuple[Any, ...]]]
+class Source(Protocol):
+    """Rows of a list, in any order."""
+
+    def read(self, bounds: PageBounds, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+        """Reads the rows of a page after these values."""
+
+    def count(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class QuerySetSource:
+    """Rows of a queryset, with these columns."""
+
+    rows: QuerySet[Any]
+    columns: Sequence[Any]
+
+    def read(self, bounds: PageBounds, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+        return bounds.of(self.rows, values, *self.columns)
+
+    def count(self) -> int:
+        return self.rows.count()
 
 
 def cut(
-    read: Read, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
+    source: Source, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
     """Returns the rows of the requested page and the URLs of the `next` and `previous` page.
 
-    `read` must return rows that end with the ordering fields, as `PageBounds.of` does.
+    `source` must read rows that end with the ordering fields, as `PageBounds.of` does.
     Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
     """
     size = page_size(request)
@@ -139,7 +158,7 @@ def cut(
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
     # One row more than the page shows: it exists if there is another page.
-    rows = list(read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
+    rows = list(source.read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
     has_more = len(rows) > size
     del rows[size:]
     if backwards:
@@ -153,24 +172,16 @@ def cut(
     return rows, links
 
 
-def page(
-    read: Read,
-    count: Callable[[], int],
-    request: Request,
-    model: type[Model],
-    *,
-    allowed: tuple[str, ...],
-    default: str,
-) -> JSONText:
+def page(source: Source, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str) -> JSONText:
     """Returns the page as JSON text: `next`, `previous`, `results` and, if requested, `count`.
 
     The first column of each row is its JSON, rendered by PostgreSQL. Raises BadQuery as `cut` does.
     """
-    rows, links = cut(read, request, model, allowed=allowed, default=default)
+    rows, links = cut(source, request, model, allowed=allowed, default=default)
     members = [f'"{label}":{orjson.dumps(link).decode()}' for label, link in links.items()]
     match request.query_params.get("count", "false"):
         case "true":
-            members.append(f'"count":{count()}')
+            members.append(f'"count":{source.count()}')
         case "false":
             pass
         case _:

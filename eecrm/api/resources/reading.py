@@ -1,5 +1,6 @@
 """Reading the rows of a resource: one query, compiled once for all callers with the same view of the rows (ADR 18)."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,10 +12,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from access import policy
 from access.compiled_queries import Anybody, Slot, Statement
-from access.policy import Caller, Scope
+from access.policy import Rule, Scope
+from access.request_rules import rule_for
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
-from api.resources.filters import ResourceFilterSet, narrowing
+from api.resources.filters import Narrowing, ResourceFilterSet
 from api.resources.pagination import MOST_TERMS, PageBounds, page
 from api.resources.search import SearchableQuerySet
 from api.resources.serializers import API_ROOT, ResourceSerializer
@@ -43,11 +45,11 @@ class ReadingViewSet(GenericViewSet):
     serializer_class: type[ResourceSerializer]
 
     @classmethod
-    def rows(cls, caller: Caller, action: str, keys: dict[str, Any]) -> Any:
-        """Returns the rows on which the caller has this action of the policy, below the parents with these keys."""
+    def rows(cls, rule: Rule, keys: dict[str, Any]) -> Any:
+        """Returns the rows on which the caller of this rule may do its action, below the parents with these keys."""
         rows: Any = cls.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
         lookups = {parent.lookup: keys[parent.keyword] for parent in cls.parents if parent.keyword in keys}
-        return rows.visible_to(caller, action=action).filter(**lookups)
+        return rows.permitted_by(rule).filter(**lookups)
 
     @property
     def model(self) -> type[Model]:
@@ -55,29 +57,14 @@ class ReadingViewSet(GenericViewSet):
 
     def get_queryset(self) -> Any:
         """Returns the rows that are visible to the caller, below the parents in the path."""
-        return self.rows(self.request.user, self._read_action(), self.kwargs)
+        return self.rows(self._read_rule(), self.kwargs)
 
     def list(self, request: Request, **kwargs: Any) -> Response:
         self._parent()
-        narrow = narrowing(
-            request,
-            self.filterset_class,
-            masked=self._masked(),
-            is_searchable=isinstance(type(self).queryset, SearchableQuerySet),
-        )
-        look = None if narrow else self._look()
-
-        def rows() -> Any:
-            return narrow(self.get_queryset()) if narrow else self.get_queryset()
-
-        def read(bounds: PageBounds, values: tuple[Any, ...]) -> Any:
-            if look is None:
-                return bounds.of(rows(), values, self.serializer_class.row(self._root(), masked=self._masked()))
-            after = {slot.value: value for slot, value in zip(_AFTER[: len(values)], values, strict=True)}
-            return page_statement(look, bounds).rows(self._query_values() | after)
-
+        is_searchable = isinstance(type(self).queryset, SearchableQuerySet)
+        narrowing = Narrowing.of(request, self.filterset_class, masked=self._masked, is_searchable=is_searchable)
         allowed, default = self.ordering_fields, self.default_ordering
-        return Response(page(read, lambda: rows().count(), request, self.model, allowed=allowed, default=default))
+        return Response(page(ListedRows(self, narrowing), request, self.model, allowed=allowed, default=default))
 
     def _parents_in_path(self) -> tuple[Parent, ...]:
         return tuple(parent for parent in self.parents if parent.keyword in self.kwargs)
@@ -101,12 +88,13 @@ class ReadingViewSet(GenericViewSet):
             raise Http404
         return row
 
-    def _read_action(self) -> str:
-        """Returns the policy's action for finding rows: "list" for the list, "retrieve" for all other actions."""
-        return "list" if self.action == "list" else "retrieve"
+    def _read_rule(self) -> Rule:
+        """Returns the rule for finding rows: of the action "list" for the list, "retrieve" for all other actions."""
+        return rule_for(self.request, self.resource, "list" if self.action == "list" else "retrieve")
 
+    @property
     def _masked(self) -> bool:
-        return not policy.sees_personal_data(self.request.user)
+        return rule_for(self.request, "personal_data", "retrieve").scope is Scope.NONE
 
     def _root(self) -> str:
         return self.request.build_absolute_uri(API_ROOT)
@@ -117,13 +105,12 @@ class ReadingViewSet(GenericViewSet):
         Then the visible rows depend on the caller, not only on the role.
         """
         user: Any = self.request.user
-        action = self._read_action()
-        scope = policy.rule(user, self.resource, action).scope
-        if scope is Scope.OWN and user.covered_ids:
+        rule = self._read_rule()
+        if rule.scope is Scope.OWN and user.covered_ids:
             return None
-        caller = Anybody(policy.role_of(user), user.group_names)
+        caller = Anybody(rule.role, user.group_names)
         keywords = tuple(parent.keyword for parent in self._parents_in_path())
-        return Look(type(self), caller, action, keywords, self._masked())
+        return Look(type(self), caller, rule.action, keywords, self._masked)
 
     def _query_values(self) -> dict[str, Any]:
         """Returns the values of a compiled query's parameters."""
@@ -134,13 +121,36 @@ class ReadingViewSet(GenericViewSet):
         if look := self._look():
             return _first_representation(item_statement(look).rows(self._query_values()))
         rows = self.get_queryset().filter(pk=self.kwargs["pk"])
-        row = self.serializer_class.row(self._root(), masked=self._masked())
+        row = self.serializer_class.row(self._root(), masked=self._masked)
         return _first_representation(rows.values_list(row, "version"))
 
     def _checked_representation(self, key: int) -> Representation:
         """Returns the representation of a row whose visibility is already checked."""
-        statement = item_statement(Look(type(self), None, "retrieve", (), self._masked()))
+        statement = item_statement(Look(type(self), None, "retrieve", (), self._masked))
         return _first_representation(statement.rows(self._query_values() | {"pk": key}))
+
+
+@dataclass(frozen=True)
+class ListedRows:
+    """Rows of one list request, as `page` reads and counts them. Without filters, its query is compiled once."""
+
+    view: ReadingViewSet
+    narrowing: Narrowing | None
+
+    def count(self) -> int:
+        number: int = self._narrowed().count()
+        return number
+
+    def read(self, bounds: PageBounds, values: tuple[Any, ...]) -> Any:
+        view = self.view
+        if self.narrowing is None and (look := view._look()):
+            after = {slot.value: value for slot, value in zip(_AFTER[: len(values)], values, strict=True)}
+            return page_statement(look, bounds).rows(view._query_values() | after)
+        return bounds.of(self._narrowed(), values, view.serializer_class.row(view._root(), masked=view._masked))
+
+    def _narrowed(self) -> Any:
+        rows = self.view.get_queryset()
+        return self.narrowing.of_rows(rows) if self.narrowing else rows
 
 
 def _first_representation(rows: Any) -> Representation:
@@ -166,7 +176,8 @@ class Look(NamedTuple):
     def rows(self) -> Any:
         if self.caller is None:
             return self.viewset.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
-        return self.viewset.rows(self.caller, self.action, {keyword: Slot(keyword) for keyword in self.parents})
+        rule = policy.rule(self.caller, self.viewset.resource, self.action)
+        return self.viewset.rows(rule, {keyword: Slot(keyword) for keyword in self.parents})
 
     def row(self) -> Any:
         return self.viewset.serializer_class.row(_ROOT, masked=self.is_masked)

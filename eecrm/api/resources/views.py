@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from access import policy
 from access.permissions import Refused, policy_action
 from access.policy import Scope
-from access.querysets import is_within, owns, would_own
+from access.querysets import owns, permits, would_own
+from access.request_rules import rule_for
 from api.requests.deprecation import Deprecation
 from api.resources import idempotency
 from api.resources.conditional import PreconditionFailed, Representation, is_conditional, mismatch
@@ -70,7 +71,7 @@ class ResourceViewSet(ReadingViewSet):
         row = self._locked()
         deleted, _ = row.delete()
         if not deleted:
-            raise Refused(policy.rule(request.user, self.resource, "delete"))  # row security hid the row
+            raise Refused(rule_for(request, self.resource, "delete"))  # row security hid the row
         return Response(status=204)
 
     def require_visible(self) -> None:
@@ -93,7 +94,7 @@ class ResourceViewSet(ReadingViewSet):
         if locked is None:
             # The row was deleted meanwhile, or belongs to another contact now: row security then refuses the lock.
             self.get_object()
-            raise Refused(policy.rule(self.request.user, self.resource, policy_action(self.action)))
+            raise Refused(rule_for(self.request, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # it may have another contact now
         if is_conditional(self.request):
             self._refuse_other_version(self._checked_representation(locked.pk))
@@ -127,7 +128,7 @@ class ResourceViewSet(ReadingViewSet):
 
         A row has the owner of its parent, so the check needs no saved row and comes before any 409.
         """
-        rule = policy.rule(self.request.user, self.resource, "create")
+        rule = rule_for(self.request, self.resource, "create")
         if rule.scope is Scope.OWN and not owns(self.request.user, parent):
             raise Refused(rule)
 
@@ -136,7 +137,7 @@ class ResourceViewSet(ReadingViewSet):
 
         It comes before saving, because a 409 or a refusal of PostgreSQL would come first otherwise.
         """
-        rule = policy.rule(self.request.user, self.resource, "create")
+        rule = rule_for(self.request, self.resource, "create")
         if rule.scope is Scope.OWN and not would_own(self.request.user, self.model, values):
             raise Refused(rule)
 
@@ -145,8 +146,9 @@ class ResourceViewSet(ReadingViewSet):
         for change in policy.FINER_THAN_UPDATE.get(self.resource, ()):
             if change.field not in changes or not differs(row, change.field, changes[change.field]):
                 continue
-            if change.to in (None, changes[change.field]) and not is_within(self.request.user, change.action, row):
-                raise Refused(policy.rule(self.request.user, self.resource, change.action))
+            rule = rule_for(self.request, self.resource, change.action)
+            if change.to in (None, changes[change.field]) and not permits(rule, row):
+                raise Refused(rule)
 
     def _location(self, row: Model) -> str:
         return self.request.build_absolute_uri(f"{self.request.path}{row.pk}/")

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator, capfirst
 
-from access import policy
 from access.admin import PolicyModelAdmin
 from access.policy import Scope
+from access.request_rules import rule_for
 from audit.admin.differences import VERBS, changed, row_key_of, tell
 from audit.admin.filters import FILTERS, MAX_COUNTED_ENTRIES, BoundedPaginator, matching
 from audit.admin.row_names import Value, kind_of, linked
@@ -137,7 +137,7 @@ class TrailHistory(VersionedAdmin):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if policy.rule(request.user, "trail", "retrieve").scope is Scope.NONE:
+        if rule_for(request, "trail", "retrieve").scope is Scope.NONE:
             return super().history_view(request, object_id, extra_context)
         row = self.get_object(request, unquote(object_id))
         if row is None:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -62,10 +62,12 @@ class ReasonAdmin(PolicyModelAdmin):
         return type(form.__name__, (form,), {"demanded": getattr(request, "reason_demanded", "")})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """If the database demands a reason, show the sent form again with its sentence at the reason field."""
+        """If the database demands a reason, show the sent form again with its sentence at the reason field.
+
+        Before that, Django rolls the write back to a savepoint of its own.
+        """
         try:
-            with transaction.atomic():
-                return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(request, *args, **kwargs)
         except DatabaseError as error:
             refusal = refusal_of(error)
             if refusal is None or refusal.code != REASON_REQUIRED:

@@ -6,6 +6,7 @@ A form that adds a row also carries a one-time id, which is claimed like an `Ide
 """
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,8 +17,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import DatabaseError, transaction
-from django.db.models import ProtectedError, QuerySet
+from django.db import DatabaseError
+from django.db.models import ProtectedError, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -51,6 +52,7 @@ class _Page:
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # by other users since the page was shown
+    row: Any = None  # the locked row that the merge has read, until Django asks for it
 
 
 def _page(request: HttpRequest) -> _Page:
@@ -73,11 +75,25 @@ class VersionedAdmin(PolicyModelAdmin):
             list(rows.select_for_update().values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
+        """The row that the user sees. If they may change it, one statement reads and locks it. None without a row."""
         try:
-            self._lock(request, [self.opts.pk.to_python(unquote(object_id))])
+            key = self.opts.pk.to_python(unquote(object_id))
         except ValidationError:
             return None
+        if self._allows(request, "update", None):
+            # A save needs no related rows. A page that is shown again reads them itself.
+            rows = self.get_queryset(request).prefetch_related(None).order_by()
+            if row := rows.select_for_update().filter(pk=key).first():
+                return row
         return self.get_object(request, unquote(object_id))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """The row that the merge has read, the first time. A page that is shown again reads the row again."""
+        page = getattr(request, "versioned_page", None)
+        if page is None or page.row is None or from_field:
+            return super().get_object(request, object_id, from_field)
+        row, page.row = page.row, None
+        return row
 
     def _describe(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
         return tell(self.admin_site, request, list(entries[:MAX_CHANGES_SHOWN]))
@@ -96,11 +112,13 @@ class VersionedAdmin(PolicyModelAdmin):
         return answer or self._save_or_show_again(request, object_id, form_url, extra_context)
 
     def _save_or_show_again(self, request: HttpRequest, *page: Any) -> Any:
-        """Save the form. If the database refuses, show it again with the database's sentence and the user's input."""
+        """Save the form. If the database refuses, show it again with the database's sentence and the user's input.
+
+        Before that, Django rolls the write back to a savepoint of its own.
+        """
         shown_page = _page(request)
         try:
-            with transaction.atomic():
-                return super().changeform_view(request, *page)
+            return super().changeform_view(request, *page)
         except (DatabaseError, ProtectedError) as error:
             refusal = refusal_of(error)
             if refusal is None or refusal.status >= 500 or request.method != "POST" or shown_page.merge.refusal:
@@ -127,7 +145,10 @@ class VersionedAdmin(PolicyModelAdmin):
         if before is None:
             page.merge = Merge(refusal=_UNKNOWN_PAGE)
             return None
+        fields = flatten_fieldsets(self.get_fieldsets(request, row))
+        prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
+        page.row = copy(row)  # because inline formsets may write to the object that they are built for
         since = Since.of(before["version"], row, form.fields)
         page.merge, entries = merge(form, before["shown"], since), since.entries
         # The method isn't in the stubs.

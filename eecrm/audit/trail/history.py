@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from access.policy import Role, role_of
 from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
-from api.resources.pagination import PAGE_PARAMETER_NAMES, PageBounds, cut
+from api.resources.pagination import PAGE_PARAMETER_NAMES, QuerySetSource, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
@@ -147,13 +147,9 @@ class RecordedViewSet(ResourceViewSet):
         is_shown = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[field.column for field in fields])
         rows = narrowed(Entry.objects.about(row).filter(is_shown), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
-
-        def read(place: PageBounds, values: tuple[Any, ...]) -> Any:
-            return place.of(rows, values, *columns)
-
-        page_rows, links = cut(read, request, Entry, allowed=("id",), default="-id")
+        page_rows, links = cut(QuerySetSource(rows, columns), request, Entry, allowed=("id",), default="-id")
         entries = [Entry(**dict(zip((*columns, "id"), values, strict=True))) for values in page_rows]
-        reader = Reader(self._masked(), known_accounts)
+        reader = Reader(self._masked, known_accounts)
         names = Names(request.user, targets(entries, fields, reader))
         results = [represented(entry, fields, names, reader) for entry in entries]
         return Response(links | {"results": results})

@@ -74,7 +74,7 @@ def imported(world: World) -> Page:
         lambda: User.objects.filter(job_title="Lead", is_active=True).count() == 2,
         lambda: change(sales, is_active=False),
         "other_sales has changed: job_title '' → 'Lead' before, job_title '' → 'Lead', is_active 'no' → 'yes', role stays 'sales',"
-        " is_superuser stays 'no', groups stays '', identity stays 'no' now.",
+        " is_superuser stays 'no', groups stays '', identity stays 'no', email stays 'other_sales@epic.example' now.",
         lambda: change(sales, mobile="+33612345678"),
     )  # fmt: skip
 
@@ -89,7 +89,8 @@ def imported_beside_a_role(world: World) -> Page:
         lambda: User.objects.filter(pk=sales.pk, is_active=True).exists(),
         lambda: change(sales, role=Role.MANAGEMENT),
         "other_sales has changed: is_active 'no' → 'yes', role stays 'sales', is_superuser stays 'no', groups stays '', identity stays"
-        " 'no' before, is_active 'no' → 'yes', role stays 'management', is_superuser stays 'no', groups stays '', identity stays 'no' now.",
+        " 'no', email stays 'other_sales@epic.example' before, is_active 'no' → 'yes', role stays 'management', is_superuser stays 'no',"
+        " groups stays '', identity stays 'no', email stays 'other_sales@epic.example' now.",
         lambda: change(sales, job_title="Lead"),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from django.db.models import Model
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import ExternalIdentity, User
+from accounts.tests.people import newcomer
 from audit.tests.site_forms import Tab
 from clients.models import Client
 from conftest import API, World
@@ -157,6 +158,19 @@ def test_an_identity_is_not_bound_with_a_role_that_one_never_saw(world: World, p
     assert set(page.context["clashing"]) == {"Role", "External identity"}
     assert {one.kind for one in page.context["changes"]} == {"user", "external identity"}
     assert third.send(last_name="Renamed").status_code == 302  # which has nothing to do with it
+
+
+def test_nobody_is_made_a_manager_with_an_address_that_one_never_saw(world: World, tabs: Any) -> None:  # noqa: F811
+    """The invitation of somebody who hasn't come yet goes to whatever address there is."""
+    person = newcomer()
+    first, second = tabs(place(person))
+    third = Tab(first.browser, first.path)
+    assert first.send(email="friend@evil.example").status_code == 302
+    page = second.send(role="management")
+    assert b"Nothing is saved yet: Email changed while you had the page open." in page.content
+    assert fresh(person).role == "sales"
+    assert second.send().status_code == 302
+    assert third.send(email="ann@epic.example").context["clashing"] == ["Email", "Role"]
 
 
 # What was put right by somebody else isn't undone by the button *Back*

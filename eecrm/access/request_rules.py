@@ -1,0 +1,15 @@
+"""The rules of the policy table for the user of a request: each is resolved once and kept on the request."""
+
+from typing import Any
+
+from access import policy
+from access.policy import Rule
+
+
+def rule_for(request: Any, resource: str, action: str) -> Rule:
+    """The rule for the user of this request, be it Django's request or that of REST framework."""
+    rules: dict[tuple[str, str], Rule] = vars(request).setdefault("policy_rules", {})
+    rule, user = rules.get((resource, action)), request.user
+    if rule is None or rule.caller is not user:  # a login changes the user
+        rules[resource, action] = rule = policy.rule(user, resource, action)
+    return rule
