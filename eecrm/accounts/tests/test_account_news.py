@@ -285,7 +285,7 @@ def test_whoever_had_no_news_before_misses_no_alert_either(
     with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
         make_manager("meanwhile")
     sent()
-    monkeypatch.setattr(writing, "_FIRST", timedelta(0))
+    monkeypatch.setattr(writing, "_FIRST_PERIOD", timedelta(0))
     switch(world, {"is_active": True, "role": "management"})
     told = news()["other_management@epic.example"]
     assert "changed 2 times by management" in told
