@@ -27,6 +27,11 @@ BEGIN
         IF EXISTS (SELECT FROM accounts_user WHERE id = NEW.user_id AND logins_ended > 0) THEN
             NEW.not_before := date_trunc('second', clock_timestamp());
         END IF;
+        -- And what was issued for another account, until the identity was taken away from that one or deleted with it.
+        NEW.not_before := greatest(NEW.not_before, (
+            SELECT date_trunc('second', max(at)) FROM audit.entry AS earlier
+             WHERE table_name = TG_TABLE_NAME AND operation = 'delete'
+               AND earlier.old ->> 'issuer' = NEW.issuer AND earlier.old ->> 'subject' = NEW.subject));
         -- An unusable one too: a link that was sent before dies with it. A newcomer's has just been made.
         UPDATE accounts_user SET password = unusable_password()
          WHERE id = NEW.user_id AND (password NOT LIKE '!%' OR current_setting('role') <> 'none');

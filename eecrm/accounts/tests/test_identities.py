@@ -167,6 +167,20 @@ def test_a_token_that_was_ended_stays_ended_when_the_identity_is_bound_again(bou
     assert [status(token), status(bound.token(iat=int(time.time()) + 1))] == [401, 200]
 
 
+@pytest.mark.parametrize("how", ["set free", "deleted"])
+def test_a_token_that_was_ended_opens_no_other_account_of_its_identity(how: str, bound: Provider, world: World) -> None:
+    bind(world.users["unlinked"], bound, "subject-2")
+    token = bound.token("subject-2", iat=int(time.time()) - 60)
+    assert bearer(token).post(USERS + "logout-all/").status_code == 204
+    with acting_as(Role.SUPERUSER):
+        if how == "deleted":
+            world.users["unlinked"].delete()
+        else:
+            ExternalIdentity.objects.filter(user=world.users["unlinked"]).delete()
+    bind(newcomer(), bound, "subject-2")
+    assert [status(token), status(bound.token("subject-2", iat=int(time.time()) + 1))] == [401, 200]
+
+
 def test_an_invitation_opens_no_account_that_an_identity_has_claimed(world: World, provider: Provider) -> None:
     """Its maker could have kept the link, and become the colleague once the identity is taken away again."""
     carla = newcomer("carla")
@@ -333,7 +347,7 @@ def test_the_login_role_makes_no_other_account_than_that(db: None) -> None:
 def test_a_newcomer_who_comes_many_times_at_once_is_one(committed_world: World, open_door: Provider) -> None:
     def come(number: int) -> Any:
         try:
-            return bearer(open_door.token("newcomer", jti=f"j{number}")).get(ME)
+            return bearer(open_door.token("newcomer", jti=f"j{number}", iat=int(time.time()))).get(ME)
         finally:
             connection.close()
 
