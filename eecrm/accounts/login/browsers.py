@@ -5,7 +5,8 @@ account out at that address. The cookie holds a random browser id and an HMAC fo
 Failed logins with the cookie count for this browser only.
 
 A new password deletes all known places (trigger `account_forgets_places`), because a person who knew the old password
-may have marked browsers.
+may have marked browsers. A mark without its known place is worth nothing: otherwise each old mark would be a place with
+wrong passwords of its own, and many of them at one address could lock the account out.
 """
 
 from uuid import uuid4
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from access.database import as_login_role
 from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.requests.client_address import place_of
@@ -25,7 +27,14 @@ MAX_KNOWN_BROWSERS = 10
 def place_for(request: HttpRequest, username: str) -> str:
     """The place for which failed logins of this username count: the marked browser, or else the client's address."""
     browser, _, proof = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "").partition(".")
-    return f"browser {browser}" if constant_time_compare(proof, _proof(browser, username)) else place_of(request)
+    place = f"browser {browser}"
+    is_marked = constant_time_compare(proof, _proof(browser, username))
+    return place if is_marked and _is_known(place, username) else place_of(request)
+
+
+def _is_known(place: str, username: str) -> bool:
+    with as_login_role():
+        return KnownPlace.objects.filter(user__username=username, place=place).exists()
 
 
 def know(request: HttpRequest, user: User) -> None:

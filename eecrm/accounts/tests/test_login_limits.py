@@ -278,6 +278,18 @@ def test_a_new_password_forgets_where_the_old_one_was_used(by: str, world: World
         assert site_login(owner, new) == 302
 
 
+def test_marks_of_an_old_password_are_no_places_of_their_own(world: World, small_limits: None) -> None:
+    """A thief of the old password may have as many marks as they like: each would have its own wrong passwords."""
+    thieves = [marked() for _ in range(6)]
+    phone = Caller.as_user(world.users["management"])
+    body = {"old_password": PASSWORD, "new_password": "seven quiet lanterns"}
+    assert phone.post(ME + "password/", body, REMOTE_ADDR="192.0.2.9").status_code == 204
+    for thief in thieves:
+        for _ in range(2):
+            assert site_login(thief, "wrong") == 200
+    assert log_in("management", "seven quiet lanterns", ELSEWHERE).status_code == 200
+
+
 def test_a_password_by_link_in_a_marked_browser_opens_the_api_there_too(world: World, small_limits: None) -> None:
     browser, new = marked(), "seven quiet lanterns"
     fail("management", 3)
