@@ -111,6 +111,27 @@ def test_an_account_that_became_a_managers_just_now_is_no_second_manager(
     assert account("sales").email == OLD
 
 
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}], ids=["deactivated", "unmade"])
+def test_what_a_manager_asked_for_ends_when_the_account_is_no_managers_any_more(
+    change: dict[str, Any], company: Company
+) -> None:
+    company.by_sql()
+    link = link_to(NEW, sent())
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="management").update(**change)
+    company.wait("25 hours")
+    assert "This address doesn" in company.decided("other_management")
+    assert Visitor().get(link).status_code == 404
+    assert account("sales").email == OLD
+
+
+def test_a_new_password_of_the_manager_who_asked_ends_nothing(company: Company) -> None:
+    company.by_sql()
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="management").update(password="argon2$chosen")
+    assert AddressChange.objects.filter(user=company.world.users["sales"]).exists()
+
+
 def made_on_the_server(name: str = "second", **fields: Any) -> User:
     """A manager's account that no user made."""
     with acting_as(Role.SUPERUSER):
