@@ -73,6 +73,9 @@ def test_an_invitation_goes_to_whoever_never_set_a_password(world: World) -> Non
     (message,) = django_mail.outbox
     assert message.body.startswith("Hello,\n") and "Noël" not in message.body, "a stranger reads no words of a manager"
     assert message.subject == "Your account at Epic Events CRM"
+    # Its address isn't confirmed, so whoever comes too late gets no link by the page for forgotten passwords.
+    assert forgotten("newcomer") == message.to
+    assert "/account/forgotten/" not in message.body and "ask your manager for a new one" in message.body
     late.refresh_from_db()
     assert (late.sent_at, late.error) == (None, "The account has had a password already.")
     assert late.given_up_at
