@@ -67,12 +67,6 @@ def _resource_models() -> Iterator[tuple[str, type[Model]]]:
             yield resource, model
 
 
-def models_of(*resources: str) -> list[type[Model]]:
-    """Models of these resources, in the given order."""
-    models = dict(_resource_models())
-    return [models[resource] for resource in resources]
-
-
 def _secret_fields(model: type[Model]) -> frozenset[str]:
     """Fields that only the login role may read. Other roles may write them only with the action *set_password*."""
     return frozenset(getattr(model, "secret_fields", ()))

@@ -184,6 +184,16 @@ def test_migrate_works_under_the_migrators_settings(db: None) -> None:
     partial = manage("migrate", "clients", "--settings=config.migrator_settings")
     assert partial.returncode == 0
     assert "Privileges: 0 statements run." in partial.stdout, "no migration is left"
+    assert "Privileges" not in manage("migrate", "--plan", "--settings=config.migrator_settings").stdout
+
+
+def test_functions_and_privileges_wait_for_the_last_migration(in_the_open: None) -> None:
+    try:
+        back = manage("migrate", "--fake", "clients", "0001", "--settings=config.migrator_settings")
+        assert "1 migrations are left: functions and privileges wait for the last one." in back.stdout, back.stderr
+    finally:
+        forth = manage("migrate", "--fake", "--settings=config.migrator_settings")
+    assert "Privileges: 0 statements run." in forth.stdout, forth.stderr
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,11 @@ def test_a_trigger_speaks_its_rule(world: World) -> None:
     )  # fmt: skip
 
 
+def test_a_rule_that_no_app_declares_is_a_conflict_all_the_same(world: World) -> None:
+    raised = sql("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'of_nobody'; END$$")
+    assert refused(raised) == (409, "conflict", "of_nobody", "The database refuses this in its present state.")
+
+
 def test_what_others_hang_on_is_told_by_name_from_python_and_from_sql(world: World) -> None:
     sentence = "This client can't be deleted while it has contracts."
     assert refused(world.own_client.delete) == (409, "conflict", "client_has_contracts", sentence)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 
 from access import policy, sql_functions
 from access.database import acting_as
@@ -253,6 +253,11 @@ def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
     assert mended.returncode == 0, mended.stderr
     assert drifts() == []
     assert anonymous.get("/health/ready/").status_code == 200
+
+
+def test_a_source_with_a_mistake_stops_the_sync(db: None) -> None:
+    with pytest.raises(ProgrammingError, match="syntax error"):
+        sql_functions.install({"words_of": "CREATE OR REPLACE FUNCTION words_of() no SQL"})
 
 
 def test_cover_lends_in_the_database_too(world: World) -> None:

@@ -7,10 +7,13 @@ import pytest
 from django.urls import reverse
 
 from access import policy
+from access.database import acting_as
 from access.policy import Caller as Asker
-from access.policy import Rule
+from access.policy import Role, Rule
+from access.querysets import owns
 from audit.tests.site_forms import Tab
 from conftest import API, Caller, Visitor, World
+from events.models import Event
 
 
 @pytest.fixture
@@ -75,3 +78,17 @@ def test_a_page_of_the_admin_site_resolves_each_rule_once(world: World, asked: C
     asked.clear()
     assert tab.send(company_name="Another name").status_code == 302
     assert set(asked.values()) == {1}, asked
+
+
+def test_a_rule_of_another_resource_narrows_no_list(world: World) -> None:
+    with pytest.raises(ValueError, match="decides on no event"):
+        Event.objects.permitted_by(policy.rule(world.users["sales"], "client", "list"))
+
+
+def test_a_row_that_is_owned_through_its_parents_is_owned_by_a_substitute_too(world: World) -> None:
+    """For an event a partner's ownership leads through two parents; no column of its own names the owner."""
+    partner = world.users["partner"]
+    partner.covered_ids = (world.users["unlinked"].pk,)
+    with acting_as(Role.SUPERUSER):
+        assert owns(partner, world.own_event)
+        assert not owns(partner, world.other_event)
