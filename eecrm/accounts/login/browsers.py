@@ -12,6 +12,7 @@ wrong passwords of its own, and many of them at one address could lock the accou
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -40,8 +41,16 @@ def _is_known(place: str, username: str) -> bool:
 def know(request: HttpRequest, user: User) -> None:
     """Note the client's address and browser as known places of an account that has just logged in.
 
-    Runs as the login role. `mark` then sets the browser's cookie on the response.
+    Runs as the login role. `mark` then sets the browser's cookie on the response. Notes nothing if all logins of the
+    account ended since `user` was read: a login under way with an old password must not outlast the new one.
     """
+    with transaction.atomic():
+        current = User.objects.select_for_update(no_key=True).filter(pk=user.pk, logins_ended=user.logins_ended)
+        if list(current.values_list("pk")):
+            _know(request, user)
+
+
+def _know(request: HttpRequest, user: User) -> None:
     place = place_for(request, user.username)
     if place == place_of(request):
         browser = uuid4().hex

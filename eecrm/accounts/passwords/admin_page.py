@@ -37,8 +37,8 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
+            self.user.logins_ended += 1  # as the trigger does in the database
             browsers.know(self.request, self.user)
-        self.user.logins_ended += 1  # as the trigger does in the database
         return self.user
 
 

@@ -99,6 +99,7 @@ class ChoosePasswordForm(SetPasswordForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
+        self.user.logins_ended += 1  # as the trigger does in the database
         return cast(User, self.user)
 
 

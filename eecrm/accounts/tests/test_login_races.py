@@ -11,6 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
@@ -18,12 +19,14 @@ from access.database import acting_as, leave
 from access.policy import Role
 from accounts.admin_login import second_factor
 from accounts.login import tokens
-from accounts.models import AuthenticatorApp, TokenSession, User
+from accounts.login.credentials import AccountBackend
+from accounts.models import AuthenticatorApp, KnownPlace, TokenSession, User
 from accounts.passwords import links
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_links import GOOD, choose
+from api.tests.test_at_once import alone
 from api.tests.test_races import ROUNDS, Crowd, at_once  # noqa: F401  # a fixture
-from conftest import API, PASSWORD, Caller, World
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 LOGIN, REFRESH, ME, NEW_PASSWORD = (API + f"users/{page}/" for page in ("login", "refresh", "me", "me/password"))
 
@@ -196,6 +199,32 @@ def test_a_second_factor_that_comes_during_a_login_is_asked_for(when: str, commi
         with under_way(lambda: set_up_factor(stored("management"))), pytest.raises(tokens.LoginRefused):
             tokens.log_in(checked)
     assert not TokenSession.objects.exists()
+
+
+@pytest.mark.parametrize("change", ["own password", "role"])
+def test_a_login_of_the_site_leaves_no_known_place_behind(
+    change: str, committed_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its password was right when it was checked. The change came before the login noted the browser."""
+    checked, user = Event(), committed_world.users["management"]
+    access, authenticate = tokens.log_in(stored("management")).access, AccountBackend.authenticate
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        found = authenticate(*args, **kwargs)
+        if found is not None and not checked.is_set():
+            checked.set()
+            changing = Thread(target=alone(partial(CHANGES[change], user, access)))
+            changing.start()
+            changing.join()
+        return found
+
+    monkeypatch.setattr(AccountBackend, "authenticate", overtaken)
+    browser = Visitor(REMOTE_ADDR="192.0.2.66")
+    browser.post("/hidden-admin/login/", {"username": "management", "password": PASSWORD})
+    assert checked.is_set()
+    assert settings.BROWSER_COOKIE_NAME not in browser.cookies
+    assert not KnownPlace.objects.filter(user=user, place="192.0.2.66").exists()
+    assert browser.get("/hidden-admin/").status_code == 302
 
 
 def test_what_did_not_change_lets_the_login_go_on(committed_world: World) -> None:
