@@ -178,12 +178,13 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 def forget_failures(request: HttpRequest, user: User) -> None:
     """Reset the account's rate limits and note this place, after its owner has chosen a password by link.
 
+    The limits are reset after the answer: the request has locked the account, and a login locks it after the limits.
     The caller then sets the browser's cookie on the response (`browsers.mark`).
     """
     attempt = _Attempt(request, user.username)
     here, account = attempt._limits(*_ACCOUNT_LIMITS)
     of_address = (here[0], f"{attempt.name} {place_of(request)}")
-    limits.take(*((limit, key, -limit.capacity) for limit, key in dict.fromkeys([here, of_address, account])))
+    limits.give_all_back(request, *dict.fromkeys([here, of_address, account]))
     browsers.know(request, user)
 
 

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from access.database import acting_as, leave
 from access.policy import Role
@@ -24,7 +25,8 @@ from accounts.models import AuthenticatorApp, KnownPlace, TokenSession, User
 from accounts.passwords import links
 from accounts.tests.conftest import Phone, give_phone
 from accounts.tests.test_links import GOOD, choose
-from api.tests.test_at_once import alone
+from api.requests import limits
+from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from api.tests.test_races import ROUNDS, Crowd, at_once  # noqa: F401  # a fixture
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -225,6 +227,25 @@ def test_a_login_of_the_site_leaves_no_known_place_behind(
     assert settings.BROWSER_COOKIE_NAME not in browser.cookies
     assert not KnownPlace.objects.filter(user=user, place="192.0.2.66").exists()
     assert browser.get("/hidden-admin/").status_code == 302
+
+
+def test_a_login_under_way_and_a_password_by_link_lock_nothing_in_two_orders(
+    committed_world: World, migrator: Any
+) -> None:
+    """A login of the site locks the account's limit and then the account. The page of the link must not wait for the limit
+    while it holds the account: PostgreSQL would end one of the two.
+    """
+    user, limit = committed_world.users["management"], limits.limit("login_failed_account")
+    answers: list[Any] = []
+    url = links.PASSWORD_RESET.url(stored("management")).removeprefix("http://127.0.0.1:8000")
+    choosing = Thread(target=alone(lambda: answers.append(choose(url))))
+    with transaction.atomic(), migrator.cursor() as cursor:
+        limits.take((limit, "management", 1))
+        choosing.start()
+        wait_for_a_blocked_statement(cursor)
+        User.objects.filter(pk=user.pk).update(last_login=Now())
+    choosing.join()
+    assert [answer.status_code for answer in answers] == [302]
 
 
 def test_what_did_not_change_lets_the_login_go_on(committed_world: World) -> None:

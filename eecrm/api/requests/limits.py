@@ -139,7 +139,12 @@ def admit_light(request: HttpRequest, owner: str) -> None:
 
 def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
     """Gives back one request to each bucket after the answer. A request without an answer gives nothing back."""
-    request.given_back = buckets  # type: ignore[attr-defined]  # for settle
+    request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]  # for settle
+
+
+def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
+    """Empties each bucket after the answer, when no transaction is open any more."""
+    request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]  # as above
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:
@@ -148,7 +153,7 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
     It runs with no transaction open. A 503 isn't counted.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
-    given_back = [(limit, owner, -1) for limit, owner in getattr(request, "given_back", ())]
+    given_back = getattr(request, "given_back", [])
     key = getattr(request, "limited", None)
     is_paid = getattr(request, "is_paid", False)
     is_owed = key is not None and not is_paid and response.status_code != 503
