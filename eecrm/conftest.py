@@ -39,6 +39,7 @@ from config.tests.emptying import (  # noqa: F401  # tests import them from here
     committing,
     empty_database,
     empty_the_trail,
+    keep_ids_apart,
 )  # fmt: skip
 from contracts.models import Contract
 from events.models import Event
@@ -58,6 +59,7 @@ def django_db_setup() -> None:
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
     empty_database()  # An earlier run may have been interrupted during a test.
+    keep_ids_apart()
 
 
 _static_files: dict[str, Any] = {}

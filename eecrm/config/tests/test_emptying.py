@@ -9,7 +9,7 @@ from django.db import connection
 
 from config.environment import env
 from config.tests.emptying import WAITS, as_migrator, committing, empty_database
-from conftest import build_world
+from conftest import World, build_world
 
 ROWS = """
 SELECT (SELECT count(*) FROM accounts_user) + (SELECT count(*) FROM clients_client) + (SELECT count(*) FROM audit.entry)
@@ -99,3 +99,10 @@ def test_what_the_migrations_wrote_stays(in_the_open: None, migrator: Any) -> No
         assert {"External", "Management", "PII", "PII_VIEW"} <= set(cursor.fetchone()[0])
         cursor.execute("SELECT count(*) FROM auth_group_permissions")
         assert cursor.fetchone()[0] > 50
+
+
+@pytest.mark.django_db
+def test_no_two_tables_share_an_id(world: World) -> None:
+    made = (world.own_client, world.own_draft, world.own_event, world.users["sales"])
+    assert len({row.pk // 10_000_000 for row in made}) == len(made)
+    assert min(row.pk for row in made) >= 10_000_000
