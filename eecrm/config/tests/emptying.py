@@ -29,9 +29,11 @@ DELETE FROM eecrm.auth_group WHERE name <> ALL (%(kept)s)
 """
 # Room for the ids of one table: all of them stay within an integer.
 _APART = 10_000_000
-_SEQUENCES = """
-SELECT oid::regclass::text FROM pg_class
- WHERE relkind = 'S' AND relnamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace) ORDER BY relname
+# None is set back: rows that the migrations wrote keep their numbers.
+_START_APART = """
+SELECT setval(sequence, greatest(place * %s, pg_sequence_last_value(sequence)))
+  FROM (SELECT oid::regclass, row_number() OVER (ORDER BY relname) FROM pg_class
+         WHERE relkind = 'S' AND relnamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)) AS numbered (sequence, place)
 """
 # A role ends its own connections only.
 _END_HOLDERS = """
@@ -82,9 +84,7 @@ def keep_ids_apart() -> None:
     No test passes, or fails, because a client and an event happen to have the same id.
     """
     with as_migrator() as opened, opened.cursor() as cursor:
-        cursor.execute(_SEQUENCES)
-        for place, (name,) in enumerate(cursor.fetchall(), start=1):
-            cursor.execute(f"ALTER SEQUENCE {name} RESTART WITH {place * _APART}")
+        cursor.execute(_START_APART, [_APART])
 
 
 def empty_the_trail(cursor: Any) -> None:
