@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -356,6 +357,18 @@ def migrator(django_db_setup: None) -> Iterator[Any]:
     """Connection as the migrator, to inspect the catalogue and to delete rows that a test committed."""
     with as_migrator() as opened:
         yield opened
+
+
+# SQLSTATEs of a refused privilege or row, and of a state rule.
+PRIVILEGE, STATE = "42501", "23514"
+
+
+@contextmanager
+def refused_with(*sqlstates: str) -> Iterator[None]:
+    """Asserts that PostgreSQL refuses the block with one of these SQLSTATEs. Its words depend on the server's language."""
+    with pytest.raises(DatabaseError) as caught:
+        yield
+    assert caught.value.__cause__.diag.sqlstate in sqlstates  # type: ignore[union-attr]  # always psycopg2's
 
 
 @pytest.fixture

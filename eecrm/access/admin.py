@@ -20,7 +20,7 @@ from access.database import enter, leave
 from access.masks import personal
 from access.policy import Scope
 from access.querysets import permits, resource_of
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 from access.request_rules import rule_for
 from access.security_log import place_of_error
 
@@ -82,9 +82,9 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
     Rolls the transaction of the request back, so that nothing is saved.
     Raises the error again if it is no refusal, if it is an outage, or if the request isn't a POST.
     """
-    refusal = refusal_of(error)
-    if refusal is None or refusal.status >= 500 or request.method != "POST":
+    if request.method != "POST":
         raise error
+    refusal = refusal_to_show(error)
     transaction.set_rollback(True)
     messages.error(request, refusal.sentence)
     return HttpResponseRedirect(request.get_full_path())

@@ -156,6 +156,20 @@ def _of_state(name: str) -> Refusal:
     return Refusal(409, "conflict", name, rule.sentence)
 
 
+def refusal_to_show(error: BaseException) -> Refusal:
+    """Refusal for a person, who can act on it. Raises the error again if it is an outage or a bug in the code."""
+    refusal = refusal_of(error)
+    if refusal is None or refusal.status >= 500:
+        raise error
+    return refusal
+
+
+def sentence_of(error: BaseException) -> str:
+    """What a command says of a database error: the refusal's sentence, or the error's own text."""
+    refusal = refusal_of(error)
+    return refusal.sentence if refusal else str(error)
+
+
 def refusal_of(error: BaseException) -> Refusal | None:
     """Refusal for a database error; None for an error that is a bug in the code."""
     if isinstance(error, ProtectedError):

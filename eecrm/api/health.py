@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from access import grants, refusals, sql_functions
 from access.logins import faults, is_log_discreet
+from access.permissions import public
 from api.requests.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
@@ -21,12 +22,7 @@ log = logging.getLogger("eecrm.health")
 KEPT_SECONDS = 1.0
 
 
-def _public(view: Callable[..., Any]) -> Callable[..., Any]:
-    view.is_public = True  # type: ignore[attr-defined]  # for access.checks
-    return view
-
-
-@_public
+@public
 @transaction.non_atomic_requests
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
@@ -88,7 +84,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
         yield from getattr(app, "readiness_checks", dict)().items()
 
 
-@_public
+@public
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from access.refusals import refusal_of
+from access.refusals import sentence_of
 from csv_files import CannotImport
 from csv_files.reading import DELIMITERS, Table, read_table
 from csv_files.words import counted
@@ -30,8 +30,7 @@ class ImportCommand(BaseCommand):
         except CannotImport as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:
-            refusal = refusal_of(error)
-            raise CommandError(f"Nothing was imported. {refusal.sentence if refusal else error}") from error
+            raise CommandError(f"Nothing was imported. {sentence_of(error)}") from error
 
     def lines(self, **options: Any) -> Iterator[str]:
         """Imports the file and yields lines of output. Raises CannotImport."""

@@ -19,7 +19,7 @@ from access.confirmation import Confirmation, Line, is_confirming
 from access.database import give_reason
 from access.policy import Role, Scope
 from access.querysets import is_within
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 from accounts.models import User
 from audit.admin.reasons import ReasonField
 from events.hand_over import (
@@ -109,10 +109,7 @@ class HandOverPage(admin.ModelAdmin):
         except CannotHandOver as error:
             form.add_error(None, str(error))
         except DatabaseError as error:
-            refusal = refusal_of(error)
-            if refusal is None or refusal.status >= 500:
-                raise
-            form.add_error(None, refusal.sentence)
+            form.add_error(None, refusal_to_show(error).sentence)
         leaver.refresh_from_db(fields=["is_active"])
         return None
 

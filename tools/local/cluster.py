@@ -22,6 +22,8 @@ from binaries import Binaries
 from processes import Failed, check_stopped, forget, record, rely_on, say
 
 MAX_WAIT_SECONDS = 60  # For a start or a stop, which may include recovery after a crash.
+# The SQLSTATE says what happened in any language.
+LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
 NOT_DURABLE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
 
 
@@ -97,7 +99,7 @@ class Cluster:
         Signals aren't passed on to it, because it must stop last, after the processes that use it.
         """
         check_stopped()
-        options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
+        options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories=", LOG_LINE_PREFIX]
         options += () if self.is_durable else NOT_DURABLE
         with initdb.private_log(self.log) as log:
             server = subprocess.Popen(

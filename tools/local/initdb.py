@@ -46,8 +46,12 @@ def private_log(path: Path) -> BinaryIO:
 
 
 def plain_environment() -> dict[str, str]:
-    """An environment without the user's PG… variables, which may describe another server."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    """An environment without the user's PG… variables, which may describe another server.
+
+    PG_LANGUAGE, such as fr, is the language of the server's messages. gettext looks for LANGUAGE in every locale but C.
+    """
+    plain = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    return plain | ({"LANGUAGE": language} if (language := os.environ.get("PG_LANGUAGE")) else {})
 
 
 def _locale() -> str:

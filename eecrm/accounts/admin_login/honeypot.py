@@ -18,6 +18,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from access.permissions import public
 from access.security_log import security_event
 from accounts.passwords.validators import is_too_long
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, body_length
@@ -47,10 +48,9 @@ def _logged(view: Any) -> Any:
         vars(request).pop("_messages", None)  # messages of the real site must not appear here
         return protected(request, *args, **kwargs)
 
-    logged.is_public = True  # type: ignore[attr-defined]  # for access.checks
     # `protected` checks the token: the middleware would refuse an attempt without a token before it is logged.
     logged.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
-    return transaction.non_atomic_requests(logged)
+    return public(transaction.non_atomic_requests(logged))
 
 
 class _HashingClock:

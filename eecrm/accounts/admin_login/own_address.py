@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 from accounts.addresses.change import Unchanged, ask
 from accounts.admin_login.session_limits import name_of
 from accounts.admin_login.site import missing_step
@@ -56,10 +56,7 @@ class OwnAddressForm(forms.Form):
         except TooManyRequests as error:
             self.add_error(None, str(error.detail))
         except DatabaseError as error:
-            refusal = refusal_of(error)
-            if refusal is None or refusal.status >= 500:
-                raise
-            self.add_error("email", refusal.sentence)
+            self.add_error("email", refusal_to_show(error).sentence)
 
 
 class OwnAddressView(GateView):

@@ -5,7 +5,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from access.permissions import public
 
+
+@public
 @transaction.non_atomic_requests
 @require_safe
 def public_keys(request: HttpRequest) -> HttpResponse:
@@ -13,6 +16,3 @@ def public_keys(request: HttpRequest) -> HttpResponse:
     response = JsonResponse(settings.JWT_KEYS.jwks(), content_type="application/jwk-set+json")
     response["Cache-Control"] = "public, max-age=300"
     return response
-
-
-public_keys.is_public = True  # type: ignore[attr-defined]  # for access.checks

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
 from access.database import leave
+from access.permissions import public
 from access.security_log import security_event
 from accounts.login import browsers
 from accounts.login.credentials import forget_failures
@@ -176,11 +177,6 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     if f"{request.path_info}/".startswith("/admin/"):
         return csrf.csrf_failure(request, reason=reason)
     return render(request, "accounts/pages/form_refused.html", status=403)
-
-
-def public(view: Any) -> Any:
-    view.is_public = True  # for access.checks
-    return view
 
 
 forgotten = public(ForgottenView.as_view())

@@ -25,7 +25,7 @@ from django.urls import reverse
 
 from access.admin import PolicyModelAdmin
 from access.confirmation import is_confirming
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 from api.resources import idempotency
 from audit.admin.differences import DescribedEntry, tell
 from audit.admin.form_merge import Merge, MergedForm, initial_digests, labels, merge, typed
@@ -120,10 +120,9 @@ class VersionedAdmin(PolicyModelAdmin):
         try:
             return super().changeform_view(request, *page)
         except (DatabaseError, ProtectedError) as error:
-            refusal = refusal_of(error)
-            if refusal is None or refusal.status >= 500 or request.method != "POST" or shown_page.merge.refusal:
+            if request.method != "POST" or shown_page.merge.refusal:
                 raise
-            shown_page.merge.refusal = refusal.sentence
+            shown_page.merge.refusal = refusal_to_show(error).sentence
         return super().changeform_view(request, *page)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from access import policy, reasons
 from access.database import acting_as, because, rolled_back_if
 from access.policy import Role, Scope
-from access.refusals import refusal_of
+from access.refusals import sentence_of
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run
         with because(reason), acting_as(role, user_id=key), rolled_back_if(is_dry_run):
             yield
     except DatabaseError as error:
-        refusal = refusal_of(error)
-        raise CommandError(refusal.sentence if refusal else str(error)) from error
+        raise CommandError(sentence_of(error)) from error
 
 
 def _person_named(username: str, cells: tuple[tuple[str, str], ...]) -> tuple[str, int]:

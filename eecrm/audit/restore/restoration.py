@@ -17,7 +17,7 @@ from django.db.models import DateTimeField, Field, Model
 from access import policy
 from access.database import origin
 from access.querysets import resource_of
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 from api.resources.registry import model_of, recorded
 from audit.models import Entry
 
@@ -245,7 +245,4 @@ def refused_in_words() -> Iterator[None]:
         with transaction.atomic():
             yield
     except DatabaseError as error:
-        refusal = refusal_of(error)
-        if refusal is None or refusal.status >= 500:
-            raise
-        raise CannotRestore(refusal.sentence) from error
+        raise CannotRestore(refusal_to_show(error).sentence) from error

@@ -7,17 +7,22 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 
+def require_migrator(command: str) -> None:
+    """Raises CommandError with the right command line if the PostgreSQL role of this connection may not change tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT session_user, has_schema_privilege(session_user, current_schema(), 'CREATE')")
+        role, may_migrate = cursor.fetchone()
+    if not may_migrate:
+        raise CommandError(
+            f"{role} may not change tables. Run: python manage.py {command} --settings=config.migrator_settings"
+        )
+
+
 class Command(DjangoMigrate):
     help = DjangoMigrate.help + " Refused to any role but the migrator. Runs `sync_database` once no migration is left."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT session_user, has_schema_privilege(session_user, current_schema(), 'CREATE')")
-            role, may_migrate = cursor.fetchone()
-        if not may_migrate:
-            raise CommandError(
-                f"{role} may not change tables. Run: python manage.py migrate --settings=config.migrator_settings"
-            )
+        require_migrator("migrate")
         super().handle(*args, **options)
         if options["plan"] or options["check_unapplied"]:
             return

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from access import group_sync, sql_functions
 from access.grants import differences, stamp
 from access.logins import faults
+from access.management.commands.migrate import require_migrator
 
 
 class Command(BaseCommand):
@@ -26,6 +27,8 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         level = 2 if options["check"] else options["verbosity"]
+        if not options["check"]:
+            require_migrator("sync_database")
         functions, groups = sql_functions.differences(), group_sync.group_changes()
         if not options["check"]:
             sql_functions.install(functions)

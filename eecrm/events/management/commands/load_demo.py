@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.template.defaultfilters import pluralize
 from tqdm import tqdm
 
-from access.refusals import refusal_of
+from access.refusals import sentence_of
 from config import environment
 from events.demo import CannotLoad
 from events.demo.accounts import PASSWORD
@@ -36,10 +36,8 @@ class Command(BaseCommand):
         except CannotLoad as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:
-            refusal = refusal_of(error)
-            sentence = refusal.sentence if refusal else str(error)
             raise CommandError(
-                f"{sentence} What was loaded until then stays: the same command goes on from there."
+                f"{sentence_of(error)} What was loaded until then stays: the same command goes on from there."
             ) from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
