@@ -1,7 +1,7 @@
-"""Catalogue of all rules that refuse a request, with their sentences: policy table, state rules and models.
+"""Catalogue of the rules that refuse a request beside the policy table, with their sentences: state rules and models.
 
-It needs no database, so the page made from it (`access.page`) can be checked anywhere. A test compares it with the
-triggers and constraints of a real database.
+It needs no database, so the documents made from it can be checked anywhere. A test compares it with the triggers and
+constraints of a real database.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db.models import PROTECT, Model, UniqueConstraint
 
-from access import policy, state_rules
-from access.policy import MATRIX_ROLES, TABLE, Rule, Scope
+from access import state_rules
 from access.refusals import of_unique_column, still_used
 
 
@@ -23,15 +22,6 @@ class Known(NamedTuple):
     status: int
     sentence: str
     when: str
-
-
-def of_policy() -> Iterator[Rule]:
-    """Cells of the policy table that refuse an action, either always or on rows that the caller doesn't own."""
-    for resource, action, *_ in TABLE:
-        for role in MATRIX_ROLES:
-            scope = policy.scope_of(resource, action, role)
-            if scope is not Scope.ALL:
-                yield Rule(resource, action, role, scope)
 
 
 def of_triggers() -> list[Known]:

@@ -16,15 +16,14 @@ PICTURES = ROOT / "img"
 def draw() -> dict[Path, str]:
     product.load()
     # Imported late, because these modules need the loaded apps.
+    import access_page
     import data_model
     import endpoints
-
-    from access import page
 
     return {
         PICTURES / "data-model.svg": data_model.draw(),
         PICTURES / "endpoints.svg": endpoints.draw(),
-        ROOT / "docs" / "access.md": page.rendered_page(),
+        ROOT / "docs" / "access.md": access_page.rendered_page(),
     }
 
 

@@ -36,9 +36,6 @@ class Entity:
     columns: tuple[Column, ...]
     relations: tuple[Relation, ...]
 
-    def row_of(self, column: str) -> int:
-        return [entry.name for entry in self.columns].index(column)
-
 
 def own_models() -> list[type[Model]]:
     """Models of this repository's apps that have a table. Django's models and many-to-many tables are left out."""

@@ -25,6 +25,7 @@ GENERIC_TESTS = (
     "eecrm/access/tests/test_rulebook.py",
     "eecrm/audit/tests/test_coverage.py",
     "eecrm/config/tests/test_import_direction.py",
+    "tools/diagrams/test_access_page.py",
 )
 _MANAGE = "scripts/manage makemigrations"
 

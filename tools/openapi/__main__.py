@@ -4,7 +4,7 @@ scripts/openapi              write docs/openapi.yaml
 scripts/openapi --check      change nothing; exit 1 if it differs from the code or breaks the released document
 scripts/openapi --release    write both; refused if the new document breaks the released one
 
-eecrm/api/openapi/breaking.py decides which changes break clients.
+breaking.py decides which changes break clients.
 """
 
 import sys
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import product
+from breaking import breaks
 from own_server import ROOT
 
 WRITTEN = ROOT / "docs" / "openapi.yaml"
@@ -26,8 +27,6 @@ def render() -> str:
 
 
 def breaking_changes(text: str) -> list[str]:
-    from api.openapi.breaking import breaks
-
     return breaks(_read(RELEASED.read_text("utf-8")), _read(text)) if RELEASED.is_file() else []
 
 

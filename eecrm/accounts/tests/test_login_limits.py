@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from access.policy import Role
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
 from accounts.outbox.purging import purge_expired
 from accounts.passwords import links
+from accounts.tests.hashers import CountedHasher
 from api.requests import limits
 from conftest import API, PASSWORD, Caller, Visitor, World
 
@@ -46,6 +48,23 @@ def test_after_ten_failures_an_account_rests_and_nothing_tells_so(world: World) 
     assert locked.told == refused.told
     assert set(locked.headers) == set(refused.headers)
     assert not TokenSession.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [("sales", "wrong"), ("nobody", PASSWORD), ("support", PASSWORD), ("partner", PASSWORD), ("auditor", PASSWORD)],
+    ids=["wrong password", "unknown name", "inactive account", "no password", "locked account"],
+)
+def test_each_refused_login_computes_one_hash(username: str, password: str, world: World, settings: Any) -> None:
+    """Otherwise the time of the answer would tell what is wrong."""
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="support").update(is_active=False)
+        User.objects.filter(username="partner").update(password=make_password(None))
+    fail("auditor", 10)
+    settings.PASSWORD_HASHERS = ["accounts.tests.hashers.CountedHasher"]
+    CountedHasher.computed.clear()
+    assert log_in(username, password).status_code == 401
+    assert len(CountedHasher.computed) == 1
 
 
 def test_failures_stay_counted_though_their_requests_are_refused(committed_world: World) -> None:

@@ -1,9 +1,9 @@
 """Text of `docs/access.md`: the policy table and all rules. `scripts/pictures` writes the page; a test compares it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from access import rule_catalogue
-from access.policy import MATRIX_ROLES, TABLE, Scope, scope_of
+from access.policy import MATRIX_ROLES, TABLE, Rule, Scope, scope_of
 from access.rule_catalogue import Known
 from access.state_rules import StateRule, declared
 
@@ -53,7 +53,7 @@ def _matrix() -> list[str]:
         "*own* are the rows whose contact one is (or for whose contact one stands in while they are on leave); for a "
         "partner, those of the client linked to the account. Empty is no row at all.", "",
     ]  # fmt: skip
-    refusing_rules = list(rule_catalogue.of_policy())
+    refusing_rules = list(_refusals_of_the_policy())
     for resource in dict.fromkeys(resource for resource, *_ in TABLE):
         actions = [action for listed, action, *_ in TABLE if listed == resource]
         cells = (
@@ -66,6 +66,15 @@ def _matrix() -> list[str]:
                 rules_by_sentence.setdefault(rule.sentence, []).append(f"`{rule.id}`")
         lines += _table(["403", "rules"], ((sentence, ", ".join(ids)) for sentence, ids in rules_by_sentence.items()))
     return lines
+
+
+def _refusals_of_the_policy() -> Iterator[Rule]:
+    """Cells of the policy table that refuse an action, either always or on rows that the caller doesn't own."""
+    for resource, action, *_ in TABLE:
+        for role in MATRIX_ROLES:
+            scope = scope_of(resource, action, role)
+            if scope is not Scope.ALL:
+                yield Rule(resource, action, role, scope)
 
 
 def _status_rules() -> list[str]:

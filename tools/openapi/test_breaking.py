@@ -1,4 +1,4 @@
-"""What breaks a client that was built on the released document, and what doesn't: both sides of each rule."""
+"""Changes that break a client of the released document, and changes that don't: both sides of each rule."""
 
 import copy
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
+from breaking import breaks
 
-from api.openapi.breaking import breaks
 from config.environment import ROOT
 
 _CLIENT = {

@@ -15,7 +15,7 @@ New operations, optional parameters, optional members, response members, respons
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from api.openapi.narrowing import Schema, Side, gone, less
+from narrowing import Schema, Side, gone, less
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
