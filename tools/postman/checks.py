@@ -1,4 +1,4 @@
-"""JavaScript for Postman's sandbox: tests of an answer, and variables that later requests use."""
+"""JavaScript for Postman's sandbox: tests of an answer."""
 
 import json
 
@@ -8,7 +8,10 @@ def quoted(value: object) -> str:
 
 
 def answers(status: int) -> str:
-    return f"pm.test('Answers {status}', () => pm.response.to.have.status({status}));"
+    """A test of the status. Its failure repeats the sentence of a refusal, which after.js keeps in `refusal`."""
+    return (
+        f"pm.test('Answers {status}', () => pm.expect(pm.response.code, pm.variables.get('refusal')).to.eql({status}));"
+    )
 
 
 def holds(sentence: str, condition: str) -> str:
@@ -25,16 +28,6 @@ def equals(field: str, value: object) -> str:
 def has_header(name: str, value: str = "") -> str:
     expected = f", {quoted(value)}" if value else ""
     return f"pm.test('{name} tells it', () => pm.response.to.have.header({quoted(name)}{expected}));"
-
-
-def keep(**variables: str) -> str:
-    """Sets collection variables after a success. Each value is an expression that may use `answer`."""
-    lines = [f"    pm.collectionVariables.set({quoted(name)}, {value});" for name, value in variables.items()]
-    return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
-
-
-def keep_tag(name: str) -> str:
-    return f"pm.collectionVariables.set({quoted(name)}, pm.response.headers.get('ETag'));"
 
 
 def refused(status: int, rule: str) -> tuple[str, ...]:

@@ -6,26 +6,23 @@ from typing import Any
 
 import reference
 from document import Document
-from items import SCHEMA, authorization, folder_item, identifier, script
+from folders import Folder
+from items import SCHEMA, folder_item, identifier, script, uses
 from stories.management import MANAGEMENT
+from stories.rate_limit import RATE_LIMIT
 from stories.readers import AUDITOR, PARTNER
 from stories.refusals import REFUSALS
 from stories.sales import SALES
 from stories.support import SUPPORT
 from stories.workflow import WORKFLOW
+from variables import ACCOUNTS
 
 NAME = "Epic Events CRM"
 COLLECTION = "epic-events.postman_collection.json"
 LOCAL_ENVIRONMENT = "scripts-run.postman_environment.json"
-FOLDERS = (WORKFLOW, SALES, SUPPORT, MANAGEMENT, AUDITOR, PARTNER, REFUSALS)
+PRODUCTION_ENVIRONMENT = "production.postman_environment.json"
+STORIES = (WORKFLOW, SALES, SUPPORT, MANAGEMENT, AUDITOR, PARTNER, REFUSALS)
 PASSWORD = "Epic-Events-2026!"  # The password of the demo accounts; scripts/run prints it.
-ACCOUNTS = {
-    "sales": "oc-salesman",
-    "support": "oc-supporttech",
-    "management": "oc-manager",
-    "auditor": "oc-auditor",
-    "partner": "oc-partner",
-}
 _HERE = Path(__file__).parent
 _ABOUT = """\
 What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the
@@ -33,27 +30,40 @@ demo's accounts; *production* is to be filled in with your own address and accou
 
 You needn't log in: each request does it by itself, as whom its folder says, and refreshes its token before it is over.
 Start with **The workflow**. **Refusals and their rules** shows why one is refused, and **Every operation** is for
-looking up.
+looking up. A request that lacks the row of another one isn't sent: its test says which one to send first. A run of the
+whole collection leaves out **The rate limit**, which has an account refused for a minute: run that folder by itself.
 
 This file is written by `scripts/postman` from the OpenAPI document. Version {version}."""
 
 
-def _nouns(document: Document) -> list[str]:
-    """The nouns with a history: the rows that the stories are about. A session is only the caller's own."""
-    items = [operation for operation in document.operations.values() if operation.path.endswith("/{id}/history/")]
-    return sorted({operation.noun for operation in items})
+def folders(document: Document) -> tuple[Folder, ...]:
+    return (*STORIES, reference.folder(document), RATE_LIMIT)
+
+
+def _for_scripts(folder: Folder, document: Document) -> dict[str, Any]:
+    """The facts of a folder that before.js asks for."""
+    made: set[str] = set()
+    needed: dict[str, list[str]] = {}
+    for request in folder.all_requests:
+        if request.name in needed:
+            raise ValueError(f"Two requests of {folder.name} have the name {request.name}.")
+        needed[request.name] = folder.variables.needed_by(uses(request, document))
+        if unmade := set(needed[request.name]) - made:
+            raise ValueError(f"No request before {request.name} in {folder.name} keeps {', '.join(sorted(unmade))}.")
+        made |= {folder.variables.name(variable) for variable in request.keeps}
+    return {
+        "role": folder.role,
+        "makers": folder.variables.makers(),
+        "needs": {name: variables for name, variables in needed.items() if variables},
+        "isLeftOut": folder.is_left_out,
+    }
 
 
 def collection(document: Document) -> dict[str, Any]:
-    tree: dict[str, Any] = {
-        "name": reference.NAME,
-        "id": identifier(reference.NAME),
-        "description": reference.ABOUT,
-        "auth": authorization("auditor"),
-        "item": [folder_item(folder, document) for folder in reference.folders(document)],
-    }
-    roles = {folder.name: folder.role for folder in FOLDERS if folder.role} | {reference.NAME: "auditor"}
-    login = (_HERE / "login.js").read_text("utf-8").replace("FOLDERS", json.dumps(roles))
+    tree = folders(document)
+    facts = json.dumps({folder.name: _for_scripts(folder, document) for folder in tree}, ensure_ascii=False, indent=1)
+    before = (_HERE / "before.js").read_text("utf-8").replace("FOLDERS = {}", f"FOLDERS = {facts}")
+    after = (_HERE / "after.js").read_text("utf-8")
     return {
         "info": {
             "_postman_id": identifier(),
@@ -61,10 +71,10 @@ def collection(document: Document) -> dict[str, Any]:
             "description": _ABOUT.format(version=document.version),
             "schema": SCHEMA,
         },
-        "item": [*(folder_item(folder, document) for folder in FOLDERS), tree],
-        "event": [script("prerequest", login), script("test", (_HERE / "after.js").read_text("utf-8"))],
+        "item": [folder_item(folder, document, folder) for folder in tree],
+        "event": [script("prerequest", before), script("test", after)],
         # The tests of the requests set these variables.
-        "variable": [{"key": f"{noun}_id", "value": ""} for noun in [*_nouns(document), "support_contact"]],
+        "variable": [{"key": name, "value": ""} for folder in tree for name in folder.variables.names()],
     }
 
 
@@ -88,6 +98,6 @@ def files(document: Document) -> dict[str, str]:
     contents = {
         COLLECTION: collection(document),
         LOCAL_ENVIRONMENT: environment(f"{NAME}: scripts/run", "http://127.0.0.1:8000/api/v1", ACCOUNTS, PASSWORD),
-        "production.postman_environment.json": environment(f"{NAME}: production", "", {}, ""),
+        PRODUCTION_ENVIRONMENT: environment(f"{NAME}: production", "", {}, ""),
     }
     return {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in contents.items()}

@@ -67,8 +67,17 @@ class Operation:
     @property
     def body(self) -> Any:
         """The example of the request body; None if the operation has no body."""
-        content = self.source.get("requestBody", {}).get("content", {}).get("application/json", {})
-        return next(iter(self._examples(content)), ("", None))[1]
+        return next(iter(self._examples(self._sent)), ("", None))[1]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the request body."""
+        return tuple(self.document.resolve(self._sent.get("schema", {})).get("properties", ()))
+
+    @property
+    def _sent(self) -> dict[str, Any]:
+        content: dict[str, Any] = self.source.get("requestBody", {}).get("content", {})
+        return content.get("application/json", {})
 
     @cached_property
     def answers(self) -> list[Answer]:

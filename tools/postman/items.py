@@ -1,53 +1,18 @@
 """Builds requests, folders and saved examples in Postman's collection format 2.1."""
 
+import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import checks
 from document import Answer, Document, Operation, as_text
+from folders import NOBODY, Folder, Request
+from variables import Variables
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _KEY = "Idempotency-Key"
 _PROVOKED = 429  # The request's test script provokes this status, because a single request meets no limit.
-NOBODY = "nobody"  # The role of requests without a token.
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request of the collection.
-
-    `operation` is as in "PATCH clients/{id}/". `role` names the token; if empty, the folder's role does.
-    `answers` is the expected status, 0 for any status that the document describes.
-    Without a `body`, the document's example is sent.
-    `rule` is the rule of a refusal. For a refusal without a rule, `like` names the document's example.
-    """
-
-    name: str
-    operation: str
-    why: str
-    answers: int = 200
-    rule: str = ""
-    like: str = ""
-    role: str = ""
-    path: dict[str, str] = field(default_factory=dict)
-    query: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    body: dict[str, Any] | None = None
-    before: str = ""
-    tests: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder of requests. `role` names their token; if empty, each request has its own role."""
-
-    name: str
-    about: str
-    requests: tuple[Request, ...]
-    role: str = ""
-    after_each: str = ""
 
 
 def identifier(*steps: str) -> str:
@@ -65,20 +30,17 @@ def authorization(role: str) -> dict[str, Any]:
     return {"type": "bearer", "bearer": [{"key": "token", "value": f"{{{{{role}_access}}}}", "type": "string"}]}
 
 
-def folder_item(folder: Folder, document: Document) -> dict[str, Any]:
-    names = [request.name for request in folder.requests]
-    if len(set(names)) != len(names):
-        raise ValueError(f"Two requests of {folder.name} have one name.")
+def folder_item(folder: Folder, document: Document, top: Folder) -> dict[str, Any]:
+    """`top` is the folder at the top of the collection, to which the variables belong."""
     item: dict[str, Any] = {"name": folder.name, "id": identifier(folder.name), "description": folder.about}
-    item["item"] = [request_item(request, folder, document) for request in folder.requests]
+    item["item"] = [folder_item(inner, document, top) for inner in folder.folders]
+    item["item"] += [request_item(request, folder, document, top.variables) for request in folder.requests]
     if folder.role:
         item["auth"] = authorization(folder.role)
-    if folder.after_each:
-        item["event"] = [script("test", folder.after_each)]
     return item
 
 
-def request_item(request: Request, folder: Folder, document: Document) -> dict[str, Any]:
+def request_item(request: Request, folder: Folder, document: Document, variables: Variables) -> dict[str, Any]:
     operation = document[request.operation]
     place = (folder.name, request.name)
     sent: dict[str, Any] = {
@@ -91,21 +53,32 @@ def request_item(request: Request, folder: Folder, document: Document) -> dict[s
         sent["body"] = {"mode": "raw", "raw": _numbers(as_text(body)), "options": {"raw": {"language": "json"}}}
     if operation.is_public or request.role:
         sent["auth"] = authorization(NOBODY if operation.is_public else request.role)
+    sent = json.loads(variables.in_text(json.dumps(sent)))
     item: dict[str, Any] = {"name": request.name, "id": identifier(*place)}
-    if events := _events(request):
-        item["event"] = events
+    if lines := _tests(request, operation, variables):
+        item["event"] = [script("test", "\n".join(lines))]
     examples = _examples(request, folder, operation)
     return item | {"request": sent, "response": [_saved_example(answer, sent, place) for answer in examples]}
 
 
-def _events(request: Request) -> list[dict[str, Any]]:
-    has_known_status = request.answers not in (0, _PROVOKED)
-    tests = [checks.answers(request.answers)] if has_known_status else []
-    if has_known_status and request.answers >= 400:
-        tests += checks.refused(request.answers, request.rule)
-    lines = "\n".join([*tests, *request.tests])
-    test_scripts = [script("test", lines)] if lines else []
-    return ([script("prerequest", request.before)] if request.before else []) + test_scripts
+def uses(request: Request, document: Document) -> str:
+    """The text in which the request may name variables: all that it sends, and its tests."""
+    operation = document[request.operation]
+    sent = [_url(request, operation), _headers(request, operation), _body(request, operation)]
+    return "\n".join([json.dumps(sent), *request.tests, *request.keeps.values()])
+
+
+def _tests(request: Request, operation: Operation, variables: Variables) -> list[str]:
+    tests = []
+    if request.answers != _PROVOKED:
+        tests.append(checks.answers(request.answers))
+        tests += checks.refused(request.answers, request.rule) if request.answers >= 400 else ()
+    tests += request.tests
+    gone = [_value_of("id", request, operation).strip("{}")] if operation.method == "DELETE" else []
+    kept = [variables.keep(request.keeps)] if request.keeps else []
+    if request.answers < 300:
+        kept += [variables.forget(variable) for variable in [*gone, *request.forgets]]
+    return [variables.in_script(test) for test in [*tests, *kept]]
 
 
 def _description(request: Request, operation: Operation) -> str:
@@ -133,7 +106,7 @@ def _examples(request: Request, folder: Folder, operation: Operation) -> list[An
     """The document's examples that this request may get: successes, refusals of its role, and refusals by state."""
     if request.rule:
         return [_refusal(request, operation)]
-    if request.answers >= 400:
+    if request.answers >= 400 and not request.is_reference:
         candidates = (answer for answer in operation.answers if answer.status == request.answers)
         return [answer for answer in candidates if request.like in ("", answer.name)][:1]
     role = {"partner": "external"}.get(request.role or folder.role, request.role or folder.role)
@@ -141,7 +114,7 @@ def _examples(request: Request, folder: Folder, operation: Operation) -> list[An
         answer
         for answer in operation.answers
         if answer.status < 400
-        or (answer.status == 403 and (not role or f".{role}." in answer.name))
+        or (answer.status == 403 and (request.is_reference or f".{role}." in answer.name))
         or answer.status == 409
         or (answer.status == 412 and operation.method != "GET")
     ]

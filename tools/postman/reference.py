@@ -1,52 +1,94 @@
 """Builds the folder with every operation of the document, by tag.
 
-It is a reference for readers. Newman sends it as an auditor, who may not change anything.
+Management sends it, because management may do everything. Each tag makes its rows, reads and changes them. A DELETE
+gets a row of its own, so that the other rows stay for reading.
 """
 
-import json
+import re
+from typing import Any
 
-from checks import keep
 from document import Document, Operation
-from items import Folder, Request
+from folders import Folder, Request
 
 NAME = "Every operation"
 ABOUT = (
-    "All that the OpenAPI document describes, by tag, with its examples. It is sent as the auditor, who reads "
-    "everything and "
-    "changes nothing; choose another token in the Authorization of this folder. Headers and filters that one may send "
-    "are "
-    "there, switched off."
+    "All that the OpenAPI document describes, by tag, with its examples. Management sends it; choose another token in "
+    "the Authorization of this folder. It makes the rows that it works on, and leaves one of each kind. Headers and "
+    "filters that one may send are there, switched off."
 )
-# The document's examples of these operations would change the account of the user who sends them.
-_HARMLESS: dict[str, dict[str, str]] = {
-    "PATCH users/me/": {},
-    "POST users/me/email/": {"email": "another@epic-events.example", "password": "not the one of today"},
-    "POST users/me/password/": {"old_password": "the one of today", "new_password": "the one of tomorrow"},
+_ROLE = "management"
+_ORDER = ("POST", "GET", "PUT", "PATCH", "DELETE")
+_LOGIN = "POST users/login/"
+_CREDENTIALS = {"username": f"{{{{{_ROLE}_username}}}}", "password": f"{{{{{_ROLE}_password}}}}"}
+_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # They end what other operations of their tag need.
+# The document's examples of these operations name an account or a token of somebody else, or would change the account.
+_SENT: dict[str, dict[str, Any]] = {
+    _LOGIN: {"body": _CREDENTIALS, "keeps": {"login_token": "answer.refresh"}},
+    "POST users/refresh/": {"body": {"refresh": "{{login_token}}"}, "keeps": {"refreshed_token": "answer.refresh"}},
+    "POST users/logout/": {"body": {"refresh": "{{refreshed_token}}"}, "forgets": ("login_token", "refreshed_token")},
+    "POST users/logout-all/": {"tests": (f"pm.collectionVariables.set('{_ROLE}_refresh', '');",)},
+    "PATCH users/me/": {"body": {}},
+    "POST users/me/email/": {
+        "answers": 400,
+        "body": {"email": "another@epic-events.example", "password": "not the one of today"},
+    },
+    "POST users/me/password/": {
+        "answers": 400,
+        "body": {"old_password": "not the one of today", "new_password": "the one of tomorrow"},
+    },
+    "GET users/sales-contacts/": {"keeps": {"sales_contact_id": "answer.results[0]?.id"}},
+    "GET users/support-contacts/": {"keeps": {"support_contact_id": "answer.results[0]?.id"}},
+    "GET users/me/sessions/": {"keeps": {"session_id": "answer.results.find(one => !one.is_current)?.id"}},
 }
-_TESTS = {"GET users/me/sessions/": (keep(session_id="answer.results[answer.results.length - 1].id"),)}
+_REFUSED = "A wrong password is sent, because the account would change otherwise."
 
 
-def folders(document: Document) -> list[Folder]:
-    after = "\n".join(
-        [
-            "const known = DOCUMENTED[pm.info.requestName];",
-            "pm.test('The document describes this answer', () => pm.expect(known).to.include(pm.response.code));",
-        ]
-    )
-    folders = []
-    for tag in dict.fromkeys(operation.tag for operation in document.operations.values()):
-        tagged = {name: operation for name, operation in document.operations.items() if operation.tag == tag}
-        statuses = {
-            operation.summary: sorted({int(status) for status in operation.source["responses"]})
-            for operation in tagged.values()
-        }
-        requests = tuple(_request(name, operation) for name, operation in tagged.items())
-        check = after.replace("DOCUMENTED", json.dumps(statuses, ensure_ascii=False))
-        folders.append(Folder(tag.capitalize(), "", requests, after_each=check))
-    return folders
+def folder(document: Document) -> Folder:
+    # Contacts come first, because rows are given to them.
+    tags = dict.fromkeys(["contacts", *(operation.tag for operation in document.operations.values())])
+    folders = tuple(Folder(tag.capitalize(), "", tuple(_requests(tag, document))) for tag in tags)
+    return Folder(NAME, ABOUT, role=_ROLE, prefix="every", folders=folders)
 
 
-def _request(name: str, operation: Operation) -> Request:
-    return Request(
-        operation.summary, name, operation.description, answers=0, body=_HARMLESS.get(name), tests=_TESTS.get(name, ())
-    )
+def _requests(tag: str, document: Document) -> list[Request]:
+    tagged = {name: operation for name, operation in document.operations.items() if operation.tag == tag}
+    makers = {row.noun: name for name in tagged if (row := _row_made_by(name, document))}
+    requests = []
+    for name in sorted(tagged, key=lambda name: (name in _ENDS, _ORDER.index(tagged[name].method))):
+        operation = tagged[name]
+        sent = _SENT.get(name, {})
+        if row := _row_made_by(name, document):
+            sent = {"keeps": {f"{row.noun}_id": "answer.id"}}
+        elif operation.method == "DELETE" and operation.noun in makers:
+            spare = "_".join(["spare", *(step for step in operation.path.split("/") if step.isalpha()), "id"])
+            made = {"keeps": {spare: "answer.id"}}
+            requests.append(_request(document[makers[operation.noun]], f'Make one for "{operation.summary}"', made))
+            sent = {"path": {"id": f"{{{{{spare}}}}}"}}
+        elif name == "GET users/me/sessions/":
+            requests.append(_request(document[_LOGIN], "Log in once more", {"body": _CREDENTIALS}))
+        requests.append(_request(operation, operation.summary, sent))
+    return requests
+
+
+def _row_made_by(name: str, document: Document) -> Operation | None:
+    """The operation that reads the row which this one makes."""
+    return document.operations.get(f"GET {name.removeprefix('POST ')}{{id}}/")
+
+
+def _request(operation: Operation, name: str, sent: dict[str, Any]) -> Request:
+    success = min(int(status) for status in operation.source["responses"])
+    values = {"answers": success, "body": _body(operation)} | sent
+    why = operation.description + (f"\n\n{_REFUSED}" if values["answers"] >= 400 else "")
+    return Request(name, f"{operation.method} {operation.path}".strip(), why, is_reference=True, **values)
+
+
+def _body(operation: Operation) -> Any:
+    """The example, with email addresses that no other row has. A whole row also names its contact."""
+    if not isinstance(operation.body, dict):
+        return operation.body
+    body = {
+        name: re.sub(r"^([\w.+-]+)@", r"\1.{{$guid}}@", value) if isinstance(value, str) else value
+        for name, value in operation.body.items()
+    }
+    contacts = [name for name in operation.fields if name.endswith("_contact_id")]
+    return body | {name: f"{{{{{name}}}}}" for name in contacts if operation.method in ("POST", "PUT")}

@@ -1,7 +1,9 @@
-"""Prints Newman's report: the details of each failure, and the totals."""
+"""Reads Newman's report: its failures, its answers and its totals."""
 
 import base64
 from typing import Any
+
+ANSWERS = "Epic Events' API answers"  # The first test of after.js.
 
 
 def report(run: dict[str, Any]) -> int:
@@ -18,6 +20,20 @@ def report(run: dict[str, Any]) -> int:
     requests, tests = stats["requests"]["total"], stats["assertions"]["total"]
     print(f"Newman: {requests} requests, {tests} tests, {len(run['failures'])} failures, {seconds:.0f} s.")
     return 1 if run["failures"] or not tests else 0
+
+
+def sentences(run: dict[str, Any]) -> list[str]:
+    """The messages of the failed tests."""
+    return [failure["error"]["message"] for failure in run["failures"] if "test" in failure["error"]]
+
+
+def sent(run: dict[str, Any]) -> list[str]:
+    """The names of the requests that were sent. Newman runs the tests of no other."""
+    return list(dict.fromkeys(execution["item"]["name"] for execution in run["executions"] if _has_tests(execution)))
+
+
+def _has_tests(execution: dict[str, Any]) -> bool:
+    return any(test["assertion"] == ANSWERS for test in execution.get("assertions", ()))
 
 
 def _body(answer: dict[str, Any]) -> str:

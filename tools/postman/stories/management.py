@@ -1,5 +1,5 @@
-from checks import equals, holds, keep
-from items import Folder, Request
+from checks import equals, holds
+from folders import Folder, Request
 
 from stories.values import CLIENT, CONTRACT, EVENT
 
@@ -17,29 +17,23 @@ MANAGEMENT = Folder(
         ),
         Request(
             "Who is of sales?", "GET users/sales-contacts/", "To name a client's contact.",
-            tests=(
-                holds("There are two at least", "answer.results.length > 1"),
-                keep(sales_contact_id="answer.results[0]?.id", other_sales_contact_id="answer.results[1]?.id"),
-            ),
+            keeps={"sales_contact_id": "answer.results[0]?.id", "other_sales_contact_id": "answer.results[1]?.id"},
+            tests=(holds("There are two at least", "answer.results.length > 1"),),
         ),
         Request(
             "Who is of support?", "GET users/support-contacts/", "To name an event's contact.",
-            tests=(keep(support_contact_id="answer.results[0]?.id"),),
+            keeps={"support_contact_id": "answer.results[0]?.id"},
         ),
         Request(
             "Create a client for a salesperson", "POST clients/", "Management names its sales contact.", 201,
-            body=CLIENT | {"sales_contact_id": "{{sales_contact_id}}"}, tests=(keep(client_id="answer.id"),),
+            body=CLIENT | {"sales_contact_id": "{{sales_contact_id}}"}, keeps={"prospect_id": "answer.id"},
         ),
         Request(
             "Hand it to another salesperson", "PATCH clients/{id}/",
             "With it go its contracts and events. Only management assigns.", headers=_REASON,
+            path={"id": "{{prospect_id}}"}, keeps={"client_id": "answer.id"},
             body={"sales_contact_id": "{{other_sales_contact_id}}", "status": "client"},
-            tests=(
-                holds(
-                    "The contact is another one",
-                    "answer.sales_contact.id == pm.collectionVariables.get('other_sales_contact_id')",
-                ),
-            ),
+            tests=(holds("The contact is another one", "answer.sales_contact.id == {{other_sales_contact_id}}"),),
         ),
         Request(
             "What may a colleague do with it?", "GET clients/{id}/access/",
@@ -48,11 +42,11 @@ MANAGEMENT = Folder(
         ),
         Request(
             "Draft a contract", "POST clients/{client}/contracts/", "For any client.", 201, body=CONTRACT,
-            tests=(keep(contract_id="answer.id"),),
+            keeps={"draft_id": "answer.id"},
         ),
         Request(
-            "Sign it", "PATCH contracts/{id}/", "As its sales contact could.", body={"status": "signed"},
-            tests=(equals("status", "signed"),),
+            "Sign it", "PATCH contracts/{id}/", "As its sales contact could.", path={"id": "{{draft_id}}"},
+            body={"status": "signed"}, keeps={"contract_id": "answer.id"}, tests=(equals("status", "signed"),),
         ),
         Request(
             "Correct the amount of a signed contract", "PATCH contracts/{id}/", "Frozen for all but management.",
@@ -60,7 +54,7 @@ MANAGEMENT = Folder(
         ),
         Request(
             "Plan an event", "POST clients/{client}/contracts/{contract}/events/", "Without a support contact as yet.",
-            201, body=EVENT, tests=(keep(event_id="answer.id"), equals("support_contact", None)),
+            201, body=EVENT, keeps={"event_id": "answer.id"}, tests=(equals("support_contact", None),),
         ),
         Request(
             "Events without a support contact", "GET events/", "Somebody must carry them out.",
@@ -99,4 +93,5 @@ MANAGEMENT = Folder(
         Request("Delete the client", "DELETE clients/{id}/", "It has no contracts any more.", 204),
     ),
     role="management",
+    prefix="management",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Folders of the roles that only read: auditors, and partners of a client."""
 
-from checks import holds, keep
-from items import Folder, Request
+from checks import holds
+from folders import Folder, Request
 
 AUDITOR = Folder(
     "Auditor",
@@ -13,10 +13,8 @@ AUDITOR = Folder(
         Request(
             "All clients", "GET clients/", "With masked email addresses.",
             query={"ordering": "-created_at", "page_size": "5"},
-            tests=(
-                holds("Addresses are masked", "answer.results.every(one => one.email.includes('***'))"),
-                keep(client_id="answer.results[0]?.id"),
-            ),
+            keeps={"client_id": "answer.results[0]?.id"},
+            tests=(holds("Addresses are masked", "answer.results.every(one => one.email.includes('***'))"),),
         ),
         Request(
             "Contracts above 50,000", "GET contracts/", "Signed ones.",
@@ -26,7 +24,7 @@ AUDITOR = Folder(
         Request(
             "Events of a year", "GET events/", "By their beginning.",
             query={"starts_after": "2027-01-01T00:00:00Z", "starts_before": "2028-01-01T00:00:00Z"},
-            tests=(keep(event_id="answer.results[0]?.id"),),
+            keeps={"event_id": "answer.results[0]?.id"},
         ),
         Request("What has happened to the client", "GET clients/{id}/history/", "Each change, with who, when and why."),
         Request(
@@ -43,6 +41,7 @@ AUDITOR = Folder(
         ),
     ),
     role="auditor",
+    prefix="auditor",
 )  # fmt: skip
 
 PARTNER = Folder(
@@ -54,19 +53,19 @@ PARTNER = Folder(
         Request("Who am I?", "GET users/me/", "One's own account."),
         Request(
             "My client", "GET clients/", "There is one.",
-            tests=(holds("It is the only one", "answer.results.length === 1"), keep(client_id="answer.results[0]?.id")),
+            keeps={"client_id": "answer.results[0]?.id"},
+            tests=(holds("It is the only one", "answer.results.length === 1"),),
         ),
         Request("Its contracts", "GET clients/{client}/contracts/", "To read."),
         Request(
             "Its events", "GET events/", "To read, the next ones first.", query={"ordering": "starts_at"},
-            tests=(keep(event_id="answer.results[0]?.id", contract_id="answer.results[0]?.contract.id"),),
         ),
         Request(
             "Take an offline copy", "GET sync/", "Everything at first: keep `next`.",
-            tests=(keep(partner_cursor="answer.next"),),
+            keeps={"cursor": "answer.next"},
         ),
         Request(
-            "What has changed since", "GET sync/", "Nothing, a moment later.", query={"cursor": "{{partner_cursor}}"},
+            "What has changed since", "GET sync/", "Nothing, a moment later.", query={"cursor": "{{cursor}}"},
             tests=(holds("Nothing but what was in progress", "answer.has_more === false"),),
         ),
         Request(
@@ -76,4 +75,5 @@ PARTNER = Folder(
         ),
     ),
     role="partner",
+    prefix="partner",
 )  # fmt: skip

@@ -1,49 +1,13 @@
 """A folder that provokes each kind of refusal and checks the answer and its rule."""
 
-from checks import equals, has_header, holds, keep
-from items import NOBODY, Folder, Request
+from checks import equals, has_header, holds
+from folders import NOBODY, Folder, Request
 
 from stories.values import CLIENT, CONTRACT
 
-# Separate variables, so that this folder doesn't overwrite those of other folders.
-_CLIENT, _CONTRACT = {"id": "{{refused_client_id}}"}, {"id": "{{refused_contract_id}}"}
-_OF_CLIENT = {"client": "{{refused_client_id}}"}
-_KEY = {"Idempotency-Key": "{{refusals_key}}"}
+_PROSPECT, _DRAFT = {"id": "{{prospect_id}}"}, {"id": "{{draft_id}}"}
+_KEY = {"Idempotency-Key": "{{key}}"}
 _REASON = {"X-Change-Reason": "Tidying up after the refusals"}
-# A partner may send 300 writes a minute. The requests sent here are invalid (400), so nothing is written.
-_FLOOD = """
-const url = pm.variables.replaceIn("{{base_url}}/users/me/");
-const token = pm.collectionVariables.get("partner_access");
-const write = {
-    url, method: "PATCH",
-    header: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-    body: { mode: "raw", raw: pm.request.body.raw },
-};
-const MAX_REQUESTS = 600;
-let sent = 0, answered = 0, refusal = null;
-
-function report() {
-    pm.test("Too many are refused with 429", () => pm.expect(refusal && refusal.code).to.eql(429));
-    const seconds = Number(refusal.headers.get("Retry-After"));
-    pm.test("Retry-After says for how many seconds to wait", () => pm.expect(seconds).to.be.above(0));
-    pm.test("code is throttled", () => pm.expect(refusal.json().code).to.eql("throttled"));
-}
-
-function send() {
-    if (refusal || sent === MAX_REQUESTS) return;
-    sent += 1;
-    pm.sendRequest(write, (error, answer) => {
-        answered += 1;
-        if (refusal) return;
-        if (!error && answer.code === 429) refusal = answer;
-        if (refusal || answered === MAX_REQUESTS) report();
-        else send();
-    });
-}
-
-if (/127\\.0\\.0\\.1|localhost/.test(url)) for (let line = 0; line < 10; line += 1) send();
-else pm.test.skip("Only a server on this machine is flooded");
-""".strip()
 
 REFUSALS = Folder(
     "Refusals and their rules",
@@ -59,11 +23,11 @@ REFUSALS = Folder(
         ),
         Request(
             "A client to be refused with", "POST clients/", "A prospect.", 201, role="sales", body=CLIENT,
-            tests=(keep(refused_client_id="answer.id", refused_email="answer.email.toUpperCase()"),),
+            keeps={"prospect_id": "answer.id", "email": "answer.email.toUpperCase()"},
         ),
         Request(
             "400: a field that nobody knows", "PATCH clients/{id}/", "It is named, and nothing is changed.", 400,
-            like="unknown_field", path=_CLIENT, role="sales", body={"company_name": "Maison Lumen", "owner": 7},
+            like="unknown_field", path=_PROSPECT, role="sales", body={"company_name": "Maison Lumen", "owner": 7},
             tests=(equals("errors[0].pointer", "#/owner"),),
         ),
         Request(
@@ -71,24 +35,24 @@ REFUSALS = Folder(
             "A typing error must not give all rows. The known ones are listed.", 400, role="sales",
             query={"stauts": "client"}, tests=(equals("errors[0].pointer", "?stauts"),),
         ),
-        Request("Who am I?", "GET users/me/", "For what follows.", role="sales", tests=(keep(my_id="answer.id"),)),
+        Request("Who am I?", "GET users/me/", "For what follows.", role="sales", keeps={"my_id": "answer.id"}),
         Request(
             "Who else is of sales?", "GET users/sales-contacts/", "To find a colleague's contract.", role="sales",
-            tests=(keep(colleague_id="answer.results.find(one => one.id !== pm.collectionVariables.get('my_id')).id"),),
+            keeps={"colleague_id": "answer.results.find(one => one.id != {{my_id}})?.id"},
         ),
         Request(
             "403: not this role's to do", "DELETE clients/{id}/", "Support read clients.", 403,
-            "client.delete.support.none", path=_CLIENT, role="support",
+            "client.delete.support.none", path=_PROSPECT, role="support",
         ),
         Request(
             "403: a part of it that is management's", "PATCH clients/{id}/",
-            "Sales change any client, but not whose it is.", 403, "client.assign.sales.none", path=_CLIENT,
+            "Sales change any client, but not whose it is.", 403, "client.assign.sales.none", path=_PROSPECT,
             role="sales", body={"sales_contact_id": "{{colleague_id}}"},
         ),
         Request(
             "A colleague's draft", "GET contracts/", "Everybody of sales reads it.", role="sales",
             query={"sales_contact": "{{colleague_id}}", "status": "draft", "page_size": "1"},
-            tests=(keep(colleague_contract_id="answer.results[0]?.id"),),
+            keeps={"colleague_contract_id": "answer.results[0]?.id"},
         ),
         Request(
             "403: a colleague's contract", "PATCH contracts/{id}/",
@@ -97,7 +61,7 @@ REFUSALS = Folder(
         ),
         Request(
             "404: somebody else's client, to a partner", "GET clients/{id}/", "It exists, but not for this account.",
-            404, path=_CLIENT, role="partner",
+            404, path=_PROSPECT, role="partner",
         ),
         Request(
             "404: one that doesn't exist", "GET clients/{id}/", "The same answer: nobody can find out what there is.",
@@ -105,69 +69,68 @@ REFUSALS = Folder(
         ),
         Request(
             "409: a contract for a prospect", "POST clients/{client}/contracts/", "Allowed, but not in this state.",
-            409, "contract_needs_client", path=_OF_CLIENT, role="sales", body=CONTRACT,
+            409, "contract_needs_client", path={"client": "{{prospect_id}}"}, role="sales", body=CONTRACT,
         ),
         Request(
-            "Turn it into a client", "PATCH clients/{id}/", "For what follows.", path=_CLIENT, role="sales",
-            body={"status": "client"},
+            "Turn it into a client", "PATCH clients/{id}/", "For what follows.", path=_PROSPECT, role="sales",
+            body={"status": "client"}, keeps={"client_id": "answer.id", "key": "pm.variables.replaceIn('{{$guid}}')"},
         ),
         Request(
             "409: a client never turns back", "PATCH clients/{id}/", "Into a prospect.", 409, "client_never_turns_back",
-            path=_CLIENT, role="sales", body={"status": "prospect"},
+            role="sales", body={"status": "prospect"},
         ),
         Request(
             "412: somebody was faster", "PATCH clients/{id}/",
             "`If-Match` names version 1, and it is at version 2: nothing is overwritten. `changed` tells which fields"
-            " differ.", 412, path=_CLIENT, role="sales", headers={"If-Match": '"1"'}, body={"first_name": "Ines"},
+            " differ.", 412, role="sales", headers={"If-Match": '"1"'}, body={"first_name": "Ines"},
             tests=(equals("version", 2), equals("changed", ["status"])),
         ),
         Request(
             "A key, for the first time", "POST clients/{client}/contracts/", "An Idempotency-Key of one's own.", 201,
-            path=_OF_CLIENT, role="sales", headers=_KEY, body=CONTRACT, tests=(keep(refused_contract_id="answer.id"),),
-            before="pm.collectionVariables.set('refusals_key', pm.variables.replaceIn('{{$guid}}'));",
+            role="sales", headers=_KEY, body=CONTRACT, keeps={"draft_id": "answer.id"},
         ),
         Request(
             "The same again: nothing is made twice", "POST clients/{client}/contracts/",
-            "As after a lost answer: it is the first answer.", 201, path=_OF_CLIENT, role="sales", headers=_KEY,
+            "As after a lost answer: it is the first answer.", 201, role="sales", headers=_KEY,
             body=CONTRACT,
             tests=(
                 has_header("Idempotency-Replayed", "true"),
-                holds("It is the same contract", "answer.id == pm.collectionVariables.get('refused_contract_id')"),
+                holds("It is the same contract", "answer.id == {{draft_id}}"),
             ),
         ),
         Request(
             "422: the same key for something else", "POST clients/{client}/contracts/",
-            "A new key for each thing that you create.", 422, path=_OF_CLIENT, role="sales", headers=_KEY,
+            "A new key for each thing that you create.", 422, role="sales", headers=_KEY,
             body=CONTRACT | {"name": "Another one"},
         ),
         Request(
-            "Sign the contract", "PATCH contracts/{id}/", "For what follows.", path=_CONTRACT, role="sales",
-            body={"status": "signed"},
+            "Sign the contract", "PATCH contracts/{id}/", "For what follows.", path=_DRAFT, role="sales",
+            body={"status": "signed"}, keeps={"contract_id": "answer.id"},
         ),
         Request(
             "409: a signed amount is frozen", "PATCH contracts/{id}/", "Management may amend it.", 409,
-            "contract_signed_amount_frozen", path=_CONTRACT, role="sales", body={"amount": "1.00"},
+            "contract_signed_amount_frozen", role="sales", body={"amount": "1.00"},
         ),
         Request(
             "409: a signed contract stays", "DELETE contracts/{id}/", "Management may delete it.", 409,
-            "contract_signed_stays", path=_CONTRACT, role="sales",
+            "contract_signed_stays", role="sales",
         ),
         Request(
             "409: what others hang on stays", "DELETE clients/{id}/", "The client has a contract.", 409,
-            "client_has_contracts", path=_CLIENT, role="sales",
+            "client_has_contracts", role="sales",
         ),
         Request(
             "400: a reason is missing", "PATCH contracts/{id}/", "Whoever reopens must say why, in `X-Change-Reason`.",
-            400, like="reason", path=_CONTRACT, role="management", body={"status": "draft"},
+            400, like="reason", role="management", body={"status": "draft"},
             tests=(equals("errors[0].code", "contract_reopen_needs_reason"),),
         ),
         Request(
             "409: the same email address", "POST clients/", "No two clients have one, whatever its case.", 409,
-            "client_email_unique", role="sales", body=CLIENT | {"email": "{{refused_email}}"},
+            "client_email_unique", role="sales", body=CLIENT | {"email": "{{email}}"},
         ),
         Request(
             "An offline copy of management's", "GET sync/", "For what follows.", role="management",
-            query={"page_size": "1"}, tests=(keep(foreign_cursor="answer.next"),),
+            query={"page_size": "1"}, keeps={"foreign_cursor": "answer.next"},
         ),
         Request(
             "410: a cursor that can't be continued", "GET sync/",
@@ -175,21 +138,13 @@ REFUSALS = Folder(
             query={"cursor": "{{foreign_cursor}}"},
         ),
         Request(
-            "429: too many requests", "PATCH users/me/",
-            "Its test sends the same again until the limit of a partner's writes is reached, if the server is one on "
-            "this machine. "
-            "`Retry-After` says for how many seconds to wait: an app waits, and doesn't try sooner. Each answer tells "
-            "in "
-            "`RateLimit` how many requests are left.",
-            429, role="partner", body={"nothing": 0}, tests=(has_header("RateLimit"), _FLOOD),
-        ),
-        Request(
             "Delete the contract", "DELETE contracts/{id}/", "Tidying up: only management deletes what is signed.", 204,
-            path=_CONTRACT, role="management", headers=_REASON,
+            role="management", headers=_REASON,
         ),
         Request(
-            "Delete the client", "DELETE clients/{id}/", "Tidying up.", 204, path=_CLIENT, role="management",
+            "Delete the client", "DELETE clients/{id}/", "Tidying up.", 204, role="management",
             headers=_REASON,
         ),
     ),
+    prefix="refusals",
 )  # fmt: skip

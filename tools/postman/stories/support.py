@@ -1,5 +1,7 @@
-from checks import equals, holds, keep, keep_tag
-from items import Folder, Request
+from checks import equals, holds
+from folders import Folder, Request
+
+from stories.values import TAG
 
 SUPPORT = Folder(
     "Support",
@@ -10,15 +12,15 @@ SUPPORT = Folder(
         Request(
             "My events", "GET events/", "Those that were given to you and haven't begun, the latest planned first.",
             query={"mine": "true", "status": "created", "ordering": "-created_at"},
-            tests=(
-                holds("There are two to work on (if not: run the folder Sales)", "answer.results.length >= 2"),
-                keep(rehearsal_id="answer.results[0]?.id", event_id="answer.results[1]?.id"),
-                keep(client_id="answer.results[1]?.client.id", contract_id="answer.results[1]?.contract.id"),
-            ),
+            keeps={
+                "rehearsal_id": "answer.results[0]?.id", "event_id": "answer.results[1]?.id",
+                "client_id": "answer.results[1]?.client.id", "contract_id": "answer.results[1]?.contract.id",
+            },
+            tests=(holds("There are two to work on (if not: run the folder Sales)", "answer.results.length >= 2"),),
         ),
         Request(
             "Read the event", "GET events/{id}/", "Where, when, how many.",
-            tests=(keep_tag("event_tag"), equals("status", "created")),
+            keeps={"event_tag": TAG}, tests=(equals("status", "created"),),
         ),
         Request("Whose party is it?", "GET clients/{id}/", "With the numbers to call."),
         Request(
@@ -53,4 +55,5 @@ SUPPORT = Folder(
         ),
     ),
     role="support",
+    prefix="support",
 )  # fmt: skip

@@ -9,6 +9,7 @@ CLIENT = {
     "email": "ines.{{$guid}}@lumen.example",
     "phone": "+33199004117",
 }
+TAG = "pm.response.headers.get('ETag')"
 CONTRACT = {"name": "Centenary gala", "amount": "48000.00", "payment_due": "2027-09-30"}
 EVENT: dict[str, Any] = {
     "name": "Centenary gala",

@@ -1,0 +1,68 @@
+"""Variables that a request keeps for later requests of its folder.
+
+A folder calls a variable `{{client_id}}`. The collection calls it `{{sales_client_id}}`, so that no folder works with
+the rows of another one.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+# Role -> the demo account that the environment of scripts/run has for it.
+ACCOUNTS = {
+    "sales": "oc-salesman",
+    "support": "oc-supporttech",
+    "management": "oc-manager",
+    "auditor": "oc-auditor",
+    "partner": "oc-partner",
+}
+ENVIRONMENT = {"base_url", *(f"{role}_{part}" for role in ACCOUNTS for part in ("username", "password"))}
+_VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+
+
+class Variables:
+    """The variables of a folder. `makers` has the request that keeps each."""
+
+    def __init__(self, prefix: str, makers: Mapping[str, str]) -> None:
+        self.prefix, self._makers = prefix, makers
+
+    def name(self, variable: str) -> str:
+        return f"{self.prefix}_{variable}"
+
+    def names(self) -> list[str]:
+        return [self.name(variable) for variable in self._makers]
+
+    def makers(self) -> dict[str, str]:
+        return {self.name(variable): maker for variable, maker in self._makers.items()}
+
+    def needed_by(self, text: str) -> list[str]:
+        """Names of the folder's variables in the text, in their order. Other variables must be an environment's."""
+        found = dict.fromkeys(_VARIABLE.findall(text))
+        if unknown := found.keys() - self._makers.keys() - ENVIRONMENT:
+            raise ValueError(f"No request keeps the variables {', '.join(sorted(unknown))}.")
+        return [self.name(variable) for variable in found if variable in self._makers]
+
+    def in_text(self, text: str) -> str:
+        return _VARIABLE.sub(lambda match: f"{{{{{self._named(match)}}}}}", text)
+
+    def in_script(self, code: str) -> str:
+        """The code, with an expression for each variable. Variables of others stay."""
+        return _VARIABLE.sub(lambda match: self._value(match) if match[1] in self._makers else match[0], code)
+
+    def keep(self, values: Mapping[str, str]) -> str:
+        """Sets variables after a success. Each value is an expression that may use `answer`, the answer's body."""
+        lines = [f'    {self._set(variable)}, {value} ?? "");' for variable, value in values.items()]
+        return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
+
+    def forget(self, variable: str) -> str:
+        """Empties a variable after a success, because its row is gone."""
+        return f'if (pm.response.code < 300) {self._set(variable)}, "");'
+
+    def _named(self, match: re.Match[str]) -> str:
+        return self.name(match[1]) if match[1] in self._makers else match[1]
+
+    def _value(self, match: re.Match[str]) -> str:
+        return f"pm.collectionVariables.get({json.dumps(self.name(match[1]))})"
+
+    def _set(self, variable: str) -> str:
+        return f"pm.collectionVariables.set({json.dumps(self.name(variable))}"
