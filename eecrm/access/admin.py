@@ -44,11 +44,11 @@ class EpicEventsAdminSite(admin.AdminSite):
         return [page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Runs each page under the database role of its visitor, entered in the request's transaction."""
+        """Runs each page as the PostgreSQL role of its visitor (SET ROLE in the request's transaction)."""
         guarded = super().admin_view(view, cacheable)
 
         def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
+            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # RequestMiddleware logs it
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             elif request.method == "POST":
@@ -72,15 +72,15 @@ class EpicEventsAdminSite(admin.AdminSite):
 
 
 def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-    """Log entries whose joined account omits the secret fields, which no role of the admin site may read."""
+    """Defers secret fields of the accounts joined to log entries, because no role of the admin site may read them."""
     return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Redirects to the same page with the sentence of a database rule (a state, a race).
+    """Redirects to the same page with the sentence of a database refusal, such as that of a state rule.
 
-    Rolls the transaction of the request back, so that nothing is saved.
-    Raises the error again if it is no refusal, if it is an outage, or if the request isn't a POST.
+    Rolls back the request's transaction, so that nothing is saved.
+    Raises the error again if it isn't a refusal, if it is an outage, or if the request isn't a POST.
     """
     if request.method != "POST":
         raise error
@@ -91,26 +91,26 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 class OfferedFilters:
-    """Allows only the filters of the list, and bounds its search.
+    """Mixin for model admins. It allows only the filters that the list offers, and limits the words of a search.
 
-    Otherwise a query string could test any column, even one that is masked. A search for thousands of words would keep
-    PostgreSQL busy until its timeout.
+    Otherwise a query string could filter by any column, and so guess personal data that the role may not see. A search
+    for thousands of words would keep PostgreSQL busy until its timeout.
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # a mixin
+        listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # the model admin has it
         filters = (item[0] if isinstance(item, tuple) else item for item in listed)
         offered = {getattr(item, "parameter_name", item) for item in filters}
-        offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # as above
+        offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # the model admin has it
         is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
-        return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # as above
+        return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # the model admin has it
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Raises SuspiciousOperation."""
+        """Searches for the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the text is too long."""
         if len(search_term) > MAX_SEARCH_CHARS:
             raise SuspiciousOperation(f"Search for {MAX_SEARCH_CHARS} characters at most.")
         words = " ".join(islice(smart_split(search_term), MAX_SEARCH_WORDS))
-        return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # as above
+        return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # the model admin has it
 
 
 class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
@@ -162,7 +162,7 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         return super().get_paginator(request, rows, *args, **kwargs)
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
-        """Field names without personal data for roles that see it masked in the API."""
+        """Leaves out fields with personal data if the visitor's role may not see such data."""
         is_shown = rule_for(request, "personal_data", "retrieve").scope is not Scope.NONE
         hidden = () if is_shown else personal(self.model)
         return [name for name in names if name not in hidden]

@@ -7,7 +7,7 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def sql_functions(self) -> dict[str, str]:
-        """Function -> SQL, from the policy table and the rules of state."""
+        """Returns name -> SQL of the functions that are generated from the policy table and the state rules."""
         from access.grants import policy_function  # imported late because it reads the models
         from access.state_rules import refuse_function
 

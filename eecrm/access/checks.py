@@ -66,9 +66,10 @@ _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 
 
 def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """A finer action (sign, assign) must not reach more rows than *update*.
+    """System check: an action that is finer than *update* (sign, assign) must not be allowed on more rows.
 
-    PostgreSQL has one UPDATE for both. A role could write every updatable column of a row that it may only sign.
+    PostgreSQL has one UPDATE privilege for both. Otherwise a role could write every updatable column of a row that it
+    may only sign.
     """
     return [
         Error(
@@ -118,7 +119,7 @@ def _codename_faults() -> Iterator[str]:
 
 
 def every_group_is_sound(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Apps and the variable GROUPS must declare each group once, with permissions that exist and are declared once."""
+    """System check: apps and the variable GROUPS declare each group once, with permissions that exist."""
     hint = (
         "Groups are `managed_groups` of an AppConfig and the variable GROUPS, permissions come from access/policy.py."
     )

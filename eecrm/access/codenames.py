@@ -1,4 +1,4 @@
-"""Django permissions and groups of the policy table: a permission for each row, a group for each stored role."""
+"""Django permissions and groups made from the policy table: a permission for each row, a group for each role."""
 
 from functools import cache
 from typing import NamedTuple

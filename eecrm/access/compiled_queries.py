@@ -1,6 +1,6 @@
 """Queries that Django compiles once and that each request fills with its own values (ADR 18).
 
-Building and compiling the same queryset for each request was a third of a list's cost (`scripts/bench`).
+Building and compiling the same queryset for each request took a third of a list's time (`scripts/bench`).
 
 A queryset is built as usual, but with a `Slot` for each value that differs between requests. Its SQL is cached. The
 cache key must name everything else that shapes the query: the role, the groups, the parents, the order.
@@ -21,7 +21,7 @@ class Slot(Value):
 
 
 class Statement(NamedTuple):
-    """SQL and its parameters. Columns are returned as psycopg2 reads them, without Django's conversions.
+    """A compiled query: SQL and parameters. It returns columns as psycopg2 reads them, without Django's conversions.
 
     The SQL is empty if Django knows that no row can match. Then no query runs.
     """
@@ -38,7 +38,7 @@ class Statement(NamedTuple):
         return cls(sql, tuple(params))
 
     def rows(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Run the query. `values` holds a value for each slot, by the slot's name."""
+        """Runs the query and returns its rows. `values` maps the name of each slot to its value in this request."""
         if not self.sql:
             return []
         with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
-"""Confirmation pages of the admin site carry a signed digest of each line that they showed (ADR 24).
+"""Confirmation pages of the admin site. A hidden field holds a signed digest of each line that the page shows (ADR 24).
 
-The action runs only if the page would still show the same lines.
+When the user confirms, the action runs only if the page would still show the same lines.
 """
 
 import json
@@ -13,19 +13,19 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
 CONFIRMATION_FIELD = "shown"  # hidden field of the form that confirms a page
-MAX_DIFFERENCES = 50  # listed on a page
-MAX_QUOTED_LINES = 200  # the form of a longer plan carries digests only, so that it stays small
-MAX_QUOTED_CHARS = 200  # of each outcome
+MAX_DIFFERENCES = 50  # differences that a page lists
+MAX_QUOTED_LINES = 200  # the form of a longer page holds digests without the outcomes, so that it stays small
+MAX_QUOTED_CHARS = 200  # of each outcome that a form holds
 
 _UNREADABLE = "This page wasn't shown to you in this form."
 
 
 class Line(NamedTuple):
-    """One effect of an action."""
+    """One effect of an action, which the confirmation page shows as a line."""
 
-    subject: str  # a stable name for people: "client 7"
-    outcome: str = ""  # as the page shows it
-    state: str = ""  # compared but not shown, such as a version
+    subject: str  # readable name that doesn't change, such as "client 7"
+    outcome: str = ""  # the effect, in the words of the page
+    state: str = ""  # text that is compared but not shown, such as a version
 
     @property
     def digest(self) -> str:

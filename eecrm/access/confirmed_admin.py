@@ -1,4 +1,4 @@
-"""Admin pages that show the effects of an action first, and then do exactly that or nothing (ADR 24)."""
+"""Admin pages that show the effects of an action first and, once confirmed, do exactly these or nothing (ADR 24)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -19,7 +19,7 @@ Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
 
 class ConfirmsDeletions(admin.ModelAdmin):
-    """Model admin that deletes a row only as its page showed it. A row that changed since is shown again first."""
+    """Model admin that deletes a row only if the confirmation page still shows it as it is. Else it asks again."""
 
     delete_confirmation_template = "admin/access/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/access/delete_selected.html"
@@ -27,7 +27,8 @@ class ConfirmsDeletions(admin.ModelAdmin):
     def state_of(self, row: Model) -> str:
         """Text that changes with the row's version and its editable values.
 
-        The version alone doesn't suffice: after a data folder was put back, another row may get the same key and version.
+        The version alone doesn't suffice: after PostgreSQL's data was restored from an older copy, another row may get
+        the same key and version.
         """
         skipped = {*row.get_deferred_fields(), *self.readonly_fields}
         shown = [(name, getattr(row, name)) for name in _compared_columns(row) if name not in skipped]
@@ -48,7 +49,10 @@ class ConfirmsDeletions(admin.ModelAdmin):
 
 @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-    """Django's action with a comparison. By itself it would delete rows that changed after the page was shown."""
+    """Django's "delete selected", but it compares the rows with the confirmation page before it deletes them.
+
+    Django's own action would also delete rows that changed after the page was shown.
+    """
     lines = page.lines_of_deletion(present(page, request, list(queryset)))
     confirmation = Confirmation(request, f"delete selected {page.opts.label}", lines)
     response: Any = delete_without_comparing(page, request if confirmation.is_given else _as_get(request), queryset)
@@ -60,7 +64,7 @@ def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
 def confirmed_action(
     lines_of: Callable[[Any, HttpRequest, list[Any]], Iterable[Line]], *, description: str, permissions: Sequence[str]
 ) -> Callable[[Action], Action]:
-    """Decorator for a list action. It shows a page with the effect on each row before the action runs."""
+    """Decorator for an action of an admin list. Before the action runs, a page shows its effect on each row."""
 
     def decorate(act: Action) -> Action:
         @admin.action(description=description, permissions=permissions)
@@ -87,7 +91,7 @@ def confirmed_action(
 
 
 def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
-    """The same rows. They are read again and locked if the request confirms a page."""
+    """Returns the rows. If the request confirms a page, it locks them and reads them again."""
     if not is_confirming(request):
         return rows
     chosen = page.model._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")
@@ -95,13 +99,16 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 
 
 def _compared_columns(row: Model) -> list[str]:
-    """Columns to compare. A versioned row leaves out columns that the database derives from its parents."""
+    """Columns that show whether a row has changed.
+
+    If the row has a version, columns that aren't editable are left out, because the database copies them from parents.
+    """
     fields = row._meta.concrete_fields
     return [field.attname for field in fields if field.editable or not hasattr(row, "version")]
 
 
 def _as_get(request: HttpRequest) -> HttpRequest:
-    """The request as a GET, for which Django's own view shows its confirmation page and deletes nothing."""
+    """Copy of the request as a GET. For a GET Django's view shows its confirmation page and deletes nothing."""
     get_request = copy(request)
     get_request.method, get_request.POST = "GET", QueryDict()
     return get_request

@@ -1,8 +1,9 @@
-"""Functions that enter the caller's PostgreSQL role for one transaction (ADR 1).
+"""Functions that switch to the caller's PostgreSQL role for one transaction, like SET LOCAL ROLE (ADR 1).
 
-The login role `eecrm_app` by itself may only log a user in. Each role of the policy table is a group role without
-login. The statement that authenticates an API request enters it (`accounts.login.authentication`). Commands and the
-admin site use the functions here.
+The server connects as the login role `eecrm_app`, which has only the rights that the login of a user needs. Each role
+of the policy table is a PostgreSQL role without login, such as `eecrm_sales`. For an API request, the statement that
+authenticates the user also switches the role (`accounts.login.authentication`). Commands and the admin site use the
+functions here.
 """
 
 from collections.abc import Iterator
@@ -27,10 +28,10 @@ class Origin(NamedTuple):
     reason: str = ""
 
 
-_COMMAND = Origin()  # the default outside requests and the worker
+_COMMAND = Origin()  # used outside of requests and of the worker
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
-# Set in the same statement as the role, so that no write can happen under a role without its origin.
+# The same statement sets the role and the origin, so that no write under the role lacks its origin.
 ORIGIN_SETTINGS = ", ".join(f"set_config('eecrm.{name}', %s, true)" for name in Origin._fields)
 _ENTER = f"SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}"
 
@@ -40,17 +41,17 @@ def database_role(role: str) -> str:
 
 
 def enter(role: str, *, user_id: int | None = None) -> None:
-    """Enters this role (and account) until the transaction ends.
+    """Switches to the PostgreSQL role of `role` until the transaction ends. `user_id` is the account that acts.
 
-    Raises TransactionManagementError outside a transaction, where the role would end with the statement.
+    Raises TransactionManagementError outside a transaction, because the role would end with the statement there.
     """
     _set(database_role(Role(role).value), str(user_id or ""))
 
 
 def leave(*, user_id: int | None = None) -> None:
-    """Returns to the login role until the transaction ends.
+    """Switches back to the login role `eecrm_app` until the transaction ends.
 
-    `user_id` is the account that acts; the audit trail names it.
+    `user_id` is the account that acts, which the audit trail records.
     """
     _set("none", str(user_id or ""))
 
@@ -64,9 +65,9 @@ def _set(role: str, user_id: str) -> None:
 
 @contextmanager
 def as_login_role() -> Iterator[None]:
-    """Enters the login role for a block. Only that role reads passwords and second factors."""
+    """Runs its block as the login role `eecrm_app`, the only one that may read passwords and second factors."""
     if not connection.in_atomic_block:
-        yield  # outside a transaction no other role is entered
+        yield  # without a transaction the connection has the login role anyway
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role'), current_setting('eecrm.user_id', true)")
@@ -78,7 +79,7 @@ def as_login_role() -> Iterator[None]:
 
 @contextmanager
 def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
-    """One transaction in which a command has the rights of this role. An error rolls back the changes and the role."""
+    """Runs a block of a command in one transaction with the rights of this role. An error rolls all of it back."""
     with transaction.atomic():
         enter(role, user_id=user_id)
         yield
@@ -87,7 +88,10 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
-    """Rolls its block back in a dry run. So a dry run meets the same constraints as a real run. Needs a transaction."""
+    """Runs its block, and in a dry run rolls it back, so that a dry run meets the same constraints as a real run.
+
+    Call it inside a transaction.
+    """
     if not is_dry_run:
         yield
         return
@@ -98,7 +102,7 @@ def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
 
 @contextmanager
 def acting_as_login_role() -> Iterator[None]:
-    """One transaction under the login role without an account, for the worker and for commands."""
+    """Runs a block of the worker or of a command in one transaction as the login role, with no account that acts."""
     with transaction.atomic():
         leave()
         yield
@@ -107,7 +111,7 @@ def acting_as_login_role() -> Iterator[None]:
 def give_reason(reason: str) -> None:
     """Sets the change reason that the audit trail records for the rest of this request."""
     if not reason and not origin.get().reason:
-        return  # the statement that entered the role has set an empty reason
+        return  # the statement that switched the role has set an empty reason already
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])
@@ -115,14 +119,14 @@ def give_reason(reason: str) -> None:
 
 @contextmanager
 def because(reason: str) -> Iterator[None]:
-    """Sets the change reason for a block of a command, under every role that it enters there."""
+    """Sets the change reason of all writes in a block of a command, also if the block switches the role."""
     with _with_origin(origin.get()._replace(reason=reason)):
         yield
 
 
 @contextmanager
 def acting_through(channel: str, request_id: str = "", caller_request_id: str = "") -> Iterator[None]:
-    """Sets the channel and the request of all writes in this block."""
+    """Sets the channel and the request ids that the audit trail records for all writes in a block."""
     with _with_origin(Origin(channel, request_id, caller_request_id)):
         yield
 

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 def below(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
-    """Resource and model of each child: `("contract", Contract)` for Client. A row with children can't be deleted."""
+    """Yields resource and model of each child resource, such as `("contract", Contract)` for Client."""
     children: Any = [relation.related_model for relation in model._meta.related_objects]
     return ((resource, child) for child in children if (resource := resource_of(child)))
 
@@ -44,7 +44,10 @@ def actions_of(model: type[Model]) -> list[str]:
 
 
 def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
-    """Cells of the policy table that the server checks before state rules, in order. Each change is an *update* too."""
+    """Cells of the policy table that the server checks for an action, in order, before any state rule.
+
+    An action that changes a row, such as *sign*, needs *update* as well.
+    """
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)
     if action in ("retrieve", "update", "delete"):
@@ -70,7 +73,7 @@ class _Explanation:
 
     @cached_property
     def referring_models(self) -> list[type[Model]]:
-        """Models with rows that refer to this row. The user sees all such rows if they may delete this one."""
+        """Models with rows that refer to this row. A user who may delete this row also sees all of those rows."""
         related = ((relation.related_model, relation.field.name) for relation in type(self.row)._meta.related_objects)
         return [model for model, name in related if model._default_manager.filter(**{name: self.row.pk}).exists()]
 
@@ -85,7 +88,7 @@ class _Explanation:
         return self._answer_by_state(action, rules[-1])
 
     def _answer_by_state(self, action: str, decisive: Rule) -> Answer:
-        """Answer for a permitted action, by the state rules of the row."""
+        """Answer for an action that the policy permits: state rules may refuse it or require a reason."""
         demands_reason = False
         for state in self._states(action):
             if state.needs_reason:

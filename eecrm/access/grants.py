@@ -31,9 +31,10 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege. `column` is empty if it covers the whole table. `table` is `FUNCTION name(types)` for a function.
+    """One privilege of a PostgreSQL role. `column` is empty if the privilege is for the whole table.
 
-    `rows` is the condition in SQL for the rows on which it may be used (`access.row_security`).
+    `table` is `FUNCTION name(types)` for a function. `rows` is the condition in SQL for the rows on which the role may
+    use the privilege (`access.row_security`).
     """
 
     role: str
@@ -153,7 +154,7 @@ _ACTUAL_GRANTS = f"""
 
 
 def actual() -> set[Grant]:
-    """All privileges that the roles have in the database, from any source."""
+    """All privileges that the roles have in the database, whoever granted them."""
     roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
         cursor.execute(_ACTUAL_GRANTS, [roles])
@@ -161,7 +162,7 @@ def actual() -> set[Grant]:
 
 
 def _state_cells() -> list[str]:
-    """`<database role> <resource>.<action>` for each cell of the policy table that triggers check."""
+    """Cells of the policy table that triggers check, as texts such as "eecrm_sales contract.sign"."""
     return sorted(
         f"{database_role(role)} {resource}.{action}"
         for resource, action, *_ in TABLE
@@ -185,7 +186,7 @@ def policy_function() -> str:
 
 
 def differences() -> list[str]:
-    """Statements that make the database's privileges equal to the policy table; none if they agree.
+    """Statements that make the database's privileges equal to the policy table; an empty list if they agree.
 
     Call `stamp` after running them.
     """

@@ -1,7 +1,7 @@
 """Writes the permissions and groups declared in code into Django's tables, after each `migrate` (`sync_database`).
 
-A managed group holds the permission `access.managed_group`, which only the migrator can grant. So the sync recognises
-its groups even after their declaration is gone, and leaves groups made by hand alone.
+A group declared in code (managed group) holds the permission `access.managed_group`, which only the migrator can grant.
+By this permission the sync finds groups that the code no longer declares, and leaves groups made by hand unchanged.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,7 +79,8 @@ def _group_changes() -> Iterator[GroupChange]:
     wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
     made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
     for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
-        # Its members weren't chosen for the permissions of the managed group, which therefore starts empty.
+        # This group was made by hand, and its members weren't chosen for the permissions in code. So it gets another
+        # name, and the managed group is created without members.
         name = f"{group.name} (made by hand, {group.pk})"
         yield GroupChange(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
     for name in made.keys() - wanted.keys():
@@ -108,7 +109,7 @@ def _set_permissions(name: str, permissions: frozenset[str]) -> None:
 
 
 def _plain_groups() -> Iterator[GroupChange]:
-    """Creates missing groups of the variable GROUPS. From then on they are maintained in the admin site."""
+    """Yields a change that creates each missing group of GROUPS. Managers maintain these groups in the admin site."""
     existing = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
     for name in settings.GROUPS:
         if name not in existing:

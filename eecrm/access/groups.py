@@ -10,7 +10,7 @@ from functools import cache
 
 from django.apps import apps
 
-# The app label of permissions that belong to no model.
+# App label of permissions that belong to no model, such as `access.view_personal_data`.
 NO_MODEL = "access"
 
 _DJANGO_VERBS = {"retrieve": "view", "create": "add", "update": "change"}
@@ -30,10 +30,10 @@ def declared_groups() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 @cache
 def groups_that_open(resource: str, action: str) -> frozenset[str]:
-    """Groups whose members may do this action in any role.
+    """Returns the groups whose members may do this action, whatever their role.
 
-    A group can open only a resource without a model, because PostgreSQL's grants belong to roles. A system check
-    (access.E002) refuses any other.
+    Only a resource without a model can be opened to a group, because PostgreSQL's privileges belong to roles. A system
+    check (access.E002) refuses groups with other permissions of the policy table.
     """
     permission = f"{NO_MODEL}.{codename(action, resource)}"
     return frozenset(name for _, name, permissions in declared_groups() if permission in permissions)

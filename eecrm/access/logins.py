@@ -1,10 +1,10 @@
-"""Finds differences between the database's login roles and what bootstrap.sql made of them.
+"""Finds differences between PostgreSQL's roles and the roles as bootstrap.sql created them.
 
-Only running bootstrap.sql again repairs a difference. PostgreSQL lets each role change its own settings. So
-bootstrap.sql lists the settings that it gives a login in the comment on the role, which the role itself can't write.
+To repair a difference, an operator runs bootstrap.sql again. PostgreSQL lets each role change its own settings. So
+bootstrap.sql writes the settings that it gives to a login role into a COMMENT, which the role can't change.
 
-Some settings take a superuser. If bootstrap.sql runs without one, they are neither set nor listed, and the operator
-sets them for the whole server.
+Only a superuser can set some of the settings. If another role runs bootstrap.sql, it neither sets nor lists these, and
+the operator sets them for the whole server.
 """
 
 from typing import Any
@@ -59,7 +59,10 @@ def is_log_discreet(cursor: Any) -> bool:
 
 
 def faults(cursor: Any) -> list[str]:
-    """A sentence for each setting, attribute or membership that bootstrap.sql didn't give, and each missing setting."""
+    """Returns a sentence for each setting, attribute or membership that bootstrap.sql didn't give to a role.
+
+    It also returns one for each setting that is missing.
+    """
     groups = [database_role(role) for role in MATRIX_ROLES]
     names = {
         "login": LOGIN_ROLE,

@@ -1,7 +1,8 @@
-"""Masks that hide personal data in the API, the admin site, the audit trail and the reports.
+"""Masks that hide personal data with stars, such as `***45` for a phone number.
 
-A model lists its `personal_fields`, each with its mask. Python masks values that are already loaded, SQL those that a
-query returns. Both use one pattern, in the regular expression syntax that Python and PostgreSQL share.
+The API, the admin site, the audit trail and the reports use them. A model lists its `personal_fields`, each with its
+mask. A mask is applied in Python to loaded values, and in SQL to values that a query returns. Both use the same
+pattern, in the regular expression syntax that Python and PostgreSQL share.
 """
 
 import re
@@ -14,7 +15,7 @@ HIDDEN = "***"
 
 
 class Mask(NamedTuple):
-    """`shown` replaces a text that matches `pattern` as a whole. Any other text becomes `***`."""
+    """Mask of one kind of data. A text that matches `pattern` as a whole becomes `shown`, any other text `***`."""
 
     pattern: str
     shown: str
@@ -27,7 +28,7 @@ class Mask(NamedTuple):
         return match.expand(self.shown) if match else HIDDEN
 
     def sql(self, column: str) -> str:
-        """SQL expression for the masked column. It has no `%` and no brace because templates would interpret them."""
+        """SQL expression for the masked column. It has no `%` and no braces, which SQL templates would interpret."""
         whole = f"'^(?:{self.pattern})$'"
         shown = (
             f"CASE WHEN {column} ~ {whole} THEN regexp_replace({column}, {whole}, '{self.shown}') ELSE '{HIDDEN}' END"
@@ -35,7 +36,8 @@ class Mask(NamedTuple):
         return f"CASE WHEN {column} <> '' THEN {shown} ELSE {column} END"
 
 
-# A mask shows no length, no name and no company: `j***@***.com`, `***45`. Only usual addresses and E.164 numbers match.
+# A masked value shows no length, no name and no company: `j***@***.com`, `***45`. Unusual addresses, and numbers that
+# aren't in E.164, don't match and become `***`.
 EMAIL = Mask(
     r"([A-Za-z0-9_])[A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(\.[A-Za-z][A-Za-z]+)",
     r"\1***@***\2",
@@ -45,6 +47,6 @@ WHOLE = Mask("", "")
 
 
 def personal(model: type[Model]) -> Mapping[str, Mask]:
-    """Personal data fields of a model, each with its mask."""
+    """Returns the fields of a model that hold personal data, each with its mask."""
     fields: Mapping[str, Mask] = getattr(model, "personal_fields", {})
     return fields

@@ -1,9 +1,9 @@
-"""Migration operations for foreign keys: immediate checks, and columns that follow the parent's."""
+"""Migration operations for foreign keys: checks within the statement, and columns that always equal the parent's."""
 
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
-# Django defers foreign keys to the commit. By then no view can turn the error into a sentence.
+# Django makes PostgreSQL check foreign keys at the commit. By then no view can turn the error into a sentence.
 _FOREIGN_KEYS = """
 DO $keys$
 DECLARE foreign_key record;
@@ -20,7 +20,7 @@ END
 $keys$;
 """
 
-# The column is part of a composite foreign key (ON UPDATE CASCADE), so it always equals the parent's.
+# Replaces the foreign key to the parent by a key with two columns. ON UPDATE CASCADE keeps both equal to the parent's.
 _PARENT_KEY = """
 DO $key$
 DECLARE name text;
@@ -45,6 +45,9 @@ def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
 
 
 def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:
-    """Makes foreign keys act at once: they refuse a deletion, or with `cascade` delete the referring rows too."""
+    """Makes foreign keys act within the statement, not at the commit.
+
+    They refuse to delete a row that is referred to. With `cascade` they delete the referring rows too.
+    """
     action = "ON DELETE CASCADE" if cascade else "NOT DEFERRABLE"
     return RunSQL([_FOREIGN_KEYS.format(table=table, action=action) for table in tables], RunSQL.noop)

@@ -11,7 +11,7 @@ from access.policy import Caller, Role, Rule, Scope, role_of
 from access.querysets import permits, resource_of
 from access.request_rules import rule_for
 
-if TYPE_CHECKING:  # a cycle otherwise: rest_framework.views imports the default permission class from this module
+if TYPE_CHECKING:  # at run time it would be a cycle: rest_framework.views imports this module
     from rest_framework.views import APIView
 
 # Action of a viewset -> action of the policy table, if the names differ.
@@ -42,7 +42,7 @@ class PolicyPermission(BasePermission):
             return True  # no action runs: OPTIONS lists the methods, and any other method is answered with 405
         rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
-            # 403 would reveal that an invisible row exists. Rows named in the path must be visible, otherwise 404.
+            # A row in the path that the caller may not see is a 404. A 403 would reveal that the row exists.
             if hasattr(view, "require_visible"):
                 view.require_visible()
             raise Refused(rule)
@@ -51,14 +51,15 @@ class PolicyPermission(BasePermission):
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets have objects here
         if not permits(rule_for(request, resource_of(type(obj)), action), obj):
-            raise Refused(rule_for(request, view.resource, action))  # type: ignore[attr-defined]  # as above
+            raise Refused(rule_for(request, view.resource, action))  # type: ignore[attr-defined]  # viewsets have it
         return True
 
 
 def belongs_to_groups(user: Caller, *names: str) -> bool:
-    """True if the account is in at least one of these groups. It runs no query in an API request.
+    """True if the account is in at least one of these groups.
 
-    The role's own group (`Sales`) counts. A superuser is in every group.
+    The group of the account's role (`Sales`) counts too. A superuser is in every group. In an API request this runs no
+    query, because authentication has loaded the groups.
     """
     role = role_of(user)
     if role == Role.SUPERUSER:
@@ -84,7 +85,7 @@ class InGroups(BasePermission):
         if belongs_to_groups(request.user, *self.names):
             return True
         refusal = PermissionDenied(f"Only members of {' or '.join(self.names) or 'no group'} may do this.")
-        refusal.rule = f"group.{'|'.join(self.names)}"  # type: ignore[attr-defined]  # as Refused has it
+        refusal.rule = f"group.{'|'.join(self.names)}"  # type: ignore[attr-defined]  # Refused has this attribute too
         raise refusal
 
 

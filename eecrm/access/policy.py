@@ -1,7 +1,7 @@
-"""Permission matrix of Epic Events: the rows of each resource on which a role may do an action.
+"""Permission matrix of Epic Events: for each resource, action and role, the rows on which the role may do the action.
 
-TABLE is its only source. Permission classes, visible querysets, the admin site, PostgreSQL's grants and the README's
-table read it. Anything that isn't in it is denied.
+TABLE is the only place that states the permissions. Permission classes, querysets, the admin site, PostgreSQL's
+privileges and the README's table are all derived from it. An action that TABLE doesn't list is denied.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Role(TextChoices):
-    """Roles of accounts. SUPERUSER is never stored as a role: it is the account's `is_superuser`."""
+    """Roles of accounts. The field `role` never stores SUPERUSER: an account with `is_superuser` has that role."""
 
     EXTERNAL = "external", "External partner"
     SALES = "sales", "Sales"
@@ -110,14 +110,18 @@ _scopes: dict[tuple[str, str, str], Scope] = {
 
 
 class FieldAction(NamedTuple):
-    """Change of one field that is an action of its own, finer than *update*. `to` is the new value, None for any."""
+    """Change of one field that needs a permission besides *update*, such as *sign* for the status of a contract.
+
+    `to` is the new value that needs the permission; None if every new value needs it.
+    """
 
     action: str
     field: str
     to: str | None = None
 
 
-# The API refuses these with 403, like any action. PostgreSQL refuses those that a trigger checks.
+# Resource -> changes that need a permission besides *update*. Without it the API answers 403. In PostgreSQL, column
+# privileges or triggers refuse the same changes.
 FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "client": (FieldAction("assign", "sales_contact"), FieldAction("assign", "account")),
     "contract": (FieldAction("sign", "status", "signed"),),
@@ -128,15 +132,15 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# Resources that users own as their contact. Leave cover lends their *own* rows to a colleague.
-# In such a resource staff may do something with their own rows that others may do with all rows. Of a profile or a session
-# every user has only their own.
+# Resources whose rows belong to a contact. While the contact is on leave, a colleague who stands in (leave cover) owns
+# the rows too. TABLE shows these resources: some staff roles may do an action on their own rows, others on all rows.
+# A profile or a session isn't among them, because there every user may act on their own rows only.
 CONTACT_RESOURCES = tuple(
     dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
 )
 
 
-# Phrases for rules whose default phrase (action and resource) would be wrong.
+# (resource, action) -> words for a rule's sentence where the default words, such as "update any client", are wrong.
 _PHRASES = {
     ("access", "explain"): "ask what somebody else may do",
     ("user", "set_password"): "set somebody else's password",
@@ -155,7 +159,7 @@ class Actor(Protocol):
     @property
     def covered_ids(self) -> tuple[int, ...]: ...
     @property
-    def covering(self) -> tuple[tuple[str, datetime], ...]: ...  # name of each covered colleague, end of the cover
+    def covering(self) -> tuple[tuple[str, datetime], ...]: ...  # (name of a colleague on leave, end of the cover)
 
 
 Caller: TypeAlias = "Actor | AnonymousUser"
@@ -176,11 +180,11 @@ class Rule(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Sentence for the caller. It costs a query only if the caller covers for colleagues."""
+        """Explains the rule to the caller: "Your role may …". It runs a query only if the caller replaces a colleague."""
         return self._build_sentence("Your role", linked="your account is", contact="you are")
 
     def sentence_about(self, name: str) -> str:
-        """Sentence about the caller's account, for another user. `name` is the account's."""
+        """Explains the rule to another user: "The role of Ann may …". `name` is the name of the caller's account."""
         return self._build_sentence(f"The role of {name}", linked="their account is", contact="they are")
 
     def _build_sentence(self, role: str, *, linked: str, contact: str) -> str:
@@ -203,12 +207,12 @@ class Rule(NamedTuple):
 
 
 def role_of(user: Caller) -> str:
-    """Role that decides; empty for an anonymous user."""
+    """Returns the role for which the policy table is read; empty for an anonymous user."""
     return getattr(user, "effective_role", "")
 
 
 def rule(user: Caller, resource: str, action: str) -> Rule:
-    """Rule for this caller. An unlisted resource, action or role has the scope *none*.
+    """Returns the rule for this caller. A resource, action or role that TABLE doesn't list has the scope *none*.
 
     A managed group may allow its members an action that their role may not do (`access.groups`).
     """
@@ -228,13 +232,16 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 
 
 def contact_roles() -> tuple[Role, ...]:
-    """Roles that own rows as their contact and can have a leave cover. Partners own rows through a link instead."""
+    """Returns the roles whose accounts own rows as contacts, so that a colleague can stand in for them during leave.
+
+    Partners aren't among them, because a partner owns rows through the link between client and account.
+    """
     owners = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
     return tuple(role for role in MATRIX_ROLES if role in owners and role is not Role.EXTERNAL)
 
 
 def sees_personal_data(user: Caller) -> bool:
-    """May the user see email addresses and phone numbers in full? (access matrix, row *auditor*)"""
+    """May the user see email addresses and phone numbers in full? Auditors may not: they see them masked with stars."""
     return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
 
 
@@ -244,7 +251,7 @@ def may_export_personal_data(user: Caller) -> bool:
 
 
 def matrix_of(user: Caller) -> dict[str, dict[str, str]]:
-    """`{resource: {action: scope}}`: the user's column of the policy table."""
+    """Returns the user's column of the policy table: `{"client": {"list": "all", "create": "own"}}`."""
     matrix: dict[str, dict[str, str]] = {}
     for resource, action, *_ in TABLE:
         matrix.setdefault(resource, {})[action] = rule(user, resource, action).scope.value

@@ -16,13 +16,14 @@ class PolicyQuerySet(QuerySet[M]):
     """Queryset of one resource of the policy table. A subclass names the resource and defines the scope *own*."""
 
     resource: ClassVar[str] = ""
-    # Role -> lookup from a row to the contact (or linked account) of that role. Other roles own nothing.
+    # Role -> lookup from a row to its owner, such as EXTERNAL -> "client__account". Other roles own nothing.
     owners: ClassVar[dict[str, str]] = {}
-    # Lookup through the parents -> local column that holds the same value (ADR 16).
+    # Lookup through the parents -> local column with a copy of the value (ADR 16), such as "client__sales_contact" ->
+    # "sales_contact".
     handed_down: ClassVar[dict[str, str]] = {}
 
     def owner_ids(self, user: Caller) -> tuple[int, ...]:
-        """Ids of the contacts whose rows the user owns: the user, and the colleagues they cover for now."""
+        """Ids of the contacts whose rows the user owns: the user, and colleagues on leave whom the user replaces."""
         return (user.pk or 0, *getattr(user, "covered_ids", ()))
 
     def holding(self, user: Caller) -> Q:
@@ -34,12 +35,12 @@ class PolicyQuerySet(QuerySet[M]):
         return self.filter(self.holding(user))
 
     def owned_by(self, user: Caller) -> Self:
-        """Rows of the user, and of the colleagues they cover for now."""
+        """Rows of the user, and of the colleagues whom the user replaces during leave at this moment."""
         lookup, ids = self.owners.get(role_of(user)), self.owner_ids(user)
         return self.filter(**{f"{lookup}__in": ids}) if lookup and len(ids) > 1 else self.held_by(user)
 
     def permitted_by(self, rule: Rule) -> Self:
-        """Rows on which the caller of the rule may do its action. Raises ValueError for a rule of another resource."""
+        """Rows on which `rule.caller` may do `rule.action`. Raises ValueError if the rule is about another resource."""
         if rule.resource != self.resource:
             raise ValueError(f"{rule.id} decides on no {self.resource}.")
         match rule.scope:
@@ -54,7 +55,7 @@ class PolicyQuerySet(QuerySet[M]):
         return self.permitted_by(policy.rule(user, self.resource, action))
 
 
-# Django's own models, whose managers can't name a resource.
+# Model of Django -> resource. The managers of these models can't name the resource, because they are Django's own.
 _OF_DJANGO = {"admin.logentry": "log_entry", "auth.group": "group"}
 
 
@@ -77,7 +78,7 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Field that names the row's owner. None if only the parent names the owner."""
+    """Foreign key from the row to its owner in this role. None if the owner is found through a parent or not at all."""
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")
     return None if not lookup or "__" in lookup else model._meta.get_field(lookup)
@@ -85,16 +86,20 @@ def _contact_field(model: type[Model], role: str) -> Any:
 
 @cache
 def _ownership_query(model: type[Model], role: str) -> Statement:
-    """Query that returns the row if a user of this role owns it. It doesn't count rows that the user covers for."""
+    """Query that returns the row if a user of this role owns it. It ignores leave covers."""
     rows: Any = model._default_manager.all()
     return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 
 
 def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
-    """Would the user own an unsaved row with `values`? For child resources the parent check has decided already."""
+    """Would the user own an unsaved row with `values`?
+
+    A row whose owner is found through its parent counts as owned, because the view has checked the parent before.
+    """
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    if (field := _contact_field(model, role)) and field.editable:  # PostgreSQL copies the others from the parent
+    # PostgreSQL copies a field that isn't editable from the parent.
+    if (field := _contact_field(model, role)) and field.editable:
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners
 
@@ -105,7 +110,7 @@ def is_within(user: Caller, action: str, row: Any) -> bool:
 
 
 def permits(rule: Rule, row: Any) -> bool:
-    """May the caller of the rule do its action on this saved row?"""
+    """May `rule.caller` do `rule.action` on this saved row?"""
     if rule.scope is Scope.OWN:
         return rule.caller is not None and owns(rule.caller, row)
     return rule.scope is Scope.ALL

@@ -42,12 +42,12 @@ OVERLOADED = _outage("overloaded", "The database has reached one of its limits: 
 FAILING = _outage("failing", "The database has a fault of its own, which has been logged: try again later.")
 _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be stored.")
 
-# SQLSTATE, or its class (the first two characters, PostgreSQL's appendix A) -> refusal, for errors that come from the
-# state of the server.
+# SQLSTATE, or its class (the first two characters, PostgreSQL's appendix A) -> refusal, such as "53100" -> DISK_FULL.
+# These errors come from the state of the server, not from the request.
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
-    "25P03": STATEMENT_TIMED_OUT,  # idle in a transaction
+    "25P03": STATEMENT_TIMED_OUT,  # a transaction was idle for too long
     "25P04": STATEMENT_TIMED_OUT,
     "40": BUSY,
     "53": OVERLOADED,
@@ -61,10 +61,10 @@ _OUTAGES = {
     "F0": FAILING,
     "XX": FAILING,
 }
-# A standby raises these, besides 25006, for operations that only the primary can do: read an unlogged table, report
-# the current WAL position, assign a transaction id.
+# SQLSTATEs that a standby raises, besides 25006, for operations that only the primary can do: read an unlogged table,
+# report the current WAL position, assign a transaction id.
 _OF_A_STANDBY = ("0A000", "55000", "XX000")
-# Messages of libpq if no host of the list meets PG_TARGET_SESSION_ATTRS. They have no SQLSTATE.
+# Error messages of libpq if no host in PG_HOST meets PG_TARGET_SESSION_ATTRS. Such an error has no SQLSTATE.
 _NO_PRIMARY = re.compile("session is read-only|server is in hot standby mode")
 
 
@@ -102,7 +102,7 @@ def _model_of(table: str) -> type[Model] | None:
 
 
 def still_used(used: type[Model], by: type[Model]) -> Refusal:
-    """409: a row can't be deleted while other rows refer to it (access matrix, rule 6)."""
+    """Refusal (409) to delete a row of `used` while rows of `by` refer to it (access matrix, rule 6)."""
     noun, referring = used._meta.verbose_name, by._meta.verbose_name_plural
     return Refusal(
         409,
@@ -126,8 +126,8 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL names the referring table whether it was written or the other table's row was deleted. Only the error's
-    # message distinguishes the two, in the server's language, so the statement does it here.
+    # Two cases raise this error with the same table name: a row refers to a missing row, or a row is deleted to which
+    # others refer. Only the message distinguishes them, in the server's language. So the statement is examined instead.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):
@@ -136,9 +136,10 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
 
 
 def of_unique_column(table: str, name: str) -> str:
-    """Sentence for a duplicate value in a unique column, found by the name that PostgreSQL gives its constraint.
+    """Sentence for a duplicate value in a unique column.
 
-    If row security hides rows from the role, the error contains no more than that name.
+    `name` is the name that PostgreSQL gives to the column's constraint. The error may contain nothing else that tells
+    the column, because row security hides rows from the role.
     """
     model = _model_of(table)
     for field in model._meta.concrete_fields if model else ():
@@ -157,7 +158,7 @@ def _of_state(name: str) -> Refusal:
 
 
 def refusal_to_show(error: BaseException) -> Refusal:
-    """Refusal for a person, who can act on it. Raises the error again if it is an outage or a bug in the code."""
+    """Refusal that a page can show to its user. Raises the error again if it is an outage or a bug in the code."""
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500:
         raise error
@@ -165,7 +166,7 @@ def refusal_to_show(error: BaseException) -> Refusal:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What a command says of a database error: the refusal's sentence, or the error's own text."""
+    """Sentence with which a command reports a database error: that of the refusal, or the error's own text."""
     refusal = refusal_of(error)
     return refusal.sentence if refusal else str(error)
 
@@ -197,7 +198,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(409, "duplicate", name, str(sentence))
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
-        case errors.CheckViolation():  # `refuse(rule)` in a trigger
+        case errors.CheckViolation():  # raised by `refuse(rule)` in a trigger
             return _of_state(cause.diag.constraint_name or "state")
         case errors.ForeignKeyViolation():
             return _foreign_key(cause)

@@ -1,7 +1,7 @@
-"""PostgreSQL views for reports. A view shows the `report_fields` of a model, with personal data masked as for auditors.
+"""PostgreSQL views for reports. A view shows the `report_fields` of a model, with personal data hidden by stars.
 
-The role `eecrm_report` reads these views and nothing else (ADR 26). A view has its table's name, in the schema
-`report`. The views belong to the migrator, so row security hides no row.
+The PostgreSQL role `eecrm_report` reads these views and nothing else (ADR 26). A view has the name of its table, in the
+schema `report`. The views belong to the migrator role, so row security hides no row from them.
 
 Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_database` creates them
 again.
@@ -34,9 +34,10 @@ class ReportView(NamedTuple):
         return f"CREATE VIEW {SCHEMA}.{self.name} AS {self.query}"
 
     def stamp(self, stored: str) -> str:
-        """Hash for the view's comment, of its definition and of the `stored` query.
+        """Hash that is kept in the view's COMMENT. It covers our definition and the query that PostgreSQL stores.
 
-        The two can't be compared directly because PostgreSQL rewrites a query, differently in each version.
+        Another hash shows that one of the two was changed. They can't be compared with each other, because PostgreSQL
+        rewrites a query, differently in each version.
         """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
@@ -54,7 +55,7 @@ def _view_of(model: type[Model]) -> ReportView:
 
 
 def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
-    """Name and SQL expression of each column."""
+    """Yields name and SQL expression of each column in the view of `model`."""
     masks = personal(model)
     for name in model.report_fields:
         column = str(model._meta.get_field(name).column)

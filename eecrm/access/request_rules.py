@@ -7,7 +7,7 @@ from access.policy import Rule
 
 
 def rule_for(request: Any, resource: str, action: str) -> Rule:
-    """The rule for the user of this request, be it Django's request or that of REST framework."""
+    """Returns the rule for the user of this request, which is Django's or REST framework's."""
     rules: dict[tuple[str, str], Rule] = vars(request).setdefault("policy_rules", {})
     rule, user = rules.get((resource, action)), request.user
     if rule is None or rule.caller is not user:  # a login changes the user

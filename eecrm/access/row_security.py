@@ -1,7 +1,8 @@
 """PostgreSQL row security policies, compiled from the policy table: the rows on which a role may use a privilege.
 
-Each role and command has a policy of its own (ADR 11). PostgreSQL folds a constant `USING (true)` away, so the scope
-*all* costs nothing. A policy `FOR ALL` would let a role read more rows.
+Each pair of role and SQL command has its own policy (ADR 11). The scope *all* becomes `USING (true)`, which costs
+nothing because PostgreSQL optimises it away. No policy is `FOR ALL`: the rows that a role may change would become
+readable too.
 """
 
 import hashlib
@@ -16,12 +17,14 @@ from access.database import ROLE_PREFIX
 
 EVERY_ROW, NO_ROW = "true", "false"
 
-# bootstrap.sql gives this role BYPASSRLS if it may. On servers where it may not, the role needs policies of its own.
+# bootstrap.sql gives the backup role BYPASSRLS if the server allows that. On other servers the role needs policies that
+# let it read every row.
 BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
-# Id of the acting user, null if none is set. As a subquery it's computed once per statement, not once per row.
+# Id of the acting user, null if none is set. A subquery is computed once per statement instead of once per row.
 _ME = "(SELECT nullif(current_setting('eecrm.user_id', true), '')::bigint)"
-# Ids of the acting user and of the colleagues they cover for now. The app accounts defines own_ids().
+# Ids of the acting user and of the colleagues on leave for whom this user stands in now. The function own_ids() is in
+# accounts/sql.
 _OWN_IDS = "((SELECT own_ids())::bigint[])"
 
 
@@ -31,7 +34,10 @@ def about_me(column: str) -> str:
 
 
 def owned(model: type[Model], lookup: str) -> str:
-    """Condition in SQL for rows that the acting user owns, also as cover. `lookup` is from `PolicyQuerySet.owners`."""
+    """Condition in SQL for rows that the acting user owns, leave covers included.
+
+    `lookup` leads from a row to its owner, as in `PolicyQuerySet.owners`.
+    """
     first, _, rest = lookup.partition("__")
     table, field = model._meta.db_table, _field(model, first)
     if not rest:
@@ -42,11 +48,12 @@ def owned(model: type[Model], lookup: str) -> str:
 
 
 def seen(key: str, *models: type[Model]) -> str:
-    """Condition in SQL for trail entries about rows of `models` that the role sees now.
+    """Condition in SQL for entries of the audit trail about rows of `models` that the role may see now.
 
-    A trail entry names its row by the columns `table_name` and `key`, which is text. A subquery of its own casts the
-    key to a number. Otherwise PostgreSQL would check every row of the table by row security and not use the index.
-    The reason: an error of the cast could reveal a value.
+    An entry has the row's table in `table_name` and the row's key, as text, in the column `key`. The cast of the key
+    to a number stands in a separate subquery. In the condition itself PostgreSQL would run it only after row security
+    has checked a row, because an error of the cast could reveal a value. So it would check every row of the table
+    instead of using the index.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
     tables = [model._meta.db_table for model in models]
@@ -61,7 +68,7 @@ def _field(model: type[Model], name: str) -> Any:
 
 
 class RowPolicy(NamedTuple):
-    """A policy for one table, role and command. `rows` is its condition in SQL.
+    """A row security policy for one table, role and SQL command. `rows` is its condition in SQL.
 
     PostgreSQL checks the stored row (USING) for SELECT, UPDATE and DELETE. It checks the new row (WITH CHECK) for
     INSERT and UPDATE.
@@ -82,9 +89,10 @@ class RowPolicy(NamedTuple):
         return f"CREATE POLICY {self.name} ON {self.table} FOR {self.command} TO {self.role}{using}{check}"
 
     def stamp(self, stored: str) -> str:
-        """Hash for the policy's comment, of its definition and of the `stored` condition.
+        """Hash that is kept in the policy's COMMENT. It covers our definition and the condition that PostgreSQL stores.
 
-        The two can't be compared directly because PostgreSQL rewrites a condition, differently in each version.
+        Another hash shows that one of the two was changed. They can't be compared with each other, because PostgreSQL
+        rewrites a condition, differently in each version.
         """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
@@ -92,8 +100,8 @@ class RowPolicy(NamedTuple):
 def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
     """Policies for all tables on which a grant is limited to some rows. A grant is (role, command, table, rows).
 
-    Conditions of the same role, command and table are joined with OR: a manager may change their own profile and all
-    accounts. PostgreSQL folds `… OR true` away.
+    Conditions of the same role, command and table are joined with OR. For example, a manager may change their own
+    profile and all accounts. PostgreSQL optimises `… OR true` away.
     """
     conditions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for role, command, table, rows in granted:
@@ -106,7 +114,8 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
     return policies
 
 
-# Names of trail tables include their schema and are quoted as in Django's `db_table`. Report views include theirs too.
+# Tables, views and sequences by their names in the code: tables of the audit trail as `"audit"."entry"` (Django's
+# `db_table`), report views as `report.clients_client`, all others without a schema.
 TABLES_QUERY = """
     WITH tables AS (
         SELECT oid, relacl, relrowsecurity, relkind,
@@ -136,7 +145,7 @@ def _rows(sql: str) -> list[Any]:
 
 
 def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
-    """`{(table, name): stored condition}` of the stored policies that aren't in `policies` or were changed since."""
+    """`{(table, name): stored condition}` of stored policies that aren't in `policies`, or whose hash differs."""
     wanted = {(policy.table, policy.name): policy for policy in policies}
     return {
         (table, name): stored

@@ -1,4 +1,4 @@
-"""Catalogue of the rules that refuse a request beside the policy table, with their sentences: state rules and models.
+"""Catalogue of the rules outside the policy table that refuse a request, with their sentences: state rules and models.
 
 It needs no database, so the documents made from it can be checked anywhere. A test compares it with the triggers and
 constraints of a real database.
@@ -37,14 +37,14 @@ def _noun(table: str) -> str:
 
 
 def of_models() -> Iterator[Known]:
-    """Rules of the project's own models: constraints, unique columns and rows that other rows refer to."""
+    """Rules of the project's own models: constraints, unique columns, no deletion of rows that others refer to."""
     for model in apps.get_models():
         if model.__module__.startswith("django"):
             continue
         written = f"{_noun(model._meta.db_table)} is made or changed"
         for constraint in model._meta.constraints:
             if isinstance(constraint, UniqueConstraint) and model._meta.pk.name in constraint.fields:
-                continue  # it serves composite foreign keys; the primary key alone is unique
+                continue  # refuses nothing: it only serves composite foreign keys
             status = 409 if isinstance(constraint, UniqueConstraint) else 400
             yield Known(constraint.name, status, str(constraint.violation_error_message), written)
         for field in model._meta.concrete_fields:
@@ -58,14 +58,14 @@ def of_models() -> Iterator[Known]:
 def _deletion_rules(model: type[Model]) -> Iterator[Known]:
     for relation in model._meta.related_objects:
         referring = relation.related_model
-        # Django's foreign key would delete log entries with their account. PostgreSQL refuses to delete the account.
+        # PostgreSQL refuses to delete an account with log entries, although Django's foreign key says CASCADE.
         is_kept = relation.on_delete is PROTECT or relation.related_model is LogEntry
         if is_kept and isinstance(referring, type):
             refusal = still_used(model, referring)
             yield Known(refusal.rule, refusal.status, refusal.sentence, f"{_noun(model._meta.db_table)} is deleted")
 
 
-# Rules that are written in code only. A name in angle brackets stands for several names.
+# Rules that no table, model or trigger declares. A name in angle brackets stands for several names.
 OTHERS = (
     Known("default.deny", 403, "You may not do this.", "nobody has said that it is allowed"),
     Known("group.<names>", 403, "Only members of <names> may do this.", "a view is open to some groups only"),

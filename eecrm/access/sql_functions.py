@@ -1,8 +1,8 @@
-"""Functions and triggers of PostgreSQL, kept as source in `<app>/sql/<function>.sql`: one current body each.
+"""PostgreSQL's functions and triggers, installed from the files `<app>/sql/<function>.sql`.
 
-They are repeatable migrations. `sync_database` runs the files of each function that differs from the database, and
-stamps the function. A file holds one function and the triggers that call it. A file of the same name in another app
-adds triggers on the tables of that app.
+A file holds the current version of one function, and the triggers that call it. A file of the same name in another app
+adds triggers on the tables of that app. The files are repeatable migrations: `sync_database` runs the files of each
+function that differs from the database, and writes a hash of them (the stamp) into the function's COMMENT.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _TRIGGERS = """
 
 @cache
 def _files() -> dict[str, str]:
-    """Function -> text of its files: the function first, then the triggers of other apps."""
+    """Returns name of a function -> text of its files: the function first, then the triggers of other apps."""
     texts_of: dict[str, list[str]] = defaultdict(list)
     for app in apps.get_app_configs():
         for path in sorted(Path(app.path, "sql").glob("*.sql")):
@@ -54,7 +54,10 @@ def _has_only_triggers(text: str) -> bool:
 
 
 def sources() -> dict[str, str]:
-    """Function -> SQL that creates it and its triggers: the files, and the functions that apps generate (`sql_functions`)."""
+    """Returns name of a function -> SQL that creates the function and its triggers.
+
+    The SQL comes from the files, or from the method `sql_functions` of an AppConfig.
+    """
     generated: dict[str, str] = {}
     for app in apps.get_app_configs():
         if declared := getattr(app, "sql_functions", None):
@@ -67,14 +70,17 @@ def _digest(text: str) -> str:
 
 
 def differences() -> dict[str, str]:
-    """Function -> SQL to run, for functions that differ from the database; empty for a function to be dropped."""
+    """Returns name -> SQL to run for each function that differs from the database; "" if it must be dropped."""
     wanted, stored = sources(), _stored()
     changed = {name: text for name, text in wanted.items() if stored.get(name) != f"{_STAMP}{_digest(text)}"}
     return changed | {name: "" for name in stored.keys() - wanted.keys()}
 
 
 def _stored() -> dict[str, str]:
-    """Function -> stamp of its source; empty if the function was changed since it was stamped, or is overloaded."""
+    """Returns name -> stamp for each function in the database.
+
+    The stamp is "" if the function was changed after it was stamped, or is overloaded.
+    """
     stamps: dict[str, str] = {}
     for name, _, comment, digest in _rows():
         stamp, _, stamped_digest = comment.rpartition(" ")
@@ -107,7 +113,7 @@ def install(changes: dict[str, str]) -> None:
 
 
 def _create_or_replace(text: str) -> bool:
-    """Runs the SQL. False if the function's return type differs, which PostgreSQL refuses to change."""
+    """Runs the SQL. Returns False if the function's return type differs, which PostgreSQL refuses to change."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(text)
@@ -126,7 +132,7 @@ def _drop_triggers(name: str) -> None:
 
 
 def _drop(name: str) -> None:
-    """Drops the function with its triggers and the policies that call it. `sync_database` creates those again."""
+    """Drops the function with the triggers and policies that call it. `sync_database` creates all of them again."""
     with connection.cursor() as cursor:
         for signature in [signature for stored, signature, _, _ in _rows() if stored == name]:
             cursor.execute(f"DROP FUNCTION {signature} CASCADE")

@@ -19,7 +19,7 @@ def require_migrator(command: str) -> None:
 
 
 class Command(DjangoMigrate):
-    help = DjangoMigrate.help + " Refused to any role but the migrator. Runs `sync_database` once no migration is left."
+    help = DjangoMigrate.help + " Only the migrator role may run it. Runs `sync_database` when no migration is left."
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_migrator("migrate")

@@ -12,8 +12,8 @@ from access.management.commands.migrate import require_migrator
 
 class Command(BaseCommand):
     help = (
-        "Make the database what the code says: functions and triggers from the files in sql/, privileges and row "
-        "security from the policy table, its groups in Django's tables. `migrate` does it by itself."
+        "Make the database match the code: functions and triggers from the files in sql/, privileges and row security "
+        "from the policy table, permissions and groups in Django's tables. `migrate` runs it at its end."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,7 +21,7 @@ class Command(BaseCommand):
             "--check",
             "--dry-run",
             action="store_true",
-            help="change nothing; tell what would be, and exit 1 where it is",
+            help="change nothing; print each difference, and exit with 1 if there is any",
         )
 
     @transaction.atomic
