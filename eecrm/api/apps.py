@@ -25,7 +25,7 @@ class ApiConfig(AppConfig):
         return self._grants_for_limits() | self._grants_for_idempotency()
 
     def _grants_for_limits(self) -> set[Grant]:
-        """Grants for rate limits: the login role counts requests, and the worker deletes full buckets."""
+        """Grants for rate limits: the login role counts requests, and the worker deletes buckets that nobody uses."""
         grants = on_functions((LOGIN_ROLE,), "take_limits(text[],integer[],integer[],double precision[])")
         return grants | on_tables((LOGIN_ROLE,), "SELECT DELETE", "api_limit")
 

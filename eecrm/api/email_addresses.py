@@ -1,4 +1,4 @@
-"""Email addresses in one stored form, so that one mailbox is one address: NFKC, with the domain in IDNA's ASCII form.
+"""Email addresses have one stored form, so that a mailbox has one spelling: NFKC, with the domain in IDNA's ASCII form.
 
 Stored addresses are ASCII. PostgreSQL can check that, and comparisons only have to ignore case (docs/adr/0022).
 """
@@ -32,7 +32,7 @@ NOT_WRITABLE = (
 def normalise_address(text: str) -> str:
     """Returns the stored form of an address.
 
-    A text that isn't an address, or has no such form, comes back nearly unchanged: `require_address` refuses it.
+    A text that isn't an address, or has no such form, is returned nearly unchanged. `require_address` refuses it later.
     """
     text = trim(text)
     if len(text) > _MAX_CHARS:
@@ -45,8 +45,8 @@ def normalise_address(text: str) -> str:
 def _ascii_domain(domain: str) -> str | None:
     """Returns the domain in lower case and ASCII (IDNA), or None if it has no such form.
 
-    Domains with other letters are left to IDNA, because `str.lower` differs from it: IDNA turns Σ always into σ. An IP address
-    in brackets has several spellings, and gets the shortest.
+    A domain with letters beyond ASCII is lowered by IDNA, because `str.lower` gives another result: IDNA always turns Σ
+    into σ. An IP address in brackets has several spellings; the shortest is returned.
     """
     if domain.startswith("[") and domain.endswith("]"):
         try:
@@ -107,7 +107,7 @@ def _normalise_address_value(value: Any) -> Any:
 def address_checked(name: str, field: str, *, may_be_empty: bool = False) -> models.CheckConstraint:
     """Returns a check constraint for the stored form: ASCII, no quotation marks, domain in lower case.
 
-    It is needed because programs that write SQL skip the fields above.
+    It is needed because programs that write SQL bypass Django's fields.
     """
     form = rf"^[!#-?A-~]{{1,{MAX_LOCAL_CHARS}}}@[a-z0-9.:\[\]-]+$"
     condition = Q(**{f"{field}__regex": form})

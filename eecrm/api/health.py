@@ -26,7 +26,7 @@ KEPT_SECONDS = 1.0
 @transaction.non_atomic_requests
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Liveness: 200 as long as the process answers. It runs no query."""
+    """Liveness check: answers 200 as long as the process runs. It runs no query."""
     return JsonResponse({"status": "ok"})
 
 
@@ -72,7 +72,7 @@ Check = Callable[[], Finding | None]
 def _checks() -> Iterator[tuple[str, Check]]:
     """Yields pairs of name and check: the checks of the database, then `readiness_checks()` of each AppConfig.
 
-    A check comes after the checks that it depends on.
+    Each check comes after the checks on which it depends.
     """
     yield from (
         ("read_only", _read_only),
@@ -88,16 +88,16 @@ def _checks() -> Iterator[tuple[str, Check]]:
 @transaction.non_atomic_requests
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: 200 if the database answers, accepts changes and has all migrations and grants; else 503.
+    """Readiness check: answers 200 if the database can be used for writes and matches the code, else 503.
 
-    `warnings` are faults for an operator to mend; a load balancer needn't react to them.
+    `warnings` are faults that an operator must repair, but to which a load balancer needn't react.
     """
     findings = _readiness.findings()
     if isinstance(findings, Exception):
-        answer = from_exception(request, findings)  # logs it as well
+        answer = from_exception(request, findings)  # also logs the exception
         if answer.status_code == 503 or not isinstance(findings, DatabaseError | InterfaceError):
             return answer
-        # The role lacks a privilege or a table is missing: the process can't work, so this isn't a 500.
+        # A privilege or a table is missing, so the process can't serve requests: the answer is 503, not 500.
         return problem(request, 503, "unavailable", "The database refuses what it takes to work: see the log.")
     for finding in findings.values():
         if finding.code:

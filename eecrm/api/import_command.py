@@ -20,8 +20,8 @@ class ImportCommand(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the CSV file; its first row names the columns")
         parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
-        parser.add_argument("--encoding", help="instead of finding it out, e.g. utf-8, utf-16, cp1252, cp1250")
-        parser.add_argument("--delimiter", help="instead of finding it out: one character, or tab")
+        parser.add_argument("--encoding", help="such as utf-8, utf-16, cp1252 or cp1250 (default: detected)")
+        parser.add_argument("--delimiter", help="one character, or tab (default: detected)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -33,7 +33,7 @@ class ImportCommand(BaseCommand):
             raise CommandError(f"Nothing was imported. {sentence_of(error)}") from error
 
     def lines(self, **options: Any) -> Iterator[str]:
-        """Imports the file and yields lines of output. Raises CannotImport."""
+        """Imports the file and yields lines of output. Raises CannotImport if nothing can be imported."""
         raise NotImplementedError
 
 

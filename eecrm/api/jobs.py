@@ -10,7 +10,8 @@ from typing import Any
 
 from django.apps import apps
 
-# Called with the lease: the time for which a claim may hold a row. Returns True if more work may be waiting.
+# Function that a worker calls with the lease, the time for which it may hold a row that it claims. Returns True if more
+# work may be waiting.
 Job = Callable[[timedelta], bool]
 
 # The pause of a job after a failure doubles with each failure in a row.
@@ -18,7 +19,7 @@ FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0
 
 
 class Every:
-    """A job that runs when the worker starts and then every `seconds`; it runs again at once after returning True."""
+    """A job that runs when the worker starts and then every `seconds`; immediately again if it returned True."""
 
     def __init__(self, seconds: float, action: Callable[..., bool | None], *, is_urgent: bool = False) -> None:
         self.seconds, self.action, self.is_urgent = seconds, action, is_urgent
@@ -56,7 +57,7 @@ class EachTurn(Every):
 
 
 def declared() -> list[Every]:
-    """Returns the jobs of all apps, urgent jobs first, so that no slow job delays them."""
+    """Returns the jobs of all apps. Urgent jobs come first, so that slow jobs don't delay them."""
     jobs: list[Every] = []
     for app in apps.get_app_configs():
         for job in getattr(app, "background_jobs", list)():

@@ -61,13 +61,13 @@ def _normalise_person_name(value: Any) -> Any:
 
 
 def no_web_address_in_sql(field: str) -> Q:
-    """Condition of `names_checked`: PostgreSQL's counterpart of `has_web_address`."""
+    """Returns the condition "the field has no web address" for a check constraint, like `has_web_address` in Python."""
     in_nfkc = Func(F(field), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
     return ~Q(IRegex(in_nfkc, Value(WEB_ADDRESS)))
 
 
 def names_checked(name: str, *fields: str) -> models.CheckConstraint:
-    """Returns a check constraint with the rule for names, because programs that write SQL skip the fields above."""
+    """Returns a check constraint with the rule for names, because programs that write SQL bypass Django's fields."""
     condition = Q()
     for field in fields:
         in_nfc = Q(**{field: Func(F(field), function="normalize")})

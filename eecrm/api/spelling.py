@@ -19,13 +19,13 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # and two more. J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
 # Any character except spaces and punctuation can be part of a domain: letters, digits, marks and pictographs.
 # The patterns are applied to the NFKC form, which replaces look-alikes of a character by the character itself.
-# U+3002, the ideographic full stop, has no such replacement, so the patterns list it.
-# No alternative begins with a repetition: the search would repeat it from each character of a long run.
+# NFKC doesn't replace U+3002, the ideographic full stop, so the patterns list it.
+# No alternative begins with a repetition (`x+`): on a long run of x the search would start it again at each character.
 _LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
-# Longer texts aren't normalised, because they are refused as names. Unicode sorts the marks of a letter one by one, so that
-# 130,000 of them would take seconds.
+# Longer texts aren't normalised, because they are refused as names anyway. Normalisation sorts the marks of a letter
+# one by one, so 130,000 marks would take seconds.
 MAX_NORMALISED_CHARS = 1_000
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
@@ -65,5 +65,5 @@ def normalise_name(text: str) -> str:
 
 
 def normalise_title(text: str) -> str:
-    """Returns the stored form of a group's name: as a person's, but in NFKC, so that no two names look alike."""
+    """Returns the stored form of a group's name: like a person's name, but in NFKC, so that no two names look alike."""
     return text if len(text) > MAX_NORMALISED_CHARS else normalise_name(unicodedata.normalize("NFKC", text))

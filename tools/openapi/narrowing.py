@@ -1,4 +1,4 @@
-"""Comparison of two schemas of different OpenAPI documents: values that one accepts and the other doesn't."""
+"""Compares a schema of two OpenAPI documents: finds values that one version accepts and the other doesn't."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ _ALL_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object
 _MAX_DEPTH = 12  # ends the recursion of a schema that refers to itself
 
 Schema = dict[str, Any]
-# Pairs of place in the schema (`/member/*`) and a noun phrase for the difference.
+# Pairs of a place in the schema and a difference in words, such as ("/name", "a maxLength above 100").
 Found = Iterator[tuple[str, str]]
 
 

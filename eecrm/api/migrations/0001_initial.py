@@ -1,14 +1,14 @@
-"""The tables of rate limits and idempotency keys. Both have no model: one statement each reads and writes them."""
+"""The tables of rate limits and idempotency keys. They have no models, because only a few SQL statements use them."""
 
 from django.conf import settings
 from django.db import migrations
 
-# One row a bucket: the time until which it is filled. A time in the past is an empty bucket (GCRA, the leaky bucket as a
-# meter of ITU-T I.371). Unlogged because a crash of PostgreSQL may empty the buckets.
+# One row for each bucket of a rate limit. `filled_until` is the time at which all its requests are available again
+# (GCRA, "leaky bucket as a meter" in ITU-T I.371). The table is unlogged, because a crash may reset the limits.
 LIMITS = "CREATE UNLOGGED TABLE api_limit (bucket text PRIMARY KEY, filled_until timestamptz NOT NULL)"
 
-# A request claims a key, and stores its answer at the end of its transaction: no other request sees one without the other.
-# `request` is a digest of path and body. `row_id` is the row that was made.
+# A request inserts its key first and stores its answer at the end of the same transaction. So other requests see both
+# or neither. `request` is a digest of path and body. `row_id` is the key of the created row.
 IDEMPOTENCY = """
 CREATE TABLE api_idempotency (
     user_id bigint NOT NULL REFERENCES accounts_user ON DELETE CASCADE,

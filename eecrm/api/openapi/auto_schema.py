@@ -19,10 +19,10 @@ def _action_phrase(resource: str, action: str) -> str:
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Schema of a view, with this API's names, pages, parameters and problem documents."""
+    """Generates the schema of a view, with this API's names, pages, parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
-        """Returns the last noun of the path."""
+        """Returns the last collection in the path as the only tag: ["contracts"] for `clients/{client}/contracts/`."""
         return (names.nouns(self.path) or ["catalogue"])[-1:]
 
     def get_operation_id(self) -> str:
@@ -55,7 +55,7 @@ class ProblemAutoSchema(AutoSchema):
 
     @property
     def _action(self) -> str:
-        """Returns `list`, `create` and so on. All views in the document are viewsets."""
+        """Returns the viewset's action, such as `list` or `create`. All views in the document are viewsets."""
         return self.view.action  # type: ignore[attr-defined]  # viewsets have it
 
     def _is_resource(self) -> bool:
@@ -174,7 +174,7 @@ class ProblemAutoSchema(AutoSchema):
 def _announce(deprecation: Deprecation, responses: dict[str, Any]) -> None:
     """Adds the headers of a deprecated operation to all its responses.
 
-    Its refusals don't become shared components, because those of other operations lack these headers.
+    The operation's refusals don't become shared components, because refusals of other operations lack these headers.
     """
     for response in responses.values():
         response["headers"] |= deprecation.described()

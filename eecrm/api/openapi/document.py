@@ -20,7 +20,7 @@ from api.openapi.headers import HEADERS
 from api.openapi.problems import SCHEMAS
 from api.resources.registry import collection_of, model_of, viewsets
 
-_TAG_AFTER = "sync"  # the tags of the resources come before it
+_TAG_AFTER = "sync"  # the tags of the resources are inserted before this tag
 
 
 @cache
@@ -34,7 +34,7 @@ def rendered_document() -> str:
 
 
 def name_enums(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """Makes components of the enums. Those of a resource are named after its model: `ClientStatus` of Client.Status."""
+    """Turns enums into named components. An enum of a resource's model has the model's name: `ClientStatus`."""
     names = spectacular_settings.ENUM_NAME_OVERRIDES
     with patched_settings({"ENUM_NAME_OVERRIDES": names | _enums_of_resources(names.values())}):
         named: dict[str, Any] = postprocess_schema_enums(result, generator, **kwargs)
@@ -56,7 +56,7 @@ def _is_enum(attribute: Any) -> bool:
 
 
 def _tags(others: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Returns the tags with those of the resources, each described by the docstring of its viewset."""
+    """Adds a tag for each resource to the `others`. Its description is the first line of the viewset's docstring."""
     of_resources = [
         {"name": collection_of(viewset), "description": (viewset.__doc__ or "").strip().partition("\n")[0]}
         for viewset in viewsets().values()

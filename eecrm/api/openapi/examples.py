@@ -2,7 +2,7 @@
 
 A serializer declares them in its Meta or, without a Meta, as class attributes:
 `told` maps a field to a description and an example; `patch` is the example of a PATCH body;
-`effect` are the members of the answer that this PATCH changes as well.
+`effect` holds other members of the answer that this PATCH changes too.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ def of_serializer(serializer: Any, name: str) -> Any:
 
 
 def of_key(name: str) -> int:
-    """Returns the example of a key in a path: that of the resource of this name, as its serializer tells it."""
+    """Returns the example for a key in a path: the example `id` of the resource called `name`, or else 7."""
     viewset = viewsets().get(name)
     return int(of_serializer(viewset.serializer_class, "told")["id"][1]) if viewset else _BY_TYPE["integer"]
 
@@ -47,7 +47,7 @@ def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         case {"type": "array", "items": items}:
             return [sample(items, components)]
         case {"type": "object"}:
-            # Write-only members are keys of other rows, which may not exist in the reader's own database.
+            # Write-only members are left out: they are keys of rows that may not exist in the reader's database.
             members = schema.get("properties", {}).items()
             return {name: sample(member, components) for name, member in members if not member.get("writeOnly")}
         case {"format": name} if name in _BY_FORMAT:

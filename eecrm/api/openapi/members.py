@@ -13,7 +13,7 @@ _PATCH_DESCRIPTION = "What PATCH takes: any of these."
 
 
 def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[str, Any]:
-    """Completes a serializer's schema with descriptions, examples and the rules of all bodies of this API."""
+    """Adds descriptions, examples and constraints to a serializer's schema. `direction` is "request" or "response"."""
     properties = schema.get("properties", {})
     for name, (about, value) in of_serializer(serializer, "told").items():
         if name in properties:
@@ -42,7 +42,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
 
 
 def _decimal_pattern(field: Any, direction: str) -> str:
-    """Returns the pattern of a decimal number: requests may leave out places, answers have all of them."""
+    """Returns the pattern of a decimal number. Requests may leave out decimal places, answers have all of them."""
     sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
     places = field.decimal_places
     fraction = (
@@ -66,7 +66,8 @@ def _refine(member: dict[str, Any], name: str) -> None:
 def _with_documentation(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:
     """Adds description and example to a member's schema.
 
-    The list of an enum's values must stay at the end, because drf-spectacular moves it from there to the enum.
+    drf-spectacular writes an enum's values at the end of the description, and later moves them to the enum. So they
+    must stay at the end.
     """
     values = schema.get("description", "") if schema.get("description", "").startswith("*") else ""
     description = "\n\n".join(text for text in (about, values) if text)

@@ -81,7 +81,7 @@ def outcome(action: str, status: str) -> str:
 
 
 def singular(collection: str) -> str:
-    """Returns the resource of a collection; of another noun, the word without its s."""
+    """Returns the resource of a collection, such as "client" for "clients". Other words only lose their final s."""
     return collections().get(collection, collection.removesuffix("s"))
 
 

@@ -1,4 +1,4 @@
-"""Rules that can refuse an operation: cells of the policy table (403), and rules of state that its view names (409)."""
+"""Rules that can refuse an operation: cells of the policy table (403), and state rules that its view lists (409)."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +14,7 @@ _READS = ("list", "retrieve")
 
 
 def cells_of_view(view: Any) -> list[tuple[str, str]]:
-    """Returns the (resource, action) pairs that the policy checks for a view: its own, and those of finer actions."""
+    """Returns the (resource, action) pairs that the policy checks for a view, finer actions such as *sign* included."""
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
     if action == "update":
@@ -25,9 +25,9 @@ def cells_of_view(view: Any) -> list[tuple[str, str]]:
 
 
 def refusing(view: Any, path: str) -> list[Rule]:
-    """Returns the cells that can refuse the operation with 403.
+    """Returns the cells of the policy table that can refuse the operation with 403.
 
-    A scope *own* doesn't refuse reads with 403: rows of others are invisible, so they are a 404.
+    For reads, a cell with the scope *own* isn't among them: rows of others are invisible, so the answer is a 404.
     """
     (resource, action), *others = cells_of_view(view)
     seeing = _roles_that_see_its_path(view, path)
@@ -35,7 +35,7 @@ def refusing(view: Any, path: str) -> list[Rule]:
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
-            # A finer action refuses only roles and scopes that the action itself hasn't refused before.
+            # The cell of a finer action never decides if *update* has already refused the same role and scope.
             refused = {(rule.role, rule.scope) for rule in refusals}
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells
@@ -43,7 +43,7 @@ def refusing(view: Any, path: str) -> list[Rule]:
 
 
 def _roles_that_see_its_path(view: Any, path: str) -> set[str]:
-    """Returns the roles that may see rows named in the path. For the others the operation is a 404, never a 403."""
+    """Returns the roles that may see the rows named in the path. Other roles get a 404, never a 403."""
     resources = [name for name in settings.RESOURCES if f"{{{name}}}" in path]
     if view.resource in settings.RESOURCES and "{id}" in path:
         resources.append(view.resource)

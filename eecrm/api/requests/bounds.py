@@ -7,9 +7,10 @@ from django.http import HttpRequest
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
-# For views with `max_body_bytes`: login, refresh, logout and change of password.
+# Maximum body of requests with passwords or tokens: login, refresh, logout and change of password.
 MAX_CREDENTIAL_BYTES = 16 * 1024
-# Forms of the admin site: a file of 1 MiB, and a larger one that its page refuses in words. Django would read all of any.
+# Maximum body of a form of the admin site. A file may have 1 MiB; the page explains the refusal of a larger file, up to
+# this size. Django by itself would read a form of any size.
 MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50
@@ -42,7 +43,7 @@ class BodyTooLarge(APIException):
 
 
 def unknown(names: list[str], *, noun: str, hint: str = "", code: str = "unknown") -> dict[str, list[Any]]:
-    """Returns the detail of a ValidationError about undeclared names; only their number if it exceeds MAX_ERRORS."""
+    """Returns the detail of a ValidationError about undeclared names; only their number if it is above MAX_ERRORS."""
     if len(names) > MAX_ERRORS:
         return {"non_field_errors": [ErrorDetail(f"{len(names):,} {noun}s are unknown.{hint}", code=code)]}
     return {name: [ErrorDetail(f"This {noun} is unknown.{hint}", code=code)] for name in names}

@@ -5,7 +5,7 @@ Here the same JSON compresses to the same bytes and keeps a strong tag (RFC 9110
 That tag is the plain answer's tag with a suffix, which `api.resources.conditional` understands.
 
 The BREACH attack guesses a secret from the compressed lengths of answers that also contain the attacker's text.
-It needs a browser that sends the credential by itself; ours is a header that foreign pages can't make it send.
+It needs a browser that sends the credential by itself. Our credential is a header that other sites can't make it send.
 Answers with tokens stay uncompressed all the same (views with `holds_tokens`).
 """
 

@@ -46,7 +46,7 @@ def is_served(request: HttpRequest) -> bool:
     except DisallowedHost:
         return False
     if port == ("443" if request.is_secure() else "80"):
-        # The default port is removed from the header: the redirect from http to https would keep ":80".
+        # The default port is removed from the header. Otherwise the redirect from http to https would keep ":80".
         request.META["HTTP_HOST"], port = name, ""
     patterns = (pattern for pattern in settings.ALLOWED_HOSTS if pattern == "*" or is_same_domain(name, pattern))
     return any({port, "*"} & settings.ALLOWED_PORTS.get(pattern, {""}) for pattern in patterns)

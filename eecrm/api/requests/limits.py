@@ -70,10 +70,11 @@ def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
 
 
 def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
-    """Takes requests from several buckets in one statement: (limit, owner, number) each; a negative number gives back.
+    """Takes requests from several buckets in one statement. `wanted` has (limit, owner, number) for each bucket.
 
-    Only the login role may do this. The order of buckets must be the same everywhere, or two statements can deadlock.
-    It stops at the first bucket that grants nothing: later buckets stay unchanged and have no result.
+    A negative number gives requests back. Only the login role may call it.
+    All callers must list buckets in the same order, or two statements can deadlock.
+    It stops at the first bucket that grants nothing: later buckets aren't changed and have no result.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
@@ -89,29 +90,31 @@ def forget_emptied() -> None:
 class _Lease:
     """Requests that this worker has taken from a bucket and not used yet.
 
-    Once they are used, the worker may ask for more from `ask_at` on (monotonic time).
+    After it has used them, the worker may take more, but not before `ask_at` (monotonic time).
     """
 
     def __init__(self, taken: Taken) -> None:
-        self.left, self.remaining = max(0, taken.granted - 1), taken.remaining  # one is already used
+        # The request that took the lease has used one.
+        self.left, self.remaining = max(0, taken.granted - 1), taken.remaining
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
-# Monotonic time until which an address's uncounted light requests fill a bucket that only this process has (GCRA).
+# Light requests of each address, counted in this process only: (limit, address) -> monotonic time at which none counts
+# any more (GCRA).
 _light: dict[tuple[Limit, str], float] = {}
 
 
 def admit(request: HttpRequest, name: str, owner: str) -> None:
     """Counts this request. Raises TooManyRequests if `owner` (an account or address) has used up the limit `name`."""
     key = (limit(name), owner)
-    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # for settle
+    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # `settle` reads them
     lease = _leases.get(key)
     if lease is None:
         return
     if lease.left:
         lease.left -= 1
-        request.is_paid = True  # type: ignore[attr-defined]  # for settle
+        request.is_paid = True  # type: ignore[attr-defined]  # `settle` reads it
     elif (wait := lease.ask_at - time.monotonic()) > 0:
         request.is_paid = True  # type: ignore[attr-defined]  # a refused request isn't counted
         security_event("excess_rate_limit_exceeded", request, limit=name)
@@ -122,12 +125,12 @@ def admit_light(request: HttpRequest, owner: str) -> None:
     """Counts a request that costs next to nothing: a 404, a static file, a health check, the honeypot.
 
     Up to a tenth of an address's limit is counted in this process only and needs no query.
-    So probes and pages work without a database. Further light requests count like any other.
-    Raises TooManyRequests.
+    So health checks and pages work without a database. Further light requests count like other requests.
+    Raises TooManyRequests if the address has used up its limit.
     """
     if hasattr(request, "limited") or hasattr(request, "is_light"):
         return
-    request.is_light = True  # type: ignore[attr-defined]  # a missing file is a 404 too and would count twice
+    request.is_light = True  # type: ignore[attr-defined]  # without this mark a missing static file would count twice, once as a 404
     asked, now = limit("anonymous"), time.monotonic()
     full_until = max(now, _light.get((asked, owner), 0)) + asked.seconds * LIGHT_SHARE / asked.capacity
     if full_until > now + asked.seconds:
@@ -138,19 +141,19 @@ def admit_light(request: HttpRequest, owner: str) -> None:
 
 
 def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Gives back one request to each bucket after the answer. A request without an answer gives nothing back."""
-    request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]  # for settle
+    """Makes `settle` give one request back to each bucket after the answer. Without an answer none is given back."""
+    request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]  # `settle` reads it
 
 
 def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Empties each bucket after the answer, when no transaction is open any more."""
-    request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]  # as above
+    """Makes `settle` give all requests back to each bucket after the answer, as if none had been counted."""
+    request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]  # for settle
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:
-    """Counts the request after its answer, unless a lease has paid for it, and sets the headers of the limit.
+    """Counts the request after its answer, unless it is part of a lease, and sets the headers of the rate limit.
 
-    It runs with no transaction open. A 503 isn't counted.
+    It runs when no transaction is open. A request with the answer 503 isn't counted.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
     given_back = getattr(request, "given_back", [])
@@ -180,7 +183,8 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
         refusal = refusal_of(error)
         is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
         log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=extra)
-        # The answer exists already. An uncounted lease keeps each request from waiting for an unreachable database.
+        # The request has its answer already. With a lease that isn't counted, the next requests needn't wait for a
+        # database that can't be reached.
         taken = [Taken(share, 0, 0)]
     if owed:
         if len(_leases) >= _MAX_LEASES:

@@ -23,8 +23,8 @@ from api.requests.wsgi_request import refuse_other_charsets
 
 log = logging.getLogger("eecrm.request")
 
-# Health checks and the honeypot (accounts.admin_login.honeypot) cost next to nothing.
-# StaticFilesMiddleware counts static files.
+# Paths whose requests are light (`limits.admit_light`): health checks and the honeypot (accounts.admin_login.honeypot).
+# Static files are light too, but StaticFilesMiddleware counts them.
 _LIGHT_PREFIXES = ("/health/", "/admin/")
 
 _SITE = f"/{settings.ADMIN_URL}"
@@ -51,9 +51,9 @@ def _change_reason(request: HttpRequest) -> str:
 
 
 def _max_body_bytes(path: str) -> int:
-    """Bounds the body of a form; 0 where the reader of the body bounds it.
+    """Returns the maximum size of a form on this path; 0 if the code that reads the body has a limit of its own.
 
-    Pages for users who aren't logged in have the smallest bound, because a form repeats its input.
+    Pages for users who aren't logged in have the smallest limit, because a refused form shows its input again.
     """
     if path.startswith(_SITE) and path != f"{_SITE}login/":
         return MAX_FORM_BYTES
@@ -108,7 +108,7 @@ class RequestMiddleware:
             if max_bytes and body_length(request) > max_bytes:
                 raise BodyTooLarge(max_bytes)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
-                refuse_other_charsets(request)  # the API's parsers do so themselves; a stock admin site doesn't
+                refuse_other_charsets(request)  # the API's parsers do so; the honeypot doesn't, like a stock admin site
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired

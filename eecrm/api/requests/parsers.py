@@ -18,7 +18,7 @@ from rest_framework.parsers import BaseParser
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shortened
 from api.requests.wsgi_request import refuse_other_charsets
 
-# A string in JSON that is known to be valid. The possessive quantifiers prevent backtracking.
+# Matches a string in valid JSON. The possessive quantifiers (`*+`) prevent backtracking.
 _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -37,8 +37,8 @@ class StrictJSONParser(BaseParser):
         _refuse_encodings(parser_context["request"])
         limit = getattr(parser_context["view"], "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            # A body that is too large for this view is read as well.
-            # A client that still sends when the connection closes never reads the answer.
+            # The whole body is read even if this view allows less, up to the limit of all views.
+            # A client that is still sending when the connection closes never reads the answer.
             body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         except UnreadablePostError:
             raise ParseError("The body has ended before its Content-Length.") from None
@@ -46,7 +46,7 @@ class StrictJSONParser(BaseParser):
             raise BodyTooLarge(limit)
         try:
             data = orjson.loads(body)
-            # orjson keeps the last of two members with the same name, and a checking proxy may have read the first.
+            # orjson keeps the last of two members with the same name. A proxy that checks bodies may read the first.
             if _count_members(body) != _count_members(orjson.dumps(data)):
                 raise _duplicate_members(body)
         except orjson.JSONDecodeError as error:
@@ -59,7 +59,7 @@ class StrictJSONParser(BaseParser):
 
 
 def _refuse_encodings(request: Any) -> None:
-    """Raises UnsupportedMediaType for other charsets (RFC 8259, section 8.1) and for compressed bodies."""
+    """Raises UnsupportedMediaType if the body isn't in UTF-8 (RFC 8259, section 8.1) or is compressed."""
     refuse_other_charsets(request._request)
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType("", "A body is sent as it is here, without a Content-Encoding.")
@@ -74,7 +74,7 @@ def _count_members(text: bytes) -> int:
 
 
 def _duplicate_members(body: bytes) -> ParseError:
-    """Returns the error; for small bodies, which are cheap to search, it names the duplicate members."""
+    """Returns the error for duplicate members. For a small body, which is cheap to search, the error names them."""
     if len(body) <= MAX_CREDENTIAL_BYTES:
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
     return ParseError("The body names a member more than once.")

@@ -35,7 +35,7 @@ class BadQuery(exceptions.ValidationError):
 
 
 def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
-    """Returns a problem document. `name` becomes its `code`; `members` are others, such as `rule` and `errors`."""
+    """Returns a problem document. `name` becomes its `code`. `members` are further members, such as `rule`."""
     if code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
     title = TITLES.get(code) or HTTPStatus(code).phrase
@@ -173,7 +173,7 @@ def outage_page(error: BaseException | None) -> HttpResponse | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
-        # Django's own view would read the form again, which may be the cause of the error.
+        # Django's own view would read the form again, and reading the form may be what failed.
         return HttpResponseBadRequest(ERROR_PAGE_TEMPLATE % {"title": "Bad Request (400)", "details": ""})
     if isinstance(exception, RequestDataTooBig):
         return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
@@ -191,14 +191,14 @@ def known_as(request: HttpRequest) -> str:
     """Returns the `X-Request-ID` of the answer: the caller's id, or else the server's.
 
     Logs and the audit trail store both ids separately.
-    It is empty if RequestMiddleware hasn't seen the request, so that such requests can be refused as well.
+    Returns "" if the request is refused before RequestMiddleware has given it an id.
     """
     ids = request_ids(request)
     return ids["caller_request_id"] or ids["request_id"] or ""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Handler of 404s. It counts the request, because paths without a view never reach the middleware's rate limit."""
+    """Django's `handler404`. It counts the request, because without a view RequestMiddleware doesn't count it."""
     try:
         limits.admit_light(request, place_of(request))
     except limits.TooManyRequests as refusal:
@@ -210,7 +210,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Handler of errors that no view and no middleware of this project catches, such as a session that can't be stored.
+    """Django's `handler500`, for errors that nothing else here catches, such as a session that can't be stored.
 
     Django calls it while it handles the exception, so `sys.exception()` returns that exception.
     """

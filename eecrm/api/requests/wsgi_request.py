@@ -59,7 +59,7 @@ class UTF8Request(WSGIRequest):
         return parse_cookie(";".join(cookie for cookie in header.split(";") if "\\" not in cookie))
 
     def parse_file_upload(self, META: Any, post_data: Any) -> Any:
-        """Turns other errors of Django's parser into MultiPartParserError, which is a 400."""
+        """Turns LookupError, TypeError and ValueError of Django's parser into MultiPartParserError, which is a 400."""
         try:
             return super().parse_file_upload(META, post_data)
         except (LookupError, TypeError, ValueError) as error:
@@ -67,16 +67,16 @@ class UTF8Request(WSGIRequest):
 
 
 def _parameters_of_part(header: str) -> Any:
-    """Parses the parameters of a part's header. Raises MultiPartParserError for RFC 2231 charsets.
+    """Parses the header of one part of a multipart form.
 
-    Forms may not use these (RFC 7578, section 4.2).
+    Raises MultiPartParserError if a parameter names a charset (RFC 2231). RFC 7578, section 4.2, forbids that in forms.
     """
     if "*" in header:
         raise multipartparser.MultiPartParserError("The form has a parameter in a charset of its own.")
     return parse_header_parameters(header)
 
 
-# Django offers no other way to replace the function.
+# The function is replaced in Django's module, because Django offers no other way.
 multipartparser.parse_header_parameters = _parameters_of_part  # type: ignore[attr-defined]
 
 

@@ -104,12 +104,12 @@ class ExplainedViewSet(ResourceViewSet):
 
 
 def _account_asked_about(username: str) -> Any:
-    """Returns the account with its groups and covers loaded, so that the policy decides as for its own request.
+    """Returns the account with its groups and leave covers, so that the policy decides as for a request of the account.
 
-    No database role of the account is entered. Raises BadQuery for an unknown or inactive account.
+    The request keeps the database role of its caller. Raises BadQuery for an unknown or inactive account.
     """
     users: Any = get_user_model()._default_manager
-    with as_login_role():  # may read groups and covers of every account, as at a login
+    with as_login_role():  # this role may read the groups and leave covers of every account
         user = users.filter(username=users.model.normalize_username(username)).first()
         if user is not None:
             _ = user.group_names, user.covering

@@ -1,4 +1,4 @@
-"""System checks of the resources: each names what a noun lacks, with file and line (docs/extending.md)."""
+"""System checks of the resources. An error names what a resource lacks, with file and line (docs/extending.md)."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +16,13 @@ from api.resources.registry import copied, model_of, recorded, table_of, viewset
 from config.environment import ROOT
 
 _RECORD = ("version", "created_at", "updated_at")
-# A choice is documented by its values, and these times by their names.
+# Fields that need no description, because their names suffice.
 _KNOWN_BY_NAME = ("created_at", "updated_at")
 
 
 class Fault(NamedTuple):
     id: str
-    about: type[Any]  # the class whose file and line are named
+    about: type[Any]  # class whose file and line the error names
     sentence: str
     hint: str
 
@@ -80,7 +80,10 @@ def _is_documented(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Functions of the same name share their text, so that the text of one names each table with its trigger."""
+    """Checks that SQL files create the triggers of the resource's table.
+
+    The text of a function in `sources` holds its files from all apps, so it names each table that has the trigger.
+    """
     sources, table, model = sql_functions.sources(), table_of(viewset), model_of(viewset)
     folder = f"{apps.get_app_config(model._meta.app_label).name}/sql"
 
@@ -99,7 +102,10 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Partners learn nothing of when a row wasn't theirs. Only SQL of the resource knows when it was."""
+    """Checks that SQL functions know when a row belonged to a partner.
+
+    History and `sync/` may show a partner no changes from a time when the row wasn't theirs.
+    """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}
     if readers[Role.EXTERNAL] is not Scope.NONE:

@@ -20,7 +20,7 @@ from api.requests.renderers import JSONText
 
 GZIPPED = "-gzip"
 
-# One member of a list, or an empty one. No two repetitions are adjacent, so matching takes linear time.
+# One entity tag of a comma-separated list, or an empty element. No two repetitions are adjacent, so matching is linear.
 _LIST_MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
 
 
@@ -33,7 +33,7 @@ class Tag(NamedTuple):
         return self.opaque.partition("-")[0]
 
     def names(self, etag: str) -> bool:
-        """Weak comparison (section 8.8.3.2). The tag of the compressed answer also matches."""
+        """True if this tag, with or without the suffix of a compressed answer, equals `etag` (weak comparison)."""
         return f'"{self.opaque.removesuffix(GZIPPED)}"' == etag
 
 
@@ -44,7 +44,7 @@ class Condition(NamedTuple):
     is_any: bool = False
 
     def holds(self, etag: str, *, strongly: bool) -> bool:
-        """Does one of the tags match `etag`? A strong comparison never matches a weak tag (section 8.8.3.2)."""
+        """Does one of the tags match `etag`? A strong comparison never matches a weak tag (RFC 9110, 8.8.3.2)."""
         return self.is_any or any(tag.names(etag) and not (strongly and tag.is_weak) for tag in self.tags)
 
     def same_as(self, etag: str) -> str | None:
@@ -81,7 +81,7 @@ class Representation(NamedTuple):
 
 
 class PreconditionFailed(APIException):
-    """412. `changed` names the fields that differ from the caller's version; None if that isn't known."""
+    """Answer 412. `changed` names the fields that differ from the caller's version; None if they aren't known."""
 
     status_code = 412
     default_code = "precondition_failed"
@@ -95,7 +95,7 @@ class PreconditionFailed(APIException):
 
 
 class Mismatch(NamedTuple):
-    """Failed precondition: a sentence with the reason, and the caller's version of the row, if known."""
+    """A failed precondition: a sentence with the reason, and the version that the caller has, if it is known."""
 
     sentence: str
     known_version: int | None
@@ -130,7 +130,7 @@ def is_conditional(request: Request) -> bool:
 
 
 def mismatch(request: Request, present: Representation) -> Mismatch | None:
-    """Checks the preconditions in the order of section 13.2.2. Returns None if all hold.
+    """Checks the preconditions in the order of RFC 9110, section 13.2.2. Returns None if all hold.
 
     `answer_if_new` handles the `If-None-Match` of a GET. Raises ValidationError for invalid headers.
     """

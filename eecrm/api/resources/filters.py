@@ -103,7 +103,7 @@ class ResourceFilterSet(django_filters.FilterSet):
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
     }
 
-    # Filters on personal data. Roles that see it masked may not use them, because they could guess values by trying.
+    # Names of filters on personal data. Roles that see such data masked may not use them, or they could guess values.
     personal: tuple[str, ...] = ()
 
 
@@ -142,9 +142,9 @@ def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
 def _filterset_of(
     filterset_class: type[django_filters.FilterSet], names: frozenset[str]
 ) -> type[django_filters.FilterSet]:
-    """Returns a filterset class with only these filters.
+    """Returns a filterset class that has only the filters in `names`.
 
-    A filterset copies all its filters and builds a form of them for each request, which takes a millisecond.
+    The full class would copy all filters and build a form of them for each request, which takes a millisecond.
     """
     subclass: Any = type(filterset_class.__name__, (filterset_class,), {})
     subclass.base_filters = {name: filter_ for name, filter_ in filterset_class.base_filters.items() if name in names}
@@ -162,10 +162,10 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Filters and search of one list request. `is_masked` leaves out words of personal data."""
+    """Filters and search of one list request. With `is_masked` the search ignores words of personal data."""
 
     request: Request
-    filterset_class: type[ResourceFilterSet] | None  # None without filters
+    filterset_class: type[ResourceFilterSet] | None  # None if the request has no filters
     text: str
     is_masked: bool
 
@@ -173,10 +173,10 @@ class Narrowing:
     def of(
         cls, request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, is_searchable: bool
     ) -> "Narrowing | None":
-        """Returns what the query string asks for; None if there is nothing.
+        """Reads filters and search from the query string. Returns None if it has neither.
 
-        `masked` refuses filters on personal data. Only a `SearchableQuerySet` has `search`.
-        Raises BadQuery for undeclared parameters.
+        With `masked`, filters on personal data count as undeclared. `is_searchable` allows the parameter `search`.
+        Raises BadQuery for undeclared parameters and for too long a search.
         """
         declared = filterset_class.base_filters if filterset_class else {}
         hidden = filterset_class.personal if filterset_class and masked else ()

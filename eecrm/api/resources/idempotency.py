@@ -31,7 +31,8 @@ _VALID_KEY = re.compile(r"[ -~]{1,255}")
 _QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _STORED_HEADERS = ("Location", "ETag")
 
-# Waits for a transaction that is claiming the same key. An expired key can be claimed again even before its purge.
+# Claims a key for this request. The statement waits while another transaction claims the same key. It also claims an
+# expired key that isn't purged yet.
 _CLAIM_KEY = f"""
     INSERT INTO api_idempotency AS known (user_id, key, request) VALUES (%s, %s, %s)
         ON CONFLICT (user_id, key) DO UPDATE
@@ -98,9 +99,9 @@ def _request_digest(request: Request) -> str:
 
 
 def claim(request: Request, key: str) -> FirstAnswer | None:
-    """Returns the stored answer of this key. None: the key now belongs to this request, which must `keep` its answer.
+    """Returns the answer that is stored for this key. Raises KeyReused if the key was used for another path or body.
 
-    Raises KeyReused if the key was used for another path or body.
+    Returns None if the key was free. The key now belongs to this request, which must store its answer with `keep`.
     """
     digest = _request_digest(request)
     first = claim_key(request.user.pk, key, digest)
@@ -110,7 +111,7 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 
 
 def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
-    """Does the same as `claim` for an account's key and a request's digest. The caller must compare the digests."""
+    """Does the same as `claim`, but never raises KeyReused: the caller must compare `digest` with the stored one."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_KEY, [user_id, key, digest])
         if cursor.fetchone():
@@ -120,7 +121,7 @@ def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:
-    """Stores the answer about a new row. Refusals aren't stored, because their transaction and its claim roll back."""
+    """Stores the answer about a new row. Refusals aren't stored: their transaction, with the claim, is rolled back."""
     headers = orjson.dumps({name: response[name] for name in _STORED_HEADERS if name in response}).decode()
     keep_answer(request.user.pk, key, row_id, response.status_code, headers, response.data)
 
@@ -138,5 +139,5 @@ def purge_keys() -> int:
 
 
 def sweep() -> bool:
-    """Background job: purges once. Returns True if more expired keys may be left."""
+    """Background job that deletes expired keys. Returns True if more of them may be left."""
     return purge_keys() == MAX_KEYS_PER_PURGE

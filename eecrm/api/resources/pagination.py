@@ -69,7 +69,10 @@ def page_size(request: Request, *, default: int = DEFAULT_PAGE_SIZE) -> int:
 
 
 def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[tuple[str, bool]]:
-    """Returns [(field, is descending)]. The last field is always the key, so that no two rows are equal."""
+    """Returns the order of a list, such as [("name", False), ("id", False)]. True means descending.
+
+    The last field is always the key, so that no two rows have the same position.
+    """
     terms = request.query_params.get("ordering", default).split(",")
     order = [(term.removeprefix("-"), term.startswith("-")) for term in terms]
     names = [name for name, _ in order]
@@ -89,7 +92,7 @@ def _after(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expr
     """
     names, directions = zip(*order, strict=True)
     if len(set(directions)) == 1:
-        # A parameter of a compiled query is a Value already.
+        # In a compiled query the values are parameters, which are Value objects already.
         expressions = (value if isinstance(value, Value) else Value(value) for value in values)
         columns, edge = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, expressions))
         return LessThan(columns, edge) if directions[0] else GreaterThan(columns, edge)
@@ -121,7 +124,7 @@ class PageBounds(NamedTuple):
 
 
 class Source(Protocol):
-    """Rows of a list, in any order."""
+    """Interface to the rows of a list, which `page` reads and counts."""
 
     def read(self, bounds: PageBounds, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
         """Reads the rows of a page after these values."""
@@ -131,7 +134,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class QuerySetSource:
-    """Rows of a queryset, with these columns."""
+    """Source that reads `columns` of a queryset's rows."""
 
     rows: QuerySet[Any]
     columns: Sequence[Any]
@@ -157,7 +160,7 @@ def cut(
     cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
-    # One row more than the page shows: it exists if there is another page.
+    # Reads one row more than the page shows. If there is such a row, there is another page.
     rows = list(source.read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
     has_more = len(rows) > size
     del rows[size:]

@@ -1,4 +1,4 @@
-"""Reading the rows of a resource: one query, compiled once for all callers with the same view of the rows (ADR 18)."""
+"""Reads the rows of a resource. The query is compiled once for all callers with the same rights (`Look`, ADR 18)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,7 +38,7 @@ class ReadingViewSet(GenericViewSet):
     """Lists and finds the rows that are visible to the caller, below the parents in the path."""
 
     resource: ClassVar[str]
-    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; new rows refer to the last
+    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; a new row refers to the last, nearest one
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
@@ -46,7 +46,7 @@ class ReadingViewSet(GenericViewSet):
 
     @classmethod
     def rows(cls, rule: Rule, keys: dict[str, Any]) -> Any:
-        """Returns the rows on which the caller of this rule may do its action, below the parents with these keys."""
+        """Returns the rows on which `rule.caller` may do `rule.action`, below the parents with these keys."""
         rows: Any = cls.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
         lookups = {parent.lookup: keys[parent.keyword] for parent in cls.parents if parent.keyword in keys}
         return rows.permitted_by(rule).filter(**lookups)
@@ -100,9 +100,9 @@ class ReadingViewSet(GenericViewSet):
         return self.request.build_absolute_uri(API_ROOT)
 
     def _look(self) -> "Look | None":
-        """Returns the cache key of the compiled query; None if the caller covers for colleagues.
+        """Returns the cache key of the compiled query; None if the caller stands in for colleagues on leave.
 
-        Then the visible rows depend on the caller, not only on the role.
+        The rows that such a caller sees depend on the person and not only on the role.
         """
         user: Any = self.request.user
         rule = self._read_rule()
@@ -183,7 +183,7 @@ class Look(NamedTuple):
         return self.viewset.serializer_class.row(_ROOT, masked=self.is_masked)
 
 
-# Each combination of cache key, order and page size is an entry. The least recently used entries are dropped.
+# The cache has an entry for each combination of look, order and page size. It drops the least recently used entries.
 @lru_cache(maxsize=1_000)
 def page_statement(look: Look, bounds: PageBounds) -> Statement:
     """Compiles the query of a page. Its columns are the row as JSON and the ordering fields."""

@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 @cache
 def viewsets() -> dict[str, type[Any]]:
-    """Returns resource -> viewset. For use once all apps are loaded."""
+    """Returns resource -> viewset, such as "client" -> ClientViewSet. Call it only after all apps are loaded."""
     return {name: import_string(path) for name, path in settings.RESOURCES.items()}
 
 
@@ -20,7 +20,7 @@ def recorded() -> dict[str, type[Any]]:
 
 
 def copied() -> dict[str, type[Any]]:
-    """Returns the viewsets whose rows `sync/` tells of."""
+    """Returns the viewsets of resources that clients may keep offline: `sync/` reports changes of their rows."""
     return {name: viewset for name, viewset in viewsets().items() if viewset.has_offline_copies}
 
 
@@ -34,7 +34,7 @@ def table_of(viewset: type[Any]) -> str:
 
 
 def collections() -> dict[str, str]:
-    """Returns the last noun of a path -> resource: `{"clients": "client"}`."""
+    """Returns collection in a path -> resource: `{"clients": "client"}`."""
     return {collection_of(viewset): name for name, viewset in viewsets().items()}
 
 

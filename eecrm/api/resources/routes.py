@@ -12,11 +12,14 @@ register_converter(IdConverter, "id")
 
 _COLLECTION = {"get": "list", "post": "create"}
 _ITEM = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
-_OF_ITEM = ("history", "access")  # where the viewset has them
+_OF_ITEM = ("history", "access")  # paths below an item, if its viewset has these actions
 
 
 def routes_of_resources() -> Iterator[URLPattern]:
-    """Yields the URL patterns of all resources: nested below the parents, and flat lists where there are parents."""
+    """Yields the URL patterns of all resources. A resource with parents has nested paths and flat ones.
+
+    For example, `clients/<id>/contracts/` and `contracts/`. New rows are created below their parents only.
+    """
     for name, viewset in viewsets().items():
         parents = [parent.keyword for parent in viewset.parents]
         above = "".join(f"{collection_of(viewsets()[parent])}/<id:{parent}>/" for parent in parents)
@@ -27,7 +30,7 @@ def routes_of_resources() -> Iterator[URLPattern]:
 
 
 def _routes(prefix: str, viewset: type[Any], name: str, *, creates: bool = True) -> Iterator[URLPattern]:
-    """Yields the URL patterns. `creates=False` leaves out POST, for flat lists of rows that need a parent's path."""
+    """Yields the URL patterns of one collection. `creates=False` leaves out POST."""
     collection = _COLLECTION if creates else {"get": "list"}
     yield path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list")
     yield path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail")

@@ -14,7 +14,7 @@ SEPARATORS = "@._-+/&'’,;:()\""
 
 
 def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  # named like the expression that it returns
-    """Returns the search vector of these fields. It has no stemming, for any language; punctuation separates words."""
+    """Returns the search vector of these fields. Words aren't stemmed, because they may be of any language."""
     words = [Func(F(name), Value(SEPARATORS), Value(" " * len(SEPARATORS)), function="translate") for name in fields]
     return SearchVector(*words, config="simple", weight=weight)
 
@@ -29,13 +29,13 @@ class SearchableQuerySet(QuerySet[Any]):
     """Queryset with word search. The column `search` contains the words of a row and of its parents."""
 
     def matching(self, text: str, *, weights: str = "") -> Self:
-        """Returns the rows with a word that begins so for each word of `text`.
+        """Returns rows in which each word of `text` is the beginning of some word.
 
-        `weights` limits the search to words of these weights; if empty, all words count.
+        `weights` limits the search to words of these weights. If it is empty, all words count.
         """
         words = re.findall(r"[^\W_]+", with_addresses_normalised(text))[:MAX_WORDS]
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
-        # Without statistics PostgreSQL expects a word in one of 200 rows, and would scan the list instead of the index.
+        # Without statistics PostgreSQL expects a match in one of 200 rows, and would scan the list without the index.
         return hint_selective(self, Q(search=query))

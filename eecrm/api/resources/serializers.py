@@ -23,7 +23,7 @@ API_ROOT = "/api/v1/"
 
 
 class Reference(serializers.Field):
-    """Field for a related row: `{id, <key>}`, or null. It is read-only; requests set `<name>_id` if they may."""
+    """Read-only field for a related row: `{id, <key>}`, or null. Requests set the row by another field, `<name>_id`."""
 
     def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
         self.path, self.column, self.key, self.nullable = path, column, key, nullable
@@ -86,7 +86,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
-    """Base class of a resource's serializer. It masks the model's `personal_fields` for some roles (row *auditor*)."""
+    """Base class of a resource's serializer. It masks `personal_fields` for roles that may not see personal data."""
 
     serializer_related_field = RelatedKey
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
@@ -95,14 +95,14 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     }
 
     def get_unique_together_validators(self) -> list[Any]:
-        """No validators: the unique constraints refuse duplicates in the write itself; checking before is a race."""
+        """Returns no validators. Constraints refuse duplicates in the write; a check before it would be a race."""
         return []
 
     @classmethod
     def row(cls, root: str | Slot, *, masked: bool) -> Row:
         """Returns the SQL expression that renders a row as JSON.
 
-        `root` is the absolute URL of the API; `masked` hides personal data.
+        `root` is the absolute URL of the API. `masked` hides personal data with stars.
         """
         return Row(*_row_template(cls, masked), root)
 
@@ -122,7 +122,7 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
 
 def differs(row: Model, name: str, value: Any) -> bool:
-    """Would `value` change the field? Compares keys, because the caller may not be allowed to read a related row."""
+    """Would `value` change the field? It compares keys only, because the caller may be unable to read related rows."""
     field: Any = row._meta.get_field(name)
     return getattr(row, field.attname) != getattr(value, "pk", value)
 

@@ -27,10 +27,10 @@ class ResourceViewSet(ReadingViewSet):
     412 precedes 400 because preconditions are checked before the body (RFC 9110, section 13.2.1).
     """
 
-    collection: ClassVar[str] = ""  # last noun of the path; by default the resource with an s
-    has_offline_copies: ClassVar[bool] = True  # whether `sync/` tells of its rows
+    collection: ClassVar[str] = ""  # name in the path, such as "clients"; default: resource and s
+    has_offline_copies: ClassVar[bool] = True  # clients may keep its rows offline: `sync/` reports changes
     deprecated: Deprecation | None = None
-    # Action of the policy -> rules that refuse it with 409, for the OpenAPI document.
+    # Action of the policy table -> names of rules that refuse it with 409. The OpenAPI document lists them.
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
@@ -71,7 +71,7 @@ class ResourceViewSet(ReadingViewSet):
         row = self._locked()
         deleted, _ = row.delete()
         if not deleted:
-            raise Refused(rule_for(request, self.resource, "delete"))  # row security hid the row
+            raise Refused(rule_for(request, self.resource, "delete"))  # row security hid the row from the DELETE
         return Response(status=204)
 
     def require_visible(self) -> None:
@@ -84,7 +84,7 @@ class ResourceViewSet(ReadingViewSet):
             self._visible_representation()
 
     def _locked(self) -> Any:
-        """Returns the row locked, after checks of visibility (404) and permission (403); then checks the version (412).
+        """Returns the row, locked. Checks visibility (404) and permission (403) first, and then the version (412).
 
         Locking first would turn a 403 into a 404: PostgreSQL doesn't lock a row that the caller may only read.
         The lock keeps the version unchanged until the transaction ends.
@@ -95,7 +95,7 @@ class ResourceViewSet(ReadingViewSet):
             # The row was deleted meanwhile, or belongs to another contact now: row security then refuses the lock.
             self.get_object()
             raise Refused(rule_for(self.request, self.resource, policy_action(self.action)))
-        self.check_object_permissions(self.request, locked)  # it may have another contact now
+        self.check_object_permissions(self.request, locked)  # the row may have another contact by now
         if is_conditional(self.request):
             self._refuse_other_version(self._checked_representation(locked.pk))
         return locked
@@ -111,12 +111,12 @@ class ResourceViewSet(ReadingViewSet):
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
         """Returns the fields that have changed since this version; None if that isn't known.
 
-        Resources with an audit trail override it.
+        Viewsets of resources with an audit trail override this method.
         """
         return None
 
     def _repeat_answer(self, first: idempotency.FirstAnswer) -> Response:
-        """Returns the first answer, if the caller may still see the row (404) and create such a row (403)."""
+        """Returns the first answer again, if the caller may still see the row (else 404) and create it (else 403)."""
         row = self.get_queryset().filter(pk=first.row_id).first()
         if row is None:
             raise Http404

@@ -1,5 +1,5 @@
--- Buckets are locked in the order in which they are named, so that callers name them in the same order everywhere. A
--- negative `wanted` gives back.
+-- Takes `wanted` requests from each rate limit bucket; a negative number gives requests back. Buckets are locked in the
+-- order of the array. All callers must use the same order, or two calls can deadlock.
 CREATE OR REPLACE FUNCTION take_limits(buckets text[], wanted integer[], capacities integer[], seconds double precision[]) RETURNS TABLE(granted integer, remaining integer, wait double precision)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -26,7 +26,7 @@ BEGIN
             wait := greatest(0, extract(epoch FROM full_until - moment) + spacing - seconds[place]);
             IF is_new THEN
                 INSERT INTO api_limit VALUES (buckets[place], full_until) ON CONFLICT DO NOTHING;
-                CONTINUE WHEN NOT FOUND;  -- somebody else has made it meanwhile
+                CONTINUE WHEN NOT FOUND;  -- another transaction has inserted the row meanwhile
             ELSE
                 UPDATE api_limit SET filled_until = full_until WHERE bucket = buckets[place];
             END IF;

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
-    help = "Tell all that keeps this configuration from production, a line each: exits with 1 if there is anything."
+    help = "List each fault that makes this configuration unfit for production; exit with 1 if there is any."
     requires_system_checks: list[str] = []  # `handle` runs them itself
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -20,20 +20,21 @@ from api.jobs import EachTurn, Every, declared
 
 log = logging.getLogger("eecrm.worker")
 
-IDLE = 1.0  # seconds to wait after a turn that left nothing due
+IDLE = 1.0  # seconds to wait after all jobs ran and none has more to do
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
-# Seconds. Sending a mail may take eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT), before it fails.
+# Seconds. It is longer than the slowest attempt to send a mail: eight answers of the mail server, with ten seconds each
+# (EMAIL_TIMEOUT).
 LEASE = 180.0
 
 
 class Command(BaseCommand):
-    help = "Send the mails that are due and do the other work in the background, until SIGTERM or SIGINT."
+    help = "Run the background jobs, such as sending mails, until SIGTERM or SIGINT."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="do what is due now, and end")
+        parser.add_argument("--once", action="store_true", help="run the jobs that are due now, and end")
         parser.add_argument(
             "--lease", type=float, default=LEASE, metavar="SECONDS",
-            help=f"how long a mail is one worker's before another may try it (default: {LEASE:.0f})",
+            help=f"how long a worker holds a mail before another one may send it (default: {LEASE:.0f})",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,9 +50,9 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """The request to stop (SIGTERM or SIGINT), passed on through a pipe.
+    """Request to stop the worker. The handler of SIGTERM and SIGINT passes it on through a pipe.
 
-    A signal handler that writes to a pipe neither misses a signal nor interrupts a mail that is being sent.
+    A signal handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
     """
 
     def __init__(self) -> None:
@@ -82,7 +83,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
     """Runs the jobs in two threads until the worker is asked to stop.
 
     Jobs that wait for another server, such as a mail server, have a thread and a database connection of their own.
-    Otherwise a slow server would delay the seals of the audit trail.
+    Otherwise a slow mail server would delay jobs such as sealing the audit trail.
     """
 
     def run(jobs_of_thread: Sequence[Every]) -> None:
@@ -102,7 +103,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
 
 def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, is_once: bool = False) -> bool:
-    """Runs turns until the worker is asked to stop (with `is_once`: until nothing is due).
+    """Runs all jobs again and again until the worker is asked to stop, or with `is_once` until nothing is due.
 
     Returns True if a job failed.
     """
@@ -116,14 +117,14 @@ def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, 
 
 
 class Turn(NamedTuple):
-    """Result of a turn. `pause` is the number of seconds to wait before the next turn."""
+    """Result of one turn, which runs each job once. `pause` is the number of seconds to wait before the next turn."""
 
     pause: float
     has_failed: bool
 
 
 def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
-    """Runs each job once. If a job fails, the others still run; the failed job pauses longer each time (`api.jobs`)."""
+    """Runs each job once. If a job fails, the others still run. A failed job pauses longer each time (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
     is_busy = has_failed = False
     for job in jobs:
@@ -150,7 +151,7 @@ def _log_failure(job: Every, error: Exception) -> None:
 
 
 def _is_connected() -> bool:
-    """Can the remaining jobs reach the database? Opens a new connection if this one broke."""
+    """Can the remaining jobs reach the database? Opens a new connection if the present one is broken."""
     try:
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()
