@@ -8,7 +8,7 @@ def _count(name: str, default: int) -> int:
     return int(number(name, sentence, 1, 1_000_000, default=default))
 
 
-# Kind of activity -> (number of times, seconds).
+# Kind of activity -> (number of times, seconds) at which managers are alerted.
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # of clients, contracts and events

@@ -8,7 +8,8 @@ import re
 from config.environment import IS_PRODUCTION, env
 from config.environment import require as _require
 
-# An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path. No other would match.
+# An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path. Other spellings would
+# never match.
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9.-]*[a-z0-9])(?!:(?:80|443)\Z)(:[1-9][0-9]{1,4})?")
 
 CORS_ALLOWED_ORIGINS = env(

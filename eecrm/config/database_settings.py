@@ -44,7 +44,7 @@ if IS_PRODUCTION:
         "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
     )
 
-# Names are those of libpq. Host and port are passed separately.
+# Parameters by their names in libpq. Host and port are passed separately.
 OPTIONS = {"sslmode": SSLMODE, "target_session_attrs": TARGET_SESSION_ATTRS} | (
     {"sslrootcert": SSLROOTCERT} if SSLROOTCERT else {}
 )

@@ -46,14 +46,14 @@ def read_also(file: str) -> None:
 
 
 _is_collecting = False
-# Name of a variable -> sentence about its fault. Django imports failed settings a second time, but not the modules that
-# they import. Faults of those modules wouldn't be found again, so the faults of the first import are kept.
+# Name of a variable -> sentence about its fault. If the settings fail, Django imports them again, but not the modules
+# that they import. Faults of those modules wouldn't be found again, so the faults of the first import are kept.
 _faults: dict[str, str] = {}
 _missing: set[str] = set()
 
 
 def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
-    """Value of one variable. A variable without a default is required: the start fails and names it if it's missing."""
+    """Value of one variable. A variable without a default is required: if it is missing, the start fails."""
     try:
         return _config(name, default=default, cast=cast)
     except UndefinedValueError:
@@ -123,7 +123,7 @@ def _refuse(name: str, sentence: str) -> None:
 
 
 def _stand_in(default: Any, cast: Any) -> Any:
-    """Valid value in place of a faulty variable, so that the rest of the settings can be read."""
+    """Valid value that replaces a faulty one while faults are collected, so that the other settings can be read."""
     for value in ("" if default is undefined else default, "", "0"):
         try:
             return value if cast is undefined else cast(value)

@@ -10,9 +10,10 @@ _USUAL = {"80", "443"}
 
 
 def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
-    """Host name -> its ports. The port `*` means any, the empty string the usual port of http or https.
+    """Returns host name -> ports, such as "crm.epic.example" -> {"", "8443"}.
 
-    `unnamed` is the port of an entry without one. Raises ImproperlyConfigured.
+    The port "*" means any port, "" the default port of http or https. An entry that names no port gets `unnamed`.
+    Raises ImproperlyConfigured if an entry isn't a host name with or without a port.
     """
     ports: dict[str, set[str]] = {}
     for entry in entries:

@@ -13,7 +13,7 @@ if not IS_PRODUCTION:
 PUBLIC_URL = env("PUBLIC_URL", **_local_address).rstrip("/")
 try:
     _public_url = urlsplit(PUBLIC_URL)
-except ValueError:  # brackets that hold no IPv6 address
+except ValueError:  # raised for brackets without an IPv6 address
     _public_url = urlsplit("")
 _require(
     _public_url.scheme in ("http", "https")

@@ -2,8 +2,8 @@
 
 The API uses tokens and no cookies, so it has no session. Without these middlewares a list costs a tenth less.
 
-They are subclasses because Django's system checks look for each class in the settings. Django looks for
-CsrfViewMiddleware by its name, so that one is used unchanged. It does almost nothing for exempt views.
+They are subclasses of Django's classes, because Django's system checks look for those classes in the settings. Django
+looks for CsrfViewMiddleware by name, so it is used unchanged. It does almost nothing for views exempt from CSRF checks.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ class _PagesOnly:
         if request.path_info.startswith(API):
             response: HttpResponse = self.get_response(request)
             return response
-        return super().__call__(request)  # type: ignore[misc]  # a mixin
+        return super().__call__(request)  # type: ignore[misc]  # the other base class has it
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):

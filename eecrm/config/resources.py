@@ -1,7 +1,7 @@
-"""The nouns of the API, parents first: each resource of the policy table with its viewset.
+"""The resources of the API, parents first, each with its viewset.
 
-Its app, routes, changes of offline copies, history, restore, masks and documents follow from this list. A viewset and its
-model declare what is true of one resource (docs/extending.md).
+This list determines the installed apps, the routes, the history, the reports of `sync/`, restore, the masks of personal
+data, and the documents. All facts about one resource are declared in its viewset and its model (docs/extending.md).
 """
 
 RESOURCES = {

@@ -17,11 +17,11 @@ from config.environment import require as _require
 
 collect_faults()
 
-from config import database_settings  # noqa: E402  # after collect_faults, like the next: collects their faults
-from config.alert_settings import *  # noqa: E402, F401, F403  # as those of mail
-from config.cors_settings import *  # noqa: E402, F401, F403  # as those of mail
+from config import database_settings  # noqa: E402  # imported after collect_faults, so that its faults are collected
+from config.alert_settings import *  # noqa: E402, F401, F403  # all its names are settings
+from config.cors_settings import *  # noqa: E402, F401, F403  # all its names are settings
 from config.hosts import ports_by_host  # noqa: E402
-from config.mail_settings import *  # noqa: E402, F401, F403  # a settings module is its names
+from config.mail_settings import *  # noqa: E402, F401, F403  # all its names are settings
 from config.resources import RESOURCES  # noqa: E402
 
 
@@ -46,7 +46,7 @@ JWT_KEYS = attempt(
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
     secret_key=SECRET_KEY,
 )
-# Host name -> ports that it is served at. `api.requests.hosts` checks the ports because Django checks names only.
+# Host name -> its ports, as `ports_by_host` returns them. `api.requests.hosts` checks ports; Django checks names only.
 ALLOWED_PORTS = (
     attempt(
         ports_by_host,
@@ -59,7 +59,7 @@ ALLOWED_PORTS = (
 )
 ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
-# Number of our own proxies in front of the server. As many entries at the end of X-Forwarded-For are trusted.
+# Number of our own proxies in front of the server. So many entries at the end of X-Forwarded-For are trusted.
 TRUSTED_PROXIES = number(
     "TRUSTED_PROXIES",
     "TRUSTED_PROXIES is a number of proxies: 0 or more, and 100 at most.",
@@ -67,7 +67,7 @@ TRUSTED_PROXIES = number(
     100,
     **({} if IS_PRODUCTION else {"default": 0}),
 )
-# Groups without permissions, for `belongs_to_groups`. The next `migrate` creates those that are missing.
+# Names of groups without permissions, for `belongs_to_groups`. `migrate` creates the groups that are missing.
 GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_comma_separated)]
 
 _require(
@@ -139,7 +139,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.requests.middleware.RequestMiddleware",
-    "corsheaders.middleware.CorsMiddleware",  # before middlewares that refuse, so that pages can read refusals
+    "corsheaders.middleware.CorsMiddleware",  # early, so that refusals of later middlewares get CORS headers
     "api.requests.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
@@ -234,8 +234,8 @@ SIMPLE_JWT = {
     "TOKEN_OBTAIN_SERIALIZER": "accounts.serializers.LoginSerializer",
 }
 
-# Rate limits: name -> (requests, seconds). `scope` and `scope.role` limit an account, `anonymous` limits an IP address.
-# RATE_LIMIT_FACTOR scales the first group of limits, but not those of passwords, email addresses and failed logins.
+# Rate limits: name -> (requests, seconds). `read` and `write` limit an account, `read.external` an account with that
+# role, `anonymous` an IP address. RATE_LIMIT_FACTOR scales these limits and `login`, but no others.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
@@ -256,14 +256,15 @@ RATE_LIMITS = {
     )
 } | {
     "own_password": (20, 600),  # entries of the current password, to change the password or the email address
-    "address_link": (10, 86_400),  # the same, on the page that confirms an email address which another user entered
+    "address_link": (10, 86_400),  # entries of the password where an address is confirmed that another user entered
     "address_change": (5, 86_400),  # new email addresses that an account may request
-    "own_name": (100, 86_400),  # new names that an account may give itself; each stays on the trail
+    "own_name": (100, 86_400),  # new names that an account may give itself; the audit trail keeps each
     "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
     "forgotten_same": (5, 600),  # password reset requests for the same account
     "login_failed_address": (300, 300),  # a short time because an office may share one IP address
     "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
-    # For one account and IP address. It refills more slowly than the account's limit: one address can't exhaust that.
+    # Failed logins for one account from one IP address. This limit is lower than the account's, so that one address
+    # can't use up the account's limit.
     "login_failed_here": (20, 3_600),
 }
 
@@ -311,7 +312,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Static files are served from the installed packages, so that `collectstatic` isn't needed before a start.
+# Static files are served from the installed packages, so that no start needs `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 600  # seconds; each request counts against the limit of the IP address, which an office shares
@@ -319,18 +320,18 @@ WHITENOISE_MAX_AGE = 600  # seconds; each request counts against the limit of th
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` forms are sent without their origin, and CSRF fails
+SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` browsers leave out a form's origin, and CSRF fails
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
-# A session of the admin site ends after this time without a request, and after this age.
+# A session of the admin site ends after ADMIN_SESSION_IDLE without a request, and always after ADMIN_SESSION_AGE.
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.admin_login.session_store"
-# Both cookies end with the browser session. Browsers accept the `__Host-` prefix only over https and from this host
-# (RFC 6265bis).
+# The cookies of session and CSRF token end with the browser session. Browsers accept a name with the prefix `__Host-`
+# only over https and from this host (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
 CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"

@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-from django.core.management.base import BaseCommand  # noqa: E402  # needs the loaded apps, as the next one does
+from django.core.management.base import BaseCommand  # noqa: E402  # needs the loaded apps
 from django.db import connection  # noqa: E402  # needs the loaded apps
 
 from access.database import refuse_privileged_role  # noqa: E402

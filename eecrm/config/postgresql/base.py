@@ -7,9 +7,9 @@ from django.db.backends.postgresql import base
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
-        """Called before the first statement of a request.
+        """True if the connection can be used. Django calls it before the first statement of a request.
 
-        Django would send `SELECT 1`, a round trip for each request. Reading the socket's state needs no round trip.
+        Django's own method sends `SELECT 1`, a round trip for each request. Reading the socket's state needs none.
         """
         return (self._has_nothing_to_read() or bool(super().is_usable())) and self._accepts_writes()
 
@@ -22,7 +22,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return "on" not in (status("in_hot_standby"), status("default_transaction_read_only"))
 
     def _has_nothing_to_read(self) -> bool:
-        """True if the socket has nothing to read. A server that closes the connection sends a message or end of stream.
+        """True if the socket has nothing to read. If the server closes the connection, there is something to read.
 
         A server can also send something harmless between requests, such as a notice or a TLS session ticket. So a
         connection that has something to read may still be usable.
