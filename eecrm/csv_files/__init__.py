@@ -2,4 +2,4 @@
 
 
 class CannotImport(Exception):
-    """Raised if nothing of a file can be imported. Its first line says so, and further lines name the problems."""
+    """Raised if nothing of a file can be imported. The message says so in its first line, then lists the problems."""

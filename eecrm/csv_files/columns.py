@@ -1,4 +1,4 @@
-"""Mapping from the columns of an imported file to fields."""
+"""Maps the columns of an imported file to fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Columns:
 
 
 def only_one(positions: list[int], header: list[str], field: str) -> int:
-    """The single position of a field. Raises CannotImport if several columns match it."""
+    """Returns the only position of a field. Raises CannotImport if `positions` has several, because titles repeat."""
     if len(positions) > 1:
         title = quoted(header[positions[0]])
         raise CannotImport(f"{len(positions)} columns are called {title}, and only one can be the {field}: rename one.")

@@ -19,7 +19,7 @@ def join_names(names: Iterable[str]) -> str:
 
 
 def split_names(cell: str) -> list[str]:
-    """Names in a cell, without empty names and surrounding spaces. Raises ValueError."""
+    """Names in a cell, without empty names and outer spaces. Raises ValueError if the cell ends in a backslash."""
     names = (part.strip() for part in _parts(cell))
     return [_ESCAPED.sub(_unescaped, name) for name in names if name]
 

@@ -1,4 +1,4 @@
-"""Problems of an imported table, by line and column."""
+"""Describes the problems of an imported CSV file, each with its line and column."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
 
 def failure(problems: Sequence[Problem]) -> str:
-    """Error text of an import: a headline, then the first problems in the order of the file, one a line."""
+    """Error text of an import: a headline, then the first problems in the order of the file, one on each line."""
     shown = sorted(problems, key=lambda problem: problem.line)[:MOST_PROBLEMS]
     more = len(problems) - len(shown)
     end = [f"and {counted(more, 'more problem')}."] if more else []
@@ -29,7 +29,7 @@ def failure(problems: Sequence[Problem]) -> str:
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
-    """Problems that prevent all other checks of a row: a wrong number of fields, or a NUL character."""
+    """Yields problems after which a row can't be checked further: a wrong number of fields, or a NUL character."""
     count, expected = len(record.cells), len(columns.header)
     if count != expected:
         yield Problem(record.line, f"it has {counted(count, 'field')}, but the header has {expected:,}.")

@@ -12,7 +12,8 @@ from csv_files import CannotImport
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 
-# cp1252 is the only code page because a few accented letters don't distinguish Western and Central European ones.
+# Encodings that can be detected. cp1252 is the only Windows code page, because a few accented letters don't show
+# whether a text is in the Western or in the Central European one.
 _ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252"]
 
 
@@ -30,12 +31,12 @@ class Table:
 
 
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """Table in the file. An encoding or delimiter that isn't given is detected. Raises CannotImport."""
+    """Reads the table in a file. Encoding and delimiter are detected if not given. Raises CannotImport if it fails."""
     return table_of(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
 
 
 def table_of(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """Table in the content of a file. Error messages call the file `name`. Raises CannotImport."""
+    """Reads the table in the content of a file. Raises CannotImport if it fails, with `name` as the file's name."""
     text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)
@@ -68,7 +69,7 @@ def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
 
 
 def _decode(raw: bytes, name: str) -> tuple[str, str]:
-    # UTF-16 without a byte order mark can be valid UTF-8 with many NULs.
+    # Text with NULs isn't tried as UTF-8, because UTF-16 without a byte order mark can be valid UTF-8 with many NULs.
     if b"\0" not in raw:
         try:
             return raw.decode(), "utf-8"
@@ -87,7 +88,7 @@ def _decode(raw: bytes, name: str) -> tuple[str, str]:
 
 
 def _delimiter_of(text: str) -> str:
-    """Delimiter that gives the header the most columns."""
+    """Returns the delimiter that splits the header into the most columns."""
 
     def columns(delimiter: str) -> int:
         try:
@@ -99,7 +100,7 @@ def _delimiter_of(text: str) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[Record]:
-    """Records of the text, without blank rows, which spreadsheets often add at the end."""
+    """Yields the records of the text, without blank rows, which spreadsheets often add at the end."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:

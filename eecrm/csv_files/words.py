@@ -7,12 +7,12 @@ from django.template.defaultfilters import pluralize
 
 MOST_EXAMPLES = 5
 _MAX_NAMES = 40
-_MAX_WORD_CHARS = 1_000  # Unicode sorts the marks of a letter one by one: 130,000 of them would take seconds
+_MAX_WORD_CHARS = 1_000  # normalisation sorts the marks of a letter one by one: 130,000 would take seconds
 _MAX_QUOTED_CHARS = 60  # of a user's text within a message
 
 
 def plain(text: str) -> str:
-    """Letters and digits of a text, without case and accents: `E-mail`, `e mail` and `Email` become equal."""
+    """Letters and digits of a text, in lower case and without accents: `E-mail`, `e mail` and `Email` become equal."""
     if len(text) > _MAX_WORD_CHARS:
         return text
     return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalnum())

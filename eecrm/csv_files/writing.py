@@ -10,13 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV Injection), full-width characters included.
-# Quotation marks and spaces may come first because spreadsheets drop them. An earlier guard (') may come first too, so
-# that removing one guard restores the original cell.
+# Spreadsheets drop quotation marks and spaces at the beginning, so these may come first. An apostrophe (the guard) may
+# come first too: such a cell gets a second guard, so that removing one guard restores the original cell.
 _BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
 _FORMULA, _ANY = re.compile(rf"[\s\"']*{_BEGINS}"), re.compile(_BEGINS)
-# A run of dropped characters with the sign after it. Runs don't overlap, so that the search looks at each character once.
+# A run of spaces and quotation marks with the sign after it. Runs don't overlap: the search reads each character once.
 _RUN = re.compile(r"[\s\"']+[=+\-@＝＋－＠]?|[=+\-@＝＋－＠]")
-# A cell may also begin inside a cell of the file: spreadsheets in much of Europe take `;` for the separator.
+# After these characters a spreadsheet may begin a new cell: in much of Europe it takes `;` for the separator.
 _SEPARATORS = ",;|\t\r\n"
 
 
@@ -30,7 +30,7 @@ def is_formula(cell: str) -> bool:
 
 
 def guarded(cell: str) -> str:
-    """Cell that every spreadsheet takes for text: an apostrophe precedes each formula (`'+33612345678`)."""
+    """Cell that every spreadsheet takes for text. It has an apostrophe before each formula: `'+33612345678`."""
     places = [place for place in _formulas(cell) if _may_begin(cell, place)]
     edges = [0, *places, len(cell)]
     return "'".join(cell[start:end] for start, end in pairwise(edges))
@@ -46,7 +46,7 @@ def unguarded(cell: str) -> str:
 
 
 def _formulas(cell: str) -> Iterator[int]:
-    """Positions from which the rest of the cell begins like a formula."""
+    """Yields the positions at which the rest of the cell would be taken for a formula."""
     if not _ANY.search(cell):
         return
     for run in _RUN.finditer(cell):
@@ -59,7 +59,7 @@ def _may_begin(cell: str, place: int) -> bool:
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """CSV text (RFC 4180) in which every cell is guarded."""
+    """CSV text (RFC 4180). Every cell is `guarded` against formulas."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([map(guarded, row) for row in rows])
     return text.getvalue()
@@ -68,8 +68,9 @@ def csv_text(rows: Iterable[Iterable[str]]) -> str:
 def write_privately(path: Path, content: bytes, *, replaces: bool = False) -> None:
     """Writes a file that only its owner may read (mode 0600), completely or not at all.
 
-    The content goes into a temporary file first. An existing file or symbolic link makes it raise CannotExport. With
-    `replaces` the new file replaces the old file, or the link itself and not its target.
+    The content goes into a temporary file first. With `replaces` that file replaces an existing file, or a symbolic
+    link itself and not the link's target. Raises CannotExport if writing fails, or if the path exists and `replaces` is
+    false.
     """
     try:
         _write(path, content, replaces=replaces)
