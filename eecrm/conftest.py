@@ -1,4 +1,4 @@
-"""Fixtures of all tests: PostgreSQL as the app role, the same ten accounts and the same two clients.
+"""Fixtures that all tests share: the connection to PostgreSQL, ten accounts, and the rows of two clients.
 
 `scripts/test` creates and migrates the databases as the migrator. Tests connect as `eecrm_app`. Fixtures insert rows
 under the superuser's database role, so that grants and triggers apply to them too (ADR 6).
@@ -54,7 +54,7 @@ API = "/api/v1/"
 def django_db_setup() -> None:
     """Connects each process of pytest-xdist to its own database, which `scripts/test` has prepared.
 
-    Statements may wait as long as the tests do. With the shorter timeouts of the roles (bootstrap.sql), tests with many
+    It also gives statements longer timeouts than the PostgreSQL roles have (bootstrap.sql). Otherwise tests with many
     threads would fail on a loaded machine.
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
@@ -81,7 +81,7 @@ def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
 WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 
-# Text that hostile requests of the tests send in forms, bodies and URLs.
+# Text that tests send in forms, bodies and URLs of hostile requests. No log line may contain it.
 TYPED = "Typed-by-claire@x.example"
 # Text that no log line may contain: a JWT, a password hash, a password of the tests, text sent by a caller.
 _SECRET = re.compile(
@@ -116,7 +116,7 @@ def no_secret_is_logged() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_limits() -> None:
-    """Clears the limits that a worker keeps in memory. They would otherwise outlive the test's database rows."""
+    """Clears the rate limits in memory. Otherwise they would still count requests of an earlier test."""
     limits._leases.clear()
     limits._light.clear()
 
@@ -128,7 +128,7 @@ def readiness_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Prints the numbers of compared cells and hostile requests that tests recorded as user properties."""
+    """Prints the numbers of policy cells and hostile requests that tests have recorded as user properties."""
     properties = [pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties]
     if cells := sum(value for name, value in properties if name == "cells"):
         terminalreporter.write_line(f"API, policy and PostgreSQL gave one answer in each of {cells:,} cells.")
@@ -142,26 +142,26 @@ _PUBLISHED = (ROOT / "docs" / "access.md").read_text()
 
 
 def assert_published(response: Any) -> None:
-    """Asserts that docs/access.md lists the rule of a refusal. It lists the rules `group.…` in general only."""
+    """Asserts that docs/access.md lists the rule of a refusal. Rules `group.…` are exempt: one entry stands for all."""
     if response.status_code in (403, 409) and response["Content-Type"] == "application/problem+json":
         rule = response.json()["rule"]
         assert rule.startswith("group.") or f"`{rule}`" in _PUBLISHED, f"docs/access.md doesn't tell of {rule}"
 
 
 class _RoleEnds:
-    """Mixin for test clients. Ends the caller's database role after each request, like production's end of transaction.
+    """Mixin for test clients. After each request it switches back from the caller's PostgreSQL role.
 
-    It also validates each answer of the API with the published OpenAPI document.
+    In production the end of the transaction does so. It also validates each API answer with the OpenAPI document.
     """
 
     def generic(self, method: str, path: str, data: Any = "", *args: Any, **kwargs: Any) -> Any:
-        response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # a mixin
+        response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # a test client has it
         if response.request["PATH_INFO"].startswith(API):
             published.judge(method, response.request["PATH_INFO"], data, response)
         return response
 
     def request(self, **kwargs: Any) -> Any:
-        response = super().request(**kwargs)  # type: ignore[misc]  # a mixin
+        response = super().request(**kwargs)  # type: ignore[misc]  # a test client has it
         assert_published(response)
         if connection.in_atomic_block:
             # Otherwise a refusal in a view without a transaction would roll back the test's own transaction.
@@ -210,14 +210,14 @@ class Caller(_RoleEnds, APIClient):
 
 
 def shown(page: Any) -> dict[str, str]:
-    """Hidden field of a confirmation page, for the form that confirms it."""
+    """Returns the hidden field of a confirmation page, for the form that confirms it; {} if the page has none."""
     match = re.search(r'name="shown" value="([^"]*)"', page.content.decode())
     return {"shown": html.unescape(match[1])} if match else {}
 
 
 @dataclass
 class World:
-    """`own` rows belong to *sales*, *support* and the linked *partner*, `other` rows to other accounts."""
+    """Accounts and rows of a test. Rows `own_…` belong to *sales*, *support* and *partner*, `other_…` to others."""
 
     users: dict[str, User]
     own_client: Client
@@ -303,7 +303,7 @@ def saved(row: Any) -> Any:
 
 
 def build_world() -> World:
-    """Inserts the rows of a test, table by table in bulk, because nearly every test needs them."""
+    """Inserts the accounts and rows that nearly every test needs, in bulk to save time."""
     with acting_as(Role.SUPERUSER):
         users = make_users()
         own = new_client("Own Company", users["sales"], account=users["partner"])
@@ -328,9 +328,9 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Runs the test outside a transaction and deletes its committed rows.
+    """Runs the test without a transaction around it, and deletes its committed rows afterwards.
 
-    A transaction would hold locks, and a lost connection would end it.
+    It is for tests whose other connections would wait for a transaction's locks, and for tests that lose a connection.
     """
     with committing(django_db_blocker):
         yield
@@ -338,13 +338,13 @@ def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]
 
 @pytest.fixture
 def committed_world(in_the_open: None) -> World:
-    """Committed rows of a test, for tests with several connections."""
+    """Committed rows like those of `world`, for tests with several connections."""
     return build_world()
 
 
 @pytest.fixture
 def caller(world: World) -> Any:
-    """`caller("sales")` is a client with the token of that account, `caller("anonymous")` one without a token."""
+    """Returns API clients: `caller("sales")` has the token of that account, `caller("anonymous")` has no token."""
     return lambda name: Caller() if name == "anonymous" else Caller.as_user(world.users[name])
 
 
@@ -354,7 +354,7 @@ for _name in [*CAST, "superuser", "anonymous"]:
 
 @pytest.fixture
 def migrator(django_db_setup: None) -> Iterator[Any]:
-    """Connection as the migrator, to inspect the catalogue and to delete rows that a test committed."""
+    """Connection as the migrator role, to inspect PostgreSQL's catalogue and to delete rows that a test committed."""
     with as_migrator() as opened:
         yield opened
 
@@ -373,7 +373,7 @@ def refused_with(*sqlstates: str) -> Iterator[None]:
 
 @pytest.fixture
 def sql_refusal(db: None) -> Any:
-    """`sql_refusal(statement, role, user_id)`: SQLSTATE with which PostgreSQL refuses the statement, or ""."""
+    """Returns a function: `sql_refusal(statement, role, user_id)` is the SQLSTATE of PostgreSQL's refusal, or ""."""
 
     def run(statement: str, role: str = "", user_id: int | None = None) -> str:
         try:
@@ -384,7 +384,7 @@ def sql_refusal(db: None) -> Any:
                     cursor.execute(statement)
                 leave()
         except DatabaseError as error:
-            return str(error.__cause__.diag.sqlstate)  # type: ignore[union-attr]  # always psycopg2's
+            return str(error.__cause__.diag.sqlstate)  # type: ignore[union-attr]  # psycopg2's error
         return ""
 
     return run
