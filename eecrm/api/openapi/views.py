@@ -26,7 +26,7 @@ _without_database = method_decorator(transaction.non_atomic_requests, name="disp
 
 @_without_database
 class SchemaView(APIView):
-    """This API as an OpenAPI 3 document."""
+    """The description of this API as an OpenAPI 3 document."""
 
     authentication_classes: list[Any] = []
     permission_classes = [Public]
@@ -65,21 +65,21 @@ class _PageView(APIView):
 
 @_without_database
 class DocsView(_PageView):
-    """This API as a page on which to try it out."""
+    """The documentation of this API as a page that can send requests."""
 
     template_name = "api/docs.html"
 
 
 @_without_database
 class ReferenceView(_PageView):
-    """This API as a page to read."""
+    """The documentation of this API as a page to read."""
 
     template_name = "api/redoc.html"
     headers_of_page = {"Content-Security-Policy": _REDOC_POLICY}
 
 
 class EndpointSerializer(serializers.Serializer):
-    """A path, and what it is for."""
+    """One endpoint: its path, its methods and its purpose."""
 
     path = serializers.CharField()
     methods = serializers.ListField(child=serializers.CharField())
@@ -89,7 +89,7 @@ class EndpointSerializer(serializers.Serializer):
 
 
 class CatalogueSerializer(serializers.Serializer):
-    """The endpoints, for a first look."""
+    """All endpoints, and the address of the documentation."""
 
     documentation = serializers.URLField()
     endpoints = EndpointSerializer(many=True)
@@ -99,7 +99,7 @@ class CatalogueSerializer(serializers.Serializer):
 
 @_without_database
 class CatalogueViewSet(ViewSet):
-    """The endpoints, a line each."""
+    """The list of all endpoints."""
 
     authentication_classes: list[Any] = []
     permission_classes = [Public]
@@ -110,7 +110,7 @@ class CatalogueViewSet(ViewSet):
         responses={200: CatalogueSerializer},
     )
     def list(self, request: Request) -> Response:
-        """The endpoints of this API, each with its methods and what it is for."""
+        """Lists the endpoints of this API, each with its methods and its purpose."""
         root = "api/v1/"
         return Response(
             {

@@ -23,14 +23,14 @@ _AS = "as"
 
 
 class ObjectReferenceSerializer(serializers.Serializer):
-    """The object that it is about."""
+    """The object on which the actions would be done."""
 
     type = serializers.ChoiceField(choices=list(settings.RESOURCES))
     id = serializers.IntegerField()
 
 
 class AllowedActionSerializer(serializers.Serializer):
-    """One action, and the rule that decides."""
+    """One action, and the rule that allows or refuses it."""
 
     action = serializers.CharField(help_text="The policy's word, or `create_…` of what hangs on the object.")
     allowed = serializers.BooleanField()
@@ -47,7 +47,7 @@ class AllowedActionSerializer(serializers.Serializer):
 
 
 class AccessSerializer(serializers.Serializer):
-    """What an account may do with an object at this moment, action by action."""
+    """The actions that an account may or may not do with an object at this moment."""
 
     object = ObjectReferenceSerializer()
     account = serializers.CharField(help_text="Whom it is about.")
@@ -73,7 +73,7 @@ class ExplainedViewSet(ResourceViewSet):
         ],
     )
     def access(self, request: Request, **kwargs: Any) -> Response:
-        """What the caller may do with it at this moment, action by action, each with the rule that decides."""
+        """Lists the actions on an object: may the caller do each at this moment, and which rule decides."""
         asked = {"pk", "status"} & {"pk", *(field.name for field in self.model._meta.concrete_fields)}
         row = self.get_queryset().only(*asked).filter(pk=kwargs["pk"]).first()
         if row is None:
