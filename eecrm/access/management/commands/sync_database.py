@@ -26,29 +26,22 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        level = 2 if options["check"] else options["verbosity"]
         if not options["check"]:
             require_migrator("sync_database")
         functions, groups = sql_functions.differences(), group_sync.group_changes()
         if not options["check"]:
             sql_functions.install(functions)
         statements = differences()
-        with connection.cursor() as cursor:
-            login_faults = faults(cursor)
-        for fault in login_faults:
-            self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
+        role_faults = self._role_faults()
         changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
-        details = [*changed, *statements] if level > 1 else []
-        for line in (*details, *(change.sentence for change in groups if level)):
-            self.stdout.write(line)
+        level = 2 if options["check"] else options["verbosity"]
+        self._write([*changed, *statements] if level > 1 else [])
+        self._write([change.sentence for change in groups] if level else [])
         if options["check"]:
-            if functions or statements or groups:
-                count = len(functions) + len(statements) + len(groups)
+            if count := len(functions) + len(statements) + len(groups):
                 raise CommandError(f"The database differs from the code in {count} places.")
-            if login_faults:
-                raise CommandError(
-                    f"The roles of the database differ from bootstrap.sql in {len(login_faults)} places."
-                )
+            if role_faults:
+                raise CommandError(f"The roles of the database differ from bootstrap.sql in {role_faults} places.")
             self.stdout.write("The database says what the code says.")
             return
         with connection.cursor() as cursor:
@@ -57,5 +50,17 @@ class Command(BaseCommand):
         stamp()
         for change in groups:
             change.make()
-        if options["verbosity"]:
+        if level:
             self.stdout.write(f"Functions: {len(functions)} written. Privileges: {len(statements)} statements run.")
+
+    def _write(self, lines: list[str]) -> None:
+        for line in lines:
+            self.stdout.write(line)
+
+    def _role_faults(self) -> int:
+        """Writes each difference of the roles from bootstrap.sql, and returns their number."""
+        with connection.cursor() as cursor:
+            found = faults(cursor)
+        for fault in found:
+            self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
+        return len(found)
