@@ -30,7 +30,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
 
     def save(self, commit: bool = True) -> Any:
-        """Save as the login role.
+        """Saves the password in PostgreSQL's login role (`eecrm_app`).
 
         Most roles of the admin site may not write passwords, and many may not write accounts at all.
         """
