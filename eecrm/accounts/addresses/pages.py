@@ -94,7 +94,7 @@ class ConfirmAddressView(FormView):
             return self.response_class(
                 self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
-        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the log line
+        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # the request's log line has it
         if self.is_objection:
             security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")
             return self.response_class(self.request, "accounts/pages/address_kept.html", using=self.template_engine)

@@ -48,7 +48,7 @@ def _logged(view: Any) -> Any:
         vars(request).pop("_messages", None)  # messages of the real site must not appear here
         return protected(request, *args, **kwargs)
 
-    logged.is_public = True  # type: ignore[attr-defined]  # for access.checks
+    logged.is_public = True  # type: ignore[attr-defined]  # access.checks reads it
     # `protected` checks the CSRF token. The middleware would refuse an attempt without a token before it is logged.
     logged.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
     return transaction.non_atomic_requests(logged)

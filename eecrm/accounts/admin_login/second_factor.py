@@ -36,7 +36,7 @@ NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
 MIN_FAILURES_TO_MAIL = 5  # wrong codes in a row after which the owner gets a mail
-MAX_SET_UP_SECONDS = 15 * 60  # from the display of a seed to its first code
+MAX_SET_UP_SECONDS = 15 * 60  # time from the display of a seed to the first code of the app
 
 
 def grouped(text: str) -> str:

@@ -17,7 +17,7 @@ def factor_keys(present: str, previous: str) -> MultiFernet:
 def _seed_key(name: str, text: str) -> Fernet:
     try:
         return Fernet(text)
-    except ValueError:  # also binascii.Error
+    except ValueError:  # binascii.Error is a ValueError, too
         sentence = (
             f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
         )

@@ -56,7 +56,7 @@ class SessionLimitMiddleware:
 
 def _current_user(request: HttpRequest, user: Any) -> Any:
     if not user.is_authenticated:
-        if SESSION_KEY in request.session:  # its account is inactive or deleted
+        if SESSION_KEY in request.session:  # the session's account is inactive or deleted
             request.session.flush()
         return user
     reason = _ending(request.session, user)

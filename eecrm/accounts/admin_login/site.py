@@ -67,7 +67,11 @@ class GatedAdminSite(EpicEventsAdminSite):
 
     def get_urls(self) -> list[Any]:
         from accounts.admin_login.own_address import OwnAddressView
-        from accounts.admin_login.views import EnterCodeView, ManageView, SetUpView  # these import this module
+        from accounts.admin_login.views import (
+            EnterCodeView,
+            ManageView,
+            SetUpView,
+        )  # circular import
 
         return [
             path("email/", OwnAddressView.as_view(site=self), name="own_address"),

@@ -27,14 +27,14 @@ from accounts.models import AuthenticatorApp, User
 
 
 class GateView(RedirectURLMixin, FormView):
-    site = cast(AdminSite, None)  # an argument of as_view
+    site = cast(AdminSite, None)  # set by an argument of as_view
     title = ""
     form_class: type[forms.Form] = CodeForm
 
     @method_decorator(never_cache)
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
+        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # the request's log line has it
         if not is_staff(request):
             return redirect_to_login(request.get_full_path(), self.address("login", next_url=""))
         if elsewhere := self.elsewhere():

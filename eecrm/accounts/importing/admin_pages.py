@@ -23,7 +23,7 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-MAX_ROWS_SHOWN = 200  # per list on the check page
+MAX_ROWS_SHOWN = 200  # maximum for each list on the check page
 
 _LIST = "admin:accounts_user_changelist"
 

@@ -29,7 +29,7 @@ class CheckedRow:
     line: int
     username: str
     values: dict[str, str | bool]
-    groups: frozenset[str] | None  # names; None without this column
+    groups: frozenset[str] | None  # names of groups; None without this column
 
 
 @dataclass

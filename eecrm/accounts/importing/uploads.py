@@ -19,7 +19,7 @@ from csv_files import CannotImport
 from csv_files.reading import table_of
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
-_EXPIRES = 30 * 60  # seconds
+_EXPIRES = 30 * 60  # seconds from the check to the confirmation
 _MAX_UPLOADED_ROWS = 5_000  # their import takes a few seconds; a request may take thirty
 
 

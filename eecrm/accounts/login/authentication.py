@@ -146,7 +146,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         except InvalidToken:
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise
-        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
         scope = "read" if request.method in SAFE_METHODS else "write"
         limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
         return user, claims

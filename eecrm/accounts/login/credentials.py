@@ -57,7 +57,7 @@ class AccountBackend(ModelBackend):
         try:
             return account_for(request, username=username, password=password)
         except limits.TooManyRequests as refusal:
-            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # read by the form
+            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # the login form shows it
             raise PermissionDenied from None
 
     def get_user(self, user_id: int) -> User | None:
@@ -97,7 +97,7 @@ class _Attempt:
         self.place = browsers.place_for(request, self.name)
         self.limits_taken = len(_LOGIN_LIMITS)
         self.limit_keys = {
-            "login": place_of(request),  # without the username: hashing costs the same for each
+            "login": place_of(request),  # no username in the key, because hashing costs the same for each
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,

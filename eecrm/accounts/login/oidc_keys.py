@@ -25,7 +25,7 @@ from accounts.login.tokens import InvalidToken
 log = logging.getLogger("eecrm.oidc")
 
 REFRESH_AFTER_SECONDS = 5 * 60  # the keys are read again, so that a withdrawn key is no longer accepted
-MIN_FETCH_INTERVAL_SECONDS = 30  # between two reads of the keys, for any key id
+MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two reads of the provider's keys
 # While the provider is unavailable, a withdrawn key stays accepted. A day is longer than the provider's outages, and
 # limits the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60

@@ -24,8 +24,8 @@ from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession, User
 from api.requests.client_address import neighbourhood
 
-REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # for a client that lost the response to its refresh
-MAX_LOGIN_DURATION = timedelta(days=30)  # even if it is refreshed all the time
+REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # a client that lost the response may repeat its refresh
+MAX_LOGIN_DURATION = timedelta(days=30)  # even if the login is refreshed all the time
 # Seconds by which the clock of a token's issuer may be ahead of ours, for the provider's tokens and our own. Clocks
 # under NTP differ by milliseconds; a clock that has just resumed or lost its source differs by seconds. An attacker
 # gains nothing, because a token doesn't exist before it is signed. `read_token` checks `exp` of our own tokens without
@@ -128,7 +128,7 @@ def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims
 
 
 def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str:
-    # simplejwt's constructor sets id, issue time and expiry; the values of the login replace them.
+    # simplejwt's constructor sets id, issue time and expiry. The login's own values replace these here.
     token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
     return str(token)
 
@@ -233,6 +233,6 @@ def log_out(text: str) -> int:
     """Ends the login of a refresh token and returns its account's key. Raises InvalidToken if the token is invalid."""
     claims = read_token(RefreshToken, text)
     with transaction.atomic():
-        leave(user_id=claims.user)  # the account that the audit trail names
+        leave(user_id=claims.user)  # so that the audit trail names the account
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
     return claims.user

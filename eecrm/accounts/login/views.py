@@ -114,7 +114,7 @@ class LogoutViewSet(_PublicTokenViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         account_id = tokens.log_out(serializer.validated_data["refresh"])
-        request._request.actor_id = account_id  # type: ignore[attr-defined]  # for the log line
+        request._request.actor_id = account_id  # type: ignore[attr-defined]  # the request's log line has it
         security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 

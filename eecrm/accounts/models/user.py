@@ -194,7 +194,7 @@ class User(Rights):
 
         Only PostgreSQL's login role (`eecrm_app`) may read it, so read it before SET ROLE enters the caller's role.
         """
-        from accounts.models.second_factor import AuthenticatorApp  # imports this model
+        from accounts.models.second_factor import AuthenticatorApp  # circular import
 
         return AuthenticatorApp.objects.filter(user=self, confirmed=True).first()
 

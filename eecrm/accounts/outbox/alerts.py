@@ -20,7 +20,7 @@ from audit.trail.seen import SNAPSHOT, was_seen
 
 ALERT_INTERVAL_SECONDS = 60
 LOOKBACK = timedelta(days=1)  # if the worker was stopped for less than this, it misses nothing
-MAX_ENTRIES = 50_000  # newest entries of one kind that are examined
+MAX_ENTRIES = 50_000  # only so many newest entries of a kind are examined
 
 
 class Watched(NamedTuple):

@@ -27,8 +27,8 @@ log = logging.getLogger("eecrm.mail")
 
 MAX_MAIL_TRIES = 8
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
-MIN_MAIL_INTERVAL = timedelta(minutes=10)  # between two mails to reset an account's password
-MAX_ACCOUNTS_PER_ADDRESS = 10  # with one email address, that get a link after one request
+MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two password resets of an account
+MAX_ACCOUNTS_PER_ADDRESS = 10  # a request mails links to so many accounts at most
 
 # `=`, because with IN the planner may run the subquery again for each row, and then claim every mail.
 _CLAIM_MAILS = """
@@ -116,7 +116,7 @@ def _next_try_at(attempts: int) -> Combinable:
     It is varied at random by up to half, so that mails that failed together aren't tried again together.
     """
     pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
-    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
+    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # the random number is no secret
 
 
 def _give_up(mail: Mail, reason: str) -> None:

@@ -14,7 +14,7 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 from accounts.passwords import links
 
-MAX_ALERTS = 50  # listed in one mail
+MAX_ALERTS = 50  # maximum number of alerts listed in a mail
 
 # Kinds of mail with a link to choose a password.
 _LINK_KINDS = {

@@ -14,8 +14,8 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
-MAX_LINES = 50  # of each kind
-MAX_LINES_PER_ACTOR = 10  # of each kind
+MAX_LINES = 50  # in a mail, for each kind of news
+MAX_LINES_PER_ACTOR = 10  # in a mail, for each kind of news
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
 # Kinds of news, in their order in the mail. Changes that may let a user into another account come first.

@@ -99,7 +99,7 @@ class ChoosePasswordForm(SetPasswordForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # as the trigger does in the database
+        self.user.logins_ended += 1  # the trigger increments the stored number, too
         return cast(User, self.user)
 
 
@@ -133,7 +133,7 @@ class ChoosePasswordView(FormView):
     def form_valid(self, form: ChoosePasswordForm) -> HttpResponse:
         user = form.save()
         forget_failures(self.request, user)
-        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
         security_event("authn_password_change", self.request, account=user.pk, by="link")
         response = super().form_valid(form)
         browsers.mark(self.request, response)
@@ -184,7 +184,7 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def public(view: Any) -> Any:
-    view.is_public = True  # for access.checks
+    view.is_public = True  # access.checks reads it
     return view
 
 

@@ -36,7 +36,7 @@ BEGIN
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
-       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- or invited and not in use yet
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 
                 PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
