@@ -17,13 +17,14 @@ MANAGERS = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
 class AccountsConfig(AppConfig):
     name = "accounts"
 
-    # Their members see personal data that their role sees masked (row *auditor*).
+    # Group -> its permissions. Auditors see stars instead of personal data, unless they are members of one of these
+    # groups.
     managed_groups = {
         "PII": ("access.view_personal_data", "access.export_personal_data"),
         "PII_VIEW": ("access.view_personal_data",),
     }
 
-    # What `sql/record.sql` puts on the trail, Django's own tables of accounts included.
+    # Tables with a trigger of `sql/record.sql` that writes the audit trail. Some belong to Django and django_otp.
     trail_tables = (
         "accounts_user",
         "accounts_tokensession",
@@ -55,7 +56,7 @@ class AccountsConfig(AppConfig):
         user_logged_out.connect(session_limits.end)
 
     def database_grants(self) -> set[Grant]:
-        """Grants to log in, to read colleagues' names, and to run the admin site."""
+        """Returns the grants to log in, to read colleagues' names, and to run the admin site."""
         return (
             self._login_grants()
             | self._common_grants()
@@ -65,7 +66,10 @@ class AccountsConfig(AppConfig):
         )
 
     def _login_grants(self) -> set[Grant]:
-        """Grants of the login role, which acts before the caller's role is known, and in the worker."""
+        """Returns the grants of the login role (`eecrm_app`).
+
+        It runs logins, before the caller's role is known, and the worker.
+        """
         from accounts.models import AddressChange, Cover, ExternalIdentity, KnownPlace, Mail, TokenSession, User
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
@@ -77,17 +81,18 @@ class AccountsConfig(AppConfig):
         )
         readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
-        # A login notes its time, and hashes the password again if the hasher has become stronger. A link sets the
-        # password. Owners end all their logins.
+        # A login sets `last_login`, and hashes the password again if the hasher has become stronger. A mailed link sets
+        # the password. Owners end all their logins (`logins_ended`).
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
-        # Owners ask for another address, and confirm it by the link that went there.
+        # Owners ask for another email address, and confirm it by the link that was mailed there.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
-        # enrol_identity makes an external account for an unknown identity of the provider, and can do nothing else.
+        # The function enrol_identity creates an external account for an unknown identity of the provider, and nothing
+        # else.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:
-        """Grants of every role: names of colleagues, the caller's own profile, logins and covers."""
+        """Returns the grants of every role: names of colleagues, the caller's own profile, logins and leave covers."""
         from accounts.models import (
             COVER_FIELDS,
             PUBLIC_FIELDS,
@@ -114,9 +119,9 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(all_roles, "SELECT", *tables)
 
     def _admin_site_grants(self) -> set[Grant]:
-        """Grants of the roles that may open the admin site. They include auditors, whose exports are logged too.
+        """Returns the grants of the roles that may open the admin site: managers, superusers and auditors.
 
-        Only the login role reaches the sessions (`accounts.admin_login.session_store`).
+        Only the login role (`eecrm_app`) may read or write sessions (`accounts.admin_login.session_store`).
         """
         from accounts.models import AddressChange, ExternalIdentity, Mail
 
@@ -135,9 +140,9 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
     def _second_factor_grants(self) -> set[Grant]:
-        """Only the login role may read the secrets.
+        """Returns the grants on second factors. Only the login role (`eecrm_app`) may read the secrets.
 
-        Managers may delete a second factor, and read only its account's key.
+        Managers may delete a second factor, and read only the key of its account.
         """
         from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
         from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -151,17 +156,20 @@ class AccountsConfig(AppConfig):
         return grants
 
     def _alert_grants(self) -> set[Grant]:
-        """The worker stores alerts; roles that may read the audit trail read them. No role changes or deletes them."""
+        """Returns the grants on alerts. The worker stores them, and roles that may read the audit trail may read them.
+
+        No role may change or delete an alert.
+        """
         from accounts.models import Alert, Export
 
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT", Alert._meta.db_table)
         readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", Alert._meta.db_table)
-        # Auditors too: a group may allow them to export.
+        # Auditors may insert exports, because a group can give them the permission to export.
         return grants | on_tables((*MANAGERS, database_role(Role.AUDITOR)), "SELECT INSERT", Export._meta.db_table)
 
     def background_jobs(self) -> "list[Job]":
-        """Jobs of this app for `manage.py run_worker`."""
+        """Returns the jobs of this app for `manage.py run_worker`."""
         from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
         from accounts.outbox.purging import purge_expired

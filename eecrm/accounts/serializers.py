@@ -11,10 +11,10 @@ _TOKEN_FIELD = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
 
 
 class LoginSerializer(StrictSerializer):
-    """Who logs in."""
+    """Username and password of a login."""
 
     username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
-    # Argon2 would also hash a megabyte, which no user types.
+    # The maximum length is there because Argon2 would also hash a megabyte, which no user types.
     password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
@@ -53,7 +53,7 @@ class TokenPairSerializer(serializers.Serializer):
 
 
 class PasswordChangeSerializer(StrictSerializer):
-    """One's password, and the one to come."""
+    """The present password, and the new one."""
 
     old_password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
@@ -72,7 +72,7 @@ class PasswordChangeSerializer(StrictSerializer):
 
 
 class AddressRequestSerializer(StrictSerializer):
-    """The email address to come, and one's password."""
+    """The new email address, and the present password."""
 
     email = AddressSerializerField(max_length=254, validators=[require_address])
     password = serializers.CharField(
@@ -83,7 +83,7 @@ class AddressRequestSerializer(StrictSerializer):
 
 
 class PendingAddressSerializer(serializers.Serializer):
-    """An address that waits to be confirmed."""
+    """A new email address that waits to be confirmed."""
 
     email = serializers.EmailField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
@@ -95,7 +95,7 @@ class PendingAddressSerializer(serializers.Serializer):
 
 
 class TokenSessionSerializer(serializers.Serializer):
-    """A login on one device. `is_current` is the one that asks."""
+    """A login on one device. `is_current` is true for the login that sends the request."""
 
     id = serializers.UUIDField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
@@ -112,7 +112,7 @@ class TokenSessionSerializer(serializers.Serializer):
 
 
 class ProfileSerializer(ResourceSerializer):
-    """One's own account."""
+    """The caller's own account."""
 
     class Meta:
         model = User
@@ -131,7 +131,7 @@ class ProfileSerializer(ResourceSerializer):
 
 
 class ContactSerializer(ResourceSerializer):
-    """An active account that clients or events may be given to."""
+    """An active account that clients or events can be assigned to."""
 
     name = serializers.CharField(source="display_name", read_only=True)
 
@@ -142,7 +142,7 @@ class ContactSerializer(ResourceSerializer):
 
 
 class CoverSerializer(serializers.Serializer):
-    """Leave cover that is in effect, with the other one of the two."""
+    """Leave cover in effect now, with the other colleague: the one on leave, or the one who stands in."""
 
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(read_only=True)

@@ -20,19 +20,19 @@ from api.resources.serializers import differs
 
 
 class ProfileViewSet(GenericViewSet):
-    """One's own profile."""
+    """The caller's own profile."""
 
     resource = "profile"
     serializer_class = ProfileSerializer
 
     @extend_schema(operation_id="me_get", tags=["me"], summary="Read one's own profile")
     def retrieve(self, request: Request) -> Response:
-        """One's own account, as the API sees it at this moment."""
+        """Your own account, as the API uses it for this request."""
         return Response(self._representation(account_of(request)))
 
     @extend_schema(operation_id="me_update", tags=["me"], summary="Change one's own profile")
     def partial_update(self, request: Request) -> Response:
-        """Change one's own names, a hundred times a day at most; nothing else can be changed here."""
+        """Change your own names, at most a hundred times a day. Nothing else can be changed here."""
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         account = account_of(request)
@@ -43,7 +43,10 @@ class ProfileViewSet(GenericViewSet):
 
     @staticmethod
     def _count(request: Request, account: User) -> None:
-        """The trail keeps each name, and managers are told of the last one. Raises TooManyRequests."""
+        """Counts a change of names in the rate limit. Raises TooManyRequests if the limit is used up.
+
+        The audit trail keeps each name, and managers are mailed about the last one.
+        """
         with as_login_role():
             (taken,) = limits.take((limits.limit("own_name"), str(account.pk), 1))
         if not taken.granted:
@@ -55,14 +58,14 @@ class ProfileViewSet(GenericViewSet):
 
 
 class EffectiveMatrixViewSet(GenericViewSet):
-    """One's own permissions."""
+    """The caller's own permissions."""
 
     resource = "profile"
     serializer_class = OwnPermissionsSerializer
 
     @extend_schema(operation_id="me_permissions", tags=["me"], summary="Read one's own permissions")
     def retrieve(self, request: Request) -> Response:
-        """What one may do: for each resource and action none, own or all; and whose *own* is one's own for a while."""
+        """Your permissions: none, own or all for each resource and action. Leave covers in effect extend *own*."""
         user = account_of(request)
         covers = {
             "covering": user.covers.current().naming("colleague"),
@@ -72,7 +75,7 @@ class EffectiveMatrixViewSet(GenericViewSet):
 
 
 class ContactViewSet(GenericViewSet):
-    """The active accounts that a client or an event may be given to."""
+    """The active accounts that a client or an event can be assigned to."""
 
     resource = "contact"
     queryset = User.objects.none()
@@ -90,7 +93,7 @@ class ContactViewSet(GenericViewSet):
     list=extend_schema(operation_id="sales_contacts_list", tags=["contacts"], summary="List sales contacts")
 )
 class SalesContactViewSet(ContactViewSet):
-    """The active salespeople that a client may be given to."""
+    """The active salespeople that a client can be assigned to."""
 
     queryset = User.objects.sales_contacts()
 
@@ -99,6 +102,6 @@ class SalesContactViewSet(ContactViewSet):
     list=extend_schema(operation_id="support_contacts_list", tags=["contacts"], summary="List support contacts")
 )
 class SupportContactViewSet(ContactViewSet):
-    """The active support staff that an event may be given to."""
+    """The active support staff that an event can be assigned to."""
 
     queryset = User.objects.support_contacts()

@@ -22,7 +22,7 @@ class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ign
 
 
 class Client(models.Model):
-    """A company with its contact person. Its sales contact applies to its contracts and events too, and is set here."""
+    """A company with its contact person. Its sales contact is responsible for its contracts and events, too."""
 
     class Status(models.TextChoices):
         PROSPECT = "prospect", "Prospect"
@@ -54,7 +54,7 @@ class Client(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Weight B is personal data. Searches by roles that see personal data masked leave it out.
+    # Words of weight B are personal data. Searches ignore them for roles from which personal data is hidden.
     search = models.GeneratedField(
         expression=SearchDocument("company_name", "first_name", "last_name", weight="A")
         + SearchDocument("email", weight="B"),
@@ -65,7 +65,7 @@ class Client(models.Model):
     objects = ClientQuerySet.as_manager()
 
     personal_fields = {"email": EMAIL, "phone": PHONE, "mobile": PHONE}
-    # The fields that identify the contact person.
+    # These fields identify the contact person: a form that changes one of them must show the others, too.
     decided_together = (("first_name", "last_name", "email"),)
     report_fields = (
         "id", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile", "sales_contact",
@@ -81,7 +81,7 @@ class Client(models.Model):
             models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
             models.Index("last_name", "id", name="client_last_name"),
             models.Index("created_at", "id", name="client_created_at"),
-            # Lists in the order of keys check their filters within this index (docs/adr/0016).
+            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [

@@ -60,9 +60,10 @@ class ClientSerializer(ResourceSerializer):
         patch = {"status": "client"}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Rule 7 of the access matrix: a user who may create only own clients becomes the sales contact.
+        """Sets or requires the sales contact of a new client (access matrix, rule 7).
 
-        A user who may create any client must name the sales contact.
+        A user who may create only their own clients becomes the sales contact. A user who may create any client must
+        name the sales contact.
         """
         if self.instance is None and "sales_contact" not in attrs:
             user = self.context["request"].user

@@ -18,7 +18,7 @@ from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
-# Compared with today's date in UTC.
+# Condition for payments that were due before today's date in UTC.
 OVERDUE = Q(payment_due__lt=TruncDate(Now()))
 MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
@@ -70,12 +70,12 @@ class Contract(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # The words of the contract and of its client, with the client's weights. Triggers write it.
+    # Search words of the contract and of its client, weighted as in `Client.search`. Triggers write this column.
     search = SearchVectorField(editable=False)
 
     objects = ContractQuerySet.as_manager()
 
-    # A signature covers all of these fields. A user who signs must have seen their current values.
+    # A signature confirms all of these fields, so a user who signs must have seen their current values.
     # A user who changes one of them must have seen the current status.
     decided_together = (("status", "name", "amount", "currency", "payment_due"),)
     report_fields = (
@@ -93,7 +93,7 @@ class Contract(models.Model):
             models.Index("created_at", "id", name="contract_created_at"),
             models.Index("name", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
-            # Lists in the order of keys check their filters within this index (docs/adr/0016).
+            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [

@@ -9,7 +9,10 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def database_grants(self) -> set[Grant]:
-        """Privileges for `load_demo`, in addition to the matrix: it takes keys from sequences before it stores rows."""
+        """Returns grants for the command `load_demo`, in addition to the grants of the policy table.
+
+        The command takes keys from sequences before it stores rows.
+        """
         return on_tables(
             (database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq"
         )

@@ -19,12 +19,13 @@ from clients.models import Client
 from contracts.models import Contract
 from events.models import Event
 
-# Cells of the policy table that a hand-over needs. Deactivating the account also needs *update* of the account.
+# Cells (resource, action) of the policy table that a hand-over needs. Deactivating the account also needs *update* of
+# accounts.
 CELLS = (("client", "assign"), ("event", "assign"))
 
 
 class CannotHandOver(Exception):
-    """The hand-over is refused. The message is a sentence for users."""
+    """Raised if a hand-over is refused. The message is a sentence for users."""
 
 
 class HandOverCounts(NamedTuple):
@@ -77,10 +78,11 @@ def successors(leaver: User) -> QuerySet[User]:
 
 
 def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:
-    """Hand over the leaver's rows and return their numbers. Raises CannotHandOver.
+    """Hands the leaver's rows over to the successor, and returns their numbers.
 
-    The caller sets the reason first, with `give_reason` or `because`.
-    The entered role needs *assign*, and *update* of the account if it is deactivated.
+    Raises CannotHandOver if no reason is set or the successor isn't eligible. The caller sets the reason first, with
+    `give_reason` or `because`. The current PostgreSQL role needs *assign*, and also *update* of accounts if
+    `deactivates`.
     """
     if not origin.get().reason:
         raise CannotHandOver("Say why: what is handed over needs a reason.")
@@ -100,12 +102,13 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCo
 
 
 def lock(leaver: User, *others: User) -> None:
-    """Lock the rows, then the accounts, in the order that all other code uses. Then read the accounts again.
+    """Locks the rows and then the accounts, in the order that all other code uses. Then reads the accounts again.
 
-    A request that adds a client or event for the leaver holds a share lock on the account until it commits.
-    This function waits for it, so its row is handed over too.
-    A later request waits for the hand-over. It is refused if the leaver has become inactive.
-    The lock on the successor keeps the role, which decides what is handed over.
+    A request that adds a client or an event for the leaver holds a share lock on the leaver's account until its commit.
+    This function waits for that commit, so the new row is handed over too. A later request waits for the hand-over, and
+    is refused if the leaver has become inactive.
+
+    The lock on the successor keeps the successor's role, which decides which rows are handed over.
     """
     for rows in (clients_of(leaver), events_of(leaver)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -1,4 +1,4 @@
-"""Hand-over page of the admin site, linked from the page of an account: choice of successor, numbers, reason."""
+"""Page of the admin site to hand a user's rows over to a successor. The page of each account links to it."""
 
 import re
 from typing import Any, cast
@@ -100,7 +100,7 @@ class HandOverPage(admin.ModelAdmin):
 
     @staticmethod
     def _hand_over(leaver: User, form: HandOverForm) -> HandOverCounts | None:
-        """Hand over. If it is refused, add the sentence to the form's errors and return None."""
+        """Hands the rows over and returns their numbers. If refused, adds an error to the form and returns None."""
         chosen = form.cleaned_data
         give_reason(chosen["change_reason"])
         try:
@@ -130,13 +130,13 @@ class HandOverPage(admin.ModelAdmin):
 
 
 def _chosen_successor(request: HttpRequest) -> QuerySet[User]:
-    """The account that the user chose as the successor, eligible or not."""
+    """Returns the account that the user chose as the successor, even if it isn't eligible."""
     key = request.POST.get("successor", "")
     return User.objects.filter(pk=key) if _FORM_KEY.fullmatch(key) else User.objects.none()
 
 
 def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
-    """Lines of the confirmation, with the keys of the rows.
+    """Returns the lines of the confirmation, with the keys of the rows.
 
     With the numbers alone, a confirmation would stay valid after one client was replaced by another.
     """
@@ -152,7 +152,10 @@ def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: b
 
 
 def _successor_line(successor: User) -> Line:
-    """A possible successor as a line of the confirmation. It has the role, which decides what is handed over."""
+    """Returns a possible successor as a line of the confirmation.
+
+    The line names the successor's role, because the role decides which rows are handed over.
+    """
     return Line(
         f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk)
     )

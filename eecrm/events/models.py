@@ -67,12 +67,13 @@ class Event(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # The words of the event, of its contract and of its client. Triggers write it.
+    # Search words of the event, of its contract and of its client. Triggers write this column.
     search = SearchVectorField(editable=False)
 
     objects = EventQuerySet.as_manager()
 
-    # Closing an event freezes its fields, so its status is decided together with each of them.
+    # Closing an event freezes its fields, so a form that changes the status must show each of them, and the other way
+    # round.
     decided_together = (
         ("starts_at", "ends_at"),
         *(
@@ -98,7 +99,7 @@ class Event(models.Model):
             models.Index("created_at", "id", name="event_created_at"),
             models.Index("name", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
-            # Lists in the order of keys check their filters within this index (docs/adr/0016).
+            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "starts_at", "status", name="event_list"),
         ]
         constraints = [

@@ -1,4 +1,4 @@
-"""The rules of state of this app, which its triggers enforce (`access.state_rules`)."""
+"""State rules: each refuses a change because of a row's current state. Triggers enforce them (`access.state_rules`)."""
 
 from access.state_rules import StateRule
 

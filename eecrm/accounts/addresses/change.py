@@ -1,4 +1,4 @@
-"""Change of a user's own email address: the password to ask for it, and a link to the new address to confirm it.
+"""Change of a user's own email address. It takes the user's password, and a link that is mailed to the new address.
 
 The API uses this module, and so does the admin site's page (`accounts.admin_login.own_address`). Users can change their
 own address in no other way (rule `address_own`).
@@ -28,16 +28,17 @@ from api.requests.problems import from_exception
 
 
 class Unchanged(Exception):
-    """The account has this address already, and it is confirmed."""
+    """Raised if the account has the requested address already, and has confirmed it."""
 
     def __str__(self) -> str:
         return "This is your address already."
 
 
 def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
-    """Store another address for an account whose password was right, in place of one that waits. As the login role.
+    """Stores a new address that waits to be confirmed, in place of an earlier one. The caller has checked the password.
 
-    Raises Unchanged, TooManyRequests after too many changes in a day, and the database's refusals.
+    Runs in PostgreSQL's login role (`eecrm_app`). Raises Unchanged if the account has this address already,
+    TooManyRequests after too many changes in a day, and DatabaseError if a trigger refuses the address.
     """
     if user.email_confirmed_at and user.email.lower() == address.lower():
         raise Unchanged
@@ -53,7 +54,7 @@ def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
 
 
 class OwnAddressViewSet(GenericViewSet):
-    """One's own email address."""
+    """The caller's own email address."""
 
     resource = "profile"
     serializer_class = AddressRequestSerializer
@@ -67,14 +68,15 @@ class OwnAddressViewSet(GenericViewSet):
         responses={202: PendingAddressSerializer},
     )
     def update(self, request: Request) -> Any:
-        """Ask for another email address of one's own account. It gets a link that confirms it, and the old one a notice.
+        """Ask for a new email address of your account. A link to confirm it goes there, a notice to the old address.
 
-        Until then nothing changes: links to a new password go to the old address. Asking again drops what was asked before.
+        Until it is confirmed nothing changes: links to a new password go to the old address. Asking again replaces what
+        was asked before.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         address, account = serializer.validated_data["email"], account_of(request)
-        leave(user_id=account.pk)  # only the login role may read passwords
+        leave(user_id=account.pk)  # only the login role (`eecrm_app`) may read passwords
         user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere

@@ -1,4 +1,4 @@
-"""Links with which an account's owner confirms another address, or keeps the present one."""
+"""Mailed links with which an account's owner confirms a new email address, or keeps the present one."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ _objection_signer = signing.TimestampSigner(salt="accounts.addresses.links.objec
 
 
 def context(change: AddressChange) -> dict[str, Any]:
-    """Context of the mail to the new address: the link, its end, and if it asks for the password.
+    """Returns the template context of the mail to the new address: the link, its expiry, and `needs_password`.
 
-    The link ends with its row: when it is used, and when another address is asked for.
+    The link names the row of the change. It ends with that row: when the link is used, or another address is asked for.
     """
     token = _signer.sign(change.mark)
     return {
@@ -27,7 +27,7 @@ def context(change: AddressChange) -> dict[str, Any]:
 
 
 def objection_context(change: AddressChange) -> dict[str, Any]:
-    """Context of the mail to the present address: the link that drops the change."""
+    """Returns the template context of the mail to the present address, with the link that drops the change."""
     token = _objection_signer.sign(change.mark)
     return {
         "objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
@@ -36,15 +36,15 @@ def objection_context(change: AddressChange) -> dict[str, Any]:
 
 
 def change_of(token: str) -> AddressChange | None:
-    """The change that a link confirms; None if it can no longer be confirmed."""
+    """Returns the change that a link confirms; None if the change can no longer be confirmed."""
     change = _change_of(token, _signer)
     return change if change and change.user.is_active else None
 
 
 def objected(token: str) -> AddressChange | None:
-    """The change that a link drops; None if it no longer waits.
+    """Returns the change that a link drops; None if the change has expired, or was confirmed or dropped.
 
-    The account may be inactive, because a second manager may confirm the change meanwhile.
+    The account may be inactive: its owner can still object, because a second manager could confirm the change.
     """
     return _change_of(token, _objection_signer)
 

@@ -1,6 +1,6 @@
-"""Page on which an account's owner confirms another address by a link, or drops it by the link of a notice.
+"""Page behind the mailed links: an account's owner confirms a new email address, or drops the change.
 
-The confirming link goes to the new address. The notice goes to the present one.
+The link that confirms goes to the new address. The link that drops the change goes to the present address.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ from api.requests.limits import TooManyRequests
 
 
 class ConfirmAddressForm(forms.Form):
-    """Asks for the password if another user than the owner asked for the address.
+    """Form that confirms the address. It asks for the password if another user than the owner asked for the address.
 
-    Access to the mailbox alone would prove nothing then.
+    Otherwise any reader of the new mailbox could confirm the address, and then get a link to a new password.
     """
 
     password = forms.CharField(
@@ -74,7 +74,7 @@ class ConfirmAddressView(FormView):
                 request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
         if request.method == "POST":
-            # Lock the account before the row, as requests for another address do: another order could deadlock.
+            # Lock the account before the change, as requests for a new address do. Another order could deadlock.
             change.user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)
@@ -94,7 +94,7 @@ class ConfirmAddressView(FormView):
             return self.response_class(
                 self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
-        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the log line
+        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # the request's log line has it
         if self.is_objection:
             security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")
             return self.response_class(self.request, "accounts/pages/address_kept.html", using=self.template_engine)

@@ -1,1 +1,1 @@
-from accounts.admin import alerts, covers, groups, users  # noqa: F401  # Django looks for pages here
+from accounts.admin import alerts, covers, groups, users  # noqa: F401  # Django imports this module to find the pages

@@ -1,6 +1,6 @@
-"""Pages about an account's address that waits to be confirmed.
+"""Admin page about an account's new email address that waits to be confirmed.
 
-They show the user who asked for it. A second manager can confirm it there.
+It shows who asked for the address. A second manager can confirm or drop the address there.
 """
 
 from typing import Any, cast
@@ -53,7 +53,7 @@ class AddressStateFilter(admin.SimpleListFilter):
 
 
 class AddressPages(PolicyModelAdmin):
-    """Page `<account>/address/`: the present address, the one that waits, and two buttons."""
+    """Adds the page `<account>/address/`: present address, new address that waits, buttons to confirm or drop it."""
 
     def get_urls(self) -> list[URLPattern]:
         page = path("<id:key>/address/", self.admin_site.admin_view(self.address_page), name="accounts_user_address")
@@ -72,9 +72,9 @@ class AddressPages(PolicyModelAdmin):
         return format_html('{} <a href="{}">Another one waits to be confirmed</a>', state, url)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Warn if the new address waits.
+        """Saves the account, and warns the user if the new email address has to be confirmed first.
 
-        A trigger keeps the address of an account in use until the new one is confirmed.
+        A trigger keeps the old address of an account in use until the new one is confirmed.
         """
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
@@ -119,7 +119,7 @@ class AddressPages(PolicyModelAdmin):
         return str(User.objects.only("username").get(pk=change.asked_by_id))
 
     def _decide(self, request: HttpRequest, account: User) -> HttpResponse:
-        """Confirm or drop the address that the page showed, and no other."""
+        """Confirms or drops the address that the page showed. Shows an error if another address waits by now."""
         if not self.has_change_permission(request, account):
             raise PermissionDenied
         User.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=account.pk)

@@ -1,4 +1,4 @@
-"""Leave cover in the admin site: managers grant and end it, auditors read it."""
+"""Leave covers in the admin site: managers let a colleague stand in during leave, or end it. Auditors read them."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ from audit.admin.entries import TrailHistory
 
 @admin.register(Cover)
 class CoverAdmin(TrailHistory):
-    """Admin of covers. The database writes `granted_by` from the entered account."""
+    """Admin pages of leave covers. A trigger sets `granted_by` to the manager who saves the cover."""
 
     resource = "cover"
     list_display = ["colleague", "substitute", "starts_at", "ends_at", "is_current", "reason", "granted_by"]
@@ -38,7 +38,7 @@ class CoverAdmin(TrailHistory):
     actions = ["end_now"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """An existing cover isn't changed, only ended early."""
+        """Makes every field of an existing cover but its end read-only, because a cover can only be ended early."""
         return [*self.readonly_fields, *(["colleague", "substitute", "starts_at", "reason"] if obj else [])]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class CoverAdmin(TrailHistory):
 
     @confirmed_action(_ending_lines, description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Cover]) -> None:
-        """End the chosen covers. A cover that hasn't begun never takes effect."""
+        """Ends the chosen leave covers now. A cover that hasn't begun never takes effect."""
         covers = list(queryset.filter(ends_at__gt=timezone.now()))
         Cover.objects.filter(pk__in=[cover.pk for cover in covers]).end()
         for cover in covers:

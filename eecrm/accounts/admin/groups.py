@@ -22,11 +22,11 @@ from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
-MOST_MEMBERS = 200  # listed on a group's page
+MOST_MEMBERS = 200  # on a group's page; further members aren't listed
 
 
 def joinable() -> QuerySet[Group]:
-    """Groups that can be given to accounts. Membership in a role's group follows from the role."""
+    """Returns the groups that accounts can join by hand. Membership in a role's group follows from the role."""
     return Group.objects.exclude(name__in=ROLE_GROUPS).order_by("name")
 
 
@@ -40,7 +40,7 @@ class MembershipField(forms.ModelMultipleChoiceField):
 
 
 class GroupNameField(forms.CharField):
-    """A group's name in its normalised spelling, which the database requires of every client (`group_name_rules`)."""
+    """Form field for a group's name. It normalises the spelling, which the trigger `group_name_rules` requires."""
 
     def to_python(self, value: Any) -> str:
         return normalise_title(super().to_python(value) or "")
@@ -64,7 +64,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(TrailHistory):
-    """Groups. Only the code gives permissions, so a group made by hand has just a name and members."""
+    """Admin pages of groups. Only code gives permissions, so a group made by hand has just a name and members."""
 
     resource = "group"
     form = GroupForm
@@ -89,16 +89,20 @@ class GroupAdmin(TrailHistory):
         return super().has_delete_permission(request, obj) and self._may_touch(obj)
 
     def state_of(self, row: Any) -> str:
-        """State for the confirmation of a deletion: it includes the memberships, which are deleted with the group."""
+        """Returns the state that must still be the same when a deletion is confirmed: the name and the members.
+
+        The memberships are part of it, because they are deleted with the group.
+        """
         return f"{row.name} {sorted(User.objects.filter(groups=row).values_list('pk', flat=True))}"
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         self.delete_queryset(request, Group.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete in the database, which deletes the memberships too.
+        """Deletes the groups with one SQL statement. Foreign keys delete the memberships.
 
-        Django would require the right to delete permissions.
+        Django's own deletion also deletes from `auth_group_permissions`, which the database roles of the admin site may
+        not do.
         """
         rows = Group.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
         rows._raw_delete(rows.db)

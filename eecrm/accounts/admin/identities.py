@@ -15,7 +15,7 @@ from accounts.models import ExternalIdentity
 
 
 class IdentityForm(forms.ModelForm):
-    # Only the configured provider, because tokens of other issuers are refused.
+    # The configured provider is the only choice, because tokens of other issuers are refused.
     issuer = forms.ChoiceField(
         choices=lambda: [(settings.OIDC_ISSUER, settings.OIDC_ISSUER)], initial=lambda: settings.OIDC_ISSUER
     )
@@ -26,9 +26,10 @@ class IdentityForm(forms.ModelForm):
 
 
 class IdentityInline(admin.StackedInline):
-    """Identity of an account. Managers bind accounts that aren't in use yet; superusers bind all.
+    """Form that binds an account to an identity of the provider. It can also remove the identity, but not change it.
 
-    An identity is never changed, because a token's subject doesn't change.
+    Managers may bind accounts that aren't in use yet, superusers all accounts. No change is needed, because the subject
+    of a user's tokens never changes.
     """
 
     model = ExternalIdentity
@@ -40,7 +41,10 @@ class IdentityInline(admin.StackedInline):
         return rule_for(request, "user", action).scope is not Scope.NONE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Masks the subject for roles that may not see personal data: many providers use the email address."""
+        """Returns the form's fields. Roles that may not see personal data see stars instead of the subject.
+
+        Many providers use the email address as the subject.
+        """
         return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:

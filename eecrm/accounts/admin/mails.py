@@ -37,7 +37,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Mail)
 class MailAdmin(VersionedAdmin):
-    """Mails, read-only. A user who may update mails can have one sent again."""
+    """Read-only admin pages of mails. A user who may update mails can have a mail sent again that was given up."""
 
     resource = "mail"
     prefetched = ("user",)
@@ -88,7 +88,7 @@ MAX_LINKS_PER_DAY = 5
 
 
 class SendsLinks(PolicyModelAdmin):
-    """Actions of the account list that mail a link to choose a password: only the owner sets the password."""
+    """Actions of the account list that mail the owner a link to choose a password. Nobody else can set it."""
 
     actions = ["send_reset", "send_invitation"]
 
@@ -110,7 +110,10 @@ class SendsLinks(PolicyModelAdmin):
         return [self._mail_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
 
     def _mail_line(self, user: User, reason: str) -> Line:
-        """The line names the links of the day, so that a second click on a confirmed page differs and sends none."""
+        """Returns a line of the confirmation page, with the number of links that were sent within a day.
+
+        Each sent link changes this number, so the server doesn't accept the same confirmed page twice.
+        """
         count = self._links_of_today(user)
         beside = f", beside {counted(count, 'link')} within a day" if count else ""
         return Line(str(user), reason or f"will get a link at {user.email}{beside}")
@@ -124,7 +127,10 @@ class SendsLinks(PolicyModelAdmin):
         return [(user, self._reason_against(request, user) or (claimed if user.is_claimed else "")) for user in users]
 
     def _links_of_today(self, user: User) -> int:
-        """The number of links that the account was sent within a day. The trigger `links_not_too_often` counts the same."""
+        """Returns the number of links mailed to the account within a day.
+
+        The trigger `links_not_too_often` counts the same mails.
+        """
         recent = Mail.objects.filter(user=user, kind__in=PASSWORD_LINKS, created_at__gt=Now() - timedelta(days=1))
         return recent.count()
 

@@ -68,7 +68,8 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    # The filter of groups lists only groups with rows of members: membership in a role's group follows from the role.
+    # The filter lists only groups with stored members. Membership in a role's group isn't stored: it follows from the
+    # role.
     list_filter = [
         "role",
         "is_active",
@@ -95,7 +96,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return rule_for(request, "user", "promote").scope is not Scope.NONE
 
     def get_urls(self) -> list[URLPattern]:
-        """Leave out Django's page on which a user sets another user's password."""
+        """Returns Django's pages without the one on which a user sets another user's password."""
         return [page for page in super().get_urls() if page.name != "auth_user_password_change"]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -131,10 +132,10 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return f"{super().state_of(row)} {sorted(row.groups.values_list('pk', flat=True))}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Fields that the user may not change.
+        """Returns the fields that the user may not change.
 
-        Only superusers change the superuser status. Users can't change their own role, status, activity or groups. They
-        can't change their own address here either, because that requires the password.
+        Only superusers change the superuser status. Users can't change their own role, superuser status, activity or
+        groups. Their own address has a page of its own, because changing it requires the password.
         """
         fields = list(self.readonly_fields)
         if not self._promotes(request):
@@ -144,13 +145,13 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return fields
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """Pass to the template if the account is a contact: it then has clients or events to hand over."""
+        """Tells the template by `is_contact` if the account has clients or events that can be handed over."""
         account = context["original"]
         is_contact = account is not None and (account.clients.exists() or account.events.exists())
         return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """The identity, for existing accounts and only if a provider is configured."""
+        """Returns the form for the identity, only for existing accounts and only if a provider is configured."""
         return [IdentityInline] if obj is not None and settings.OIDC_ISSUER else []
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -169,9 +170,9 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """The rows that prevent the deletion of these accounts.
+        """Returns what the page of a deletion lists, with the rows that prevent the deletion of these accounts.
 
-        Django's own list would delete their log entries and read their passwords.
+        Django's own method would include the accounts' log entries in the deletion, and read password hashes.
         """
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [

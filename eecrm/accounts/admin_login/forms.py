@@ -13,9 +13,10 @@ from api.requests.limits import TooManyRequests
 
 
 class PasswordForm(AdminAuthenticationForm):
-    """Username and password.
+    """Login form with username and password.
 
-    `accounts.login.credentials` counts failures and sets `request.login_wait` (seconds) if the address has to wait.
+    `accounts.login.credentials` counts failures. It sets `request.login_wait` (seconds) if the client's address has to
+    wait.
     """
 
     def get_invalid_login_error(self) -> forms.ValidationError:
@@ -39,7 +40,7 @@ def _code_field(label: str, *, help_text: str = "") -> forms.CharField:
 
 
 class CodeForm(forms.Form):
-    """Form for a code of the app or a recovery code. The check uses the code up."""
+    """Form for a code of the authenticator app, or a recovery code. The check marks a right code as used."""
 
     code = _code_field("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
 
@@ -51,14 +52,14 @@ class CodeForm(forms.Form):
     def clean_code(self) -> str:
         code = self.cleaned_data["code"]
         if self.errors:
-            return code  # another field is invalid: don't use the code up
+            return code  # another field is invalid, so the code must stay usable
         if sentence := second_factor.use_code(self.request, cast(User, self.request.user), code):
             raise forms.ValidationError(sentence)
         return code
 
 
 class ManageForm(CodeForm):
-    """Form to make new recovery codes or to remove the second factor, confirmed by a code."""
+    """Form to make new recovery codes or to remove the second factor. A code must confirm either action."""
 
     action = forms.ChoiceField(
         choices=[("codes", "codes"), ("remove", "remove")],

@@ -23,7 +23,8 @@ from access.security_log import security_event
 from accounts.passwords.validators import is_too_long
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, body_length
 
-# Per process. An attacker who measures single attempts sees the time of a hash; a flood doesn't use up the processor.
+# Minimum time between two password hashes in a process. A single login attempt takes the time of a hash, as on a real
+# site. In a flood most attempts are refused without a hash, so they don't use up the processor.
 MIN_HASH_INTERVAL_SECONDS = 0.25
 
 
@@ -42,13 +43,13 @@ def _logged(view: Any) -> Any:
             user_agent=request.headers.get("User-Agent", "")[:200],
         )
         if body_length(request) > MAX_CREDENTIAL_BYTES:
-            request.session.accessed = True  # a stock site's answer has `Vary: Cookie`, too
+            request.session.accessed = True  # adds `Vary: Cookie`, as in a stock site
             raise RequestDataTooBig
         request.user = AnonymousUser()
         vars(request).pop("_messages", None)  # messages of the real site must not appear here
         return protected(request, *args, **kwargs)
 
-    # `protected` checks the token: the middleware would refuse an attempt without a token before it is logged.
+    # `protected` checks the CSRF token. The middleware would refuse an attempt without a token before it is logged.
     logged.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
     return public(transaction.non_atomic_requests(logged))
 
@@ -95,7 +96,7 @@ site = DecoySite(name="decoy")
 
 
 @_logged
-@csrf_exempt  # in a stock site the redirect comes from a middleware, before the check of the token
+@csrf_exempt  # a stock site's middleware redirects before the CSRF token is checked
 def without_slash(request: HttpRequest) -> HttpResponse:
     """Redirect `/admin` to `/admin/`, as Django's APPEND_SLASH does. That setting is off here."""
     response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))

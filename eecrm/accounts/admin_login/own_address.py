@@ -39,7 +39,7 @@ class OwnAddressForm(forms.Form):
         self.request, self.user = request, User.objects.defer(None).get(pk=request.user.pk)
 
     def clean(self) -> None:
-        """Check the password and ask for the new address.
+        """Checks the password and stores the new address, which waits to be confirmed.
 
         A refusal becomes an error of the form. An exception would roll back the count of wrong passwords.
         """
@@ -60,7 +60,10 @@ class OwnAddressForm(forms.Form):
 
 
 class OwnAddressView(GateView):
-    """Page that asks for another email address. It requires the password, because an open page proves no identity."""
+    """Page on which users ask for another email address. It requires the password.
+
+    A logged-in session doesn't prove that the owner is at the keyboard.
+    """
 
     title = "Your email address"
     template_name = "accounts/admin_login/own_address.html"

@@ -1,6 +1,6 @@
 """Reset of a second factor, e.g. after a lost phone.
 
-Another user removes it, so that its owner can set up a new one.
+Another manager or a superuser removes the second factor, so that the account's owner can set up a new one.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from accounts.models import User
 
 
 def reset(user: User, request: HttpRequest | None = None) -> bool:
-    """Remove the account's second factor. True if it had one.
+    """Removes the account's second factor. Returns True if the account had one.
 
-    Then every login of the account ends, and so does its password. The account gets a link to a new password by mail:
-    otherwise a thief of the password could set up the next second factor.
+    Triggers then end every login and the password of the account, and mail a link to choose a new password. Otherwise a
+    thief of the password could set up the next second factor.
     """
-    # Lock the account first, as logins and set-ups do: another order could deadlock.
+    # Lock the account first, as logins and set-ups of a second factor do. Another order could deadlock.
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     if not second_factor.erase(user):
         return False
@@ -34,10 +34,10 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
 
 
 def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
-    """Lines of the confirmation page.
+    """Yields the lines of the confirmation page, one for each account.
 
-    The device's key is part of the state: a second factor that was set up meanwhile is another one. The address is part
-    of the outcome, because the link goes there.
+    The confirmed state includes the key of the second factor's row, so that a newer second factor isn't removed. The
+    line shows the email address, because the link goes there.
     """
     with as_login_role():
         devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))

@@ -1,6 +1,7 @@
 """Second factor of an account: an authenticator app (TOTP, RFC 6238) and ten recovery codes, each used once.
 
-Only the login role may read the secrets, so these functions run before a database role is entered, except `erase`.
+Only PostgreSQL's login role (`eecrm_app`) may read the secrets. So these functions, except `erase`, must run before SET
+ROLE enters the caller's role.
 """
 
 import logging
@@ -35,11 +36,11 @@ NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
 MIN_FAILURES_TO_MAIL = 5  # wrong codes in a row after which the owner gets a mail
-MAX_SET_UP_SECONDS = 15 * 60  # from the display of a seed to its first code
+MAX_SET_UP_SECONDS = 15 * 60  # time from the display of a seed to the first code of the app
 
 
 def grouped(text: str) -> str:
-    """The text in groups of four characters, which users copy more easily."""
+    """Returns the text in groups of four characters, which users copy more easily."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
@@ -48,7 +49,7 @@ def _plain_code(text: str) -> str:
 
 
 def _code_digest(code: str) -> str:
-    """The stored digest of a recovery code.
+    """Returns the digest by which a recovery code is stored.
 
     The 80 random bits of a code need no salt and no slow hash. The column holds 16 characters.
     """
@@ -56,7 +57,7 @@ def _code_digest(code: str) -> str:
 
 
 def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
-    """Check a token. Returns a sentence if the device refuses it, otherwise an empty string.
+    """Checks a token. Returns a sentence if the device refuses it, otherwise an empty string.
 
     django_otp counts failures and remembers used tokens.
     """
@@ -71,10 +72,10 @@ def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
 
 
 def use_code(request: HttpRequest, user: User, code: str) -> str:
-    """Use up a code of the account's app, or a recovery code.
+    """Checks a code of the account's app, or a recovery code. A right code can't be used again.
 
-    Returns an empty string if the code is right, otherwise a sentence with the reason. The view must return a refusal,
-    not raise it: the count of failures is in the transaction of the request.
+    Returns an empty string if the code is right, otherwise a sentence with the reason. The view must not raise an
+    exception with this sentence: that would roll back the count of failures.
     """
     text = _plain_code(code)
     devices: Any
@@ -101,7 +102,7 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
 
 
 def _mail_owner(user: User) -> None:
-    """Mail the owner about wrong codes, at most once a day.
+    """Mails the owner about wrong codes, at most once a day.
 
     A code is checked only after a right password, so the sender of the wrong codes knows the password.
     """
@@ -111,9 +112,10 @@ def _mail_owner(user: User) -> None:
 
 
 def offer(user: User) -> AuthenticatorApp:
-    """A new app with a new seed, not saved.
+    """Returns a new authenticator app with a new seed (TOTP secret), not saved.
 
-    The page holds the seed: in clear for the phone, and encrypted for the form that comes back.
+    The set-up page contains the seed twice: in clear for the phone, and encrypted in the form that the browser sends
+    back.
     """
     return AuthenticatorApp(
         user=user, key=seeds.encrypt_seed(secrets.token_bytes(SEED_BYTES)), name="Authenticator app"
@@ -121,14 +123,17 @@ def offer(user: User) -> AuthenticatorApp:
 
 
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
-    """The encrypted offer for the form: valid for one account, in place of one app (or none), for 15 minutes."""
+    """Returns the encrypted seed of a new app, for the form.
+
+    It is valid for 15 minutes, for one account, and to replace one app (or none).
+    """
     return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """The app in an encrypted offer of this account.
+    """Returns the new app from the encrypted text of the form (`sealed_offer`).
 
-    None if the offer belongs to another account, replaces another app, or has expired.
+    Returns None if the text is for another account, for the replacement of another app, or too old.
     """
     content = seeds.decrypt_seed(text, within=MAX_SET_UP_SECONDS) or b""
     user_key, _, rest = content.partition(b" ")
@@ -141,7 +146,7 @@ def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> Auth
 
 
 def is_first_code(app: AuthenticatorApp, code: str) -> bool:
-    """True if the offered app shows this code now.
+    """Returns True if the new app shows this code now.
 
     The code then counts as used, so that it can't be used for a login again.
     """
@@ -154,7 +159,7 @@ def is_first_code(app: AuthenticatorApp, code: str) -> bool:
 
 
 def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
-    """Make this app the account's only one. Returns new recovery codes, which can't be read again later.
+    """Saves this app as the account's only one. Returns new recovery codes, which can't be shown again later.
 
     Other logins of the account end, because they haven't proved the new app. The owner gets a mail.
     """
@@ -168,13 +173,13 @@ def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
 
 
 def new_recovery_codes(request: HttpRequest, user: User) -> list[str]:
-    """Replace the recovery codes by ten new ones. The owner gets a mail."""
+    """Replaces the recovery codes by ten new ones, and returns these. The owner gets a mail."""
     Mail.objects.create(kind=Mail.Kind.RECOVERY_CODES, user=user)
     return _new_codes(request, user)
 
 
 def _new_codes(request: HttpRequest, user: User) -> list[str]:
-    """Replace the recovery codes. Only the digests of the new ones are stored."""
+    """Replaces the recovery codes, and returns the new ones. Only their digests are stored."""
     codes = [b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
     _delete(RecoveryCodes, user)
     device = RecoveryCodes.objects.create(user=user, name="Recovery codes")
@@ -184,9 +189,9 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
 
 
 def remove(request: HttpRequest, user: User) -> None:
-    """Remove the second factor of an owner who has just proved it. The owner gets a mail.
+    """Removes the second factor of an owner who has just entered a code. The owner gets a mail.
 
-    Other logins end: a session that has proved only the password would otherwise be complete.
+    Other logins end. Otherwise a session that has passed only the password would now count as fully logged in.
     """
     erase(user)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
@@ -199,16 +204,17 @@ def recovery_codes_left(user: User) -> int:
 
 
 def erase(user: User) -> bool:
-    """Delete the account's second factor. True if it had one. Managers may do it without reading a secret.
+    """Deletes the account's second factor. Returns True if the account had one.
 
-    If a role was entered, a trigger (totp_reset_ends_password) also ends the password and queues a mail with a link.
-    The login role keeps the password, because then the owner has proved a code.
+    Managers may call this, because it reads no secret. In a manager's database role, the trigger
+    `totp_reset_ends_password` also ends the password and mails a link. In the login role (`eecrm_app`) the password
+    stays, because the owner has entered a code.
     """
     had_one = _delete(AuthenticatorApp, user) > 0
     return _delete(RecoveryCodes, user) > 0 or had_one
 
 
 def _delete(model: type[Model], user: User) -> int:
-    """Delete in the database, whose foreign keys delete the recovery codes too. Django would read the rows first."""
+    """Deletes with one SQL statement. Foreign keys delete the recovery codes. Django would read the rows first."""
     rows: Any = model._default_manager.filter(user=user)
     return rows._raw_delete(rows.db)

@@ -1,6 +1,6 @@
-"""Seeds of second factors, encrypted with a key that isn't in the database (Fernet).
+"""Encryption (Fernet) of the seeds of second factors. The key isn't in the database.
 
-The settings read the keys from this module, so it must not need the settings when it is imported.
+The settings import this module to read the keys, so the module must not use the settings when it is imported.
 """
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def factor_keys(present: str, previous: str) -> MultiFernet:
-    """The Fernet keys: SECOND_FACTOR_KEY encrypts, SECOND_FACTOR_PREVIOUS_KEYS only decrypt."""
+    """Returns the Fernet keys: SECOND_FACTOR_KEY encrypts, SECOND_FACTOR_PREVIOUS_KEYS only decrypt."""
     texts = {"SECOND_FACTOR_KEY": [present], "SECOND_FACTOR_PREVIOUS_KEYS": previous.split(",") if previous else []}
     return MultiFernet([_seed_key(name, text.strip()) for name, keys in texts.items() for text in keys])
 
@@ -17,7 +17,7 @@ def factor_keys(present: str, previous: str) -> MultiFernet:
 def _seed_key(name: str, text: str) -> Fernet:
     try:
         return Fernet(text)
-    except ValueError:  # also binascii.Error
+    except ValueError:  # binascii.Error is a ValueError, too
         sentence = (
             f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
         )
@@ -29,7 +29,7 @@ def encrypt_seed(secret: bytes) -> str:
 
 
 def decrypt_seed(text: str, *, within: int | None = None) -> bytes | None:
-    """The seed. None if none of our keys fits, or if it was encrypted more than `within` seconds ago."""
+    """Returns the seed; None if no configured key fits, or if it was encrypted more than `within` seconds ago."""
     try:
         return settings.SECOND_FACTOR_KEYS.decrypt(text, ttl=within)
     except (InvalidToken, ValueError):  # ValueError if the text isn't ASCII
@@ -37,5 +37,5 @@ def decrypt_seed(text: str, *, within: int | None = None) -> bytes | None:
 
 
 def seal_again(text: str) -> str:
-    """Encrypt the same seed with SECOND_FACTOR_KEY. Raises cryptography's InvalidToken if no key fits."""
+    """Encrypts a seed again, with SECOND_FACTOR_KEY. Raises cryptography's InvalidToken if no configured key fits."""
     return settings.SECOND_FACTOR_KEYS.rotate(text).decode()

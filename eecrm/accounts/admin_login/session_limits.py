@@ -1,7 +1,7 @@
 """Limits of a session of the admin site: 30 minutes without a request, 8 hours altogether, checked on the server.
 
-All sessions of an account end together with its tokens. Each session holds the account's `logins_ended`, a number that
-a trigger increments.
+All sessions of an account end together with its API tokens. For this, each session holds the account's `logins_ended`,
+a number that a trigger increments.
 """
 
 import logging
@@ -23,9 +23,9 @@ from access.security_log import security_event
 from accounts.admin_login.session_store import digest
 from accounts.login import browsers
 
-# Members of the session, in seconds since 1970: its start, and its last request (to the minute).
+# Keys in a session's data: its start, and its last request (to the minute). The values are seconds since 1970.
 STARTED, LAST_SEEN = "started_at", "seen_at"
-# Member of the session: the account's `logins_ended` when its password was checked, before the session began.
+# Key in a session's data: the account's `logins_ended` at the time when the password was checked.
 ENDED = "logins_ended"
 MIN_WRITE_INTERVAL_SECONDS = 60
 
@@ -38,7 +38,7 @@ ENDINGS = {
 
 
 class SessionLimitMiddleware:
-    """Makes the user of an ended session anonymous. Sets the browser's cookie after a login.
+    """Makes the user of an ended session anonymous. After a login, sets the cookie that marks a known browser.
 
     The check is lazy, like Django's own: it runs inside a view, where an outage of the database becomes a 503.
     """
@@ -56,7 +56,7 @@ class SessionLimitMiddleware:
 
 def _current_user(request: HttpRequest, user: Any) -> Any:
     if not user.is_authenticated:
-        if SESSION_KEY in request.session:  # its account is inactive or deleted
+        if SESSION_KEY in request.session:  # the session's account is inactive or deleted
             request.session.flush()
         return user
     reason = _ending(request.session, user)
@@ -80,7 +80,7 @@ def _age(session: SessionBase, note: str) -> float:
 
 
 def _ending(session: SessionBase, user: Any) -> str:
-    """Reason why this session has ended, in the words of the OWASP Logging Vocabulary; empty if it hasn't."""
+    """Returns the reason why this session has ended, in words of the OWASP Logging Vocabulary; empty if it hasn't."""
     if session.get(ENDED) != user.logins_ended:
         return "revoked"
     if _age(session, LAST_SEEN) > settings.ADMIN_SESSION_IDLE.total_seconds():
@@ -94,29 +94,29 @@ def _ending(session: SessionBase, user: Any) -> str:
 
 
 def go_on(request: HttpRequest, user: Any) -> None:
-    """Keep this session after its owner has ended all logins.
+    """Keeps this session, after its owner's request has ended all logins of the account.
 
-    `user.logins_ended` is the number of the session's start plus this end. If the logins were ended again meanwhile,
-    the database has a higher number, and this session ends too.
+    `user.logins_ended` counts that end already. If other code ended the logins again meanwhile, the database has a
+    higher number, and this session ends too.
     """
     request.session[ENDED] = user.logins_ended
 
 
 def name_of(session: SessionBase) -> str:
-    """Identifier of a session: a digest, which gives no access to the session."""
+    """Returns an identifier of a session: a digest of its key, which gives no access to the session."""
     return digest(session.session_key or "")
 
 
 def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
-    """Start the limits of a session after a login.
+    """Starts the limits of a session after a login.
 
-    An existing session forgets the second factor that was proved in it before.
+    If the session existed before, it forgets that a second factor was proved.
     """
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = request.session[LAST_SEEN] = int(time.time())
     if user.second_factor is None and settings.SECOND_FACTOR != "required":
-        browsers.know(request, user)  # otherwise after the second factor (`GateView.verified`)
+        browsers.know(request, user)  # otherwise `GateView.verified` does it, after the second factor
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

@@ -1,7 +1,8 @@
 """Store for sessions of the admin site. Keys are stored as digests, so that a reader of the table can't use a session.
 
-The data of a session is signed together with the digest, so it is invalid in another row. Only the login role may read
-or write the table. A row security policy couldn't protect it, because PostgreSQL doesn't know the visitor's key.
+The data of a session is signed together with the digest, so it is invalid in another row. Only PostgreSQL's login role
+(`eecrm_app`) may read or write the table. A row security policy couldn't protect it, because PostgreSQL doesn't know
+the visitor's key.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from access.database import as_login_role
 
 
 def digest(key: str) -> str:
-    """The first 160 bits of the key's hash, in hexadecimal: the column has room for 40 characters."""
+    """Returns the first 160 bits of the key's hash, in hexadecimal: the column has room for 40 characters."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
@@ -45,9 +46,9 @@ class SessionStore(db.SessionStore):
         return row
 
     def save(self, must_create: bool = False) -> None:
-        """Save the session, and raise PostgreSQL's errors as they are.
+        """Saves the session. If PostgreSQL refuses it, raises PostgreSQL's error.
 
-        Django reports every error of an update as a session that was deleted meanwhile.
+        Django instead reports every error of an update as a session that was deleted meanwhile (UpdateError).
         """
         try:
             with transaction.atomic(), as_login_role():  # after an error the savepoint's rollback restores the role

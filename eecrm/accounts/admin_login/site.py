@@ -1,4 +1,4 @@
-"""The admin site, with the steps between the password and the pages."""
+"""The admin site. Between the password and the pages, it asks for the second factor or its set-up."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def is_staff(request: HttpRequest) -> bool:
 
 
 def is_verified(request: HttpRequest) -> bool:
-    """True if this session has proved its account's second factor."""
+    """Returns True if this session has proved its account's second factor."""
     return DEVICE_ID_SESSION_KEY in request.session
 
 
 def missing_step(request: HttpRequest) -> str:
-    """Name of the page that a staff user must pass first; empty if no step is missing."""
+    """Returns the name of the page that a staff user must pass first; empty if no step is missing."""
     if request.user.second_factor is None:  # type: ignore[union-attr]  # called for staff only
         return "second_factor_set_up" if settings.SECOND_FACTOR == "required" else ""
     return "" if is_verified(request) else "second_factor"
@@ -49,14 +49,14 @@ class GatedAdminSite(EpicEventsAdminSite):
         return gated
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Send a user whose second factor is missing to that step. To log in as another user, log out first."""
+        """Redirects a user whose second factor is missing to that page. To log in as another user, log out first."""
         if request.method == "GET" and is_staff(request) and (step := missing_step(request)):
             next_url = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
             return redirect_to_login(next_url, reverse(f"admin:{step}", current_app=self.name))
         return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        # Imports the user model, which is loaded after this module.
+        # Imported here, because it imports the user model, which is loaded after this module.
         from accounts.passwords.admin_page import OwnPasswordView
 
         request.current_app = self.name
@@ -67,7 +67,11 @@ class GatedAdminSite(EpicEventsAdminSite):
 
     def get_urls(self) -> list[Any]:
         from accounts.admin_login.own_address import OwnAddressView
-        from accounts.admin_login.views import EnterCodeView, ManageView, SetUpView  # they import this module
+        from accounts.admin_login.views import (
+            EnterCodeView,
+            ManageView,
+            SetUpView,
+        )  # circular import
 
         return [
             path("email/", OwnAddressView.as_view(site=self), name="own_address"),

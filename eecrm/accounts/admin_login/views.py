@@ -1,4 +1,4 @@
-"""Pages of the second factor. They run as the login role, because no other role may read its secrets."""
+"""Pages of the second factor. They run in PostgreSQL's login role (`eecrm_app`), which alone may read the secrets."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -27,19 +27,19 @@ from accounts.models import AuthenticatorApp, User
 
 
 class GateView(RedirectURLMixin, FormView):
-    site = cast(AdminSite, None)  # given to as_view
+    site = cast(AdminSite, None)  # set by an argument of as_view
     title = ""
     form_class: type[forms.Form] = CodeForm
 
     @method_decorator(never_cache)
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log line
+        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # the request's log line has it
         if not is_staff(request):
             return redirect_to_login(request.get_full_path(), self.address("login", next_url=""))
         if elsewhere := self.elsewhere():
             return HttpResponseRedirect(elsewhere)
-        leave(user_id=request.user.pk)  # the audit trail names the visitor and the request
+        leave(user_id=request.user.pk)  # so that the audit trail names the visitor
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # View: HttpResponseBase
 
     @property
@@ -47,11 +47,11 @@ class GateView(RedirectURLMixin, FormView):
         return cast(User, self.request.user)
 
     def elsewhere(self) -> str:
-        """URL to redirect to if the page isn't for this user now; empty if it is."""
+        """Returns the URL to redirect to if this user can't use the page now; otherwise an empty string."""
         raise NotImplementedError
 
     def address(self, name: str, *, next_url: str | None = None) -> str:
-        """URL of the page `name`, which leads on to `next_url` (by default the one of this request)."""
+        """Returns the URL of the page `name`. That page leads on to `next_url`, or else to this request's `next`."""
         next_url = self.get_redirect_url() if next_url is None else next_url
         query = f"?{urlencode({'next': next_url})}" if next_url else ""
         return reverse(f"admin:{name}", current_app=self.site.name) + query
@@ -71,7 +71,7 @@ class GateView(RedirectURLMixin, FormView):
         return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
 
     def verified(self, device: AuthenticatorApp) -> None:
-        """Note in the session that the second factor was proved, and give the session a new key."""
+        """Notes in the session that the second factor was proved, and gives the session a new key."""
         login(self.request, device)
         self.request.session.cycle_key()
         browsers.know(self.request, self.account)
@@ -120,12 +120,13 @@ class SetUpView(GateView):
         return self.address("second_factor")
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show a new seed at each request. It isn't stored until its first code comes."""
+        """Shows a new seed (TOTP secret) at each request. It is stored after the user has entered its first code."""
         self.app = second_factor.offer(self.account)
         return super().get(*args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        # Without the lock two set-ups of one account at once could both succeed. The second one now gets a warning.
+        # Without the lock, two concurrent set-ups of one account could both succeed. With it, the second one gets a
+        # warning.
         User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
         present = AuthenticatorApp.objects.filter(user=self.account).first()
         app = second_factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)

@@ -23,13 +23,13 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-MAX_ROWS_SHOWN = 200  # per list on the check page
+MAX_ROWS_SHOWN = 200  # maximum for each list on the check page
 
 _LIST = "admin:accounts_user_changelist"
 
 
 class CSVPages(admin.ModelAdmin):
-    """Two pages beside the list of accounts: `import/` and `export/`.
+    """Adds two pages to the list of accounts: `import/` and `export/`.
 
     The import needs the rights to create and change accounts. The export needs the right to see all accounts.
     """
@@ -47,7 +47,7 @@ class CSVPages(admin.ModelAdmin):
         return super().changelist_view(request, {**(extra_context or {}), **buttons})
 
     def import_page(self, request: HttpRequest) -> HttpResponse:
-        """Choose a file, check its effect, confirm the import."""
+        """Page of an import in three steps: choose a file, check its effect, confirm the import."""
         if not self._may_import(request):
             return self._refuse(request, "Import accounts", "Your role may not create and change accounts.")
         if request.method != "POST":
@@ -69,7 +69,7 @@ class CSVPages(admin.ModelAdmin):
         return self._show_check(request, form.upload())
 
     def _show_check(self, request: HttpRequest, upload: Upload) -> HttpResponse:
-        """Page with the effect of the list now, and with the differences from a confirmation that was given."""
+        """Shows the effect that the import would have now, and differences from the effect that was confirmed."""
         visitor = _visitor(request)
         try:
             planned = upload.imported(visitor, is_dry_run=True)
@@ -107,7 +107,7 @@ class CSVPages(admin.ModelAdmin):
         return HttpResponseRedirect(reverse(_LIST))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
-        """Choose the accounts, download the file."""
+        """Page of an export: choose the accounts, then download the file."""
         if not may_export(_visitor(request)):
             sentence = "Your role may not export accounts: the file holds personal data in full."
             return self._refuse(request, "Export accounts", sentence)
@@ -151,5 +151,5 @@ def _confirmation(request: HttpRequest, planned: ImportPlan) -> Confirmation:
 
 
 def _visitor(request: HttpRequest) -> User:
-    """The user of the request, who is logged in: `admin_view` refuses others."""
+    """Returns the user of the request, who is logged in: `admin_view` refuses others."""
     return cast(User, request.user)

@@ -17,19 +17,19 @@ from csv_files.words import quoted
 from csv_files.writing import unguarded
 
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-# Fields that the model's own validation checks. The file doesn't have the other fields, or has only keywords for them.
+# Fields that the model's own validation checks. Other columns of the file hold keywords, such as a role or yes.
 _TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
 _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row without errors of its own. `values` has the columns of the file only."""
+    """A valid row of the file. `values` has only fields for which the file has a column."""
 
     line: int
     username: str
     values: dict[str, str | bool]
-    groups: frozenset[str] | None  # by name
+    groups: frozenset[str] | None  # names of groups; None without this column
 
 
 @dataclass
@@ -40,7 +40,10 @@ class Checked:
 
 
 def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
-    """Check every row and collect every problem. Raises CannotImport if the table as a whole is invalid."""
+    """Checks every row. Returns the valid rows and all problems.
+
+    Raises CannotImport if the table has unknown or missing columns, or no rows.
+    """
     columns = recognise_account_columns(table.header)
     if not table.records:
         raise CannotImport("The file names its columns, but has no rows.")

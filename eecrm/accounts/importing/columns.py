@@ -20,7 +20,7 @@ ACCOUNT_COLUMNS = {
     ),
     "is_active": "yes or no; a new account without this column is active.",
 }
-# Role value -> label, without superuser.
+# Role value -> label, such as "sales" -> "Sales". A file can't make superusers, so they aren't included.
 ROLES: dict[str, str] = dict(User._meta.get_field("role").flatchoices)
 # Columns that are fields of the account's row and may be changed by an import.
 ACCOUNT_FIELDS = tuple(name for name in ACCOUNT_COLUMNS if name not in ("username", "groups"))
@@ -29,9 +29,9 @@ Membership = User.groups.through
 
 
 def recognise_account_columns(header: list[str]) -> Columns:
-    """The columns by their titles. Raises CannotImport for an unknown title.
+    """Finds the columns by their titles. Raises CannotImport if a title is unknown or double, or username is missing.
 
-    Otherwise a misspelt column would be left out without a message.
+    If unknown titles were ignored, a misspelt column would be left out without a message.
     """
     known = {plain(name): name for name in ACCOUNT_COLUMNS}
     positions_by_name: dict[str, list[int]] = {}
@@ -46,7 +46,10 @@ def recognise_account_columns(header: list[str]) -> Columns:
 
 
 def cell_of(value: object) -> str:
-    """The cell of a stored value. Spaces at its edges are left out, because an import removes them too."""
+    """Returns a stored value as the text of a CSV cell, such as True -> "yes".
+
+    Spaces at the edges are left out, because an import removes them too.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).strip()

@@ -10,22 +10,22 @@ from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
 from csv_files.writing import csv_text
 
-# Excel needs it to read the file as UTF-8. The import removes it.
+# Excel needs this mark to read the file as UTF-8. The import removes it.
 BYTE_ORDER_MARK = "\ufeff"
 
 
 def may_export(user: Caller) -> bool:
-    """True if the user may list all accounts and export personal data."""
+    """Returns True if the user may list all accounts and export personal data."""
     return policy.rule(user, "user", "list").scope is Scope.ALL and policy.may_export_personal_data(user)
 
 
 def exported(rows: UserQuerySet) -> UserQuerySet:
-    """The accounts that an export contains: no superusers, because the import refuses them."""
+    """Returns the accounts that an export contains: no superusers, because the import refuses them."""
     return rows.filter(is_superuser=False).order_by("username")
 
 
 def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int]:
-    """The text, and the number of accounts in it. Inserts an Export row, which the audit trail records."""
+    """Returns the CSV text and the number of accounts in it. Inserts an Export row, which the audit trail records."""
     groups: dict[int, list[str]] = {}
     for user_id, name in Membership.objects.filter(user__in=rows.order_by().values("pk")).values_list(
         "user_id", "group__name"

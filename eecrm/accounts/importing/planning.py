@@ -21,10 +21,10 @@ class Wishes(NamedTuple):
     """Options of an import besides the list."""
 
     invites: bool = True
-    notify_to: str = ""  # for a rehearsal: every mail goes to this address
-    uninvited: frozenset[int] = frozenset()  # accounts to invite again, if they are in the list
+    notify_to: str = ""  # for a rehearsal: address that gets every mail
+    uninvited: frozenset[int] = frozenset()  # keys of listed accounts that are invited again
     actor_id: int | None = None
-    takes_addresses: bool = True  # may remove addresses of accounts in use (rule `address_of_claimed`)
+    takes_addresses: bool = True  # True if it may remove addresses in use (rule `address_of_claimed`)
 
 
 class CellChange(NamedTuple):
@@ -46,7 +46,10 @@ class Stored:
     has_identity: bool = False
 
     def beside(self, changes: list[CellChange]) -> tuple[CellChange, ...]:
-        """Values that stay and are decided together with the changes (`User.decided_together`): the page shows them too."""
+        """Returns the unchanged values that the page must show beside these changes.
+
+        They belong to the same decision (`User.decided_together`), such as the role if the email address changes.
+        """
         written = {change.column for change in changes}
         cells = {name: cell_of(value) for name, value in self.values.items()} | {
             "is_superuser": cell_of(self.is_superuser),
@@ -66,7 +69,7 @@ class ImportStep:
     pk: int | None
     values: dict[str, str | bool]
     changes: tuple[CellChange, ...] = ()
-    beside: tuple[CellChange, ...] = ()  # values that stay and are decided together with the changes
+    beside: tuple[CellChange, ...] = ()  # unchanged values to show beside the changes (`Stored.beside`)
     joined: tuple[int, ...] = ()  # keys of groups to join
     left: tuple[int, ...] = ()  # keys of memberships to delete
     is_invited: bool = False
@@ -98,14 +101,17 @@ class ImportPlan:
 
 
 def uninvited_accounts(checked: Checked) -> frozenset[int]:
-    """Keys of the listed accounts that were never in use."""
+    """Returns the keys of the listed accounts that were never in use."""
     names = [entry.username for entry in checked.entries]
     unused = User.objects.filter(username__in=names, is_claimed=False)
     return frozenset(unused.values_list("pk", flat=True))
 
 
 def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
-    """Compare the list with the accounts. Locks the accounts, so that they can't change before the import."""
+    """Compares the list with the stored accounts, and returns the plan.
+
+    Locks the accounts, so that they can't change before the import.
+    """
     stored = _stored_accounts(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _accounts_with_mail(wishes.uninvited)
@@ -147,7 +153,7 @@ def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
 
 
 def _former_usernames(usernames: set[str]) -> frozenset[str]:
-    """Those of the usernames that another existing account had before (rule `username_was_anothers`)."""
+    """Returns those of the usernames that another existing account had before (rule `username_was_anothers`)."""
     if not usernames:
         return frozenset()
     entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")
@@ -159,7 +165,7 @@ def _former_usernames(usernames: set[str]) -> frozenset[str]:
 
 
 def _accounts_with_mail(pks: frozenset[int]) -> frozenset[int]:
-    """Those of the accounts that have a mail which isn't sent yet."""
+    """Returns the keys of those of the accounts that have an unsent mail."""
     unsent = Mail.objects.filter(user__in=pks, sent_at=None, given_up_at=None) if pks else Mail.objects.none()
     return frozenset(unsent.values_list("user_id", flat=True))
 

@@ -11,7 +11,7 @@ from csv_files.words import counted, examples, quoted
 
 
 def counts(planned: ImportPlan) -> str:
-    """One line with numbers, without names."""
+    """Returns one line with the numbers of accounts, without names."""
     return (
         f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
         f" {len(planned.unchanged):,} unchanged, {counted(planned.invitations, 'invitation')} queued."
@@ -37,9 +37,9 @@ def changes_of(step: ImportStep) -> str:
 
 
 def lines_of(planned: ImportPlan) -> Iterator[Line]:
-    """Lines of the page that the user confirms.
+    """Yields the lines of the page that the user confirms.
 
-    Of the columns that the list leaves as they are, those count that are decided together with a change.
+    A line also has the unchanged values that belong to the same decision as a change (`Stored.beside`).
     """
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
@@ -51,7 +51,7 @@ def lines_of(planned: ImportPlan) -> Iterator[Line]:
 
 
 def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
-    """Log events of the OWASP Logging Vocabulary, with numbers only."""
+    """Logs events of the OWASP Logging Vocabulary, with numbers only."""
     counts_by_event = {
         "user_created": len(planned.new),
         "user_updated": len(planned.changed),

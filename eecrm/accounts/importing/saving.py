@@ -1,4 +1,4 @@
-"""Saving of imported accounts: all of them or none."""
+"""Saves imported accounts: all of them or none."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from csv_files.problems import MOST_PROBLEMS, Problem, failure
 
 MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
-# Django's bulk_update would write a CASE of a thousand branches for each column. Its bulk_create takes four times as
-# long.
+# SQL, because Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes
+# four times as long.
 _WRITTEN_COLUMNS = ", ".join(ACCOUNT_FIELDS)
 _DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in ACCOUNT_FIELDS}
 _ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in ACCOUNT_FIELDS)
@@ -45,7 +45,7 @@ _INVITE = """
 
 
 class NotAsShown(Exception):
-    """The import would now have another effect than the one that the user confirmed."""
+    """Raised if the import would now have another effect than the user has confirmed."""
 
 
 def save_accounts(
@@ -56,10 +56,10 @@ def save_accounts(
     is_quiet: bool,
     is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True,
 ) -> ImportPlan:
-    """Import the accounts with the rights of the entered role, and return the plan. A dry run is rolled back.
+    """Imports the accounts with the rights of the current PostgreSQL role, and returns the plan.
 
-    `is_confirmed` is called while the accounts are locked. Raises CannotImport with every problem of the list, and
-    NotAsShown.
+    A dry run is rolled back. `is_confirmed` is called while the accounts are locked. Raises NotAsShown if it returns
+    False, and CannotImport with every problem of the list if there is one.
     """
     with transaction.atomic(), rolled_back_if(is_dry_run):
         planned = plan(checked, wishes)
@@ -74,7 +74,7 @@ def save_accounts(
 
 
 def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
-    """Write the steps. Returns the rows that the database refused.
+    """Writes the steps. Returns a problem for each row that the database refused.
 
     A refused row is tried again after the others: e.g. the last manager may be changed once there is a new one. Stops
     early if there are more problems than a message lists.
@@ -101,9 +101,9 @@ def _batches(steps: list[ImportStep]) -> Iterator[list[ImportStep]]:
 
 
 def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
-    """Write these rows and yield the database's refusals.
+    """Writes these rows. Yields a problem for each row that the database refuses.
 
-    After a refusal each half is written by itself, down to the rows that are refused.
+    After a refusal, each half of the rows is written separately, and so on until the refused rows are found.
     """
     try:
         with transaction.atomic():
@@ -122,7 +122,7 @@ def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
 
 
 def _write_rows(steps: list[ImportStep], notify_to: str) -> None:
-    """Write the rows with one statement for each kind of row, for any number of rows."""
+    """Writes the rows with one statement for each kind of change, however many rows there are."""
     new = [step for step in steps if step.pk is None]
     changed = [step for step in steps if step.pk is not None and step.changes]
     with connection.cursor() as cursor:
@@ -139,15 +139,16 @@ def _write_rows(steps: list[ImportStep], notify_to: str) -> None:
 
 
 def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
-    """Insert the new accounts. Returns their keys by username."""
+    """Inserts the new accounts. Returns their keys by username."""
     if not new:
         return {}
-    # Django's form of an unusable password. Its own function for forty random letters takes twenty times as long.
+    # Unusable passwords as Django marks them. Django's function for the forty random letters takes twenty times as
+    # long.
     unusable = [UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30) for _ in new]
     cursor.execute(_INSERT, [[step.username for step in new], unusable, *_column_values(new)])
     return dict(cursor.fetchall())
 
 
 def _column_values(steps: list[ImportStep]) -> list[list[Any]]:
-    """The values of each column, in the order of ACCOUNT_FIELDS. A missing value is the field's default."""
+    """Returns the values of each column, in the order of ACCOUNT_FIELDS. A missing value is the field's default."""
     return [[step.values.get(name, _DEFAULTS[name]) for step in steps] for name in ACCOUNT_FIELDS]

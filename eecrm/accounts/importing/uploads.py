@@ -1,4 +1,4 @@
-"""Account list that is uploaded in the admin site: chosen, checked, and confirmed as it was checked."""
+"""Upload of an account list in the admin site. The user chooses a file, checks its effect, and confirms the import."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from csv_files import CannotImport
 from csv_files.reading import table_of
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
-_EXPIRES = 30 * 60  # seconds
-_MAX_UPLOADED_ROWS = 5_000  # they take a few seconds; a request may take thirty
+_EXPIRES = 30 * 60  # seconds from the check to the confirmation
+_MAX_UPLOADED_ROWS = 5_000  # their import takes a few seconds; a request may take thirty
 
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded file and its option.
+    """An uploaded file, with the option to invite new accounts.
 
-    Between check and confirmation the browser keeps it, signed. The server stores nothing.
+    Between the check and the confirmation, the browser keeps both in a signed form field. The server stores nothing.
     """
 
     content: bytes
     invites: bool
 
     def signed(self, user: User, *, beside: int) -> str:
-        """The upload as a signed text for the form of the check page.
+        """Returns the upload as a signed text for the form of the check page.
 
         Raises CannotImport if the text and `beside` further characters are too large for a form.
         """
@@ -45,9 +45,9 @@ class Upload:
 
     @classmethod
     def unsigned(cls, text: str, user: User) -> Self:
-        """The upload in a signed text.
+        """Returns the upload from a signed text.
 
-        Raises BadSignature unless it was checked for this user in the last half hour.
+        Raises BadSignature if the text wasn't signed for this user in the last half hour.
         """
         content, invites = cls._signer(user).unsign_object(text, max_age=_EXPIRES)
         return cls(content.encode("latin-1"), invites)
@@ -59,7 +59,10 @@ class Upload:
     def imported(
         self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True
     ) -> ImportPlan:
-        """Import the list with the rights of the entered role. Raises CannotImport and NotAsShown."""
+        """Imports the list with the rights of the current PostgreSQL role, and returns the plan.
+
+        Raises CannotImport if a row is refused, and NotAsShown if `is_confirmed` returns False.
+        """
         table = table_of(self.content, "The file")
         if len(table.records) > _MAX_UPLOADED_ROWS:
             raise CannotImport(

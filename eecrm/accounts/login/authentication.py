@@ -1,4 +1,7 @@
-"""Authentication of a request: one SQL statement finds login and account, and enters the account's database role."""
+"""Authentication of an API request. One SQL statement finds the login and its account, and sets the account's role.
+
+The role is a PostgreSQL role (SET ROLE), which then limits what the request may read and write.
+"""
 
 from functools import partial
 from typing import Any, cast
@@ -24,7 +27,7 @@ from api.requests.client_address import place_of
 MAX_TOKEN_CHARS = 8192  # gunicorn refuses longer header lines (deploy/gunicorn.conf.py)
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
-# In the model's order, which from_db requires.
+# Names of the fields in the model's order, which from_db requires.
 _CALLER_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]
 
 # Role and activity are read from the database for each request: a token only proves which account it belongs to.
@@ -54,9 +57,10 @@ _ENTER_BY_IDENTITY = f"""{_ACCOUNT}
 
 
 def enter_role_of(claims: Claims | Identity) -> User | None:
-    """Enter the caller's database role until the transaction ends, and return the account.
+    """Sets the caller's PostgreSQL role until the transaction ends, and returns the account.
 
-    Returns None if the login has ended, the identity is unknown or its tokens were ended, or the account is inactive.
+    Returns None if the login has ended, the identity is unknown, the identity's tokens were ended, or the account is
+    inactive.
     """
     with connection.cursor() as cursor:
         if isinstance(claims, Claims):
@@ -73,18 +77,18 @@ def enter_role_of(claims: Claims | Identity) -> User | None:
 
 
 def _enrol(identity: Identity, request: HttpRequest) -> User | None:
-    """Create an external account for an unknown identity, if OIDC_CREATE_ACCOUNTS allows it.
+    """Creates an external account for an unknown identity, if OIDC_CREATE_ACCOUNTS allows it.
 
     Returns None and logs a failed login if there is still no active account.
     """
     user = None
     if settings.OIDC_CREATE_ACCOUNTS:
-        leave()  # sets the origin: the audit trail entries of the new account name the request
+        leave()  # so that the audit trail names this request as the origin of the account
         with connection.cursor() as cursor:
             cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
             (account_id,) = cursor.fetchone()
         if account_id:
-            # A refused request rolls its new account back: log only an account that stays.
+            # Log only after the commit, because a refused request rolls the new account back.
             transaction.on_commit(
                 partial(security_event, "user_created", request, account=account_id, role=Role.EXTERNAL)
             )
@@ -96,7 +100,10 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
 
 
 def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
-    """The account and the claims of an access token. Raises InvalidToken if no active login or identity fits."""
+    """Returns the account and the claims of an access token.
+
+    Raises InvalidToken if no active login or identity belongs to the token.
+    """
     if len(token) > MAX_TOKEN_CHARS:
         raise InvalidToken
     claims: Claims | Identity
@@ -112,7 +119,7 @@ def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Ident
 
 
 def account_of(request: Request) -> User:
-    """The caller of a view behind PolicyPermission, which refuses anonymous requests."""
+    """Returns the caller's account. For views with PolicyPermission, which refuses anonymous requests."""
     return cast(User, request.user)
 
 
@@ -123,10 +130,10 @@ class SessionTokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
-        """Authenticate the request and count it for the caller's rate limit.
+        """Authenticates the request, and counts it in a rate limit.
 
-        A request without a valid bearer token counts for the client's address. RequestMiddleware has counted a request
-        without the header.
+        A request with a valid bearer token counts for the caller, any other one for the client's address. A request
+        without the header isn't counted again, because RequestMiddleware has counted it.
         """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
@@ -139,7 +146,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         except InvalidToken:
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise
-        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
         scope = "read" if request.method in SAFE_METHODS else "write"
         limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
         return user, claims

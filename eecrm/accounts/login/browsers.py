@@ -4,9 +4,9 @@ Colleagues in one office share one address. Without the mark, a colleague who se
 account out at that address. The cookie holds a random browser id and an HMAC for one account. It authenticates nobody.
 Failed logins with the cookie count for this browser only.
 
-A new password deletes all known places (trigger `account_forgets_places`), because a person who knew the old password
-may have marked browsers. A mark without its known place is worth nothing: otherwise each old mark would be a place with
-wrong passwords of its own, and many of them at one address could lock the account out.
+A new password deletes all known places of the account, which are addresses and browsers (trigger
+`account_forgets_places`). A person who knew the old password may have marked browsers. A cookie of a deleted place is
+ignored. Otherwise each old cookie would allow more wrong passwords, and many of them could lock the account out.
 """
 
 from uuid import uuid4
@@ -21,12 +21,13 @@ from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.requests.client_address import place_of
 
-# Per account, the last ones used. The number is limited because each browser has its own limit of wrong passwords.
+# For each account, the browsers that were used last. The number is limited because each browser has its own limit of
+# wrong passwords.
 MAX_KNOWN_BROWSERS = 10
 
 
 def place_for(request: HttpRequest, username: str) -> str:
-    """The place for which failed logins of this username count: the marked browser, or else the client's address."""
+    """Returns the place where failed logins of this username count: a known browser, or the client's address."""
     browser, _, proof = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "").partition(".")
     place = f"browser {browser}"
     is_marked = constant_time_compare(proof, _proof(browser, username))
@@ -39,10 +40,11 @@ def _is_known(place: str, username: str) -> bool:
 
 
 def know(request: HttpRequest, user: User) -> None:
-    """Note the client's address and browser as known places of an account that has just logged in.
+    """Stores the client's address and browser as known places of an account that has just logged in.
 
-    Runs as the login role. `mark` then sets the browser's cookie on the response. Notes nothing if all logins of the
-    account ended since `user` was read: a login under way with an old password must not outlast the new one.
+    Runs in PostgreSQL's login role (`eecrm_app`). `mark` then sets the browser's cookie on the response. Stores nothing
+    if all logins of the account were ended since `user` was read. Otherwise a login that began with an old password
+    could store a place after the password has changed.
     """
     with transaction.atomic():
         current = User.objects.select_for_update(no_key=True).filter(pk=user.pk, logins_ended=user.logins_ended)
@@ -58,7 +60,7 @@ def _know(request: HttpRequest, user: User) -> None:
         request.browser_mark = value  # type: ignore[attr-defined]  # read by `mark`
         note_place(user, f"browser {browser}")
     else:
-        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # as above
+        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # for `mark`
     for known in {place, place_of(request)}:
         note_place(user, known)
     rows = KnownPlace.objects.filter(user=user, place__startswith="browser ")
@@ -66,7 +68,7 @@ def _know(request: HttpRequest, user: User) -> None:
 
 
 def mark(request: HttpRequest, response: HttpResponse) -> None:
-    """Set the cookie of the browser if an account logged in during this request.
+    """Sets the cookie of the browser if an account logged in during this request.
 
     The cookie lasts as long as an unused place is remembered.
     """

@@ -1,12 +1,13 @@
 """Password checks with rate limits: every failure gets the same answer after the same work.
 
-The limits come before the hashing, because hashing is expensive. A failure counts for the address, for the account at
-that address, and for the account. A username counts in its normalised spelling, even if no account has it.
+The limits come before the hashing, because hashing is expensive. Each failure counts in three limits: of the address,
+of the account at this address, and of the account in general. A username counts in its normalised spelling, even if no
+account has it.
 
 No caller can lock a colleague out (`security.md` 34). The limit of an account at one address refills more slowly than
-the account's own limit, so one address never uses up the account's limit. At a known place only the failures at that
-place count. A known browser is a place of its own. After a password was chosen by link, `forget_failures` resets the
-account's limits.
+the account's general limit, so one address never uses up the general limit. At a known place (an address or browser in
+which the account has logged in) only the failures at this place count. After a password was chosen by link,
+`forget_failures` resets the account's limits.
 """
 
 import logging
@@ -32,9 +33,9 @@ _NO_PASSWORD = "!"  # an unusable hash: Django takes as long to check it as a re
 
 
 def account_for(request: HttpRequest, *, username: str, password: str) -> User | None:
-    """The active account with this username and password, or None.
+    """Returns the active account with this username and password, or None.
 
-    Raises TooManyRequests if the address has used up its limit.
+    Raises TooManyRequests if the client's address has used up its limit.
     """
     if is_too_long(password):
         return None
@@ -47,36 +48,39 @@ class AccountBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """The account, or None.
+        """Returns the account, or None.
 
-        If the address has used up its limit, `request.login_wait` is set to the seconds to wait.
+        If the client's address has used up its limit, sets `request.login_wait` to the seconds to wait.
         """
         if request is None or username is None or password is None:
             return None
         try:
             return account_for(request, username=username, password=password)
         except limits.TooManyRequests as refusal:
-            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # read by the form
+            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # the login form shows it
             raise PermissionDenied from None
 
     def get_user(self, user_id: int) -> User | None:
-        """The active account of a session, with the password's hash. Django compares that with the session next, and
-        would read the account a second time for it.
+        """Returns the active account of a session, with the password's hash.
+
+        Django compares the hash with the session next. Without it, Django would read the account a second time.
         """
         user = User.objects.defer(None).filter(pk=user_id).first()
         return user if user is not None and user.is_active else None
 
 
-# The first two limits refuse the address, the last two lock the account. A refused attempt isn't counted in the limits
-# after it: otherwise one address could use up the limit of an account.
+# If one of the first two limits is used up, the address is refused. If one of the last two is, the account is locked
+# out. An attempt that one limit refuses isn't counted in the limits after it. Otherwise one address could use up the
+# limit of an account.
 _ADDRESS_LIMITS, _ACCOUNT_LIMITS = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
 _LOGIN_LIMITS = _ADDRESS_LIMITS + _ACCOUNT_LIMITS
 
-# With the password hash, which the default queryset defers.
+# All columns, because the default queryset leaves the password hash out.
 _ACCOUNT_COLUMNS = [field.attname for field in User._meta.concrete_fields]
 _SELECTED_COLUMNS = ", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)
-# Everything that the check needs before the hashing, in one statement: one row for each limit that was taken from, and
-# the account in the first row. At a known place the last limit, that of the whole account, isn't taken from.
+# Takes from the limits and reads the account in one statement, before the hashing. The result has one row for each
+# limit that was taken from, and the account in the first row. At a known place the last limit (`login_failed_account`)
+# isn't taken from.
 _TAKE_LOGIN_LIMITS = f"""
     SELECT granted, remaining, wait, second_factor_of(account.id), {_SELECTED_COLUMNS}
       FROM take_limits((%s::text[])[: {len(_LOGIN_LIMITS)} - (
@@ -93,7 +97,7 @@ class _Attempt:
         self.place = browsers.place_for(request, self.name)
         self.limits_taken = len(_LOGIN_LIMITS)
         self.limit_keys = {
-            "login": place_of(request),  # without the username: hashing costs the same for each
+            "login": place_of(request),  # no username in the key, because hashing costs the same for each
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,
@@ -112,10 +116,10 @@ class _Attempt:
         return user
 
     def _take_limits(self) -> tuple[User | None, bool]:
-        """Take from the login limits. Returns the candidate account and if it is locked out.
+        """Counts an attempt in the login limits. Returns the account (None if unknown), and True if it is locked out.
 
-        A lockout is answered exactly like a wrong password, after the same work. Raises TooManyRequests if an address
-        limit is used up.
+        A lockout is answered exactly like a wrong password, after the same work. Raises TooManyRequests if a limit of
+        the address is used up.
         """
         buckets, *rest = limits.arguments(*((limit, key, 1) for limit, key in self._limits(*_LOGIN_LIMITS)))
         with connection.cursor() as cursor:
@@ -148,14 +152,15 @@ def _user_of_row(fields: list[Any], device_id: int | None) -> User | None:
 
 
 class SecondFactorRefused(AuthenticationFailed):
-    """401 after a right password. Its code names the missing step."""
+    """401 after a right password, because of the second factor. The error's code names the missing step."""
 
 
 def require_second_factor(request: HttpRequest, user: User, code: str | None) -> None:
-    """Check a code of the second factor of an account whose password was right. Raises SecondFactorRefused.
+    """Checks the second factor of an account whose password was right.
 
-    An account without a second factor passes, unless its role requires one (SECOND_FACTOR). A wrong code counts like a
-    wrong password, in addition to the device's own pauses.
+    Raises SecondFactorRefused if the code is missing or wrong. Without a second factor the account passes, unless its
+    role requires one (SECOND_FACTOR). A wrong code counts like a wrong password, in addition to the device's own
+    pauses.
     """
     if user.second_factor is None:
         if settings.SECOND_FACTOR == "required" and user.is_staff:
@@ -164,10 +169,10 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
     if code is None:
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
-        leave(user_id=user.pk)  # the audit trail names the owner of a used recovery code
+        leave(user_id=user.pk)  # so that the audit trail names the owner if a recovery code is used
         sentence = second_factor.use_code(request, user, code)
     if sentence:
-        limits.give_back(request)  # gives nothing back: the failed login stays counted
+        limits.give_back(request)  # cancels the earlier give_back: the failed login stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")
 
 
@@ -176,10 +181,10 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 
 
 def forget_failures(request: HttpRequest, user: User) -> None:
-    """Reset the account's rate limits and note this place, after its owner has chosen a password by link.
+    """Resets the account's login limits, and stores this place as known, after its owner has chosen a password by link.
 
-    The limits are reset after the answer: the request has locked the account, and a login locks it after the limits.
-    The caller then sets the browser's cookie on the response (`browsers.mark`).
+    The limits are reset after the response. This request has locked the account, but a login locks the limits first and
+    then the account, so both could deadlock. The caller sets the browser's cookie on the response (`browsers.mark`).
     """
     attempt = _Attempt(request, user.username)
     here, account = attempt._limits(*_ACCOUNT_LIMITS)
@@ -192,16 +197,16 @@ ADDRESS_LINK = "address link"
 
 
 def is_own_password(request: HttpRequest, user: User, password: str, *, through: str) -> bool:
-    """True if `password` is the password of the logged-in caller's account.
+    """Returns True if `password` is the password of the logged-in caller's account.
 
     Raises TooManyRequests after too many wrong passwords. `through` identifies the caller's way in: a login, a session,
     or a link to an address. Each has its own limit, so that a thief of one doesn't keep the owner from choosing a new
     password elsewhere. A link has a lower limit, because a manager can have it sent to any mailbox.
 
     Locks the account until the transaction ends and checks the current hash. Without the lock, a thief who knows the
-    old password could overwrite one that the owner chooses by link at the same moment.
+    old password could overwrite a password that the owner chooses by link at the same moment.
 
-    The view must return a refusal, not raise it: the count is in the transaction of the request.
+    The view must return its refusal of a wrong password. An exception would roll back the count of wrong passwords.
     """
     tries = (limits.limit("address_link" if through == ADDRESS_LINK else "own_password"), f"{user.pk} {through}")
     with as_login_role():

@@ -1,7 +1,7 @@
 """Access tokens of an external identity provider: AWS Cognito, or any OpenID Connect issuer (RFC 9068, RFC 8725).
 
-A token chooses nothing. Its keys come from OIDC_JWKS_URL (`jku`, `jwk` and `x5u` are ignored), and its algorithm is
-RS256.
+A token can't choose where its key comes from (`jku`, `jwk` and `x5u` are ignored), nor its algorithm. Keys come from
+OIDC_JWKS_URL, and the algorithm is RS256.
 """
 
 import re
@@ -31,7 +31,10 @@ class Identity(NamedTuple):
 
 
 def is_from_provider(text: str) -> bool:
-    """True if a token names the provider as its issuer. Such a token is read as the provider's only, never as ours."""
+    """Returns True if a token names the provider as its issuer.
+
+    Such a token is checked only with the provider's keys, never with our own.
+    """
     return bool(settings.OIDC_ISSUER) and _claimed_issuer(text) == settings.OIDC_ISSUER
 
 
@@ -44,10 +47,13 @@ def _claimed_issuer(text: str) -> Any:
 
 
 def read_provider_token(text: str) -> Identity:
-    """The identity that a token of the provider proves. Raises InvalidToken, or ProviderUnavailable without keys."""
+    """Checks a token of the provider, and returns the identity in it.
+
+    Raises InvalidToken if the token isn't valid, and ProviderUnavailable if the provider's keys can't be read.
+    """
     try:
         header = jwt.get_unverified_header(text)
-        # If the provider types its access tokens, any other type is an ID token.
+        # If the provider gives access tokens a type of their own (at+jwt), a token of any other type is an ID token.
         types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken
@@ -71,16 +77,19 @@ def _is_access(claims: dict[str, Any]) -> bool:
 
 
 def _is_for_us(claims: dict[str, Any]) -> bool:
-    """True if the audience contains one of OIDC_CLIENT_IDS. Cognito's access tokens have `client_id` and no `aud`."""
+    """Returns True if the audience contains one of OIDC_CLIENT_IDS.
+
+    Cognito's access tokens have `client_id` and no `aud`.
+    """
     audience = claims["aud"] if "aud" in claims else claims.get("client_id")
     names = audience if isinstance(audience, list) else [audience]
     return any(name in settings.OIDC_CLIENT_IDS for name in names)
 
 
 def _is_sound(claims: dict[str, Any]) -> bool:
-    """Check claims that PyJWT doesn't check.
+    """Returns True if claims are valid that PyJWT doesn't check.
 
-    PyJWT accepts a time as text (RFC 7519, section 2, doesn't), and any text as subject.
+    PyJWT accepts a time as text, which RFC 7519 (section 2) forbids, and any text as subject.
     """
     has_valid_times = all(type(claims[name]) in (int, float) and claims[name] >= 0 for name in ("exp", "iat"))
     return has_valid_times and SUBJECT.fullmatch(claims["sub"]) is not None

@@ -25,16 +25,16 @@ from accounts.login.tokens import InvalidToken
 log = logging.getLogger("eecrm.oidc")
 
 REFRESH_AFTER_SECONDS = 5 * 60  # the keys are read again, so that a withdrawn key is no longer accepted
-MIN_FETCH_INTERVAL_SECONDS = 30  # between two tries, for all key ids together
+MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two reads of the provider's keys
 # While the provider is unavailable, a withdrawn key stays accepted. A day is longer than the provider's outages, and
 # limits the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # to connect, for each read, and for the body as a whole
+FETCH_TIMEOUT_SECONDS = 2  # limit for the connection, for each read, and for the whole body
 MAX_JWKS_BYTES = 256 * 1024
 
 
 class ProviderUnavailable(APIException):
-    """503, because the token can't be checked. A 401 would make apps throw valid tokens away."""
+    """503, because the token can't be checked. After a 401, apps would throw valid tokens away."""
 
     status_code = 503
     default_detail = "The keys of the identity provider can't be read: try again in a moment."
@@ -67,9 +67,9 @@ class ProviderKeys:
         self._fetching = Lock()
 
     def key(self, kid: str) -> RSAPublicKey:
-        """The key with this id.
+        """Returns the key with this id.
 
-        Raises InvalidToken if the provider doesn't have it, ProviderUnavailable without recent keys.
+        Raises InvalidToken if the provider doesn't have it, and ProviderUnavailable if the cached keys are too old.
         """
         cached = self._cached
         if kid not in cached.keys or monotonic() - cached.read_at > REFRESH_AFTER_SECONDS:
@@ -100,7 +100,10 @@ provider_keys = ProviderKeys()
 
 
 def _fetch(url: str) -> Any:
-    """The JSON document at `url`. Raises OSError, HTTPException, ValueError or RecursionError."""
+    """Returns the JSON document at `url`.
+
+    Raises OSError, HTTPException, ValueError or RecursionError if it can't be read.
+    """
     deadline, body = monotonic() + FETCH_TIMEOUT_SECONDS, b""
     try:
         with _opener.open(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
@@ -115,7 +118,7 @@ def _fetch(url: str) -> Any:
 
 
 def _usable_keys(document: Any) -> dict[str, RSAPublicKey]:
-    """The RSA keys of a JWK set that are for signatures and long enough. Raises ValueError if there is none."""
+    """Returns the RSA keys of a JWK set that are for signatures and long enough. Raises ValueError if there is none."""
     members = document.get("keys") if isinstance(document, dict) else None
     keys = {}
     for jwk in members if isinstance(members, list) else []:

@@ -36,7 +36,7 @@ class Key:
     signing: Any = field(repr=False)  # None if only the public half is configured
 
     def public(self) -> dict[str, str] | None:
-        """The key as a JWK that may be published; None for a secret."""
+        """Returns the key as a JWK that may be published; None for a secret."""
         if isinstance(self.verifying, bytes):
             return None
         return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
@@ -54,9 +54,9 @@ class KeyRing:
 
 
 def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secret_key: str = "") -> KeyRing:
-    """The keys of JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
+    """Returns the keys of the settings JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
 
-    Raises ImproperlyConfigured with the setting's name.
+    Raises ImproperlyConfigured with the setting's name if one is invalid.
     """
     if algorithm not in ALGORITHMS:
         raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
@@ -120,7 +120,7 @@ def _key_members(key: PublicKey) -> dict[str, str]:
 
 
 def _thumbprint(key: PublicKey) -> str:
-    """The JWK thumbprint (RFC 7638): a hash of the required members, sorted and without white space."""
+    """Returns the JWK thumbprint (RFC 7638): a hash of the required members, sorted and without white space."""
     canonical = json.dumps(_key_members(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode()).digest())
 

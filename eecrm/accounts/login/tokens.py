@@ -24,8 +24,8 @@ from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession, User
 from api.requests.client_address import neighbourhood
 
-REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # for a client that lost the response to its refresh
-MAX_LOGIN_DURATION = timedelta(days=30)  # even if it is refreshed all the time
+REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # a client that lost the response may repeat its refresh
+MAX_LOGIN_DURATION = timedelta(days=30)  # even if the login is refreshed all the time
 # Seconds by which the clock of a token's issuer may be ahead of ours, for the provider's tokens and our own. Clocks
 # under NTP differ by milliseconds; a clock that has just resumed or lost its source differs by seconds. An attacker
 # gains nothing, because a token doesn't exist before it is signed. `read_token` checks `exp` of our own tokens without
@@ -70,7 +70,10 @@ class KeyRingBackend(TokenBackend):
         return jwt.encode(claims, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """The claims of one of our tokens. The signature is always verified. Raises TokenBackendError."""
+        """Returns the claims of one of our tokens, and always verifies the signature.
+
+        Raises TokenBackendError if the token is invalid.
+        """
         try:
             key = settings.JWT_KEYS.believed[jwt.get_unverified_header(token)["kid"]]
             return jwt.decode(
@@ -97,9 +100,9 @@ class RefreshToken(simplejwt.RefreshToken):
 
 
 def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
-    """The claims of a token that we signed for this use.
+    """Returns the claims of a token that we signed, of the kind `token_class`.
 
-    Raises InvalidToken for any other text and after the expiry.
+    Raises InvalidToken for any other text, and after the token's expiry.
     """
     try:
         # Token hides __hash__, which the cache needs.
@@ -113,9 +116,9 @@ def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
 
 @lru_cache(maxsize=4096)
 def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
-    """The claims and the expiry of a text whose signature is right.
+    """Returns the claims and the expiry of a token whose signature is right.
 
-    Cached, because the result stays true as long as the keys are the same.
+    The result is cached, because it stays true as long as the keys are the same.
     """
     payload = token_class(text).payload
     user = payload["user_id"]
@@ -125,13 +128,13 @@ def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims
 
 
 def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str:
-    # simplejwt's constructor sets id, issue time and expiry; the values of the login replace them.
+    # simplejwt's constructor sets id, issue time and expiry. The login's own values replace these here.
     token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
     return str(token)
 
 
 def _token_pair(session: TokenSession) -> Pair:
-    """Both tokens of a login in its present state. The refresh token stays the same until it is rotated."""
+    """Returns both tokens of a login in its present state. The refresh token stays the same until it is rotated."""
     refresh = _signed(
         RefreshToken(),
         session,
@@ -142,12 +145,12 @@ def _token_pair(session: TokenSession) -> Pair:
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
-# One statement, so it needs no transaction around it. Its triggers run last and read the account for the audit trail
-# from the settings of `origin`.
+# One statement, so it needs no transaction around it. Its triggers run at its end. They read the account, for the audit
+# trail, from the settings that `origin` makes.
 #
-# `account` locks the row: it waits for a concurrent change and then compares the values again. A later change ends the
-# login that this statement inserts (trigger account_ends_sessions). A function compares the second factor after the
-# lock, because a subquery would see the other table as it was when the statement began.
+# `account` locks the account's row: it waits for a concurrent change and then compares the values again. A later change
+# ends the login that this statement inserts (trigger account_ends_sessions). A function reads the second factor after
+# the lock, because a subquery would see the other table as it was when the statement began.
 _LOG_IN = f"""
     WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          account AS (UPDATE accounts_user SET last_login = %s
@@ -164,10 +167,11 @@ _LOG_IN = f"""
 
 
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
-    """Start a login and return its first tokens. Runs as the login role.
+    """Starts a login and returns its first tokens. Runs in PostgreSQL's login role (`eecrm_app`).
 
-    Notes the time of the login and the known place. Raises LoginRefused if the account has changed since it was
-    checked: password, role, activity or second factor. Also raises it if all its logins were ended meanwhile.
+    Also stores the time of the login, and the client's address as a known place. Raises LoginRefused if the account's
+    password, role, activity or second factor has changed since it was checked, or if all its logins were ended
+    meanwhile.
     """
     now = timezone.now()
     session = TokenSession(
@@ -188,16 +192,17 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
 
 
 class Reused(NamedTuple):
-    """Result for a refresh token that had been exchanged before: its login has ended."""
+    """Result for a refresh token that was exchanged before. The login has been ended."""
 
     user: int
 
 
 def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
-    """Exchange a refresh token. If it had been exchanged before, end the login and return Reused. Raises InvalidToken.
+    """Exchanges a refresh token for new tokens. If it was exchanged before, ends the login and returns Reused.
 
-    One UPDATE decides a race: of any number of requests with one token, exactly one rotates it. The others, and a
-    client that lost the response, get the same successor for 30 seconds (`api.md`, Tokens).
+    Raises InvalidToken if the token is invalid or its login has ended. One UPDATE decides a race: of any number of
+    requests with one token, exactly one rotates it. The others, and a client that lost the response, get the same new
+    tokens for 30 seconds (`api.md`, Tokens).
     """
     claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()
@@ -225,9 +230,9 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
 
 
 def log_out(text: str) -> int:
-    """End the login of a refresh token and return its account's key. Raises InvalidToken."""
+    """Ends the login of a refresh token and returns its account's key. Raises InvalidToken if the token is invalid."""
     claims = read_token(RefreshToken, text)
     with transaction.atomic():
-        leave(user_id=claims.user)  # the account that the audit trail names
+        leave(user_id=claims.user)  # so that the audit trail names the account
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
     return claims.user

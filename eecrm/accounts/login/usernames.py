@@ -1,6 +1,6 @@
-"""Usernames: one normalised spelling without invisible characters, the same for every client.
+"""Usernames: one normalised spelling without invisible characters, in the API, the admin site and all commands.
 
-Many companies name their accounts `first.last`, or by the email address.
+Dots and @ are allowed, because many companies name their accounts `first.last`, or by the email address.
 """
 
 import re
@@ -24,7 +24,7 @@ _FORBIDDEN_IN_SQL = rf"[\u0001-*,/:-?\[-^`{{-\u007F{SIGNS}]"
 
 
 def normalise_username(text: str) -> str:
-    """The one spelling of a username: NFKC, lowercase, without invisible characters (UAX 31, UTS 39).
+    """Returns the normalised spelling of a username: NFKC, lowercase, no invisible characters (UAX 31, UTS 39).
 
     Otherwise one user could look like another, or avoid a login limit by another spelling of the name.
     """
@@ -62,9 +62,12 @@ def _normalised_username(value: Any) -> Any:
 
 
 def username_checked(name: str) -> models.CheckConstraint:
-    """The constraint in PostgreSQL, for rows that are written in SQL. It covers fewer characters than the validator."""
+    """Returns the database constraint on usernames, for rows that are written in plain SQL.
+
+    It forbids fewer characters than the validator.
+    """
     in_nfkc = Func(F("username"), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
-    # Not a lookup by the field's name, which would normalise the pattern like a username.
+    # Regex(…) instead of `username__regex`, which would normalise the pattern like a username.
     has_other_signs = Regex(F("username"), Value(rf"^$|^www\.|{_FORBIDDEN_IN_SQL}"))
     condition = Q(username=in_nfkc) & ~Q(has_other_signs)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=NO_USERNAME)

@@ -63,8 +63,8 @@ class LoginViewSet(_PublicTokenViewSet):
     def create(self, request: Request) -> Response:
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
 
-        A code of the second factor goes with them as `otp` where the account has one: the 401 `otp_required` asks for it,
-        `otp_invalid` refuses it. An account that needs one and has none gets `second_factor_missing`.
+        If the account has a second factor, its code is sent as `otp`: the 401 `otp_required` asks for it, `otp_invalid`
+        refuses it. An account that needs a second factor and has none gets `second_factor_missing`.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -86,7 +86,7 @@ class RefreshViewSet(_PublicTokenViewSet):
         operation_id="auth_refresh", tags=["auth"], summary="Refresh tokens", responses={200: TokenPairSerializer}
     )
     def create(self, request: Request) -> Any:
-        """Exchange a refresh token for new tokens, once; used again later than 30 seconds it ends the whole login."""
+        """Exchange a refresh token for new tokens, once. A second use after 30 seconds ends the whole login."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
@@ -100,7 +100,7 @@ class RefreshViewSet(_PublicTokenViewSet):
 
 
 class LogoutViewSet(_PublicTokenViewSet):
-    """Log out on this device: the refresh token says who and where, for the access token may have expired."""
+    """Log out on this device. The refresh token names the login, because the access token may have expired."""
 
     serializer_class = RefreshSerializer
 
@@ -108,12 +108,13 @@ class LogoutViewSet(_PublicTokenViewSet):
     def destroy(self, request: Request) -> Response:
         """End the login that a refresh token belongs to: its access tokens are refused from the next request on.
 
-        It takes no access token, and one that is sent isn't looked at. A login that is over already is answered alike.
+        No access token is needed, and one that is sent is ignored. The answer is the same if the login has ended
+        already.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         account_id = tokens.log_out(serializer.validated_data["refresh"])
-        request._request.actor_id = account_id  # type: ignore[attr-defined]  # for the log line
+        request._request.actor_id = account_id  # type: ignore[attr-defined]  # the request's log line has it
         security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 
@@ -132,16 +133,19 @@ class LogoutAllViewSet(GenericViewSet):
         responses={204: None},
     )
     def destroy(self, request: Request) -> Response:
-        """End every login of one's account: its tokens, and its sessions of the admin site, are refused from the next request on."""
+        """End every login of your account.
+
+        Its tokens, and its sessions of the admin site, are refused from the next request on.
+        """
         account = account_of(request)
-        leave(user_id=account.pk)  # only the login role may write `logins_ended`
+        leave(user_id=account.pk)  # only the login role (`eecrm_app`) may write `logins_ended`
         User.objects.filter(pk=account.pk).end_logins()
         security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere=True)
         return Response(status=204)
 
 
 class TokenSessionViewSet(GenericViewSet):
-    """One's own logins, by device."""
+    """The caller's own logins, by device."""
 
     resource = "session"
     queryset = TokenSession.objects.none()
@@ -152,7 +156,7 @@ class TokenSessionViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
     def list(self, request: Request) -> Response:
-        """One's logins that are open: the newest 200, the last one first."""
+        """Your open logins: at most 200, the newest first."""
         refuse_unknown(request, ())
         # A token of the identity provider belongs to no login.
         current = request.auth.session if isinstance(request.auth, Claims) else None
@@ -163,7 +167,7 @@ class TokenSessionViewSet(GenericViewSet):
         operation_id="me_sessions_delete", tags=["me"], summary="End one of one's own logins", responses={204: None}
     )
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """End one of one's logins: the tokens of that device are refused from the next request on."""
+        """End one of your logins: the tokens of that device are refused from the next request on."""
         if not self.get_queryset().filter(pk=pk).revoke():
             raise Http404
         security_event("authn_token_revoked", request._request, level=logging.INFO, session=str(pk))
@@ -174,16 +178,16 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    rule = "user_password_elsewhere"  # the trigger's rule, which refuses other callers
+    rule = "user_password_elsewhere"  # a trigger enforces the same rule for writes in other ways
 
 
 def login_of(request: Request) -> str:
-    """Key of the login that sends the request; `provider` for a token of the identity provider."""
+    """Returns the key of the login that sends the request; `provider` for a token of the identity provider."""
     return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
 
 
 class PasswordViewSet(GenericViewSet):
-    """One's own password."""
+    """The caller's own password."""
 
     max_body_bytes = MAX_CREDENTIAL_BYTES
     resource = "profile"
@@ -194,12 +198,12 @@ class PasswordViewSet(GenericViewSet):
         operation_id="me_change_password", tags=["me"], summary="Change one's own password", responses={204: None}
     )
     def update(self, request: Request) -> Any:
-        """Change one's own password. Every login of the account ends, this one too."""
+        """Change your own password. Every login of the account ends, this one too."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
         account = account_of(request)
-        leave(user_id=account.pk)  # only the login role may read passwords
+        leave(user_id=account.pk)  # only the login role (`eecrm_app`) may read passwords
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere

@@ -1,4 +1,4 @@
-"""Tables of other apps, and foreign keys that PostgreSQL itself checks and follows."""
+"""Changes to django_otp's tables, and foreign keys that PostgreSQL itself checks and cascades."""
 
 from django.db import migrations
 
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             bases=(accounts.models.second_factor.ShortPause, "otp_static.staticdevice"),
         ),
         migrations.RunSQL(SECOND_FACTOR, WITHOUT_SECOND_FACTOR),
-        # These rows go with their account, without the right to read them.
+        # PostgreSQL deletes these rows with their account, so the user who deletes it needs no right to read them.
         immediate_foreign_keys(
             "accounts_addresschange",
             "accounts_externalidentity",
@@ -64,6 +64,6 @@ class Migration(migrations.Migration):
             "otp_totp_totpdevice",
             cascade=True,
         ),
-        # The account stays while these rows name it.
+        # An account can't be deleted while these rows refer to it.
         immediate_foreign_keys("accounts_cover", "django_admin_log"),
     ]

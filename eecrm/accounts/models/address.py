@@ -1,4 +1,4 @@
-"""Change of an account's email address that waits to be confirmed."""
+"""Requested changes of email addresses, which wait to be confirmed."""
 
 import re
 from datetime import UTC, timedelta
@@ -25,17 +25,17 @@ class AddressChangeQuerySet(models.QuerySet["AddressChange"]):
         return self.filter(created_at__lte=Now() - LIFETIME)
 
     def marked(self, mark: str) -> "AddressChange | None":
-        """The change that bears this mark."""
+        """Returns the change with this mark (`AddressChange.mark`), or None."""
         key = mark.partition("-")[0]
         found = self.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
         return found if found and found.mark == mark else None
 
 
 class AddressChange(models.Model):
-    """Another address that was asked for an account. The account keeps its own until the change is confirmed.
+    """A new email address that was requested for an account. The account keeps its old one until it is confirmed.
 
-    The owner confirms it by the link that went to the new address, or a second manager does. Setting `confirmed_by`
-    moves the address to the account and deletes the row.
+    The owner confirms it by the link that was mailed to the new address, or a second manager does. Setting
+    `confirmed_by` fires a trigger that copies the address to the account and deletes this row.
 
     Triggers enforce the rules. They also turn each `UPDATE` of the address of an account in use (`User.is_claimed`)
     into such a row, even one in plain SQL. The first password of an account confirms the address of its invitation.
@@ -61,25 +61,28 @@ class AddressChange(models.Model):
 
     @property
     def needs_password(self) -> bool:
-        """True if the owner confirms with the password. An owner who asked for the address has already sent it."""
+        """True if confirming takes the password. An owner who asked for the address has entered it already."""
         return self.asked_by_id != self.user_id
 
     @property
     def mark(self) -> str:
-        """Names it in links and forms. Its key alone would name another one once a copy of the data was put back: keys are given
-        out again then."""
+        """Identifies this change in links and forms: its key, and a hash of its values.
+
+        The key alone could identify a different change after PostgreSQL's data was restored from an older copy, because
+        keys are then given out again.
+        """
         told = f"{self.user_id} {self.address} {self.created_at.astimezone(UTC).isoformat()}"
         return f"{self.pk}-{blake2b(told.encode(), digest_size=9).hexdigest()}"
 
     def confirm(self) -> bool:
-        """Confirm as the present caller: the owner (as the login role) or a second manager.
+        """Confirms the change for the current caller: the owner, or a second manager.
 
-        True if it was still open.
+        Returns True if the change was still open. For the owner it runs in PostgreSQL's login role (`eecrm_app`).
         """
         return bool(type(self).objects.filter(pk=self.pk, address=self.address).update(confirmed_by=self._caller_key()))
 
     def objection(self) -> str:
-        """Rule by which the present caller may not confirm the change now; empty if the caller may."""
+        """Returns the rule that keeps the current caller from confirming the change; empty if the caller may."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT address_objection(%s)", [self.pk])
             return str(cursor.fetchone()[0] or "")

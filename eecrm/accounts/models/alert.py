@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 class Export(models.Model):
-    """An export of accounts to a file. The audit trail has the actor and the channel of the row."""
+    """An export of accounts to a file. Its entry in the audit trail names the user who exported."""
 
     rows = models.PositiveIntegerField(help_text="How many accounts are in the file.")
     made_at = models.DateTimeField(db_default=Now())
@@ -38,9 +38,9 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # snapshot of the audit trail at that time (`audit.trail.seen`)
-    # Key of the last alert before. Two workers at the same moment find the same one, so only one of them can store the
-    # next.
+    seen = models.TextField(editable=False)  # snapshot of the audit trail that was examined (`audit.trail.seen`)
+    # Key of the previous alert of the same kind, account and subject. It is part of a unique constraint, so that two
+    # concurrent workers can't both store the next alert.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())
 

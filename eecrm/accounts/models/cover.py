@@ -1,4 +1,4 @@
-"""Leave cover: until a date, a colleague acts as owner of a user's rows."""
+"""Leave cover: a colleague stands in for a user on leave, and counts as owner of the user's rows meanwhile."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from accounts.models.user import User
 
 MAX_COVER_DURATION = timedelta(days=180)
 
-# Columns that each database role may read.
+# Columns of an account's own covers that each database role may read.
 COVER_FIELDS = ("id", "colleague", "substitute", "starts_at", "ends_at", "reason")
 
 
@@ -26,20 +26,23 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
         return self.filter(starts_at__lte=Now(), ends_at__gt=Now())
 
     def naming(self, party: str) -> list[dict[str, Any]]:
-        """A list of `{id, name, until, reason}`. `id` and `name` are those of `party`: `colleague` or `substitute`."""
+        """Returns a list of `{id, name, until, reason}`.
+
+        `id` and `name` are those of the `party`: `colleague` or `substitute`.
+        """
         rows = self.order_by("ends_at", "id").values_list(f"{party}_id", f"{party}__display_name", "ends_at", "reason")
         return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]
 
     def end(self) -> int:
-        """End these covers now. A cover that hasn't begun never takes effect; the past stays as it was."""
+        """Ends these covers now. A cover that hasn't begun never takes effect. A cover that is over isn't changed."""
         return self.filter(ends_at__gt=Now()).update(ends_at=Now())
 
 
 class Cover(models.Model):
-    """While it lasts, `substitute` counts as owner of the rows that `colleague` owns. It ends by itself.
+    """A leave cover: from `starts_at` to `ends_at`, `substitute` also counts as owner of the rows of `colleague`.
 
-    A cover is never changed, only ended early, even before its start. It ends at once if one of the two accounts
-    changes its role or is deactivated (a trigger on accounts).
+    A cover is never changed, only ended early, even before its start. A trigger ends it immediately if one of the two
+    accounts changes its role or is deactivated.
     """
 
     colleague = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covered_by")
@@ -57,7 +60,7 @@ class Cover(models.Model):
     class Meta:
         ordering = ["-ends_at", "-id"]
         constraints = [
-            # Equal if the cover was ended before it began.
+            # The two times are equal if the cover was ended before it began.
             models.CheckConstraint(
                 name="cover_ends_after_start",
                 condition=Q(ends_at__gte=F("starts_at")),
@@ -84,7 +87,10 @@ class Cover(models.Model):
         return f"{self.substitute} for {self.colleague}"
 
     def clean(self) -> None:
-        """Raises the errors of the trigger `cover_rules`, each at its field."""
+        """Checks the rules of the trigger `cover_rules`.
+
+        Raises ValidationError if a rule is broken, so that the form shows the error at its field.
+        """
         if self.pk is not None:
             return
         people = [person for name in ("colleague", "substitute") if (person := getattr(self, name, None))]

@@ -24,17 +24,20 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
 
 
 class MailManager(models.Manager.from_queryset(MailQuerySet)):  # type: ignore[misc]  # made at run time
-    """Defers `typed`, which only the login role may read. The worker runs as that role."""
+    """Manager that defers `typed`, which only PostgreSQL's login role (`eecrm_app`) may read.
+
+    The worker runs in that role.
+    """
 
     def get_queryset(self) -> MailQuerySet:
         return super().get_queryset().defer(*Mail.secret_fields)
 
 
 class Mail(models.Model):
-    """A mail that `manage.py run_worker` writes and sends. It has no text, because links are made when it is sent.
+    """A mail that `manage.py run_worker` writes and sends. The row has no text, because links are made when it is sent.
 
-    A row without an account is a request for a new password. The worker replaces it by a row for each account that fits
-    the typed text.
+    A row without an account is a request for a new password. The worker replaces it by a row for each account whose
+    username or email address is the typed text.
     """
 
     class Kind(models.TextChoices):
@@ -44,9 +47,9 @@ class Mail(models.Model):
         ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
         ADDRESS_CHANGED = "address_changed", "Address changed"
-        IDENTITY_BOUND = "identity_bound", "Identity bound"  # queued by a trigger on identities, like the next one
+        IDENTITY_BOUND = "identity_bound", "Identity bound"  # queued by a trigger on identities, as is IDENTITY_REMOVED
         IDENTITY_REMOVED = "identity_removed", "Identity taken away"
-        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # by a trigger on accounts
+        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # queued by a trigger on accounts
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
         FACTOR_SET_UP = "factor_set_up", "Second factor set up"
@@ -75,7 +78,7 @@ class Mail(models.Model):
 
     objects: ClassVar[MailManager] = MailManager()
 
-    # Only the login role may read it.
+    # Columns that only PostgreSQL's login role (`eecrm_app`) may read.
     secret_fields = ("typed",)
     personal_fields = {"address": EMAIL, "typed": WHOLE}
     report_fields = ("id", "kind", "user", "address", "created_at", "due_at", "attempts", "sent_at", "given_up_at")
@@ -85,7 +88,7 @@ class Mail(models.Model):
         base_manager_name = "objects"
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
-            # For the number of confirmations that were sent to an address.
+            # For `address_change_rules`, which counts the confirmations that were sent to an address.
             models.Index(Lower("address"), "created_at", name="mail_address", condition=~Q(address="")),
         ]
         constraints = [

@@ -1,4 +1,4 @@
-"""Permissions of an account in the form that Django asks for. The policy table decides."""
+"""Django's permission methods of an account, answered from the policy table."""
 
 from datetime import datetime
 from functools import cache, cached_property
@@ -12,12 +12,18 @@ from access.policy import NONE, Role, rule, scope_of
 
 @cache
 def _effective_role(is_superuser: bool, role: str) -> Role:
-    """Computed once for each role. A value that is kept on an account would outlive a change of its role."""
+    """Returns the role that the policy uses, computed once for each stored role.
+
+    The result isn't kept on an account, because it would stay there after a change of the account's role.
+    """
     return Role.SUPERUSER if is_superuser else Role(role)
 
 
 class Rights(AbstractBaseUser, PermissionsMixin):
-    """Role, groups, leave cover, and `has_perm`. No account has permissions of its own: role and groups decide."""
+    """Abstract model of accounts with role, groups, leave cover and `has_perm`.
+
+    No account has permissions of its own: role and groups decide.
+    """
 
     role: Any  # a field of User
     covers: Any  # reverse relation of Cover.substitute
@@ -37,17 +43,17 @@ class Rights(AbstractBaseUser, PermissionsMixin):
 
     @cached_property
     def group_names(self) -> frozenset[str]:
-        """Names of the account's groups. In a request of the API, authentication has set them."""
+        """Names of the account's groups. In a request of the API, authentication has set them already."""
         return frozenset(self.groups.values_list("name", flat=True))
 
     @cached_property
     def covered_ids(self) -> tuple[int, ...]:
-        """Keys of the colleagues for whom this account covers now (leave cover)."""
+        """Keys of the colleagues for whom this account stands in now (leave cover)."""
         return tuple(self.covers.current().values_list("colleague_id", flat=True))
 
     @cached_property
     def covering(self) -> tuple[tuple[str, datetime], ...]:
-        """Names of the same colleagues, and the ends of the covers. Without a cover it needs no query."""
+        """Name, and end of the cover, of each colleague in `covered_ids`. Needs no query if there is none."""
         if not self.covered_ids:
             return ()
         rows = self.covers.current().order_by("ends_at", "id")
@@ -79,9 +85,9 @@ class Rights(AbstractBaseUser, PermissionsMixin):
 
     @cached_property
     def _permissions_of_groups(self) -> frozenset[str]:
-        """Permissions of the account's groups, looked up by the groups' names.
+        """Permissions of the account's groups, looked up by the names of the groups.
 
-        Every role may read those, but not the other members of a group.
+        Every database role may read the groups' permissions, but not which accounts are their members.
         """
         if not self.group_names:
             return frozenset()

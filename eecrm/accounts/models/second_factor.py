@@ -1,4 +1,4 @@
-"""Second factors: django_otp's devices with an encrypted seed and a maximum pause."""
+"""Second factors: django_otp's devices with an encrypted seed and a maximum pause after wrong codes."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,11 @@ MAX_PAUSE = timedelta(minutes=15)
 
 
 class SeedUnreadable(Exception):
-    """The seed was encrypted with a key that is no longer configured."""
+    """Raised if the seed was encrypted with a key that is no longer configured."""
 
 
 class ShortPause:
-    """The pause after wrong codes doubles each time, up to 15 minutes.
+    """Mixin: the pause after wrong codes doubles each time, up to 15 minutes.
 
     Without the maximum, an attacker could keep a colleague out for long.
     """

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from access.masks import WHOLE
 from accounts.models.user import User
 
-# Columns that an account may read of its own logins: not the ids of refresh tokens.
+# Columns that an account may read of its own logins. The ids of refresh tokens aren't among them.
 SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent", "address")
 
 
@@ -22,7 +22,7 @@ class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
 
 
 class TokenSession(models.Model):
-    """A login on one device: the family of its refresh tokens (RFC 9700, section 4.14). It holds no token."""
+    """A login on one device: the family of its refresh tokens (RFC 9700, section 4.14). No token is stored."""
 
     id = models.UUIDField(primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
@@ -43,7 +43,7 @@ class TokenSession(models.Model):
         ordering = ["-created_at", "id"]
 
 
-UNUSED_PLACES = timedelta(days=90)  # then an unused place is deleted
+UNUSED_PLACES = timedelta(days=90)  # a place is deleted after this time without use
 
 
 class KnownPlace(models.Model):
@@ -64,9 +64,9 @@ class KnownPlace(models.Model):
 
 
 def note_place(user: User, place: str) -> None:
-    """Insert a known place or update its time, as the login role.
+    """Inserts a known place or updates its time of use. Runs in PostgreSQL's login role (`eecrm_app`).
 
-    For a login over the API, the statement in `accounts.login.tokens` does the same.
+    A login over the API does the same in its own statement (`accounts.login.tokens`).
     """
     row = KnownPlace(user=user, place=place, used_at=Now())
     KnownPlace.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""Accounts of users, with the attributes that the policy needs."""
+"""Accounts of users, with the attributes that the permission policy reads."""
 
 from functools import cached_property
 from typing import Any, ClassVar
@@ -42,17 +42,20 @@ class UserQuerySet(PolicyQuerySet["User"]):
         return self.filter(pk=user.pk or 0)
 
     def end_logins(self) -> int:
-        """End every login of these accounts, to the API and to the admin site. Only the login role may."""
+        """Ends every login of these accounts, to the API and to the admin site.
+
+        Only PostgreSQL's login role (`eecrm_app`) may do this.
+        """
         return self.update(logins_ended=F("logins_ended") + 1)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete in the database. Django would delete the accounts' log entries too."""
+        """Deletes with one SQL statement. Django would also delete the accounts' entries in the admin site's log."""
         count = self._raw_delete(self.db)
         return count, {User._meta.label: count}
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
-    """Defers the password's hash, which only the login role may read."""
+    """Manager that defers the password's hash, which only PostgreSQL's login role (`eecrm_app`) may read."""
 
     def get_queryset(self) -> UserQuerySet:
         return super().get_queryset().defer(*User.secret_fields)
@@ -61,7 +64,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.get(username=normalise_username(username or ""))
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A saved account. It can't log in without a password."""
+        """Saves and returns a new account. Without a password the account can't log in."""
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -96,7 +99,7 @@ class User(Rights):
         db_persist=True,
     )
     email = AddressField(blank=True)
-    # Triggers write the next three columns (`accounts.models.address`); no database role may.
+    # Only triggers may write the next three columns (`accounts.models.address`).
     email_confirmed_at = models.DateTimeField("email confirmed", null=True, editable=False)
     deactivated_at = models.DateTimeField("deactivated", null=True, editable=False)
     is_claimed = models.BooleanField(
@@ -120,7 +123,7 @@ class User(Rights):
         help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
     )
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
-    # A trigger increments it (account_counts_endings), whatever number the login role writes.
+    # The trigger `account_counts_endings` increments it by one, no matter which number is written.
     logins_ended = models.BigIntegerField(
         default=0,
         db_default=0,
@@ -133,11 +136,11 @@ class User(Rights):
 
     objects: ClassVar[UserManager] = UserManager()
 
-    # Only the login role may read it.
+    # Columns that only PostgreSQL's login role (`eecrm_app`) may read.
     secret_fields = ("password",)
     personal_fields = {"email": EMAIL, "mobile": PHONE}
-    # Rights and identity of the account, and the address that an invitation goes to: a form that changes one of these must
-    # show the present values of the others.
+    # A form that changes one of these fields must show the present values of the others, because they decide together
+    # which rights the account has and who gets its invitation.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
     report_fields = (
         *PUBLIC_FIELDS,
@@ -187,13 +190,16 @@ class User(Rights):
 
     @cached_property
     def second_factor(self) -> Any:
-        """The authenticator app, or None. Only the login role may read it, so use it before a role is entered."""
-        from accounts.models.second_factor import AuthenticatorApp  # imports this model
+        """The authenticator app, or None.
+
+        Only PostgreSQL's login role (`eecrm_app`) may read it, so read it before SET ROLE enters the caller's role.
+        """
+        from accounts.models.second_factor import AuthenticatorApp  # circular import
 
         return AuthenticatorApp.objects.filter(user=self, confirmed=True).first()
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Check the password, and hash it again if the hasher has become stronger.
+        """Checks the password, and hashes it again if the hasher has become stronger.
 
         The new hash isn't stored if the password was changed meanwhile.
         """
@@ -202,15 +208,16 @@ class User(Rights):
             weak, self.password = self.password, make_password(password)
             with transaction.atomic():
                 leave(user_id=self.pk)
-                # The update ends the existing logins (trigger). Counting it here keeps the login that is under way.
+                # The update fires a trigger that ends the existing logins and increments `logins_ended`. The same
+                # increment here lets the login that is under way succeed.
                 self.logins_ended += type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
 
         return check_password(raw_password, self.password, strengthen)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save only the editable columns of an existing account.
+        """Saves only the editable columns of an existing account.
 
-        No role may write the others (`access.grants`).
+        No database role may write the other columns (`access.grants`).
         """
         if not self._state.adding and not args and kwargs.get("update_fields") is None:
             loaded = {field.name for field in self._meta.concrete_fields if field.editable and not field.primary_key}
@@ -218,5 +225,8 @@ class User(Rights):
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Raises IntegrityError while the account is the contact of a row or has entries in the admin site's log."""
+        """Deletes the account.
+
+        Raises IntegrityError if a row has it as a contact, or if it has entries in the admin site's log.
+        """
         return type(self).objects.filter(pk=self.pk).delete()

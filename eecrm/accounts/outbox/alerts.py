@@ -1,7 +1,7 @@
-"""Alerts about unusual activity: a worker finds them in the audit trail, and mails them to all managers once.
+"""Alerts about unusual activity: a worker finds it in the audit trail, and mails each alert to all managers once.
 
-Unusual are many actions of one kind by one account in a short time. They are counted in the audit trail, so the channel
-of an action makes no difference.
+Activity is unusual if one account does many actions of one kind in a short time. All channels (API, admin site,
+commands) count together.
 """
 
 from datetime import timedelta
@@ -19,12 +19,16 @@ from api.resources.registry import recorded, table_of
 from audit.trail.seen import SNAPSHOT, was_seen
 
 ALERT_INTERVAL_SECONDS = 60
-LOOKBACK = timedelta(days=1)  # a worker that was stopped for less misses nothing
-MAX_ENTRIES = 50_000  # newest entries of one kind that are examined
+LOOKBACK = timedelta(days=1)  # if the worker was stopped for less than this, it misses nothing
+MAX_ENTRIES = 50_000  # only so many newest entries of a kind are examined
 
 
 class Watched(NamedTuple):
-    """Entries of one kind. The conditions are, or contain, those of the indexes in `audit/migrations/0001_initial.py`."""
+    """Audit trail entries of one kind of activity.
+
+    The conditions must imply those of the indexes in `audit/migrations/0001_initial.py`, so that PostgreSQL uses the
+    indexes.
+    """
 
     condition: str  # SQL condition of the entries; {nouns} stands for the tables of the resources
     subject: str  # SQL expression: each of its values is counted separately
@@ -65,9 +69,10 @@ WATCHED = {
     Alert.Kind.EXPORTS: Watched("operation = 'insert' AND table_name = 'accounts_export'", "''", "sensitive_read"),
 }
 
-# An account (with a subject) is found at the first entry with which it reaches the threshold. The alert counts the
-# entries within the span before and after that entry. Entries in the span after an alert are reported once that span is
-# over. Each mail then stands for a span, and actions after the first mail are reported too.
+# Finds accounts with at least `threshold` entries within the time `span`. Entries about different subjects (contracts)
+# are counted separately. The alert counts all entries within one span before and after the entry that reaches the
+# threshold. Entries that follow an alert within a span are reported when that span is over. So an account causes at
+# most one mail a span, and later actions are reported too.
 #
 # An entry counts as reported if it is in an alert's period and its transaction was visible in the alert's snapshot
 # (`audit.trail.seen`). An entry that is committed later, with an earlier time, is reported later.
@@ -77,7 +82,7 @@ _FIND = """
     ), latest AS (
         SELECT DISTINCT ON (actor_id, subject) actor_id, subject, id, last_at, told_at FROM alert
          ORDER BY actor_id, subject, id DESC
-    ), reported AS MATERIALIZED (  -- older alerts cover no entry of the lookback
+    ), reported AS MATERIALIZED (  -- older alerts don't matter for the entries examined
         SELECT * FROM alert WHERE last_at > statement_timestamp() - %(lookback)s
     ), recent AS (
         SELECT id, transaction_id, at, actor_id, actor_name, {subject} AS subject FROM audit.entry
@@ -105,7 +110,7 @@ _FIND = """
        AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
      GROUP BY watched.actor_id, watched.subject, previous
 """
-# now(): all alerts of one transaction have the same time, by which their mail lists them.
+# All alerts of one transaction get the same time, now(). Their mail lists all alerts with this time.
 _STORE = """
     INSERT INTO accounts_alert
            (kind, actor_id, actor_name, subject, count, first_at, last_at, previous_id, seen, told_at)
@@ -114,12 +119,12 @@ _STORE = """
 
 
 def send_alerts() -> bool:
-    """Store new alerts, and queue one mail to each manager. True if there was a new alert."""
-    with acting_as(Role.MANAGEMENT):  # it may read the whole audit trail
+    """Stores new alerts, and queues one mail to each manager. Returns True if there was a new alert."""
+    with acting_as(Role.MANAGEMENT):  # this role may read the whole audit trail
         alerts = [alert for kind in WATCHED for alert in _found(kind)]
     if not alerts:
         return False
-    with acting_as_login_role():  # only it may store alerts
+    with acting_as_login_role():  # only this role may store alerts
         stored = [alert for alert in alerts if _is_stored(alert)]
         Mail.objects.bulk_create(
             Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=stored[-1])
@@ -131,15 +136,16 @@ def send_alerts() -> bool:
 
 
 def look() -> None:
-    """Job of the worker. It returns nothing, so that the worker waits for the interval even after an alert.
+    """Job of the worker that finds and stores alerts.
 
-    A flood of actions therefore makes one mail per interval.
+    It returns None, so that the worker waits for the interval even after an alert. A flood of actions therefore causes
+    one mail per interval.
     """
     send_alerts()
 
 
 def _found(kind: Alert.Kind) -> list[Alert]:
-    """New alerts of one kind, not stored yet."""
+    """Returns new alerts of one kind, not stored yet."""
     watched, (threshold, seconds) = WATCHED[kind], settings.ALERTS[kind.value]
     values: dict[str, Any] = {"kind": kind.value, "lookback": LOOKBACK, "max_entries": MAX_ENTRIES}
     with connection.cursor() as cursor:
@@ -157,7 +163,7 @@ def _found(kind: Alert.Kind) -> list[Alert]:
 
 
 def _is_stored(alert: Alert) -> bool:
-    """Store the alert. False if another worker has stored it meanwhile."""
+    """Stores the alert. Returns False if another worker has stored it meanwhile."""
     values = [alert.kind, alert.actor_id, alert.actor_name, alert.subject, alert.count, alert.first_at, alert.last_at]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [*values, alert.previous_id, alert.seen])

@@ -1,7 +1,7 @@
-"""Claims and sends mails, so that no mail is lost or sent twice if a worker ends in between.
+"""Claims and sends mails. If a worker dies in between, no mail is lost, and a mail is sent twice in one case only.
 
-A claim is a lease. When it ends, the mail is due again, unless the worker has noted the result. A worker that is killed
-between sending and noting leaves one repeat, with the Message-ID of the first.
+A claim is a lease. When the lease ends, the mail is due again, unless the worker has stored the result. If a worker is
+killed after it has sent a mail and before it has stored this, the mail is sent again, with the same Message-ID.
 """
 
 import logging
@@ -27,8 +27,8 @@ log = logging.getLogger("eecrm.mail")
 
 MAX_MAIL_TRIES = 8
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
-MIN_MAIL_INTERVAL = timedelta(minutes=10)  # between two password resets of an account, for any number of requests
-MAX_ACCOUNTS_PER_ADDRESS = 10  # of one email address, that get a link after one request
+MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two password resets of an account
+MAX_ACCOUNTS_PER_ADDRESS = 10  # a request mails links to so many accounts at most
 
 # `=`, because with IN the planner may run the subquery again for each row, and then claim every mail.
 _CLAIM_MAILS = """
@@ -41,7 +41,7 @@ _CLAIM_MAILS = """
 
 
 def deliver(lease: timedelta) -> bool:
-    """Send one mail that is due. True if there was one."""
+    """Sends one mail that is due. Returns True if there was one."""
     mail = _claim(lease)
     if mail is None:
         return False
@@ -57,14 +57,15 @@ def deliver(lease: timedelta) -> bool:
 
 
 def _claim(lease: timedelta) -> Mail | None:
-    """Claim one mail for the time of the lease. The claim is committed before the mail is sent.
+    """Claims one due mail for the time of the lease, and returns it or None.
 
-    Loads the account with its password's hash, which the link needs.
+    The claim is committed before the mail is sent. The account is loaded with its password's hash, which the link
+    needs.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_MAILS, [lease.total_seconds()])
         row = cursor.fetchone()
-    # None if the mail was deleted meanwhile, with its account.
+    # None if the mail was deleted meanwhile, together with its account.
     return Mail.objects.defer(None).select_related("user", "alert").filter(pk=row[0]).first() if row else None
 
 
@@ -88,9 +89,9 @@ def _send(mail: Mail, user: User) -> None:
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:
-    """Note the kind of the error, and try again later or give up.
+    """Stores the kind of the error. The mail is then tried again later, or given up.
 
-    The error's text isn't stored: it may hold an address.
+    The error's text isn't stored, because it may contain an address.
     """
     kind = _error_kind(error)
     if mail.attempts >= MAX_MAIL_TRIES:
@@ -102,7 +103,7 @@ def _note_failure(mail: Mail, error: Exception) -> None:
 
 
 def _error_kind(error: Exception) -> str:
-    """Class and SMTP code of the error, e.g. `SMTPRecipientsRefused 550`."""
+    """Returns class and SMTP code of the error, e.g. `SMTPRecipientsRefused 550`."""
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next(iter(error.recipients.values()))[0]
@@ -110,12 +111,12 @@ def _error_kind(error: Exception) -> str:
 
 
 def _next_try_at(attempts: int) -> Combinable:
-    """Time of the next try. The pause doubles after each try.
+    """Returns the time of the next try. The pause doubles after each try.
 
-    It varies by half, so that mails that failed together aren't tried again together.
+    It is varied at random by up to half, so that mails that failed together aren't tried again together.
     """
     pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
-    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
+    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # the random number is no secret
 
 
 def _give_up(mail: Mail, reason: str) -> None:
@@ -125,19 +126,18 @@ def _give_up(mail: Mail, reason: str) -> None:
 
 
 def _claimed(mail: Mail) -> MailQuerySet:
-    """Queryset of the mail; empty if the lease has ended and another worker has claimed the mail."""
+    """Returns a queryset of the mail; empty if the lease has ended and another worker has claimed the mail."""
     return Mail.objects.filter(pk=mail.pk, attempts=mail.attempts, sent_at=None)
 
 
 def _find_accounts(request: Mail) -> None:
-    """Replace a request for a new password by a mail to each account that fits the typed text.
+    """Replaces a request for a new password by a mail to each account that fits the typed text.
 
-    All of it is one transaction: after an error the request stays.
+    It is one transaction, so that the request is still there after an error.
     """
     with acting_as_login_role():
         matches = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
-        # Without the lock, two workers with two requests for one account wouldn't see each other's mail and both queue
-        # one.
+        # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(

@@ -1,4 +1,4 @@
-"""Mails of the outbox: reasons not to send one, and its text."""
+"""Writes the mails of the outbox, or returns the reason why a mail isn't sent."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 from accounts.passwords import links
 
-MAX_ALERTS = 50  # listed in one mail
+MAX_ALERTS = 50  # maximum number of alerts listed in a mail
 
 # Kinds of mail with a link to choose a password.
 _LINK_KINDS = {
@@ -33,7 +33,7 @@ _OWNER_KINDS = (
 
 
 def reason_against(kind: str, user: User) -> str:
-    """Sentence with the reason why the account gets no mail of this kind; empty if it gets one."""
+    """Returns a sentence with the reason why the account gets no mail of this kind; empty if it gets one."""
     if kind in _OWNER_KINDS:
         return ""
     if not user.is_active:
@@ -53,9 +53,9 @@ def reason_against(kind: str, user: User) -> str:
 
 
 def without_recipient(mail: Mail, user: User) -> str:
-    """Sentence with the reason why the mail has no recipient; empty if it has one.
+    """Returns a sentence with the reason why the mail has no recipient; empty if it has one.
 
-    Only an invitation goes to an account's address before it is confirmed, because its use confirms the address.
+    Only an invitation goes to an address that isn't confirmed, because using the invitation confirms the address.
     """
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         is_asked = AddressChange.objects.open().filter(user=user, address=mail.address).exists()
@@ -69,9 +69,9 @@ def without_recipient(mail: Mail, user: User) -> str:
 
 
 def compose(mail: Mail, user: User) -> EmailMessage | None:
-    """The mail as it is sent now: the lifetime of its link begins now.
+    """Returns the mail as it is sent now; the lifetime of its link begins now.
 
-    None if an earlier mail reported all of its news.
+    Returns None if an earlier mail has reported all of its news.
     """
     context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
@@ -84,7 +84,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
     if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
         context |= address_links.objection_context(change)
-    if mail.alert:  # the last of the alerts that the worker stored together
+    if mail.alert:  # the mail lists all alerts that were stored together with this one
         alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by("id"))
         context |= {"alerts": alerts[:MAX_ALERTS], "more": len(alerts[MAX_ALERTS:])}
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:

@@ -1,4 +1,4 @@
-"""News of accounts for managers, from the audit trail: changes since the last mail to the same manager."""
+"""Mails to managers with news of accounts: changes in the audit trail since the last such mail to the manager."""
 
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,27 +14,26 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
-MAX_LINES = 50  # of each kind
-MAX_LINES_PER_ACTOR = 10  # of each kind
-_FIRST_PERIOD = timedelta(days=1)  # covered by the first mail to a manager
+MAX_LINES = 50  # in a mail, for each kind of news
+MAX_LINES_PER_ACTOR = 10  # in a mail, for each kind of news
+_FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
-# Changes that may let a user into another account come first. Each kind has its own maximum, so that none displaces
-# another.
+# Kinds of news, in their order in the mail. Changes that may let a user into another account come first.
+# Each kind has its own maximum, so that none displaces another.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
 _ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
 _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
-    """Lines of the mail, by username and key, without text that users choose for themselves.
+    """Returns the lines of the mail. They name accounts by username and key, not by names that users choose themselves.
 
-    Sets `mail.seen` to the present snapshot, with which the next mail begins. Alerts that this manager wasn't mailed come
-    first: otherwise a manager could act while the others are no managers.
+    Sets `mail.seen` to the present snapshot, from which the next mail goes on. Alerts that this manager wasn't mailed
+    come first: otherwise a manager could deactivate the others, act, and activate them again without their notice.
     """
     last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
-        # The snapshot comes first: an entry committed between the two statements is then reported twice, rather than
-        # never.
+        # Read the snapshot first. An entry committed in between is then reported twice, instead of never.
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {SNAPSHOT}")
             (mail.seen,) = cursor.fetchone()
@@ -52,20 +51,23 @@ def news_for(mail: Mail) -> list[str]:
 
 
 def last_news() -> models.QuerySet[Mail]:
-    """The last sent mail of news of each manager. The next one begins with its snapshot."""
+    """Returns the last mail with news that was sent to each manager. The next mail goes on from its snapshot."""
     sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
     return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
 
 def _unmade_at(mail: Mail) -> list[datetime]:
-    """The last time at which its account was deactivated or lost its role, if any: no news reached it afterwards."""
+    """Returns the last time at which the account was deactivated or lost a manager's role, as a list; empty if never.
+
+    The account got no news after that time, so its next mail begins there.
+    """
     lost = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
     own = Entry.objects.filter(lost, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
     return list(own.order_by("-id").values_list("at", flat=True)[:1])
 
 
 def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
-    """Alerts among these entries that the mail's manager wasn't mailed."""
+    """Returns those alerts among these entries that weren't mailed to the mail's manager."""
     keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
     # A mail names the last alert of a transaction, and lists all alerts with the same time.
@@ -79,7 +81,10 @@ def _alert_lines(alerts: list[Alert]) -> list[str]:
 
 
 def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
-    """Lines of the mail, by kind. Of several new display names of one account only the last one is listed."""
+    """Returns the lines of the mail, by kind.
+
+    If an account has several new display names, only the last one is listed.
+    """
     last_names = {entry.row_key: entry.pk for entry in entries if _is_name(entry)}
     lines = []
     for kind in _KINDS:
@@ -123,8 +128,7 @@ def _news() -> Q:
     renamed &= Q(new__has_any_keys=["first_name", "last_name"])
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
-    # A correction of an address before the account is in use changes no confirmation. It is news for a role with many
-    # rights.
+    # An address that is corrected before the account is in use is news only if the account's role has many rights.
     is_privileged = Q(role__in=[Role.MANAGEMENT, Role.AUDITOR]) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))
@@ -135,7 +139,7 @@ def _news() -> Q:
     renamed |= of_accounts & update & Q(new__has_key="username")
     present_managers = _keys(User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)))
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=present_managers)
-    # An identity without an actor was made with the account of a newcomer (`enrol_identity`).
+    # An identity without an actor isn't news: `enrol_identity` created it together with an external account.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
     return renamed | asked | moved | managers | switched | identities

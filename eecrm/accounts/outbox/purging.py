@@ -17,9 +17,10 @@ MAX_SENT_MAIL_AGE = timedelta(days=90)
 
 
 def purge_expired() -> None:
-    """Delete expired rows: ended logins, sessions, changes of addresses, known places, and sent mails.
+    """Deletes expired rows: ended logins, sessions, changes of addresses, known places, and sent mails.
 
-    Also deletes the empty buckets of rate limits. The last news of each manager stays, because the next one begins with it.
+    Also deletes unused rate limits. The last mail with news to each manager stays, because the next one goes on from
+    its snapshot.
     """
     long_ago = Now() - MAX_ENDED_LOGIN_AGE
     with acting_as_login_role():

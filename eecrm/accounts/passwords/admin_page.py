@@ -30,14 +30,14 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
 
     def save(self, commit: bool = True) -> Any:
-        """Save as the login role.
+        """Saves the password in PostgreSQL's login role (`eecrm_app`).
 
         Most roles of the admin site may not write passwords, and many may not write accounts at all.
         """
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
-            self.user.logins_ended += 1  # as the trigger does in the database
+            self.user.logins_ended += 1  # the trigger increments the stored number, too
             browsers.know(self.request, self.user)
         return self.user
 

@@ -11,7 +11,7 @@ class TunedArgon2PasswordHasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        """Raises ValidationError for a password of more than 1,024 bytes, even if no form has checked it."""
+        """Hashes a password. Raises ValidationError if it has more than 1,024 bytes. Not every caller checks this."""
         require_hashable(password)
         return super().encode(password, salt)
 

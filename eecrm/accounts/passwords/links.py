@@ -13,13 +13,14 @@ from accounts.models import User
 
 
 class OneTimeLink(PasswordResetTokenGenerator):
-    """Links of one purpose. A token is a keyed hash of values that its use changes, so nothing is stored.
+    """One-time links of one purpose: an invitation, or the reset of a password.
 
-    A link ends when it is used, and with any other change of the password or the email address. It also ends when the
-    account is deactivated, and after its lifetime.
+    A token is a keyed hash of values that change when the link is used, so nothing is stored. A link ends when it is
+    used, and with any other change of the password or the email address. It also ends when the account is deactivated,
+    and after its lifetime.
 
-    A login or another case of the address ends no link. Otherwise an attacker who knows the password, or a manager,
-    could end the owner's link.
+    A login doesn't end a link, nor does a change between upper and lower case in the address. Otherwise an attacker who
+    knows the password, or a manager, could end the owner's link.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -28,7 +29,7 @@ class OneTimeLink(PasswordResetTokenGenerator):
         self.lifetime = lifetime
 
     def url(self, user: User) -> str:
-        """The absolute URL under PUBLIC_URL.
+        """Returns the absolute URL under PUBLIC_URL.
 
         The Host header of a request isn't used, because a caller can write anything there.
         """
@@ -42,9 +43,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(0 <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """Django's value without the last login and without the address's case.
+        """Returns the text to hash: Django's text without the last login, and with the address in lower case.
 
-        Its parts are separated: in Django's value a digit may move from one part to the next.
+        Line breaks separate the values. Django doesn't separate them, so that different values can give the same text.
         """
         return "\n".join(
             [str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")]
@@ -56,9 +57,9 @@ PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:
-    """True if this token, of either purpose, lets its bearer choose the account's password.
+    """Returns True if the token, of either purpose, lets its bearer choose the account's password.
 
-    An invitation goes to an unconfirmed address, so it opens no account that is in use.
+    An invitation doesn't work for an account in use, because it goes to an address that isn't confirmed.
     """
     invited = user is not None and not user.is_claimed and INVITATION.check_token(user, token)
     return invited or PASSWORD_RESET.check_token(user, token)

@@ -43,7 +43,7 @@ class ForgottenForm(forms.Form):
     )
 
     def clean_account(self) -> str:
-        """Normalise the text, so that the same account counts for the same limit."""
+        """Normalises the text, so that all spellings of an account count for the same rate limit."""
         typed = self.cleaned_data["account"]
         address = normalise_address(typed).lower()
         text = address if "@" in address and address.isascii() else normalise_username(typed)
@@ -53,7 +53,7 @@ class ForgottenForm(forms.Form):
 
 
 class ForgottenView(FormView):
-    """Queues the typed text and always gives the same answer.
+    """Page for a forgotten password. It queues the typed text and always gives the same answer.
 
     The worker looks for accounts later, so the time of the answer reveals nothing.
     """
@@ -66,8 +66,8 @@ class ForgottenView(FormView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         typed = form.cleaned_data["account"]
         place = place_of(self.request)
-        # The limit of the same text comes first: repeated requests for one account take nothing from colleagues at the
-        # address.
+        # The limit of the same text comes first, so that repeated requests for one account don't use up the address's
+        # limit, which colleagues share.
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
@@ -93,14 +93,14 @@ class ChoosePasswordForm(SetPasswordForm):
         self.fields["new_password2"].help_text = ""
 
     def save(self, commit: bool = True) -> User:
-        """Save the password's column only, because the login role may not write most others.
+        """Saves only the column `password`. A trigger ends all logins.
 
-        A trigger ends all logins.
+        PostgreSQL's login role (`eecrm_app`) may not write most other columns.
         """
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # as the trigger does in the database
+        self.user.logins_ended += 1  # the trigger increments the stored number, too
         return cast(User, self.user)
 
 
@@ -134,7 +134,7 @@ class ChoosePasswordView(FormView):
     def form_valid(self, form: ChoosePasswordForm) -> HttpResponse:
         user = form.save()
         forget_failures(self.request, user)
-        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # for the log line
+        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
         security_event("authn_password_change", self.request, account=user.pk, by="link")
         response = super().form_valid(form)
         browsers.mark(self.request, response)
@@ -143,7 +143,10 @@ class ChoosePasswordView(FormView):
 
 
 def _account_of_link(name: str, *, for_update: bool) -> User | None:
-    """The active account that a link names, with its password's hash. Locked if the link is about to be used up."""
+    """Returns the active account that a link names, with its password's hash.
+
+    With `for_update` the account is locked, because the link is about to be used.
+    """
     try:
         key = int(urlsafe_base64_decode(name).decode("ascii"))
     except ValueError:
@@ -157,7 +160,7 @@ def _path(name: str) -> str:
 
 
 def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
-    """Redirect with the token in a cookie, for this page only and until the browser is closed.
+    """Redirects with the token in a cookie, for this page only and until the browser is closed.
 
     SameSite=Lax, because users come here from their mail.
     """
@@ -172,8 +175,10 @@ class ChosenView(TemplateView):
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """What a form without its token gets (CSRF_FAILURE_VIEW): Django's own page has styles in it, which ours may not. The decoy
-    has Django's."""
+    """Page for a form without a valid CSRF token (CSRF_FAILURE_VIEW).
+
+    Django's own page has inline styles, which our Content-Security-Policy forbids. The honeypot keeps Django's page.
+    """
     if f"{request.path_info}/".startswith("/admin/"):
         return csrf.csrf_failure(request, reason=reason)
     return render(request, "accounts/pages/form_refused.html", status=403)

@@ -16,7 +16,7 @@ PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
 
 
 def require_hashable(password: str) -> None:
-    """Raises ValidationError for a password of more than 1,024 bytes, which would only keep the hasher busy."""
+    """Raises ValidationError if a password has more than 1,024 bytes, which would only keep the hasher busy."""
     if is_too_long(password):
         raise ValidationError(PASSWORD_TOO_LONG, code="password_too_long")
 
@@ -26,7 +26,7 @@ def is_too_long(password: str) -> bool:
 
 
 class LengthValidator:
-    """At least 12 characters, or 15 if the password alone opens the admin site. At most 1,024 bytes in UTF-8."""
+    """Requires 12 characters, or 15 if the password alone opens the admin site. Allows 1,024 bytes in UTF-8."""
 
     MIN_CHARS, MIN_CHARS_WITHOUT_SECOND_FACTOR = 12, 15
 

@@ -9,13 +9,15 @@ BEGIN
         NEW.email_confirmed_at := CASE WHEN has_password AND NEW.email <> '' THEN statement_timestamp() END;
         RETURN NEW;
     END IF;
-    -- No role: no such role may write an address, but the migrator. Deeper: a change that is confirmed.
+    -- Without SET ROLE only the migrator may write addresses, so nothing is checked. At depth > 1 a trigger writes a
+    -- confirmed address.
     IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
-        -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
+        -- A thief of a session doesn't know the password. Owners use the login role (`eecrm_app`), after their password
+        -- was checked.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
             PERFORM refuse('address_own');
         END IF;
-        -- Who has none is told nothing any more, of another address neither.
+        -- An account without an address gets no mail any more, not even about another address.
         IF OLD.is_claimed AND NEW.is_active AND NEW.email = '' AND NOT policy_allows('user.promote') THEN
             PERFORM refuse('address_of_claimed');
         END IF;
@@ -27,13 +29,14 @@ BEGIN
             END IF;
             NEW.email := OLD.email;
         ELSE
-            -- The invitation of a manager or auditor who hasn't come yet opens much to whoever gets it instead.
+            -- The invitation of a manager or auditor gives many rights to the reader of the new address. So the old
+            -- address and the managers get a mail.
             IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
-       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 
                 PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
@@ -41,7 +44,8 @@ BEGIN
             NEW.email_confirmed_at := NULL;
         END IF;
     END IF;
-    -- It came by the invitation that went to this address, or from the server's operator.
+    -- The first password confirms the address: the password was chosen by the invitation that was mailed there, or the
+    -- server's operator has set it.
     IF has_password AND NOT OLD.is_claimed AND NEW.email <> '' THEN
         NEW.email_confirmed_at := statement_timestamp();
     END IF;

@@ -1,4 +1,5 @@
--- Sessions of the site hold the number, and end with it: what is changed and changed back ends them too.
+-- Increments `logins_ended` when a change must end all logins. A session of the admin site holds the number, and ends
+-- when the account has another one. Because it is a counter, a change that is undone ends sessions, too.
 CREATE OR REPLACE FUNCTION account_counts_endings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

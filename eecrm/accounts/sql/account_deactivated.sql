@@ -1,5 +1,5 @@
--- Links that were sent before die with the deactivation: they name its time (`accounts.passwords.links`), or a change
--- that is dropped.
+-- Ends mailed links when an account is deactivated: links to a password depend on `deactivated_at`
+-- (`accounts.passwords.links`), and links to confirm an address depend on the row that is deleted here.
 CREATE OR REPLACE FUNCTION account_deactivated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -8,7 +8,8 @@ BEGIN
         NEW.deactivated_at := clock_timestamp();
         DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
     END IF;
-    -- Otherwise an account in use could lose its address for good (`address_of_claimed`): while it is inactive.
+    -- The rule `address_of_claimed` lets an inactive account lose its address. So an account in use needs an address
+    -- before it is activated again.
     IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND current_setting('role') <> 'none'
        AND NOT policy_allows('user.promote')
        AND NOT EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN

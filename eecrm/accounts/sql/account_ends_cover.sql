@@ -1,3 +1,4 @@
+-- Ends the leave covers of an account when its role, activity or superuser status changes.
 CREATE OR REPLACE FUNCTION account_ends_cover() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- The provider goes on believing its tokens; here those issued until now are over.
+-- When an account's logins end, its tokens of the identity provider issued until now are refused. The provider can't
+-- revoke them.
 CREATE OR REPLACE FUNCTION account_ends_identity_tokens() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,3 +1,4 @@
+-- Revokes the API logins of an account when `logins_ended` is incremented.
 CREATE OR REPLACE FUNCTION account_ends_sessions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,3 +1,4 @@
+-- Deletes the known places (addresses and browsers) of an account when its password changes.
 CREATE OR REPLACE FUNCTION account_forgets_places() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

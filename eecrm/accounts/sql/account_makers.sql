@@ -1,3 +1,4 @@
+-- Returns the users who, directly or through other accounts, created the account or gave it its role or first login.
 CREATE OR REPLACE FUNCTION account_makers(account bigint) RETURNS bigint[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

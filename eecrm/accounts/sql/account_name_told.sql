@@ -1,4 +1,5 @@
--- Display names are their owners' to choose, and managers learn of it. A username is what the trail calls somebody.
+-- Mails the managers immediately when a username changes, because the audit trail names accounts by username.
+-- Mails them within a day when owners change their own display name.
 CREATE OR REPLACE FUNCTION account_name_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

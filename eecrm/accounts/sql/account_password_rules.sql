@@ -1,3 +1,4 @@
+-- Refuses a password for an account that logs in with an identity provider.
 CREATE OR REPLACE FUNCTION account_password_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

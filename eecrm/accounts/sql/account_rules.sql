@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION account_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- No role is entered while somebody logs in; the login role's grants reach the login's own columns only.
+    -- Without SET ROLE somebody logs in. The login role (`eecrm_app`) may write only the columns that a login needs.
     IF current_setting('role') = 'none' THEN
         RETURN COALESCE(NEW, OLD);
     END IF;
@@ -18,7 +18,7 @@ BEGIN
     END IF;
     IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
        AND (TG_OP = 'DELETE' OR NEW.role <> 'management' OR NOT NEW.is_active) THEN
-        -- Two managers who demote each other at the same moment take turns; the second one then looks anew.
+        -- The lock makes two managers who demote each other wait for one another. Otherwise no manager could be left.
         PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
         IF NOT EXISTS (SELECT FROM accounts_user
                         WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN

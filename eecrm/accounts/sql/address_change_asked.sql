@@ -1,4 +1,5 @@
--- Without a password its owner can't confirm it: a second manager does.
+-- Mails the link to the new address, and a notice to the present one. Without a password the owner gets no link,
+-- because only a second manager can confirm the address then.
 CREATE OR REPLACE FUNCTION address_change_asked() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

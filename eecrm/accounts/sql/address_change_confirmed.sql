@@ -1,3 +1,4 @@
+-- Copies a confirmed address to the account, deletes the request, and mails the old address and the managers.
 CREATE OR REPLACE FUNCTION address_change_confirmed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -6,7 +7,7 @@ BEGIN
     INSERT INTO accounts_mail (kind, user_id, address, typed)
     SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
      WHERE account.id = NEW.user_id AND account.email <> ''
-       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
+       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 
     UPDATE accounts_user SET email = NEW.address, email_confirmed_at = statement_timestamp() WHERE id = NEW.user_id;
     DELETE FROM accounts_addresschange WHERE id = NEW.id;

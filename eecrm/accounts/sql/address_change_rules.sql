@@ -1,3 +1,4 @@
+-- Rules of requested changes of email addresses. An UPDATE confirms the change.
 CREATE OR REPLACE FUNCTION address_change_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -10,9 +11,10 @@ BEGIN
         NEW.asked_by_id := caller;
         NEW.confirmed_by_id := NULL;
         NEW.created_at := statement_timestamp();
-        -- Two that ask for one address at the same moment take turns.
+        -- Concurrent requests for one address run one after the other, so that each counts the mails of the others.
         PERFORM pg_advisory_xact_lock(hashtext('address_confirmation'), hashtext(lower(NEW.address)));
-        -- One account leaves a link to the others: alone it keeps nobody from confirming an address.
+        -- An address gets three links a day, at most two of them for one account. So one account can't block it for
+        -- others.
         SELECT count(*), count(*) FILTER (WHERE user_id = NEW.user_id) INTO sent, sent_for_account FROM accounts_mail
          WHERE lower(address) = lower(NEW.address) AND address <> '' AND kind = 'address_confirmation'
            AND created_at > statement_timestamp() - interval '1 day';

@@ -1,6 +1,7 @@
--- An owner asks for another address with a password, in a login. A thief may have both. The link that went to the thief takes
--- no password, so it ends with the logins of the account. What a manager asked for other accounts ends when the manager's
--- account is deactivated or loses its role: a second manager would otherwise confirm the wish of somebody who was sent away.
+-- Deletes requested changes of email addresses when the logins of the user who requested them end.
+-- A user's own request may come from a thief with session and password, and the link to confirm it takes no password.
+-- A manager's requests for other accounts are deleted only if the manager is deactivated or loses the role. Otherwise a
+-- second manager could still confirm them.
 CREATE OR REPLACE FUNCTION address_ends_with_logins() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

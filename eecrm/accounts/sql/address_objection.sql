@@ -1,8 +1,10 @@
--- The rule by which a change may not be confirmed by the caller now; NULL where it may.  A second manager is one that
--- the first can't have made: active in this role, with this address and in use for seven days before the change was
--- asked for, as the trail tells; and neither of the two made the other, gave them their role or their first way in, or
--- made who did; nor did a third manager so with both, who might be both of them. Superusers are made by superusers
--- alone, and no user acts in a command on the server.
+-- Returns the rule that keeps the caller from confirming a new email address now; NULL if the caller may confirm it.
+-- The owner confirms it by the mailed link, or a second manager does, whose account the first one can't control:
+-- - The second manager has been active in this role, in use and with this address for seven days before the request.
+-- - Neither of the two created the other's account or gave it its role or first login, directly or through other
+-- accounts.
+-- - No third manager did this for both accounts.
+-- These rules don't apply to superusers, because managers can't make them. A command on the server has no user.
 CREATE OR REPLACE FUNCTION address_objection(its_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -11,7 +13,7 @@ DECLARE
     change accounts_addresschange;
 BEGIN
     SELECT * INTO change FROM accounts_addresschange WHERE id = its_id;
-    IF current_setting('role') = 'none' THEN  -- the owner's link
+    IF current_setting('role') = 'none' THEN  -- no SET ROLE: the owner's link
         RETURN CASE WHEN caller IS DISTINCT FROM change.user_id THEN 'address_second_manager' END;
     END IF;
     IF caller IS NULL AND policy_allows('user.promote') THEN

@@ -1,3 +1,4 @@
+-- Rules of leave covers: a substitute counts as owner of the rows of a colleague (`colleague_id`) who is on leave.
 CREATE OR REPLACE FUNCTION cover_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -10,12 +11,12 @@ BEGIN
            OR NEW.ends_at > OLD.ends_at THEN
             PERFORM refuse('cover_only_ends_early');
         END IF;
-        -- A fixture or a restored backup may tell any past, see *restore* in the policy table.
+        -- Roles with the action *restore* load fixtures and backups, so they may also write covers of the past.
         IF NOT policy_allows('cover.restore') AND NEW.ends_at <> OLD.ends_at THEN
             IF OLD.ends_at <= statement_timestamp() THEN
                 PERFORM refuse('cover_past_stays');
             END IF;
-            -- Whoever acted under it until now did so rightly.
+            -- The end can't be set to a time in the past, because the substitute was allowed to act until now.
             NEW.ends_at := GREATEST(NEW.ends_at, OLD.starts_at, statement_timestamp());
         END IF;
         RETURN NEW;
@@ -31,7 +32,8 @@ BEGIN
             PERFORM refuse('cover_ends_after_start');
         END IF;
     END IF;
-    -- The locks make a change of role or a deactivation at the same moment wait. In the order of keys, against deadlocks.
+    -- Lock both accounts, so that a concurrent change of role or deactivation waits. Locks in order of id don't
+    -- deadlock.
     PERFORM FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id) ORDER BY id FOR SHARE;
     IF EXISTS (SELECT FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id)
                   AND (is_superuser OR NOT is_active OR role NOT IN ('sales', 'support'))) THEN
@@ -40,7 +42,7 @@ BEGIN
     IF (SELECT count(DISTINCT role) FROM accounts_user WHERE id IN (NEW.colleague_id, NEW.substitute_id)) > 1 THEN
         PERFORM refuse('cover_same_role');
     END IF;
-    -- Two at the same moment may slip through, which lends nothing more.
+    -- Two concurrent inserts may both pass this check. That is harmless: two equal covers give the same rights as one.
     IF EXISTS (SELECT FROM accounts_cover
                 WHERE colleague_id = NEW.colleague_id AND substitute_id = NEW.substitute_id
                   AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at) THEN

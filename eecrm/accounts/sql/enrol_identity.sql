@@ -1,5 +1,7 @@
--- The login role may make no account: it may call this, which makes one kind of account only. The name is a hash after
--- `ext-`: everybody sees names, and the subject, which may be an address, is personal data.
+-- Creates an external account for an identity of the provider. Returns its key; NULL if identity or username exist.
+-- PostgreSQL's login role (`eecrm_app`) may not insert accounts. It may call this function, which makes only this kind.
+-- The username is `ext-` and a hash. It doesn't contain the subject, which may be an email address, because all users
+-- see usernames.
 CREATE OR REPLACE FUNCTION enrol_identity(its_issuer text, its_subject text) RETURNS bigint
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -9,9 +11,9 @@ BEGIN
     IF current_setting('role') <> 'none' THEN
         RAISE insufficient_privilege USING MESSAGE = 'Only the login role itself may do this, before it enters another.';
     END IF;
-    -- Two requests of one newcomer take turns; the second one finds what the first one made.
+    -- Two concurrent requests with one identity run one after the other. The second finds the account of the first.
     PERFORM pg_advisory_xact_lock(hashtext('enrol_identity'), hashtext(hash));
-    -- Or there is an account that was made so, and from which the identity was taken away.
+    -- The second condition: the account exists, but its identity was removed.
     IF EXISTS (SELECT FROM accounts_externalidentity WHERE issuer = its_issuer AND subject = its_subject)
        OR EXISTS (SELECT FROM accounts_user WHERE username = 'ext-' || left(hash, 16)) THEN
         RETURN NULL;

@@ -1,4 +1,4 @@
--- Two groups that look alike are one to whoever ticks a box: PII and ＰＩＩ, or PII and one sign more that nobody sees.
+-- Refuses a group name that a user could take for another one: PII and ＰＩＩ, or PII with an invisible character.
 CREATE OR REPLACE FUNCTION group_name_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

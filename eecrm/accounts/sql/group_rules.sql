@@ -1,3 +1,4 @@
+-- Refuses to change or delete a group that is declared in code: it has the permission `access.managed_group`.
 CREATE OR REPLACE FUNCTION group_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,3 +1,4 @@
+-- Counts an account as in use (`is_claimed`) once it has an identity at the provider.
 CREATE OR REPLACE FUNCTION identity_claims() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,5 +1,5 @@
--- Who binds an identity to an account can be that account: a superuser's is a superuser's matter, as is the account
--- itself.
+-- Rules of accounts' identities at the provider. A user who binds an identity to an account can log in to that account,
+-- so only superusers may do this for a superuser's account.
 CREATE OR REPLACE FUNCTION identity_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -14,25 +14,26 @@ BEGIN
         RETURN NEW;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        -- So that nobody gives the account a password at the same moment.
+        -- Lock the account, so that nobody gives it a password at the same moment.
         PERFORM FROM accounts_user WHERE id = NEW.user_id FOR NO KEY UPDATE;
     END IF;
     SELECT is_superuser INTO guarded FROM accounts_user WHERE id = COALESCE(NEW.user_id, OLD.user_id);
-    -- No role is entered while somebody logs in: then only enrol_identity can get here.
+    -- Without SET ROLE somebody is logging in. Then only the function `enrol_identity` writes here.
     IF guarded AND current_setting('role') <> 'none' AND NOT policy_allows('user.promote') THEN
         PERFORM refuse('user_superuser_guarded');
     END IF;
     IF TG_OP = 'INSERT' THEN
-        -- What was ended before an identity was taken away stays ended.
+        -- Tokens that were ended under an earlier identity of the account stay ended.
         IF EXISTS (SELECT FROM accounts_user WHERE id = NEW.user_id AND logins_ended > 0) THEN
             NEW.not_before := date_trunc('second', clock_timestamp());
         END IF;
-        -- And what was issued for another account, until the identity was taken away from that one or deleted with it.
+        -- So do tokens that were issued while the same identity belonged to another account.
         NEW.not_before := greatest(NEW.not_before, (
             SELECT date_trunc('second', max(at)) FROM audit.entry AS earlier
              WHERE table_name = TG_TABLE_NAME AND operation = 'delete'
                AND earlier.old ->> 'issuer' = NEW.issuer AND earlier.old ->> 'subject' = NEW.subject));
-        -- An unusable one too: a link that was sent before dies with it. A newcomer's has just been made.
+        -- A new unusable password replaces even an unusable one, so that links sent before end. For `enrol_identity`
+        -- (without SET ROLE) this isn't needed: it has just created the account.
         UPDATE accounts_user SET password = unusable_password()
          WHERE id = NEW.user_id AND (password NOT LIKE '!%' OR current_setting('role') <> 'none');
     END IF;

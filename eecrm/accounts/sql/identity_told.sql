@@ -1,5 +1,6 @@
--- With no role entered, an account is made for a newcomer: no news. Of an account that is deleted nobody is left to
--- tell.
+-- Mails the owner and the managers when an identity is bound to an account or removed.
+-- Sends nothing without SET ROLE, when `enrol_identity` creates a new account. The owner of a deleted account gets no
+-- mail.
 CREATE OR REPLACE FUNCTION identity_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- It runs after `identity_rules` has locked the account: the triggers of an event run by name.
+-- Lets only superusers bind an identity to an account in use.
+-- It runs after `identity_rules`, which locks the account, because PostgreSQL runs the triggers of an event by name.
 CREATE OR REPLACE FUNCTION identity_unclaimed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

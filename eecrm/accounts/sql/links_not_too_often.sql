@@ -1,4 +1,4 @@
--- An account is sent five links a day, however often colleagues ask for them.
+-- Limits the password links mailed to one account to five a day, no matter how many users ask for them.
 CREATE OR REPLACE FUNCTION links_not_too_often() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

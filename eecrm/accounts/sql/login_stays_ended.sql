@@ -1,4 +1,4 @@
--- A role may end its own logins. Only the login role brings one back, by a new login.
+-- Keeps an ended login ended: after SET ROLE, a user may end their own logins, but not open them again.
 CREATE OR REPLACE FUNCTION login_stays_ended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,5 +1,5 @@
--- The worker alone records the delivery of a mail: no other role may claim that managers were mailed, or when. Users may have
--- a mail sent again that was given up.
+-- Lets only the worker (no SET ROLE) write how a mail was delivered. Otherwise a user could pretend that managers were
+-- mailed. A user may only have a mail sent again that was given up.
 CREATE OR REPLACE FUNCTION mail_of_the_worker() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
@@ -17,7 +17,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF NOT policy_allows('user.promote') THEN
-        NEW.created_at := OLD.created_at;  -- counts the links and notices of a day
+        NEW.created_at := OLD.created_at;  -- triggers count the links and notices of a day by it
     END IF;
     NEW.sent_at := OLD.sent_at;
     NEW.seen := OLD.seen;

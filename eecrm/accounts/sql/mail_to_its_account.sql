@@ -2,8 +2,8 @@ CREATE OR REPLACE FUNCTION mail_to_its_account() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- Whoever could choose where a link goes could set the password of any account.
-    -- Deeper, a trigger queues what bears no link.
+    -- A user who could choose the address of a mail with a link could set the password of any account.
+    -- Mails that another trigger queues (depth > 1) are allowed: they send no password link to a chosen address.
     IF current_setting('role') = 'none' OR policy_allows('user.set_password') OR pg_trigger_depth() > 1 THEN
         RETURN NEW;
     END IF;

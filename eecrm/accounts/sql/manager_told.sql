@@ -1,5 +1,6 @@
--- Another user made an account a manager's, or ended that: all managers get news at once, and so does the account that is no
--- manager's any more, because no news reaches it afterwards. Commands on the server are the operator's own, and no news.
+-- Mails all managers immediately when a user gives an account a manager's rights, or takes them away.
+-- An account that has lost these rights gets a mail of its own, because news for managers no longer reaches it.
+-- Commands on the server (without a user) send nothing.
 CREATE OR REPLACE FUNCTION manager_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

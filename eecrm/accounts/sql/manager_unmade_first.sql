@@ -1,5 +1,5 @@
--- A mail is deleted with its account. Without this rule a manager could delete another manager's account before its owner
--- was mailed.
+-- Refuses to delete a manager's account before it was deactivated and its owner was mailed about that.
+-- The mail would be deleted with the account.
 CREATE OR REPLACE FUNCTION manager_unmade_first() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

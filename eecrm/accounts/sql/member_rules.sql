@@ -4,7 +4,8 @@ AS $function$
 DECLARE
     account bigint := COALESCE(NEW.user_id, OLD.user_id);
 BEGIN
-    -- No role: the migrator, since the login role may not write here. Deeper: with its group or account, whose rules count.
+    -- Without SET ROLE this is the migrator, because the login role may not write here. At depth > 1 the row is deleted
+    -- with its group or account, whose own rules apply.
     IF current_setting('role') = 'none' OR pg_trigger_depth() > 1 THEN
         RETURN COALESCE(NEW, OLD);
     END IF;

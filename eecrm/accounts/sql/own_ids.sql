@@ -1,5 +1,6 @@
--- Whose rows are the caller's own: theirs, and while they cover for colleagues those colleagues' too. The policies of
--- row security ask it once a statement (`access.row_security`); `User.covered_ids` is the same in Python.
+-- Returns the keys of the accounts whose rows count as the caller's own: the caller's account, and those of colleagues
+-- for whom the caller stands in now (leave cover). Row security policies call it once for each statement
+-- (`access.row_security`). `User.covered_ids` is the same in Python.
 CREATE OR REPLACE FUNCTION own_ids() RETURNS bigint[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

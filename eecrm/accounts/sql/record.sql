@@ -1,4 +1,5 @@
--- The tables of this app on the audit trail. The arguments are columns of which a change leaves no entry, and secret columns.
+-- Triggers that write changes of these tables to the audit trail.
+-- Their arguments: columns whose changes aren't recorded, and columns whose values are secret.
 CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON accounts_addresschange
 FOR EACH ROW EXECUTE FUNCTION audit.record('{}', '{}');
 

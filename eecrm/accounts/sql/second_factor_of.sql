@@ -1,5 +1,6 @@
--- The statement that logs somebody in asks this after it has locked the account: VOLATILE, so that it sees what others
--- have committed by then, and not what the statement saw when it began.
+-- Returns the key of the account's authenticator app. The SQL statement of a login calls it after locking the account.
+-- VOLATILE (the default), so that it sees what others have committed before the lock was granted. A STABLE function
+-- would see the data as it was when the statement began.
 CREATE OR REPLACE FUNCTION second_factor_of(account bigint) RETURNS bigint
 LANGUAGE plpgsql STRICT SET search_path = eecrm, pg_temp
 AS $function$

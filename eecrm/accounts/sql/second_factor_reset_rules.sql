@@ -1,9 +1,9 @@
--- A second factor is reset by another manager; that of a superuser by a superuser.
+-- Rules for the reset of a second factor: by another user only, and for a superuser by a superuser only.
 CREATE OR REPLACE FUNCTION second_factor_reset_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- Owners remove their own as the login role, after a code.
+    -- Without SET ROLE the owner removes it, after entering a code.
     IF current_setting('role') = 'none' THEN
         RETURN OLD;
     END IF;

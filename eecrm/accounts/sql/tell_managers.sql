@@ -1,6 +1,8 @@
--- News for managers: a mail lists what the one before didn't. What may let a manager into another account goes at
--- once; the rest waits until a day after the last mail. A mail that a worker may write before this transaction ends
--- leaves out what happens in it: each transaction has one of its own, and one that finds all told already isn't sent.
+-- Queues a mail with news of accounts to each manager. The mail lists what the manager's earlier ones didn't.
+-- With `at_once` it is sent immediately, for changes that may let a manager into another account. Otherwise it waits
+-- until a day after the last mail.
+-- Each transaction queues its own mail, because a worker may write an earlier mail before this transaction commits. The
+-- worker drops a mail if all of its news was sent already.
 CREATE OR REPLACE FUNCTION tell_managers(at_once boolean) RETURNS void
 LANGUAGE sql
 AS $function$
@@ -14,6 +16,6 @@ AS $function$
        AND manager.email_confirmed_at IS NOT NULL
        AND NOT EXISTS (SELECT FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
                           AND sent_at IS NULL AND given_up_at IS NULL AND attempts = 0
-                          AND (created_at = now() AND (due_at <= statement_timestamp() OR NOT at_once)  -- our own
+                          AND (created_at = now() AND (due_at <= statement_timestamp() OR NOT at_once)  -- queued here
                                OR NOT at_once AND due_at > statement_timestamp() + interval '1 hour'))
 $function$;

@@ -1,13 +1,14 @@
--- A thief who knows the password would be the first to set up the next second factor.
+-- Ends the password of an account whose second factor another user resets.
+-- Otherwise a thief who knows the password could set up the next second factor.
 CREATE OR REPLACE FUNCTION totp_reset_ends_password() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- Owners remove their own as the login role, after a code.
+    -- Without SET ROLE the owner removes it, after entering a code.
     IF current_setting('role') = 'none' OR NOT OLD.confirmed THEN
         RETURN NULL;
     END IF;
-    -- A trigger of accounts ends their logins with it. The account may be gone itself, and its factor with it.
+    -- The update fires a trigger that ends the logins, too. It finds no row if the account itself is being deleted.
     UPDATE accounts_user SET password = unusable_password() WHERE id = OLD.user_id;
     IF FOUND THEN
         INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('factor_reset', OLD.user_id, '', '');

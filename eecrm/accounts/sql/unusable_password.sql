@@ -1,4 +1,5 @@
--- As Django marks a password that nothing matches: the rest makes sure that no one-time link outlives it.
+-- Returns an unusable password: `!`, as in Django, and random text. The new value ends all one-time links to a
+-- password.
 CREATE OR REPLACE FUNCTION unusable_password() RETURNS text
 LANGUAGE sql
 AS $function$

@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION user_password_by_link() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- Of a change the grants decide, by column; of a new row they can't. An unusable hash starts with an exclamation mark.
+    -- Only an INSERT needs this check, because grants protect the column on UPDATE. An unusable hash starts with `!`.
     IF current_setting('role') <> 'none' AND NEW.password NOT LIKE '!%' AND NOT policy_allows('user.set_password') THEN
         PERFORM refuse('user_password_by_link');
     END IF;

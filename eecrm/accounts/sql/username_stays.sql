@@ -1,10 +1,10 @@
--- Another account of a name that somebody had would log in, and be named in histories, as that person. One that was
--- deleted may be made anew.
+-- Refuses a username that another existing account had before. Otherwise the new account would look like the earlier
+-- one in histories. The username of a deleted account may be used again.
 CREATE OR REPLACE FUNCTION username_stays() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    -- A newcomer's is made of their identity (enrol_identity).
+    -- Without SET ROLE the function `enrol_identity` makes the username from an identity.
     IF current_setting('role') <> 'none' AND EXISTS (
         SELECT FROM audit.entry AS earlier JOIN accounts_user AS its ON its.id::text = earlier.row_key
          WHERE table_name = 'accounts_user' AND earlier.new ? 'username' AND earlier.new ->> 'username' = NEW.username

@@ -1,4 +1,4 @@
-"""Check of a file's rows: a valid row becomes a prospect, and problems are collected by line and column."""
+"""Checks the rows of a file. A valid row becomes a prospect; problems are collected by line and column."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from csv_files.reading import Record
 
 _NAME_FIELDS = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")
-# The sales contact is checked once for all rows. The other fields aren't in the file.
+# Fields that the check of a row skips: the sales contact is checked once for all rows, the others aren't in the file.
 _NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *_PHONES}
 
 

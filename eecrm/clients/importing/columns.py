@@ -9,7 +9,8 @@ from csv_files.words import listed, plain
 REQUIRED = ("company_name", "first_name", "last_name", "email")
 COUNTRY = "country"
 
-# English and French column titles, normalised by `plain`. If a file has two titles of a field, the first here counts.
+# English and French column titles, normalised by `plain`. If a file has two titles of one field, the title that comes
+# first in this list is used.
 _KNOWN_TITLES: dict[str, tuple[str, ...]] = {
     "company_name": (
         "companyname", "company", "organisation", "organization", "organisationname", "organizationname", "business",

@@ -8,7 +8,7 @@ import pycountry
 
 from csv_files.words import plain
 
-# Names that aren't in ISO 3166-1, or no longer: short forms, and former states with their likely successors.
+# Names that aren't, or are no longer, in ISO 3166-1: short forms, and former states with their likely successors.
 _ALIASES = {
     "Cape Verde": "CV", "Czech": "CZ", "England": "GB", "Great Britain": "GB", "Holland": "NL", "Ivory Coast": "CI",
     "Korea": "KR", "Kosovo": "XK", "Laos": "LA", "Libyan Arab Jamahiriya": "LY", "Macau": "MO", "Macedonia": "MK",
@@ -23,7 +23,7 @@ _ALIASES = {
 @cache
 def region_of(name: str) -> str | None:
     """The two-letter code of a country, by its English or French name or its code. None if it isn't known."""
-    without_remark = re.sub(r"\(.*?\)", "", name)  # `Slovakia (Slovak Republic)`
+    without_remark = re.sub(r"\(.*?\)", "", name)  # such as `Slovakia (Slovak Republic)`
     return _regions().get(plain(name)) or _regions().get(plain(without_remark))
 
 

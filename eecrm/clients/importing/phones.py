@@ -9,14 +9,14 @@ from clients.importing.countries import region_of
 
 
 class UnreadablePhone(ValueError):
-    """The text is no phone number. The message is a sentence for users."""
+    """Raised if a text is no phone number. The message is a sentence for users."""
 
 
 def read_phone(text: str, country: str) -> PhoneNumber:
-    """Parse a number and accept what the API accepts. `country` is a name, a code or empty.
+    """Parses a phone number, and accepts the same numbers as the API. `country` is a name, a code or empty.
 
-    An extension (`x123`) is parsed, but E.164 has no place for it, so it is lost when the number is stored.
-    Raises UnreadablePhone.
+    Raises UnreadablePhone if the text isn't a valid number. An extension (`x123`) is parsed, but E.164 has no place for
+    it, so it is lost when the number is stored.
     """
     # Some countries dial another prefix for calls abroad, but 00 at the start always means the international form here.
     international = re.sub(r"^00", "+", text)

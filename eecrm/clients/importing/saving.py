@@ -24,9 +24,10 @@ class ImportOutcome:
 
 
 def find_sales_contact(username: str) -> int:
-    """The key of an active sales user (`access-matrix.md`, rule 7). Raises CannotImport for any other username.
+    """Returns the key of an active sales user (`access-matrix.md`, rule 7).
 
-    The database checks the sales contact of every row again.
+    Raises CannotImport if no active sales user has this username. The database checks the sales contact of every row
+    again.
     """
     with acting_as(Role.MANAGEMENT):
         key = User.objects.sales_contacts().filter(username=username).values_list("pk", flat=True).first()
@@ -36,10 +37,10 @@ def find_sales_contact(username: str) -> int:
 
 
 def save_clients(candidates: list[Candidate], *, is_dry_run: bool) -> ImportOutcome:
-    """Save the candidates that aren't clients yet. A dry run does the same work and rolls it back.
+    """Saves the candidates that aren't clients yet. A dry run does the same work and rolls it back.
 
-    It acts as management, which may create a client for any sales user.
-    So the command can do no more than a manager can do in the API.
+    Runs in PostgreSQL's role of management, which may create a client for any sales user. So the command can do no more
+    than a manager can do in the API.
     """
     outcome = ImportOutcome()
     with acting_as(Role.MANAGEMENT), rolled_back_if(is_dry_run):

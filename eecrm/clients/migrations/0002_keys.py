@@ -1,4 +1,4 @@
-"""Foreign keys that PostgreSQL checks at once."""
+"""Foreign keys that PostgreSQL checks immediately. Django's own are checked only at the commit."""
 
 from django.db import migrations
 

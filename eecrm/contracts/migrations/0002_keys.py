@@ -1,4 +1,4 @@
-"""Foreign keys that PostgreSQL checks at once, and the sales contact that comes down with one of them."""
+"""Foreign keys that PostgreSQL checks immediately. One keeps the contract's sales contact equal to the client's."""
 
 from django.db import migrations
 

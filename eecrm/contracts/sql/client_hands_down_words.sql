@@ -1,5 +1,5 @@
--- A client with new names or a new email address hands its search words down to its contracts.
--- NULL makes `contract_rules` compute the words.
+-- Updates the search words of a client's contracts after the client's names or email address have changed.
+-- NULL in `search` makes the trigger `contract_rules` compute the words again.
 CREATE OR REPLACE FUNCTION client_hands_down_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -4,7 +4,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
-        -- The client hands down its contact or its words. The contract keeps its version and all other columns.
+        -- The client's sales contact or search words have changed: copy them, and keep all other columns.
         OLD.sales_contact_id := NEW.sales_contact_id;
         OLD.search := words_of(OLD.name) || (SELECT search FROM clients_client WHERE id = OLD.client_id);
         RETURN OLD;

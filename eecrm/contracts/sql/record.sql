@@ -1,3 +1,4 @@
--- Tables of this app on the audit trail. The arguments are columns whose change leaves no entry, and secret columns.
+-- Trigger that writes changes of this table to the audit trail.
+-- Its arguments: columns whose changes aren't recorded, and columns whose values are secret.
 CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON contracts_contract
 FOR EACH ROW EXECUTE FUNCTION audit.record('{search,sales_contact_id}', '{}');

@@ -2,4 +2,4 @@
 
 
 class CannotLoad(Exception):
-    """The demo can't be loaded. The message is a sentence for users."""
+    """Raised if the demo can't be loaded. The message is a sentence for users."""

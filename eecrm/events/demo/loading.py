@@ -1,4 +1,4 @@
-"""Loading of the demo data, in the superuser's database role.
+"""Loads the demo data in PostgreSQL's role of superusers.
 
 This role may insert rows in any status, and may take keys from the sequences.
 """
@@ -23,7 +23,8 @@ from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, ClientPlan, Story
 from events.models import Event
 
-# The maximum takes two seconds on two cores with a load of 12. `fill` never goes below the minimum after a timeout.
+# A transaction of the maximum size takes two seconds on two cores with a load of 12. After a timeout `fill` halves the
+# size, but never below the minimum.
 MAX_CLIENTS_PER_TRANSACTION, MIN_CLIENTS_PER_TRANSACTION = 500, 25
 
 
@@ -43,9 +44,9 @@ def make_accounts() -> int:
 
 
 def load_company() -> Loaded:
-    """Load the forty clients written by hand, unless one of them exists.
+    """Loads the forty clients written by hand, but nothing if one of them exists already.
 
-    A user who has deleted the others doesn't want them back.
+    A user who has deleted some of them doesn't want them back.
     """
     by_hand = [company(number).email for number in range(BY_HAND)]
     with acting_as(Role.SUPERUSER):
@@ -65,12 +66,12 @@ def missing_clients(target: int) -> int:
 
 
 def fill(count: int) -> Iterator[Loaded]:
-    """Add `count` generated clients, and yield the numbers of each transaction.
+    """Adds `count` generated clients, and yields the numbers of rows of each transaction.
 
     If a transaction fails, the rows of the earlier ones stay. Start again to continue.
-    A transaction locks the accounts that its rows refer to.
-    Therefore a single transaction for all rows would keep these users from logging in.
-    After a statement timeout, all further transactions have half as many clients.
+
+    A transaction locks the accounts that its rows refer to, so a single transaction for all rows would keep these users
+    from logging in. After a statement timeout, all further transactions have half as many clients.
     """
     start, size = 0, MAX_CLIENTS_PER_TRANSACTION
     while start < count:
@@ -86,7 +87,7 @@ def fill(count: int) -> Iterator[Loaded]:
 
 
 def _fill(count: int, *, start: int, total: int) -> Loaded:
-    """One transaction of `fill`."""
+    """Adds `count` clients in one transaction of `fill`."""
     with acting_as(Role.SUPERUSER):
         story = _generate(count, start=start, total=total)
         insert_rows(Client, story.clients, ClientRow._fields)
@@ -96,7 +97,7 @@ def _fill(count: int, *, start: int, total: int) -> Loaded:
 
 
 def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
-    """Generate `count` clients from number `start` on. `total` clients are spread evenly over the time until now."""
+    """Generates `count` clients from number `start` on. `total` clients are spread evenly over the time until now."""
     contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
     shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]
     client_ids = reserve_ids(Client, count)
@@ -105,7 +106,7 @@ def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -
     for number, (client_id, shape) in enumerate(zip(client_ids, shapes, strict=True), start):
         story.add(ClientPlan(
             client_id, list(islice(contract_ids, shape.contracts)),
-            # The client's key is unique, and so is an email address with it.
+            # The client's key is unique, so an email address that contains it is unique, too.
             company(number if is_by_hand else BY_HAND + client_id), shape,
             came_in=(now - CAME_IN * (1 - number / total)).replace(microsecond=0),
             sales_contact_id=contacts.sales[number // len(SHAPES) % len(contacts.sales)],

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Occasion(NamedTuple):
-    """The names of a contract and of the two events under it."""
+    """A kind of party: the name of its contract, and the names of the two events under the contract."""
 
     contract: str
     events: tuple[str, str]

@@ -1,4 +1,4 @@
-"""Generator of the demo's rows: clients come in, sign contracts and hold events.
+"""Generates the demo's rows: clients are created, sign contracts and hold events.
 
 The same seed and the same time give the same rows.
 """
@@ -18,8 +18,8 @@ from events.models import Event
 T = TypeVar("T")
 
 CAME_IN = timedelta(days=420)  # the age of the first client
-EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # after the client came in
-PREPARATION = timedelta(days=60)  # an event is in progress so long before it starts
+EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # time from the client's creation to the party
+PREPARATION = timedelta(days=60)  # an event is in progress this long before its start
 
 
 class Shape(NamedTuple):
@@ -38,7 +38,7 @@ SHAPES = (Shape((2, 1)), Shape((2, 0), drafts=1), Shape((1,), drafts=1), Shape()
 
 
 class ClientPlan(NamedTuple):
-    """Input for the rows of one client. `came_in` is the time when it was added, as a prospect."""
+    """Input for the rows of one client. `came_in` is the time when the client was created, as a prospect."""
 
     client_id: int
     contract_ids: Sequence[int]
@@ -130,7 +130,7 @@ class Story:
         return 20 + int(self._random() * 380)
 
     def _price(self, guests: int) -> int:
-        """In euros."""
+        """Returns the price of a party in euros."""
         return guests * (45 + int(self._random() * 115))
 
     def _pick(self, choices: Sequence[T]) -> T:

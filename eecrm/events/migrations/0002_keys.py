@@ -1,11 +1,15 @@
-"""Foreign keys that PostgreSQL checks at once, and the sales contact that comes down with one of them."""
+"""Foreign keys that PostgreSQL checks immediately, and indexes for the history that a partner reads.
+
+One foreign key keeps the event's sales contact equal to the contract's.
+"""
 
 from django.db import migrations
 
 from access.migration_operations import handed_down, immediate_foreign_keys
 
-# For the history of a partner, each entry asks about later entries (`linked_then`, `contracts_then`, `events_then`): when was
-# the client linked to another account, when was the row deleted? Without these indexes a history costs the square of its length.
+# Indexes for the history that a partner reads. For each entry of the audit trail, functions such as `linked_then`
+# search for later entries that linked the client to another account or deleted the row. Without the indexes, the cost
+# grows with the square of the history's length.
 HISTORY = """
 CREATE INDEX entry_of_link ON audit.entry (row_key, id)
     WHERE table_name = 'clients_client' AND (operation <> 'update' OR old ? 'account_id');

@@ -1,8 +1,8 @@
--- The change log (`changes`) for a partner.
+-- Changes that a partner's client program gets for its offline copies: `changes`, reduced to the partner's rows.
 --
--- Entries about a row that is the partner's now are returned as in `changes`.
--- For a row that was deleted, or isn't the partner's any more, only the loss is returned.
--- The loss is 'delete', if the row was the partner's at that time, or 'revoke', if the client was unlinked.
+-- An entry about a row that belongs to the partner now is returned as in `changes`.
+-- For a row that was deleted, or no longer belongs to the partner, only the loss is returned.
+-- The loss is 'delete' if the row belonged to the partner when it was deleted, or 'revoke' if the client was unlinked.
 -- A 'revoke' is returned for the client and for all contracts and events under it at that time.
 -- Other entries about such rows are left out.
 CREATE OR REPLACE FUNCTION audit.changes_of_mine(

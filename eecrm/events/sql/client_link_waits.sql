@@ -1,8 +1,8 @@
--- Locks the contracts and events under a client while its linked account changes.
+-- Locks the contracts and events under a client while the client's linked account changes.
 --
 -- The link decides which rows a partner sees. While it changes, no session may write a row under the client.
 -- A new contract locks its client, a new event locks its contract, and other writes lock the rows themselves.
--- So every entry about these rows was written before the entry of the link or after it, and the entry ids show which.
+-- So an entry about these rows is from before the change if its id is lower than the id of the link's entry.
 CREATE OR REPLACE FUNCTION client_link_waits() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

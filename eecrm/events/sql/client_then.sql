@@ -1,4 +1,4 @@
--- The client of a contract at the time of an entry.
+-- Returns the client of a contract at the time of an entry in the audit trail.
 -- If the contract was deleted later, the client comes from the entry of that deletion.
 CREATE OR REPLACE FUNCTION audit.client_then(contract bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp

@@ -1,5 +1,5 @@
--- A contract with a new name or new words hands its search words down to its events.
--- NULL makes `event_rules` compute the words.
+-- Updates the search words of a contract's events after the contract's name or words have changed.
+-- NULL in `search` makes the trigger `event_rules` compute the words again.
 CREATE OR REPLACE FUNCTION contract_hands_down_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,4 +1,4 @@
--- The contract of an event at the time of an entry.
+-- Returns the contract of an event at the time of an entry in the audit trail.
 -- If the event was deleted later, the contract comes from the entry of that deletion.
 CREATE OR REPLACE FUNCTION audit.contract_then(event bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp

@@ -1,4 +1,4 @@
--- The contracts under these clients right after an entry.
+-- Returns the contracts that the clients `parents` had right after an entry in the audit trail.
 -- These are existing contracts that weren't added later, and contracts that were deleted later.
 CREATE OR REPLACE FUNCTION audit.contracts_then(parents bigint[], entry_id bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp

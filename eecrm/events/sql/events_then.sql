@@ -1,4 +1,4 @@
--- The events under these contracts right after an entry.
+-- Returns the events that the contracts `parents` had right after an entry in the audit trail.
 -- These are existing events that weren't added later, and events that were deleted later.
 CREATE OR REPLACE FUNCTION audit.events_then(parents bigint[], entry_id bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp

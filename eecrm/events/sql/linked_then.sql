@@ -1,5 +1,6 @@
--- The account that was linked to a client right after an entry.
--- It is the old value in the next entry that changed the link or deleted the client, or else the current value.
+-- Returns the account that was linked to a client right after an entry in the audit trail.
+-- It is the old value in the next entry that changed the link or deleted the client. Without such an entry it is the
+-- current value.
 CREATE OR REPLACE FUNCTION audit.linked_then(client bigint, entry_id bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = audit, eecrm, pg_temp
 AS $function$

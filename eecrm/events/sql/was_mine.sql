@@ -1,5 +1,7 @@
--- Did the row of an entry belong to the calling partner when the entry was written? Row security calls this function.
--- The change of the link itself doesn't count, because one of its values is from a time when the client wasn't theirs.
+-- Returns true if the row of an audit trail entry belonged to the calling partner when the entry was written.
+-- Row security calls this function.
+-- It is false for an entry that changed the client's linked account, because one of the two values is from a time when
+-- the client didn't belong to the partner.
 CREATE OR REPLACE FUNCTION audit.was_mine(
     table_name text, row_key text, operation text, entry_id bigint, old jsonb, new jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, eecrm, pg_temp

@@ -12,7 +12,7 @@ from accounts.models import ExternalIdentity, User
 
 
 class Command(BaseCommand):
-    help = "Bind an account, one that is in use too, to its identity at the provider (OIDC_ISSUER). Its password ends."
+    help = "Bind an account to its identity at the provider (OIDC_ISSUER), even if in use. Its password stops working."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

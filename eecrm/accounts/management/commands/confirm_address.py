@@ -10,11 +10,11 @@ from accounts.models import AddressChange
 
 
 class Command(BaseCommand):
-    help = "Confirm the address that was asked for an account, where neither its owner nor a second manager can."
+    help = "Confirm an account's new email address, if neither its owner nor a second manager can."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("address", help="the address that waits, so that no other one is confirmed")
+        parser.add_argument("address", help="the new address, so that no other one is confirmed by mistake")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as(Role.SUPERUSER):

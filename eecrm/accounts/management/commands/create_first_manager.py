@@ -16,7 +16,7 @@ from accounts.passwords import links
 
 
 class Command(BaseCommand):
-    help = "Make the first manager, who makes all other accounts in the admin site. Refused once there is one."
+    help = "Create the first manager, who creates all other accounts in the admin site. Refused if there is one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--username", required=True)
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def _read_password() -> str:
-    """The first line of standard input, with the spaces at its edges."""
+    """Returns the first line of standard input, with the spaces at its edges."""
     password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     if not password:
         raise CommandError("--password-stdin: nothing came in; send the password on one line.")
@@ -61,7 +61,7 @@ def _refuse_second() -> None:
 
 
 def _validate(manager: User, password: str | None) -> None:
-    """Raises CommandError with every error, each after the name of its option."""
+    """Raises CommandError if a value is invalid, with each error after the name of its option."""
     errors: dict[str, list[str]] = {}
     try:
         if not manager.email:

@@ -7,7 +7,7 @@ from access.policy import Role
 
 
 class Command(DjangoCommand):
-    """Django's command with the rights of a superuser, which every user of the server's shell has."""
+    """Django's command, run with the rights of a superuser. Every user of the server's shell has these rights."""
 
     def handle(self, *args: Any, **options: Any) -> Any:
         with acting_as(Role.SUPERUSER):

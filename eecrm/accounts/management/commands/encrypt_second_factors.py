@@ -9,7 +9,7 @@ from accounts.models import AuthenticatorApp
 
 
 class Command(BaseCommand):
-    help = "Encrypt the seeds of all second factors with SECOND_FACTOR_KEY, before an earlier key is taken away."
+    help = "Encrypt the seeds of all second factors with SECOND_FACTOR_KEY. Run it before you remove an old key."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as_login_role():

@@ -16,12 +16,12 @@ from csv_files.writing import CannotExport, write_privately
 
 class Command(BaseCommand):
     help = (
-        "Export accounts as CSV, without passwords, as import_users reads it: into a file that nobody else may read."
+        "Export accounts without passwords to a CSV file for import_users. Only the file's owner can read it."
         " Superusers are left out."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="where to, or - for the standard output")
+        parser.add_argument("file", help="path of the file, or - for the standard output")
         parser.add_argument("--role", choices=list(ROLES))
         parser.add_argument("--active", action="store_true", help="leave out accounts that are not active")
         parser.add_argument("--force", action="store_true", help="replace the file if it exists")

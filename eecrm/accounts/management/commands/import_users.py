@@ -18,8 +18,8 @@ from csv_files import CannotImport
 
 class Command(ImportCommand):
     help = (
-        "Import accounts from a CSV file, all or none. New ones are invited by mail; those that exist are changed,"
-        " never their passwords. A column that the file lacks is left alone. The columns:"
+        "Import accounts from a CSV file, all or none. New accounts are invited by mail. Existing accounts are changed,"
+        " but not their passwords, and not the columns that the file lacks. The columns:"
         f" {', '.join(ACCOUNT_COLUMNS)}."
     )
 
@@ -27,9 +27,9 @@ class Command(ImportCommand):
         super().add_arguments(parser)
         parser.add_argument("--no-invitations", action="store_true", help="queue no mail for new accounts")
         parser.add_argument(
-            "--resend", action="store_true", help="invite those too who exist and have never set a password"
+            "--resend", action="store_true", help="also invite existing accounts that never had a password"
         )
-        parser.add_argument("--notify-to", default="", metavar="ADDRESS", help="send every mail here: a rehearsal")
+        parser.add_argument("--notify-to", default="", metavar="ADDRESS", help="send all mails here, as a rehearsal")
 
     def lines(self, **options: Any) -> Iterator[str]:
         notify_to, is_dry_run = _notified_address(options["notify_to"]), options["dry_run"]

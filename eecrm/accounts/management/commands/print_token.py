@@ -11,7 +11,7 @@ from config.environment import IS_PRODUCTION
 
 
 class Command(BaseCommand):
-    help = "Print an access token of an account for ten minutes of trying requests out. Only where APP_ENV is local."
+    help = "Print an access token of an account, valid for ten minutes, to try requests. Refused in production."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

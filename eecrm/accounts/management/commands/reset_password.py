@@ -13,13 +13,13 @@ from accounts.passwords import links
 
 
 class Command(BaseCommand):
-    help = "Send somebody a link with which they choose a new password. Nobody else ever learns it."
+    help = "Mail an account's owner a link to choose a new password. Nobody else learns the password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--print-link", action="store_true", help="print the link here instead of sending it")
         parser.add_argument(
-            "--now", action="store_true", help="end the present password and every login of the account at once"
+            "--now", action="store_true", help="also end the present password and all logins immediately"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

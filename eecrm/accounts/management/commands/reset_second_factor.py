@@ -11,8 +11,8 @@ from accounts.models import User
 
 class Command(BaseCommand):
     help = (
-        "Take an account's second factor away (a lost phone). Its password ends too: the owner gets a link to a new one"
-        " by mail, and sets up a new second factor at the next login."
+        "Remove an account's second factor, e.g. after a lost phone. Its password ends too: the owner gets a link to a"
+        " new one by mail, and sets up a new second factor at the next login."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

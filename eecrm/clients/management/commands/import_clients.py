@@ -17,29 +17,27 @@ from csv_files.words import listed
 
 
 class Command(ImportCommand):
-    help = (
-        "Import a list of companies from a CSV file as prospects, all or none. Those that exist already are left alone."
-    )
+    help = "Import companies from a CSV file as prospects: all rows or none. Clients that exist already aren't changed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--sales-contact", required=True, metavar="USERNAME", help="who looks after the new prospects"
+            "--sales-contact", required=True, metavar="USERNAME", help="sales contact of the new prospects"
         )
         parser.add_argument(
             "--column",
             action="append",
             default=[],
             metavar="FIELD=TITLE",
-            help=f"which column is which field ({', '.join(CLIENT_FIELDS)}); may be given several times",
+            help=f"title of the column for a field ({', '.join(CLIENT_FIELDS)}); may be given several times",
         )
         parser.add_argument(
-            "--country", default="", help="of phone numbers in rows that name no country: a name or a code"
+            "--country", default="", help="country (name or code) of phone numbers in rows without a country"
         )
         parser.add_argument(
             "--lenient-phones",
             action="store_true",
-            help="leave out phone numbers that can't be right, instead of refusing the file",
+            help="leave out invalid phone numbers, instead of refusing the file",
         )
 
     def lines(self, **options: Any) -> Iterator[str]:

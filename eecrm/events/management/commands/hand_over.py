@@ -9,17 +9,15 @@ from events.hand_over import CELLS, CannotHandOver, hand_over, log_hand_over
 
 
 class Command(BaseCommand):
-    help = (
-        "Give what somebody looks after to a successor: all clients of sales, all events of support that aren't closed."
-    )
+    help = "Give a user's rows to a successor: all clients of a sales user, or all unclosed events of a support user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("leaver", metavar="FROM", help="username of whoever leaves or moves")
+        parser.add_argument("leaver", metavar="FROM", help="username of the user who leaves or moves")
         parser.add_argument("successor", metavar="TO", help="username of an active colleague of the same role")
-        parser.add_argument("--reason", required=True, help="why: the trail keeps it")
+        parser.add_argument("--reason", required=True, help="reason, which the audit trail keeps")
         parser.add_argument("--deactivate", action="store_true", help="then deactivate the account of FROM")
-        parser.add_argument("--dry-run", action="store_true", help="only tell whether it would go, and how much it is")
-        parser.add_argument("--as", default="", metavar="USERNAME", help="the manager whose name stands in the trail")
+        parser.add_argument("--dry-run", action="store_true", help="change nothing, only print the numbers of rows")
+        parser.add_argument("--as", default="", metavar="USERNAME", help="manager whom the audit trail names as actor")
 
     def handle(self, *args: Any, **options: Any) -> None:
         deactivates, is_dry_run = options["deactivate"], options["dry_run"]

@@ -15,14 +15,14 @@ from events.demo.loading import Loaded, fill, load_company, make_accounts, missi
 
 
 class Command(BaseCommand):
-    help = "Load the sample accounts and a company to try things out with. What is there already stays as it is."
+    help = "Load the sample accounts and the demo data. Rows that exist already aren't changed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--clients",
             type=int,
             metavar="NUMBER",
-            help="then invent clients until there are so many, with 1.75 contracts and 1.5 events for each",
+            help="then generate clients until there are NUMBER, with on average 1.75 contracts and 1.5 events",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
