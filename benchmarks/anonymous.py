@@ -1,7 +1,7 @@
 """Finds the most expensive anonymous request of each route, and compares it with a refused login. See README.md.
 
-Cost is processor time of the server's workers. Exits 1 if a request costs more than MAX_LOGIN_RATIO refused logins, or
-if repeating the requests leaves more than MAX_GROWTH_MIB more in a worker.
+The cost is the processor time of the server's workers. Exits 1 if a request costs more than MAX_LOGIN_RATIO refused
+logins, or if a worker needs more than MAX_GROWTH_MIB of additional memory when the requests are repeated.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
 
-MAX_LOGIN_RATIO = 10  # security.md 33
-MAX_GROWTH_MIB = 4  # Growth of a worker when requests that it has already served are repeated.
-ROUNDS = 5  # Measurements of the most expensive requests of each route.
+MAX_LOGIN_RATIO = 10  # processor time of a request, as a multiple of that of a refused login
+MAX_GROWTH_MIB = 4  # growth of a worker's memory when the same requests are sent again
+ROUNDS = 5  # how often the most expensive requests of each route are measured
 _KEYS = {
     "name": "MQ",
     "token": "a" * 2_000,
@@ -45,9 +45,9 @@ class Cost(NamedTuple):
 
 
 def send(port: int, request: Request) -> tuple[str, int]:
-    """Sends a request; returns the status and the length of the answer in bytes.
+    """Sends a request. Returns the answer's status and its length in bytes.
 
-    Each request has another client address, so that no rate limit is reached.
+    Each request pretends to come from another client address, so that no rate limit is reached.
     """
     number = next(_address)
     lines = [
@@ -63,13 +63,13 @@ def send(port: int, request: Request) -> tuple[str, int]:
             while part := line.recv(65_536):
                 answer += part
         except ConnectionError:
-            pass  # The server closed the connection before it had read the whole request.
+            pass  # the server closed the connection before it had read the whole request
     status = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
     return status[1].decode() if status else "none", len(answer)
 
 
 def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
-    """Measures the processor milliseconds of the workers for a request, the median of the rounds."""
+    """Measures a request: the processor milliseconds that the workers use for it, as the median of the rounds."""
     spent = []
     for _ in range(rounds):
         before = server.worker_clocks()
@@ -91,7 +91,7 @@ def refused_login(server: Server) -> float:
 
 
 def routes() -> Iterator[tuple[str, list[str]]]:
-    """Paths with their methods that accept a body: all routes, the admin site's routes, and paths without a route."""
+    """Yields each path with its methods that accept a body: all routes, the admin site's, and some unknown paths."""
     from django.conf import settings
     from django.contrib.admin import site
 
@@ -100,7 +100,7 @@ def routes() -> Iterator[tuple[str, list[str]]]:
     patterns = dict(checks.routes())
     seen = set()
     for page in _flat(site.urls[0]):
-        # One model's pages are enough, because anonymous requests to all of them end at the login.
+        # Each admin view is tested for one model only, because anonymous requests only get as far as the login.
         if (view := (page.callback.__module__, page.callback.__name__)) not in seen:
             seen.add(view)
             patterns[settings.ADMIN_URL + str(page.pattern)] = page
@@ -129,7 +129,7 @@ def _flat(patterns: list[Any], prefix: str = "") -> Iterator[Page]:
 
 
 def _filled(path: str) -> str:
-    """Fills each parameter of a route with a value, both in path converters and in regular expressions."""
+    """Replaces each parameter of a route by a value: `<int:pk>` of path() and `(?P<pk>…)` of regular expressions."""
     path = re.sub(r"<uuid:\w+>", "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", path)
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: _KEYS.get(match[1], "1"), path)
     return re.sub(r"\(\?P<\w+>.+\)|[\^$\\?]", lambda match: "x" if len(match[0]) > 1 else "", path)

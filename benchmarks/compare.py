@@ -20,7 +20,7 @@ from servers import DRF, FASTAPI, FLOOR, OURS, Implementation, Server, running
 from tqdm import tqdm
 
 IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, DRF)
-PARTS = "parts"  # Measures the parts of this project, after the operations.
+PARTS = "parts"  # pseudo-operation of --operations: measures the cost of each part of this project
 ALL = (*OPERATIONS, PARTS)
 RESULTS_PAGE, PICTURE = stage.ROOT / "benchmarks" / "results.md", stage.ROOT / "img" / "benchmark.png"
 _SAME_ANSWER = ("list", "detail", "filtered", "search", "sync")
@@ -49,7 +49,7 @@ def main(*arguments: str) -> int:
     text = report.page(heading, results, reached)
     say(f"\n{text}")
     if set(options.operations) == set(ALL) and options.requests is None:
-        _write(text, results)  # A partial run would overwrite the complete results.
+        _write(text, results)  # a partial run writes no files, because it would overwrite complete results
     return 0 if all(goal.is_met for goal in reached) else 1
 
 
@@ -91,7 +91,7 @@ def _rounds(
 ) -> dict[Implementation, Rounds]:
     for server in servers:
         server.log_in()
-        server.ask(generator, operation, amount=max(operation.requests // 4, 10))  # Warm-up.
+        server.ask(generator, operation, amount=max(operation.requests // 4, 10))  # warm-up, which isn't measured
     rounds: dict[Implementation, Rounds] = {server.implementation: [] for server in servers}
     for _ in range(number):
         for server in servers:
@@ -111,12 +111,12 @@ def _measure_parts(generator: load.Load, names: Sequence[str], rounds: int, requ
 
 
 def _progress(total: int) -> Any:
-    """A progress bar, shown only on a terminal."""
+    """Returns a progress bar, which is shown only on a terminal."""
     return tqdm(total=total, unit="sample", leave=False, disable=None)
 
 
 def _refuse_different_answers(servers: Sequence[Server]) -> None:
-    """Raises Failed if the implementations answer with different rows, because their costs can't be compared then."""
+    """Raises Failed if the implementations answer with different rows. Their costs couldn't be compared then."""
     for server in servers:
         server.log_in()
     for name in _SAME_ANSWER:
@@ -126,7 +126,7 @@ def _refuse_different_answers(servers: Sequence[Server]) -> None:
 
 
 def _rows(answer: Any) -> Any:
-    """The rows of an answer without times and addresses: `+00:00` and `Z` differ, and each server has its address."""
+    """Returns the rows of an answer without times and URLs, whose form differs between the implementations."""
     rows = answer.get("results") or [change["data"] for change in answer.get("changes", ())] or [answer]
     return [{name: value for name, value in row.items() if not name.endswith("_at") and name != "url"} for row in rows]
 

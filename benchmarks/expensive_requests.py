@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 KIB, MIB = 1024, 1024 * 1024
-LINE = 7_900  # Bytes of a header or query string, below the limit of gunicorn.
+LINE = 7_900  # bytes of a long header or query string, a little less than gunicorn's limit
 JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
-CSRF = "a" * 32  # Cookie and form field are equal, so Django's check passes.
+CSRF = "a" * 32  # the same value in the cookie and in the form field, so that Django's CSRF check passes
 
 
 class Request(NamedTuple):
@@ -35,7 +35,7 @@ def _token(header: bytes, payload: bytes) -> str:
     return f"{_part(header)}.{_part(payload)}.{'s' * 40}"
 
 
-_ROOM = LINE * 3 // 4 - 200  # Bytes that fit into a token after base64 encoding.
+_ROOM = LINE * 3 // 4 - 200  # bytes that fit into a token, which is longer after base64 encoding
 TOKENS = {
     "a long token": "x" * LINE,
     "a token of dots": "." * LINE,

@@ -1,4 +1,4 @@
-"""Measures the request rate of the list while one address floods the login. See README.md."""
+"""Measures the request rate of a list view while one address floods the login with requests. See README.md."""
 
 import argparse
 import statistics
@@ -18,9 +18,9 @@ from processes import say, status_of
 from results import Goal
 from servers import OURS, Server, running
 
-MIN_SHARE = 0.8  # Share of the list's rate that must remain.
+MIN_SHARE = 0.8  # share of the list view's request rate that must remain during the flood
 SLICE_SECONDS = 5
-BASELINE_SLICES = 2  # Before and after the flood.
+BASELINE_SLICES = 2  # number of time slices that are measured before the flood, and again after it
 _LIST = OPERATIONS["list"]
 _LOGIN = OPERATIONS["login"]
 _FLOOD = _LOGIN._replace(
@@ -30,7 +30,10 @@ _UNLIMITED = OURS._replace(app="without:application", without=("throttle",))
 
 
 def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
-    """Requests a second of the list, in each slice. Each slice uses another account, so that none reaches its limit."""
+    """Measures the list view's requests a second, in each slice of SLICE_SECONDS.
+
+    Each slice uses another account, so that no account reaches its rate limit.
+    """
     measured = []
     for _ in range(slices):
         server.log_in()
@@ -40,17 +43,17 @@ def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
 
 
 def max_login_rate(server: Server, generator: load.Load) -> int:
-    """Passwords a second that the idle machine can check. A flood at this rate could stop a server without limits."""
+    """Measures how many logins a second the idle server can check. Without rate limits, such a flood could stop it."""
     answers = server.ask(generator, _LOGIN, duration=SLICE_SECONDS)
     return round(answers.number / answers.seconds)
 
 
 @contextmanager
 def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
-    """Sends `rate` logins a second during the block, on two connections.
+    """Sends `rate` logins a second during the block, two at a time.
 
-    A connection is opened for one request, because a sync worker would wait for an idle one. In production a proxy
-    keeps idle connections away.
+    Each request opens a new connection, because a sync worker would wait for the next request on an open one.
+    In production a proxy stands in front of the workers and doesn't let them wait on idle connections.
     """
     job, ended, statuses = _FLOOD.job(server.port, ""), Event(), Counter[str]()
 
@@ -72,9 +75,9 @@ def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
 
 
 def measure(server: Server, rate: int, slices: int) -> list[float]:
-    """The share of the list's rate that remains in each slice of a flood."""
+    """Returns for each slice of the flood: the share of the list view's request rate that remains."""
     with load.generator() as reader, load.generator() as flooder:
-        rates(server, reader, 1)  # Warm-up.
+        rates(server, reader, 1)  # warm-up, which isn't used
         baseline = rates(server, reader, BASELINE_SLICES)
         with flooded(server, flooder, rate):
             measured = rates(server, reader, slices)

@@ -43,7 +43,7 @@ NOT_COMPILED = "this project, its code not compiled"
 COMMANDS = ("check", "run_worker --once", "verify_audit --verbosity=0")
 _LIVE = Operation("live", "/health/live/", 1, needs_token=False)
 _SCHEMA = {"schema": Operation("schema", f"{API}schema/", 1, needs_token=False)}
-# The country is French, and the documentation pages load scripts. deploy/strip_image.py must not remove what they need.
+# deploy/strip_image.py must not remove the files that French country names and the documentation pages need.
 _CSV = "company,first name,last name,email,phone,country\nMaison,Ann,Doe,ann@maison.example,030 901820,Allemagne\n"
 _PAGES = ("docs/", "docs/redoc/")
 
@@ -61,7 +61,7 @@ def output_of(built: Image, *arguments: Any, **variables: str) -> str:
 
 
 def starts(built: Image, rounds: int) -> str:
-    """Measures the start of Python, Django and this project, first without and then with compiled code."""
+    """Measures the start of Python, of Django and of this project; this project also before its code is compiled."""
     whole = _PROBE.format(what=_WHOLE)
     measured = {
         NOT_COMPILED: [output_of(built, "-c", whole, PYTHONDONTWRITEBYTECODE="1").split() for _ in range(rounds)]
@@ -78,7 +78,7 @@ def starts(built: Image, rounds: int) -> str:
 
 
 def imports(built: Image, rounds: int) -> str:
-    """Import time of each package without its own imports, in milliseconds, the minimum of the rounds."""
+    """Measures each package's import in milliseconds, without the packages that it imports. Minimum of the rounds."""
     modules: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for microseconds, name in re.findall(
@@ -99,7 +99,7 @@ def imports(built: Image, rounds: int) -> str:
 
 @contextmanager
 def served(built: Image) -> Iterator[tuple[int, int]]:
-    """Runs gunicorn with two workers. Yields its port and process id once it answers."""
+    """Runs gunicorn with two workers during the block. Yields gunicorn's port and process id when it answers."""
     port = free_port()
     stage.LOGS.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -128,7 +128,7 @@ def _answers(port: int) -> bool:
 
 
 def memories(port: int, server: int) -> str:
-    """The memory of the largest worker at rest, and after more and more kinds of requests."""
+    """Measures the memory of the largest worker: after the start, and after each of several kinds of requests."""
     lines = [["memory of a worker, MiB", "RSS", "PSS", "its own"], _memory("at rest", server)]
     token = load.answer(next_login(), port)["access"]
     with load.generator() as generator:
@@ -161,7 +161,10 @@ def commands(built: Image) -> str:
 
 
 def check_nothing_is_missing(built: Image, port: int) -> None:
-    """Raises an error if the documentation pages or a French import lack a file that deploy/strip_image.py removed."""
+    """Raises an error if deploy/strip_image.py removed a file that is needed.
+
+    Loads the documentation pages with their scripts, and imports a client whose country has its French name.
+    """
     for page in _PAGES:
         for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', _text(port, f"{API}{page}")):
             _text(port, path)

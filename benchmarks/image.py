@@ -1,6 +1,6 @@
-"""Builds the content of an image besides Python and the system: our code, and the packages of requirements.txt.
+"""Builds a directory with the content of a container image: our code, and the packages of requirements.txt.
 
-pip isn't part of it.
+Python itself, pip and the operating system aren't included.
 """
 
 import importlib.metadata
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import stage
 from processes import run
 
-Sizes = dict[str, float]  # Package -> MB.
+Sizes = dict[str, float]  # package name -> size in MB
 _SERVED_FILES = ("eecrm", "deploy", "docs/openapi.yaml", ":!:*/tests/*")
 
 
@@ -31,7 +31,7 @@ class Image(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Our environment without PYTHON… variables, which would change the start of Python."""
+        """Environment variables for the image's Python: ours, without PYTHON… variables that change its start."""
         return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
     def packages(self) -> Sizes:
@@ -55,7 +55,7 @@ class Image(NamedTuple):
 
 
 def build() -> Image:
-    """Builds the image in an empty directory, because an earlier one may have been changed."""
+    """Builds the image in an empty directory, because files of an earlier image may have been removed or compiled."""
     image = Image(stage.HOME / "benchmarks" / "image")
     shutil.rmtree(image.home, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", image.home], failure="No environment could be made, see above.")
@@ -68,6 +68,6 @@ def build() -> Image:
 
 
 def _files() -> list[str]:
-    """The files that are needed to serve, tracked or not ignored by git, without tests."""
+    """Returns the files that a server needs, without tests. Includes new files that git doesn't track yet."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_SERVED_FILES]
     return subprocess.run(command, cwd=stage.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The load generator (autocannon), and single requests, to a server on this machine."""
+"""Sends requests to a server on this machine: many with the load generator autocannon, or a single one."""
 
 import http.client
 import json
@@ -16,7 +16,10 @@ _SOURCE = stage.ROOT / "benchmarks" / "loading"
 
 
 class Answers(NamedTuple):
-    """Answers as the client sees them: total seconds, median and 99th percentile in milliseconds, count by status."""
+    """Figures about the answers, measured by the client: total seconds, latencies, and number of answers by status.
+
+    `p50` and `p99` are the median and the 99th percentile of the latency in milliseconds.
+    """
 
     seconds: float
     p50: float
@@ -33,7 +36,7 @@ class Load:
         self._process = process
 
     def send(self, job: dict[str, Any], *, keeps_alive: bool = False, **options: Any) -> Answers:
-        """Sends requests, two at a time, until an `amount` or a `duration` in seconds (options of autocannon)."""
+        """Sends requests, two at a time. `options` are autocannon's, such as `amount`, or `duration` in seconds."""
         assert self._process.stdin and self._process.stdout
         order = {"connections": CONNECTIONS, "closes": not keeps_alive} | job | options
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -65,7 +68,7 @@ def generator() -> Iterator[Load]:
 
 
 def answer(operation: Operation, port: int, token: str = "") -> Any:
-    """Sends one request and returns the body of its answer. Raises Failed for an unexpected status."""
+    """Sends one request and returns the body of its answer. Raises Failed if the answer has an unexpected status."""
     job = operation.job(port, token)
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(operation.method, operation.path, job["body"], job["headers"])

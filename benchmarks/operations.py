@@ -1,4 +1,4 @@
-"""The measured requests. They are the same for each implementation."""
+"""The requests that the benchmarks measure. Each compared implementation gets the same requests."""
 
 import itertools
 import json
@@ -11,9 +11,9 @@ API = "/api/v1/"
 
 
 class Operation(NamedTuple):
-    """A request. `{n}` and `{address}` in body and headers get another value in each request.
+    """A kind of request to measure. `{n}` and `{address}` in body and headers get another value in each request.
 
-    `requests` is the number for each implementation in each round.
+    `requests` is the number of requests that each implementation gets in each round.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Operation(NamedTuple):
     needs_token: bool = True
 
     def job(self, port: int, token: str) -> dict[str, Any]:
-        """The request in the format of loading/load.js."""
+        """Returns the request as a job for the load generator (loading/load.js)."""
         headers = {"Accept": "application/json", **self.headers}
         if self.needs_token:
             headers["Authorization"] = f"Bearer {token}"
@@ -47,7 +47,7 @@ _LOGIN = Operation(
     40,
     "POST",
     {"username": "sales1", "password": stage.PASSWORD},
-    {"X-Forwarded-For": "{address}"},  # One address for all would reach its rate limit.
+    {"X-Forwarded-For": "{address}"},  # different addresses, because one address would reach its rate limit
     needs_token=False,
 )
 OPERATIONS = {
@@ -67,5 +67,5 @@ _turn = itertools.cycle(range(1, stage.SALES_CONTACTS + 1))
 
 
 def next_login() -> Operation:
-    """A login with the next account, so that no account reaches its rate limit."""
+    """Returns a login of the next account, so that no account reaches its rate limit."""
     return _LOGIN._replace(body={"username": f"sales{next(_turn)}", "password": stage.PASSWORD}, headers={})

@@ -1,4 +1,4 @@
-"""Measures the cost of each part of this project: the same requests in turn with and without the part."""
+"""Measures the cost of each part of this project. Sends the same requests with the part and without it, in turn."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,8 @@ from operations import OPERATIONS, Operation
 from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# Part -> query for the tables, command to turn it off, command to turn it on. The owner of the tables runs them.
+# Part -> (query for its tables, ALTER TABLE command that turns the part off, command that turns it on again).
+# These commands are run by the owner of the tables.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -26,15 +27,15 @@ _SWITCHES = {
 }
 _ALL = ("list", "create")
 REQUESTS = {"list": 100, "create": 80, "login": 20}
-ROUNDS_FACTOR = 2  # More rounds than elsewhere, because the parts are small: short rounds differ less.
-WARM_UP_REQUESTS = 40  # Once for each server.
-REWARM_REQUESTS = 10  # Before each sample, because another process has used the processor's caches meanwhile.
+ROUNDS_FACTOR = 2  # twice as many rounds as in other benchmarks, but shorter ones, because a part costs little
+WARM_UP_REQUESTS = 40  # requests to each server before the first round
+REWARM_REQUESTS = 10  # requests before each sample, because other servers have used the processor's caches
 
 
 class Part(NamedTuple):
-    """A part of this project.
+    """A part of this project that can be left out, to measure its cost.
 
-    `out` names the parts that without.py removes, `off` those in _SWITCHES, `headers` the headers that aren't sent.
+    `out` names what without.py removes. `off` names what _SWITCHES turns off. `headers` aren't sent.
     """
 
     name: str
@@ -72,7 +73,10 @@ PARTS = (
 
 
 class Saved(NamedTuple):
-    """The savings without a part in each round: milliseconds a request, and the share of the server's total."""
+    """The processor time that is saved without a part, in each round.
+
+    `server` is milliseconds a request, `both` includes the database, `share` is the share of the server's time.
+    """
 
     server: list[float]
     both: list[float]
@@ -86,18 +90,18 @@ class Saved(NamedTuple):
         return cls(server, both, [(sample.server - reduced.server) / sample.server for sample, reduced in pairs])
 
 
-Measured = dict[str, dict[Part, Rounds]]  # By name of the operation.
+Measured = dict[str, dict[Part, Rounds]]  # operation name -> part -> rounds
 
 
 def samples(names: Sequence[str]) -> int:
-    """The number of samples in one round, for all operations."""
+    """Returns the number of samples for each round that the user asked for, over all operations."""
     return ROUNDS_FACTOR * sum(len(parts) + 1 for parts in _empty(names).values())
 
 
 def measure(
     generator: Load, names: Sequence[str], rounds: int, requests: int | None, progress: Callable[[], object]
 ) -> Measured:
-    """Measures all parts. `progress` is called after each sample."""
+    """Measures all parts. Calls `progress` after each sample."""
     measured = _empty(names)
     implementations = dict.fromkeys(part.implementation for parts in measured.values() for part in parts)
     with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner, running(*implementations) as servers:
@@ -121,7 +125,7 @@ def _empty(names: Sequence[str]) -> Measured:
 def _one_round(
     stand: "_Stand", operation: Operation, parts: dict[Part, Rounds], progress: Callable[[], object]
 ) -> None:
-    """Measures each part once, and the whole at the start and in the middle, because all parts are compared with it."""
+    """Measures each part once. Measures the whole project twice, because each part is compared with it."""
     whole, order = [], list(parts)
     order.insert(len(order) // 2 + 1, WHOLE)
     for part in order:
@@ -137,7 +141,7 @@ class _Stand(NamedTuple):
     generator: Load
 
     def log_in(self) -> None:
-        """Logs in once for all servers, because a server without a part may not be able to."""
+        """Logs in at the complete server and uses this token for all, because login may fail on the others."""
         self.servers[OURS].log_in()
         for server in self.servers.values():
             server.token = self.servers[OURS].token
@@ -145,7 +149,7 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._disabled(part):
-            # Open connections notice only with their next request that a part is turned off.
+            # An open database connection notices only at its next request that a part was turned off.
             server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 

@@ -1,17 +1,17 @@
-"""Draws img/benchmark.png: the processor time of each operation as a multiple of the floor's."""
+"""Draws img/benchmark.png: the processor time of each operation, as a multiple of the minimum (references/floor.py)."""
 
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
-matplotlib.use("Agg")  # Draws without a window.
+matplotlib.use("Agg")  # makes matplotlib draw into a file, without a window
 
-from matplotlib import pyplot  # noqa: E402  # the backend must be chosen first
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402  # as above
-from results import MAX_RATIO, Results  # noqa: E402  # as above
-from samples import SERVER, times  # noqa: E402  # as above
-from servers import DRF, FASTAPI, FLOOR, OURS  # noqa: E402  # as above
+from matplotlib import pyplot  # noqa: E402  # pyplot must be imported after the backend is chosen
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from results import MAX_RATIO, Results  # noqa: E402
+from samples import SERVER, times  # noqa: E402
+from servers import DRF, FASTAPI, FLOOR, OURS  # noqa: E402
 
 _COLOURS = {OURS: "#0f766e", FASTAPI: "#d6b370", DRF: "#9aa5b8"}
 _WIDTH, _GAP = 0.26, 0.02
@@ -45,7 +45,7 @@ def _bars(axes: Any, results: Results) -> None:
         where, heights = [x for x, _ in drawn], [value - 1 for _, value in drawn]
         bars = axes.bar(where, heights, _WIDTH, bottom=1, label=implementation.name, color=colour, zorder=2)
         texts = axes.bar_label(bars, [f"{value:.1f}" for _, value in drawn], padding=3, fontsize=8.5, zorder=4)
-        for text in texts:  # The line of a goal may run behind the text.
+        for text in texts:  # a white background, because the line of a goal may be behind the text
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
             text.set_weight("bold" if implementation is OURS else "normal")
         for x, value in zip(at, values, strict=True):

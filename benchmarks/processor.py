@@ -1,4 +1,4 @@
-"""Reads processor time and memory of processes from Linux."""
+"""Reads the processor time and the memory of processes from Linux."""
 
 import ctypes
 import os
@@ -12,20 +12,23 @@ from processes import Failed
 
 
 class Clocks:
-    """The processor seconds that processes have used so far, including their ended threads."""
+    """The processor seconds that some processes have used until now, including those of threads that have ended."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self.used = {pid: _seconds(pid) for pid in pids}
 
     def since(self, before: "Clocks") -> float:
-        """Processor seconds since `before`. Raises Failed if a process has ended, because its time is unknown."""
+        """Returns the processor seconds since `before`. Raises Failed if a process has ended since."""
         if gone := before.used.keys() - self.used.keys():
             raise Failed(f"The processes {gone} ended while they were measured.")
         return sum(seconds - before.used.get(pid, 0) for pid, seconds in self.used.items())
 
 
 class Memory(NamedTuple):
-    """MiB of a process: with all shared pages (rss), with its share of them (pss), and without them (own)."""
+    """The memory of a process in MiB.
+
+    `rss` includes all pages shared with other processes, `pss` a proportional share of these pages, `own` none of them.
+    """
 
     rss: float
     pss: float
@@ -43,10 +46,10 @@ def memory(pid: int) -> Memory:
 
 
 def _seconds(pid: int) -> float:
-    """User and system time by the clock of the process (POSIX, clock_getcpuclockid).
+    """Returns the user and system time of a process in seconds, from its clock (POSIX, clock_getcpuclockid).
 
-    It counts nanoseconds, whereas /proc/PID/stat counts hundredths of a second. It includes ended threads, which
-    /proc/PID/task doesn't.
+    The clock counts nanoseconds, whereas /proc/PID/stat counts hundredths of a second.
+    The clock also includes threads that have ended, whereas /proc/PID/task doesn't.
     """
     clock = ctypes.c_int()
     if error := ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):

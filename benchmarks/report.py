@@ -1,4 +1,4 @@
-"""Renders the results of a run as Markdown."""
+"""Renders the results of a benchmark run as Markdown."""
 
 import importlib.metadata
 import os
@@ -29,7 +29,7 @@ def page(heading: str, results: Results, reached: list[Goal]) -> str:
 
 
 def heading(owner: Any, rounds: int) -> str:
-    """The date, the machine and the versions of the run."""
+    """Returns a paragraph with the date, the machine and the versions of the run."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     processor = model[1].strip() if model else platform.machine()
     kernel = platform.release().partition("-")[0]
@@ -45,14 +45,14 @@ def heading(owner: Any, rounds: int) -> str:
 
 
 def table(lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; the first line is the header."""
+    """Returns a Markdown table. The first line is the header."""
     head, *rows = [list(line) for line in lines]
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
 
 
 def summary(results: Results) -> str:
-    """Processor milliseconds of the server, and their ratio to the floor."""
+    """Returns a table of the server's processor milliseconds, and their ratio to the minimum (references/floor.py)."""
     implementations = list(dict.fromkeys(name for rounds in results.rounds.values() for name in rounds))
     lines = [["server CPU a request", *(implementation.name for implementation in implementations)]]
     for name, rounds in results.rounds.items():
@@ -69,7 +69,7 @@ def _cell(rounds: dict[Implementation, Rounds], implementation: Implementation) 
 
 
 def everything(results: Results) -> str:
-    """One line for each operation of each implementation."""
+    """Returns a table of all figures, with one line for each operation of each implementation."""
     head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor"]
     head += ["p50 ms", "× floor", "p99 ms", "× floor", "SQL"]
     lines = [head]
@@ -112,7 +112,7 @@ def memory(results: Results) -> str:
 
 
 def parts(measured: Measured) -> str:
-    """The cost of each part: milliseconds of the server, their share, and milliseconds with the database."""
+    """Returns a table with the cost of each part: server milliseconds, share, and milliseconds with the database."""
     lines = [["without", "saves", "of the server's", "half of the rounds", "with the database's"]]
     for name, rounds in measured.items():
         whole = medians(rounds[WHOLE])

@@ -1,4 +1,4 @@
-"""The results of a run, compared with the goals."""
+"""Compares the results of a benchmark run with the goals."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -14,13 +14,14 @@ READS = ("list", "detail", "filtered", "search", "sync")
 MAX_STATEMENTS = 3
 MAX_MEMORY_MIB = 90
 MAX_LOGIN_MS = 5
-# Maximum ratio to the floor, in processor time of the server.
+# Goals: processor time of the server, as a multiple of the minimum (references/floor.py).
 MAX_RATIO = {"list": 2.5, "detail": 4.0, "create": 6.0}
 
 
 @dataclass
 class Results:
-    rounds: dict[str, dict[Implementation, Rounds]] = field(default_factory=dict)  # By name of the operation.
+    # Operation name, such as "list" -> implementation -> rounds.
+    rounds: dict[str, dict[Implementation, Rounds]] = field(default_factory=dict)
     statements: dict[tuple[str, Implementation], Statements] = field(default_factory=dict)
     memory: dict[Implementation, Memory] = field(default_factory=dict)
     parts: Measured = field(default_factory=dict)
@@ -37,7 +38,7 @@ def at_most(sentence: str, figure: float, limit: float, text: str = "{:.2f}") ->
 
 
 def goals(results: Results) -> list[Goal]:
-    """The goals for which this run has figures."""
+    """Returns the goals for which this run has figures, and whether each is met."""
     return [*_time_goals(results), *_part_goals(results.parts), *_other_goals(results)]
 
 

@@ -1,6 +1,6 @@
 """Measures implementations in rounds.
 
-A round measures each implementation once, so that other work of the machine affects all of them alike.
+Each round measures each implementation once, so that other programs on the machine disturb all of them equally.
 """
 
 import statistics
@@ -14,7 +14,11 @@ from servers import Server
 
 
 class Sample(NamedTuple):
-    """One round of one implementation: processor milliseconds a request, requests a second, latency in milliseconds."""
+    """The figures of one implementation in one round.
+
+    `server` and `database` are processor milliseconds a request. `rate` is requests a second.
+    `p50` and `p99` are latencies in milliseconds.
+    """
 
     server: float
     database: float
@@ -49,5 +53,5 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """The ratio of a figure to that of the others: the median of the ratios of each round."""
+    """Returns the ratio of the figure `of` between two implementations: the median of the ratios in each round."""
     return statistics.median(of(sample) / of(other) for sample, other in zip(rounds, others, strict=True))

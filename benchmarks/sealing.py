@@ -1,4 +1,4 @@
-"""Measures sealing and verifying a long audit trail, and checks that tampering is found. See README.md."""
+"""Measures the time to seal and to verify a long audit trail, and checks that tampering is found. See README.md."""
 
 import argparse
 import io
@@ -22,7 +22,7 @@ SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 
   FROM generate_series(1, %s) AS n
 """
 _COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
-# Each kind of tampering is committed and undone, because a rolled back transaction would be invisible to verify_audit.
+# Each kind of tampering is committed, and undone later, because verify_audit can't see an open transaction's changes.
 _KEEP = (
     "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids});"
     " DELETE FROM audit.{table} WHERE id IN ({ids});"
@@ -69,7 +69,7 @@ def seal_all(owner: Any, number: int) -> None:
 
 
 def verify(*, quietly: bool = True) -> str:
-    """The first problem that `manage.py verify_audit` reports; "" if there is none."""
+    """Returns the first problem that `manage.py verify_audit` reports, or "" if there is none."""
     from django.core.management import CommandError, call_command
 
     output = io.StringIO()
@@ -85,7 +85,8 @@ def measure(owner: Any, number: int) -> None:
     with owner.cursor() as cursor:
         cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
         cursor.execute(_FILL, [number])
-        cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")  # A gap as after a rollback.
+        # The deletion makes a gap in the ids, as a rollback does.
+        cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")
     _, seconds = timed(lambda: seal_all(owner, number - 1))
     say(f"sealing {number:,} entries: {seconds:.1f} s")
     problem, seconds = timed(lambda: verify(quietly=False))
@@ -113,7 +114,7 @@ def main(*arguments: str) -> int:
         django.setup()
         import logging
 
-        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # Hides one line per seal.
+        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # hides the log line that each new seal writes
         with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
             measure(owner, options.entries)
     return 0

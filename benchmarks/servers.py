@@ -1,4 +1,4 @@
-"""The compared implementations, and their servers."""
+"""The implementations that the benchmarks compare, and the servers that run them."""
 
 import http.client
 import os
@@ -18,22 +18,25 @@ from processes import Child, Command, Failed, check_stopped, start, wait
 from processor import Clocks, Memory, children, memory
 
 WORKERS = 2
-MAX_START_SECONDS = 60  # Until the first answer.
+MAX_START_SECONDS = 60  # longest wait for a server's first answer
 _HERE = Path(__file__).parent
 
 
 class Implementation(NamedTuple):
     name: str
-    app: str  # Argument of gunicorn or uvicorn.
+    app: str  # argument of gunicorn or uvicorn, such as "config.wsgi:application"
     is_asgi: bool = False
     is_ours: bool = False
-    lacks: tuple[str, ...] = ()  # Names of operations that it doesn't have.
-    without: tuple[str, ...] = ()  # Removed parts of this project (without.py).
-    options: tuple[str, ...] = ()  # Options of gunicorn, which override its configuration.
+    lacks: tuple[str, ...] = ()  # names of operations that this implementation doesn't have
+    without: tuple[str, ...] = ()  # names of parts of this project that without.py removes
+    options: tuple[str, ...] = ()  # command-line options of gunicorn, which override its configuration file
 
     @property
     def label(self) -> str:
-        """The application_name of its connections, at most 63 bytes. It identifies their PostgreSQL processes."""
+        """The application_name of the implementation's database connections, at most 63 bytes.
+
+        The benchmarks find the PostgreSQL processes of these connections by this name.
+        """
         return "-".join([self.app.partition(":")[0], *self.without, *self.options])[:63]
 
     def command(self, port: int) -> Command:
@@ -60,7 +63,7 @@ class Server:
     implementation: Implementation
     process: Child
     port: int
-    owner: Any  # A connection as PostgreSQL's administrator.
+    owner: Any  # a database connection as PostgreSQL's administrator
     log: BinaryIO
     token: str = field(default="", init=False)
 
@@ -71,7 +74,7 @@ class Server:
         return load.answer(operation, self.port, self.token)
 
     def ask(self, generator: load.Load, operation: Operation, **options: int) -> load.Answers:
-        """Sends the operation as often as the options of `Load.send` say. Raises Failed for an unexpected status."""
+        """Sends requests of an operation with the options of `Load.send`. Raises Failed if a status is unexpected."""
         job, keeps_alive = operation.job(self.port, self.token), self.implementation.is_asgi
         answers = generator.send(job, keeps_alive=keeps_alive, **options)
         if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get(
@@ -84,13 +87,13 @@ class Server:
         return Clocks(children(self.process.pid))
 
     def database_clocks(self) -> Clocks:
-        """Clocks of the PostgreSQL processes of its connections. The connections persist between requests."""
+        """Returns the clocks of the PostgreSQL processes that serve this server's persistent connections."""
         with self.owner.cursor() as cursor:
             cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [self.implementation.label])
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """The memory of the largest worker. PSS is that of all workers and the master, divided by the workers."""
+        """Returns the memory of the largest worker. Its `pss` is the average of all workers, with the master."""
         workers = [memory(pid) for pid in children(self.process.pid)]
         total = memory(self.process.pid).pss + sum(worker.pss for worker in workers)
         return max(workers)._replace(pss=total / WORKERS)
@@ -111,7 +114,7 @@ def running(*implementations: Implementation) -> Iterator[list[Server]]:
 def _started(implementation: Implementation, owner: Any) -> Iterator[Server]:
     port = free_port()
     stage.LOGS.mkdir(parents=True, exist_ok=True)
-    # Log lines are written to a file, because writing them is part of the cost of a request.
+    # The server logs to a file, because writing log lines is part of a request's cost.
     with open(stage.LOGS / f"{implementation.label}.log", "w+b") as log:
         process = start(implementation.command(port), env=implementation.environment(port), stdout=log, stderr=log)
         try:

@@ -1,4 +1,4 @@
-"""Prepares the benchmark database, and a copy of its tables without our rules for the reference implementations."""
+"""Prepares the benchmark database. The reference implementations get copies of its tables, without our rules."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import psycopg2
 from argon2 import PasswordHasher
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = Path(os.environ["EECRM_HOME"])  # Set by scripts/test, which starts the benchmarks.
+HOME = Path(os.environ["EECRM_HOME"])  # scripts/test sets this variable and starts the benchmarks
 LOGS = HOME / "benchmarks" / "logs"
 DATABASE, REFERENCE = "eecrm_bench", "eecrm_bench_reference"
 CLIENTS, SALES_CONTACTS = 20_000, 40
@@ -20,8 +20,8 @@ PASSWORD = "a long enough passphrase"
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
 # The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost.
-# The salt is as long as Django's. Otherwise the first login would write a new hash, and a concurrent login would be
-# refused.
+# The salt is as long as Django's. Otherwise Django would store a new hash at the first login.
+# Another login at the same moment would then be refused.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
     PASSWORD, salt=b"22 bytes, as in Django"
 )
@@ -56,8 +56,8 @@ _COLUMNS = """
 SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-# Columns, checks, indexes and keys are the same. There are no triggers and no row security.
-# Emails are unique as with Django's `unique=True`: validators that look for a duplicate use this index.
+# The copies have the same columns, checks, indexes and keys, but no triggers and no row security.
+# Emails get the index of Django's `unique=True`, because validators that search for duplicates need it.
 _COPY = """
 CREATE TABLE plain.{table} (LIKE eecrm.{table} INCLUDING ALL);
 INSERT INTO plain.{table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM eecrm.{table};
@@ -73,14 +73,15 @@ ALTER TABLE plain.events_event ADD FOREIGN KEY (contract_id) REFERENCES plain.co
 
 @contextmanager
 def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterator[None]:
-    """Creates the database for the block, and drops it before and after, so that no other run influences it.
+    """Creates the benchmark database for the block, and drops it afterwards. Also drops one that an earlier run left.
 
-    `for_comparison` adds contracts and events, and copies of all tables for the references.
+    `for_comparison` adds contracts and events, and copies of all tables for the reference implementations.
     """
     import database
 
-    # The migrations, the servers, and Django in this process read these variables. The factor of the rate limits stays
-    # at 1: with a higher one, requests would be counted by the thousand, and counting would seem to cost nothing.
+    # The migrations, the servers, and Django in this process read these variables.
+    # RATE_LIMIT_FACTOR is 1 as in production. With a higher factor, requests are counted by the thousand.
+    # Counting would then seem to cost nothing.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
@@ -102,15 +103,15 @@ def _drop() -> None:
 
 
 def _allow_statement_log() -> None:
-    """Resets log_statement of eecrm_app, because statements.py counts the statements in PostgreSQL's log."""
+    """Lets PostgreSQL log the statements of eecrm_app again, because statements.py counts them in the log."""
     with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(f"ALTER ROLE eecrm_app IN DATABASE {DATABASE} RESET log_statement")
 
 
 def _fill(clients: int, *, with_orders: bool) -> None:
-    """Inserts users and clients, and 1.75 contracts and 1.5 events per client `with_orders`.
+    """Inserts users and clients. `with_orders` also inserts 1.75 contracts and 1.5 events for each client.
 
-    Triggers are disabled. Otherwise each row would get an audit trail entry.
+    Triggers are disabled meanwhile. Otherwise each row would get an audit trail entry.
     """
     with closing(connect("PG_MIGRATOR", DATABASE)) as connection, connection.cursor() as cursor:
         _switch_triggers(cursor, "DISABLE")
@@ -129,12 +130,12 @@ def _switch_triggers(cursor: Any, word: str) -> None:
 
 
 def _copy() -> None:
-    """Copies the tables for a separate role, whose search path holds only these copies."""
+    """Copies the tables into the schema `plain`, for a separate role that uses only this schema."""
     with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # The planner setting of eecrm_app in bootstrap.sql, so that both roles get the same plans.
+        # The same planner setting as eecrm_app has in bootstrap.sql, so that both roles get the same query plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:
@@ -147,7 +148,7 @@ def _copy() -> None:
 
 
 def reference_environment() -> dict[str, str]:
-    """The variables with which libpq connects as the reference role."""
+    """Returns PG… environment variables with which libpq connects as the role of the reference implementations."""
     names = {"PGHOST": "PG_HOST", "PGPORT": "PG_PORT", "PGPASSWORD": "PG_PASSWORD"}
     return {name: os.environ[variable] for name, variable in names.items()} | {
         "PGDATABASE": DATABASE,
@@ -156,7 +157,7 @@ def reference_environment() -> dict[str, str]:
 
 
 def connect(prefix: str, database: str) -> Any:
-    """An autocommit connection as the user in the variables {prefix}_USER and {prefix}_PASSWORD."""
+    """Opens an autocommit connection as the user in the variables {prefix}_USER and {prefix}_PASSWORD."""
     connection = psycopg2.connect(
         host=os.environ["PG_HOST"],
         port=os.environ["PG_PORT"],

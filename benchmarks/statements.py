@@ -1,4 +1,4 @@
-"""Counts the SQL statements of a request in PostgreSQL's log, independent of driver and framework."""
+"""Counts the SQL statements of a request. It reads PostgreSQL's log, so it works for any driver and framework."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from operations import Operation
 from processes import check_stopped
 from servers import Server
 
-COUNTED_REQUESTS = 20  # Statements that only some requests send count as a fraction.
+COUNTED_REQUESTS = 20  # the count is an average, because some requests send more statements than others
 _LOG = stage.HOME / "postgres" / "log"
 _LINE = re.compile(r"^\[(?P<label>[^]]*)\] LOG:  (?:statement|execute [^:]+): (?P<sql>.*)", re.MULTILINE)
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
@@ -20,7 +20,10 @@ _SETTINGS = {"log_statement": "all", "log_line_prefix": "[%a] "}
 
 
 class Statements(NamedTuple):
-    """Round trips to the database per request: statements, and those that only begin or end a transaction."""
+    """The average number of SQL statements for a request. `brackets` are those that begin or end a transaction.
+
+    `number` is the number of all others.
+    """
 
     number: float
     brackets: float
@@ -28,7 +31,7 @@ class Statements(NamedTuple):
 
 @contextmanager
 def logged(owner: Any) -> Iterator[None]:
-    """Makes PostgreSQL log all statements during the block, also those of open connections."""
+    """Makes PostgreSQL log all statements during the block, also on connections that are already open."""
     with owner.cursor() as cursor:
         for name, value in _SETTINGS.items():
             cursor.execute(f"ALTER SYSTEM SET {name} = %s", [value])
@@ -42,8 +45,9 @@ def logged(owner: Any) -> Iterator[None]:
 
 
 def count(server: Server, load: Load, operation: Operation) -> Statements:
-    """Counts the statements of an operation. The caller must have entered `logged`."""
-    server.ask(load, operation, amount=COUNTED_REQUESTS)  # The first requests of a worker send additional statements.
+    """Counts the statements of an operation. Call it only in a block of `logged`."""
+    # These requests aren't counted, because a worker's first requests send more statements.
+    server.ask(load, operation, amount=COUNTED_REQUESTS)
     _wait_until_idle(server)
     start = _LOG.stat().st_size
     server.ask(load, operation, amount=COUNTED_REQUESTS)
@@ -65,7 +69,7 @@ def _reload(cursor: Any, *, until: str) -> None:
 
 
 def _wait_until_idle(server: Server) -> None:
-    """Waits until no transaction is open, because some implementations end theirs after the answer."""
+    """Waits until no transaction is open, because some implementations end the transaction after they answer."""
     busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
     while True:
         with server.owner.cursor() as cursor:

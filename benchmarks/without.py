@@ -1,7 +1,7 @@
-"""This project without some of its parts: `WITHOUT=policy,log_line gunicorn without:application`.
+"""Serves this project without some of its parts: `WITHOUT=policy,log_line gunicorn without:application`.
 
-Each function removes one part by patching our code. Row security and the audit trail can't be removed here, because
-PostgreSQL enforces them: parts.py turns them off as the owner of the tables.
+Each function here removes one part by patching our code.
+Row security and the audit trail can't be removed here, because they are in PostgreSQL. parts.py turns them off there.
 """
 
 import os
@@ -13,13 +13,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402  # needs the settings above
+import django  # noqa: E402  # imported after the settings are chosen
 
 django.setup()
 
 
 def authentication() -> None:
-    """Reads no token and no session. The connection enters the database role once. Rate limits still apply."""
+    """Removes authentication: requests have a fixed user, and connections a fixed database role. Rate limits remain."""
     from django.conf import settings
     from rest_framework.permissions import SAFE_METHODS
 
@@ -42,7 +42,7 @@ def authentication() -> None:
 
 
 def policy() -> None:
-    """Python allows each action on each row. The database still has its row security."""
+    """Removes the permission checks in Python, so that each action is allowed. PostgreSQL's row security remains."""
     from access.permissions import PolicyPermission
     from access.querysets import PolicyQuerySet
 
@@ -57,7 +57,7 @@ def log_line() -> None:
 
 
 def serializer() -> None:
-    """Answers each row as `{}`."""
+    """Removes the serialization of rows: each row is answered as `{}`."""
     from api.resources.json_rows import Row
     from api.resources.serializers import ResourceSerializer
 
@@ -65,12 +65,12 @@ def serializer() -> None:
 
 
 def throttle() -> None:
-    """Counts neither requests nor logins."""
+    """Removes the rate limits of requests and of logins."""
     from accounts.login import credentials
     from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
-    # The replacement must use all parameters of the statement.
+    # The text that replaces the call must use all parameters, because the caller still passes them.
     granted = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls({}) = 0) AS granted"
     counted = re.search(r"take_limits\(.+\) WITH ORDINALITY", credentials._COUNT, re.DOTALL)
     assert counted, "the statement of logins has changed"
@@ -79,11 +79,11 @@ def throttle() -> None:
 
 
 def middleware() -> None:
-    """Keeps only the two middlewares that the API's answers need."""
+    """Removes all middlewares except the two that the API's answers need."""
     from django.conf import settings
 
     settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
-    # The admin site needs the removed middlewares, so its checks would fail.
+    # The admin site needs the removed middlewares, so its system checks would fail.
     settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 
 
@@ -99,4 +99,4 @@ PARTS = {
 for name in filter(None, os.environ["WITHOUT"].split(",")):
     PARTS[name]()
 
-from config.wsgi import application  # noqa: E402, F401  # the parts must be removed first
+from config.wsgi import application  # noqa: E402, F401  # imported after the parts were removed

@@ -1,4 +1,7 @@
-"""Compares numbers and kinds of gunicorn workers: cost of the same requests, memory, idle clients. See README.md."""
+"""Compares numbers and kinds of gunicorn workers. See README.md.
+
+Measures the cost of the same requests, the memory, and the number of idle clients that block the server.
+"""
 
 import argparse
 import socket
@@ -29,17 +32,17 @@ KINDS = [
 ]  # fmt: skip
 BASELINE = KINDS[1]
 CONNECTIONS = 16
-LIST_KEPT_ALIVE = "list, connections kept"  # A proxy keeps connections, and only gthread workers can keep them.
-LIST_WITH_LOGINS = "list, beside logins"  # Four concurrent logins, 25 ms of a processor each.
-MAX_IDLE_CONNECTIONS = 16  # Connections that have sent no request.
-REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # In a round.
+LIST_KEPT_ALIVE = "list, connections kept"  # connections stay open, as a proxy keeps them; only for gthread workers
+LIST_WITH_LOGINS = "list, beside logins"  # while four logins run at a time, which use 25 ms of a processor each
+MAX_IDLE_CONNECTIONS = 16  # connections that send no request
+REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # requests in one round
 
 
 class Sample(NamedTuple):
-    rate: float  # Requests a second.
-    p99: float  # Milliseconds.
-    server: float  # Processor milliseconds a request.
-    database: float
+    rate: float  # requests a second
+    p99: float  # latency in milliseconds
+    server: float  # processor milliseconds a request, of the workers
+    database: float  # processor milliseconds a request, of PostgreSQL
 
 
 Measured = dict[Implementation, dict[str, list[Sample]]]
@@ -65,11 +68,11 @@ def measure(server: Server, generator: load.Load, operation: Operation, *, keeps
 
 @contextmanager
 def logins(server: Server, generator: load.Load) -> Iterator[None]:
-    """Sends logins during the block and shortly after it. Raises Failed if they end before the block."""
+    """Sends logins during the whole block. Raises Failed if the last login was answered before the block's end."""
     job = OPERATIONS["login"].job(server.port, "")
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(generator.send, job, connections=4, amount=REQUESTS["login"])
-        time.sleep(0.2)  # Until the first logins are being served.
+        time.sleep(0.2)  # wait until the first logins are being served
         yield
         if sent.done():
             raise Failed("The logins were over before the list was measured.")
@@ -83,7 +86,7 @@ def rounds(servers: list[Server], number: int) -> Measured:
         load.generator() as other,
         tqdm(total=number * len(servers), disable=None) as bar,
     ):
-        for turn in range(number + 1):  # The first round is a warm-up.
+        for turn in range(number + 1):  # the first round is a warm-up, which isn't used
             for server in servers:
                 server.log_in()
                 samples = {name: measure(server, generator, operation(name)) for name in ("list", "detail", "create")}
@@ -98,13 +101,13 @@ def rounds(servers: list[Server], number: int) -> Measured:
 
 
 def count_blocking_idle(server: Server) -> int:
-    """The number of idle connections at which the server doesn't answer other clients any more."""
+    """Returns the number of idle connections that make the server stop answering other clients."""
     with ExitStack() as stack:
         for number in range(MAX_IDLE_CONNECTIONS):
             if not is_alive(server):
                 return number
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            time.sleep(0.1)  # Until the connection is accepted.
+            time.sleep(0.1)  # wait until the server has accepted the connection
     return MAX_IDLE_CONNECTIONS
 
 
@@ -128,7 +131,7 @@ def table(measured: Measured) -> str:
             rate_ratio = statistics.median(sample.rate / baseline.rate for sample, baseline in pairs)
             cost_ratio = statistics.median(sample.server / baseline.server for sample, baseline in pairs)
             figures = [f"{rate:.0f}", f"{rate_ratio:.2f}", f"{p99:.0f}"]
-            if name != LIST_WITH_LOGINS:  # Here the processor time of the logins would be included.
+            if name != LIST_WITH_LOGINS:  # the processor time would include that of the logins
                 figures += [f"{cost:.2f}", f"{cost_ratio:.2f}", f"{database:.2f}"]
             lines.append([name, kind.name, *figures, *[""] * (len(lines[0]) - 2 - len(figures))])
     return report.table(lines)

@@ -9,52 +9,55 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 chdir = str(ROOT / "eecrm")
-sys.path.insert(0, chdir)  # gunicorn does that too, but only after it has read this file.
+sys.path.insert(0, chdir)  # gunicorn adds this path too, but only after it has read this file
 
-from config.environment import number  # noqa: E402  # needs the path above
+from config.environment import number  # noqa: E402  # found only after the path was added
 
 wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{number('PORT', 'PORT is a number from 1 to 65535.', 1, 65535, default=8000)}"
 
-# One worker for each processor, or two where PostgreSQL runs on another machine, because a request waits for it nearly
-# as long as it computes. More workers don't help: 4 on 2 processors serve 0.96 times the list requests. A worker takes
-# 40 MiB.
+# Use one worker for each processor, or two for each processor if PostgreSQL runs on another machine.
+# A worker then waits for PostgreSQL nearly half of the time.
+# More workers don't help: 4 workers on 2 processors serve 0.96 times the list requests. A worker takes 40 MiB.
 workers = number("WEB_CONCURRENCY", "WEB_CONCURRENCY is a number from 1 to 1,000.", 1, 1_000, default=2)
 
-# The code is loaded once, before the workers start, so a worker that died is replaced within milliseconds.
-# Loading queries the database for the role of its login. Without preloading, gunicorn would exit if a worker started
-# during a database outage. New code needs a restart of gunicorn.
+# gunicorn loads the code once, before it starts workers, so it replaces a worker that died within milliseconds.
+# Loading the code needs the database. Without preloading, gunicorn would exit if a worker started during an outage.
+# After an update of the code, gunicorn must be restarted.
 preload_app = True
 
 
 def when_ready(_arbiter: object) -> None:
-    """Excludes the loaded code from garbage collection, so that its memory pages stay shared by all workers.
+    """Excludes the loaded code from garbage collection, so that the workers keep sharing its memory pages.
 
-    A worker has 16 MiB of its own instead of 37, and ends in a quarter of the time.
+    A worker then needs 16 MiB besides the shared pages instead of 37, and ends in a quarter of the time.
     """
     gc.freeze()
 
 
-# Results of `scripts/bench workers`: for the same requests, threads use 1.4 times the processor time (1.25 times with
-# kept connections, which sync workers close). Each thread keeps Argon2's 19 MiB: 150 MiB a worker instead of 90.
-# A slow client blocks a sync worker, so a proxy must stand in front that buffers whole requests and answers, as nginx
-# does by default.
+# Workers without threads ("sync") need less, as `scripts/bench workers` has measured.
+# Workers with threads use 1.4 times the processor time for the same requests (1.25 times on open connections).
+# A worker with four threads takes 150 MiB instead of 90, because Argon2 leaves 19 MiB in each thread.
+# A slow client blocks a sync worker, so gunicorn must be behind a proxy.
+# The proxy must buffer whole requests and answers, as nginx does by default.
 worker_class = "sync"
 
-# Seconds. Longer than the statement_timeout of eecrm_app, so that a slow request ends with an answer and a rollback.
+# Seconds until gunicorn kills a busy worker. This is longer than the statement_timeout of eecrm_app (bootstrap.sql).
+# So PostgreSQL stops a slow request first, and the client gets an answer.
 timeout = 30
 graceful_timeout = 10
 
-# Workers touch a file as a heartbeat. A busy disk could delay that until gunicorn kills them, so it is in memory.
+# Workers touch a file in this directory as a heartbeat. A worker without a heartbeat is killed.
+# The directory is in memory, because a busy disk could delay the heartbeat.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
-# The maximum of gunicorn. All parameters of a list fit in, percent-encoded.
+# Bytes of a request line. This is gunicorn's maximum. A URL with all parameters of a list, percent-encoded, fits in.
 limit_request_line = 8190
 
-# A browser behind three proxies sends about 40 headers. gunicorn's default of 100, at the maximum size, would cost as
-# much as two logins.
+# Headers of a request. A browser behind three proxies sends about 40.
+# With gunicorn's default, 100 headers, a request could cost as much processor time as two logins.
 limit_request_fields = 60
-limit_request_field_size = 8190  # Bytes of a line. The longest accepted token (accounts.login.authentication) fits in.
+limit_request_field_size = 8190  # bytes of a header; the longest accepted token fits in
 
-# gunicorn's control socket in the home directory isn't used here.
+# Nothing here uses the control socket that gunicorn makes in the home directory.
 control_socket_disable = True

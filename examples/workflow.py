@@ -2,7 +2,7 @@
 
 python3 examples/workflow.py
 
-It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
+Start scripts/run first. The environment variables API and PASSWORD choose another server and password.
 """
 
 import json
@@ -13,11 +13,14 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 API = os.environ.get("API", "http://127.0.0.1:8000/api/v1")
-PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # The password of the demo accounts.
+PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # password of all demo accounts
 
 
 class Refusal(Exception):
-    """A problem document (RFC 9457) with `status` and `detail`; a 403 or 409 also has a `rule`."""
+    """An answer with an error. `problem` is its problem document (RFC 9457).
+
+    The document has `status` and `detail`. For a 403 or 409 it also has the name of the `rule`.
+    """
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(problem["detail"])
@@ -25,23 +28,23 @@ class Refusal(Exception):
 
 
 class Person:
-    """A user who has logged in. The access token expires after ten minutes; longer programs must refresh it."""
+    """A logged-in user. The access token expires after ten minutes. A program that runs longer must refresh it."""
 
     def __init__(self, username: str) -> None:
         self.token = ""
-        self.tag = ""  # The ETag of the last answer.
+        self.tag = ""  # ETag of the last answer, for If-Match
         self.token = self.call("POST", "/users/login/", {"username": username, "password": PASSWORD})["access"]
 
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
-        """Sends a request and returns the answer. Raises Refusal for an error.
+        """Sends a request and returns the answer's body. Raises Refusal if the status is 400 or more.
 
-        `url` may be a path or a URL from an answer. `headers` have underscores instead of hyphens.
+        `url` is a path of the API, or a URL from an answer. `headers` are written with underscores for hyphens.
         """
         headers["Content-Type"] = "application/json"
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if method == "POST":
-            # If the answer gets lost, a retry with the same key gets the same answer and creates nothing twice.
+            # If the answer is lost, a retry with the same key gets the same answer, and creates no second object.
             headers.setdefault("Idempotency_Key", str(uuid4()))
         request = Request(
             url if url.startswith("http") else API + url,
@@ -69,7 +72,7 @@ company = {
 client = sales.call("POST", "/clients/", company)
 print(f"1. {client['company_name']} is a {client['status']}.")
 
-# 2. Sales turns the prospect into a client, unless somebody else has changed it in the meantime (that would be a 412).
+# 2. Sales turns the prospect into a client. If-Match refuses this with 412 if another user has changed it meanwhile.
 client = sales.call("PATCH", client["url"], {"status": "client"}, If_Match=sales.tag)
 print(f"2. It is a {client['status']} now.")
 
@@ -78,7 +81,7 @@ sale = {"name": "Centenary gala", "amount": "48000.00", "payment_due": "2027-09-
 contract = sales.call("POST", f"{client['url']}contracts/", sale)
 print(f"3. {contract['name']} for {contract['amount']} {contract['currency']} is a {contract['status']}.")
 
-# 4. Sales marks it signed.
+# 4. Sales marks the contract signed.
 contract = sales.call("PATCH", contract["url"], {"status": "signed"})
 print(f"4. It was signed at {contract['signed_at']}.")
 
@@ -93,12 +96,12 @@ print(f"5. {event['name']} is {event['support_contact']['name']}'s.")
 event = support.call("GET", event["url"])
 print(f"6. {event['attendees']} people come to {event['client']['company_name']}'s {event['name']}.")
 
-# 7. Support takes it from open to closed.
+# 7. Support starts the event, then closes it.
 for status in ("in_progress", "closed"):
     event = support.call("PATCH", event["url"], {"status": status})
     print(f"7. It is {event['status']}.")
 
-# 8. Management may do everything: reopen the event, for one, with a reason. Whoever may not is told why.
+# 8. Management reopens the event, with a reason. Support may not, and the answer says why.
 try:
     support.call("PATCH", event["url"], {"status": "in_progress"}, X_Change_Reason="The caterer was never paid")
 except Refusal as refusal:

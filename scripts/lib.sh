@@ -1,8 +1,9 @@
-# Functions of the scripts: find a Python that works, and execute a program with it.
+# Functions for the scripts: they find a Python that works, and execute a program with it.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# A command on PATH may be a version manager's shim without a Python, and some systems package venv separately.
+# Succeeds if the command is a Python from 3.11 on that has venv, which some systems install separately.
+# A `python3` on PATH may also be a script of a version manager that has no Python installed.
 works() {
     "$1" -c 'import ensurepip, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
@@ -19,15 +20,15 @@ find_python() {
     return 1
 }
 
-# exec makes a signal to this script's process reach the program that can stop its children cleanly.
+# Replaces this script's process (exec), so that a signal to it reaches the program, which stops its children cleanly.
 start() {
     local python
     python=$(find_python)
     exec "$python" "$root/tools/local/install.py" "$@"
 }
 
-# Executes a program of tools/ in the virtual environment of scripts/run and scripts/test. Installs the program's own
-# requirements.txt first, and makes the modules of tools/shared importable.
+# Executes a program of tools/ in the virtual environment that scripts/run and scripts/test have made.
+# Installs the program's own requirements.txt first, and makes the modules of tools/shared importable.
 hand_over() {
     local program="$root/tools/$1" python=${EECRM_HOME:-$root/.local}/venv/bin/python
     if [ ! -x "$python" ]; then

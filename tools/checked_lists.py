@@ -1,4 +1,4 @@
-"""Writes the lists again that tests hold the code to. A person reads the difference before it is committed."""
+"""Writes the lists in eecrm/access/tests with which tests compare the code. A person must check the difference."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ TESTS = ROOT / "eecrm" / "access" / "tests"
 sys.path.insert(0, str(ROOT / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402  # it needs the path and the settings above
+import django  # noqa: E402  # imported after the path and the settings are set
 
 django.setup()
 
-from access.checks import routes  # noqa: E402  # these need the loaded apps
+from access.checks import routes  # noqa: E402  # imported after Django has loaded the apps
 from access.policy import MATRIX_ROLES, TABLE  # noqa: E402
 from access.tests import test_privileges, test_routes  # noqa: E402
 
@@ -31,7 +31,7 @@ def cells() -> Iterator[str]:
 
 
 def guarded_routes() -> Iterator[str]:
-    """Every route that asks who calls, with its methods."""
+    """Yields each route that needs a logged-in user, with its methods."""
     for path, pattern in sorted(routes(), key=lambda route: route[0]):
         if path not in test_routes.PUBLIC and path not in test_routes.DECOY:
             yield f"{path} {' '.join(sorted(test_routes.methods_of(pattern)))}"

@@ -1,8 +1,9 @@
-"""Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`. Exits 1 if a flip survives.
+"""Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`. Exits 1 if no test notices a flip.
 
-A flip gives one cell of the table another scope. A few minutes in two processes, each with its own database.
-Each process collects the tests once. Each flip then runs in a fork, where all is imported and one cell is changed.
-The cell's tests in `test_cells.py` run first. Only if they pass, the tests of the literal tables run.
+A flip gives one cell of the table another scope, such as "all" instead of "own".
+It takes a few minutes in two processes, each with its own database. Each process imports and collects the tests once.
+Each flip then runs in a fork of this process, in which only the cell is changed.
+The cell's tests in `test_cells.py` run first. If they don't fail, the tests run that compare the table with a copy.
 """
 
 import os
@@ -14,18 +15,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "eecrm/access/tests/test_cells.py"
-# These tests compare the table with a literal copy. A flip that only they notice changes no behaviour in Python.
+# Tests that compare the table with a copy of it. A flip that only they notice doesn't change what Python code does.
 LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_what_the_table_says")
 WORKERS = ("gw0", "gw1")
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
-import django  # noqa: E402  # needs the path and the settings above
+import django  # noqa: E402  # imported after the path and the settings are set
 
 django.setup()
 
-import pytest  # noqa: E402  # these need the loaded apps
+import pytest  # noqa: E402  # imported after Django has loaded the apps
 from django.db import connection  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
@@ -46,13 +47,13 @@ def flips(resources: list[str]) -> Iterator[Flip]:
 
 
 class Flipper:
-    """A pytest plugin that runs the tests of each flip instead of all tests, and writes a verdict for each flip."""
+    """A pytest plugin that runs the tests of each flip, and writes one byte for each flip: which tests noticed it."""
 
     def __init__(self, own_flips: list[Flip], verdicts: int) -> None:
         self.own_flips, self.verdicts = own_flips, verdicts
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        connection.close()  # Each fork opens its own connection.
+        connection.close()  # closed, because each fork must open its own database connection
         for cell, other in self.own_flips:
             of_cell = [item for item in session.items if item.name.endswith(f"[{'-'.join(cell)}]")]
             literal = [item for item in session.items if getattr(item, "originalname", "") in LITERAL]
@@ -65,12 +66,13 @@ class Flipper:
 
 
 def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str, str], other: Scope) -> bool:
-    """Does one of these tests fail in a fork in which the cell is flipped?"""
+    """Returns True if one of the tests fails in a fork of this process in which the cell has the scope `other`."""
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # The OpenAPI document is generated from the table. Generating it would take a second and agree with the flip.
-        setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy takes this attribute for a method
+        # Answers aren't compared with the OpenAPI document here, because making it takes a second.
+        # It would agree with the flip anyway, because it is made from the table.
+        setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy would refuse an assignment here
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if session.testsfailed:
@@ -80,7 +82,7 @@ def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str,
 
 
 def start(worker: str, own_flips: list[Flip]) -> int:
-    """Starts a process for these flips. Returns the descriptor to read its verdicts from."""
+    """Starts a process that tests these flips. Returns the file descriptor of a pipe with its verdicts."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         silence = os.open(os.devnull, os.O_WRONLY)

@@ -1,10 +1,10 @@
-// The load generator. Each line of standard input is a JSON job; the answer is a line with its results.
+// The load generator. Each line of standard input is a job in JSON. For each job it prints one line with the results.
 const { createInterface } = require("node:readline");
 const autocannon = require("autocannon");
 
-let number = 0; // Unique for each request of a run.
+let number = 0; // number of the last request of this run
 
-// Replaces {n} by the number, and {address} by a client address made of the number.
+// Replaces {n} in a request by the request's number, and {address} by an IP address made from this number.
 function numbered(request) {
   number += 1;
   const address = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
@@ -13,7 +13,7 @@ function numbered(request) {
   return { ...request, headers: Object.fromEntries(headers), body: request.body && fill(request.body) };
 }
 
-// Measures from one answer to the next on the same connection, so that the time to reconnect is included.
+// Measures the time from one answer to the next on the same connection, so that it includes the time to reconnect.
 function timed(client, seen) {
   let since = performance.now();
   client.on("headers", ({ statusCode }) => {

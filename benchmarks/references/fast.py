@@ -21,7 +21,7 @@ ROOT = "/api/v1"
 KEY = os.environ["JWT_SIGNING_KEY"]
 SYNC_PAGE_ROWS = 200
 
-engine = create_engine("postgresql+psycopg2://")  # libpq reads the address and login from its variables.
+engine = create_engine("postgresql+psycopg2://")  # libpq reads address and login from the PG… environment variables.
 hasher = PasswordHasher()
 bearer = OAuth2PasswordBearer(tokenUrl=f"{ROOT}/users/login/")
 app = FastAPI()
@@ -95,7 +95,7 @@ class ClientPublic(ClientCreate):
     updated_at: datetime
     version: int
 
-    @computed_field  # type: ignore[prop-decorator]  # pydantic's own advice
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic's documentation advises
     @property
     def url(self) -> str:
         return f"{ROOT}/clients/{self.id}/"
@@ -190,7 +190,7 @@ def retrieve_client(key: int, session: SessionDep, user: UserDep) -> Any:
 
 @app.get(f"{ROOT}/sync/")
 def synchronise(session: SessionDep, user: UserDep) -> Copy:
-    """The first page of an offline copy, ordered by id."""
+    """Returns the first page of rows for a client that keeps an offline copy, ordered by id."""
     clients = select(Client).options(joinedload(Client.sales_contact)).order_by(Client.id).limit(SYNC_PAGE_ROWS + 1)
     rows = [ClientPublic.model_validate(client) for client in session.scalars(clients)]
     changes = [Change(id=row.id, version=row.version, data=row) for row in rows[:SYNC_PAGE_ROWS]]

@@ -3,10 +3,11 @@
 --   PG_DATABASE=eecrm PG_PASSWORD=… PG_MIGRATOR_PASSWORD=… PG_REPORT_PASSWORD=… PG_BACKUP_PASSWORD=… \
 --   psql -X -q -v ON_ERROR_STOP=1 -f deploy/postgres/bootstrap.sql postgres
 --
--- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT, as managed services provide. It warns
--- about each step that needs a superuser. Running it again undoes changes made by hand, and sets the passwords to those
--- of the environment: so passwords are rotated. Run it again after a restore and after an upgrade of PostgreSQL.
--- It needs psql 14 for \getenv, and PostgreSQL 15 or later.
+-- Run it as a superuser, or as a role with CREATEROLE, CREATEDB and INHERIT, as managed services provide.
+-- Without a superuser, it warns about each step that would need one.
+-- Running it again undoes changes made by hand, and sets the passwords to those in the environment variables.
+-- To change passwords, run it with new ones. Run it again after a restore and after an upgrade of PostgreSQL.
+-- This file needs psql 14 or later for \getenv, and PostgreSQL 15 or later.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -44,7 +45,8 @@ SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_passw
     END $$;
 \endif
 
--- Roles belong to the whole server, so runs for two databases must not change them at once. \connect ends the lock.
+-- Two runs at the same time, even for two databases, must not change the roles, because the whole server shares them.
+-- This lock prevents two runs at the same time. The lock ends at \connect.
 SELECT pg_advisory_lock(hashtext('eecrm bootstrap')) AS locked
 \gset
 
@@ -59,7 +61,7 @@ FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS na
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
--- Changes only roles that need it, because ALTER ROLE with these attributes needs a superuser even without a change.
+-- Alters only roles with a wrong value, because ALTER ROLE of these attributes needs a superuser in any case.
 -- Only eecrm_backup may bypass row security.
 SELECT format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOREPLICATION', name)
 FROM unnest(:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name) AS name
@@ -77,8 +79,8 @@ ALTER ROLE eecrm_app LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 10
 ALTER ROLE eecrm_report LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'report_password';
 ALTER ROLE eecrm_backup LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'backup_password';
 
--- With BYPASSRLS, pg_dump reads all rows or fails. Where this role may not grant it, the policies for eecrm_backup show
--- all rows to `pg_dump --enable-row-security`.
+-- With BYPASSRLS, eecrm_backup ignores row security, so that pg_dump reads all rows.
+-- If the current role may not give it, `pg_dump --enable-row-security` reads all rows by the policies for eecrm_backup.
 DO $$ BEGIN
     IF NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup') THEN
         ALTER ROLE eecrm_backup BYPASSRLS;
@@ -88,7 +90,8 @@ EXCEPTION WHEN insufficient_privilege THEN
                   '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- PostgreSQL lets each role change its own settings. Each run resets them, and revokes memberships granted elsewhere.
+-- PostgreSQL lets each role change its own settings, so each run of this file resets them.
+-- Each run also revokes memberships in roles that this file doesn't grant.
 SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
 \gexec
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
@@ -99,8 +102,8 @@ WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
 \gexec
 
--- The web server sets the role of the account that it serves, for one transaction. Before and after it, eecrm_app has
--- none of their privileges.
+-- The API logs in as eecrm_app. For each request it sets the caller's group role, for one transaction (SET ROLE).
+-- Outside of such a transaction, eecrm_app has no privileges of the group roles.
 \if :grants_have_options
     SELECT format('GRANT %I TO eecrm_app WITH INHERIT FALSE, SET TRUE', name) FROM unnest(:'groups'::name[]) AS name
     \gexec
@@ -109,7 +112,7 @@ WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_
     \gexec
 \endif
 
--- The next steps run as the owner and as the migrator. A superuser may always set these roles.
+-- The next steps set the roles eecrm_owner and eecrm_migrator, which only superusers and members of these roles may do.
 \if :is_superuser
 \else
     GRANT eecrm_owner, eecrm_migrator TO CURRENT_USER;
@@ -122,7 +125,7 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
--- Applies to all roles, also to administrators, because an open transaction that has written delays seals and sync.
+-- For all roles, also administrators: an open transaction that has written delays the audit trail's seals and `sync/`.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
 
 SELECT format('ALTER ROLE %I IN DATABASE %I RESET ALL', name, :'database') FROM unnest(:'logins'::name[]) AS name
@@ -138,10 +141,10 @@ ALTER ROLE eecrm_app IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET statement_timeout = '15s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET lock_timeout = '5s';
 ALTER ROLE eecrm_app IN DATABASE :"database" SET idle_in_transaction_session_timeout = '30s';
--- In memory and on SSDs a random page costs about as much as the next one. The default of 4 is for spinning disks.
+-- PostgreSQL's default, 4, is for rotating disks. In memory and on SSDs, a random page costs about as much as the next.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET random_page_cost = 1.1;
--- Compiling doesn't pay for short statements. Those of sync/ call functions a hundred times: 197 s with JIT instead of
--- 1.1 s.
+-- JIT compilation takes longer than it saves, because statements are short.
+-- Statements of `sync/` call functions a hundred times, and took 197 s with JIT instead of 1.1 s.
 ALTER ROLE eecrm_app IN DATABASE :"database" SET jit = off;
 
 ALTER ROLE eecrm_report IN DATABASE :"database" SET search_path = report;
@@ -154,8 +157,8 @@ ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
 
 -- Statements contain password hashes, session digests, names and addresses. Readers of the server log may not see them.
--- So the log names the error and the rule, but neither the statement nor the row (DETAIL of a duplicate or a deadlock).
--- Where setting this needs a superuser, a warning names the parameters to set for the server.
+-- So an error in the log has its message, but not the statement and no row (DETAIL of a duplicate or a deadlock).
+-- If setting this needs a superuser, a warning names the parameters to set for the server.
 SELECT set_config('eecrm.bootstrapped', :'database', false) AS database_name
 \gset
 DO $$
@@ -186,8 +189,8 @@ BEGIN
     END IF;
 END $$;
 
--- Notes the settings of each login in the comment on its role, which the login can't change. `access.logins` compares
--- them.
+-- Stores the settings of each login role in the role's comment, which the role itself can't change.
+-- `access.logins` later compares the current settings with the comment.
 SELECT format('COMMENT ON ROLE %I IS %L', rolname, array_to_string(setconfig, E'\n'))
 FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
@@ -205,7 +208,7 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_report, eecrm_backup;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
--- The audit trail and the views for reports have separate schemas.
+-- The tables of the application, the audit trail, and the views for reports have separate schemas.
 CREATE SCHEMA IF NOT EXISTS eecrm;
 CREATE SCHEMA IF NOT EXISTS audit;
 CREATE SCHEMA IF NOT EXISTS report;
@@ -215,23 +218,25 @@ GRANT USAGE ON SCHEMA report TO eecrm_report;
 SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
--- Privileges on existing tables and on those that migrations will create. eecrm_app, eecrm_report and the groups get no
--- general privileges on tables, because each of theirs is granted by name.
+-- Grants privileges on existing tables, and on tables that migrations will create.
+-- eecrm_app and the group roles get none here, because `manage.py migrate` grants each of their privileges by name.
 SET LOCAL ROLE eecrm_migrator;
 GRANT SELECT ON ALL TABLES IN SCHEMA eecrm, audit TO eecrm_backup;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA eecrm, audit TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON SEQUENCES TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA report GRANT SELECT ON TABLES TO eecrm_report;
--- Without IN SCHEMA: per-schema defaults can add privileges, but can't revoke the one that PostgreSQL gives to PUBLIC.
+-- By default PUBLIC may execute new functions. This statement revokes that privilege.
+-- The statement has no IN SCHEMA, because default privileges for one schema can only add privileges.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 RESET ROLE;
 
 ------------------------------------------------------------------------------------------------ functions of PostgreSQL
 
--- Any SELECT may call these functions. They run a text as a query, write data that outlives the transaction, or hold a
--- lock that others wait for. Table privileges don't restrict them. An expression may set another role before the call.
--- The privileges belong to the database. pg_dump and pg_upgrade keep them, but functions of a new version are open.
+-- Revokes dangerous functions of PostgreSQL, which any SELECT could call and table privileges don't restrict.
+-- The functions run a text as a query, write data that outlives the transaction, or hold a lock that others wait for.
+-- All roles lose them, because an expression could set another role before it calls such a function.
+-- pg_dump and pg_upgrade keep these revocations, but a new version of PostgreSQL may have more such functions.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
     'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message'
@@ -243,7 +248,7 @@ DECLARE
     func regprocedure;
     still_open text;
 BEGIN
-    SET LOCAL client_min_messages = error;  -- PostgreSQL warns about each function that this role can't revoke.
+    SET LOCAL client_min_messages = error;  -- hides a warning for each function that this role can't revoke
     FOR func IN SELECT oid FROM pg_proc
                  WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
                    AND has_function_privilege('public', oid, 'EXECUTE')
@@ -254,7 +259,7 @@ BEGIN
         END;
     END LOOP;
     BEGIN
-        -- Triggers lock with these functions. They run as the owner of the tables.
+        -- Triggers take locks with these functions. The triggers run as the owner of the tables, eecrm_migrator.
         GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_advisory_xact_lock(integer, integer)
             TO eecrm_migrator;
     EXCEPTION WHEN insufficient_privilege THEN NULL;
@@ -271,8 +276,8 @@ END $$;
 
 ------------------------------------------------------------------------------------------------------- an obsolete role
 
--- eecrm_report and eecrm_backup replaced eecrm_readonly. It loses its privileges here, and is dropped when no other
--- database of the server has privileges for it.
+-- The role eecrm_readonly was replaced by eecrm_report and eecrm_backup. Here it loses its privileges in this database.
+-- The role is dropped if it has no privileges in other databases of the server.
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eecrm_readonly') AS has_readonly
 \gset
 \if :has_readonly

@@ -14,14 +14,14 @@ from access.querysets import PolicyQuerySet
 
 CHANNELS = ("api", "admin", "command", "worker", "sql")
 
-# Columns of an entry that a partner may read. The reason, the request ids and the actor's name are internal.
+# Columns of an entry that a partner may read. The reason, the request ids and the actor's name are for colleagues only.
 PARTNER_FIELDS = ("id", "at", "table_name", "row_key", "operation", "actor_id", "role", "channel", "old", "new")
-# SQL condition: the row belonged to the calling partner when the entry was written. Row security and the API use it.
+# SQL condition that is true if the row belonged to the calling partner when the entry was written.
 WAS_MINE = "audit.was_mine(table_name, row_key, operation, id, old, new)"
 
 
 class _Exact(json.JSONDecoder):
-    """Reads decimal numbers as Decimal, because a float would lose the last digits of an amount."""
+    """JSON decoder that reads decimal numbers as Decimal, because a float would lose the last digits of an amount."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"parse_float": Decimal} | options)
@@ -34,32 +34,32 @@ class EntryQuerySet(PolicyQuerySet["Entry"]):
         return self.filter(table_name=row._meta.db_table, row_key=str(row.pk))
 
     def told_to_partner(self) -> Self:
-        """Entries that were written while the row belonged to the calling partner."""
+        """Returns the entries that were written while the row belonged to the calling partner."""
         return self.filter(RawSQL(WAS_MINE, (), output_field=models.BooleanField()))
 
 
 class Entry(models.Model):
-    """One write to one row of a recorded table.
+    """An entry of the audit trail: one write to one row of a recorded table.
 
-    An insert has the whole row in `new`, a deletion in `old`. An update has the changed columns in both.
+    An insert has the whole row in `new`, a deletion has it in `old`. An update has the changed columns in both.
     Columns that the trigger ignores are left out.
     `channel` is api (any page or request outside the admin site), admin, command, worker or sql.
     `role` is the PostgreSQL role that wrote the row.
     Row security shows all entries to roles that the policy lets read the trail.
-    Other roles see the entries of the clients, contracts and events that they see (`audit.apps`).
+    Other roles see the entries about the clients, contracts and events that they may see (`audit.apps`).
     """
 
     id = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()
-    transaction_id = models.TextField()  # xid8 of the transaction that wrote the row
+    transaction_id = models.TextField()  # id (xid8) of the PostgreSQL transaction that wrote the row
     table_name = models.TextField()
     row_key = models.TextField()
-    operation = models.TextField()  # insert, update or delete
+    operation = models.TextField()  # "insert", "update" or "delete"
     actor_id = models.BigIntegerField(null=True)
     actor_name = models.TextField()
     role = models.TextField()
     channel = models.TextField()
-    request_id = models.TextField()  # made by the server
+    request_id = models.TextField()  # the server makes one for each request
     caller_request_id = models.TextField()  # the X-Request-ID that the caller sent, if any
     reason = models.TextField()
     old = models.JSONField(null=True, decoder=_Exact)
@@ -67,7 +67,7 @@ class Entry(models.Model):
 
     objects = EntryQuerySet.as_manager()
 
-    # Reports leave out values and reasons, because users typed them. They have the names of changed columns instead.
+    # Reports leave out old values, new values and reasons, because users typed them. Reports list the changed columns.
     report_fields = ("id", "at", "table_name", "row_key", "operation", "actor_id", "actor_name", "role", "channel")
     report_columns = {"columns": "ARRAY(SELECT jsonb_object_keys(coalesce(new, old)))"}
 

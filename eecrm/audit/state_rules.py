@@ -1,4 +1,4 @@
-"""The rules of state of this app, which its triggers enforce (`access.state_rules`)."""
+"""The state rules of the audit trail, which PostgreSQL triggers enforce (`access.state_rules`)."""
 
 from access.state_rules import StateRule
 

@@ -1,11 +1,11 @@
-"""The workflow with a typed client that openapi-python-client generates from docs/openapi.yaml.
+"""The eight steps of Epic Events' workflow, with a typed client that openapi-python-client generates.
 
 pip install -r requirements.txt
 openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none \\
     --config generator.yaml
 mypy --strict workflow.py && python workflow.py
 
-It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
+Start scripts/run first. The environment variables API and PASSWORD choose another server and password.
 """
 
 import os
@@ -45,20 +45,20 @@ from epic_events.models import (
 from epic_events.types import UNSET, Response
 
 SERVER = os.environ.get("API", "http://127.0.0.1:8000")
-PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # The password of the demo accounts.
+PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # password of all demo accounts
 
 Expected = TypeVar("Expected")
 
 
 def log_in(username: str) -> AuthenticatedClient:
-    """A client with this user's token. It expires after ten minutes; longer programs must refresh it."""
+    """Logs a user in. Returns an API client with the user's token, which expires after ten minutes."""
     anonymous = Client(SERVER, raise_on_unexpected_status=True)
     tokens = expect(TokenPair, auth_login.sync(client=anonymous, body=Login(username=username, password=PASSWORD)))
     return AuthenticatedClient(SERVER, token=tokens.access, raise_on_unexpected_status=True)
 
 
 def expect(kind: type[Expected], answer: object) -> Expected:
-    """Returns the answer if it is of this type: data, or an expected refusal. Exits otherwise."""
+    """Returns the answer if it has the expected type, for example Client or Problem. Exits otherwise."""
     if not isinstance(answer, kind):
         raise SystemExit(f"Not a {kind.__name__}: {answer.detail if isinstance(answer, Problem) else answer}")
     return answer
@@ -69,12 +69,12 @@ def tag(answer: Response[Expected]) -> str:
 
 
 def new_key() -> str:
-    """A key for one created object. If the answer gets lost, the request can be repeated with the same key."""
+    """Returns an idempotency key for one new object. If the answer is lost, the same key makes a retry safe."""
     return str(uuid4())
 
 
 def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object], cursor: str) -> tuple[str, int]:
-    """Brings an offline copy up to date. Returns the next cursor, and the number of changes."""
+    """Updates a copy of the visible rows that is kept offline. Returns the next cursor, and the number of changes."""
     changes = 0
     while True:
         page = expect(SyncPage, sync_changes.sync(client=person, cursor=cursor or UNSET))
@@ -90,7 +90,7 @@ def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object]
 
 sales, support, management = log_in("oc-salesman"), log_in("oc-supporttech"), log_in("oc-manager")
 
-# 1. Sales adds a prospect. A retry with the same key gets the first answer again and creates nothing twice.
+# 1. Sales adds a prospect. A retry with the same key gets the first answer again, and creates no second prospect.
 company = ClientWrite("Maison Lumen", "Inès", "Garnier", email=f"ines@{uuid4()}.example")
 key = new_key()
 prospect = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
@@ -105,7 +105,7 @@ promoted = ClientPatch(status=ClientStatus.CLIENT)
 record = expect(ClientRead, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))
 print(f"2. It is a {record.status} now.")
 
-#    The tag is now that of an older version. So nothing is overwritten, and the answer names the changed fields.
+#    Another change with the same, now old, tag is refused with 412. The answer names the changed fields.
 phone = ClientPatch(phone="+33199004117")
 stale = expect(PreconditionProblem, clients_update.sync(company_id, client=sales, body=phone, if_match=known))
 assert stale.version == record.version and stale.changed == ["status"]
@@ -118,7 +118,7 @@ contract = expect(
 )
 print(f"3. {contract.name} for {contract.amount} {contract.currency} is a {contract.status}.")
 
-# 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
+# 4. Sales marks the contract signed. Changing its amount is now refused with 409 and the name of the rule.
 signed = ContractPatch(status=ContractStatus.SIGNED)
 contract = expect(ContractRead, contracts_update.sync(contract.id, client=sales, body=signed))
 frozen = expect(RuleProblem, contracts_update.sync(contract.id, client=sales, body=ContractPatch(amount="1.00")))
@@ -137,14 +137,14 @@ print(f"5. {event.name} is Karin Vogel's.")
 event = expect(EventRead, events_get.sync(event.id, client=support))
 print(f"6. {event.attendees} people come to {event.client.company_name}'s {event.name}.")
 
-# 7. Support takes it from open to closed.
+# 7. Support starts the event, then closes it.
 copy: dict[tuple[str, int], object] = {}
 cursor, everything = synchronize(support, copy, "")
 for status in (EventStatus.IN_PROGRESS, EventStatus.CLOSED):
     event = expect(EventRead, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
     print(f"7. It is {event.status}.")
 
-# 8. Management may do everything, for example reopen the event, with a reason. Sales may not: 403, with the rule.
+# 8. Management reopens the event, with a reason. Sales may not: the answer is 403 with the name of the rule.
 reopened, why = EventPatch(status=EventStatus.IN_PROGRESS), "The caterer was never paid"
 refused = expect(RuleProblem, events_update.sync(event.id, client=sales, body=reopened, x_change_reason=why))
 assert (refused.status, refused.rule) == (403, "event.update.sales.none")

@@ -1,9 +1,9 @@
-// The eight steps of Epic Events' workflow, and the error handling of an app on a bad network. openapi-typescript
-// generates the types from docs/openapi.yaml, and openapi-fetch sends the requests.
+// The eight steps of Epic Events' workflow, and the error handling of an app on a bad network.
+// openapi-typescript generates the types from docs/openapi.yaml, and openapi-fetch sends the requests.
 //
 //   npm ci && npm run generate && npm run check && npm start
 //
-// It needs a running scripts/run. The environment variables API and PASSWORD choose another server and password.
+// Start scripts/run first. The environment variables API and PASSWORD choose another server and password.
 
 import { randomUUID } from "node:crypto";
 import createClient, { type Client, type Middleware } from "openapi-fetch";
@@ -13,9 +13,9 @@ type Api = Client<paths>;
 type Problem = components["schemas"]["Problem"];
 
 const server = process.env.API ?? "http://127.0.0.1:8000";
-const password = process.env.PASSWORD ?? "Epic-Events-2026!"; // The password of the demo accounts.
+const password = process.env.PASSWORD ?? "Epic-Events-2026!"; // The password of all demo accounts.
 
-/** An API client with this user's token. It expires after ten minutes; longer programs must refresh it. */
+/** Logs a user in. Returns an API client with the user's token, which expires after ten minutes. */
 async function logIn(username: string): Promise<Api> {
   const api = createClient<paths>({ baseUrl: server });
   const { access } = expect(await api.POST("/api/v1/users/login/", { body: { username, password } }));
@@ -52,8 +52,8 @@ const sales = await logIn("oc-salesman");
 const support = await logIn("oc-supporttech");
 const management = await logIn("oc-manager");
 
-// 1. Sales adds a prospect. The answer may get lost, so the request has a key: a retry with the same key gets the first
-//    answer again and creates nothing twice.
+// 1. Sales adds a prospect. The request has a key, because the answer may get lost.
+//    A retry with the same key gets the first answer again, and creates no second prospect.
 const prospect = {
   params: { header: { "Idempotency-Key": randomUUID() } },
   body: {
@@ -77,7 +77,7 @@ const header = { "If-Match": tag };
 client = expect(await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { status: "client" } }));
 console.log(`2. It is a ${client.status} now.`);
 
-//    The tag is now that of an older version. So nothing is overwritten, and the answer names the changed fields.
+//    Another change with the same, now old, tag is refused with 412. The answer names the changed fields.
 const stale = expectRefusal(
   412,
   await sales.PATCH("/api/v1/clients/{id}/", { params: { path, header }, body: { phone: "+33199004117" } }),
@@ -94,7 +94,7 @@ let contract = expect(
 );
 console.log(`3. ${contract.name} for ${contract.amount} ${contract.currency} is a ${contract.status}.`);
 
-// 4. Sales marks it signed. From now on its amount is frozen: 409, with the rule.
+// 4. Sales marks the contract signed. Changing its amount is now refused with 409 and the name of the rule.
 const ofContract = { params: { path: { id: contract.id } } };
 contract = expect(await sales.PATCH("/api/v1/contracts/{id}/", { ...ofContract, body: { status: "signed" } }));
 const frozen = expectRefusal(
@@ -121,13 +121,13 @@ const ofEvent = { params: { path: { id: event.id } } };
 event = expect(await support.GET("/api/v1/events/{id}/", ofEvent));
 console.log(`6. ${event.attendees} people come to ${event.client.company_name}'s ${event.name}.`);
 
-// 7. Support takes it from open to closed.
+// 7. Support starts the event, then closes it.
 for (const status of ["in_progress", "closed"] as const) {
   event = expect(await support.PATCH("/api/v1/events/{id}/", { ...ofEvent, body: { status } }));
   console.log(`7. It is ${event.status}.`);
 }
 
-// 8. Management may do everything, for example reopen the event, with a reason. Sales may not: 403, with the rule.
+// 8. Management reopens the event, with a reason. Sales may not: the answer is 403 with the name of the rule.
 const header8 = { "X-Change-Reason": "The caterer was never paid" };
 const reopening = { params: { ...ofEvent.params, header: header8 }, body: { status: "in_progress" as const } };
 const refused = expectRefusal(403, await sales.PATCH("/api/v1/events/{id}/", reopening));
@@ -135,7 +135,7 @@ assert("rule" in refused, "a 403 names its rule");
 event = expect(await management.PATCH("/api/v1/events/{id}/", reopening));
 console.log(`8. ${refused.detail} (${refused.rule}) Management has reopened it: ${event.status}.`);
 
-// An offline copy: first all visible rows, page by page, then only the changes.
+// Fills a copy of the visible rows that an app keeps offline: first all rows, page by page, later only the changes.
 const copy = new Map<string, unknown>();
 let cursor: string | undefined;
 async function synchronize(): Promise<number> {

@@ -1,6 +1,6 @@
 """Browser tests of the API's documentation pages, and of an account from invitation to deactivation.
 
-The account's manager and its owner use a browser. The API is asked in between.
+A manager and the owner of the account use a browser. Between these steps, the tests send requests to the API.
 """
 
 import sys
@@ -15,13 +15,13 @@ from people import Manager, Person
 from playwright.sync_api import Browser, Page
 from sent_mail import HOME
 
-PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
+PASSWORD = "Epic-Events-2026!"  # password of all demo accounts
 CHOSEN = "correct horse battery staple"
 NEWCOMER = {"username": "nina.brandt", "first_name": "Nina", "last_name": "Brandt", "email": "nina@epic-events.example"}
 
 
 class Story:
-    """Runs the steps. Each step prints a sentence and saves a screenshot of its last page."""
+    """Runs the steps of the browser test. Each step prints a sentence, and saves a screenshot of the page."""
 
     def __init__(self, browser: Browser, address: str, pages: Path) -> None:
         self.address, self.pages, self.taken = address, pages, 0
@@ -98,7 +98,7 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    # Production requires the second factor. Locally it is optional by default.
+    # The second factor is required, as in production. On a developer's machine it is optional by default.
     with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
         Story(browser, server.address, pages).play()

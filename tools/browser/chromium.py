@@ -1,4 +1,4 @@
-"""Provides Chromium: the machine's own, else Debian's package as root, else Playwright's download."""
+"""Finds Chromium on this machine. Otherwise installs it: Debian's package if the user is root, or Playwright's."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Root can't use Chromium's sandbox. Running without it is safe, because it visits only our own pages.
+# Chromium's sandbox doesn't work for root. It isn't needed, because Chromium opens only our own pages here.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

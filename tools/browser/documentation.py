@@ -1,6 +1,6 @@
 """Tests the API's documentation pages in a browser, at desktop and phone size.
 
-`people.Person` raises AssertionError where a page breaks the Content-Security-Policy or logs an error.
+`people.Person` raises AssertionError if a page breaks the Content-Security-Policy or logs an error.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _VIEWPORTS = {"on a desk": (1280, 860), "on a phone": (390, 844)}
 
 
 class Developer(Person):
-    """A developer who reads the documentation pages and sends requests from them."""
+    """A developer who reads the documentation pages and sends API requests from them."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         super().__init__(browser, address)

@@ -1,6 +1,6 @@
-"""The users in the browser tests.
+"""The users in the browser tests. Their methods do in a browser what a user would do.
 
-A page that breaks the Content-Security-Policy or logs an error raises AssertionError.
+AssertionError is raised if a page breaks the Content-Security-Policy or logs an error.
 """
 
 import time
@@ -13,7 +13,7 @@ from sent_mail import link_in_mail
 
 
 class Person:
-    """A user with a separate browser context."""
+    """A user with a browser context of their own, so that users don't share cookies."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address = address
@@ -22,7 +22,7 @@ class Person:
         self.page.on("console", self._check_console)
 
     def _check_console(self, message: Any) -> None:
-        # The console also logs each page that answers 400 or 404, which some steps expect.
+        # Answers with 400 or 404 are also logged to the console, as "Failed to load resource". Some steps expect them.
         if message.type == "error" and "Failed to load resource" not in message.text:
             raise AssertionError(f"{self.page.url}: {message.text}")
 
@@ -56,7 +56,7 @@ class Person:
 
 
 class Manager(Person):
-    """A manager with an authenticator app."""
+    """A manager who uses the admin site and has an authenticator app for the second factor."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         super().__init__(browser, address)
@@ -125,9 +125,9 @@ class Manager(Person):
 
 
 def _code(secret: str) -> str:
-    """The current code of an authenticator app for this secret (RFC 6238).
+    """Returns the code that an authenticator app shows now for this secret (RFC 6238).
 
-    Waits for the next code if this one expires in less than 3 seconds.
+    Waits for the next code if the current one expires in less than 3 seconds.
     """
     from base64 import b32decode
 

@@ -1,4 +1,4 @@
-"""Generates clients from the OpenAPI document, then type-checks and runs the programs of examples/ with them."""
+"""Generates API clients from the OpenAPI document, then type-checks and runs the programs of examples/ with them."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def run(command: list[str | Path], directory: Path) -> None:
-    """Runs a command. Exits if it fails; the command has printed the reason."""
+    """Runs a command. Exits if the command fails, which has then printed the reason."""
     if subprocess.run(command, cwd=directory).returncode:
         sys.exit(f"{Path(command[0]).name} failed, see above.")
 
@@ -44,7 +44,7 @@ def check_typescript() -> None:
 def check_python() -> None:
     with step("Python: generating a client, and checking it and examples/python/workflow.py strictly"):
         PYTHON.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(PYTHON / "epic_events", ignore_errors=True)  # It may hold modules of removed operations.
+        shutil.rmtree(PYTHON / "epic_events", ignore_errors=True)  # may have modules of operations that were removed
         shutil.copyfile(EXAMPLES / "python" / "workflow.py", PYTHON / "workflow.py")
         generator = Path(sys.executable).with_name("openapi-python-client")
         options = [f"--config={EXAMPLES / 'python' / 'generator.yaml'}", "--meta=none", "--fail-on-warning"]

@@ -1,6 +1,7 @@
-"""Executes each recipe of docs/extending.md on a copy of the checkout, and runs the generic tests there.
+"""Executes each recipe of docs/extending.md on a copy of the repository, and runs the generic tests there.
 
-A command that needs the demo's database runs without one: `makemigrations` only compares models and migrations.
+`scripts/manage makemigrations` would start the demo's database. It is executed here as `manage.py makemigrations`,
+without a database, because it only compares models with migrations.
 """
 
 import os
@@ -14,7 +15,7 @@ from recipes import Block, Failed, change, recipes, write
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("EECRM_HOME") or ROOT / ".local")
-# They know all resources and all fields by the code, and no noun by hand.
+# These tests find all resources and fields in the code, so that they also test what a recipe has added.
 GENERIC_TESTS = (
     "eecrm/audit/tests/test_every_resource.py",
     "eecrm/api/tests/test_schema.py",
@@ -31,7 +32,10 @@ _MANAGE = "scripts/manage makemigrations"
 
 
 def copied(root: Path) -> None:
-    """What git knows of the checkout, or would take in, as it is now. The virtual environment is shared."""
+    """Copies the repository into `root`: all files that git tracks or would add, with their current content.
+
+    The copy uses the same virtual environment.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -73,7 +77,10 @@ def run(command: str, root: Path) -> None:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Settings for commands without a database. They are no secrets; scripts/test has settings of its own."""
+    """Returns the environment variables for a recipe's commands.
+
+    The keys aren't secret. No database is used, except by scripts/test, which replaces these settings.
+    """
     values = {
         "EECRM_HOME": str(root / ".local"),
         "APP_ENV": "local",

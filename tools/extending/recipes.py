@@ -1,6 +1,6 @@
-"""The recipes of docs/extending.md: the blocks of code below a heading, in their order.
+"""Reads the recipes of docs/extending.md. A recipe is the code blocks below a heading, in their order.
 
-A block with a `title` is a new file, a block of `diff` changes files, and a block of `bash` holds commands.
+A block with a `title` is a new file, a block of `diff` changes files, and a block of `bash` has commands.
 """
 
 import re
@@ -12,7 +12,7 @@ _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE 
 
 
 class Failed(Exception):
-    """A recipe that can't be executed, as a sentence."""
+    """A recipe can't be executed. The message is a sentence that says why."""
 
 
 class Block(NamedTuple):
@@ -22,7 +22,7 @@ class Block(NamedTuple):
 
 
 def recipes(page: str) -> dict[str, list[Block]]:
-    """Heading -> blocks: `{"Add a field": […]}`. Headings without a block are left out."""
+    """Returns heading -> code blocks, such as `{"Add a field": […]}`. Leaves out headings without a block."""
     _, *parts = _HEADING.split(page)
     found = {
         heading: [Block(*block) for block in _BLOCK.findall(text)] for heading, text in zip(parts[::2], parts[1::2])
@@ -39,7 +39,10 @@ def write(block: Block, root: Path) -> None:
 
 
 def change(block: Block, root: Path) -> None:
-    """Applies a diff whose hunks have no line numbers. The old lines of a hunk stand in the file exactly once."""
+    """Applies a diff whose hunks have no line numbers.
+
+    Raises Failed if the file doesn't have the old lines of a hunk exactly once.
+    """
     for name, hunks in re.findall(r"^\+\+\+ (\S+)\n(.*?)(?=^--- |\Z)", block.text, re.MULTILINE | re.DOTALL):
         path = root / name
         text = path.read_text("utf-8")

@@ -1,6 +1,6 @@
-"""Runs the workflow many times over a flaky network, then checks the result.
+"""Runs the workflow many times over a flaky network, then checks the rows in the database.
 
-Each row must exist once, each change must be applied once, and each offline copy must equal the lists.
+Each row must exist once, each change must be applied once, and each offline copy must equal the lists of the API.
 """
 
 import os
@@ -46,14 +46,14 @@ def main(workflows: int, seed: int) -> int:
 
 
 class NoFaults(Random):
-    """A random generator that always chooses the first entry of FAULTS: no fault. Used for the final checks."""
+    """A random generator that never chooses a fault, for the checks at the end. "No fault" is the first of FAULTS."""
 
     def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:
         return [next(iter(population))]
 
 
 def play_all(crews: list[Crew], run: str, workflows: int) -> None:
-    """Runs the workflows in one thread for each crew. Crew n runs the workflows n, n + CREWS, …"""
+    """Runs all workflows, with one thread for each crew. Crew n runs the workflows n, n + CREWS, n + 2 * CREWS …"""
 
     def play_some(first: int) -> None:
         for number in range(first, workflows, len(crews)):
@@ -66,7 +66,7 @@ def play_all(crews: list[Crew], run: str, workflows: int) -> None:
 
 
 def faults_of_rows(manager: Phone, run: str, workflows: int) -> list[str]:
-    """Rows that are lost, duplicated, unfinished or overwritten, or that have a wrong number of entries."""
+    """Returns a sentence for each row that is lost, duplicated, unfinished or overwritten, or has a wrong history."""
     faults = []
     expected = {f"{run} {number:05}" for number in range(workflows)}
     for noun, entries in tqdm(ENTRIES.items(), desc="looking at all", unit="noun"):
@@ -95,7 +95,7 @@ def is_complete(noun: str, row: Any) -> bool:
 
 
 def faults_of_copies(crews: list[Crew]) -> list[str]:
-    """Differences between each offline copy and the lists of the same account."""
+    """Returns a sentence for each offline copy that differs from the lists of the same account."""
     faults = []
     for copy in tqdm([copy for crew in crews for copy in crew.copies], desc="comparing copies", unit="copy"):
         copy.catch_up()

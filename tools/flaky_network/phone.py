@@ -1,6 +1,6 @@
-"""An app that follows docs/api.md.
+"""A phone app that uses the API as docs/api.md recommends.
 
-It repeats unanswered requests. Keys and ETags prevent double and lost changes.
+The app repeats requests that got no answer. Idempotency keys and ETags prevent double and lost changes.
 """
 
 import time
@@ -15,14 +15,14 @@ from line import Answer, Line, Lost
 
 API = "/api/v1/"
 MAX_TRIES = 200
-PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
+PASSWORD = "Epic-Events-2026!"  # password of all demo accounts
 RETRY_STATUSES = (429, 503)
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Refused(Exception):
-    """An answer that a retry won't change, or too many retries."""
+    """The server refused a request, so that a retry won't help, or there were too many retries."""
 
 
 class Phone:
@@ -47,7 +47,7 @@ class Phone:
     def change(self, url: str, change: Change) -> Any:
         """Changes an object with `If-Match`, and returns it.
 
-        `change` gets the current object and returns the fields that still need a change, empty if none.
+        `change` is a function: it gets the current object, and returns the fields to change, or {} if all is done.
         It is called again after a 412 and after a lost answer.
         """
         path = urlsplit(url).path
@@ -68,7 +68,7 @@ class Phone:
         raise Refused(f"{MAX_TRIES} tries to change {path}")
 
     def refresh(self) -> None:
-        """Exchanges the refresh token. After a lost answer the same old token may be used again for 30 seconds."""
+        """Exchanges the refresh token for new tokens. If the answer is lost, the old token still works for 30 s."""
         self.tokens = self._ask_until_answered("POST", f"{API}users/refresh/", {"refresh": self.tokens["refresh"]}).body
         self.met["refreshed"] += 1
 
@@ -103,7 +103,7 @@ class Phone:
 
 
 class Copy:
-    """An offline copy of the rows that the account sees, from `sync/`."""
+    """A copy of all rows that the account sees, which the phone keeps offline and updates from `sync/`."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone, self.cursor = phone, ""

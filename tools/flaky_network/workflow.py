@@ -1,4 +1,4 @@
-"""The eight steps of the workflow, by four accounts on four phones; some changes are made concurrently."""
+"""Runs the eight steps of the workflow, by four accounts on four phones. Some changes are made at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from phone import API, Copy, Phone
 
-# Number of entries in the history of each row at the end: its creation, and each change once.
+# Expected number of history entries of a row at the end: one for its creation, and one for each change.
 ENTRIES = {"clients": 4, "contracts": 2, "events": 6}
 
 
 class Crew(NamedTuple):
-    """The phones of one thread.
+    """The phones that one thread uses.
 
-    `colleague` changes clients concurrently with `sales`, and `management` changes events concurrently with `support`.
+    `colleague` changes clients at the same time as `sales`. `management` changes events at the same time as `support`.
     """
 
     sales: Phone
@@ -30,7 +30,7 @@ class Crew(NamedTuple):
 
 
 def append(field: str, mark: str) -> Any:
-    """A change that appends a mark to a field. An overwritten change is noticed, because its mark is missing."""
+    """Returns a change that appends a mark to a field. If the change is overwritten later, the mark is missing."""
     return lambda now: {} if mark in now[field] else {field: f"{now[field]}{mark}"}
 
 
@@ -41,7 +41,7 @@ def at_once(*changes: tuple[Phone, str, Any]) -> None:
 
 
 def play(crew: Crew, run: str, number: int) -> None:
-    """Runs one workflow. The name of each row is `run` and `number`."""
+    """Runs one workflow. The rows are named after `run` and `number`, such as "run1 00007"."""
     name = f"{run} {number:05}"
     client = crew.sales.create(
         f"{API}clients/",

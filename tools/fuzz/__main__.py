@@ -1,6 +1,6 @@
-"""Runs schemathesis as each role, against a separate server with the demo data.
+"""Tests the API with random requests (schemathesis), as each role, against a separate server with the demo data.
 
-Each finding is a bug of the API or of the OpenAPI document. The full output is in .local/fuzz/ROLE.txt.
+A failed check is a bug of the API or of the OpenAPI document. The full output is in .local/fuzz/ROLE.txt.
 """
 
 import hashlib
@@ -18,24 +18,28 @@ from urllib.request import Request, urlopen
 from own_server import LOCAL, running
 
 HERE, HOME = Path(__file__).parent, LOCAL / "fuzz"
-PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
+PASSWORD = "Epic-Events-2026!"  # password of all demo accounts
 ACCOUNTS = {
     "sales": "oc-salesman", "support": "oc-supporttech", "management": "oc-manager", "auditor": "oc-auditor",
     "external": "oc-partner", "superuser": "admin-oc", "anonymous": "",
 }  # fmt: skip
-# negative_data_rejection and positive_data_acceptance are left out, because rows, rules and permissions decide, too.
+# The checks negative_data_rejection and positive_data_acceptance are left out.
+# These two expect that only the schema decides which requests are accepted, but rows, rules and permissions do, too.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     ""
     "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,"
     "ensure_resource_availability,ignored_auth"
 )
-# These operations end the session that all other requests need.
+# Operations that aren't tested, because they would end the session that all other requests need.
 SESSION_ENDING = ("auth_logout_everywhere", "me_change_password")
 
 
 def tool() -> Path:
-    """Installs schemathesis in a separate virtual environment, because it would load its plugin into our pytest."""
+    """Installs schemathesis, if needed, and returns the path of its program.
+
+    It has a separate virtual environment, because pytest would load its plugin otherwise.
+    """
     directory, requirements = HOME / "tools", HERE / "requirements-schemathesis.txt"
     wanted, record = hashlib.sha256(requirements.read_bytes()).hexdigest(), directory / "installed"
     if not record.is_file() or record.read_text() != wanted:
@@ -84,7 +88,7 @@ def main(*arguments: str) -> int:
     with running(HOME, RATE_LIMIT_FACTOR="100000") as server:
         tool()
         users = f"{server.address}/api/v1/users/"
-        # All accounts log in first, because failed logins during the run use up the limit of this address.
+        # All accounts log in first, because schemathesis sends failing logins, and this address then reaches its limit.
         refresh = {
             role: post(users + "login/", {"username": ACCOUNTS[role], "password": PASSWORD})["refresh"]
             for role in roles

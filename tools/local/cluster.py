@@ -1,6 +1,6 @@
-"""A private PostgreSQL server that runs as long as the script.
+"""A private PostgreSQL server, which runs as long as the script that started it.
 
-Every role has a password, and only this machine can connect.
+Every role has a password, and only programs on this machine can connect.
 """
 
 import shutil
@@ -21,8 +21,8 @@ from account import Account
 from binaries import Binaries
 from processes import Failed, check_stopped, forget, record, rely_on, say
 
-MAX_WAIT_SECONDS = 60  # For a start or a stop, which may include recovery after a crash.
-# The SQLSTATE says what happened in any language.
+MAX_WAIT_SECONDS = 60  # wait for the server to start or stop, including recovery after a crash
+# Log lines have the SQLSTATE (%e), because it is the same in each language of the messages.
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
 NOT_DURABLE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
 
@@ -32,9 +32,9 @@ class Cluster:
     directory: Path
     programs: Binaries
     owner: Account
-    settings: dict[str, str]  # Variables that Django and bootstrap.sql read: address and logins.
+    settings: dict[str, str]  # PG_ variables with address and logins, for Django and bootstrap.sql
     is_durable: bool
-    is_wheel: bool  # The caller asked for the wheel's programs.
+    is_wheel: bool  # true if the caller chose the wheel's programs
 
     @property
     def data(self) -> Path:
@@ -54,7 +54,7 @@ class Cluster:
         return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel)
 
     def with_free_port(self) -> "Cluster":
-        """Keeps the port of the last run, unless another process listens there now."""
+        """Returns the cluster with the port of the last run, or a new port if another process uses that one now."""
         if generated.is_free(self.port):
             return self
         settings = self.settings | {"PG_PORT": str(generated.free_port())}
@@ -94,9 +94,9 @@ class Cluster:
         self.owner.own(self.data)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Starts the server outside of `processes.start`.
+        """Starts the server. It isn't started by `processes.start`, so that no signal is passed on to it.
 
-        Signals aren't passed on to it, because it must stop last, after the processes that use it.
+        It must stop last, after the processes that use it.
         """
         check_stopped()
         options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories=", LOG_LINE_PREFIX]
@@ -111,7 +111,8 @@ class Cluster:
                 env=initdb.plain_environment(),
                 **self.owner.options,
             )
-        # A smart shutdown (SIGTERM) would wait for open connections, and SIGKILL would leave child processes behind.
+        # A later run stops this server with these signals, if this run is killed.
+        # SIGTERM would make PostgreSQL wait for open connections. SIGKILL would leave its child processes running.
         record(server, signal.SIGINT, signal.SIGQUIT)
         return server
 
@@ -136,11 +137,11 @@ class Cluster:
         )
 
     def _stop(self, server: subprocess.Popen[bytes]) -> None:
-        server.send_signal(signal.SIGINT)  # Fast shutdown: ends the sessions, then writes a checkpoint.
+        server.send_signal(signal.SIGINT)  # fast shutdown: ends the sessions, then writes a checkpoint
         try:
             server.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
-            # Immediate shutdown: nothing is lost, but the next start has to recover from the write-ahead log.
+            # Immediate shutdown. Nothing is lost, but the next start must recover from the write-ahead log.
             server.send_signal(signal.SIGQUIT)
             server.wait()
         forget(server)
@@ -161,9 +162,9 @@ class Cluster:
 
 
 def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = False) -> Cluster:
-    """The cluster in a directory, with the programs and the account that this machine has for it.
+    """Returns the cluster in a directory, with the PostgreSQL programs and the account that run it on this machine.
 
-    Raises Failed where there are no programs.
+    Raises Failed if no PostgreSQL programs are found.
     """
     owner = account.for_server()
     programs = binaries.find(is_wheel=is_wheel)
@@ -175,5 +176,5 @@ def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = F
 
 
 def _secrets(directory: Path) -> Path:
-    """The file with the passwords. It lies next to the data, so that both are deleted together."""
+    """Returns the path of the file with the passwords. It is next to the data, so that both are deleted together."""
     return directory / "server.env"

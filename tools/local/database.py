@@ -1,4 +1,4 @@
-"""Prepares a PostgreSQL server for the application: roles, database, schema, tables, demo data."""
+"""Prepares a PostgreSQL server for the application: creates roles, database, schema, tables and demo data."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ MIGRATIONS_FAILED = "The migrations failed; Django says why above."
 
 
 def bootstrap(database: str, settings: Mapping[str, str]) -> None:
-    """Runs bootstrap.sql as the administrator.
+    """Runs bootstrap.sql as PostgreSQL's administrator.
 
-    Passwords go through the environment, because other users can read a command line.
+    Passwords are passed in environment variables, because other users of the machine can read a command line.
     """
-    # Imported late, because config.environment reads settings.env on import.
+    # Imported only here, because config.environment reads settings.env when it is imported.
     from config import database_settings
 
     say(f"Preparing roles and schema of the database {database} …")
@@ -44,7 +44,7 @@ def bootstrap(database: str, settings: Mapping[str, str]) -> None:
 
 
 def migrate(settings: Mapping[str, str]) -> None:
-    """Runs the migrations as the migrator, because the role that serves requests may not change tables."""
+    """Runs the migrations as the role eecrm_migrator, because the role that serves requests may not change tables."""
     say("Migrating …")
     run(MIGRATE, failure=MIGRATIONS_FAILED, env=os.environ | select_for_migrator(settings))
 

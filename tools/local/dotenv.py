@@ -1,4 +1,4 @@
-"""The repository's path, and the settings from the environment and `.env`.
+"""Reads settings from environment variables and `.env`, and knows the repository's path.
 
 Uses the standard library only, because install.py needs it before python-decouple is installed.
 """
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: Path) -> dict[str, str]:
-    """The variables of a `.env` file, by the rules of python-decouple."""
+    """Returns the variables in a `.env` file, which it reads by the rules of python-decouple."""
     values = {}
     for line in path.read_text().splitlines() if path.is_file() else []:
         name, separator, value = line.strip().partition("=")
@@ -24,5 +24,5 @@ def read(path: Path) -> dict[str, str]:
 
 
 def chosen(name: str) -> str:
-    """The value from the environment or `.env`, "" if unset or empty. Generated settings aren't read."""
+    """Returns a setting that the user chose in the environment or `.env`; "" if there is none."""
     return os.environ.get(name) or read(ROOT / ".env").get(name, "")

@@ -1,4 +1,4 @@
-"""Settings that are generated once for this machine: secrets, and the port of its private PostgreSQL."""
+"""Generates settings, once for this machine: secret keys, passwords, and the port of the private PostgreSQL."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import read
 
-# PostgreSQL logins that the application never uses: migrator, administrator, reports, backups.
+# Matches the PG_ variables of logins that the application never uses: migrator, administrator, reports, backups.
 OTHER_LOGINS = re.compile(r"PG_[A-Z]+_(USER|PASSWORD)(_FILE)?")
 HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
 
@@ -24,7 +24,7 @@ def make_keys() -> dict[str, str]:
 
 
 def make_server_settings(database: str) -> dict[str, str]:
-    """Settings of a new private server. Passwords hold letters, digits, `-` and `_`: a `.env` file needs no quotes."""
+    """Returns the settings of a new private server. Its passwords need no quotes in a `.env` file."""
     return {
         "PG_HOST": "127.0.0.1",
         "PG_PORT": str(free_port()),
@@ -42,14 +42,14 @@ def make_server_settings(database: str) -> dict[str, str]:
 
 
 def add_missing(path: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """Writes missing variables to a file and returns all. Existing values stay: data and sessions depend on them."""
+    """Adds missing variables to a file and returns all. Keeps existing values, because data and sessions need them."""
     values = wanted | read(path)
     write(path, values)
     return values
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """Replaces the file atomically. From its first byte only its owner can read it."""
+    """Replaces the file atomically. Only its owner can read the new file, also while it is being written."""
     if values == read(path):
         return
     draft = path.with_suffix(".new")
@@ -60,7 +60,7 @@ def write(path: Path, values: dict[str, str]) -> None:
 
 
 def select_for_application(values: Mapping[str, str]) -> dict[str, str]:
-    """The variables that the web server and the worker may know, so without the other logins."""
+    """Returns the variables that the web server and the worker may know, without those of OTHER_LOGINS."""
     return {name: value for name, value in values.items() if not OTHER_LOGINS.fullmatch(name)}
 
 
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Servers set this option too. Without it, closing connections of the previous server would occupy the port.
+        # As servers do. Without this option, the port would seem taken while connections of an earlier server close.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

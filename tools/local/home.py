@@ -1,4 +1,4 @@
-"""The private directory for the state of a script: `EECRM_HOME`, or `.local`. One script uses it at a time."""
+"""The private directory in which a script keeps its state: `EECRM_HOME`, or `.local`. A lock lets one script use it."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from processes import Failed, keep_ledger
 
 
 class HomeInUse(Failed):
-    """Another script, `holder`, uses this directory."""
+    """Another script uses the directory now. `holder` is its name, such as "scripts/run"."""
 
     def __init__(self, directory: Path, holder: str, pid: str) -> None:
         super().__init__(
@@ -29,14 +29,14 @@ def base() -> Path:
 
 
 def of(command: str) -> Path:
-    """The directory for a command. Tests have a separate one, so that they can run beside the demo."""
+    """Returns the directory for a command. Tests have a separate one, so that they can run while the demo runs."""
     return base() / "test" if command == "test" else base()
 
 
 def claim(directory: Path, script: str) -> int:
-    """Locks the directory and stops processes that an earlier run left behind.
+    """Locks the directory, and stops processes that an earlier run left behind.
 
-    Returns the descriptor of the lock, which is held until it is closed. Raises HomeInUse if another process holds it.
+    Returns a file descriptor. The lock ends when it is closed. Raises HomeInUse if another process has the lock.
     """
     owner = account.for_server()
     for private in (base(), directory):
@@ -59,9 +59,9 @@ def ledger(directory: Path) -> Path:
 
 
 def _close_to_others(directory: Path, owner: Account) -> None:
-    """Takes access from others to files that an earlier run wrote under another umask.
+    """Removes other users' access to files that an earlier run wrote with another umask.
 
-    The virtual environment and the database data are skipped, because their access rights are managed elsewhere.
+    Skips the virtual environment and the database's data, whose access rights are set elsewhere.
     """
     for path, names, files in os.walk(directory):
         names[:] = [name for name in names if name not in ("venv", "data", "test")]
@@ -75,7 +75,10 @@ def _close_to_others(directory: Path, owner: Account) -> None:
 
 
 def web_port() -> int:
-    """The port of the web server. Raises Failed if it is taken, before anything is installed or changed."""
+    """Returns the port for the web server. Raises Failed if another process uses it.
+
+    It is called before anything is installed or changed.
+    """
     value = chosen("PORT") or "8000"
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise Failed(f"PORT must be a number from 1 to 65535, not {value}.")

@@ -1,4 +1,4 @@
-"""A new, empty PostgreSQL data directory."""
+"""Creates a new, empty data directory of PostgreSQL."""
 
 import locale
 import os
@@ -15,7 +15,7 @@ def make(
     data: Path, programs: Binaries, owner: Account, settings: dict[str, str], *, log: Path, is_durable: bool
 ) -> None:
     say(f"Making a new database in {data} …")
-    # The directory gets its final name when it is complete. Otherwise an interrupted start would leave broken data.
+    # The directory gets its final name only when it is complete. So an interrupted start leaves no incomplete data.
     draft, password_file = data.with_name("data.new"), data.with_name("password")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -46,9 +46,10 @@ def private_log(path: Path) -> BinaryIO:
 
 
 def plain_environment() -> dict[str, str]:
-    """An environment without the user's PG… variables, which may describe another server.
+    """Returns environment variables without the user's PG… variables, which may name another server.
 
-    PG_LANGUAGE, such as fr, is the language of the server's messages. gettext looks for LANGUAGE in every locale but C.
+    PG_LANGUAGE, such as "fr", chooses the language of the server's messages. It becomes LANGUAGE, which gettext reads
+    in every locale except C.
     """
     plain = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     return plain | ({"LANGUAGE": language} if (language := os.environ.get("PG_LANGUAGE")) else {})

@@ -1,6 +1,6 @@
 """Creates or updates the virtual environment of a command, then executes the command in it.
 
-It runs under the machine's Python, so this module and its imports use the standard library only.
+The machine's Python runs this program, so it and the modules that it imports use the standard library only.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ import home
 from dotenv import ROOT, chosen
 from processes import Failed, run, say, status_of
 
-RUN_ARGUMENTS = ([], ["--reset"])  # The arguments that scripts/run accepts.
+RUN_ARGUMENTS = ([], ["--reset"])  # lists of arguments that scripts/run accepts
 
 
 def requirements(command: str) -> list[str]:
@@ -29,10 +29,10 @@ def requirements(command: str) -> list[str]:
 
 
 def install(environment: Path, names: list[str]) -> None:
-    """Brings the virtual environment up to date, under a lock, because scripts/run and scripts/test share it."""
+    """Creates or updates the virtual environment. A lock protects it, because scripts/run and scripts/test share it."""
     with open(environment.parent / "venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # pip inherits the lock: if this process is killed, the next one waits until pip has ended.
+        # pip inherits the lock. If this process is killed, the next run waits until pip has ended.
         inherited = [lock.fileno()]
         _close_to_others(environment)
         python = environment / "bin" / "python"
@@ -54,11 +54,11 @@ def install(environment: Path, names: list[str]) -> None:
 
 
 def _close_to_others(environment: Path) -> None:
-    """Takes from others the rights to an environment that an earlier run made under a loose umask."""
+    """Removes other users' access to a virtual environment that an earlier run made with a permissive umask."""
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # PostgreSQL's account may need to pass through it to its programs (account.py), so that right stays.
+    # For root, the group keeps the right to enter: PostgreSQL's account may have its programs inside (account.py).
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
@@ -84,9 +84,9 @@ def main(command: str, *arguments: str) -> int:
     except home.HomeInUse as in_use:
         if command != "manage" or in_use.holder != "scripts/run":
             raise
-        command = "manage-beside"  # Uses the database that scripts/run has started.
+        command = "manage-beside"  # uses the database that scripts/run has started
     else:
-        os.set_inheritable(lock, True)  # The executed program holds the lock until it ends.
+        os.set_inheritable(lock, True)  # so that the executed program keeps the lock until it ends
     if command == "run":
         home.web_port()
     environment = home.base() / "venv"

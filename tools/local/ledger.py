@@ -1,4 +1,4 @@
-"""A file with the processes of a run. If the run is killed, the next run stops the processes listed there."""
+"""A file that lists the processes of a run. If the run is killed, the next run stops the listed processes."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from system import orphans_of, started_at
 
-MAX_STOP_SECONDS = 30  # Until the next, stronger signal is sent.
+MAX_STOP_SECONDS = 30  # wait after a signal, before the next, stronger signal is sent
 
 
 class Entry(NamedTuple):
     pid: int
     started: str
     command: str
-    signals: list[int]  # In the order in which `stop` sends them.
+    signals: list[int]  # signal numbers, in the order in which `stop` sends them
 
     @property
     def is_running(self) -> bool:
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     @property
     def orphans(self) -> list[int]:
-        """Processes whose session leader has ended. Workers of a killed gunicorn keep listening for a while."""
+        """Ids of processes that this process has left behind, such as the workers of a gunicorn that was killed."""
         return [] if started_at(self.pid) is not None else orphans_of(self.pid, self.started)
 
     def stop(self) -> None:
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
             if _wait_until(lambda: not self.is_running):
                 break
         if leads_a_group:
-            os.killpg(self.pid, self.signals[-1])  # Its children may not notice that it has ended.
+            os.killpg(self.pid, self.signals[-1])  # the children may not notice that the leader has ended
 
 
 def _wait_until(is_done: Callable[[], bool]) -> bool:
@@ -55,17 +55,17 @@ def _wait_until(is_done: Callable[[], bool]) -> bool:
 
 
 class Ledger:
-    """The file is replaced atomically, so a kill leaves either the old content or the new one."""
+    """The list of a run's processes. Its file is replaced atomically, so that it is complete even after a kill."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: list[Entry] = []
 
     def leftovers(self) -> list[Entry]:
-        """Processes of an earlier run that still exist, in reverse order of their start."""
+        """Returns the processes of an earlier run that still exist, in the reverse order of their start."""
         try:
             written = [Entry(*fields) for fields in json.loads(self.path.read_text())]
-        except (OSError, ValueError, TypeError):  # No file, or not one that we wrote.
+        except (OSError, ValueError, TypeError):  # the file is missing, or wasn't written by this class
             return []
         return [entry for entry in reversed(written) if entry.is_running or entry.orphans]
 

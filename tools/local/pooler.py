@@ -1,6 +1,6 @@
-"""Provides PgBouncer for the tests: the machine's own, else Debian's package, unpacked without root.
+"""Provides PgBouncer for the tests: the machine's, or else Debian's package, which is unpacked without root.
 
-Where neither is available, the tests that need it are skipped with a message.
+If neither is available, the tests that need PgBouncer are skipped with a message.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from processes import Failed, run, say
 
 PROGRAM = "pgbouncer"
-# Debian installs it here, and most accounts don't have this directory on their PATH.
+# Debian installs PgBouncer in this directory, which most accounts don't have on their PATH.
 _SYSTEM = "/usr/sbin"
 _LAUNCHER = """#!/bin/sh
 LD_LIBRARY_PATH='{libraries}' exec '{program}' "$@"
@@ -20,7 +20,7 @@ LD_LIBRARY_PATH='{libraries}' exec '{program}' "$@"
 
 
 def provide(home: Path) -> None:
-    """Adds PgBouncer to PATH, if it is available."""
+    """Adds PgBouncer to PATH, if it is available on this machine or as a package."""
     path = os.environ.get("PATH", os.defpath)
     unpacked = home / PROGRAM
     if not shutil.which(PROGRAM, path=os.pathsep.join([path, _SYSTEM])) and not (unpacked / PROGRAM).exists():
@@ -51,7 +51,7 @@ def _unpack(target: Path) -> None:
 
 
 def _write_launcher(tree: Path, path: Path) -> Path:
-    """Writes a shell script that starts the unpacked program with the unpacked libraries."""
+    """Writes a shell script that starts the unpacked PgBouncer with the unpacked libraries."""
     libraries = os.pathsep.join(str(path) for path in (tree / "usr" / "lib").glob("*-linux-*"))
     path.write_text(_LAUNCHER.format(libraries=libraries, program=tree / _SYSTEM.lstrip("/") / PROGRAM))
     path.chmod(0o755)
@@ -59,7 +59,7 @@ def _write_launcher(tree: Path, path: Path) -> Path:
 
 
 def _apt_get(target: Path, *arguments: str) -> None:
-    """Runs apt-get with separate lists and cache, because those of the machine belong to root and may be empty."""
+    """Runs apt-get with separate package lists and cache. The machine's belong to root and may be empty."""
     options = {
         "Dir::State::lists": target / "lists",
         "Dir::Cache": target,
@@ -71,7 +71,7 @@ def _apt_get(target: Path, *arguments: str) -> None:
 
 
 def _missing_libraries(package: Path) -> list[str]:
-    """The libraries that this package depends on and that aren't installed here."""
+    """Returns the libraries that a package depends on and that aren't installed on this machine."""
     depends = subprocess.run(["dpkg-deb", "--field", package, "Depends"], capture_output=True, text=True, check=True)
     wanted = set(re.findall(r"(?:^|, )(lib[^\s,]+)", depends.stdout))
     listing = subprocess.run(

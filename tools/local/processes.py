@@ -1,7 +1,7 @@
 """Starts child processes, and stops them when this process gets a signal.
 
-The signal handler passes the signal on to the children. Our own code notices it where it waits for them.
-A signal therefore never interrupts our code between the start of a process and its registration.
+The signal handler only passes the signal on to the children. Our code stops later, where it waits for the children.
+So a signal never interrupts our code between the start of a child and its registration.
 """
 
 import os
@@ -21,7 +21,7 @@ from ledger import Ledger
 Child = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 
-# Within this time a second signal counts as the same stop request, because some supervisors send each signal twice.
+# A second signal within this time is ignored, because some supervisors send each signal twice.
 MIN_REPEAT_SECONDS = 2.0
 
 _children: set[Child] = set()
@@ -32,7 +32,7 @@ _requested_at = 0.0
 
 
 class Failed(Exception):
-    """The program can't go on. The message is a sentence for the user at the terminal."""
+    """The program can't continue. The message is a sentence for the user at the terminal."""
 
 
 class Stopped(Exception):
@@ -50,7 +50,8 @@ def say(message: str) -> None:
 def status_of(program: Callable[..., int], *arguments: str) -> int:
     """Runs a program and returns its exit status.
 
-    A signal stops the children first. `Failed` and PermissionError become a sentence on standard error and status 1.
+    If a signal arrives, the children are stopped first.
+    After Failed or PermissionError it prints a sentence to standard error and returns 1.
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _on_signal)
@@ -71,7 +72,10 @@ def check_stopped() -> None:
 
 
 def rely_on(child: Child, loss_message: Callable[[], str]) -> None:
-    """Makes `check_foundations` fail with `loss_message()` once this child has ended, until `forget`."""
+    """Registers a child without which the program can't continue, such as PostgreSQL, until `forget` is called.
+
+    After the child has ended, `check_foundations` raises Failed with the text of `loss_message()`.
+    """
     _foundations[child] = loss_message
 
 
@@ -82,9 +86,9 @@ def check_foundations() -> None:
 
 
 def keep_ledger(path: Path) -> None:
-    """Stops processes of an earlier run, and records those of this run from now on.
+    """Stops processes that an earlier run left behind. From now on, records the processes of this run in a file.
 
-    The caller must hold the lock of the home directory.
+    The caller must have the lock of the home directory (home.py).
     """
     global _ledger
     _ledger = Ledger(path)
@@ -94,7 +98,7 @@ def keep_ledger(path: Path) -> None:
 
 
 def record(child: Child, *signals: signal.Signals) -> None:
-    """Records a child. If this run is killed, the next run sends the child these signals, one after another."""
+    """Records a child in the file. If this run is killed, the next run stops the child with these signals, in turn."""
     if _ledger is not None:
         command = child.args if isinstance(child.args, (list, tuple)) else [child.args]
         _ledger.add(child.pid, " ".join(map(str, command))[:200], signals)
@@ -107,10 +111,10 @@ def forget(child: Child) -> None:
 
 
 def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
-    """Starts a child that gets SIGTERM when this process is asked to stop.
+    """Starts a child. It gets SIGTERM when a signal asks this process to stop.
 
-    The child has its own session, so that Ctrl-C reaches it only once, through us, as SIGTERM.
-    An interactive child shares the terminal instead (`shares_terminal`), which sends it SIGINT directly.
+    The child has its own session, so that Ctrl-C at the terminal reaches only this process, which sends it SIGTERM.
+    With `shares_terminal`, an interactive child stays in the terminal's session and gets SIGINT directly.
     """
     check_stopped()
     child = subprocess.Popen(command, start_new_session=not shares_terminal, **options)
@@ -122,14 +126,14 @@ def start(command: Command, *, shares_terminal: bool = False, **options: Any) ->
 
 
 def wait(child: Child) -> int:
-    """Waits for a child. Returns its exit status like a shell: 128 + signal number after a signal."""
+    """Waits for a child. Returns its exit status as a shell does: 128 + signal number if a signal has killed it."""
     try:
         status = child.wait()
     finally:
         _children.discard(child)
         forget(child)
     if _request is not None:
-        _signal_session(child, signal.SIGTERM)  # Processes that the child left behind, as a shell does.
+        _signal_session(child, signal.SIGTERM)  # stops processes that the child has left behind
     return status if status >= 0 else 128 - status
 
 
@@ -141,7 +145,7 @@ def run(command: Command, *, failure: str, **options: Any) -> None:
 
 
 def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
-    """Runs a command in several environments at once. Raises Failed after the output of the first that failed."""
+    """Runs a command in several environments at the same time. If one fails, prints its output and raises Failed."""
     with ExitStack() as stack:
         outputs = [stack.enter_context(TemporaryFile()) for _ in environments]
         children = [
@@ -158,7 +162,7 @@ def run_together(command: Command, environments: Sequence[dict[str, str]], *, fa
 
 
 def _on_signal(signum: int, _frame: FrameType | None) -> None:
-    """Passes the first stop request on to the children. A repeated request kills them."""
+    """Signal handler: passes the first signal on to the children. If a signal is repeated later, kills them."""
     global _request, _requested_at
     if _request is None:
         _request, _requested_at = signum, time.monotonic()
@@ -178,6 +182,6 @@ def _stop(child: Child, signum: int) -> None:
 
 
 def _signal_session(child: Child, signum: int) -> None:
-    """Signals the process group that a child leads, if it leads one."""
+    """Sends a signal to the process group of a child, if the child leads a group."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signum)

@@ -1,4 +1,4 @@
-"""Reads facts about processes and ports from /proc, or from ps and lsof where there is no /proc."""
+"""Reads facts about processes and ports from /proc, or with ps and lsof on systems without /proc."""
 
 import os
 import shutil
@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-_STATE, _GROUP, _SESSION, _STARTED = 0, 2, 3, 19  # Fields of /proc/pid/stat, after the name.
+_STATE, _GROUP, _SESSION, _STARTED = 0, 2, 3, 19  # positions in the result of `_fields`
 _SINCE = " ticks after the start of "
-_LISTEN = "0A"  # The state of a listening socket in /proc/net/tcp.
+_LISTEN = "0A"  # state of a listening socket in /proc/net/tcp
 
 
 def started_at(pid: int) -> str | None:
-    """The start time of a process, as a text to compare; None if the process has ended.
+    """Returns the start time of a process as a text that can be compared; None if the process has ended.
 
     Process id and start time together identify a process. The id alone doesn't, because the system reuses ids.
     """
@@ -27,14 +27,14 @@ def started_at(pid: int) -> str | None:
 
 
 def orphans_of(leader: int, started: str) -> list[int]:
-    """Process ids of the session of a leader that has ended: those in its group that started no earlier.
+    """Returns the ids of processes that a session leader, which has ended, left in its group.
 
-    While one of them runs, the system doesn't reuse the leader's id. The list is empty where there is no /proc.
+    While one of them runs, the system doesn't reuse the leader's id. The list is empty on systems without /proc.
     """
     ticks, _, boot = started.partition(_SINCE)
     orphans = []
     for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # The process ended meanwhile.
+        with suppress(OSError):  # the process has ended meanwhile
             fields = _fields(int(entry.name))
             is_member = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
             if is_member and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
@@ -43,7 +43,7 @@ def orphans_of(leader: int, started: str) -> list[int]:
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/pid/stat after the name. The name may hold spaces and parentheses."""
+    """Returns the fields of /proc/PID/stat after the program's name, which may contain spaces and parentheses."""
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
@@ -57,7 +57,7 @@ def _started_at_by_ps(pid: int) -> str | None:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process; "" where it isn't available."""
+    """Returns the command line of a process; "" if the process has ended or the system doesn't show it."""
     with suppress(OSError):
         if words := (PROC / str(pid) / "cmdline").read_bytes():
             return words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
@@ -65,13 +65,13 @@ def command_of(pid: int) -> str:
 
 
 def listener(port: int) -> int | None:
-    """The id of the process that listens on a TCP port; None where unknown, as for another account's process."""
+    """Returns the id of the process that listens on a TCP port. None if unknown, as for another account's process."""
     if not (PROC / "net" / "tcp").exists():
         pids = _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split()
         return int(pids[0]) if pids else None
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for descriptor in PROC.glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # The process ended meanwhile, or belongs to another account.
+        with suppress(OSError):  # the process has ended meanwhile, or belongs to another account
             if os.readlink(descriptor) in sockets:
                 return int(descriptor.parts[2])
     return None
@@ -89,7 +89,7 @@ def _listening_inodes(port: int) -> list[str]:
 
 
 def _output(program: str, *arguments: str) -> str:
-    """The standard output of a program; "" if the program is missing or finds nothing."""
+    """Runs a program and returns its standard output; "" if the program isn't installed."""
     if not shutil.which(program):
         return ""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

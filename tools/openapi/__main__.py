@@ -1,4 +1,4 @@
-"""Writes the OpenAPI document: docs/openapi.yaml from the code, docs/openapi-released.yaml at a release.
+"""Writes the OpenAPI document from the code into docs/openapi.yaml, at a release also into docs/openapi-released.yaml.
 
 scripts/openapi              write docs/openapi.yaml
 scripts/openapi --check      change nothing; exit 1 if it differs from the code or breaks the released document

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 _LOWER_BOUNDS = ("minLength", "minimum", "exclusiveMinimum", "minItems")
 _UPPER_BOUNDS = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
 _ALL_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_MAX_DEPTH = 12  # ends the recursion of a schema that refers to itself
+_MAX_DEPTH = 12  # deeper members aren't compared, because a schema may refer to itself
 
 Schema = dict[str, Any]
 # Pairs of a place in the schema and a difference in words, such as ("/name", "a maxLength above 100").
@@ -19,7 +19,10 @@ class Side(NamedTuple):
     document: dict[str, Any]
 
     def whole(self, part: Any) -> Any:
-        """Resolves `$ref`, and an `allOf` with one schema, and merges the other members of `part` into the result."""
+        """Returns `part` with its `$ref`, or its `allOf` with one schema, replaced by the schema that it refers to.
+
+        Other members of `part`, such as `description`, override those of this schema.
+        """
         while isinstance(part, dict) and ("$ref" in part or len(part.get("allOf", ())) == 1):
             other_members = {name: value for name, value in part.items() if name not in ("$ref", "allOf")}
             target: Any = self.document
@@ -40,7 +43,7 @@ class Side(NamedTuple):
 
 
 def gone(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """Yields the members that `old` has and `new` doesn't have."""
+    """Yields the members (JSON object properties) that `old` has and `new` doesn't have."""
     old, new = before.whole(old), after.whole(new)
     if depth > _MAX_DEPTH:
         return
@@ -54,7 +57,7 @@ def gone(old: Schema, new: Schema, before: Side, after: Side, place: str = "", d
 
 
 def less(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """Yields what `old` accepts and `new` doesn't."""
+    """Yields the kinds of values that `old` accepts and `new` doesn't, such as other types or longer texts."""
     old, new = before.whole(old), after.whole(new)
     if depth > _MAX_DEPTH:
         return
@@ -73,7 +76,7 @@ def less(old: Schema, new: Schema, before: Side, after: Side, place: str = "", d
 
 
 def _common_parts(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schema]]:
-    """Yields the schemas of members and items that both schemas have."""
+    """Yields name, old schema and new schema of each member that both schemas have, and of the items of arrays."""
     for name, member in old.get("properties", {}).items():
         if name in new.get("properties", {}):
             yield name, member, new["properties"][name]

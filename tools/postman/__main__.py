@@ -1,4 +1,4 @@
-"""Generates postman/ from the OpenAPI document, compares the two, or sends the collection with Newman."""
+"""Generates the Postman collection in postman/ from the OpenAPI document, checks it, or sends it with Newman."""
 
 import sys
 from pathlib import Path
@@ -33,10 +33,10 @@ def write() -> int:
 
 
 def send() -> int:
-    """Sends the collection to a separate server, and proves the sentences for people.
+    """Sends the collection to a separate server, and checks the error sentences for users (proofs.py).
 
-    The whole collection is sent twice. The second run logs in again, and has to cope with the rows that the first run
-    left. The folder that exceeds a rate limit is sent last, because it has an account refused.
+    The whole collection is sent twice, to check that it also works with the rows that the first run has left.
+    The folder that exceeds a rate limit is sent last, because the server then refuses the account for a minute.
     """
     with running(newman.HOME / "server") as server:
         print("Installing Newman …", flush=True)

@@ -9,7 +9,7 @@ function isOfTheApi() {
     return code === 204 || code === 304 || type.includes("application/json");
 }
 
-// After a 401 the session has ended (by a new password, or by "log out everywhere"), so the next request logs in again.
+// A 401 means that the session has ended, by a new password or by "log out everywhere". So the next request logs in.
 if (role && code === 401) pm.collectionVariables.set(`${role}_refresh`, "");
 
 const found = code ? `It answers ${code} with ${type || "no content"}.` : "It doesn't answer.";
@@ -18,7 +18,7 @@ pm.test("Epic Events' API answers", () => {
 });
 pm.test("It is no error of the server", () => pm.expect(code).to.be.below(500));
 
-// The test of the status repeats it.
+// The test of the status shows this sentence if it fails.
 const folder = pm.execution.location[1];
 const again = `If a step was left out or its row is gone, send the folder "${folder}" from its beginning.`;
 pm.variables.set("refusal", isProblem ? `${pm.response.json().detail} ${again}` : "");

@@ -1,11 +1,11 @@
-// Runs before each request: stops a request that can't succeed, with a sentence, and logs in.
+// Runs before each request: logs in, and stops a request that can't succeed, with a sentence that says why.
 //
-// The Authorization of a request, or of its folder, names the token, such as {{sales_access}}. This script logs in if
-// there is no such token yet, and refreshes it shortly before it expires after ten minutes. Tokens are kept in the
-// collection's variables on this machine only, and are never written to a file.
+// The Authorization of a request, or of its folder, names a token, such as {{sales_access}}.
+// This script logs in if the token doesn't exist yet, and refreshes it shortly before it expires after ten minutes.
+// Tokens are kept in the collection's variables on this machine only, and are never written to a file.
 //
-// A top folder's name -> its role, the requests that keep its variables, the variables that each request needs, and
-// whether a run of the whole collection leaves the folder out.
+// Name of a top folder -> its role, the request that sets each variable, the variables that each request needs, and
+// true if a run of the whole collection leaves the folder out.
 const FOLDERS = {};
 const MINUTES = 9;
 const topFolder = pm.execution.location[1];
@@ -27,7 +27,7 @@ function stopForAddress(found) {
     stop(`${pm.variables.get("wrong_address")} ${found}`.trim());
 }
 
-// Local variables last for one request that is sent by itself, or for one run.
+// Local variables (pm.variables) end with the run, or with a request that is sent by itself.
 function isLeftOutHere() {
     if (!pm.variables.get("run_begins_in")) pm.variables.set("run_begins_in", topFolder);
     return isLeftOut && pm.variables.get("run_begins_in") !== topFolder;
@@ -37,7 +37,7 @@ function missing(request) {
     return (needs[request] || []).filter((name) => setting(name) === "");
 }
 
-// The generator refuses a folder in which a request needs what no earlier one keeps, so this ends.
+// Returns the request to send first. The recursion ends, because collection.py lets requests need only earlier ones.
 function firstToSend(request) {
     const [name] = missing(request);
     return name ? firstToSend(makers[name]) : request;
@@ -50,7 +50,7 @@ function wantedRole() {
     return named ? named[1] : undefined;
 }
 
-// An answer of the API is JSON. Other servers may answer HTML.
+// Returns the body of an answer, or {} if it isn't JSON, as for a server that isn't the API.
 function content(answer) {
     try {
         return answer.json();
@@ -72,13 +72,13 @@ function send(method, path, body, done) {
     });
 }
 
-// An id of one server names another row on the next one.
+// Empties the variables with ids after a change of the server, because ids mean other rows there.
 function forgetRows() {
     const names = Object.values(FOLDERS).flatMap((folder) => Object.keys(folder.makers));
     names.forEach((name) => pm.collectionVariables.set(name, ""));
 }
 
-// Asks each address once for the list of its endpoints.
+// Checks that the API answers at this address, once for each address, by its list of endpoints.
 function checkAddress(done) {
     if (!address) return stopForAddress("");
     if (setting("answering_address") === address) return done();

@@ -1,4 +1,4 @@
-"""JavaScript for Postman's sandbox: tests of an answer."""
+"""Generates JavaScript for Postman: tests of an answer."""
 
 import json
 
@@ -8,14 +8,14 @@ def quoted(value: object) -> str:
 
 
 def answers(status: int) -> str:
-    """A test of the status. Its failure repeats the sentence of a refusal, which after.js keeps in `refusal`."""
+    """Returns a test of the status. If it fails, it shows the API's sentence, which after.js has put into `refusal`."""
     return (
         f"pm.test('Answers {status}', () => pm.expect(pm.response.code, pm.variables.get('refusal')).to.eql({status}));"
     )
 
 
 def holds(sentence: str, condition: str) -> str:
-    """A test with this title. `condition` is an expression that may use `answer`, the body of the answer."""
+    """Returns a test with this title. `condition` is a JavaScript expression that may use `answer`, the body."""
     expectation = f"const answer = pm.response.json(); pm.expect({condition}).to.be.true;"
     return f"pm.test({quoted(sentence)}, () => {{ {expectation} }});"
 
@@ -31,7 +31,7 @@ def has_header(name: str, value: str = "") -> str:
 
 
 def refused(status: int, rule: str) -> tuple[str, ...]:
-    """The tests of a problem document. `rule` is empty for a status whose refusals have no rule."""
+    """Returns the tests for a refusal's problem document. `rule` is empty if the refusal has no rule."""
     document = "pm.expect(pm.response.headers.get('Content-Type')).to.include('application/problem+json')"
     is_problem = f"pm.test('It is a problem document', () => {document});"
     return (is_problem, equals("rule", rule)) if rule else (is_problem, equals("status", status))

@@ -1,4 +1,4 @@
-"""Builds the collection and its environments."""
+"""Builds the Postman collection and its environments (the variables for a server)."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ COLLECTION = "epic-events.postman_collection.json"
 LOCAL_ENVIRONMENT = "scripts-run.postman_environment.json"
 PRODUCTION_ENVIRONMENT = "production.postman_environment.json"
 STORIES = (WORKFLOW, SALES, SUPPORT, MANAGEMENT, AUDITOR, PARTNER, REFUSALS)
-PASSWORD = "Epic-Events-2026!"  # The password of the demo accounts; scripts/run prints it.
+PASSWORD = "Epic-Events-2026!"  # password of all demo accounts, which scripts/run prints
 _HERE = Path(__file__).parent
 _ABOUT = """\
 What people do with Epic Events' CRM, folder by folder. Choose an environment at the top right: *scripts/run* has the
@@ -41,7 +41,7 @@ def folders(document: Document) -> tuple[Folder, ...]:
 
 
 def _for_scripts(folder: Folder, document: Document) -> dict[str, Any]:
-    """The facts of a folder that before.js asks for."""
+    """Returns the facts about a folder that before.js needs, such as the variables that each request needs."""
     made: set[str] = set()
     needed: dict[str, list[str]] = {}
     for request in folder.all_requests:
@@ -73,7 +73,7 @@ def collection(document: Document) -> dict[str, Any]:
         },
         "item": [folder_item(folder, document, folder) for folder in tree],
         "event": [script("prerequest", before), script("test", after)],
-        # The tests of the requests set these variables.
+        # The tests in the collection's requests set these variables.
         "variable": [{"key": name, "value": ""} for folder in tree for name in folder.variables.names()],
     }
 
@@ -94,7 +94,7 @@ def environment(name: str, address: str, accounts: dict[str, str], password: str
 
 
 def files(document: Document) -> dict[str, str]:
-    """File name -> text, for all files of postman/."""
+    """Returns file name -> text, for all files of postman/."""
     contents = {
         COLLECTION: collection(document),
         LOCAL_ENVIRONMENT: environment(f"{NAME}: scripts/run", "http://127.0.0.1:8000/api/v1", ACCOUNTS, PASSWORD),

@@ -1,4 +1,4 @@
-"""Reads the OpenAPI document: operations with their parameters, examples and answers."""
+"""Reads from the OpenAPI document the operations with their parameters, examples and answers."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Answer:
-    """An example of an answer. For a refusal by a rule, `name` is that rule."""
+    """An example of an answer. `name` is the example's name; for a refusal by a rule, it is the rule's name."""
 
     status: int
     name: str
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. `path` has no prefix, as in `clients/{id}/`; the path of the API's root is empty."""
+    """An operation of the API. `path` is below /api/v1/, such as `clients/{id}/`, and empty for the API's root."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Operation:
 
     @property
     def noun(self) -> str:
-        """The noun of the row that `{id}` names: `client` of `clients/{id}/`. Empty if the path names no row so."""
+        """The resource of the row with the id `{id}`, such as `client` for `clients/{id}/`. Empty without `{id}`."""
         collection = self.path.partition("/{id}")[0].rpartition("/")[2] if "/{id}" in self.path else ""
         return f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
 
@@ -66,12 +66,12 @@ class Operation:
 
     @property
     def body(self) -> Any:
-        """The example of the request body; None if the operation has no body."""
+        """The document's first example of the request body; None if the operation has no body."""
         return next(iter(self._examples(self._sent)), ("", None))[1]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of the request body."""
+        """The names of the fields that the request body may have."""
         return tuple(self.document.resolve(self._sent.get("schema", {})).get("properties", ()))
 
     @property
@@ -115,7 +115,7 @@ class Document:
         return str(self.source["info"]["version"])
 
     def resolve(self, node: Any) -> Any:
-        """Follows references within the document. Keys may hold dots, but no slashes."""
+        """Follows `$ref` references within the document, and returns the node that they lead to."""
         while isinstance(node, dict) and "$ref" in node:
             target: Any = self.source
             for step in node["$ref"].removeprefix("#/").split("/"):
@@ -128,5 +128,5 @@ class Document:
 
 
 def as_text(value: Any) -> str:
-    """Indented JSON; "" for None."""
+    """Returns a value as indented JSON, or "" for None."""
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,23 +1,23 @@
-"""Describes requests and folders, before they become items of the collection."""
+"""Classes for the requests and folders of the collection. items.py makes Postman's JSON from them."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from variables import Variables
 
-NOBODY = "nobody"  # The role of requests without a token.
+NOBODY = "nobody"  # role of requests that are sent without a token
 
 
 @dataclass(frozen=True)
 class Request:
     """A request of the collection.
 
-    `operation` is as in "PATCH clients/{id}/". `role` names the token; if empty, the folder's role does.
-    Without a `body`, the document's example is sent.
-    `rule` is the rule of a refusal. For a refusal without a rule, `like` names the document's example.
-    `keeps` has the variables that a success sets: variable -> an expression that may use `answer`, its body.
-    `forgets` has those that it empties. A DELETE empties the variable of its row by itself.
-    A request in `is_reference` has all examples of the document.
+    `operation` is written as "PATCH clients/{id}/". The token of `role` is sent, or that of the folder's role.
+    `answers` is the expected status. If `body` is None, the document's example is sent.
+    `rule` is the rule that refuses the request. For a refusal without a rule, `like` names the document's example.
+    `keeps` has the variables that are set after a success: variable -> JavaScript expression, in which `answer` is the
+    answer's body. `forgets` names variables that are emptied. A DELETE always empties the variable of its row.
+    If `is_reference` is true, the request has all of the document's examples.
     """
 
     name: str
@@ -39,9 +39,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of requests, or of folders. `role` names their token; if empty, each request has its own role.
+    """A folder of requests, or of folders. They are sent with the token of `role`. If it is empty, each has its own.
 
-    `prefix` begins the names of its variables. A folder that `is_left_out` is sent by itself only.
+    `prefix` is the beginning of the names of the folder's variables.
+    If `is_left_out` is true, a run of the whole collection doesn't send the folder.
     """
 
     name: str

@@ -12,11 +12,11 @@ from variables import Variables
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _KEY = "Idempotency-Key"
-_PROVOKED = 429  # The request's test script provokes this status, because a single request meets no limit.
+_PROVOKED = 429  # a single request reaches no rate limit, so the request's script sends many
 
 
 def identifier(*steps: str) -> str:
-    """The id of an item. It depends only on the item's place, so that diffs of the collection stay small."""
+    """Returns the id of an item. It depends only on the names of the item and its folder, so that diffs stay small."""
     return str(uuid5(NAMESPACE_URL, "/".join(["epic-events-postman", *steps])))
 
 
@@ -31,7 +31,7 @@ def authorization(role: str) -> dict[str, Any]:
 
 
 def folder_item(folder: Folder, document: Document, top: Folder) -> dict[str, Any]:
-    """`top` is the folder at the top of the collection, to which the variables belong."""
+    """Returns a folder as an item of the collection. `top` is the topmost folder above it, which has the variables."""
     item: dict[str, Any] = {"name": folder.name, "id": identifier(folder.name), "description": folder.about}
     item["item"] = [folder_item(inner, document, top) for inner in folder.folders]
     item["item"] += [request_item(request, folder, document, top.variables) for request in folder.requests]
@@ -62,7 +62,7 @@ def request_item(request: Request, folder: Folder, document: Document, variables
 
 
 def uses(request: Request, document: Document) -> str:
-    """The text in which the request may name variables: all that it sends, and its tests."""
+    """Returns all texts of a request in which variables may occur: what it sends, and its tests."""
     operation = document[request.operation]
     sent = [_url(request, operation), _headers(request, operation), _body(request, operation)]
     return "\n".join([json.dumps(sent), *request.tests, *request.keeps.values()])
@@ -103,7 +103,10 @@ def _refusal(request: Request, operation: Operation) -> Answer:
 
 
 def _examples(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
-    """The document's examples that this request may get: successes, refusals of its role, and refusals by state."""
+    """Returns the document's examples of answers that this request may get.
+
+    For a request that should succeed, these are successes, refusals of its role, and refusals by a row's state.
+    """
     if request.rule:
         return [_refusal(request, operation)]
     if request.answers >= 400 and not request.is_reference:
@@ -141,12 +144,12 @@ def _body(request: Request, operation: Operation) -> Any:
 
 
 def _numbers(text: str) -> str:
-    """Removes the quotes around variables that hold an id, so that they are sent as numbers."""
+    """Removes the quotes around variables with an id in JSON: "{{client_id}}" -> {{client_id}}, which is a number."""
     return re.sub(r'"(\{\{\w+_id\}\})"', r"\1", text)
 
 
 def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
-    """The headers that the request sends, then the document's other headers, disabled."""
+    """Returns the headers that the request sends, and then, switched off, all others that the document describes."""
     known = {parameter["name"]: parameter for parameter in operation.parameters("header")}
     used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
     headers = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []

@@ -1,4 +1,4 @@
-"""Sends the collection, or a part of it, with Newman."""
+"""Sends the collection, or a part of it, with Newman, Postman's program for the command line."""
 
 import json
 from collections.abc import Mapping
@@ -23,9 +23,10 @@ def send(
     kept: Mapping[str, str] | None = None,
     **variables: str,
 ) -> dict[str, Any]:
-    """The report of a run. `parts` are names of folders and requests; without any, the whole collection is sent.
+    """Sends folders and requests with the names `parts`, or else the whole collection. Returns Newman's report.
 
-    `kept` are variables of the collection, as of an earlier run. `variables` replace those of the environment.
+    `kept` are values of the collection's variables, as after an earlier run. `variables` replace those of the
+    environment.
     """
     source = json.loads((TARGET / collection.COLLECTION).read_text("utf-8"))
     source["variable"] += [{"key": name, "value": value} for name, value in (kept or {}).items()]

@@ -1,4 +1,4 @@
-"""Proves with Newman the sentences that a person reads who sends a request too early, or to a wrong address."""
+"""Checks, with Newman, the sentences that users see if they send a request too early or to a wrong address."""
 
 import threading
 from collections.abc import Iterator
@@ -13,12 +13,15 @@ from stories.rate_limit import RATE_LIMIT
 
 _FIRST = "1. Sales adds a prospect"
 _WITHOUT_TOKEN = "401: no token"
-_CLOSED = "http://127.0.0.1:9/api/v1"  # The port of the discard service, which no machine of today offers.
+_CLOSED = "http://127.0.0.1:9/api/v1"  # port of the obsolete service "discard", on which nothing listens
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Sends `parts` of the collection. Each failed test must have the `sentence`, and only `sent` may be sent."""
+    """A run of some `parts` of the collection that must fail in an expected way.
+
+    The message of each failed test must contain `sentence`. Only the requests in `sent` may reach the server.
+    """
 
     title: str
     parts: tuple[str, ...]
@@ -38,7 +41,7 @@ class Proof:
 
 
 def failures(server: str) -> int:
-    """The number of proofs that fail. `server` is the address of a scripts/run without the API's path."""
+    """Runs all proofs and returns the number of those that fail. `server` is a server's address, without a path."""
     with _web_page() as page:
         failed = 0
         for proof in _proofs(server, page):
@@ -49,7 +52,7 @@ def failures(server: str) -> int:
 
 
 def left_out(run: dict[str, object]) -> int:
-    """0 if the run of the whole collection left out the folder that exceeds a rate limit."""
+    """Returns how many requests of the folder that exceeds a rate limit were sent in this run. None should be."""
     flood = {request.name for request in RATE_LIMIT.requests}
     sent = flood.intersection(results.sent(run))
     for name in sent:
@@ -125,12 +128,12 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<p>Another server</p>")
 
     def log_message(self, *_: object) -> None:
-        """Prints nothing."""
+        """Prints no line for each request, unlike the base class."""
 
 
 @contextmanager
 def _web_page() -> Iterator[str]:
-    """The address of a server of web pages."""
+    """Runs a server that answers each request with a web page. Yields its address."""
     with HTTPServer(("127.0.0.1", 0), _Page) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,7 +1,7 @@
-"""Builds the folder with every operation of the document, by tag.
+"""Builds the folder of the collection that has every operation of the OpenAPI document, by tag.
 
-Management sends it, because management may do everything. Each tag makes its rows, reads and changes them. A DELETE
-gets a row of its own, so that the other rows stay for reading.
+The requests are sent as management, which may do everything. The requests of a tag create rows, read and change them.
+Before each DELETE, a separate row is created for it, so that later requests still find the other rows.
 """
 
 import re
@@ -20,8 +20,9 @@ _ROLE = "management"
 _ORDER = ("POST", "GET", "PUT", "PATCH", "DELETE")
 _LOGIN = "POST users/login/"
 _CREDENTIALS = {"username": f"{{{{{_ROLE}_username}}}}", "password": f"{{{{{_ROLE}_password}}}}"}
-_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # They end what other operations of their tag need.
-# The document's examples of these operations name an account or a token of somebody else, or would change the account.
+_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # sent last, because they end the session of others
+# Settings for operations whose examples in the document can't be sent.
+# These examples have another user's account or token, or would change the account that sends them.
 _SENT: dict[str, dict[str, Any]] = {
     _LOGIN: {"body": _CREDENTIALS, "keeps": {"login_token": "answer.refresh"}},
     "POST users/refresh/": {"body": {"refresh": "{{login_token}}"}, "keeps": {"refreshed_token": "answer.refresh"}},
@@ -44,7 +45,7 @@ _REFUSED = "A wrong password is sent, because the account would change otherwise
 
 
 def folder(document: Document) -> Folder:
-    # Contacts come first, because rows are given to them.
+    # The tag "contacts" comes first, because later requests assign rows to these contacts.
     tags = dict.fromkeys(["contacts", *(operation.tag for operation in document.operations.values())])
     folders = tuple(Folder(tag.capitalize(), "", tuple(_requests(tag, document))) for tag in tags)
     return Folder(NAME, ABOUT, role=_ROLE, prefix="every", folders=folders)
@@ -71,7 +72,7 @@ def _requests(tag: str, document: Document) -> list[Request]:
 
 
 def _row_made_by(name: str, document: Document) -> Operation | None:
-    """The operation that reads the row which this one makes."""
+    """Returns the operation that reads a row which the operation `name` creates; None if it creates no row."""
     return document.operations.get(f"GET {name.removeprefix('POST ')}{{id}}/")
 
 
@@ -83,7 +84,7 @@ def _request(operation: Operation, name: str, sent: dict[str, Any]) -> Request:
 
 
 def _body(operation: Operation) -> Any:
-    """The example, with email addresses that no other row has. A whole row also names its contact."""
+    """Returns the example of the request body, with unique email addresses. POST and PUT also get a contact's id."""
     if not isinstance(operation.body, dict):
         return operation.body
     body = {

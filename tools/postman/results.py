@@ -1,13 +1,13 @@
-"""Reads Newman's report: its failures, its answers and its totals."""
+"""Reads the report of a Newman run: failures, answers and totals."""
 
 import base64
 from typing import Any
 
-ANSWERS = "Epic Events' API answers"  # The first test of after.js.
+ANSWERS = "Epic Events' API answers"  # name of the first test in after.js
 
 
 def report(run: dict[str, Any]) -> int:
-    """Prints the report. Returns the exit status: 1 if a test failed or none ran."""
+    """Prints the results. Returns the exit status: 1 if a test failed or no test ran, otherwise 0."""
     answers = {execution["cursor"]["ref"]: execution.get("response", {}) for execution in run["executions"]}
     for failure in run["failures"]:
         folder, request = failure.get("parent", {}).get("name", ""), failure["source"].get("name", "")
@@ -23,12 +23,12 @@ def report(run: dict[str, Any]) -> int:
 
 
 def sentences(run: dict[str, Any]) -> list[str]:
-    """The messages of the failed tests."""
+    """Returns the messages of the failed tests."""
     return [failure["error"]["message"] for failure in run["failures"] if "test" in failure["error"]]
 
 
 def sent(run: dict[str, Any]) -> list[str]:
-    """The names of the requests that were sent. Newman runs the tests of no other."""
+    """Returns the names of the requests that were sent. These are the requests whose tests were run."""
     return list(dict.fromkeys(execution["item"]["name"] for execution in run["executions"] if _has_tests(execution)))
 
 

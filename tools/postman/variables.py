@@ -1,14 +1,14 @@
-"""Variables that a request keeps for later requests of its folder.
+"""Variables that a request sets for later requests of its folder, such as the id of a new row.
 
-A folder calls a variable `{{client_id}}`. The collection calls it `{{sales_client_id}}`, so that no folder works with
-the rows of another one.
+The description of a folder writes `{{client_id}}`. In the collection this becomes `{{sales_client_id}}`, so that the
+variables of different folders are separate.
 """
 
 import json
 import re
 from collections.abc import Mapping
 
-# Role -> the demo account that the environment of scripts/run has for it.
+# Role -> username of its demo account, for the environment of scripts/run.
 ACCOUNTS = {
     "sales": "oc-salesman",
     "support": "oc-supporttech",
@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 
 
 class Variables:
-    """The variables of a folder. `makers` has the request that keeps each."""
+    """The variables of a folder. `makers` is variable -> name of the request that sets it."""
 
     def __init__(self, prefix: str, makers: Mapping[str, str]) -> None:
         self.prefix, self._makers = prefix, makers
@@ -36,7 +36,10 @@ class Variables:
         return {self.name(variable): maker for variable, maker in self._makers.items()}
 
     def needed_by(self, text: str) -> list[str]:
-        """Names of the folder's variables in the text, in their order. Other variables must be an environment's."""
+        """Returns the names of the folder's variables that occur in the text, in their order.
+
+        Raises ValueError if another variable occurs that isn't in the environments either.
+        """
         found = dict.fromkeys(_VARIABLE.findall(text))
         if unknown := found.keys() - self._makers.keys() - ENVIRONMENT:
             raise ValueError(f"No request keeps the variables {', '.join(sorted(unknown))}.")
@@ -46,16 +49,16 @@ class Variables:
         return _VARIABLE.sub(lambda match: f"{{{{{self._named(match)}}}}}", text)
 
     def in_script(self, code: str) -> str:
-        """The code, with an expression for each variable. Variables of others stay."""
+        """Returns the code with each of the folder's variables replaced by an expression that reads it."""
         return _VARIABLE.sub(lambda match: self._value(match) if match[1] in self._makers else match[0], code)
 
     def keep(self, values: Mapping[str, str]) -> str:
-        """Sets variables after a success. Each value is an expression that may use `answer`, the answer's body."""
+        """Returns code that sets variables after a success. In the values, `answer` is the answer's body."""
         lines = [f'    {self._set(variable)}, {value} ?? "");' for variable, value in values.items()]
         return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
 
     def forget(self, variable: str) -> str:
-        """Empties a variable after a success, because its row is gone."""
+        """Returns code that empties a variable after a success, because its row was deleted."""
         return f'if (pm.response.code < 300) {self._set(variable)}, "");'
 
     def _named(self, match: re.Match[str]) -> str:

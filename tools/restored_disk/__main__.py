@@ -1,6 +1,6 @@
-"""Tests sync after an earlier copy of the data folder is restored.
+"""Tests `sync/` after PostgreSQL's data was restored from an older copy.
 
-Cursors of the lost history are answered with 410. ETags of lost rows never match rows that reuse their ids.
+Cursors from the lost time must be answered with 410. ETags of lost rows must not match new rows with the same ids.
 """
 
 import json
@@ -15,7 +15,7 @@ from own_server import LOCAL, running
 
 HOME = LOCAL / "restored-disk"
 DATA, COPY = HOME / "postgres" / "data", HOME / "postgres" / "copy"
-PASSWORD = "Epic-Events-2026!"  # of the demo's accounts
+PASSWORD = "Epic-Events-2026!"  # password of all demo accounts
 
 
 class Phone:
@@ -24,7 +24,7 @@ class Phone:
         self.token = self.ask("POST", "/users/login/", {"username": "oc-salesman", "password": PASSWORD})[1]["access"]
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
-        """Sends a request; returns status, body and ETag of the answer. `headers` have underscores for hyphens."""
+        """Sends a request. Returns the answer's status, body and ETag. `headers` have underscores for hyphens."""
         headers |= {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
@@ -40,7 +40,7 @@ class Phone:
                 return error.code, json.loads(error.read() or "null"), error.headers["ETag"] or ""
 
     def make_clients(self, number: int, name: str) -> list[tuple[int, str]]:
-        """Creates clients. Returns id and ETag of each."""
+        """Creates clients. Returns the id and the ETag of each."""
         made = []
         for _ in range(number):
             company = {
@@ -55,7 +55,7 @@ class Phone:
         return made
 
     def copy(self) -> tuple[str, dict[int, str]]:
-        """Reads a complete offline copy. Returns the last cursor, and the ETag of each client by id."""
+        """Reads all visible rows from `sync/`. Returns the last cursor, and client id -> ETag."""
         cursor, tags, has_more = "", dict[int, str](), True
         while has_more:
             page = self.ask("GET", f"/sync/?cursor={cursor}" if cursor else "/sync/")[1]

@@ -1,12 +1,12 @@
-"""Loads the project's code without a database, for tools that generate documents from its tables and rules."""
+"""Loads the Django project without a database, for tools that generate documents from its permissions and rules."""
 
 import os
 import sys
 
 from own_server import ROOT
 
-# These values are never used to connect or sign. They override .env and the generated settings, so that all machines
-# generate the same documents.
+# Example values, which are never used to connect or to sign.
+# These values override .env and the generated settings, so that all machines generate the same documents.
 _SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "APP_ENV": "local",

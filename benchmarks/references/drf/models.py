@@ -7,9 +7,9 @@ from django.db import models
 
 
 class SamePasswordHasher(Argon2PasswordHasher):
-    """The parameters of this project. Django's default needs five times the memory, so it can't be compared."""
+    """Argon2 with this project's parameters. Django's default needs five times the memory, so it can't be compared."""
 
-    memory_cost = 19_456  # KiB
+    memory_cost = 19_456  # memory in KiB
     time_cost = 2
     parallelism = 1
 
@@ -28,7 +28,7 @@ class User(AbstractBaseUser):
 
 
 class Client(models.Model):
-    """A client, without parsed phone numbers and search document, because most projects don't pay for these."""
+    """A client without parsed phone numbers and without a search document, which most projects don't have either."""
 
     status = models.CharField(max_length=8, default="prospect")
     company_name = models.CharField(max_length=200)

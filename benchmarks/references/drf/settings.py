@@ -11,7 +11,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The defaults of `startproject` without the admin site and its templates.
+# The middlewares and settings of `startproject`, without those for the admin site and templates.
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -33,8 +33,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# A connection per request would cost five times as much database time, which would be an unfair comparison.
-# libpq reads the address and login from its variables.
+# Connections persist. A connection for each request would need five times the database time, which would be unfair.
+# libpq reads address and login from the PG… environment variables.
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"], "CONN_MAX_AGE": 600}
 }

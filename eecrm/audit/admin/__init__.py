@@ -1,1 +1,1 @@
-from audit.admin import entries  # noqa: F401  # registers it
+from audit.admin import entries  # noqa: F401  # importing it registers the admin pages

@@ -1,4 +1,4 @@
-"""Descriptions of trail entries for admin pages: action, row, user, and each column before and after."""
+"""Describes trail entries for admin pages: the action, the row, the user, and each column's old and new value."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,7 +22,10 @@ _BOOKKEEPING = ("updated_at", "version")
 
 
 class Difference(NamedTuple):
-    """A column before and after. In an update every column is marked, except the bookkeeping columns."""
+    """A column's value before and after a write.
+
+    `is_marked` is true for each column that an update changed, except `updated_at` and `version`.
+    """
 
     label: str
     before: Value
@@ -43,7 +46,7 @@ class DescribedEntry(NamedTuple):
 
 
 def columns(entry: Entry) -> list[str]:
-    """The entry's columns: in the order of the model, then columns it doesn't have, then bookkeeping columns."""
+    """Returns the entry's columns: the model's in their order, then unknown ones, then `updated_at` and `version`."""
     written = {**(entry.old or {}), **(entry.new or {})}
     ordered = [column for column in _fields(entry.table_name) if column in written]
     ordered += sorted(set(written) - set(ordered))
@@ -51,12 +54,12 @@ def columns(entry: Entry) -> list[str]:
 
 
 def changed(entry: Entry) -> list[str]:
-    """Labels of the fields that an update changed, without bookkeeping columns."""
+    """Returns the labels of the fields that an update changed, without `updated_at` and `version`."""
     return [_field_label(entry.table_name, name) for name in columns(entry) if name not in _BOOKKEEPING]
 
 
 def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[DescribedEntry]:
-    """Describe entries. Needs a few queries for each model that they refer to, however many entries there are."""
+    """Describes entries for a page. Sends a few queries for each model that they refer to, not for each entry."""
     row_keys = {row_key for entry in entries for row_key in (row_key_of(entry), *_references(entry))}
     names = linked(site, request, row_keys)
     is_masked = not policy.sees_personal_data(request.user)
@@ -102,7 +105,7 @@ def _references(entry: Entry) -> Iterator[RowKey]:
 
 
 def _differences(entry: Entry, names: dict[RowKey, Value], is_masked: bool) -> Iterator[Difference]:
-    """Each column before and after. Empty columns of a new or a deleted row are left out."""
+    """Yields each column with its old and new value. Leaves out the empty columns of a new or a deleted row."""
     for column in columns(entry):
         field = _fields(entry.table_name).get(column)
         values = [(side or {}).get(column) for side in (entry.old, entry.new)]
@@ -131,5 +134,5 @@ def _display_value(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
 def _moment(text: str) -> str:
     try:
         return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError):  # PostgreSQL's `infinity`, or a masked value
+    except (ValueError, OverflowError):  # the text is PostgreSQL's `infinity`, or stars that hide the value
         return text

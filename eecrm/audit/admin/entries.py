@@ -1,4 +1,4 @@
-"""Admin pages of the audit trail: read-only, and for roles that the policy lets read the trail."""
+"""Admin pages of the audit trail. They are read-only. Only roles that the policy lets read the trail may open them."""
 
 from datetime import UTC
 from typing import Any
@@ -25,7 +25,7 @@ from audit.models import Entry
 from audit.restore.admin_pages import RestoringAdmin
 from audit.trail.representation import role_in_words
 
-ENTRIES_OF_A_ROW = 25  # on one page of the history of a row
+ENTRIES_OF_A_ROW = 25  # entries on one page of the history of a row
 
 
 @admin.register(Entry)
@@ -33,7 +33,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
     resource = "trail"
     list_display = ["time", "person", "what", "row", "channel_used", "role_entered", "why", "request"]
     list_filter = FILTERS
-    search_fields = ["request_id"]  # makes Django show the search box; `get_search_results` searches
+    search_fields = ["request_id"]  # makes Django show a search box; `get_search_results` does the search
     search_help_text = "A request id, the number of an object, or words of a reason."
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -45,14 +45,17 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         css = {"all": ["audit/trail.css"]}
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first: by time within a day, otherwise by key. Each order follows an index, so nothing is sorted."""
+        """Lists the newest entries first: by time if the day filter is used, otherwise by id.
+
+        An index exists for each order, so PostgreSQL needn't sort.
+        """
         return ("-at", "-id") if request.GET.get("day") else ("-id",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return matching(queryset, search_term), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Hides the sidebar, because the columns need its room."""
+        """Shows the list without Django's sidebar, because the columns need the whole width."""
         context = {"title": "Audit trail", "is_nav_sidebar_enabled": False}
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -60,7 +63,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
         changelist.is_bounded = changelist.result_count >= MAX_COUNTED_ENTRIES
-        # Django's template then shows the count below the list, and not next to the search box.
+        # With both counts equal, Django's template shows the count below the list, and not next to the search box.
         changelist.full_result_count = changelist.result_count
         names = linked(self.admin_site, request, map(row_key_of, entries))
         for entry in entries:
@@ -124,12 +127,12 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
 
 
 def _list_address(**filters: str) -> str:
-    """Address of the list of entries with these filters."""
+    """Returns the URL of the list of entries with these filters."""
     return f"{reverse('admin:audit_entry_changelist')}?{urlencode(filters)}"
 
 
 class TrailHistory(VersionedAdmin):
-    """Shows the trail on the *History* page of a row. Django's own log has only the changes made on admin pages.
+    """Shows the trail on the *History* page of a row, because Django's own log has only changes made on admin pages.
 
     Users who may not read the trail see Django's log.
     """
@@ -141,7 +144,7 @@ class TrailHistory(VersionedAdmin):
             return super().history_view(request, object_id, extra_context)
         row = self.get_object(request, unquote(object_id))
         if row is None:
-            # The method isn't in the stubs.
+            # The type stubs of Django don't have this method.
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied

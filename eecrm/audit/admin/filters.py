@@ -1,4 +1,4 @@
-"""Filters and search of the trail's admin pages. Each uses an index, because the trail may have millions of entries."""
+"""Filters and search for the admin list of the trail. Each uses an index, because there may be millions of entries."""
 
 import re
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from audit.admin.row_names import kind_of
 from audit.models import CHANNELS
 from audit.trail.personal import shown_tables
 
-MAX_COUNTED_ENTRIES = 10_000  # a list counts at most so many entries, and has no pages beyond them
+MAX_COUNTED_ENTRIES = 10_000  # a list counts at most this number of entries, and has no pages for older ones
 MAX_SUGGESTIONS = 500
 
 
 class BoundedPaginator(Paginator):
-    """Counts at most MAX_COUNTED_ENTRIES, because counting millions is slow. Filters reach older entries."""
+    """Counts at most MAX_COUNTED_ENTRIES, because counting millions is slow. Users find older entries with filters."""
 
     @cached_property
     def count(self) -> int:
@@ -48,7 +48,7 @@ class TypedFilter(admin.SimpleListFilter):
         return ()
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """The other filters' parameters, which stay, and the address of the list without this filter."""
+        """Yields the parameters of the other filters, which the form sends again, and the URL without this filter."""
         others = [(name, value) for name, value in changelist.params.items() if name != self.parameter_name]
         yield {"others": others, "without": changelist.get_query_string(remove=[self.parameter_name])}
 
@@ -114,7 +114,7 @@ class DayFilter(TypedFilter):
     input_type = "date"
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """The entries of one day in UTC. Raises SuspiciousOperation for text that is no date."""
+        """Returns the entries of one day in UTC. Raises SuspiciousOperation if the text is no date."""
         if not self.value():
             return queryset
         try:
@@ -139,9 +139,9 @@ FILTERS: tuple[Any, ...] = (PersonFilter, KindFilter, RowKeyFilter, DayFilter, C
 
 
 def matching(rows: Any, text: str) -> Any:
-    """Entries with this request id or row key, or with a reason that has words with these beginnings.
+    """Returns entries with this request id or row key, or whose reason has words that begin with the words of `text`.
 
-    Old and new values aren't searched.
+    It doesn't search the old and new values.
     """
     text, every = text.strip(), rows.model._default_manager.order_by()
     if not text:
@@ -152,6 +152,6 @@ def matching(rows: Any, text: str) -> Any:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
         reasons = every.annotate(words=SearchVector("reason", config="simple"))
         branches.append(reasons.filter(~Q(reason=""), words=query))
-    # A union of index scans. With an OR, PostgreSQL would read the whole table.
+    # A UNION, because PostgreSQL then uses an index for each part. With an OR it would read the whole table.
     keys = every.filter(request_id=text).values("pk").union(*(branch.values("pk") for branch in branches))
     return rows.filter(pk__in=keys)

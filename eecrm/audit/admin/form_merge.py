@@ -1,12 +1,12 @@
 """Three-way merge of an admin form: the values shown, the values sent, and the current values of the row.
 
 A field that the user left unchanged keeps its current value. A field that the user changed is written.
-It is a clash if this field, or one that is decided together with it, was written since the page was shown.
-At a clash nothing is saved, and the user decides.
+A field clashes if both this user and somebody else have changed it since the page was shown.
+If a field clashes, nothing is saved, and the page asks the user which value is right.
 
-A model lists in `decided_together` sets of names that are decided together.
-The names are fields, many-to-many fields, and inline rows by the name of their relation.
-A user who writes one of a set must have seen the current values of the others.
+A model may list sets of field names in `decided_together`, for fields that make sense only together.
+A user who changes one field of a set must have seen the current values of the others. Otherwise it is a clash, too.
+The names are fields, many-to-many fields, or inline rows by the name of their relation.
 """
 
 from collections.abc import Iterable
@@ -30,19 +30,20 @@ from audit.admin.page_versions import UNCHANGED, Since
 class Merge:
     """The result of the merge for one form. `refusal` is an error sentence about the whole form."""
 
-    kept: frozenset[str] = frozenset()  # not written: unchanged by the user, or changed to the current value
-    by_others: tuple[str, ...] = ()  # kept fields whose current value isn't the one that was shown
+    # Fields that aren't written, because the user left them unchanged or entered the current value.
+    kept: frozenset[str] = frozenset()
+    by_others: tuple[str, ...] = ()  # fields in `kept` whose current value isn't the one that the page showed
     written: set[str] = field(default_factory=set)
-    changed: set[str] = field(default_factory=set)  # since the page was made, by any user
-    # Many-to-many fields in which both users changed different rows, or one none. These changes don't clash.
+    changed: set[str] = field(default_factory=set)  # fields that any user has changed since the page was shown
+    # Many-to-many fields in which no related row was added or removed by both users. Their changes don't clash.
     shared: frozenset[str] = frozenset()
-    together: tuple[tuple[str, ...], ...] = ()  # the model's `decided_together`
+    together: tuple[tuple[str, ...], ...] = ()  # the sets in `decided_together` of the model
     refusal: str = ""
     data: QueryDict = field(default_factory=QueryDict, repr=False)
 
     @property
     def clashes(self) -> dict[str, list[str]]:
-        """Each clashing field, with the changed fields (itself or others) that the user hasn't seen."""
+        """Clashing field -> the fields (itself or others of its set) that changed since the page was shown."""
         changed_with = {name: sorted(self._decided_with(name) & self.changed) for name in sorted(self.written)}
         return {name: others for name, others in changed_with.items() if others}
 
@@ -51,7 +52,7 @@ class Merge:
 
 
 class MergedForm(forms.ModelForm):
-    """Writes only the fields that the user changed, and shows the current values of the others."""
+    """A form that writes only the fields that the user changed, and shows the current values of the other fields."""
 
     merge: ClassVar[Merge] = Merge()
 
@@ -62,9 +63,9 @@ class MergedForm(forms.ModelForm):
                 self._offer_present(name, choice)
 
     def _offer_present(self, name: str, choice: forms.ModelChoiceField) -> None:
-        """Add the current row to the choices, even if it is no longer eligible (a contact who was deactivated).
+        """Adds the currently selected row to the choices, even if it may no longer be chosen (a deactivated contact).
 
-        Otherwise the page would show an empty field, and send it.
+        Otherwise the page would show an empty field, and saving it would remove the contact.
         """
         present = self.initial.get(name) if self.instance.pk else None
         if present is not None and choice.queryset is not None:
@@ -75,7 +76,7 @@ class MergedForm(forms.ModelForm):
         all_fields = self.fields
         self.fields = {name: kept for name, kept in all_fields.items() if name not in self.merge.kept}
         try:
-            super()._clean_fields()  # type: ignore[misc]  # not in the stubs
+            super()._clean_fields()  # type: ignore[misc]  # not in Django's stubs
         finally:
             self.fields = all_fields
         for name in self.merge.kept:
@@ -97,28 +98,28 @@ class MergedForm(forms.ModelForm):
         return [name for name in super().changed_data if name not in self.merge.kept]
 
     def _get_validation_exclusions(self) -> set[str]:
-        """Excludes fields that aren't written. Their value may be invalid by now, such as a deactivated contact.
+        """Excludes fields that aren't written from validation, because their stored value may no longer be valid.
 
-        PostgreSQL still checks the whole row.
+        An example is a contact who was deactivated later. PostgreSQL still checks the whole row.
         """
-        return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc]  # not in the stubs
+        return super()._get_validation_exclusions() | self.merge.kept  # type: ignore[misc]  # not in Django's stubs
 
 
 def initial_digests(form: forms.ModelForm) -> dict[str, str | list[str]]:
-    """The form's initial values in short form: a digest for each field, and all keys for a many-to-many field."""
+    """Returns the form's initial values in short form: field name -> digest, or all keys of a many-to-many field."""
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
 
 def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGED) -> Merge:
-    """Merge a form that is bound to the sent data and has the current row as its instance.
+    """Merges a form that is bound to the sent data and has the current row as its instance.
 
-    `before` are the digests of the values that were shown; `since` are the changes since then.
+    `before` are the digests of the values that the page showed. `since` are the changes since the page was shown.
     """
-    data: Any = form.data.copy()  # type: ignore[attr-defined]  # of a request: a QueryDict
+    data: Any = form.data.copy()  # type: ignore[attr-defined]  # the data of a request is a QueryDict
     kept, by_others, written, changed, shared = set(), [], set(), set(since.fields), set()
     for name, present in initial_digests(form).items():
         if name not in before:
-            kept.add(name)  # the page didn't show it: the user has got more rights since
+            kept.add(name)  # the page didn't show the field, because the user got the right to see it later
             continue
         sent = _typed_value(form, name, before[name])
         if before[name] != present:
@@ -130,7 +131,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
             if changed_keys:
                 written.add(name)
             if changed_keys & since.members.get(name, frozenset()):
-                changed.add(name)  # even if the field has the shown value again
+                changed.add(name)  # another user changed the same rows, even if the field now has the shown value again
             else:
                 shared.add(name)
             continue
@@ -145,7 +146,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
 
 
 def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
-    """Label -> text of each field that the user changed, so that the user can copy the input."""
+    """Returns label -> entered text of each field that the user changed, so that the user can copy the input."""
     texts = {}
     for name in form.fields:
         if name in before and _typed_value(form, name, before[name]) != before[name]:
@@ -157,13 +158,13 @@ def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
 
 
 def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[str]:
-    """Digest of the value sent for a field, as in `initial_digests`. A field that wasn't sent counts as unchanged."""
+    """Returns the digest of a field's sent value, as in `initial_digests`. A field that wasn't sent is unchanged."""
     form_field, key = form.fields[name], form.add_prefix(name)
     if not isinstance(before, list) and form_field.widget.value_omitted_from_data(form.data, form.files, key):
         return str(before)
     raw = form_field.widget.value_from_datadict(form.data, form.files, key)
     if isinstance(form_field, forms.ModelChoiceField) and not isinstance(before, list):
-        return _short(str(raw or ""))  # without `clean`, because the row may no longer be a choice
+        return _short(str(raw or ""))  # not checked by `clean`, which would refuse a row that may no longer be chosen
     try:
         return _short(_plain(form_field.clean(raw)))
     except ValidationError:
@@ -171,12 +172,12 @@ def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[st
 
 
 def _merge_keys(before: set[str], sent: set[str], present: set[str]) -> list[str]:
-    """Merge the keys of a many-to-many field: keys added by either side are in, keys removed by either side are out."""
+    """Merges the keys of a many-to-many field: the current keys, with the user's additions, without the removals."""
     return sorted((present | (sent - before)) - (before - sent))
 
 
 def _plain(value: Any) -> str | list[str]:
-    """Text of a value, the same for a value of the row and for that value from a form."""
+    """Returns a value as text. A stored value and the same value from a form give the same text."""
     match value:
         case None:
             return ""
@@ -189,7 +190,7 @@ def _plain(value: Any) -> str | list[str]:
             return moment.replace(microsecond=0).isoformat()  # forms have no microseconds
         case Decimal():
             return f"{value.normalize():f}"
-    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()  # browsers send CRLF
+    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()  # browsers send line ends as CRLF
 
 
 def _short(value: str | list[str]) -> str | list[str]:
@@ -197,7 +198,7 @@ def _short(value: str | list[str]) -> str | list[str]:
 
 
 def labels(form: forms.ModelForm, names: Iterable[str]) -> list[str]:
-    """Labels of fields, also of read-only fields and inline rows, which the form doesn't have."""
+    """Returns labels of fields. `names` may include read-only fields and inline rows, which the form doesn't have."""
     return [str(form[name].label) if name in form.fields else _label(form.instance, name) for name in names]
 
 

@@ -1,14 +1,14 @@
-"""Merge of the inline rows of an admin form with the inline rows that exist now."""
+"""Merges the inline rows that an admin form sent with the inline rows that exist now."""
 
 from django.forms.models import BaseInlineFormSet
 from django.http import QueryDict
 
 
 def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Remove from `data` a new row that another user has added meanwhile with the same values.
+    """Removes a new row from `data` if another user has added the same row since the page was shown.
 
-    `formset` is bound to the sent data. Django itself skips rows that were deleted meanwhile.
-    Returns False for a clash: the object has at most one such row, and another user has added a different one.
+    `formset` is bound to the sent data. Django itself skips rows that were deleted since then.
+    Returns False for a clash: the object can have only one inline row, and another user has added a different one.
     """
     count = formset.initial_form_count()
     shown = {data.get(f"{formset.prefix}-{index}-id") for index in range(count)}
@@ -25,11 +25,11 @@ def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
 
 
 def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Would the formset add, change or delete a row? Call it after `merge_rows`."""
+    """Returns True if saving the formset would add, change or delete a row. Call it after `merge_rows`."""
     count = formset.initial_form_count()
     for index, form in enumerate(formset.forms):
         if not any(name.startswith(f"{form.prefix}-") for name in data):
-            continue  # removed by `merge_rows`
+            continue  # `merge_rows` has removed this form's data
         is_taken_away = form.add_prefix("DELETE") in data
         is_there = index < count and form.instance.pk is not None
         if is_there and (is_taken_away or form.has_changed()):
@@ -40,7 +40,7 @@ def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
 
 
 def _remove_form(data: QueryDict, formset: BaseInlineFormSet, index: int) -> None:
-    """Remove the form at `index`. It is the last one, because the object has at most one such row."""
+    """Removes the form at `index`. No form follows it, because the object can have only one inline row."""
     for name in [name for name in data if name.startswith(f"{formset.prefix}-{index}-")]:
         del data[name]
     data[f"{formset.prefix}-TOTAL_FORMS"] = str(index)

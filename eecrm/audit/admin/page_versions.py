@@ -1,9 +1,9 @@
-"""Versions of admin pages: the database state that a page shows, and the trail entries written since.
+"""Versions of admin pages: which database state a page shows, and which trail entries were written later.
 
-A page takes its version before it reads its rows. The form sends the version back with the user's input.
-The version is a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
-The newest entry id would be wrong, because entries appear in the order of commits and not of their ids.
-The time is for a database that was restored from a backup, where transaction ids are given out a second time.
+A page notes its version before it reads its rows. The form sends the version back with the user's input.
+The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
+The newest entry id isn't enough, because an entry with a lower id may be committed later.
+The version also has the time, because a database that was restored from a backup uses transaction ids a second time.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,7 +20,7 @@ from audit.models import Entry, EntryQuerySet
 _NOW = """
     SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text
 """
-# The parameters are the fields of PageVersion, in this order.
+# SQL condition for entries after a page. Its three parameters are the fields of PageVersion, in the same order.
 _SINCE = (
     "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8"
     " OR at > %s::timestamptz)"
@@ -30,15 +30,15 @@ PAGE_VERSION_FIELD = "page_version"  # the name of the hidden form field
 
 
 class Since(NamedTuple):
-    """The changes of a row since its page was made, including values that were changed and changed back."""
+    """The changes of a row since its admin page was made, including values that were changed and then changed back."""
 
     fields: frozenset[str]
-    members: Mapping[str, frozenset[str]]  # many-to-many field -> keys that were added or removed
-    entries: EntryQuerySet  # the entries of these changes, oldest first
+    members: Mapping[str, frozenset[str]]  # name of a many-to-many field -> keys that were added or removed
+    entries: EntryQuerySet  # trail entries of these changes, oldest first
 
     @classmethod
     def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
-        """The changes of the form fields `names`. Needs one query, and one more for each many-to-many field."""
+        """Returns the changes of the form fields `names`, with one query, and one more for each many-to-many field."""
         entries = version.changes_of(type(row), [row.pk])
         written, members = _changed_columns(entries), {}
         many_to_many: list[Any] = [field for field in row._meta.many_to_many if field.name in names]
@@ -56,8 +56,8 @@ UNCHANGED = Since(frozenset(), {}, Entry.objects.none())
 
 class PageVersion(NamedTuple):
     snapshot: str
-    # The transaction that took the version; "0" if it had written nothing. Its own writes count as shown on the page,
-    # although the snapshot doesn't contain them.
+    # Id of the transaction that made the page; "0" if it had written nothing.
+    # The page shows the writes of this transaction, although the snapshot doesn't contain them.
     own: str
     at: str
 
@@ -68,15 +68,15 @@ class PageVersion(NamedTuple):
             return cls(*cursor.fetchone())
 
     def entries_since(self) -> EntryQuerySet:
-        """Entries that were written after the page was made, oldest first."""
+        """Returns the entries that were written after the page was made, oldest first."""
         return Entry.objects.filter(RawSQL(_SINCE, self, BooleanField())).order_by("id")
 
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
-        """Entries about these rows that were written after the page was made."""
+        """Returns the entries about these rows that were written after the page was made."""
         return self.entries_since().filter(table_name=model._meta.db_table, row_key__in=[str(key) for key in keys])
 
     def changes_below(self, model: type[Model], column: str, key: Any) -> EntryQuerySet:
-        """New entries about rows of `model` that refer to the row `key` by `column`, deleted rows included."""
+        """Returns later entries about rows of `model` whose `column` refers to the row `key`, deleted rows included."""
         reference = {column: key}
         refers = Q(old__contains=reference) | Q(new__contains=reference)
         return self.entries_since().filter(refers, table_name=model._meta.db_table)
@@ -87,12 +87,12 @@ def _changed_columns(entries: EntryQuerySet) -> set[str]:
 
 
 def signed(request: HttpRequest, version: PageVersion, **shown: Any) -> str:
-    """Signed value of the hidden form field: the page's version and other data. Only valid for this user and path."""
+    """Returns the signed value of the hidden form field: version and `shown`. Valid for this user and path only."""
     return signing.dumps({"version": version, **shown}, salt=_salt(request), compress=True)
 
 
 def sent_page(request: HttpRequest) -> dict[str, Any] | None:
-    """Content of the hidden form field. None if it is missing, or belongs to another page or user."""
+    """Returns the content of the hidden form field. None if it is missing, or was made for another page or user."""
     try:
         page: dict[str, Any] = signing.loads(request.POST.get(PAGE_VERSION_FIELD, ""), salt=_salt(request))
     except signing.BadSignature:

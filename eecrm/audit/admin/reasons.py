@@ -1,4 +1,4 @@
-"""The reason field on the admin pages that add, change or delete rows."""
+"""The field *Reason* on the admin pages that add, change or delete rows."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _validate_reason(text: str) -> None:
 
 
 class ReasonField(forms.CharField):
-    """The reason of a change. It isn't a field of the row, so it never counts as changed."""
+    """Form field for the reason of a change. It never counts as changed, because it isn't a field of the row."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"class": "vTextField", "maxlength": reasons.MAX_REASON_CHARS})
@@ -38,7 +38,7 @@ class DeletionForm(forms.Form):
 class ReasonForm(forms.ModelForm):
     change_reason = ReasonField(required=False, help_text="Why you change it, in a line. The trail keeps it.")
 
-    demanded = ""  # the database's sentence that demands a reason, if it refused the form the first time
+    demanded = ""  # sentence of PostgreSQL that asks for a reason, if it has refused the form without one
 
     def clean_change_reason(self) -> Any:
         if self.demanded:
@@ -50,7 +50,7 @@ class ReasonAdmin(PolicyModelAdmin):
     form = ReasonForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Adds the reason field for users who may write. It stands before *Record*, a long read-only section."""
+        """Adds the reason field for users who may write. It comes before *Record*, a long read-only section."""
         is_asked = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         fieldsets = super().get_fieldsets(request, obj)
         index = next((index for index, (title, _) in enumerate(fieldsets) if title == "Record"), len(fieldsets))
@@ -62,9 +62,9 @@ class ReasonAdmin(PolicyModelAdmin):
         return type(form.__name__, (form,), {"demanded": getattr(request, "reason_demanded", "")})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """If the database demands a reason, show the sent form again with its sentence at the reason field.
+        """Shows the sent form again if PostgreSQL demands a reason, with PostgreSQL's sentence at the reason field.
 
-        Before that, Django rolls the write back to a savepoint of its own.
+        Django has then already rolled the write back to a savepoint.
         """
         try:
             return super().changeform_view(request, *args, **kwargs)
@@ -72,11 +72,11 @@ class ReasonAdmin(PolicyModelAdmin):
             refusal = refusal_of(error)
             if refusal is None or refusal.code != REASON_REQUIRED:
                 raise
-            request.reason_demanded = refusal.sentence  # type: ignore[attr-defined]  # for the form
+            request.reason_demanded = refusal.sentence  # type: ignore[attr-defined]  # `get_form` reads this attribute
         return super().changeform_view(request, *args, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Sets the reason before anything is written."""
+        """Sets the reason for the audit trail before Django writes the row."""
         give_reason(form.cleaned_data["change_reason"])
         return super().save_form(request, form, change)
 

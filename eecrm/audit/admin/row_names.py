@@ -1,4 +1,4 @@
-"""Current names of the rows in trail entries, with links to their admin pages."""
+"""Finds the current names of the rows that trail entries mention, and links to the rows' admin pages."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -10,11 +10,11 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-RowKey = tuple[str, str]  # table name and row key, as in an entry
+RowKey = tuple[str, str]  # (table name, row key) of a trail entry, such as ("clients_client", "7")
 
 
 class Value(NamedTuple):
-    """A text on a page. `url` is empty if the text has no link."""
+    """A text on an admin page. `url` is empty if the text has no link."""
 
     text: str
     url: str = ""
@@ -32,9 +32,9 @@ def kind_of(table: str) -> str:
 
 
 def linked(site: AdminSite, request: HttpRequest, row_keys: Iterable[RowKey]) -> dict[RowKey, Value]:
-    """Names and links of the rows that exist and whose admin pages the user may see.
+    """Returns row key -> name and link, for rows that exist and whose admin pages the user may see.
 
-    Needs one query or a few for each table.
+    Sends one query for each table, and those of the admin page's prefetches.
     """
     keys: dict[str, set[str]] = {}
     for table, key in row_keys:

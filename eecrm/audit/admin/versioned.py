@@ -1,8 +1,8 @@
 """Admin pages that never overwrite another user's change and never add a row twice.
 
-Each form carries the version of its page (`audit.admin.page_versions`).
-The rows are locked before the comparison, as in the API, so its result holds until the transaction ends.
-A form that adds a row also carries a one-time id, which is claimed like an `Idempotency-Key`.
+Each form sends the version of its page (`audit.admin.page_versions`), which is compared with the current rows.
+The rows are locked before this comparison, as in the API, so that nobody can change them until the transaction ends.
+A form that adds a row also sends a one-time id, which is stored like an `Idempotency-Key` of the API.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ from audit.admin.inline_merge import is_written, merge_rows
 from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
-MAX_CHANGES_SHOWN = 20  # on a page that lists the changes since it was shown
-# Rows of one action. The page that confirms it has a field for each, and Django reads a thousand fields of a form.
+MAX_CHANGES_SHOWN = 20  # changes by other users that a page lists at most
+# Most rows for one action. The confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
 MAX_ROWS_PER_ACTION = 500
 
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
@@ -46,20 +46,20 @@ _LIST_CHANGED = (
 
 @dataclass
 class _Page:
-    """State of the page during one request."""
+    """State of an admin page during one request."""
 
     version: PageVersion
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
-    changes: list[DescribedEntry] = field(default_factory=list)  # by other users since the page was shown
-    row: Any = None  # the locked row that the merge has read, until Django asks for it
+    changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
+    row: Any = None  # locked row that `_merge_form` has read; `get_object` returns it once
 
 
 def _page(request: HttpRequest) -> _Page:
-    """The page of this request. Its version is taken at the first call: after rows are locked, before they are read."""
+    """Returns the page of this request. The first call notes its version. Call it after locking and before reading."""
     if not hasattr(request, "versioned_page"):
-        request.versioned_page = _Page(PageVersion.now())  # type: ignore[attr-defined]  # ours
-    page: _Page = request.versioned_page  # type: ignore[attr-defined]  # as above
+        request.versioned_page = _Page(PageVersion.now())  # type: ignore[attr-defined]  # an attribute that we add
+    page: _Page = request.versioned_page  # type: ignore[attr-defined]  # an attribute that we add
     return page
 
 
@@ -69,26 +69,30 @@ class VersionedAdmin(PolicyModelAdmin):
     delete_confirmation_template = "admin/audit/delete_confirmation.html"
 
     def _lock(self, request: HttpRequest, keys: Iterable[Any]) -> None:
-        """Lock the rows, if the role may update them. PostgreSQL locks no row otherwise; the write is refused later."""
+        """Locks the rows if the role may update them.
+
+        PostgreSQL doesn't let other roles lock rows. It refuses their write later.
+        """
         if self._allows(request, "update", None):
-            rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")  # always in the same order
+            # Always the same order, so that two requests can't deadlock.
+            rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")
             list(rows.select_for_update().values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
-        """The row that the user sees. If they may change it, one statement reads and locks it. None without a row."""
+        """Returns the row if the user may see it, else None. One query reads and locks it if the user may change it."""
         try:
             key = self.opts.pk.to_python(unquote(object_id))
         except ValidationError:
             return None
         if self._allows(request, "update", None):
-            # A save needs no related rows. A page that is shown again reads them itself.
+            # Saving needs no prefetched rows. If the page is shown again, it reads them with another query.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
             if row := rows.select_for_update().filter(pk=key).first():
                 return row
         return self.get_object(request, unquote(object_id))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """The row that the merge has read, the first time. A page that is shown again reads the row again."""
+        """Returns the row that `_merge_form` has locked and read, on the first call. Later calls read the row again."""
         page = getattr(request, "versioned_page", None)
         if page is None or page.row is None or from_field:
             return super().get_object(request, object_id, from_field)
@@ -98,23 +102,23 @@ class VersionedAdmin(PolicyModelAdmin):
     def _describe(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
         return tell(self.admin_site, request, list(entries[:MAX_CHANGES_SHOWN]))
 
-    # Forms
+    # Forms that change a row
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         answer = None
         if request.method == "POST":
-            request.POST = request.POST.copy()  # type: ignore[assignment]  # mutable from here on
-            # Django would save the form as a new row, even though the button is off.
-            request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # a copy
+            request.POST = request.POST.copy()  # type: ignore[assignment]  # a copy, because request.POST is immutable
+            # If a request sent this name, Django would save a new row, even though the page has no such button.
+            request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # the copy is mutable
             answer = self._claim_form(request) if object_id is None else self._merge_form(request, object_id)
         return answer or self._save_or_show_again(request, object_id, form_url, extra_context)
 
     def _save_or_show_again(self, request: HttpRequest, *page: Any) -> Any:
-        """Save the form. If the database refuses, show it again with the database's sentence and the user's input.
+        """Saves the form. If PostgreSQL refuses, shows the form again with PostgreSQL's sentence and the user's input.
 
-        Before that, Django rolls the write back to a savepoint of its own.
+        Django has then already rolled the write back to a savepoint.
         """
         shown_page = _page(request)
         try:
@@ -134,7 +138,7 @@ class VersionedAdmin(PolicyModelAdmin):
         return self.get_form(request, row, change=True, fields=fields)(request.POST, request.FILES, instance=row)
 
     def _merge_form(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
-        """Replace the sent values by the merged values. Returns a response only if the row was deleted."""
+        """Replaces the sent values by the merged values. Returns a response only if the row was deleted meanwhile."""
         before, row = sent_page(request), self._locked(request, object_id)
         page = _page(request)
         if row is None:
@@ -147,10 +151,10 @@ class VersionedAdmin(PolicyModelAdmin):
         fields = flatten_fieldsets(self.get_fieldsets(request, row))
         prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
-        page.row = copy(row)  # because inline formsets may write to the object that they are built for
+        page.row = copy(row)  # a copy, because inline formsets may change the object that they get
         since = Since.of(before["version"], row, form.fields)
         page.merge, entries = merge(form, before["shown"], since), since.entries
-        # The method isn't in the stubs.
+        # The type stubs of Django don't have this method.
         for formset in self._create_formsets(request, row, change=True)[0]:  # type: ignore[attr-defined]
             below = before["version"].changes_below(formset.model, formset.fk.column, row.pk)
             if below.exists():
@@ -165,11 +169,14 @@ class VersionedAdmin(PolicyModelAdmin):
         elif page.merge.by_others:
             names = ", ".join(labels(form, page.merge.by_others))
             messages.info(request, f"Changed while you had the page open, and left like that: {names}.")
-        request.POST = page.merge.data  # type: ignore[assignment]  # as above
+        request.POST = page.merge.data  # type: ignore[assignment]  # a mutable QueryDict
         return None
 
     def _deleted_meanwhile(self, request: HttpRequest, object_id: str, before: dict[str, Any]) -> HttpResponse | None:
-        """Page that names the user who deleted the row and shows the sent values, so that the input isn't lost."""
+        """Returns a page that names the user who deleted the row, and shows the sent values so that none is lost.
+
+        Returns None if the trail has no deletion of the row since the page was shown.
+        """
         entries = before["version"].changes_of(self.model, [unquote(object_id)]).filter(operation="delete")
         deletions = self._describe(request, entries)
         if not deletions:
@@ -195,13 +202,13 @@ class VersionedAdmin(PolicyModelAdmin):
         }
         clashing = {name if name in form.fields else NON_FIELD_ERRORS for name in page.merge.clashes}
         if clashing and not page.merge.refusal and set(form.errors) == clashing:
-            context["errors"] = []  # removes Django's note to correct errors, because the input is valid
+            context["errors"] = []  # hides Django's sentence "correct the errors below", because the input is valid
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Forms that add a row
 
     def _claim_form(self, request: HttpRequest) -> HttpResponse | None:
-        """Redirect to the row that this form has added before. If there is none, claim the form's one-time id."""
+        """Redirects to the row that this form has added before. If there is none, stores the form's one-time id."""
         page, before = _page(request), sent_page(request)
         if not self.has_add_permission(request):
             return None
@@ -232,7 +239,7 @@ class VersionedAdmin(PolicyModelAdmin):
     # Deletion, and actions on several rows
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        """Adds the changes since the page was shown, for the case that `access.confirmation` finds a difference."""
+        """Adds the changes since the page was shown, which it lists if `access.confirmation` finds a difference."""
         page, before = _page(request), sent_page(request) if request.method == "POST" else None
         changes = before["version"].changes_of(self.model, [unquote(object_id)]) if before else Entry.objects.none()
         context = {"changes": self._describe(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
@@ -247,9 +254,9 @@ class VersionedAdmin(PolicyModelAdmin):
         return response
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
-        """Refuse an action if one of its rows has changed since the list was shown, or if there are too many.
+        """Refuses an action if one of its rows has changed since the list was shown, or if it has too many rows.
 
-        A confirmation page makes its own comparison (`access.confirmation`).
+        An action with a confirmation page compares its rows in `access.confirmation` instead.
         """
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
@@ -275,10 +282,10 @@ class VersionedAdmin(PolicyModelAdmin):
 
 
 def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Labels for the page.
+    """Returns the labels of clashing fields for the page, in three lists.
 
-    `clashing`: fields that changed since the page was shown. `by_both`: those of them that the user changed too.
-    `beside`: other fields that the user changed and that are decided together with them.
+    `clashing` are fields that changed since the page was shown. `by_both` are those that the user changed, too.
+    `beside` are other fields of the user's input that are decided together with a changed field.
     """
     changed = sorted({name for names in clashes.values() for name in names})
     beside = [name for name, names in clashes.items() if name not in names]
@@ -290,7 +297,7 @@ def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[st
 
 
 def _page_digest(request: HttpRequest) -> str:
-    """Digest of the path and of all fields that the user sent, to recognise the same form sent twice."""
+    """Returns a digest of the path and of all fields that the user sent, to recognise the same form sent twice."""
     fields = {
         name: values
         for name, values in request.POST.lists()

@@ -1,11 +1,12 @@
-"""The audit trail and its seals, in a schema of their own."""
+"""Creates the tables of the audit trail and its seals, in a separate schema."""
 
 from django.db import migrations, models
 
 import audit.models
 
-# The server makes `request_id` for each request. The caller chooses `caller_request_id`. Rows of one `transaction_id` were
-# written together. `row_key` is text because keys are numbers in some tables and UUIDs in others.
+# The server makes `request_id` for each request. The caller chooses `caller_request_id`.
+# Entries with the same `transaction_id` were written in one transaction.
+# `row_key` is text because keys are numbers in some tables and UUIDs in others.
 ENTRY = """
 CREATE TABLE audit.entry (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -30,7 +31,9 @@ CREATE INDEX entry_of_request ON audit.entry (request_id, id) WHERE request_id <
 CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHERE caller_request_id <> '';
 """
 
-# A common kind or channel is found soon by going back from the newest entry, and needs no index. Most entries have no reason.
+# Indexes for the filters and the search of the admin site.
+# Common tables and channels need no index: a query that starts at the newest entry soon finds enough of their entries.
+# The index for reasons leaves out entries without a reason, which are most entries.
 READING = """
 CREATE INDEX entry_at ON audit.entry (at, id);
 CREATE INDEX entry_of_rare_kind ON audit.entry (table_name, id)
@@ -40,14 +43,15 @@ CREATE INDEX entry_reason ON audit.entry USING gin (to_tsvector('simple'::regcon
     WHERE reason <> '';
 """
 
-# Offline copies read these entries (`audit.sync.views`). The index leaves out the entries of logins alone, which are many and
-# which no copy needs, so that it serves a new noun too.
+# Index for the change log that clients with offline copies read (`audit.sync.views`).
+# The index leaves out only the many entries about login sessions, which no copy needs. So it serves new resources, too.
 SYNC = """
 CREATE INDEX entry_for_sync ON audit.entry (transaction_id, id) WHERE table_name <> 'accounts_tokensession';
 """
 
-# Alerts look for these kinds (`accounts.outbox.alerts`), and the rules of usernames for earlier owners. The indexes are
-# partial, so that an entry of another kind costs nothing. They name no noun that may get company.
+# Indexes for the queries of alerts (`accounts.outbox.alerts`). `entry_of_username` finds earlier owners of a username.
+# The indexes are partial, so that writing any other entry doesn't update them.
+# Where possible, they exclude sessions instead of listing resources, so that they serve new resources, too.
 ALERTS = """
 CREATE INDEX entry_of_deletion ON audit.entry (at) WHERE operation = 'delete' AND table_name <> 'accounts_tokensession';
 CREATE INDEX entry_of_change ON audit.entry (at) WHERE operation = 'update' AND table_name <> 'accounts_tokensession';
@@ -62,8 +66,9 @@ CREATE INDEX entry_of_username ON audit.entry ((new ->> 'username')) WHERE table
 CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND table_name = 'accounts_export';
 """
 
-# `hash` covers the seal's other columns and the digests of its entries in order of id. Seals are numbered without gaps, so
-# that a missing one shows. Their ranges follow one another without a gap, so that nothing can be put in between.
+# `hash` is computed from the seal's other columns and from the digests of its entries in the order of their ids.
+# Seal ids have no gaps, so that a missing seal is noticed.
+# The id range of each seal begins right after that of the seal before, so that no entry can be inserted between them.
 SEALS = """
 CREATE TABLE audit.seal (
     id bigint PRIMARY KEY,

@@ -28,7 +28,10 @@ class PuttingBackForm(forms.Form):
 
 
 class RestoringAdmin(PolicyModelAdmin):
-    """Adds the pages *Restore* and *Undo* to the admin of entries. The role needs *restore* on the entry's resource."""
+    """Adds the pages *Restore* and *Undo* to the admin of entries.
+
+    The user's role needs the action *restore* on the resource that the entry is about.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
@@ -41,7 +44,7 @@ class RestoringAdmin(PolicyModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Adds the possible action to the context, for the included `admin/audit/entry/trail_actions.html`."""
+        """Adds `trail_action` to the template context: `restore`, `undo`, or None if the user may do neither."""
         entry = self.get_object(request, object_id)
         actions = {"delete": "restore", "update": "undo"} if entry and self._may_restore(request, entry) else {}
         context = {"trail_action": actions.get(getattr(entry, "operation", "")), **(extra_context or {})}
@@ -70,7 +73,7 @@ class RestoringAdmin(PolicyModelAdmin):
         preview: Callable[[Entry], list[FieldReversal]],
         put_back: Callable[[Entry], Model],
     ) -> HttpResponse:
-        """Show the values to put back and ask for a reason. Once confirmed, put them back and open the row's page."""
+        """Shows the values to restore and asks for a reason. Restores them once confirmed, and opens the row's page."""
         entry = self.get_queryset(request).filter(pk=key).first()
         if entry is None:
             raise Http404
@@ -113,7 +116,7 @@ class RestoringAdmin(PolicyModelAdmin):
         confirmation: Confirmation | None,
         problem: str = "",
     ) -> HttpResponse:
-        """Render the page. If the preview was refused there are no `steps`, and so the page has no form."""
+        """Renders the page. It has no form if there are no `steps`, because the row can't be restored or undone."""
         is_undo = entry.operation == "update"
         context = {
             **self.admin_site.each_context(request),
@@ -131,9 +134,10 @@ class RestoringAdmin(PolicyModelAdmin):
 
 
 def _confirmation_line(step: FieldReversal) -> Line:
-    """A field as a line of the confirmation. Times and versions have no outcome, only the value to put back.
+    """Returns the line of the confirmation page for a field.
 
-    The database changes them by itself, so their current value must not make a confirmation invalid.
+    For fields that the database writes (times and versions), the line has only the value to restore.
+    Their current value may change at any time, and this must not make the confirmation invalid.
     """
     outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
     return Line(str(step.field.verbose_name), outcome, str(step.then))

@@ -1,4 +1,4 @@
-"""Transactions in which a command acts with a manager's rights and, if named, in a manager's name."""
+"""Lets a command act with the rights of management. The trail names a manager as the actor if the command names one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from access.refusals import sentence_of
 
 @contextmanager
 def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run: bool) -> Iterator[None]:
-    """Run a block in one transaction, as the account `username`, with this reason in the trail.
+    """Runs a block in one transaction as the account `username`, and records this reason in the trail.
 
-    Without a username, the block has the role management, and its entries name no account.
-    `cells` are pairs of resource and action; the account's policy must allow each of them on all rows.
+    Without a username, the block has the role management, and its trail entries name no account.
+    `cells` are pairs of resource and action. The account's role must be allowed to do each of them on all rows.
     A dry run does the same work and rolls it back.
-    Raises CommandError for an unfit reason, an unfit account, or a refusal by the database.
+    Raises CommandError if the reason or the account isn't acceptable, or if the database refuses a write.
     """
     reason = reason.strip()
     if not reason:

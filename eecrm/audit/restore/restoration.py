@@ -1,8 +1,8 @@
-"""Restore of deleted rows and undo of single changes, from the trail. All grants, triggers and constraints apply.
+"""Restores deleted rows and undoes single changes, with the values that the trail has recorded.
 
-PostgreSQL copies the values from the entry into the table, so that they keep every digit.
-The caller of these functions checks the permission first (*restore* of the policy table).
-The grants of the entered role and the triggers check it again.
+PostgreSQL itself copies the values from the trail entry into the table, so that no digit of an amount is lost.
+The caller of these functions must check the permission first (action *restore* of the policy table).
+PostgreSQL then checks it again: its grants, triggers and constraints apply as for any other write.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from access.refusals import refusal_to_show
 from api.resources.registry import model_of, recorded
 from audit.models import Entry
 
-# Fields that the database writes by itself. An undo never puts them back.
+# Fields that the database writes by itself. Undoing a change doesn't restore their old values.
 _DATABASE_FIELDS = frozenset({"id", "version", "created_at", "updated_at", "signed_at"})
 
 
@@ -30,9 +30,9 @@ class CannotRestore(Exception):
 
 
 class FieldReversal(NamedTuple):
-    """A field to put back: its current value (`now`) and the value to restore (`then`).
+    """A field to restore: its current value (`now`) and the value to restore (`then`).
 
-    `now` is None if the whole row is gone.
+    `now` is None if the row was deleted.
     """
 
     field: "Field[Any, Any]"
@@ -53,19 +53,19 @@ class FieldReversal(NamedTuple):
 
 
 def restorable() -> dict[str, type[Model]]:
-    """Resource -> model, of the resources on the trail that the policy table lets anybody restore."""
+    """Returns resource -> model for the resources that have the action *restore* in the policy table."""
     return {noun: model_of(viewset) for noun, viewset in recorded().items() if policy.knows(noun, "restore")}
 
 
 def model_of_noun(noun: str) -> type[Model]:
-    """Raises CannotRestore for a noun that isn't `restorable`."""
+    """Returns the model of a resource, such as `client`. Raises CannotRestore if it isn't in `restorable`."""
     if (model := restorable().get(noun)) is None:
         raise _cannot_restore_others()
     return model
 
 
 def noun_of(entry: Entry) -> str:
-    """Raises CannotRestore for an entry that isn't about a restorable row."""
+    """Returns the resource of an entry's row, such as `client`. Raises CannotRestore if it isn't in `restorable`."""
     for noun, model in restorable().items():
         if model._meta.db_table == entry.table_name:
             return noun
@@ -79,7 +79,7 @@ def _cannot_restore_others() -> CannotRestore:
 
 
 def last_deletion(noun: str, key: int) -> Entry:
-    """The newest entry that deleted this row. Raises CannotRestore if the row was never deleted."""
+    """Returns the newest entry that deleted this row. Raises CannotRestore if the row was never deleted."""
     rows = Entry.objects.filter(table_name=model_of_noun(noun)._meta.db_table, row_key=str(key), operation="delete")
     if (entry := rows.order_by("-id").first()) is None:
         raise CannotRestore(f"The trail knows of no {noun} {key} that was deleted.")
@@ -87,9 +87,9 @@ def last_deletion(noun: str, key: int) -> Entry:
 
 
 def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
-    """The fields that `restore` would put back. Raises CannotRestore if a check shows that `restore` would fail.
+    """Returns the fields that `restore` would write. Raises CannotRestore if `restore` would fail.
 
-    `locks` locks the parent rows, because the restored row takes its sales contact from its parent.
+    `locks=True` locks the parent rows, because the restored row takes its sales contact from its parent.
     """
     noun = noun_of(entry)
     model, key = model_of_noun(noun), entry.row_key
@@ -117,7 +117,10 @@ def restoration(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
 
 
 def _handed_down_fields(model: type[Model], parent_model: type[Model]) -> list[Any]:
-    """The fields that a row takes from its parent. The row's entries don't have them, so the parent's value counts."""
+    """Returns the fields that a row takes from its parent, such as the sales contact.
+
+    Entries about the row don't record these fields, so a restored row gets the parent's current value.
+    """
     names = {field.name for field in parent_model._meta.concrete_fields}
     return [
         field for field in _stored_fields(model) if field.related_model and not field.editable and field.name in names
@@ -125,7 +128,7 @@ def _handed_down_fields(model: type[Model], parent_model: type[Model]) -> list[A
 
 
 def restore(entry: Entry) -> Model:
-    """Insert the deleted row again, with its old key and the next version. Raises CannotRestore."""
+    """Inserts a deleted row again with its old id and the next version. Raises CannotRestore if that isn't possible."""
     _demand_reason()
     steps = restoration(entry)
     model = model_of_noun(noun_of(entry))
@@ -134,7 +137,7 @@ def restore(entry: Entry) -> Model:
     ]
     table = connection.ops.quote_name(model._meta.db_table)
     listed = ", ".join(columns)
-    # Columns that were added to the table since then take their default. Columns that were dropped are left out.
+    # Columns that were added to the table since the deletion get their default. Columns that were dropped are left out.
     _run(
         f"INSERT INTO {table} ({listed}) SELECT {listed} FROM jsonb_populate_record(NULL::{table}, (SELECT old || "
         "jsonb_build_object('version', (old ->> 'version')::bigint + 1, 'updated_at', statement_timestamp()) "
@@ -145,7 +148,7 @@ def restore(entry: Entry) -> Model:
 
 
 def reversal(entry: Entry) -> list[FieldReversal]:
-    """The fields that `undo` would put back. Raises CannotRestore if a check shows that `undo` would fail."""
+    """Returns the fields that `undo` would write. Locks the row. Raises CannotRestore if `undo` would fail."""
     noun = noun_of(entry)
     model = model_of_noun(noun)
     if entry.operation != "update":
@@ -165,13 +168,13 @@ def reversal(entry: Entry) -> list[FieldReversal]:
 
 
 def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
-    """The fields of `reversal`, and the unchanged fields that are decided together with them.
+    """Returns the fields of `reversal`, and the model's other fields that are decided together with them.
 
-    The page shows both, because a user who undoes the reopening of a contract signs all of its fields again.
+    The page shows both, because undoing the reopening of a contract signs all of the contract's fields again.
     """
     steps = reversal(entry)
     model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
-    row: Any = model._default_manager.get(pk=entry.row_key)  # `reversal` has locked it
+    row: Any = model._default_manager.get(pk=entry.row_key)  # `reversal` has locked this row
     sets: Any = getattr(model, "decided_together", ())
     unchanged_names = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
     unchanged = [
@@ -181,7 +184,10 @@ def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
 
 
 def undo(entry: Entry) -> Model:
-    """Put back the old values of the columns that the change wrote, and return the row. Raises CannotRestore."""
+    """Restores the old values of the columns that a change wrote, and returns the row.
+
+    Raises CannotRestore if that isn't possible.
+    """
     _demand_reason()
     steps = reversal(entry)
     model = model_of_noun(noun_of(entry))
@@ -197,7 +203,7 @@ def undo(entry: Entry) -> Model:
 
 
 def _in_words(field: Any, value: Any) -> str:
-    """A stored value for users: a related row by its name, a choice by its label."""
+    """Returns a stored value as text for users: the name of a related row, or the label of a choice."""
     if value is None or value == "":
         return "–"
     if field.related_model:
@@ -208,12 +214,12 @@ def _in_words(field: Any, value: Any) -> str:
 
 
 def _stored_fields(model: type[Model]) -> list[Any]:
-    """The fields that can be written. Generated columns are left out, because PostgreSQL computes them."""
+    """Returns the model's fields without generated columns, which PostgreSQL computes."""
     return [field for field in model._meta.concrete_fields if not field.generated]
 
 
 def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
-    """Locks the row and compares each column with the value that the change wrote. None if the row is gone."""
+    """Locks the row. Returns column -> True if it still has the value that the change wrote; None without a row."""
     table = connection.ops.quote_name(model._meta.db_table)
     quoted = [connection.ops.quote_name(column) for column in columns]
     same = ", ".join(f"stored.{column} IS NOT DISTINCT FROM given.{column}" for column in quoted)
@@ -227,7 +233,7 @@ def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -
 
 
 def _demand_reason() -> None:
-    """Raises CannotRestore without a reason. The caller sets the reason first, with `give_reason` or `because`."""
+    """Raises CannotRestore if no reason was set. The caller sets the reason first, with `give_reason` or `because`."""
     if not origin.get().reason:
         raise CannotRestore("Say why: what is put back from the trail needs a reason.")
 
@@ -240,7 +246,7 @@ def _run(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def refused_in_words() -> Iterator[None]:
-    """Turns a refusal by the database into CannotRestore. The outer transaction stays usable."""
+    """Turns a refusal by the database into CannotRestore. A savepoint keeps the outer transaction usable."""
     try:
         with transaction.atomic():
             yield

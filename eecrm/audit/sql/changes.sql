@@ -1,14 +1,15 @@
--- The change log for offline copies: the entries between two positions, at most `most` of them.
--- It returns no values of rows, only positions, keys, operations and the names of the changed columns.
--- The last line has no table. It has the last position, and 'more' if the limit ended the log, or else 'end'.
+-- Returns the change log for copies that clients keep offline: the entries between two positions, at most `most`.
+-- The result has no values of rows, only positions, keys, operations and the names of the changed columns.
+-- The last row of the result has an empty table name. It has the position of the last entry.
+-- The operation of the last row is 'more' if `most` was reached and further entries may follow, otherwise 'end'.
 --
--- Entries appear in the order of commits, not of their ids or times.
--- A transaction below `pg_snapshot_xmin` has ended and writes no further entry. Later entries have higher transactions.
--- So reading in the order of (transaction_id, id), and not beyond `pg_snapshot_xmin`, misses no entry.
--- An open transaction delays the entries of later transactions and loses none.
+-- An entry becomes visible when its transaction commits, which may be later than entries with higher ids or times.
+-- A transaction with an id below `pg_snapshot_xmin` has ended, so it writes no further entry.
+-- So no entry is missed by reading only such transactions, in the order of (transaction_id, id).
+-- While a transaction is open, the entries of later transactions aren't returned yet, but none is lost.
 --
 -- `sync_tables` and `sync_columns` are generated from the viewsets (`audit.sync.tables`).
--- The first condition repeats the one of the index `entry_for_sync`, so that PostgreSQL uses it.
+-- The condition about accounts_tokensession repeats that of the index `entry_for_sync`, so that PostgreSQL uses it.
 CREATE OR REPLACE FUNCTION audit.changes(after_xid xid8, after_id bigint, last_xid xid8, last_id bigint, most integer)
 RETURNS TABLE(xid xid8, id bigint, table_name text, key bigint, operation text, columns text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp

@@ -1,6 +1,6 @@
--- The position right after the newest log entry whose transaction, with all earlier ones, has ended.
--- The first condition repeats the one of the index `entry_for_sync`, so that PostgreSQL uses it.
--- A transaction id alone is no position: the id of a transaction without entries is given out again after a restore.
+-- Returns the last position of the change log: of the newest entry whose transaction and all earlier ones have ended.
+-- The condition about accounts_tokensession repeats that of the index `entry_for_sync`, so that PostgreSQL uses it.
+-- A position has both ids, because a transaction id may be used again after a restore from a backup.
 CREATE OR REPLACE FUNCTION audit.end_of_changes() RETURNS TABLE(xid xid8, id bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,8 +1,8 @@
--- Digest of the history that a copy has read. After a restore from a backup, the digest differs if history was lost.
--- It covers the newest seal, which chains all seals before it, and the entries since, up to the last 100 ids.
--- The snapshot leaves out entries of transactions that were open, so a later commit doesn't change the digest.
--- `at` distinguishes two histories in which the same ids were given out again.
--- The cluster, its timeline and the table are included, because a restored or promoted server continues differently.
+-- Returns a digest of the history that an offline copy has read. It differs if a restore from a backup lost history.
+-- The digest covers the newest seal, whose hash includes all earlier seals, and later entries among the last 100 ids.
+-- Entries that the snapshot `seen` doesn't see are left out, so that a later commit doesn't change the digest.
+-- `at` is included because, after a restore, other entries may get the same ids.
+-- The ids of the cluster, its timeline and the table are included, because a restore or a failover changes one of them.
 CREATE OR REPLACE FUNCTION audit.history_digest(seen pg_snapshot, seal_id bigint, newest_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = audit, pg_temp SET timezone = 'UTC'
 AS $function$

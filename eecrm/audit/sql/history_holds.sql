@@ -1,4 +1,4 @@
--- Is the history that the proof covers (`history_proof`) still part of this database?
+-- Returns true if all history that a proof from `history_proof` covers is still in this database.
 CREATE OR REPLACE FUNCTION audit.history_holds(proof text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- Proof of all history that is visible now: the snapshot, the newest seal and entry, and their digest.
+-- Returns a proof of all trail entries that are visible now, for offline copies. `history_holds` checks it later.
+-- The text has the snapshot, the ids of the newest seal and entry, and their digest (`history_digest`).
 CREATE OR REPLACE FUNCTION audit.history_proof() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

@@ -1,4 +1,5 @@
--- The record of a row without rules of its own: its key, version and times are PostgreSQL's to write. The argument is the noun.
+-- Trigger function that sets the version and the times of a row, so that no client can choose them.
+-- Tables without a trigger function of their own use it. The argument is the name of the resource, such as 'venue'.
 CREATE OR REPLACE FUNCTION keep_record() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,9 +1,10 @@
--- Trigger function that writes one entry for each write to a row. It runs as its owner and alone writes the table.
--- An update keeps the changed columns. An insert and a deletion keep the whole row.
--- The arguments are columns that are left out (search documents, times of use), and columns whose values are secrets.
--- The actor and the reason come from the settings of the entered role (`access.database`).
--- An SQL session of the login role can set these to any text.
--- So they are cut to a length that fits (a request's id is indexed), and no value allows a write without an entry.
+-- Trigger function that writes one trail entry for each write to a row. Only this function may write audit.entry.
+-- The entry of an update has the changed columns. The entry of an insert or a deletion has the whole row.
+-- The first argument lists columns to leave out, such as search documents and times of last use.
+-- The second argument lists secret columns, whose values are replaced by stars.
+-- The actor and the reason come from the settings that are set together with the role (`access.database`).
+-- An SQL session of the login role `eecrm_app` can set these settings to any text.
+-- So texts are cut to a maximum length (request ids are indexed), and no text can prevent the entry.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

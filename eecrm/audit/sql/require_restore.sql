@@ -1,5 +1,6 @@
--- Called before an INSERT: the key of a deleted row comes back only by *restore* of its noun, with a reason. A search of the
--- trail takes 7 us, a comparison of two numbers half of one. A plain new row has the key that the sequence has just given.
+-- Refuses an INSERT with the key of a deleted row, unless the role has the action *restore* and gives a reason.
+-- A new row usually has the key that the sequence has just generated, which no row had before.
+-- This comparison takes 0.5 us. If the key is another one, the trail is searched for a deletion, which takes 7 us.
 CREATE OR REPLACE FUNCTION require_restore(noun text, its_table text, key bigint) RETURNS void
 LANGUAGE plpgsql
 AS $function$

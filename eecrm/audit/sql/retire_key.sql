@@ -1,4 +1,5 @@
--- The key of a deleted row is never the newest of its sequence, so that `require_restore` recognises a new row by its key.
+-- Trigger function before a deletion: advances the table's sequence if the deleted row has the sequence's last key.
+-- `require_restore` takes a row with the sequence's last key for a new row, so no deleted row may have this key.
 CREATE OR REPLACE FUNCTION retire_key() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$

@@ -1,19 +1,21 @@
--- Seals the entries of transactions that have ended, with at most `most` seals of 1,000 entries.
+-- Seals the entries of transactions that have ended. It makes at most `most` seals, each for at most 1,000 entries.
 --
--- Entries appear in the order of commits, not of their ids, so the newest can't be sealed at once.
--- The boundary is an entry id, and a transaction id that was given out after it.
--- A transaction gets its own id before it takes an id for an entry.
--- So once all transactions up to the boundary's have ended, no entry up to the boundary's id can appear any more.
+-- An entry becomes visible when its transaction commits, perhaps after entries with higher ids.
+-- So the newest entries can't be sealed immediately: an entry with a lower id might follow.
+-- The table `boundary` holds an entry id, and a transaction id that was assigned after this entry id.
+-- A transaction gets its own id before the ids of its entries.
+-- So when all transactions up to the stored one have ended, no entry up to the stored id can follow.
 --
--- The boundary's transaction is the caller's own, whose id is taken after the newest entry id was read.
--- `pg_snapshot_xmax` would be wrong, because it may be lower than running transactions.
--- Read-only transactions (backups) delay no seal. A transaction that writes does.
--- If the boundary's transaction lies in the future, the database was restored from another cluster. Then it is reset.
+-- The stored transaction id is that of this function's transaction, assigned after it has read the newest entry id.
+-- `pg_snapshot_xmax` would be wrong, because running transactions may have higher ids.
+-- Read-only transactions, such as backups, don't delay seals. Open transactions that have written do.
+-- A stored transaction id in the future means that the database was restored from another cluster. Then it is replaced.
 --
--- Only the owner can take the lock on the boundary's row, unlike an advisory lock.
--- No session waits for this lock, and only the sealing functions ask for it.
--- Time zone and bytea format are set, because the text of a row depends on them.
--- In that text, NULL and JSON's null look the same. So the number of NULLs is part of the digest.
+-- A lock on the row of `boundary` prevents two sessions from sealing at the same time.
+-- Only the table's owner can lock this row, whereas any role could take an advisory lock.
+-- No session waits for the lock, because of SKIP LOCKED.
+-- Time zone and bytea format are set, because a row's text, which is hashed, depends on them.
+-- In this text, NULL and JSON's null look the same. So the number of NULLs is hashed, too.
 CREATE OR REPLACE FUNCTION audit.seal_closed(most integer) RETURNS SETOF audit.seal
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex'
 AS $function$

@@ -1,6 +1,6 @@
--- The time of the oldest entry without a seal, and the transaction of the boundary (`seal_closed`) as `waits_for`.
--- A running transaction that is as old or older delays the seal.
--- `waits_for` is NULL if no boundary lies ahead; then only the worker's next turn is missing.
+-- Returns the time of the oldest entry without a seal, and the id of a transaction, `waits_for`.
+-- The entry is sealed when all transactions up to `waits_for` have ended (the boundary in `seal_closed`).
+-- `waits_for` is NULL if no transaction delays the seal. The worker's next run then makes progress.
 CREATE OR REPLACE FUNCTION audit.unsealed() RETURNS TABLE(entry_at timestamp with time zone, waits_for xid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
 AS $function$

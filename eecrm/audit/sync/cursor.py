@@ -1,6 +1,6 @@
-"""Cursors of offline copies: an opaque, encrypted text with the copy's position in the change log.
+"""Cursors of `sync/`: encrypted texts with the position up to which an offline copy has read the change log.
 
-It is encrypted because the numbers in it show how busy the company is.
+Cursors are encrypted because their numbers would show partners how busy the company is.
 """
 
 import base64
@@ -19,17 +19,17 @@ from rest_framework.exceptions import APIException
 
 from api.requests.problems import BadQuery
 
-# A copy with an older cursor starts again from the beginning. A purge of the trail must keep more days than this.
+# A client with an older cursor must read all rows again. A purge of the trail must keep entries longer than this.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
-# Base64 of Fernet's version and of the first bytes of its time, which stay the same until the year 2106.
+# Fernet tokens begin with a version byte and the time. Base64 of their first bytes doesn't change before the year 2106.
 _FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)
-_FERNET_BYTES = 57  # version, time, initialisation vector and signature
-_BLOCK_BYTES = 16  # the encrypted part is a multiple of it
+_FERNET_BYTES = 57  # bytes of version, time, initialisation vector and signature
+_BLOCK_BYTES = 16  # the length of the encrypted part is a multiple of this
 
 
 class CursorExpired(APIException):
-    """410: no copy can be continued from this cursor."""
+    """Error 410: the client must read all rows again, because its cursor can't be continued."""
 
     status_code = status.HTTP_410_GONE
     default_code = "cursor_expired"
@@ -39,7 +39,7 @@ class CursorExpired(APIException):
 
 
 class Position(NamedTuple):
-    """A position in the change log, right after an entry: the entry's transaction id (xid8) and its id."""
+    """A position in the change log: the transaction id (xid8) and the id of the last entry that was read."""
 
     xid: str
     id: int
@@ -48,10 +48,10 @@ class Position(NamedTuple):
 class SyncCursor(NamedTuple):
     """The state of an offline copy: all changes up to the position `since` have been sent.
 
-    During a walk through rows, `walked` is the type and key of the last row that was sent; None otherwise.
-    Without `until`, the walk goes through all rows. With `until`, it covers the rows of the entries up to there.
+    If only a part of the rows to send has been sent, `walked` is the type and key of the last one; otherwise None.
+    These are all visible rows if `until` is None, else the rows that changed between `since` and `until`.
     `proof` covers all history that the copy may have seen (`sql/history_proof.sql`).
-    A database that was restored to an earlier state doesn't confirm the proof.
+    If the database was restored to an earlier state, the proof is no longer valid.
     """
 
     types: tuple[str, ...]
@@ -69,10 +69,10 @@ class SyncCursor(NamedTuple):
 
     @classmethod
     def decode(cls, text: str, view: str) -> Self:
-        """Decrypt a cursor. `view` stands for the caller's account, role and representation.
+        """Decrypts a cursor. `view` is a digest of the caller's account, role and representations.
 
-        Raises BadQuery for a text that isn't one of our cursors.
-        Raises CursorExpired if the cursor is too old, or if the view, the key or the form of cursors has changed.
+        Raises BadQuery if the text doesn't have the form of a cursor.
+        Raises CursorExpired if the cursor is too old, or if `view`, the secret key or the content has changed.
         """
         if not _is_fernet_token(text):
             raise BadQuery({"cursor": ["This cursor is none of ours: start again without it."]})
@@ -104,14 +104,17 @@ def encrypt_cursor(content: Any, *, made_at: int | None = None) -> str:
 
 
 def decrypt_cursor(text: str) -> tuple[int, Any]:
-    """The cursor's creation time in seconds since 1970, and its content. Raises InvalidToken."""
+    """Returns the time when the cursor was made (seconds since 1970) and its content.
+
+    Raises InvalidToken if the cursor was altered or was made with another key.
+    """
     fernet, token = _fernet(settings.SECRET_KEY), text + "=" * (-len(text) % 4)
     content = json.loads(fernet.decrypt(token))
     return fernet.extract_timestamp(token), content
 
 
 def _is_fernet_token(text: str) -> bool:
-    """Has the text the form of a result of `encrypt_cursor`, with any key?"""
+    """Returns True if `encrypt_cursor` could have made the text, with any secret key."""
     byte_count = len(text) * 3 // 4
     return (
         bool(_FERNET.fullmatch(text))
@@ -122,5 +125,5 @@ def _is_fernet_token(text: str) -> bool:
 
 @lru_cache(maxsize=2)
 def _fernet(secret: str) -> Fernet:
-    """Fernet with a key that is derived from the secret and used for cursors only."""
+    """Returns the cipher (Fernet) for cursors. Its key is derived from `secret` and used for nothing else."""
     return Fernet(base64.urlsafe_b64encode(salted_hmac(_SALT, "", secret, algorithm="sha256").digest()))

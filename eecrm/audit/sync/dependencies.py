@@ -1,4 +1,7 @@
-"""Related columns in a resource's representation: when one of them changes, sync sends the row again."""
+"""Finds the columns of related rows that a resource's representation shows.
+
+If such a column changes, `sync/` sends the rows that show it again. An example is the name of a contract's client.
+"""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,7 +13,7 @@ from api.resources.serializers import ResourceSerializer
 
 
 class Dependency(NamedTuple):
-    """Rows that refer to a row of `table` by `lookup` look different when one of its `columns` changes."""
+    """Rows whose `lookup` leads to a row of `table` are represented differently after a change of its `columns`."""
 
     lookup: str
     table: str
@@ -19,10 +22,13 @@ class Dependency(NamedTuple):
 
 @cache
 def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[Dependency, ...]:
-    """Dependencies of the representation on related rows. `others` are lookups that decide which users see a row."""
+    """Returns the dependencies of a representation on related rows.
+
+    `others` are more lookups whose columns count, because they decide which users may see a row.
+    """
     columns: dict[tuple[str, str], set[str]] = {}
     model: Any = serializer.Meta.model
-    # Lookup through the parents -> local column with the same value.
+    # Lookup through the parents -> local field with the same value, such as "client__sales_contact" -> "sales_contact".
     handed_down = model.objects.all().handed_down
     for lookup, table, names in _steps(model, (*serializer.row("", masked=False).paths, *others)):
         columns.setdefault((handed_down.get(lookup, lookup), table), set()).update(names)
@@ -30,7 +36,7 @@ def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[De
 
 
 def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """For each related model on a path: the lookup to it, its table, and the columns that the path uses there."""
+    """Yields the lookup, the table, and the used columns of each related model on a path."""
     for path in paths:
         current, lookup = model, ""
         for step in path.split("__"):
@@ -41,7 +47,10 @@ def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str,
 
 
 def _stored_columns(model: type[Model], field: Any) -> set[str]:
-    """The field's columns on the trail. A generated column (`display_name`) isn't there, so its source columns are."""
+    """Returns the columns that the trail records for a field.
+
+    A generated column, such as `display_name`, isn't recorded, so the columns that it is computed from are returned.
+    """
     if not field.generated:
         return {field.column}
     columns = {known.name: str(known.column) for known in model._meta.concrete_fields}

@@ -1,4 +1,4 @@
-"""OpenAPI description of `sync/`."""
+"""OpenAPI description of the endpoint `sync/`, which clients with offline copies read."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ _GONE = example(
 
 
 class SyncSchema(ProblemAutoSchema):
-    """Describes a change as the upsert of a client, contract or event, or as a removal.
+    """Describes a change of `sync/` as an upsert (new or changed row) of a client, contract or event, or as a removal.
 
-    `type` and `op` distinguish the four. `data` of an upsert is the representation of its `type`.
+    `type` and `op` distinguish these four. `data` of an upsert is the representation of its `type`.
     """
 
     def get_operation_id(self) -> str:
@@ -66,7 +66,7 @@ class SyncSchema(ProblemAutoSchema):
         return [*super().refusals(), DocumentedProblem(410, "CursorExpired", gone, {"expired": _GONE})]
 
     def _sources(self) -> Any:
-        return self.view.sources  # type: ignore[attr-defined]  # of SyncViewSet, the one view with this schema
+        return self.view.sources  # type: ignore[attr-defined]  # only SyncViewSet has this schema, and it has `sources`
 
     def _upsert(self, source: Any) -> dict[str, Any]:
         data = self.resolve_serializer(source.serializer_class, "response").ref

@@ -1,4 +1,7 @@
-"""The tables of offline copies, for `audit.changes`: PostgreSQL's functions follow from the viewsets."""
+"""Generates the SQL functions that name the tables and columns of offline copies, from the viewsets.
+
+`audit.changes` calls these functions (`sql/changes.sql`).
+"""
 
 from collections import defaultdict
 
@@ -9,8 +12,8 @@ from audit.sync.dependencies import dependencies
 def sql_functions() -> dict[str, str]:
     """Returns the functions `sync_tables()` and `sync_columns(table_name)` as SQL.
 
-    The first names the tables whose rows have copies. The second names the columns of another table that such rows
-    show; it is null where there are none.
+    The first returns the tables whose rows clients may copy.
+    The second returns the columns of another table that the representations of such rows show, or NULL if none.
     """
     tables = [table_of(viewset) for viewset in copied().values()]
     cases = "".join(f" WHEN '{table}' THEN {_array(columns)}" for table, columns in _shown(tables).items())
@@ -22,7 +25,7 @@ def sql_functions() -> dict[str, str]:
 
 
 def _shown(tables: list[str]) -> dict[str, list[str]]:
-    """Returns the columns of other tables that the representations show."""
+    """Returns table -> columns for other tables, such as accounts, whose columns the representations show."""
     found: dict[str, set[str]] = defaultdict(set)
     for viewset in copied().values():
         for one in dependencies(viewset.serializer_class):

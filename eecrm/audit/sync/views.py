@@ -1,8 +1,9 @@
-"""`sync/`: all rows that the caller sees, and later the changes since, for copies that work offline (`api.md`).
+"""The endpoint `sync/`: sends all rows that the caller may see, and later the changes, to clients that work offline.
 
-The trail is the change log (`sql/changes.sql`). It only says *which* rows to read again.
-Each row is sent in its current state, so a row may be sent twice, or earlier than its entry.
-A copy that has read to the end equals the caller's view on the server.
+docs/api.md describes it for clients. The audit trail is the change log (`sql/changes.sql`).
+The log only says which rows have changed. Each row is sent in its current state.
+So a row may be sent twice, or with a change whose entry the client hasn't reached yet.
+A copy that has read to the end has the same rows as the server shows to the caller.
 """
 
 import hashlib
@@ -30,12 +31,13 @@ from audit.sync.cursor import CursorExpired, Position, SyncCursor
 from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
-BATCH = 1_000  # entries of the log that are read in one query
+BATCH = 1_000  # entries of the change log that one query reads
 
 _END = "SELECT xid::text, id FROM audit.end_of_changes()"
-_START = Position("0", 0)  # the end of a log without entries
+_START = Position("0", 0)  # position in a change log without entries
 _HOLDS = "SELECT audit.history_holds(%s)"
-_PROOF = "(SELECT audit.history_proof())"  # the subquery makes it run once for the statement, not once for each row
+# A subquery, so that PostgreSQL calls the function once for the statement, and not for each row.
+_PROOF = "(SELECT audit.history_proof())"
 _CHANGES = """
     SELECT found.xid::text, id, table_name, key, operation, columns
       FROM audit.{function}(%s::xid8, %s, %s::xid8, %s, %s) AS found ORDER BY table_name = '', found.xid, id
@@ -60,7 +62,10 @@ class SyncChange(NamedTuple):
 
 
 class Batch:
-    """A batch of log entries. Its last row, of no table, has the end position and says if more entries follow."""
+    """Entries of the change log from one query. The query's last row has no table, only the position of the last entry.
+
+    `is_full` is true if more entries may follow.
+    """
 
     def __init__(self, entries: list[TrailRow], since: Position) -> None:
         *self.entries, last = entries or [TrailRow(*since, "", 0, "end", [])]
@@ -75,7 +80,10 @@ class Batch:
             return cls([TrailRow(*row) for row in database.fetchall()], cursor.since)
 
     def about(self, table: str, columns: frozenset[str] | None = None) -> set[int]:
-        """Keys of the table's rows in this batch. With `columns`, only of the rows in which one of them changed."""
+        """Returns the keys of the table's rows that have entries in this batch.
+
+        With `columns`, returns only the keys of rows in which one of these columns changed.
+        """
         return {
             entry.key
             for entry in self.entries
@@ -83,7 +91,10 @@ class Batch:
         }
 
     def gone(self, table: str) -> dict[int, str]:
-        """`{key: delete|revoke}` for the rows that the caller lost. Some of them may be visible again."""
+        """Returns key -> "delete" or "revoke" for rows that the caller could no longer see after an entry.
+
+        Some of these rows may be visible again now.
+        """
         return {
             entry.key: entry.operation
             for entry in self.entries
@@ -95,8 +106,8 @@ class SyncViewSet(ViewSet):
     """Offline copies: all that you see, and from then on what has changed since."""
 
     resource = "offline_copy"
-    proof: str  # covers the newest history of which this response has something
-    sources: ClassVar[tuple[Source, ...]] = ()  # the viewsets of the types, parents first
+    proof: str  # covers all history that the rows of this response may show
+    sources: ClassVar[tuple[Source, ...]] = ()  # viewsets of the resources to copy, parents first
     schema = SyncSchema()
 
     def retrieve(self, request: Request) -> Response:
@@ -123,7 +134,7 @@ class SyncViewSet(ViewSet):
         return Response(JSONText(f'{{"changes":[{",".join(change.text for change in changes)}],{members}}}'))
 
     def _scopes(self) -> dict[Source, Scope]:
-        """The types that the caller may list, with the scope of each."""
+        """Returns viewset -> scope, for the resources that the caller may list."""
         scopes = {source: policy.rule(self.request.user, source.resource, "list").scope for source in self.sources}
         return {source: scope for source, scope in scopes.items() if scope is not Scope.NONE}
 
@@ -138,7 +149,7 @@ class SyncViewSet(ViewSet):
         return types
 
     def _view(self) -> str:
-        """Digest of the caller's account, role and representations. No cursor continues another view than its own."""
+        """Returns a digest of the caller's account, role and representations. Cursors are valid for one digest only."""
         user, is_masked = self.request.user, not policy.sees_personal_data(self.request.user)
         representations = [
             (source.resource, scope, source.serializer_class.row("", masked=is_masked).template)
@@ -148,7 +159,7 @@ class SyncViewSet(ViewSet):
         return hashlib.sha256(content).hexdigest()[:32]
 
     def _page(self, cursor: SyncCursor, size: int, *, is_first: bool) -> tuple[list[SyncChange], SyncCursor, bool]:
-        """The changes, the next cursor, and True if the client should ask again at once."""
+        """Returns the changes, the next cursor, and True if the client should send the next request immediately."""
         batch = None if cursor.is_snapshot else self._batch(cursor)
         walked, key = cursor.walked or (cursor.types[0], 0)
         left = cursor.types[cursor.types.index(walked) :]
@@ -170,7 +181,10 @@ class SyncViewSet(ViewSet):
         return Batch.read(cursor, Scope.ALL if scopes == {Scope.ALL} else Scope.OWN)
 
     def _changes(self, source: Source, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
-        """The first `limit` changes of a type with keys above `after`, of the batch's rows or, without one, of all."""
+        """Returns the first `limit` changes of a resource, of rows with keys above `after`.
+
+        With a batch, these are changes of rows in the batch. Without a batch, each visible row is an upsert.
+        """
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")
         if batch is None:
@@ -185,9 +199,9 @@ class SyncViewSet(ViewSet):
         return sorted(changes)[:limit]
 
     def _touched(self, source: Source, rows: Any, batch: Batch, limit: int) -> Any:
-        """Rows in the batch, and rows whose representation or visibility depends on a row in the batch.
+        """Returns the rows in the batch, and rows whose representation or visibility depends on a row in the batch.
 
-        Each reason is a branch of a union, so that PostgreSQL uses an index scan for each.
+        A UNION combines one query for each dependency, because PostgreSQL then uses an index for each query.
         """
         branches = [rows.filter(pk__in=batch.about(rows.model._meta.db_table))]
         owner = rows.owners.get(policy.role_of(self.request.user)) if self._scopes()[source] is Scope.OWN else None
@@ -200,7 +214,7 @@ class SyncViewSet(ViewSet):
     def _upserts(self, source: Source, rows: Any) -> Iterator[SyncChange]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
-        proof = RawSQL(_PROOF, ())  # read in the same statement, so that it covers these rows
+        proof = RawSQL(_PROOF, ())  # read in the same statement as the rows, so that the proof covers them
         for key, version, data, newest in rows.values_list("pk", "version", row, proof):
             self.proof = newest
             etag = orjson.dumps(Representation(JSONText(data), version).etag).decode()

@@ -1,4 +1,4 @@
-"""`{object}/history/`: the audit trail entries of one object, newest first (`api.md`)."""
+"""The endpoint `{object}/history/`: the audit trail entries about one object, newest first (docs/api.md)."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
 
-_MOST_CHANGES = 500  # entries of one row that are read to find the fields that changed since a version
+_MOST_CHANGES = 500  # entries of a row that are read at most, to find the fields that changed since a version
 _ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
-# Filters that partners don't have: by trying values, a partner would learn what their history leaves out.
+# Filters that partners may not use. By trying values, they would find out the actors and requests that are hidden.
 INTERNAL_FILTERS = ("actor", "request_id")
 
 
@@ -33,7 +33,7 @@ class EntryFilterSet(django_filters.FilterSet):
     before = moment("at", "lte")
 
     def of_request(self, rows: Any, name: str, value: str) -> Any:
-        """Entries of one request, by the id that the server made or the one that the caller chose."""
+        """Returns the entries of one request, found by the id that the server made or the id that the caller sent."""
         return rows.filter(Q(request_id=value) | Q(caller_request_id=value))
 
 
@@ -143,7 +143,7 @@ class RecordedViewSet(ResourceViewSet):
         known_accounts = (
             frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
         )
-        # Leaves out updates of fields that the representation doesn't show, such as the link to the partner's account.
+        # Excludes updates of columns that the API doesn't show, such as the link from a client to a partner's account.
         is_shown = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[field.column for field in fields])
         rows = narrowed(Entry.objects.about(row).filter(is_shown), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
@@ -155,9 +155,9 @@ class RecordedViewSet(ResourceViewSet):
         return Response(links | {"results": results})
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
-        """Names of the shown fields that changed since `version`.
+        """Returns the names of the shown fields that changed since `version`.
 
-        None if the trail doesn't have the version, or if there are too many entries since.
+        Returns None if the trail doesn't have this version, or has more than _MOST_CHANGES entries after it.
         """
         model: Any = self.serializer_class.Meta.model
         entries = Entry.objects.about(model(pk=self.kwargs["pk"]))

@@ -1,4 +1,4 @@
-"""Masks for personal data in trail entries, for roles that see it masked (matrix row *auditor*)."""
+"""Hides personal data in trail entries from roles that may not see it, such as auditors (`access.masks`)."""
 
 from functools import cache
 from typing import Any
@@ -12,9 +12,9 @@ from audit.admin.row_names import model_of_table
 
 @cache
 def shown_tables() -> tuple[str, ...]:
-    """Every table on the trail: those of the resources, and the `trail_tables` of apps.
+    """Returns the tables whose values the trail may show: those of the resources, and the `trail_tables` of apps.
 
-    The values of an unlisted table are all masked, so that a new table reveals nothing.
+    All values of other tables are hidden, so that a newly added table can't reveal personal data.
     """
     of_resources = [table_of(viewset) for viewset in recorded().values()]
     of_apps = [table for app in apps.get_app_configs() for table in getattr(app, "trail_tables", ())]
@@ -22,7 +22,7 @@ def shown_tables() -> tuple[str, ...]:
 
 
 def hidden(table: str, column: str, value: Any) -> Any:
-    """Mask a stored value for a role that may not see personal data. Empty values stay empty."""
+    """Returns a stored value as roles see it that may not see personal data, with stars. Empty values stay empty."""
     if value in (None, ""):
         return value
     if table not in shown_tables():

@@ -1,4 +1,4 @@
-"""Representation of a trail entry in the API: the fields of the resource's own representation, in the same formats."""
+"""Represents a trail entry in the API. Changed fields have the same names and formats as in the resource itself."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -20,16 +20,16 @@ from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
 
-# Fields that are left out: the entry itself has the time and the version, and the path has the key.
+# Fields that the list of changes leaves out: the entry has the time and the version, and the URL has the id.
 _OMITTED_FIELDS = frozenset({"id", "updated_at", "version"})
 
-Target = tuple[type[Model], str, int]  # model, column with the name of a row, key of the row
+Target = tuple[type[Model], str, int]  # (model, name column, row key), such as (User, "username", 4)
 
 
 class RepresentedField(NamedTuple):
-    """A field of the representation, and the column that holds it.
+    """A field of a resource's representation, and the column in which it is stored.
 
-    A reference also has the `model` of the related row, and `naming`, the column with that row's name.
+    A reference to another row also has that row's `model`, and in `naming` the column with that row's name.
     """
 
     name: str
@@ -41,7 +41,10 @@ class RepresentedField(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """A caller who reads entries. `known` are the accounts that a partner may see by name; None for colleagues."""
+    """A caller who reads entries.
+
+    `known` are the ids of accounts that a partner may see by name. It is None for colleagues, who see all names.
+    """
 
     is_masked: bool
     known: frozenset[int] | None = None
@@ -50,9 +53,9 @@ class Reader(NamedTuple):
         return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
 
     def actor(self, entry: Entry) -> Target:
-        """The account that wrote the entry, and the column of the name to show.
+        """Returns the account that wrote the entry, and the column with the name to show.
 
-        Colleagues see the username, because users choose their display name and could choose a colleague's.
+        Colleagues see the username, because a user could choose a colleague's name as the display name.
         Partners see the display name, as in the object itself, because a username is half of a login.
         """
         return get_user_model(), "username" if self.known is None else "display_name", entry.actor_id or 0
@@ -60,7 +63,10 @@ class Reader(NamedTuple):
 
 @cache
 def told(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
-    """The fields whose changes are shown: the row's own columns. Fields of its parents are in the parents' history."""
+    """Returns the represented fields whose changes the history shows: those stored in columns of the row itself.
+
+    Changes of fields that come from a parent row are in the parent's history.
+    """
     model: type[Model] = serializer.Meta.model
     columns = {field.name: field for field in model._meta.concrete_fields}
     masks = personal(model)
@@ -76,13 +82,13 @@ def told(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
 
 
 def role_in_words(role: str) -> str:
-    """The role without its prefix (`eecrm_sales` -> sales). Without an entered role, the login role's full name."""
+    """Returns a PostgreSQL role as users see it, such as "eecrm_sales" -> "sales". Login roles keep their full name."""
     word = role.removeprefix(ROLE_PREFIX)
     return word if word in MATRIX_ROLES else role
 
 
 class Names:
-    """Current names of accounts and parent rows, read with one query for each model and name column."""
+    """The current names of accounts and parent rows, read with one query for each model and name column."""
 
     def __init__(self, user: Caller, targets: Iterable[Target]) -> None:
         self._names: dict[Target, str] = {}
@@ -101,9 +107,9 @@ class Names:
 
 
 def changed_fields(entry: Entry, fields: tuple[RepresentedField, ...]) -> Iterator[tuple[RepresentedField, Any, Any]]:
-    """Each field that the entry changed, with its old and new value as stored.
+    """Yields each field that the entry changed, with its stored old and new value.
 
-    An insert or a deletion yields only the fields that aren't empty.
+    For an insert or a deletion, yields only the fields that aren't empty.
     """
     old, new = entry.old or {}, entry.new or {}
     for field in fields:
@@ -115,7 +121,7 @@ def changed_fields(entry: Entry, fields: tuple[RepresentedField, ...]) -> Iterat
 
 
 def targets(entries: list[Entry], fields: tuple[RepresentedField, ...], reader: Reader) -> Iterator[Target]:
-    """Every row whose name is needed to represent these entries."""
+    """Yields every row whose name is needed to represent these entries."""
     for entry in entries:
         if reader.knows(entry):
             yield reader.actor(entry)
@@ -125,14 +131,14 @@ def targets(entries: list[Entry], fields: tuple[RepresentedField, ...], reader: 
 
 
 def represented(entry: Entry, fields: tuple[RepresentedField, ...], names: Names, reader: Reader) -> dict[str, Any]:
-    """One entry as the API returns it. A deleted account has the name that it had when the entry was written."""
+    """Returns an entry as the API shows it. A deleted account has the name from the time of the entry."""
     role = role_in_words(entry.role)
     return {
         "id": entry.pk,
         "at": entry.at.astimezone(UTC).isoformat(),
         "action": ACTIONS[entry.operation],
         "actor": names.reference(reader.actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
-        # Partners don't see a PostgreSQL login role, because it may be the name of a colleague.
+        # Partners don't see PostgreSQL login roles, because these may contain the name of a colleague.
         "role": role if reader.known is None or role in MATRIX_ROLES else "",
         "channel": entry.channel,
         "request_id": entry.request_id or "",
@@ -166,10 +172,10 @@ def _value(field: RepresentedField, value: Any, names: Names, is_masked: bool) -
 
 
 def _in_utc(text: str) -> str:
-    """Convert a stored time to UTC. The trail keeps it in the time zone of the session that wrote it (psql's, say)."""
+    """Converts a time from the trail to UTC. A time that a psql session wrote may have another time zone."""
     if text.endswith("+00:00"):
         return text
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):  # PostgreSQL's `infinity`
+    except (ValueError, OverflowError):  # the text is PostgreSQL's `infinity`
         return text

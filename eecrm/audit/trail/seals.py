@@ -1,7 +1,7 @@
 """Background jobs that seal the trail and warn of late seals. `sql/seal_closed.sql` explains how a seal is made.
 
-A transaction that writes and stays open, in any database of the cluster, delays every seal, and `sync/` as well.
-The application can't end it, so it only reports the delay.
+A transaction that has written and isn't committed, in any database of the cluster, delays all seals and `sync/`.
+The application may not end such a transaction, so it only reports the delay.
 The reports are in the log, in the readiness check and in `verify_audit --max-unsealed-age`.
 """
 
@@ -16,29 +16,30 @@ from api.health import Finding
 log = logging.getLogger("eecrm.audit")
 
 SEAL_INTERVAL_SECONDS = 10
-# An entry that waits longer for its seal causes a warning. Two turns of the worker are usual.
+# An entry that is older and has no seal causes a warning. Usually the worker seals an entry within 20 seconds.
 MAX_UNSEALED_SECONDS = 60
 # A seal has at most 1,000 entries, so the statement stays well below its timeout.
 MAX_SEALS_PER_TURN = 50
 
 
 def seal_entries() -> bool:
-    """Seal the entries of transactions that have ended. Returns True if there may be more entries to seal at once.
+    """Seals the entries of transactions that have ended. Returns True if more entries may be ready to seal.
 
-    Each seal is logged. A log kept elsewhere proves later that the trail is unchanged (`verify_audit --expect`).
+    Each seal is logged. A log that is kept elsewhere can later prove that the trail is unchanged
+    (`verify_audit --expect`).
     """
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, last_id, entries, encode(hash, 'hex') FROM audit.seal_closed(%s)", [MAX_SEALS_PER_TURN]
         )
         made = cursor.fetchall()
-    for number, last_id, entries, digest in made:  # logged here, because only now are the seals committed
+    for number, last_id, entries, digest in made:  # logged only now, after the seals are committed
         log.info("trail_sealed", extra={"seal": number, "last_id": last_id, "entries": entries, "hash": digest})
     return len(made) == MAX_SEALS_PER_TURN
 
 
-# Every role may read which processes write, and their role and database. The start of a transaction is visible only to
-# its own role and to members of pg_read_all_stats; other roles get NULL.
+# Any role may read from PostgreSQL which processes write, and their role and database.
+# Only the role itself and members of pg_read_all_stats may read when a transaction began. Other roles get NULL.
 _OLDEST = """
     SELECT extract(epoch FROM clock_timestamp() - entry_at)::float, process, gid, role, database, since::text
       FROM audit.unsealed() LEFT JOIN LATERAL (
@@ -57,7 +58,7 @@ class Unsealed(NamedTuple):
 
     seconds: float
     pid: int | None = None
-    prepared: str | None = None  # the name of a prepared transaction, which has no process
+    prepared: str | None = None  # name of a prepared transaction (two-phase commit), which has no process
     role: str | None = None
     database: str | None = None
     since: str | None = None
@@ -79,14 +80,14 @@ def oldest_unsealed() -> Unsealed | None:
 
 
 def warn_of_unsealed() -> None:
-    """Log a warning while the oldest entry waits too long for its seal."""
+    """Logs a warning if the oldest entry without a seal is older than MAX_UNSEALED_SECONDS."""
     oldest = oldest_unsealed()
     if oldest and oldest.seconds > MAX_UNSEALED_SECONDS:
         log.warning("trail_unsealed", extra=oldest._asdict())
 
 
 def late() -> Finding | None:
-    """Readiness warning for a late seal. It doesn't name the transaction, because readiness is public."""
+    """Returns a readiness warning if a seal is late. It doesn't name the transaction, because readiness is public."""
     oldest = oldest_unsealed()
     if oldest is None or oldest.seconds <= MAX_UNSEALED_SECONDS:
         return None

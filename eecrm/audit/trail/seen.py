@@ -1,17 +1,17 @@
-"""Marks for the part of the trail that an alert or mail has covered, so that the next one covers the rest.
+"""Marks that record which trail entries an alert or a mail has reported, so that the next one reports the others.
 
-Entries appear in the order of commits, not of their ids or times.
-With a time as the mark, entries that a longer transaction commits later would be missed.
-So the mark is a PostgreSQL snapshot with the newest entry id in it.
-The id is needed because a database that was restored elsewhere gives out the same transaction ids again.
+An entry becomes visible when its transaction commits, perhaps after entries with a later time or a higher id.
+With a time as the mark, entries that a long transaction commits later would be missed.
+So the mark is a PostgreSQL snapshot, and the id of the newest entry that it contains.
+The id is needed because a database that was restored elsewhere uses the same transaction ids again.
 """
 
-# SQL expression: the mark for all entries that the statement sees, as text.
+# SQL expression for the mark, as text. The mark contains all entries that are visible to the statement.
 SNAPSHOT = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) FROM audit.entry)"
 
 
 def was_seen(seen: str, entry: str = "audit.entry") -> str:
-    """SQL condition: the mark `seen` (an SQL expression) covers the entry."""
+    """Returns an SQL condition that is true if the mark `seen` (an SQL expression) contains the entry."""
     return (
         f"({entry}.id <= split_part({seen}, ' ', 2)::bigint"
         f" AND pg_visible_in_snapshot({entry}.transaction_id, split_part({seen}, ' ', 1)::pg_snapshot))"

@@ -1,7 +1,7 @@
-"""Verification of the seals: recomputes them from the stored rows with its own queries and hash function.
+"""Verifies the seals of the trail: computes each seal again from the stored rows, in Python, and compares.
 
-It trusts only the tables of the database, and none of its functions outside `pg_catalog`.
-Without the prefix `pg_catalog.`, a forged function of the same name could answer instead.
+It calls no SQL function outside of `pg_catalog`, because an attacker may have replaced it.
+Without the prefix `pg_catalog.`, PostgreSQL could call an attacker's function of the same name.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,16 +13,16 @@ from django.db import connection
 
 from csv_files.words import counted
 
-MAX_ENTRIES_PER_QUERY = 5_000  # keeps a query far below its timeout, however long the trail is
+MAX_ENTRIES_PER_QUERY = 5_000  # so few that a query never reaches its timeout, however long the trail is
 
-# The text of a row depends on these settings.
+# PostgreSQL's text of a row, which is hashed, depends on these settings.
 _SET_TEXT_FORMAT = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
 _SEALS = """
     SELECT id, first_id, last_id, entries, pg_catalog.encode(previous_hash, 'hex'), pg_catalog.encode(hash, 'hex'),
            sealed_at::text, (pg_catalog.to_jsonb(seal) - 'hash')::text
       FROM audit.seal WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
 """
-# WITH TIES, because an attacker who drops the primary key can insert a second entry with the same id.
+# WITH TIES returns entries with the same id, too. An attacker who drops the primary key can insert such entries.
 _ENTRIES = """
     SELECT id, pg_catalog.to_jsonb(entry)::text || pg_catalog.num_nulls(old, new)
       FROM audit.entry WHERE id > %s ORDER BY id FETCH FIRST %s ROWS WITH TIES
@@ -42,7 +42,7 @@ class Seal(NamedTuple):
 
     @property
     def name(self) -> str:
-        """`Seal 7 (entries 6001 to 7000, written 2026-11-21 09:00 to 2026-11-21 10:12, sealed …)`, for problems."""
+        """Returns the seal's name for messages: "Seal 7 (entries 6001 to 7000, written … to …, sealed …)"."""
         with connection.cursor() as cursor:
             cursor.execute(_WRITTEN, [self.first_id, self.last_id])
             first, last = (moment[:16] if moment else "?" for moment in cursor.fetchone())
@@ -58,11 +58,11 @@ class Verification:
     seals: int = 0
     entries: int = 0
     unsealed: int = 0
-    problems: list[str] = field(default_factory=list)  # a sentence each
+    problems: list[str] = field(default_factory=list)  # sentences for users, one for each problem
 
 
 class _Trail:
-    """The entries in the order of their ids, read page by page."""
+    """Reads the entries of the trail in the order of their ids, page by page."""
 
     def __init__(self) -> None:
         self._rows = _pages(_ENTRIES)
@@ -75,7 +75,7 @@ class _Trail:
 
 
 def _pages(query: str) -> Iterator[tuple[Any, ...]]:
-    """All rows of a query, read page by page. The query's first column is the id."""
+    """Yields all rows of a query, which it reads page by page. The query's first column must be the id."""
     last = -(2**63)
     while True:
         with connection.cursor() as cursor:
@@ -109,10 +109,10 @@ def sealed_entries() -> int:
 
 
 def verify(*, expected: tuple[int, str] | None, advance: Callable[[int], object]) -> Verification:
-    """Check every seal in order. Needs a role that may read the whole trail.
+    """Checks every seal, in order. The caller must have entered a role that may read the whole trail.
 
-    `expected` is the id and hash of a seal that was noted elsewhere and must still be there.
-    `advance` is called with the number of entries of each seal, for a progress bar.
+    `expected` is the id and hash of a seal that was noted elsewhere. It is a problem if this seal is missing.
+    `advance` is called after each seal with its number of entries, for a progress bar.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SET_TEXT_FORMAT)

@@ -1,1 +1,1 @@
-"""The folders of the collection: who does what, in the order of their work."""
+"""The folders of the Postman collection, one module for each role or topic. Requests are in the order of the work."""

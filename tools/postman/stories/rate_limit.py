@@ -3,7 +3,8 @@
 from checks import has_header
 from folders import Folder, Request
 
-# A partner may send 300 writes a minute. The requests sent here are invalid (400), so nothing is written.
+# Script that sends more writes than the 300 that a partner may send in a minute, to provoke a 429.
+# The requests are invalid (400), so nothing is written.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
 const token = pm.collectionVariables.get("partner_access");

@@ -1,4 +1,4 @@
-"""Folders of the roles that only read: auditors, and partners of a client."""
+"""Folders of the roles that only read: auditors, and partners, who see the rows of one client."""
 
 from checks import holds
 from folders import Folder, Request

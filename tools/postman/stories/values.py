@@ -1,4 +1,4 @@
-"""Example values of the requests. The domain names are reserved for examples (RFC 2606)."""
+"""Example values for the collection's requests. The domain names are reserved for examples (RFC 2606)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The folder with the eight steps of the workflow, as in the README."""
+"""The folder of the Postman collection with the eight steps of the workflow, as in the README."""
 
 from checks import equals, holds
 from folders import Folder, Request

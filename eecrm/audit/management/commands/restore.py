@@ -11,16 +11,16 @@ from audit.restore.restoration import CannotRestore
 
 
 class Command(BaseCommand):
-    help = "Bring back a row of a resource that was deleted, or undo one change of it, from the trail."
+    help = "Restores a deleted row, such as a client, from the audit trail, or undoes one change of a row."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("noun", nargs="?", default="", metavar="NOUN", help=", ".join(restoration.restorable()))
         parser.add_argument("key", nargs="?", default="", metavar="NUMBER", help="the row's id")
-        parser.add_argument("--undo", default="", metavar="ENTRY", help="undo the change that this entry is about")
-        parser.add_argument("--reason", required=True, help="why: the trail keeps it")
-        parser.add_argument("--as", default="", metavar="USERNAME", help="the manager whose name stands in the trail")
+        parser.add_argument("--undo", default="", metavar="ENTRY", help="id of the trail entry whose change is undone")
+        parser.add_argument("--reason", required=True, help="reason that the trail records")
+        parser.add_argument("--as", default="", metavar="USERNAME", help="manager whom the trail names as the actor")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only tell whether it would go, and what it would do"
+            "--dry-run", action="store_true", help="check that it is possible and print the result, but change nothing"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
 
 def _parse_key(text: str) -> int:
-    """A key of a row or an entry. Raises CannotRestore for any other text."""
+    """Returns the text as the id of a row or an entry. Raises CannotRestore if it isn't a number."""
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise CannotRestore(f"{text} isn't a number of a row or an entry.")
     return int(text)

@@ -1,9 +1,9 @@
 """Command that verifies the seals of the audit trail.
 
-An attacker who can write the trail's tables can also seal a forged trail again.
-The same attacker can drop the newest seals with their entries. Nothing inside the database shows either of these.
-Only a seal that was noted outside shows it, when it is passed as `--expect`.
-`--last` prints a seal to note, and every new seal has a log line `trail_sealed`.
+An attacker who can write the trail's tables can forge entries and then make new seals for all of them.
+Such an attacker can also delete the newest entries with their seals. Nothing in the database reveals either attack.
+Only a seal that was noted outside the database reveals it, if it is passed as `--expect`.
+`--last` prints the newest seal to note. Each new seal is also in the log, as `trail_sealed`.
 """
 
 import re
@@ -28,21 +28,21 @@ def _parse_seal(text: str) -> tuple[int, str]:
 
 class Command(BaseCommand):
     help = (
-        "Tell whether any sealed entry of the trail was changed, removed or put in: exits with 1 if so. A trail that"
-        " was sealed anew as a whole, or cut off at its end, only shows by a seal noted elsewhere: --last and --expect."
+        "Checks the audit trail: exits with 1 if a sealed entry was changed or removed, or if one was inserted later."
+        " If somebody sealed the whole trail again, or removed its end, only --expect with an earlier --last shows it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         exclusive = parser.add_mutually_exclusive_group()
-        exclusive.add_argument("--last", action="store_true", help="print the last seal as ID:HASH, check nothing")
+        exclusive.add_argument("--last", action="store_true", help="print the newest seal as ID:HASH, check nothing")
         exclusive.add_argument(
-            "--expect", type=_parse_seal, metavar="ID:HASH", help="a seal noted earlier, which must still be there"
+            "--expect", type=_parse_seal, metavar="ID:HASH", help="fail if this seal, noted earlier, is missing"
         )
         parser.add_argument(
             "--max-unsealed-age",
             type=float,
             metavar="SECONDS",
-            help="fail too where an entry waits longer for its seal",
+            help="also fail if an entry has been without a seal for longer",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             if options["last"]:
                 self._print_last()
                 return
-            # With None, tqdm shows its bar only on a terminal.
+            # If `disable` is None, tqdm shows its progress bar only on a terminal.
             is_quiet = True if options["verbosity"] == 0 else None
             with tqdm(
                 total=verification.sealed_entries(),
