@@ -35,7 +35,6 @@ BEGIN
      WHERE account.id = OLD.id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
 
-                PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
             END IF;
             NEW.email_confirmed_at := NULL;

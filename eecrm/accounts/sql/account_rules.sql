@@ -16,15 +16,6 @@ BEGIN
             PERFORM refuse('user_not_oneself');
         END IF;
     END IF;
-    IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
-       AND (TG_OP = 'DELETE' OR NEW.role <> 'management' OR NOT NEW.is_active) THEN
-        -- Two managers who demote each other at the same moment take turns; the second one then looks anew.
-        PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
-        IF NOT EXISTS (SELECT FROM accounts_user
-                        WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN
-            PERFORM refuse('user_last_manager');
-        END IF;
-    END IF;
     RETURN COALESCE(NEW, OLD);
 END
 $function$;

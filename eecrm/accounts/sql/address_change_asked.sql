@@ -14,7 +14,8 @@ BEGIN
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'
        AND created_at > statement_timestamp() - interval '1 day') < 3;
 
-    IF NEW.asked_by_id IS DISTINCT FROM NEW.user_id THEN
+    -- Deeper: a write to accounts asked for it, which tells the managers once (`managers_told`).
+    IF NEW.asked_by_id IS DISTINCT FROM NEW.user_id AND pg_trigger_depth() = 1 THEN
         PERFORM tell_managers(true);
     END IF;
     RETURN NULL;
