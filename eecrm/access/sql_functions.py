@@ -3,6 +3,10 @@
 They are repeatable migrations. `sync_database` runs the files of each function that differs from the database, and
 stamps the function. A file holds one function and the triggers that call it. A file of the same name in another app
 adds triggers on the tables of that app.
+
+A trigger for each row may run thousands of times in one statement. Its plans are cached: one that was made for a small
+table would read the whole table for each row, while an import fills it. So a function that may have such a plan sets
+`enable_seqscan = off`.
 """
 
 import hashlib

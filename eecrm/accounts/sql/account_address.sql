@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION account_address() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     has_password boolean := NEW.password NOT LIKE '!%';

@@ -1,7 +1,7 @@
 -- Links that were sent before die with the deactivation: they name its time (`accounts.passwords.links`), or a change
 -- that is dropped.
 CREATE OR REPLACE FUNCTION account_deactivated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF OLD.is_active AND NOT NEW.is_active THEN

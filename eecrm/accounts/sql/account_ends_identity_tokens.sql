@@ -1,6 +1,6 @@
 -- The provider goes on believing its tokens; here those issued until now are over.
 CREATE OR REPLACE FUNCTION account_ends_identity_tokens() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

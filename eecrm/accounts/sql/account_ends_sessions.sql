@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION account_ends_sessions() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

@@ -1,6 +1,6 @@
 -- Without a password its owner can't confirm it: a second manager does.
 CREATE OR REPLACE FUNCTION address_change_asked() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     INSERT INTO accounts_mail (kind, user_id, address, typed)

@@ -2,7 +2,7 @@
 -- no password, so it ends with the logins of the account. What a manager asked for other accounts ends when the manager's
 -- account is deactivated or loses its role: a second manager would otherwise confirm the wish of somebody who was sent away.
 CREATE OR REPLACE FUNCTION address_ends_with_logins() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

@@ -1,7 +1,7 @@
 -- A mail is deleted with its account. Without this rule a manager could delete another manager's account before its owner
 -- was mailed.
 CREATE OR REPLACE FUNCTION manager_unmade_first() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (

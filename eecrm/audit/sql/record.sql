@@ -5,7 +5,7 @@
 -- An SQL session of the login role can set these to any text.
 -- So they are cut to a length that fits (a request's id is indexed), and no value allows a write without an entry.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     no_news text[] := TG_ARGV[0];
