@@ -1,10 +1,11 @@
-"""Costs of an import of accounts: what PostgreSQL reads grows with the rows."""
+"""Costs of an import of accounts: what PostgreSQL reads grows with the rows, and a check keeps nobody from logging in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from access.database import acting_as
 from access.policy import Role
@@ -13,7 +14,8 @@ from accounts.importing.planning import Wishes
 from accounts.importing.saving import save_accounts
 from accounts.models import User
 from accounts.tests.people import lines
-from conftest import World, as_migrator
+from api.tests.test_at_once import alone, wait_for_a_blocked_statement
+from conftest import API, PASSWORD, PATIENCE, Caller, World, as_migrator
 from csv_files.reading import table_of
 
 FEW, MANY = 50, 200
@@ -84,3 +86,46 @@ def test_what_is_read_grows_with_the_rows_and_not_with_rows_times_accounts(name:
     few, many = read(FEW), read(MANY)
     costs = {table: (many[table] - few.get(table, 0)) / (MANY - FEW) for table in many}
     assert {table: cost for table, cost in costs.items() if cost > MAX_READ_PER_ROW} == {}
+
+
+@pytest.fixture
+def held(committed_world: World, migrator: Any) -> Iterator[Any]:
+    """The account `support` is being changed elsewhere, so that a check of it waits."""
+    migrator.autocommit = False
+    with migrator.cursor() as cursor:
+        cursor.execute("SELECT FROM accounts_user WHERE username = 'support' FOR NO KEY UPDATE")
+        yield cursor
+        migrator.rollback()
+
+
+def test_whoever_is_listed_and_stays_unchanged_logs_in_during_a_check(held: Any, committed_world: World) -> None:
+    users = committed_world.users
+    assert users["sales"].pk < users["support"].pk
+    content = lines("sales,sales", "support,sales", header="username,role")
+    with ThreadPoolExecutor() as pool:
+        checking = pool.submit(alone(lambda: check(content, users["management"])))
+        try:
+            wait_for_a_blocked_statement(held)
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT FROM accounts_user WHERE username = 'sales' FOR NO KEY UPDATE NOWAIT")
+            answer = Caller().post(API + "users/login/", {"username": "sales", "password": PASSWORD})
+        finally:
+            held.connection.rollback()
+        checking.result(timeout=PATIENCE)
+    assert answer.status_code == 200
+
+
+def test_whoever_is_to_be_changed_logs_in_while_a_check_plans(committed_world: World) -> None:
+    users = committed_world.users
+
+    def log_in(planned: Any) -> bool:
+        with ThreadPoolExecutor() as pool:
+            login = {"username": "sales", "password": PASSWORD}
+            answer = pool.submit(alone(lambda: Caller().post(API + "users/login/", login))).result(timeout=PATIENCE)
+        assert answer.status_code == 200
+        return True
+
+    content = lines("sales,support", header="username,role")
+    checked = check_accounts(table_of(content.encode(), "The file"), is_quiet=True)
+    with acting_as(Role.MANAGEMENT, user_id=users["management"].pk):
+        save_accounts(checked, Wishes(), is_dry_run=True, is_quiet=True, is_confirmed=log_in)
