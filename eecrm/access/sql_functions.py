@@ -3,6 +3,10 @@
 A file holds the current version of one function, and the triggers that call it. A file of the same name in another app
 adds triggers on the tables of that app. The files are repeatable migrations: `sync_database` runs the files of each
 function that differs from the database, and writes a hash of them (the stamp) into the function's COMMENT.
+
+A trigger for each row may run thousands of times in one statement. Its plans are cached: one that was made for a small
+table would read the whole table for each row, while an import fills it. So a function that may have such a plan sets
+`enable_seqscan = off`.
 """
 
 import hashlib

@@ -11,6 +11,7 @@ from django.db.models.fields.json import KT
 from accounts.importing.checking import Checked, CheckedRow
 from accounts.importing.columns import ACCOUNT_FIELDS, Membership, cell_of
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
+from accounts.models.user import UserQuerySet
 from audit.models import Entry as TrailEntry
 from csv_files.lists import join_names
 from csv_files.problems import Problem
@@ -107,11 +108,13 @@ def uninvited_accounts(checked: Checked) -> frozenset[int]:
     return frozenset(unused.values_list("pk", flat=True))
 
 
-def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
-    """Compares the list with the stored accounts, and returns the plan.
+def lock_accounts(rows: UserQuerySet) -> None:
+    """Lock these accounts until the transaction ends, always in one order: so two imports wait for each other at most."""
+    list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
-    Locks the accounts, so that they can't change before the import.
-    """
+
+def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
+    """Compares the list with the stored accounts, and returns the plan. Locks nothing."""
     stored = _stored_accounts(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _accounts_with_mail(wishes.uninvited)
@@ -135,7 +138,7 @@ def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
 
 
 def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
-    rows = User.objects.filter(username__in=list(usernames)).order_by("pk").select_for_update(no_key=True)
+    rows = User.objects.filter(username__in=list(usernames)).order_by("pk")
     accounts, names = dict[int, Stored](), dict[str, int]()
     has_identity = Exists(ExternalIdentity.objects.filter(user=OuterRef("pk")))
     for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS, bound=has_identity):

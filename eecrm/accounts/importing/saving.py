@@ -11,7 +11,7 @@ from access.database import rolled_back_if
 from access.refusals import refusal_of
 from accounts.importing.checking import Checked
 from accounts.importing.columns import ACCOUNT_FIELDS, Membership
-from accounts.importing.planning import ImportPlan, ImportStep, Wishes, plan
+from accounts.importing.planning import ImportPlan, ImportStep, Wishes, lock_accounts, plan
 from accounts.models import Mail, User
 from csv_files import CannotImport
 from csv_files.problems import MOST_PROBLEMS, Problem, failure
@@ -58,16 +58,21 @@ def save_accounts(
 ) -> ImportPlan:
     """Imports the accounts with the rights of the current PostgreSQL role, and returns the plan.
 
-    A dry run is rolled back. `is_confirmed` is called while the accounts are locked. Raises NotAsShown if it returns
-    False, and CannotImport with every problem of the list if there is one.
+    An import locks the listed accounts, so that they can't change after the plan, and then calls `is_confirmed`. A dry run
+    is rolled back. It locks only the accounts that it changes, while it tries the writes, because a login waits for such
+    a lock. Raises NotAsShown if `is_confirmed` returns False, and CannotImport with every problem of the list if there is
+    one.
     """
     with transaction.atomic(), rolled_back_if(is_dry_run):
+        if not is_dry_run:
+            lock_accounts(User.objects.filter(username__in=[entry.username for entry in checked.entries]))
         planned = plan(checked, wishes)
         if not (planned.problems or is_confirmed(planned)):
             raise NotAsShown
-        problems = [*checked.problems, *planned.problems] or _write_accounts(
-            planned.steps, wishes.notify_to, is_quiet=is_quiet
-        )
+        problems = [*checked.problems, *planned.problems]
+        if not problems:
+            lock_accounts(User.objects.filter(pk__in=[step.pk for step in planned.changed]))
+            problems = _write_accounts(planned.steps, wishes.notify_to, is_quiet=is_quiet)
         if problems:
             raise CannotImport(failure(problems))
     return planned

@@ -620,6 +620,17 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=("user", "place"), name="known_place_once"),
         ),
         migrations.AddIndex(
+            model_name="user",
+            index=models.Index(
+                models.F("id"),
+                condition=models.Q(
+                    ("is_active", True),
+                    models.Q(("role", "management"), ("is_superuser", True), _connector="OR"),
+                ),
+                name="user_managers",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="mail",
             index=models.Index(
                 models.F("due_at"), condition=models.Q(("given_up_at", None), ("sent_at", None)), name="mail_due"

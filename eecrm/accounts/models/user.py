@@ -160,6 +160,14 @@ class User(Rights):
     class Meta:
         ordering = ["username"]
         base_manager_name = "objects"
+        indexes = [
+            # For news to them, and for the last one.
+            models.Index(
+                "id",
+                name="user_managers",
+                condition=Q(is_active=True) & (Q(role=Role.MANAGEMENT) | Q(is_superuser=True)),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="user_role_known",

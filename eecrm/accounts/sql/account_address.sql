@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION account_address() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     has_password boolean := NEW.password NOT LIKE '!%';
@@ -38,7 +38,6 @@ BEGIN
      WHERE account.id = OLD.id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 
-                PERFORM tell_managers(true);
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
             END IF;
             NEW.email_confirmed_at := NULL;

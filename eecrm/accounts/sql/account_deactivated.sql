@@ -1,7 +1,7 @@
 -- Ends mailed links when an account is deactivated: links to a password depend on `deactivated_at`
 -- (`accounts.passwords.links`), and links to confirm an address depend on the row that is deleted here.
 CREATE OR REPLACE FUNCTION account_deactivated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF OLD.is_active AND NOT NEW.is_active THEN

@@ -1,6 +1,6 @@
 -- Ends the leave covers of an account when its role, activity or superuser status changes.
 CREATE OR REPLACE FUNCTION account_ends_cover() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF (NEW.role, NEW.is_active, NEW.is_superuser) IS DISTINCT FROM (OLD.role, OLD.is_active, OLD.is_superuser) THEN

@@ -1,7 +1,7 @@
 -- When an account's logins end, its tokens of the identity provider issued until now are refused. The provider can't
 -- revoke them.
 CREATE OR REPLACE FUNCTION account_ends_identity_tokens() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

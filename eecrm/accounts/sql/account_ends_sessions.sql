@@ -1,6 +1,6 @@
 -- Revokes the API logins of an account when `logins_ended` is incremented.
 CREATE OR REPLACE FUNCTION account_ends_sessions() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

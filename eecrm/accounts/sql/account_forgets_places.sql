@@ -1,6 +1,6 @@
 -- Deletes the known places (addresses and browsers) of an account when its password changes.
 CREATE OR REPLACE FUNCTION account_forgets_places() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.password IS DISTINCT FROM OLD.password THEN

@@ -1,6 +1,6 @@
 -- Refuses a password for an account that logs in with an identity provider.
 CREATE OR REPLACE FUNCTION account_password_rules() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.password IS DISTINCT FROM OLD.password AND NEW.password NOT LIKE '!%'

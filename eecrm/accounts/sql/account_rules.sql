@@ -16,15 +16,6 @@ BEGIN
             PERFORM refuse('user_not_oneself');
         END IF;
     END IF;
-    IF TG_OP <> 'INSERT' AND OLD.role = 'management' AND OLD.is_active AND NOT OLD.is_superuser
-       AND (TG_OP = 'DELETE' OR NEW.role <> 'management' OR NOT NEW.is_active) THEN
-        -- The lock makes two managers who demote each other wait for one another. Otherwise no manager could be left.
-        PERFORM pg_advisory_xact_lock(hashtext('the last active manager'));
-        IF NOT EXISTS (SELECT FROM accounts_user
-                        WHERE role = 'management' AND is_active AND NOT is_superuser AND id <> OLD.id) THEN
-            PERFORM refuse('user_last_manager');
-        END IF;
-    END IF;
     RETURN COALESCE(NEW, OLD);
 END
 $function$;

@@ -1,7 +1,7 @@
 -- Mails the link to the new address, and a notice to the present one. Without a password the owner gets no link,
 -- because only a second manager can confirm the address then.
 CREATE OR REPLACE FUNCTION address_change_asked() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     INSERT INTO accounts_mail (kind, user_id, address, typed)
@@ -15,7 +15,8 @@ BEGIN
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'
        AND created_at > statement_timestamp() - interval '1 day') < 3;
 
-    IF NEW.asked_by_id IS DISTINCT FROM NEW.user_id THEN
+    -- Deeper: a write to accounts asked for it, which tells the managers once (`managers_told`).
+    IF NEW.asked_by_id IS DISTINCT FROM NEW.user_id AND pg_trigger_depth() = 1 THEN
         PERFORM tell_managers(true);
     END IF;
     RETURN NULL;

@@ -1,6 +1,6 @@
 -- Copies a confirmed address to the account, deletes the request, and mails the old address and the managers.
 CREATE OR REPLACE FUNCTION address_change_confirmed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     

@@ -1,6 +1,6 @@
 -- Rules of requested changes of email addresses. An UPDATE confirms the change.
 CREATE OR REPLACE FUNCTION address_change_rules() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     caller bigint := nullif(current_setting('eecrm.user_id', true), '')::bigint;

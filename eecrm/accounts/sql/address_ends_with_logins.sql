@@ -3,7 +3,7 @@
 -- A manager's requests for other accounts are deleted only if the manager is deactivated or loses the role. Otherwise a
 -- second manager could still confirm them.
 CREATE OR REPLACE FUNCTION address_ends_with_logins() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF NEW.logins_ended <> OLD.logins_ended THEN

@@ -1,6 +1,6 @@
 -- Limits the password links mailed to one account to five a day, no matter how many users ask for them.
 CREATE OR REPLACE FUNCTION links_not_too_often() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF current_setting('role') <> 'none' AND NEW.kind IN ('invitation', 'password_reset') AND (

@@ -1,7 +1,7 @@
 -- Refuses to delete a manager's account before it was deactivated and its owner was mailed about that.
 -- The mail would be deleted with the account.
 CREATE OR REPLACE FUNCTION manager_unmade_first() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
     IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION member_rules() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     account bigint := COALESCE(NEW.user_id, OLD.user_id);

@@ -6,7 +6,7 @@
 -- An SQL session of the login role `eecrm_app` can set these settings to any text.
 -- So texts are cut to a maximum length (request ids are indexed), and no text can prevent the entry.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     no_news text[] := TG_ARGV[0];

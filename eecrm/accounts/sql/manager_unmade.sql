@@ -1,0 +1,18 @@
+-- Another user ended that an account is a manager's: its owner gets a mail, because no news reaches it afterwards. Commands on
+-- the server are the operator's own, and no news.
+CREATE OR REPLACE FUNCTION manager_unmade() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+AS $function$
+BEGIN
+    IF current_setting('eecrm.user_id', true) <> '' AND OLD.email <> '' AND OLD.email_confirmed_at IS NOT NULL
+       AND OLD.is_active AND (OLD.role = 'management' OR OLD.is_superuser)
+       AND NOT (NEW.is_active AND (NEW.role = 'management' OR NEW.is_superuser)) THEN
+        INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('manager_unmade', OLD.id, OLD.email, '');
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER manager_unmade
+AFTER UPDATE OF role, is_superuser, is_active ON accounts_user
+FOR EACH ROW EXECUTE FUNCTION manager_unmade();

@@ -1,0 +1,131 @@
+"""Costs of an import of accounts: what PostgreSQL reads grows with the rows, and a check keeps nobody from logging in."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from access.database import acting_as
+from access.policy import Role
+from accounts.importing.checking import check_accounts
+from accounts.importing.planning import Wishes
+from accounts.importing.saving import save_accounts
+from accounts.models import User
+from accounts.tests.people import lines
+from api.tests.test_at_once import alone, wait_for_a_blocked_statement
+from conftest import API, PASSWORD, PATIENCE, Caller, World, as_migrator
+from csv_files.reading import table_of
+
+FEW, MANY = 50, 200
+# What one row may read: its account in each trigger, its mails, and their entries on the trail.
+MAX_READ_PER_ROW = 100
+MADE = [
+    User(username=f"{name}{number}", email=f"{name}{number}@epic.example", role=role, password=password)
+    for name, role, password in (
+        ("invited", Role.AUDITOR, "!"),
+        ("claimed", Role.AUDITOR, "argon2$"),
+        ("manager", Role.MANAGEMENT, "argon2$"),
+    )
+    for number in range(MANY)
+]
+
+
+@pytest.fixture
+def small_tables(django_db_setup: None, django_db_blocker: Any) -> None:
+    """PostgreSQL plans for tables that it knows to be small, as on the day before a large import."""
+    with django_db_blocker.unblock(), as_migrator() as migrator, migrator.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE accounts_user, accounts_mail, accounts_addresschange, accounts_cover")
+
+
+@pytest.fixture
+def company(small_tables: None, world: World) -> World:
+    with acting_as(Role.SUPERUSER):
+        User.objects.bulk_create(MADE)
+    return world
+
+
+def rows_read() -> dict[str, int]:
+    """Table -> rows that this transaction has read until now, in triggers and foreign keys too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
+            " WHERE schemaname IN ('eecrm', 'audit')"
+        )
+        return dict(cursor.fetchall())
+
+
+def check(content: str, manager: User) -> None:
+    checked = check_accounts(table_of(content.encode(), "The file"), is_quiet=True)
+    with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+        save_accounts(checked, Wishes(actor_id=manager.pk), is_dry_run=True, is_quiet=True)
+
+
+LISTS: dict[str, tuple[str, Callable[[int], str]]] = {
+    "new managers": ("username,email,role", lambda number: f"new{number},new{number}@epic.example,management"),
+    "addresses of those invited": ("username,email", lambda number: f"invited{number},other{number}@epic.example"),
+    "addresses of those in use": ("username,email", lambda number: f"claimed{number},other{number}@epic.example"),
+    "managers made": ("username,role", lambda number: f"claimed{number},management"),
+    "both": ("username,role,email", lambda number: f"claimed{number},management,other{number}@epic.example"),
+    "managers unmade": ("username,role", lambda number: f"manager{number},sales"),
+    "deactivated": ("username,is_active", lambda number: f"manager{number},no"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_read_grows_with_the_rows_and_not_with_rows_times_accounts(name: str, company: World) -> None:
+    header, row = LISTS[name]
+
+    def read(count: int) -> dict[str, int]:
+        before = rows_read()
+        check(lines(*map(row, range(count)), header=header), company.users["management"])
+        return {table: rows - before.get(table, 0) for table, rows in rows_read().items()}
+
+    read(1)  # what a process asks once
+    few, many = read(FEW), read(MANY)
+    costs = {table: (many[table] - few.get(table, 0)) / (MANY - FEW) for table in many}
+    assert {table: cost for table, cost in costs.items() if cost > MAX_READ_PER_ROW} == {}
+
+
+@pytest.fixture
+def held(committed_world: World, migrator: Any) -> Iterator[Any]:
+    """The account `support` is being changed elsewhere, so that a check of it waits."""
+    migrator.autocommit = False
+    with migrator.cursor() as cursor:
+        cursor.execute("SELECT FROM accounts_user WHERE username = 'support' FOR NO KEY UPDATE")
+        yield cursor
+        migrator.rollback()
+
+
+def test_whoever_is_listed_and_stays_unchanged_logs_in_during_a_check(held: Any, committed_world: World) -> None:
+    users = committed_world.users
+    assert users["sales"].pk < users["support"].pk
+    content = lines("sales,sales", "support,sales", header="username,role")
+    with ThreadPoolExecutor() as pool:
+        checking = pool.submit(alone(lambda: check(content, users["management"])))
+        try:
+            wait_for_a_blocked_statement(held)
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT FROM accounts_user WHERE username = 'sales' FOR NO KEY UPDATE NOWAIT")
+            answer = Caller().post(API + "users/login/", {"username": "sales", "password": PASSWORD})
+        finally:
+            held.connection.rollback()
+        checking.result(timeout=PATIENCE)
+    assert answer.status_code == 200
+
+
+def test_whoever_is_to_be_changed_logs_in_while_a_check_plans(committed_world: World) -> None:
+    users = committed_world.users
+
+    def log_in(planned: Any) -> bool:
+        with ThreadPoolExecutor() as pool:
+            login = {"username": "sales", "password": PASSWORD}
+            answer = pool.submit(alone(lambda: Caller().post(API + "users/login/", login))).result(timeout=PATIENCE)
+        assert answer.status_code == 200
+        return True
+
+    content = lines("sales,support", header="username,role")
+    checked = check_accounts(table_of(content.encode(), "The file"), is_quiet=True)
+    with acting_as(Role.MANAGEMENT, user_id=users["management"].pk):
+        save_accounts(checked, Wishes(), is_dry_run=True, is_quiet=True, is_confirmed=log_in)
