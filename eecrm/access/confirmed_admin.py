@@ -5,15 +5,18 @@ from copy import copy
 from functools import wraps
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected as delete_without_comparing
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
-from django.db.models import Model, QuerySet
+from django.db import DatabaseError
+from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
 from access.confirmation import Confirmation, Line, is_confirming
+from access.refusals import refusal_of
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
@@ -43,8 +46,29 @@ class ConfirmsDeletions(admin.ModelAdmin):
             return super().delete_view(request, object_id, extra_context)
         lines = self.lines_of_deletion(present(self, request, [row]))
         confirmation = Confirmation(request, f"delete {self.opts.label} {row.pk}", lines)
-        checked_request = request if confirmation.is_given else _as_get(request)
-        return super().delete_view(checked_request, object_id, {"confirmation": confirmation, **(extra_context or {})})
+        form = self.deletion_form(request)
+        context = {"confirmation": confirmation, "deletion_form": form, **(extra_context or {})}
+        if confirmation.is_given and form.is_valid():
+            return self.delete_confirmed(request, object_id, form, context)
+        return super().delete_view(_as_get(request), object_id, context)
+
+    def deletion_form(self, request: HttpRequest) -> forms.Form:
+        """What else the page asks for. It is shown again as it was sent if nothing is deleted."""
+        return forms.Form(request.POST if request.method == "POST" else None)
+
+    def delete_confirmed(self, request: HttpRequest, object_id: str, form: Any, context: dict[str, Any]) -> Any:
+        """Delete the row. If the database refuses, show the page again with its sentence and what was typed.
+
+        Before that, Django rolls the deletion back to a savepoint of its own.
+        """
+        try:
+            return super().delete_view(request, object_id, context)
+        except (DatabaseError, ProtectedError) as error:
+            refusal = refusal_of(error)
+            if refusal is None or refusal.status >= 500:
+                raise
+            form.add_error(None, refusal.sentence)
+        return super().delete_view(_as_get(request), object_id, context)
 
 
 @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")

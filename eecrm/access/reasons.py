@@ -1,8 +1,29 @@
 """Change reasons: one line of text that the audit trail keeps with a change."""
 
+import unicodedata
+
 MAX_REASON_CHARS = 500
 UNFIT = f"A reason is a line of text in UTF-8 of at most {MAX_REASON_CHARS} characters."
+_MAX_QUOTED_CHARS = 20
 
 
-def is_fit(text: str) -> bool:
-    return text.isprintable() and len(text) <= MAX_REASON_CHARS
+def one_line(text: str) -> str:
+    """The text without spaces at its ends. Tabs and spaces of every width, which come with pasted text, become plain."""
+    return "".join(" " if char == "\t" or unicodedata.category(char) == "Zs" else char for char in text).strip(" ")
+
+
+def fault_of(text: str) -> str:
+    """A sentence that says why this can't be a reason; empty if it can."""
+    if len(text) > MAX_REASON_CHARS:
+        return f"{UNFIT} This one has {len(text):,}."
+    for index, char in enumerate(text):
+        if not char.isprintable():
+            before = text[max(0, index - _MAX_QUOTED_CHARS) : index]
+            return f"{UNFIT} This one has {_in_words(char)} {f'after “{before}”' if before else 'at its beginning'}."
+    return ""
+
+
+def _in_words(char: str) -> str:
+    if len(f"{char}x".splitlines()) > 1:
+        return "a line break"
+    return f"a character that can't be seen ({unicodedata.name(char, 'no name')}, U+{ord(char):04X})"

@@ -330,10 +330,11 @@ ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.admin_login.session_store"
-# The cookies of session and CSRF token end with the browser session. Browsers accept a name with the prefix `__Host-`
-# only over https and from this host (RFC 6265bis).
+# The cookies of session, last use and CSRF token end with the browser session. Browsers accept a name with the prefix
+# `__Host-` only over https and from this host (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
+LAST_USE_COOKIE_NAME = "__Host-eecrm_last_use" if IS_PRODUCTION else "eecrm_last_use"  # `session_limits`
 CSRF_COOKIE_NAME = "__Host-eecrm_csrf" if IS_PRODUCTION else "eecrm_csrf"
 CSRF_COOKIE_AGE = None
 BROWSER_COOKIE_NAME = "__Host-eecrm_browser" if IS_PRODUCTION else "eecrm_browser"  # `accounts.login.browsers`

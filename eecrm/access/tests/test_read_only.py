@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -17,14 +18,17 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from access.refusals import READ_ONLY, refusal_of
 from access.tests.paths import below, body_of
 from access.tests.standby import Standby, standby
-from accounts.admin_login import session_limits
+from access.tests.test_routes import DECOY, GUARDED, PUBLIC, filled
 from accounts.admin_login.session_store import SessionStore
 from accounts.login import tokens
+from accounts.tests.moved_clock import as_if
+from accounts.tests.test_admin_routes import pages as pages_of_the_site
 from api.tests import serving
 from config.environment import ROOT
 from conftest import API, PASSWORD, PATIENCE, World
@@ -94,19 +98,22 @@ class Browser:
         except HTTPError as error:
             return Answer(error.code, error.headers, error.read())
 
+    def cookie(self, name: str) -> Any:
+        return next((cookie for cookie in self.cookies if cookie.name == name), None)
 
-def let_time_pass_for(visitor: Browser) -> None:
-    """So that the next visit is one to be noted, which happens outside of any view."""
-    (key,) = (cookie.value for cookie in visitor.cookies if cookie.name.endswith("session"))
-    session = SessionStore(key)
-    session[session_limits.LAST_SEEN] = int(time.time()) - 120
-    session.save()
+    def let_pass(self, *, started: float, used: float) -> None:
+        """Say that the session is so many seconds old, and was last used so many seconds ago."""
+        session = SessionStore(self.cookie(settings.SESSION_COOKIE_NAME).value)
+        self.cookie(settings.LAST_USE_COOKIE_NAME).value = as_if(session, started=started, used=used)
 
 
 def pages(inside: Browser, world: World, form: str) -> Iterator[tuple[str, Answer]]:
     """`inside` has logged in, and opened a form, while the database took changes."""
     yield "log in at the site", Browser(int(inside.site.rpartition(":")[2])).log_in()
-    yield "delete", inside.send(f"{SITE}contracts/contract/{world.other_draft.pk}/delete/", {"post": "yes"}, form)
+    deletion = f"{SITE}contracts/contract/{world.other_draft.pk}/delete/"
+    confirmation = inside.get(deletion).content.decode()
+    hidden = dict(re.findall(r'name="(post|shown|page_version)" value="([^"]*)"', confirmation))
+    yield "delete", inside.send(deletion, hidden, confirmation)
     yield "log out at the site", inside.send(f"{SITE}logout/", {}, form)
 
 
@@ -169,11 +176,10 @@ def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(client: C
     with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1"):
         assert inside.log_in().status == 200
         form = inside.get(f"{SITE}clients/client/{client.world.own_client.pk}/change/").content.decode()
-        let_time_pass_for(inside)
+        inside.let_pass(started=3600, used=1200)
         with closed_to_changes():
             for name, answer in (*client.writes(), *pages(inside, client.world, form)):
                 assert_told(name, answer)
-            assert_told("a visit that has to be noted", inside.get(SITE))
             assert_told("readiness", client.send("GET", "/health/ready/"))
             assert client.send("GET", "/health/live/").status == 200
             assert client.send("GET", f"{API}clients/").status == 200, "what changes nothing goes on"
@@ -181,6 +187,56 @@ def test_a_database_that_is_closed_to_changes_is_told_and_left_at_once(client: C
         assert_is_ready_again(client)
         assert client.send("POST", below(client.world.own_client), body_of("contract", client.world)).status == 201
     assert '"level":"error"' not in (tmp_path / "gunicorn.log").read_text()
+
+
+def test_whatever_can_be_read_is_read_at_a_database_that_is_closed_to_changes(client: Client, tmp_path: Path) -> None:
+    """Each page of the site and each GET of the API answers as before, an hour after the login."""
+    inside, routes = Browser(client.port), (PUBLIC | GUARDED | DECOY).items()
+    site = [SITE + page for page in (*pages_of_the_site(client.world), "login/", "jsi18n/", "accounts/", "email/")]
+    api = [filled(path, client.world) for path, methods in routes if "GET" in methods and path != "health/ready/"]
+
+    def read_all() -> dict[str, int]:
+        return {path: inside.get(path).status for path in site} | {
+            path: client.send("GET", path).status for path in api
+        }
+
+    with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1"):
+        assert inside.log_in().status == 200
+        inside.let_pass(started=3600, used=1200)
+        before = read_all()
+        assert list(before.values()).count(200) > 100
+        inside.let_pass(started=3600, used=1200)
+        with closed_to_changes():
+            assert read_all() == before
+
+
+def test_a_session_ends_at_a_read_only_database_too(client: Client, tmp_path: Path) -> None:
+    idle, old, leaver, thief = (Browser(client.port) for _ in range(4))
+    with serving.api(tmp_path, client.port, WEB_CONCURRENCY="1"):
+        for browser in (idle, old, leaver):
+            assert browser.log_in().status == 200
+        idle.let_pass(started=3600, used=1801)
+        old.let_pass(started=8 * 3600 + 1, used=60)
+        form = leaver.get(f"{SITE}password_change/").content.decode()
+        for cookie in leaver.cookies:
+            thief.cookies.set_cookie(cookie)
+        with closed_to_changes():
+            for browser in (idle, old):
+                for _ in range(2):
+                    login = browser.get(SITE)
+                    assert (login.status, b"Log in" in login.content) == (200, True)
+                assert browser.cookie(settings.SESSION_COOKIE_NAME) is None
+            gone = leaver.send(f"{SITE}logout/", {}, form)
+            assert_told("log out", gone)
+            assert b"You are logged out in this browser. Your session itself isn't ended: a copy" in gone.content
+            names = (settings.SESSION_COOKIE_NAME, settings.LAST_USE_COOKIE_NAME)
+            assert [leaver.cookie(name) for name in names] == [None, None]
+            assert b'name="password"' in leaver.get(SITE).content
+            assert b'name="password"' not in thief.get(SITE).content, "as it was told"
+        end = re.search(rb"until (\S+ \S+) UTC", gone.content)
+        assert end
+        left = datetime.strptime(end[1].decode(), "%Y-%m-%d %H:%M").replace(tzinfo=UTC) - datetime.now(UTC)
+        assert timedelta(hours=7, minutes=55) < left <= timedelta(hours=8)
 
 
 def test_a_worker_at_a_read_only_database_goes_on_with_the_next_job(client: Client, tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ the visitor's key.
 """
 
 import hashlib
+import logging
 from typing import Any
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from access.database import as_login_role
+from access.refusals import READ_ONLY, refusal_of
+
+log = logging.getLogger("eecrm.admin")
 
 
 def digest(key: str) -> str:
@@ -23,6 +27,8 @@ def digest(key: str) -> str:
 
 class SessionStore(db.SessionStore):
     """Django's store, with hashed keys and with data that is signed for one key."""
+
+    undeleted: DatabaseError | None = None
 
     @property
     def key_salt(self) -> str:
@@ -59,6 +65,16 @@ class SessionStore(db.SessionStore):
             raise
 
     def delete(self, session_key: str | None = None) -> None:
+        """Delete the session's row. On a server that takes no changes the row stays, and `undeleted` has the error.
+
+        Otherwise the visitor of an ended session could not even be sent to the login page there.
+        """
         if key := session_key or self.session_key:
-            with transaction.atomic(), as_login_role():
-                self.model.objects.filter(session_key=digest(key)).delete()
+            try:
+                with transaction.atomic(), as_login_role():
+                    self.model.objects.filter(session_key=digest(key)).delete()
+            except DatabaseError as error:
+                if refusal_of(error) != READ_ONLY:
+                    raise
+                log.warning("a session stays in the database, which takes no changes")
+                self.undeleted = error

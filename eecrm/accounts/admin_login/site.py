@@ -1,6 +1,6 @@
 """The admin site. Between the password and the pages, it asks for the second factor or its set-up."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -10,7 +10,10 @@ from django.urls import path, reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from access.admin import EpicEventsAdminSite
+from accounts.admin_login import session_limits
 from accounts.admin_login.forms import PasswordForm
+from accounts.admin_login.session_store import SessionStore
+from api.requests import problems
 
 
 def is_staff(request: HttpRequest) -> bool:
@@ -54,6 +57,20 @@ class GatedAdminSite(EpicEventsAdminSite):
             next_url = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
             return redirect_to_login(next_url, reverse(f"admin:{step}", current_app=self.name))
         return super().login(request, extra_context)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Log out in this browser, also on a server that takes no changes. There the session itself stays: say so."""
+        session = cast(SessionStore, request.session)
+        latest_end = session_limits.ends_at(session)
+        response = super().logout(request, extra_context)
+        if session.undeleted is None:
+            return response
+        return problems.outage_page(
+            session.undeleted,
+            f"You are logged out in this browser. Your session itself isn't ended: a copy of its cookies would let in"
+            f" until {latest_end:%Y-%m-%d %H:%M} UTC at the latest. Log in when changes are taken again, and log out"
+            " everywhere.",
+        )
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         # Imported here, because it imports the user model, which is loaded after this module.

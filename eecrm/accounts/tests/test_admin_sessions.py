@@ -8,27 +8,22 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core import signing
 from django.db import connection
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.admin_login.reset import reset
-from accounts.admin_login.session_limits import LAST_SEEN, STARTED
+from accounts.admin_login.session_limits import STARTED
 from accounts.admin_login.session_store import digest
 from accounts.models import User
+from accounts.tests.moved_clock import as_if, let_pass
 from accounts.tests.test_second_factor import ADMIN, ENTER, after_the_password
 from config.tests.starts import start
 from conftest import API, PASSWORD, Visitor, World
 
 MINUTE, HOUR = 60, 3600
-
-
-def as_if(browser: Visitor, **ago: float) -> None:
-    session = browser.session
-    for note, seconds in ago.items():
-        session[note] = int(time.time() - seconds)
-    session.save()
 
 
 def test_who_reads_the_stored_key_of_a_session_is_nobody_with_it(world: World, visit: Any) -> None:
@@ -46,9 +41,9 @@ def test_who_reads_the_stored_key_of_a_session_is_nobody_with_it(world: World, v
 
 def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, events: Any) -> None:
     browser = visit("management")
-    as_if(browser, **{LAST_SEEN: 29 * MINUTE, STARTED: HOUR})
+    let_pass(browser, used=29 * MINUTE, started=HOUR)
     assert browser.get(ADMIN).status_code == 200
-    as_if(browser, **{LAST_SEEN: 30 * MINUTE + 1})
+    let_pass(browser, used=30 * MINUTE + 1)
     key = browser.session.session_key
     events()
     page = browser.get(f"{ADMIN}events/event/", follow=True)
@@ -61,17 +56,40 @@ def test_thirty_minutes_without_a_request_end_a_login(world: World, visit: Any, 
 
 def test_a_request_within_time_renews_the_thirty_minutes(world: World, visit: Any) -> None:
     browser = visit("management")
-    for _ in range(3):
-        as_if(browser, **{LAST_SEEN: 20 * MINUTE})
-        assert browser.get(ADMIN).status_code == 200
-        assert time.time() - browser.session[LAST_SEEN] < MINUTE
+    let_pass(browser, used=20 * MINUTE, started=HOUR)
+    old = browser.cookies[settings.LAST_USE_COOKIE_NAME].value
+    assert browser.get(ADMIN).status_code == 200
+    renewed = browser.cookies[settings.LAST_USE_COOKIE_NAME].value
+    name, _, proof = renewed.partition(":")
+    seconds = time.time() - signing.b62_decode(proof.partition(":")[0])
+    assert (renewed != old, name, seconds < MINUTE) == (True, digest(browser.session.session_key), True)
+
+
+@pytest.mark.parametrize("cookie", ["absent", "of another session", "altered", "old"])
+def test_only_the_cookie_of_its_own_last_request_keeps_a_session(cookie: str, world: World, visit: Any) -> None:
+    browser, other = visit("management"), visit("management")
+    let_pass(browser, started=HOUR)
+    let_pass(other, started=HOUR)
+    good = browser.cookies[settings.LAST_USE_COOKIE_NAME].value
+    old = as_if(browser.session, started=HOUR, used=30 * MINUTE + 1)
+    time_of_good, signature_of_old = good.split(":")[1], old.split(":")[2]
+    browser.cookies[settings.LAST_USE_COOKIE_NAME] = {
+        "absent": "",
+        "of another session": other.cookies[settings.LAST_USE_COOKIE_NAME].value,
+        "altered": ":".join((good.split(":")[0], time_of_good, signature_of_old)),
+        "old": old,
+    }[cookie]
+    assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
+    assert other.get(ADMIN).status_code == 200
+    assert settings.LAST_USE_COOKIE_NAME in other.cookies
+    assert other.post(f"{ADMIN}logout/").cookies[settings.LAST_USE_COOKIE_NAME]["max-age"] == 0
 
 
 def test_eight_hours_end_a_login_however_busy(world: World, visit: Any, events: Any) -> None:
     browser = visit("management")
-    as_if(browser, **{STARTED: 8 * HOUR - 10})
+    let_pass(browser, started=8 * HOUR - 10)
     assert browser.get(ADMIN).status_code == 200
-    as_if(browser, **{STARTED: 8 * HOUR + 1})
+    let_pass(browser, started=8 * HOUR + 1)
     events()
     assert "/login/" in browser.get(ADMIN).url
     assert events("reason") == ["session_expired reason=timeout"]
@@ -79,7 +97,7 @@ def test_eight_hours_end_a_login_however_busy(world: World, visit: Any, events: 
 
 def test_the_limits_hold_before_the_second_factor_too(world: World, phone: Any) -> None:
     app, browser = phone("management"), after_the_password("management")
-    as_if(browser, **{LAST_SEEN: HOUR})
+    let_pass(browser, used=HOUR)
     answer = browser.post(ENTER, {"code": app.code()})
     assert answer.url.startswith(f"{ADMIN}login/")
     assert browser.get(ADMIN).url.startswith(f"{ADMIN}login/")
@@ -87,7 +105,7 @@ def test_the_limits_hold_before_the_second_factor_too(world: World, phone: Any) 
 
 def test_what_was_sent_after_the_end_changes_nothing(world: World, visit: Any) -> None:
     browser, user = visit("management"), world.users["unlinked"]
-    as_if(browser, **{LAST_SEEN: HOUR})
+    let_pass(browser, used=HOUR)
     answer = browser.confirm(f"{ADMIN}accounts/user/{user.pk}/delete/", {"post": "yes"})
     assert (answer.status_code, answer.url.split("?")[0]) == (302, f"{ADMIN}login/")
     assert User.objects.filter(pk=user.pk).exists()
@@ -101,24 +119,17 @@ def test_a_session_without_notes_is_over(world: World, visit: Any) -> None:
     assert "/login/" in browser.get(ADMIN).url
 
 
-def test_a_session_is_written_once_a_minute(world: World, visit: Any) -> None:
-    browser = visit("management")
-    browser.get(ADMIN)
+def test_no_visit_writes_the_session(world: World, visit: Any) -> None:
+    browser, seen = visit("management"), list[str]()
+    let_pass(browser, used=20 * MINUTE, started=HOUR)
 
-    def written(sql: str) -> bool:
-        return "django_session" in sql and not sql.startswith("SELECT")
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
 
-    for ago, writes in ((40, False), (61, True)):
-        as_if(browser, **{LAST_SEEN: ago})
-        seen: list[str] = []
-
-        def note(execute: Any, sql: str, *rest: Any, seen: list[str] = seen) -> Any:
-            seen.append(sql)
-            return execute(sql, *rest)
-
-        with connection.execute_wrapper(note):
-            browser.get(ADMIN)
-        assert any(written(sql) for sql in seen) == writes
+    with connection.execute_wrapper(note):
+        assert browser.get(ADMIN).status_code == 200
+    assert [sql.split()[0] for sql in seen if "django_session" in sql] == ["SELECT"]
 
 
 def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World) -> None:
@@ -132,6 +143,8 @@ def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World
     }  # fmt: skip
     mark = browser.cookies.pop(settings.BROWSER_COOKIE_NAME)  # which lets nobody in
     assert (mark["max-age"], mark["path"], mark["domain"], mark["httponly"]) == (90 * 24 * HOUR, "/", "", True)
+    browser.get(ADMIN)
+    assert settings.LAST_USE_COOKIE_NAME in browser.cookies
     for cookie in browser.cookies.values():
         assert (cookie["max-age"], cookie["expires"], cookie["path"], cookie["domain"]) == ("", "", "/", "")
         assert cookie["httponly"]
@@ -141,14 +154,16 @@ def test_the_cookies_end_with_the_browser_and_the_login_before_long(world: World
 def test_over_https_the_cookies_are_of_this_host_alone() -> None:
     """With this prefix a browser refuses a cookie that isn't Secure, has a Domain or another Path (RFC 6265bis)."""
     code = (
-        "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.BROWSER_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
-        " s.CSRF_COOKIE_SECURE, [hasattr(s, f'{name}_COOKIE_{what}') for name in ('SESSION', 'CSRF') for what in ('PATH', 'DOMAIN')])"
+        "import config.settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.BROWSER_COOKIE_NAME, s.LAST_USE_COOKIE_NAME,"
+        " s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, [hasattr(s, f'{name}_COOKIE_{what}') for name in ('SESSION', 'CSRF') for what in ('PATH', 'DOMAIN')])"
     )
     assert (
         start({}, code).stdout
-        == "__Host-eecrm_session __Host-eecrm_csrf __Host-eecrm_browser True True [False, False, False, False]\n"
+        == "__Host-eecrm_session __Host-eecrm_csrf __Host-eecrm_browser __Host-eecrm_last_use True True [False, False, False, False]\n"
     )
-    assert start({"APP_ENV": "local"}, code).stdout.startswith("eecrm_session eecrm_csrf eecrm_browser False False ")
+    assert start({"APP_ENV": "local"}, code).stdout.startswith(
+        "eecrm_session eecrm_csrf eecrm_browser eecrm_last_use False False "
+    )
 
 
 @pytest.mark.parametrize(

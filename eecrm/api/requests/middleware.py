@@ -42,11 +42,12 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 def _change_reason(request: HttpRequest) -> str:
     """Returns `X-Change-Reason`, decoded as UTF-8. Raises ValidationError unless it is one line of text."""
     try:
-        text = request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode().strip()
+        text = reasons.one_line(request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode())
+        fault = reasons.fault_of(text)
     except UnicodeError:
-        text = "\x00"
-    if not reasons.is_fit(text):
-        raise ValidationError({"X-Change-Reason": [ErrorDetail(reasons.UNFIT, code="invalid")]})
+        fault = reasons.UNFIT
+    if fault:
+        raise ValidationError({"X-Change-Reason": [ErrorDetail(fault, code="invalid")]})
     return text
 
 

@@ -159,13 +159,16 @@ def is_admin_page(request: HttpRequest) -> bool:
     return request.path_info.lstrip("/").startswith((settings.ADMIN_URL, "account/", "admin/"))
 
 
-def outage_page(error: BaseException | None) -> HttpResponse | None:
-    """Returns a 503 page if the error is an outage of the database, None for any other error."""
+def outage_page(error: BaseException | None, further: str = "") -> HttpResponse | None:
+    """Returns a 503 page if the error is an outage of the database, None for any other error.
+
+    `further` is HTML of further sentences.
+    """
     refusal = refusal_of(error) if error else None
     if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
         return None
     return HttpResponse(
-        f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}",
+        f"<!doctype html><title>Epic Events CRM</title><p>{refusal.sentence}{further and f'<p>{further}'}",
         status=503,
         headers={"Retry-After": str(refusal.retry_after)},
     )

@@ -3,11 +3,10 @@
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 
 from access import reasons
 from access.admin import PolicyModelAdmin
@@ -16,8 +15,8 @@ from access.refusals import REASON_REQUIRED, refusal_of
 
 
 def _validate_reason(text: str) -> None:
-    if not reasons.is_fit(text):
-        raise ValidationError(reasons.UNFIT)
+    if fault := reasons.fault_of(text):
+        raise ValidationError(fault)
 
 
 class ReasonField(forms.CharField):
@@ -26,6 +25,9 @@ class ReasonField(forms.CharField):
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"class": "vTextField", "maxlength": reasons.MAX_REASON_CHARS})
         super().__init__(label="Reason", validators=[_validate_reason], widget=widget, **options)
+
+    def to_python(self, value: Any) -> Any:
+        return reasons.one_line(super().to_python(value) or "")
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return False
@@ -80,13 +82,9 @@ class ReasonAdmin(PolicyModelAdmin):
         give_reason(form.cleaned_data["change_reason"])
         return super().save_form(request, form, change)
 
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        form = DeletionForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and not form.is_valid():
-            messages.error(request, reasons.UNFIT)
-            return HttpResponseRedirect(request.get_full_path())
-        if form.is_bound:
-            give_reason(form.cleaned_data["change_reason"])
-        context = {"reason_form": form, **(extra_context or {})}
-        response: HttpResponse = super().delete_view(request, object_id, context)
-        return response
+    def deletion_form(self, request: HttpRequest) -> DeletionForm:
+        return DeletionForm(request.POST if request.method == "POST" else None)
+
+    def delete_confirmed(self, request: HttpRequest, object_id: str, form: Any, context: dict[str, Any]) -> Any:
+        give_reason(form.cleaned_data["change_reason"])
+        return super().delete_confirmed(request, object_id, form, context)

@@ -23,11 +23,11 @@ def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run
     A dry run does the same work and rolls it back.
     Raises CommandError if the reason or the account isn't acceptable, or if the database refuses a write.
     """
-    reason = reason.strip()
+    reason = reasons.one_line(reason)
     if not reason:
         raise CommandError("Say why: --reason is a line of text.")
-    if not reasons.is_fit(reason):
-        raise CommandError(reasons.UNFIT)
+    if fault := reasons.fault_of(reason):
+        raise CommandError(fault)
     role, key = _person_named(username, cells) if username else (Role.MANAGEMENT, None)
     try:
         with because(reason), acting_as(role, user_id=key), rolled_back_if(is_dry_run):
