@@ -1,10 +1,13 @@
 """Turns database errors into HTTP refusals: a status, a sentence and the name of the constraint as the rule."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, cast
 
 from django.apps import apps
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, Model, ProtectedError
 from psycopg2 import DatabaseError as LibraryError
@@ -192,3 +195,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
         case errors.DataError():
             return Refusal(400, "invalid", "value", "A value is out of the range that can be stored.")
     return _outage_of(error)
+
+
+@contextmanager
+def refusals_as_command_errors(addition: str = "") -> Iterator[None]:
+    """Raises CommandError with the sentence of a database error in its block, followed by `addition`."""
+    try:
+        yield
+    except DatabaseError as error:
+        refusal = refusal_of(error)
+        raise CommandError(f"{refusal.sentence if refusal else error}{addition}") from error

@@ -1,14 +1,51 @@
+import getpass
 from typing import Any
 
 from django.contrib.auth.management.commands.changepassword import Command as DjangoCommand
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 
 from access.database import acting_as
 from access.policy import Role
+from access.refusals import refusals_as_command_errors
+from accounts.models import User
+
+MAX_TRIES = 3
 
 
 class Command(DjangoCommand):
-    """Django's command with the rights of a superuser, which every user of the server's shell has."""
+    """Django's command with the rights of a superuser, which every user of the server's shell has.
 
-    def handle(self, *args: Any, **options: Any) -> Any:
-        with acting_as(Role.SUPERUSER):
-            return super().handle(*args, **options)
+    No transaction is open while it waits for input: PostgreSQL would end that after idle_in_transaction_session_timeout.
+    """
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        user = _account_named(options["username"] or getpass.getuser())
+        self.stdout.write(f"Changing password for user '{user}'")
+        user.set_password(self._ask(user))
+        with refusals_as_command_errors(), acting_as(Role.SUPERUSER):
+            user.save(update_fields=["password"])  # the rest of the account may have changed meanwhile
+        return f"Password changed successfully for user '{user}'"
+
+    def _ask(self, user: User) -> str:
+        for _ in range(MAX_TRIES):
+            password: str = self._get_pass()
+            if password != self._get_pass("Password (again): "):
+                self.stdout.write("Passwords do not match. Please try again.")
+                continue
+            try:
+                validate_password(password, user)
+            except ValidationError as error:
+                self.stderr.write("\n".join(error.messages))
+            else:
+                return password
+        raise CommandError(f"Aborting password change for user '{user}' after {MAX_TRIES} attempts")
+
+
+def _account_named(username: str) -> User:
+    with acting_as(Role.SUPERUSER):
+        try:
+            return User.objects.get_by_natural_key(username)
+        except User.DoesNotExist:
+            raise CommandError(f"There is no account {username}.") from None

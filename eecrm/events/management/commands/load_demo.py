@@ -3,11 +3,10 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from django.template.defaultfilters import pluralize
 from tqdm import tqdm
 
-from access.refusals import refusal_of
+from access.refusals import refusals_as_command_errors
 from config import environment
 from events.demo import CannotLoad
 from events.demo.accounts import PASSWORD
@@ -32,15 +31,10 @@ class Command(BaseCommand):
         if target is not None and target < 1:
             raise CommandError("--clients must be 1 or more.")
         try:
-            self._load(target, is_quiet=options["verbosity"] == 0)
+            with refusals_as_command_errors(" What was loaded until then stays: the same command goes on from there."):
+                self._load(target, is_quiet=options["verbosity"] == 0)
         except CannotLoad as error:
             raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            refusal = refusal_of(error)
-            sentence = refusal.sentence if refusal else str(error)
-            raise CommandError(
-                f"{sentence} What was loaded until then stays: the same command goes on from there."
-            ) from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
         accounts, loaded = make_accounts(), load_company()
