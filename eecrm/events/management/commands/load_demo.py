@@ -37,12 +37,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
-        accounts, loaded = make_accounts(), load_company()
-        if accounts:
-            self.stdout.write(f"Made {accounts} sample account{pluralize(accounts)} with the password {PASSWORD}")
+        accounts = make_accounts()
+        for refusal in accounts.refusals:
+            self.stdout.write(refusal)
+        if accounts.count:
+            self.stdout.write(
+                f"Made {accounts.count} sample account{pluralize(accounts.count)} with the password {PASSWORD}"
+            )
+        loaded = load_company()
         if loaded.clients:
             self.stdout.write(f"Loaded the demo company: {_words(loaded)}.")
-        if not accounts and not loaded.clients:
+        if not accounts.count and not loaded.clients:
             self.stdout.write("The sample accounts and the demo company are there already: nothing was changed.")
         if target is not None:
             self._fill(target, is_quiet=is_quiet)
