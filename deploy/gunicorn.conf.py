@@ -11,15 +11,12 @@ ROOT = Path(__file__).resolve().parents[1]
 chdir = str(ROOT / "eecrm")
 sys.path.insert(0, chdir)  # gunicorn does that too, but only after it has read this file.
 
-from config.environment import number  # noqa: E402  # needs the path above
+# All settings, because a start then names the faults of all at once.
+from config.settings import PORT, WEB_CONCURRENCY  # noqa: E402  # needs the path above
 
 wsgi_app = "config.wsgi:application"
-bind = f"127.0.0.1:{number('PORT', 'PORT is a number from 1 to 65535.', 1, 65535, default=8000)}"
-
-# One worker for each processor, or two where PostgreSQL runs on another machine, because a request waits for it nearly
-# as long as it computes. More workers don't help: 4 on 2 processors serve 0.96 times the list requests. A worker takes
-# 40 MiB.
-workers = number("WEB_CONCURRENCY", "WEB_CONCURRENCY is a number from 1 to 1,000.", 1, 1_000, default=2)
+bind = f"127.0.0.1:{PORT}"
+workers = WEB_CONCURRENCY
 
 # The code is loaded once, before the workers start, so a worker that died is replaced within milliseconds.
 # Loading queries the database for the role of its login. Without preloading, gunicorn would exit if a worker started

@@ -24,5 +24,13 @@ def read(path: Path) -> dict[str, str]:
 
 
 def chosen(name: str) -> str:
-    """The value from the environment or `.env`, "" if unset or empty. Generated settings aren't read."""
-    return os.environ.get(name) or read(ROOT / ".env").get(name, "")
+    """The value from the environment or `.env`, trimmed; "" if unset or empty. Generated settings aren't read."""
+    return _variables().get(name, "").strip()
+
+
+def is_set(name: str) -> bool:
+    return name in _variables()
+
+
+def _variables() -> dict[str, str]:
+    return read(ROOT / ".env") | dict(os.environ)
