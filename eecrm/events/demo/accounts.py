@@ -45,7 +45,7 @@ class Contacts(NamedTuple):
 class MadeAccounts(NamedTuple):
     """The number of accounts that were made, and a sentence for each that PostgreSQL refused."""
 
-    count: int
+    made: int
     refusals: list[str]
 
 

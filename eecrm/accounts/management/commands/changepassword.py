@@ -30,8 +30,8 @@ class Command(DjangoCommand):
 
     def _ask(self, user: User) -> str:
         for _ in range(MAX_TRIES):
-            password: str = self._get_pass()
-            if password != self._get_pass("Password (again): "):
+            password = _prompt("Password: ")
+            if password != _prompt("Password (again): "):
                 self.stdout.write("Passwords do not match. Please try again.")
                 continue
             try:
@@ -49,3 +49,10 @@ def _account_named(username: str) -> User:
             return User.objects.get_by_natural_key(username)
         except User.DoesNotExist:
             raise CommandError(f"There is no account {username}.") from None
+
+
+def _prompt(text: str) -> str:
+    password = getpass.getpass(prompt=text)
+    if not password:
+        raise CommandError("Nothing was typed: the password stays as it was.")
+    return password

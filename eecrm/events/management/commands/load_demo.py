@@ -40,14 +40,14 @@ class Command(BaseCommand):
         accounts = make_accounts()
         for refusal in accounts.refusals:
             self.stdout.write(refusal)
-        if accounts.count:
+        if accounts.made:
             self.stdout.write(
-                f"Made {accounts.count} sample account{pluralize(accounts.count)} with the password {PASSWORD}"
+                f"Made {accounts.made} sample account{pluralize(accounts.made)} with the password {PASSWORD}"
             )
         loaded = load_company()
         if loaded.clients:
             self.stdout.write(f"Loaded the demo company: {_words(loaded)}.")
-        if not accounts.count and not loaded.clients:
+        if not accounts.made and not loaded.clients:
             self.stdout.write("The sample accounts and the demo company are there already: nothing was changed.")
         if target is not None:
             self._fill(target, is_quiet=is_quiet)
