@@ -11,15 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 chdir = str(ROOT / "eecrm")
 sys.path.insert(0, chdir)  # gunicorn adds this path too, but only after it has read this file
 
-from config.environment import number  # noqa: E402  # found only after the path was added
+from config.settings import PORT, WEB_CONCURRENCY  # noqa: E402  # found only after the path was added
 
 wsgi_app = "config.wsgi:application"
-bind = f"127.0.0.1:{number('PORT', 'PORT is a number from 1 to 65535.', 1, 65535, default=8000)}"
-
-# Use one worker for each processor, or two for each processor if PostgreSQL runs on another machine.
-# A worker then waits for PostgreSQL nearly half of the time.
-# More workers don't help: 4 workers on 2 processors serve 0.96 times the list requests. A worker takes 40 MiB.
-workers = number("WEB_CONCURRENCY", "WEB_CONCURRENCY is a number from 1 to 1,000.", 1, 1_000, default=2)
+bind = f"127.0.0.1:{PORT}"
+workers = WEB_CONCURRENCY
 
 # gunicorn loads the code once, before it starts workers, so it replaces a worker that died within milliseconds.
 # Loading the code needs the database. Without preloading, gunicorn would exit if a worker started during an outage.

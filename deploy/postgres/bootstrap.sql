@@ -35,6 +35,11 @@ SELECT current_setting('is_superuser')::boolean AS is_superuser,
 \getenv migrator_password PG_MIGRATOR_PASSWORD
 \getenv report_password PG_REPORT_PASSWORD
 \getenv backup_password PG_BACKUP_PASSWORD
+-- White space around a value doesn't belong to it, such as a line break at the end of a file (config/environment.py).
+SELECT btrim(:'database', E' \t\r\n') AS database, btrim(:'app_password', E' \t\r\n') AS app_password,
+       btrim(:'migrator_password', E' \t\r\n') AS migrator_password,
+       btrim(:'report_password', E' \t\r\n') AS report_password, btrim(:'backup_password', E' \t\r\n') AS backup_password
+\gset
 
 SELECT '' IN (:'database', :'app_password', :'migrator_password', :'report_password', :'backup_password')
     AS is_incomplete

@@ -1,10 +1,13 @@
 """Turns database errors into HTTP refusals: a status, a sentence and the name of the constraint as the rule."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, cast
 
 from django.apps import apps
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, Model, ProtectedError
 from psycopg2 import DatabaseError as LibraryError
@@ -165,12 +168,6 @@ def refusal_to_show(error: BaseException) -> Refusal:
     return refusal
 
 
-def sentence_of(error: BaseException) -> str:
-    """Sentence with which a command reports a database error: that of the refusal, or the error's own text."""
-    refusal = refusal_of(error)
-    return refusal.sentence if refusal else str(error)
-
-
 def refusal_of(error: BaseException) -> Refusal | None:
     """Refusal for a database error; None for an error that is a bug in the code."""
     if isinstance(error, ProtectedError):
@@ -207,3 +204,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
         case errors.DataError():
             return Refusal(400, "invalid", "value", "A value is out of the range that can be stored.")
     return _outage_of(error)
+
+
+@contextmanager
+def refusals_as_command_errors(*, before: str = "", after: str = "") -> Iterator[None]:
+    """Raises CommandError for a database error in its block: `before`, the refusal's sentence or the error, `after`."""
+    try:
+        yield
+    except DatabaseError as error:
+        refusal = refusal_of(error)
+        raise CommandError(f"{before}{refusal.sentence if refusal else error}{after}") from error

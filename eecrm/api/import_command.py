@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
-from access.refusals import sentence_of
+from access.refusals import refusals_as_command_errors
 from csv_files import CannotImport
 from csv_files.reading import DELIMITERS, Table, read_table
 from csv_files.words import counted
@@ -25,12 +24,11 @@ class ImportCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for line in self.lines(**options):
-                self.stdout.write(line)
+            with refusals_as_command_errors(before="Nothing was imported. "):
+                for line in self.lines(**options):
+                    self.stdout.write(line)
         except CannotImport as error:
             raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            raise CommandError(f"Nothing was imported. {sentence_of(error)}") from error
 
     def lines(self, **options: Any) -> Iterator[str]:
         """Imports the file and yields lines of output. Raises CannotImport if nothing can be imported."""

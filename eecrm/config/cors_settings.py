@@ -7,6 +7,7 @@ import re
 
 from config.environment import IS_PRODUCTION, env
 from config.environment import require as _require
+from config.hosts import is_web_address
 
 # An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path. Other spellings would
 # never match.
@@ -16,9 +17,9 @@ CORS_ALLOWED_ORIGINS = env(
     "CORS_ORIGINS", default="", cast=lambda text: [name.strip() for name in text.split(",") if name.strip()]
 )
 for _origin in CORS_ALLOWED_ORIGINS:
-    _match = _ORIGIN.fullmatch(_origin)
     _require(
-        _match is not None and (_match[1] == "https" or not IS_PRODUCTION),
+        _ORIGIN.fullmatch(_origin) is not None
+        and is_web_address(_origin, "https", *([] if IS_PRODUCTION else ["http"])),
         "CORS_ORIGINS holds origins as https://app.epic.example, in lower case, without a path or a usual port, and "
         "with commas between (http:// will do locally).",
     )

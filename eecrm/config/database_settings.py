@@ -7,13 +7,18 @@ from pathlib import Path
 
 from config.environment import IS_PRODUCTION, env
 from config.environment import require as _require
+from config.hosts import is_host, is_port
 
-HOSTS = env("PG_HOST")
-PORTS = env("PG_PORT", default="5432")
-_hosts, _ports = ([name.strip() for name in text.split(",")] for text in (HOSTS, PORTS))
-_require(all(_hosts), "PG_HOST names a host, or several with commas between.")
+_hosts, _ports = (
+    [name.strip() for name in text.split(",")] for text in (env("PG_HOST"), env("PG_PORT", default="5432"))
+)
+HOSTS, PORTS = ",".join(_hosts), ",".join(_ports)  # libpq would look up a name with its spaces
 _require(
-    all(port.isdecimal() and 0 < int(port) < 65536 for port in _ports) and len(_ports) in (1, len(_hosts)),
+    all(is_host(name) or name.startswith("/") for name in _hosts),
+    "PG_HOST names a host (or the directory of a socket), or several with commas between.",
+)
+_require(
+    all(is_port(port) for port in _ports) and len(_ports) in (1, len(_hosts)),
     "PG_PORT is a number from 1 to 65535, or one for each host, with commas between.",
 )
 

@@ -1,16 +1,20 @@
 """Reads the configuration from the process environment, then `.env`, then the file that `scripts/run` generated.
 
 Every variable is listed in `.env.sample`; a test compares the two.
+
+White space around a value doesn't belong to it, such as the line break at the end of a file with a secret. A line break
+or another control character within a value is refused.
 """
 
 import re
 import sys
+import unicodedata
 from collections import ChainMap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from decouple import Config, RepositoryEnv, UndefinedValueError, undefined
+from decouple import Config, RepositoryEnv, UndefinedValueError, strtobool, undefined
 from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,13 +24,18 @@ def _variables_in(path: Path) -> dict[str, str]:
     return RepositoryEnv(str(path)).data if path.is_file() else {}
 
 
+def _trimmed(config: Config, name: str, default: Any) -> Any:
+    value = config(name, default=default)
+    return value.strip() if isinstance(value, str) else value
+
+
 _operator_config = Config(ChainMap(_variables_in(ROOT / ".env")))
 
-_APP_ENV = _operator_config("APP_ENV", default="local")
+_APP_ENV = _trimmed(_operator_config, "APP_ENV", "local")
 # `manage.py check_production` applies the rules of production on any machine.
 _CHECKS_PRODUCTION = sys.argv[1:2] == ["check_production"]
 IS_PRODUCTION = _APP_ENV == "production" or _CHECKS_PRODUCTION
-HOME = ROOT / _operator_config("EECRM_HOME", default=".local")
+HOME = ROOT / (_trimmed(_operator_config, "EECRM_HOME", "") or ".local")
 
 # Production never reads generated secrets because they are for development only.
 _config = (
@@ -49,20 +58,40 @@ _is_collecting = False
 # Name of a variable -> sentence about its fault. If the settings fail, Django imports them again, but not the modules
 # that they import. Faults of those modules wouldn't be found again, so the faults of the first import are kept.
 _faults: dict[str, str] = {}
-_missing: set[str] = set()
+_unread: set[str] = set()  # names of variables that are missing or can't be used
 
 
 def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
     """Value of one variable. A variable without a default is required: if it is missing, the start fails."""
     try:
-        return _config(name, default=default, cast=cast)
+        value = _trimmed(_config, name, default)
+        if isinstance(value, str) and _has_controls(name, value):
+            raise ValueError("it holds a line break or another control character.")
+        return _cast(value, cast)
     except UndefinedValueError:
         where = "the environment" if IS_PRODUCTION else "the environment or .env, or let scripts/run generate it"
         _refuse(name, f"{name} is not set: set it in {where} (.env.sample says what it is).")
-        _missing.add(name)
     except ValueError as error:
         _refuse(name, f"{name} can't be used: {error}")
+    _unread.add(name)
     return _stand_in(default, cast)
+
+
+# Unicode categories: controls, line and paragraph separators, and bytes of the environment that aren't UTF-8.
+_CONTROLS = {"Cc", "Zl", "Zp", "Cs"}
+_HOLDING_PEM = {"JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"}  # a PEM text has several lines
+
+
+def _has_controls(name: str, text: str) -> bool:
+    allowed = "\r\n" if name in _HOLDING_PEM and "-----BEGIN" in text else ""
+    return any(unicodedata.category(character) in _CONTROLS for character in text if character not in allowed)
+
+
+def _cast(value: Any, cast: Any) -> Any:
+    """Like python-decouple, for which the empty text is false."""
+    if cast is bool:
+        return value != "" and strtobool(value)
+    return value if cast is undefined else cast(value)
 
 
 def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any = undefined, cast: Any = int) -> Any:
@@ -81,10 +110,10 @@ def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any 
 def require(condition: bool, sentence: str) -> None:
     """Refuses to start with `sentence`, which begins with the variable's name, unless `condition` is true.
 
-    Nothing is refused if the sentence names a missing variable, because that fault is reported already.
+    Nothing is refused if the sentence names a variable that couldn't be read, because that fault is reported already.
     """
     names = re.findall(r"\b[A-Z][A-Z0-9_]+\b", sentence)
-    if not condition and _missing.isdisjoint(names):
+    if not condition and _unread.isdisjoint(names):
         _refuse(names[0] if names else sentence, sentence)
 
 
@@ -126,7 +155,7 @@ def _stand_in(default: Any, cast: Any) -> Any:
     """Valid value that replaces a faulty one while faults are collected, so that the other settings can be read."""
     for value in ("" if default is undefined else default, "", "0"):
         try:
-            return value if cast is undefined else cast(value)
+            return _cast(value, cast)
         except ValueError:
             continue
     raise AssertionError(f"{cast} takes nothing")

@@ -1,12 +1,48 @@
-"""Parser of the variable ALLOWED_HOSTS: host names, each with its port unless that is 80 or 443."""
+"""Checks of host names, ports and web addresses in variables, and the parser of ALLOWED_HOSTS."""
 
 import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 # Host names as in Django's ALLOWED_HOSTS: `*` and `.epic.example` are patterns, IPv6 addresses stand in brackets.
 _HOST = re.compile(r"(\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}|\*))?")
 _USUAL = {"80", "443"}
+# A name for DNS, in ASCII. The underscore is for names within a network of containers. No top-level domain is a number.
+_NAME = re.compile(r"(?=.{1,253}\Z)(\w([\w-]{0,61}\w)?\.)*(?!\d+\.?\Z)\w([\w-]{0,61}\w)?\.?", re.ASCII)
+
+_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]@]*:[^\[\]@]*)\]|([^\[\]:@]+))(?::([^:]*))?")
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host name in ASCII, or an IP address without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return _NAME.fullmatch(text) is not None
+    return True
+
+
+def is_port(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+
+
+def is_web_address(text: str, *schemes: str) -> bool:
+    """Whether it is a URL of one of the schemes, with a host and without a user."""
+    if re.fullmatch("[!-~]+", text) is None:
+        return False
+    try:
+        address = urlsplit(text)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
+    parts = _HOST_AND_PORT.fullmatch(address.netloc)
+    return (
+        address.scheme in schemes
+        and parts is not None
+        and is_host(parts[1] or parts[2])
+        and (parts[3] is None or is_port(parts[3]))
+    )
 
 
 def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
@@ -18,7 +54,7 @@ def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
     ports: dict[str, set[str]] = {}
     for entry in entries:
         parts = _HOST.fullmatch(entry)
-        if parts is None:
+        if parts is None or not (parts[2] in (None, "*") or is_port(parts[2])):
             raise ImproperlyConfigured(
                 "ALLOWED_HOSTS holds names as crm.epic.example or crm.epic.example:8443, with commas between."
             )

@@ -1,25 +1,28 @@
 """Settings for outgoing mail and for the address in its links."""
 
-from urllib.parse import urlsplit
+from email.errors import ObsoleteHeaderDefect
+from email.policy import default as mail_policy
 
 from config.environment import HOME, IS_PRODUCTION, env, number
 from config.environment import require as _require
+from config.hosts import is_host, is_web_address
+from config.server_settings import PORT
+
+
+def _is_one_mailbox(text: str) -> bool:
+    """Whether a From header with this text has one address and no defect (RFC 5322)."""
+    try:
+        header = mail_policy.header_factory("From", text)
+    except IndexError:  # Python's parser raises it where nothing follows the @
+        return False
+    is_sound = all(isinstance(defect, ObsoleteHeaderDefect) for defect in header.defects)
+    return is_sound and [group.display_name for group in header.groups] == [None]
+
 
 # Each link in a mail begins with this address. The Host of a request isn't used because a client can choose it.
-_local_address = {}
-if not IS_PRODUCTION:
-    _port = number("PORT", "PORT is a number from 1 to 65535.", 1, 65535, default=8000)
-    _local_address = {"default": f"http://127.0.0.1:{_port}"}
-PUBLIC_URL = env("PUBLIC_URL", **_local_address).rstrip("/")
-try:
-    _public_url = urlsplit(PUBLIC_URL)
-except ValueError:  # raised for brackets without an IPv6 address
-    _public_url = urlsplit("")
+PUBLIC_URL = env("PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{PORT}"})).rstrip("/")
 _require(
-    _public_url.scheme in ("http", "https")
-    and bool(_public_url.hostname)
-    and PUBLIC_URL == f"{_public_url.scheme}://{_public_url.netloc}"
-    and "@" not in _public_url.netloc,
+    is_web_address(PUBLIC_URL, "http", "https") and PUBLIC_URL.count("/") == 2 and not {"?", "#"} & set(PUBLIC_URL),
     "PUBLIC_URL is an address without a path, such as https://crm.epic.example.",
 )
 
@@ -49,9 +52,16 @@ _require(
     bool(EMAIL_HOST_USER) == bool(EMAIL_HOST_PASSWORD),
     "EMAIL_HOST_USER and EMAIL_HOST_PASSWORD go together: both, or both empty for a server that asks for neither.",
 )
-_require("@" in DEFAULT_FROM_EMAIL, "DEFAULT_FROM_EMAIL is an email address, with or without a name.")
+_require(not EMAIL_HOST or is_host(EMAIL_HOST), "EMAIL_HOST is a host name or an IP address, without a port.")
+for _name, _value in (("EMAIL_HOST_USER", EMAIL_HOST_USER), ("EMAIL_HOST_PASSWORD", EMAIL_HOST_PASSWORD)):
+    _require(_value.isascii(), f"{_name} is ASCII, because the login to a mail server takes no other characters.")
+_require(
+    _is_one_mailbox(DEFAULT_FROM_EMAIL), "DEFAULT_FROM_EMAIL is one email address, with or without a name before it."
+)
 if IS_PRODUCTION:
-    _require(_public_url.scheme == "https", "PUBLIC_URL must begin with https:// in production: links open accounts.")
+    _require(
+        is_web_address(PUBLIC_URL, "https"), "PUBLIC_URL must begin with https:// in production: links open accounts."
+    )
     _require(bool(EMAIL_HOST), "EMAIL_HOST must name a mail server in production.")
     _require(
         EMAIL_SECURITY != "none" or not EMAIL_HOST_USER,

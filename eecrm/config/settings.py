@@ -6,7 +6,6 @@ them and refuses weak values.
 
 import re
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from access.policy import Role
 from accounts.admin_login.seeds import factor_keys
@@ -20,21 +19,14 @@ collect_faults()
 from config import database_settings  # noqa: E402  # imported after collect_faults, so that its faults are collected
 from config.alert_settings import *  # noqa: E402, F401, F403  # all its names are settings
 from config.cors_settings import *  # noqa: E402, F401, F403  # all its names are settings
-from config.hosts import ports_by_host  # noqa: E402
+from config.hosts import is_web_address, ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # all its names are settings
 from config.resources import RESOURCES  # noqa: E402
+from config.server_settings import *  # noqa: E402, F401, F403  # as those of mail
 
 
 def _comma_separated(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        address = urlsplit(text)
-    except ValueError:
-        return False
-    return bool(address.hostname) and address.scheme in ({"https"} if IS_PRODUCTION else {"https", "http"})
 
 
 DEBUG = env("DEBUG", default=False, cast=bool)
@@ -100,7 +92,8 @@ if any(_provider.values()):
     _require(not _missing, f"{_missing} must be set as well: an identity provider takes {', '.join(_provider)}.")
     for _name, _url in (("OIDC_ISSUER", OIDC_ISSUER), ("OIDC_JWKS_URL", OIDC_JWKS_URL)):
         _require(
-            not _url or _is_web_address(_url), f"{_name} must be an address with https:// (http:// will do locally)."
+            not _url or is_web_address(_url, "https", *([] if IS_PRODUCTION else ["http"])),
+            f"{_name} must be an address with https:// (http:// will do locally).",
         )
     _require(len(OIDC_ISSUER) <= 200, "OIDC_ISSUER is too long: 200 characters at most.")
 else:

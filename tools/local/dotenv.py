@@ -24,5 +24,13 @@ def read(path: Path) -> dict[str, str]:
 
 
 def chosen(name: str) -> str:
-    """Returns a setting that the user chose in the environment or `.env`; "" if there is none."""
-    return os.environ.get(name) or read(ROOT / ".env").get(name, "")
+    """Returns a setting that the user chose in the environment or `.env`, trimmed; "" if there is none."""
+    return _variables().get(name, "").strip()
+
+
+def is_set(name: str) -> bool:
+    return name in _variables()
+
+
+def _variables() -> dict[str, str]:
+    return read(ROOT / ".env") | dict(os.environ)

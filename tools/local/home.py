@@ -9,7 +9,7 @@ import account
 import generated
 import system
 from account import Account
-from dotenv import ROOT, chosen
+from dotenv import ROOT, chosen, is_set
 from processes import Failed, keep_ledger
 
 
@@ -79,9 +79,9 @@ def web_port() -> int:
 
     It is called before anything is installed or changed.
     """
-    value = chosen("PORT") or "8000"
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise Failed(f"PORT must be a number from 1 to 65535, not {value}.")
+    value = chosen("PORT") if is_set("PORT") else "8000"
+    if not (value.isascii() and value.isdecimal()) or not 0 < int(value) < 65536:
+        raise Failed(f"PORT must be a number from 1 to 65535, not {value or 'empty'}.")
     if not generated.is_free(int(value)):
         raise Failed(
             f"Port {value} of 127.0.0.1 is taken{_listener_text(int(value))}: stop what listens there,"

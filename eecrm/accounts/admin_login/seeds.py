@@ -3,6 +3,8 @@
 The settings import this module to read the keys, so the module must not use the settings when it is imported.
 """
 
+from base64 import urlsafe_b64decode
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +18,15 @@ def factor_keys(present: str, previous: str) -> MultiFernet:
 
 def _seed_key(name: str, text: str) -> Fernet:
     try:
-        return Fernet(text)
+        key = Fernet(text)
     except ValueError:  # binascii.Error is a ValueError, too
         sentence = (
             f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
         )
         raise ImproperlyConfigured(sentence) from None
+    if len(set(urlsafe_b64decode(text))) < 5:
+        raise ImproperlyConfigured(f"{name} is weak: use 32 random bytes.")
+    return key
 
 
 def encrypt_seed(secret: bytes) -> str:

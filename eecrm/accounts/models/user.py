@@ -11,7 +11,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 from phonenumber_field.modelfields import PhoneNumberField
 
-from access.database import leave
+from access.database import acting_as, leave
 from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
@@ -71,9 +71,11 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """A saved superuser. Enters the superuser's role, which every user of the server's shell has."""
         if password is not None:
             validate_password(password, self.model(username=username, is_superuser=True, **fields))
-        return self.create_user(username, password, is_superuser=True, **fields)
+        with acting_as(Role.SUPERUSER):
+            return self.create_user(username, password, is_superuser=True, **fields)
 
 
 class User(Rights):

@@ -4,19 +4,22 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.login import tokens
-from accounts.models import Mail, TokenSession, User
+from accounts.models import ExternalIdentity, Mail, TokenSession, User
 from accounts.tests.people import newcomer
 from config.environment import ROOT
-from conftest import API, PASSWORD, Caller, Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World, committing
 
 GOOD = "seven quiet lanterns"
 
@@ -172,3 +175,58 @@ def test_a_manager_is_given_a_longer_password_on_the_command_line_too(world: Wor
     with pytest.raises(CommandError, match="Aborting"):
         call_command("changepassword", "management", stdout=StringIO(), stderr=StringIO())
     assert can_log_in("management")
+
+
+def at_the_prompts(answers: dict[str, str], monkeypatch: Any, *, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    """Answers each prompt. Meanwhile no transaction may be open, which PostgreSQL would end after 30 s."""
+
+    def ask(prompt: str = "Password: ") -> str:
+        assert connection.connection is None or connection.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        meanwhile()
+        return next(answer for beginning, answer in answers.items() if prompt.startswith(beginning))
+
+    monkeypatch.setattr("builtins.input", ask)
+    monkeypatch.setattr("getpass.getpass", ask)
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_superuser_may_be_typed_in_slowly(django_db_blocker: Any, monkeypatch: Any) -> None:
+    at_the_prompts({"Username": "Boss", "Email": "boss@epic.example", "Password": GOOD}, monkeypatch)
+    with committing(django_db_blocker):
+        call_command("createsuperuser", stdin=Terminal(), stdout=StringIO())
+        boss = User.objects.get(username="boss")
+        assert (boss.is_superuser, boss.email) == (True, "boss@epic.example")
+        assert can_log_in("boss", GOOD)
+
+
+def test_a_password_may_be_typed_in_slowly_while_the_account_changes(django_db_blocker: Any, monkeypatch: Any) -> None:
+    def rename() -> None:
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(username="claire").update(first_name="Else")
+
+    at_the_prompts({"Password": GOOD}, monkeypatch, meanwhile=rename)
+    with committing(django_db_blocker):
+        with acting_as(Role.SUPERUSER):
+            User.objects.create_user("claire", PASSWORD, first_name="Claire")
+        call_command("changepassword", "Claire", stdout=StringIO())
+        assert User.objects.get(username="claire").first_name == "Else"
+        assert can_log_in("claire", GOOD)
+
+
+def test_who_logs_in_elsewhere_is_given_no_password(world: World, monkeypatch: Any) -> None:
+    with acting_as(Role.SUPERUSER):
+        ExternalIdentity.objects.create(user=world.users["support"], issuer="https://idp.example", subject="7")
+    monkeypatch.setattr("getpass.getpass", lambda **_: GOOD)
+    with pytest.raises(CommandError, match="it has no password here."):
+        call("changepassword", "support")
+
+
+def test_a_superuser_gets_no_name_that_another_account_had(world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(username="other")
+    with pytest.raises(CommandError, match="Another account had this username before."):
+        call("createsuperuser", "--no-input", "--username=sales", "--email=first@epic.example")

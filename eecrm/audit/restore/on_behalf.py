@@ -6,12 +6,11 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
-from django.db import DatabaseError
 
 from access import policy, reasons
 from access.database import acting_as, because, rolled_back_if
 from access.policy import Role, Scope
-from access.refusals import sentence_of
+from access.refusals import refusals_as_command_errors
 
 
 @contextmanager
@@ -29,11 +28,8 @@ def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run
     if fault := reasons.fault_of(reason):
         raise CommandError(fault)
     role, key = _person_named(username, cells) if username else (Role.MANAGEMENT, None)
-    try:
-        with because(reason), acting_as(role, user_id=key), rolled_back_if(is_dry_run):
-            yield
-    except DatabaseError as error:
-        raise CommandError(sentence_of(error)) from error
+    with refusals_as_command_errors(), because(reason), acting_as(role, user_id=key), rolled_back_if(is_dry_run):
+        yield
 
 
 def _person_named(username: str, cells: tuple[tuple[str, str], ...]) -> tuple[str, int]:

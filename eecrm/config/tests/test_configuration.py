@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 
 import pytest
 
@@ -59,6 +60,99 @@ def test_a_weak_value_is_named(name: str, value: str) -> None:
     assert value not in result.stderr.splitlines()[-1] or len(value) < 12, "a secret is printed"
 
 
+A_HOST = "EMAIL_HOST is a host name or an IP address, without a port."
+AN_ADDRESS = "PUBLIC_URL is an address without a path, such as https://crm.epic.example."
+A_SENDER = "DEFAULT_FROM_EMAIL is one email address, with or without a name before it."
+ZEROS = b64encode(bytes(32)).decode()
+PROVIDER = {
+    "OIDC_ISSUER": "https://idp.example",
+    "OIDC_JWKS_URL": "https://idp.example/jwks.json",
+    "OIDC_CLIENT_IDS": "crm",
+}
+WRONG = {
+    A_HOST: ["smtp.epic.example:587", "smtp epic.example", "smtp..example", "-smtp.example", "smtp.example/", "[::1]", "10.0.0.256", "smtp,two", "é.example"],
+    AN_ADDRESS: [
+        "https://crm.epic.example:0", "https://crm.epic.example:65536", "https://crm.epic.example:x", "https://crm.epic.example:",
+        "https://crm..example", "https://crm epic.example", "https://[::1", "https://[::1]x", "https://[crm]", "https://:443", "https://crm.example#",
+    ],
+    A_SENDER: ["@", "<>", "crm@", "@epic.example", "a@epic.example, b@epic.example", "A, B <a@epic.example>", "CRM <a@epic.example", "CRM: a@epic.example;", "é@epic.example", "CRM a@epic.example"],
+    "EMAIL_HOST_USER is ASCII, because the login to a mail server takes no other characters.": ["é"],
+    "EMAIL_HOST_PASSWORD is ASCII, because the login to a mail server takes no other characters.": ["pâss"],
+    "SECOND_FACTOR_KEY is weak: use 32 random bytes.": [ZEROS],
+    "SECOND_FACTOR_PREVIOUS_KEYS is weak: use 32 random bytes.": [ZEROS],
+    "PORT is a number from 1 to 65535.": ["0", "65536", "-1"],
+    "PORT can't be used": ["", "x", "80 80"],
+    "WEB_CONCURRENCY is a number from 1 to 1,000.": ["0", "1001"],
+    "WEB_CONCURRENCY can't be used": ["", "x", "1.5"],
+    "ALLOWED_HOSTS holds names": ["crm.epic.example:65536", "crm.epic.example:0"],
+    "CORS_ORIGINS holds origins": ["https://app.epic.example:65536", "https://app..example"],
+    "PG_HOST names a host": ["db epic", "db:5432", "https://db", "[::1]"],
+    "PG_PORT is a number": ["٥٤٣٢"],
+    "OIDC_ISSUER must be an address": ["https://", "https://idp.example:65536", "https://a b.example", "https://me@idp.example", "idp.example"],
+    "OIDC_JWKS_URL must be an address": ["file:///etc/passwd", "https://idp.example:x/jwks.json", "https://idp..example/jwks.json"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "value"), [(sentence, value) for sentence in WRONG for value in WRONG[sentence]])
+def test_a_value_that_does_not_do_its_work_is_refused(sentence: str, value: str) -> None:
+    name = sentence.split()[0]
+    result = start((PROVIDER if name in PROVIDER else {}) | {name: value})
+    assert result.returncode == 1
+    assert f"ImproperlyConfigured: {sentence}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("EMAIL_HOST", host) for host in ("localhost", "10.0.0.1", "::1", "mail_server", "smtp.epic.example.")),
+        *(("DEFAULT_FROM_EMAIL", sender) for sender in ("crm@epic.example", "Épic Events Ltd. <crm@epic.example>", '"A, B" <crm@mailhost>', "crm@é.example")),
+        *(("PUBLIC_URL", address) for address in ("https://crm.epic.example/", "https://crm.epic.example:8443", "https://[::1]:8443", "https://10.0.0.1")),
+        *(("PG_HOST", host) for host in ("/run/postgresql", "db_1", "::1", "one, two")),
+        ("PORT", "1"), ("PORT", "65535"), ("WEB_CONCURRENCY", "1000"), ("DEBUG", ""),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_its_work_is_taken(name: str, value: str) -> None:
+    assert start({"PG_SSLMODE": "require"} | {name: value}).returncode == 0
+
+
+SAMPLE = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE)
+# Variables that settings.py doesn't read: of other programs, or of scripts/run.
+ELSEWHERE = {"EECRM_HOME", *(name for name in SAMPLE if re.match("PG_(MIGRATOR|REPORT|BACKUP|ADMIN)_", name))}
+GOOD = STRONG | PROVIDER | {
+    "DEBUG": "false", "JWT_ALGORITHM": "HS256", "JWT_PREVIOUS_KEYS": "previous-" * 5, "OIDC_TYPED_TOKENS": "true",
+    "OIDC_CREATE_ACCOUNTS": "true", "CORS_ORIGINS": "https://app.epic.example", "RATE_LIMIT_FACTOR": "2", "GROUPS": "Couriers",
+    "SECOND_FACTOR": "optional", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
+    "EMAIL_PORT": "465", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm", "PG_SSLMODE": "verify-full",
+    "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3",
+} | {name: "7" for name in SAMPLE if name.startswith("ALERT_")}  # fmt: skip
+DUMP = """
+import config.settings as settings
+print({name: str(value) for name, value in vars(settings).items()
+       if name.isupper() and name not in ("JWT_KEYS", "SECOND_FACTOR_KEYS")})
+"""
+
+
+def test_white_space_around_a_value_changes_nothing() -> None:
+    assert set(SAMPLE) - ELSEWHERE == set(GOOD)
+    plain, padded = (start(values, DUMP) for values in (GOOD, {name: f" {value}\r\n" for name, value in GOOD.items()}))
+    assert plain.returncode == 0, plain.stderr
+    assert (padded.returncode, padded.stdout) == (0, plain.stdout), padded.stderr
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLE) - ELSEWHERE))
+def test_a_line_break_within_a_value_is_refused(name: str) -> None:
+    result = start(GOOD | {name: f"{GOOD[name]}\nBcc: {GOOD[name]}"})
+    assert result.returncode == 1
+    assert f"ImproperlyConfigured: {name} " in result.stderr
+
+
+@pytest.mark.parametrize("control", ["\t", "\r", "\x1b", "\x7f", "\x85", "\u2028", "\udcff"])
+def test_a_control_character_within_a_value_is_refused(control: str) -> None:
+    result = start({"EMAIL_HOST_PASSWORD": f"pass{control}word"})
+    sentence = "EMAIL_HOST_PASSWORD can't be used: it holds a line break or another control character."
+    assert result.stderr.rstrip().endswith(f"ImproperlyConfigured: {sentence}")
+
+
 WEAK = {
     "SECRET_KEY": "short", "DEBUG": "maybe", "ALLOWED_HOSTS": "*", "PUBLIC_URL": "https://[", "EMAIL_PORT": "abc", "PG_PORT": "x",
     "TRUSTED_PROXIES": "many", "RATE_LIMIT_FACTOR": "0", "CORS_ORIGINS": "*", "SECOND_FACTOR": "maybe", "JWT_SIGNING_KEY": "x",
@@ -72,6 +166,10 @@ EXTREME = {
     "ALERT_DELETIONS": "-1",
     "ADMIN_URL": "../x",
     "GROUPS": "a\u200bb",
+    "PORT": "0",
+    "WEB_CONCURRENCY": "many",
+    "DEFAULT_FROM_EMAIL": "@",
+    "EMAIL_HOST_PASSWORD": "a\nb",
 }
 
 
@@ -211,6 +309,7 @@ def test_the_web_server_tells_a_number_out_of_range(name: str, value: str) -> No
     code = f"import runpy; runpy.run_path({str(ROOT / 'deploy' / 'gunicorn.conf.py')!r})"
     assert start({}, code).returncode == 0
     assert f"ImproperlyConfigured: {name} is a number from 1 to" in start({name: value}, code).stderr
+    assert "ImproperlyConfigured: 2 variables are wrong:" in start({name: value, "DEBUG": "true"}, code).stderr
 
 
 def test_groups_are_named_in_one_spelling() -> None:

@@ -41,7 +41,7 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(home: Path, port: int) -> "subprocess.Popen[bytes]":
+def command(home: Path, port: int | str) -> "subprocess.Popen[bytes]":
     """scripts/run with a umask that opens everything, and a log beside its state."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG_")}
     variables = {"EECRM_HOME": str(home), "PORT": str(port), "WEB_CONCURRENCY": "1", "PG_BACKUP_PASSWORD": "of another"}
@@ -188,6 +188,15 @@ def test_a_taken_port_is_named_with_its_process_before_anything_is_installed(hom
         assert other.poll() is None
     assert said(home).startswith(f"Port {taken} of 127.0.0.1 is taken by process {other.pid} (")
     assert "a bystander): stop what listens there, or choose another one with PORT." in said(home)
+    assert not (home / "venv").exists()
+    assert not (home / "settings.env").exists()
+
+
+@pytest.mark.parametrize(("value", "words"), [("", "empty"), ("80a", "80a"), ("0", "0"), ("٨٠٠٠", "٨٠٠٠")])
+def test_a_port_that_is_none_is_refused_before_anything_is_installed(value: str, words: str, home: Path) -> None:
+    (home / "run.log").write_text("")
+    assert command(home, value).wait(PATIENCE) == 1
+    assert said(home) == f"PORT must be a number from 1 to 65535, not {words}.\n"
     assert not (home / "venv").exists()
     assert not (home / "settings.env").exists()
 

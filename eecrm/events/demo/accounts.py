@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
 
 from access.policy import Role
+from access.refusals import refusal_of
 from accounts.models import User
 from events.demo import CannotLoad
 
@@ -40,14 +42,35 @@ class Contacts(NamedTuple):
     partner: int | None
 
 
-def make_missing_accounts() -> int:
-    """Add the missing sample accounts and return their number. Existing accounts stay as they are."""
-    existing = set(
-        User.objects.filter(username__in=[account.username for account in ACCOUNTS]).values_list("username", flat=True)
-    )
-    missing = [_user(account) for account in ACCOUNTS if account.username not in existing]
-    User.objects.bulk_create(missing)
-    return len(missing)
+class MadeAccounts(NamedTuple):
+    """The number of accounts that were made, and a sentence for each that PostgreSQL refused."""
+
+    made: int
+    refusals: list[str]
+
+
+def make_missing_accounts() -> MadeAccounts:
+    """Add the missing sample accounts. Existing accounts stay as they are.
+
+    PostgreSQL refuses the username of an account that was renamed.
+    """
+    usernames = [account.username for account in ACCOUNTS]
+    existing = set(User.objects.filter(username__in=usernames).values_list("username", flat=True))
+    missing = [account for account in ACCOUNTS if account.username not in existing]
+    refusals = [sentence for account in missing if (sentence := _make(account))]
+    return MadeAccounts(len(missing) - len(refusals), refusals)
+
+
+def _make(account: Account) -> str:
+    """Returns a sentence if a rule refuses the account, else the empty string."""
+    try:
+        with transaction.atomic():
+            _user(account).save()
+    except IntegrityError as error:
+        if (refusal := refusal_of(error)) is None:
+            raise
+        return f"{account.username} was not made. {refusal.sentence}"
+    return ""
 
 
 def _user(account: Account) -> User:
@@ -70,7 +93,9 @@ def find_contacts() -> Contacts:
     contacts = Contacts(
         sales=tuple(sample.sales_contacts().values_list("pk", flat=True)),
         support=tuple(sample.support_contacts().values_list("pk", flat=True)),
-        partner=sample.filter(username=PARTNER, linked_client=None).values_list("pk", flat=True).first(),
+        partner=sample.filter(username=PARTNER, role=Role.EXTERNAL, linked_client=None)
+        .values_list("pk", flat=True)
+        .first(),
     )
     if not contacts.sales or not contacts.support:
         raise CannotLoad(

@@ -16,7 +16,7 @@ from access.database import acting_as
 from access.policy import Role
 from clients.models import Client
 from contracts.models import Contract
-from events.demo.accounts import find_contacts, make_missing_accounts
+from events.demo.accounts import MadeAccounts, find_contacts, make_missing_accounts
 from events.demo.companies import BY_HAND, company
 from events.demo.inserting import insert_rows, reserve_ids
 from events.demo.rows import ClientRow, ContractRow, EventRow
@@ -38,7 +38,7 @@ class Loaded:
         return Loaded(self.clients + other.clients, self.contracts + other.contracts, self.events + other.events)
 
 
-def make_accounts() -> int:
+def make_accounts() -> MadeAccounts:
     with acting_as(Role.SUPERUSER):
         return make_missing_accounts()
 

@@ -1,12 +1,15 @@
 """`manage.py load_demo`: the sample accounts, a believable company, and as many invented clients as are asked for."""
 
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import psycopg2.extras
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg2 import errorcodes
 
@@ -16,7 +19,8 @@ from access.refusals import refusal_of
 from accounts.models import User
 from clients.models import Client
 from config import environment
-from conftest import API, Caller
+from config.environment import ROOT
+from conftest import API, Caller, committing
 from contracts.models import Contract
 from events.demo import inserting, loading
 from events.demo.accounts import PASSWORD
@@ -156,6 +160,98 @@ def test_an_account_that_is_missing_is_made_again(loaded):
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="oc-auditor").delete()
     assert load() == "Made 1 sample account with the password Epic-Events-2026!\n"
+
+
+def change(username, /, **values):
+    User.objects.filter(username=username).update(**values)
+
+
+def delete_company():
+    for model in (Event, Contract, Client):
+        model.objects.all().delete()
+
+
+REFUSED = " was not made. Another account had this username before: choose one that nobody has had.\n"
+
+
+def edit_accounts():
+    change("oc-supporttech2", username="karin.vogel")
+    change("admin-oc", username="root")
+    change("oc-auditor", username="left")
+    User.objects.filter(username="left").delete()  # so the name is free again
+    change("oc-salesman2", is_active=False)
+    change("oc-partner", role=Role.SALES, email="")
+    change("oc-manager2", role=Role.EXTERNAL, email="oc-auditor@epic-events.example")
+
+
+def rename_sales():
+    change("oc-salesman", username="old")
+    change("oc-salesman2", username="old2")
+
+
+def edit_company():
+    Event.objects.all().delete()
+    Contract.objects.all().delete()
+    Client.objects.update(company_name="Renamed")
+
+
+def delete_company_and_contacts():
+    delete_company()
+    change("oc-salesman", is_active=False)
+    change("oc-partner", username="claire")
+
+
+MADE = "Made 1 sample account with the password Epic-Events-2026!\n"
+LOADED = "Loaded the demo company: 40 clients, 70 contracts and 60 events.\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (edit_accounts, f"oc-supporttech2{REFUSED}admin-oc{REFUSED}{MADE}"),
+        (rename_sales, f"oc-salesman{REFUSED}oc-salesman2{REFUSED}{NOTHING}"),
+        (edit_company, NOTHING),
+        (delete_company, LOADED),
+        (delete_company_and_contacts, f"oc-partner{REFUSED}{LOADED}"),
+    ],
+)
+def test_a_run_goes_on_after_each_edit_of_the_demo(loaded, edit, said):
+    with acting_as(Role.SUPERUSER):
+        edit()
+        accounts = list(User.objects.values_list("pk", "username", "role", "is_active", "email"))
+    assert load() == said
+    before = everything()
+    assert load().endswith(NOTHING), "a third run changes nothing either"
+    assert everything() == before
+    with acting_as(Role.SUPERUSER):
+        kept = User.objects.filter(pk__in=[account[0] for account in accounts])
+        assert list(kept.values_list("pk", "username", "role", "is_active", "email")) == accounts
+
+
+def test_an_account_that_is_no_partner_is_linked_to_no_client(loaded):
+    with acting_as(Role.SUPERUSER):
+        delete_company()
+        change("oc-partner", role=Role.SALES)
+    load()
+    with acting_as(Role.SUPERUSER):
+        assert not Client.objects.exclude(account=None).exists()
+
+
+def test_scripts_run_goes_on_without_the_company(django_db_blocker):
+    code = "import database; database.load_demo(); print('goes on')"
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "tools" / "local"),
+        "PG_DATABASE": str(connection.settings_dict["NAME"]),
+    }
+    with committing(django_db_blocker):
+        with acting_as(Role.SUPERUSER):
+            for username in ("oc-salesman", "oc-salesman2"):
+                User.objects.create(username=username, role=Role.AUDITOR)
+        result = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+    assert "none of them is an active sales" in result.stderr
+    assert result.stdout.endswith("could not be loaded; Django says why above. Going on without it.\ngoes on\n")
 
 
 def test_the_company_needs_somebody_to_look_after_it(db):

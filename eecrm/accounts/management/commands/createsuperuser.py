@@ -2,13 +2,12 @@ from typing import Any
 
 from django.contrib.auth.management.commands.createsuperuser import Command as DjangoCommand
 
-from access.database import acting_as
-from access.policy import Role
+from access.refusals import refusals_as_command_errors
 
 
 class Command(DjangoCommand):
-    """Django's command, run with the rights of a superuser. Every user of the server's shell has these rights."""
+    """Django's command. `UserManager.create_superuser` enters the superuser's role, once all input is there."""
 
     def handle(self, *args: Any, **options: Any) -> Any:
-        with acting_as(Role.SUPERUSER):
+        with refusals_as_command_errors():
             return super().handle(*args, **options)

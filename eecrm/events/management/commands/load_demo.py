@@ -3,11 +3,10 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from django.template.defaultfilters import pluralize
 from tqdm import tqdm
 
-from access.refusals import sentence_of
+from access.refusals import refusals_as_command_errors
 from config import environment
 from events.demo import CannotLoad
 from events.demo.accounts import PASSWORD
@@ -32,21 +31,25 @@ class Command(BaseCommand):
         if target is not None and target < 1:
             raise CommandError("--clients must be 1 or more.")
         try:
-            self._load(target, is_quiet=options["verbosity"] == 0)
+            with refusals_as_command_errors(
+                after=" What was loaded until then stays: the same command goes on from there."
+            ):
+                self._load(target, is_quiet=options["verbosity"] == 0)
         except CannotLoad as error:
             raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            raise CommandError(
-                f"{sentence_of(error)} What was loaded until then stays: the same command goes on from there."
-            ) from error
 
     def _load(self, target: int | None, *, is_quiet: bool) -> None:
-        accounts, loaded = make_accounts(), load_company()
-        if accounts:
-            self.stdout.write(f"Made {accounts} sample account{pluralize(accounts)} with the password {PASSWORD}")
+        accounts = make_accounts()
+        for refusal in accounts.refusals:
+            self.stdout.write(refusal)
+        if accounts.made:
+            self.stdout.write(
+                f"Made {accounts.made} sample account{pluralize(accounts.made)} with the password {PASSWORD}"
+            )
+        loaded = load_company()
         if loaded.clients:
             self.stdout.write(f"Loaded the demo company: {_words(loaded)}.")
-        if not accounts and not loaded.clients:
+        if not accounts.made and not loaded.clients:
             self.stdout.write("The sample accounts and the demo company are there already: nothing was changed.")
         if target is not None:
             self._fill(target, is_quiet=is_quiet)
