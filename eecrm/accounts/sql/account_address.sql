@@ -10,7 +10,11 @@ BEGIN
         RETURN NEW;
     END IF;
     -- No role: no such role may write an address, but the migrator. Deeper: a change that is confirmed.
-    IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+    IF lower(NEW.email) = lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        -- Letter case makes no other address. Mail keeps going to the spelling that was confirmed, and the trail has no
+        -- change of the address: by one, a manager would count as who made the account (`account_makers`).
+        NEW.email := OLD.email;
+    ELSIF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
         -- Whoever holds a stolen session doesn't know the password. Owners ask as the login role, which has checked it.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
             PERFORM refuse('address_own');
