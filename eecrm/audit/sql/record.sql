@@ -1,6 +1,7 @@
 -- Trigger function that writes one entry for each write to a row. It runs as its owner and alone writes the table.
 -- An update keeps the changed columns. An insert and a deletion keep the whole row.
 -- The arguments are columns that are left out (search documents, times of use), and columns whose values are secrets.
+-- `is_synced` marks the entries that offline copies read (`audit.changes`).
 -- The actor and the reason come from the settings of the entered role (`access.database`).
 -- An SQL session of the login role can set these to any text.
 -- So they are cut to a length that fits (a request's id is indexed), and no value allows a write without an entry.
@@ -37,7 +38,7 @@ BEGIN
         IF after ? name THEN after := after || jsonb_build_object(name, '***'); END IF;
     END LOOP;
     INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id,
-                             caller_request_id, reason, old, new)
+                             caller_request_id, reason, old, new, is_synced)
     VALUES (TG_TABLE_NAME, key, lower(TG_OP), person,
             coalesce((SELECT username FROM accounts_user WHERE id = person), ''),
             CASE entered WHEN 'none' THEN session_user::text ELSE entered END,
@@ -45,7 +46,9 @@ BEGIN
             left(coalesce(current_setting('eecrm.request_id', true), ''), 64),
             left(coalesce(current_setting('eecrm.caller_request_id', true), ''), 64),
             left(coalesce(current_setting('eecrm.reason', true), ''), 2000),
-            before, after);
+            before, after,
+            TG_TABLE_NAME = ANY (audit.sync_tables())
+                OR TG_OP = 'UPDATE' AND coalesce(after ?| audit.sync_columns(TG_TABLE_NAME), false));
     RETURN NULL;
 END
 $function$;
