@@ -11,7 +11,7 @@ from entities import Column, Entity, Relation, describe, own_models
 PLACES = {
     "User": (0, 0), "TokenSession": (0, 1), "ExternalIdentity": (0, 2), "Alert": (0, 3), "Mail": (0, 4),
     "AddressChange": (0, 5), "Client": (1, 0), "Event": (1, 1), "Cover": (1, 2), "KnownPlace": (1, 3), "Export": (1, 4),
-    "Contract": (2, 0), "Entry": (2, 2),
+    "LinkRequest": (1, 5), "Contract": (2, 0), "Entry": (2, 2),
 }  # fmt: skip
 
 MARGIN, TOP, WIDTH, GAP_X, GAP_Y = 48, 92, 288, 92, 44

@@ -34,8 +34,8 @@ BEGIN
             -- The invitation of a manager or auditor who hasn't come yet opens much to whoever gets it instead.
             IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- one who is invited, but hasn't come yet
 

@@ -12,7 +12,7 @@ BEGIN
         PERFORM tell_managers(true);
         -- A deleted account has no owner to mail.
         IF was_one AND NOT is_one AND TG_OP = 'UPDATE' AND OLD.email <> '' AND OLD.email_confirmed_at IS NOT NULL THEN
-            INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('manager_unmade', OLD.id, OLD.email, '');
+            INSERT INTO accounts_mail (kind, user_id, address) VALUES ('manager_unmade', OLD.id, OLD.email);
         END IF;
     END IF;
     RETURN NULL;

@@ -10,7 +10,7 @@ BEGIN
     -- A trigger of accounts ends their logins with it. The account may be gone itself, and its factor with it.
     UPDATE accounts_user SET password = unusable_password() WHERE id = OLD.user_id;
     IF FOUND THEN
-        INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('factor_reset', OLD.user_id, '', '');
+        INSERT INTO accounts_mail (kind, user_id, address) VALUES ('factor_reset', OLD.user_id, '');
     END IF;
     RETURN NULL;
 END
