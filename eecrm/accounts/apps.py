@@ -70,12 +70,22 @@ class AccountsConfig(AppConfig):
 
         It runs logins, before the caller's role is known, and the worker.
         """
-        from accounts.models import AddressChange, Cover, ExternalIdentity, KnownPlace, Mail, TokenSession, User
+        from accounts.models import (
+            AddressChange,
+            Cover,
+            ExternalIdentity,
+            KnownPlace,
+            LinkRequest,
+            Mail,
+            TokenSession,
+            User,
+        )
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
-        # A user who has forgotten the password queues a mail without a login.
-        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", Mail._meta.db_table)
+        # A user who has forgotten the password asks for a link without a login.
+        grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", LinkRequest._meta.db_table, Mail._meta.db_table)
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", LinkRequest, "due_at")
         grants |= on_columns(
             LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen"
         )

@@ -65,9 +65,7 @@ def test_nothing_that_a_person_typed_is_in_any_view(report: Any, committed_world
     event = f"{API}events/{committed_world.own_event.pk}/"
     assert manager.patch(event, {"notes": "Notes that were typed"}).status_code == 200
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO accounts_mail (kind, typed, address) VALUES ('password_reset', 'My-Password-Typed', '')"
-        )
+        cursor.execute("INSERT INTO accounts_linkrequest (typed) VALUES ('My-Password-Typed')")
         cursor.execute("SELECT password FROM accounts_user LIMIT 1")
         (password,) = cursor.fetchone()
     seen = everything(report)

@@ -34,6 +34,7 @@ _OBJECTIONS = {
 }
 
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
+_LETTER_CASE = "Upper and lower case make no other address: the spelling stays."
 
 
 class AddressStateFilter(admin.SimpleListFilter):
@@ -72,14 +73,18 @@ class AddressPages(PolicyModelAdmin):
         return format_html('{} <a href="{}">Another one waits to be confirmed</a>', state, url)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Saves the account, and warns the user if the new email address has to be confirmed first.
+        """Saves the account. Warns the user if the new email address has to be confirmed first, or differs from the stored
+        one in letter case only.
 
-        A trigger keeps the old address of an account in use until the new one is confirmed.
+        A trigger keeps the old address of an account in use until the new one is confirmed. It keeps the spelling of any.
         """
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             obj.refresh_from_db(fields=["email", "email_confirmed_at"])
-            if AddressChange.objects.open().filter(user=obj).exists():
+            typed = form.cleaned_data["email"]
+            if typed != obj.email and typed.lower() == obj.email.lower():
+                messages.warning(request, _LETTER_CASE)
+            elif AddressChange.objects.open().filter(user=obj).exists():
                 messages.warning(request, _WAITS)
 
     def address_page(self, request: HttpRequest, key: int) -> HttpResponse:

@@ -162,7 +162,7 @@ class SendsLinks(PolicyModelAdmin):
 
 
 def _recipient(mail: Mail) -> str:
-    return mail.address or (mail.user.email if mail.user else "") or "the accounts that go by what was typed"
+    return mail.address or mail.user.email
 
 
 def _report_mails(page: admin.ModelAdmin, request: HttpRequest, outcomes: list[tuple[str, int, int]]) -> None:

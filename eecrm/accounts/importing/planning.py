@@ -205,8 +205,7 @@ def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uni
         CellChange(name, cell_of(account.values[name]), cell_of(value))
         for name, value in entry.values.items()
         if cell_of(account.values[name]) != cell_of(value)
-        # A second request for an address that waits to be confirmed would send another link.
-        and not (name == "email" and cell_of(value).lower() in account.waiting)
+        and not (name == "email" and _is_known_address(cell_of(value), account))
     ]
     values = account.values | {change.column: entry.values[change.column] for change in changes}
     wanted = account.groups.keys() if entry.groups is None else entry.groups
@@ -224,3 +223,8 @@ def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uni
         is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),
         asks_for_address=account.is_claimed and any(change.column == "email" and change.after for change in changes),
     )
+
+
+def _is_known_address(address: str, account: Stored) -> bool:
+    """True for the present address in other letter case, and for one that waits: a request would send another link."""
+    return address.lower() in {str(account.values["email"]).lower(), *account.waiting}

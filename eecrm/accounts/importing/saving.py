@@ -39,8 +39,8 @@ _JOIN = """
     SELECT * FROM unnest(%s::bigint[], %s::integer[]) ON CONFLICT DO NOTHING
 """
 _INVITE = """
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT %s, account, %s, '' FROM unnest(%s::bigint[]) AS account
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT %s, account, %s FROM unnest(%s::bigint[]) AS account
 """
 
 

@@ -374,7 +374,6 @@ class Migration(migrations.Migration):
                         blank=True, help_text="Where it goes instead of the account's own address.", max_length=254
                     ),
                 ),
-                ("typed", models.CharField(blank=True, default="", editable=False, max_length=254)),
                 ("seen", models.TextField(blank=True, db_default="", editable=False)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
@@ -401,7 +400,6 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
-                        null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="mails",
                         to=settings.AUTH_USER_MODEL,
@@ -410,7 +408,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
-                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="LinkRequest",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("typed", models.CharField(max_length=254)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        help_text="Not before: the end of a worker's lease.",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["due_at", "id"],
+                "default_permissions": (),
+                "indexes": [models.Index(models.F("due_at"), models.F("id"), name="link_request_due")],
+                "constraints": [models.UniqueConstraint(fields=("typed",), name="link_request_once")],
             },
         ),
         migrations.CreateModel(
@@ -673,18 +691,6 @@ class Migration(migrations.Migration):
                 ),
                 name="mail_kind_known",
                 violation_error_message="This kind of mail doesn't exist.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="mail",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("typed", ""), ("user__isnull", False)),
-                    models.Q(("kind", "password_reset"), ("user", None), models.Q(("typed", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="mail_has_a_recipient",
-                violation_error_message="A mail goes to an account, or answers what was typed into the reset page.",
             ),
         ),
         migrations.AddConstraint(

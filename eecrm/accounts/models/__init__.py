@@ -4,7 +4,7 @@ from accounts.models.address import AddressChange
 from accounts.models.alert import Alert, Export
 from accounts.models.cover import COVER_FIELDS, Cover
 from accounts.models.identity import ExternalIdentity
-from accounts.models.mail import Mail
+from accounts.models.mail import LinkRequest, Mail
 from accounts.models.second_factor import AuthenticatorApp, RecoveryCodes
 from accounts.models.session import SESSION_FIELDS, KnownPlace, TokenSession, note_place
 from accounts.models.user import PUBLIC_FIELDS, User, normalise_username
@@ -20,6 +20,7 @@ __all__ = [
     "Export",
     "ExternalIdentity",
     "KnownPlace",
+    "LinkRequest",
     "Mail",
     "RecoveryCodes",
     "TokenSession",

@@ -1,6 +1,4 @@
-"""The outbox: mails to send, inserted in the transaction of the change that they report."""
-
-from typing import ClassVar
+"""The outbox: mails to send, inserted in the transaction of the change that they report, and requests for links."""
 
 from django.db import models
 from django.db.models import Q
@@ -23,22 +21,8 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
         return self.exclude(given_up_at=None)
 
 
-class MailManager(models.Manager.from_queryset(MailQuerySet)):  # type: ignore[misc]  # made at run time
-    """Manager that defers `typed`, which only PostgreSQL's login role (`eecrm_app`) may read.
-
-    The worker runs in that role.
-    """
-
-    def get_queryset(self) -> MailQuerySet:
-        return super().get_queryset().defer(*Mail.secret_fields)
-
-
 class Mail(models.Model):
-    """A mail that `manage.py run_worker` writes and sends. The row has no text, because links are made when it is sent.
-
-    A row without an account is a request for a new password. The worker replaces it by a row for each account whose
-    username or email address is the typed text.
-    """
+    """A mail that `manage.py run_worker` writes and sends. The row has no text, because links are made when it is sent."""
 
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
@@ -60,10 +44,8 @@ class Mail(models.Model):
         CODES_REFUSED = "codes_refused", "Wrong codes of a second factor"
 
     kind = models.CharField(max_length=20, choices=Kind)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mails")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
-    # Users sometimes type their password into the wrong field, so no page shows this.
-    typed = models.CharField(max_length=254, blank=True, default="", editable=False)
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
     # Snapshot of the audit trail when the mail was written (`audit.trail.seen`).
     seen = models.TextField(blank=True, db_default="", editable=False)
@@ -76,16 +58,13 @@ class Mail(models.Model):
     given_up_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
 
-    objects: ClassVar[MailManager] = MailManager()
+    objects = MailQuerySet.as_manager()
 
-    # Columns that only PostgreSQL's login role (`eecrm_app`) may read.
-    secret_fields = ("typed",)
-    personal_fields = {"address": EMAIL, "typed": WHOLE}
+    personal_fields = {"address": EMAIL}
     report_fields = ("id", "kind", "user", "address", "created_at", "due_at", "attempts", "sent_at", "given_up_at")
 
     class Meta:
         ordering = ["-id"]
-        base_manager_name = "objects"
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
             # For `address_change_rules`, which counts the confirmations that were sent to an address.
@@ -117,11 +96,6 @@ class Mail(models.Model):
                 violation_error_message="This kind of mail doesn't exist.",
             ),
             models.CheckConstraint(
-                name="mail_has_a_recipient",
-                condition=Q(user__isnull=False, typed="") | (Q(user=None, kind="password_reset") & ~Q(typed="")),
-                violation_error_message="A mail goes to an account, or answers what was typed into the reset page.",
-            ),
-            models.CheckConstraint(
                 name="mail_names_its_alert",
                 condition=Q(alert=None) ^ Q(kind="unusual_activity"),
                 violation_error_message="A mail about unusual activity names its alert, and no other does.",
@@ -129,4 +103,28 @@ class Mail(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} for {self.user or 'whoever it was'}"
+        return f"{self.get_kind_display()} for {self.user}"
+
+
+class LinkRequest(models.Model):
+    """A request for a link to a new password. The worker replaces it by a mail to each account that fits the typed text.
+
+    It isn't on the audit trail: strangers make as many as they like, and most concern no account. The mails are.
+    Only the login role reaches it.
+    """
+
+    # Users sometimes type their password into the wrong field, so no page shows this.
+    typed = models.CharField(max_length=254)
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now(), help_text="Not before: the end of a worker's lease.")
+
+    personal_fields = {"typed": WHOLE}
+
+    class Meta:
+        ordering = ["due_at", "id"]
+        default_permissions = ()
+        indexes = [models.Index("due_at", "id", name="link_request_due")]
+        constraints = [models.UniqueConstraint(name="link_request_once", fields=["typed"])]
+
+    def __str__(self) -> str:
+        return f"Request {self.pk}"

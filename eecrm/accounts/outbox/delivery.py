@@ -1,4 +1,5 @@
-"""Claims and sends mails. If a worker dies in between, no mail is lost, and a mail is sent twice in one case only.
+"""Claims and sends mails, and answers requests for links. If a worker dies in between, no mail is lost, and a mail is sent
+twice in one case only.
 
 A claim is a lease. When the lease ends, the mail is due again, unless the worker has stored the result. If a worker is
 killed after it has sent a mail and before it has stored this, the mail is sent again, with the same Message-ID.
@@ -10,6 +11,7 @@ import smtplib
 import time
 import traceback
 from datetime import timedelta
+from typing import Any
 
 from django.core.mail import get_connection
 from django.db import connection
@@ -18,7 +20,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from access.database import acting_as_login_role
-from accounts.models import Mail, User
+from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
 from api.email_addresses import normalise_address
@@ -38,17 +40,24 @@ _CLAIM_MAILS = """
                   ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id
 """
+_CLAIM_REQUEST = """
+    UPDATE accounts_linkrequest SET due_at = statement_timestamp() + make_interval(secs => %s)
+     WHERE id = (SELECT id FROM accounts_linkrequest WHERE due_at <= statement_timestamp()
+                  ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, typed
+"""
 
 
 def deliver(lease: timedelta) -> bool:
-    """Sends one mail that is due. Returns True if there was one."""
+    """Sends one mail that is due, or queues the mails of one request for a link. Returns True if there was one.
+
+    Mails come first, so that no number of requests delays them.
+    """
     mail = _claim(lease)
     if mail is None:
-        return False
+        return _answer_request(lease)
     if mail.attempts > MAX_MAIL_TRIES:
         _give_up(mail, "The worker was ended during each try.")
-    elif mail.user is None:
-        _find_accounts(mail)
     elif reason := mails.reason_against(mail.kind, mail.user) or mails.without_recipient(mail, mail.user):
         _give_up(mail, reason)
     else:
@@ -62,11 +71,16 @@ def _claim(lease: timedelta) -> Mail | None:
     The claim is committed before the mail is sent. The account is loaded with its password's hash, which the link
     needs.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_MAILS, [lease.total_seconds()])
-        row = cursor.fetchone()
+    row = _claimed_row(_CLAIM_MAILS, lease)
     # None if the mail was deleted meanwhile, together with its account.
-    return Mail.objects.defer(None).select_related("user", "alert").filter(pk=row[0]).first() if row else None
+    return Mail.objects.select_related("user", "alert").filter(pk=row[0]).first() if row else None
+
+
+def _claimed_row(statement: str, lease: timedelta) -> Any:
+    """Returns the row that the statement claims for the time of the lease; None if none is due."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [lease.total_seconds()])
+        return cursor.fetchone()
 
 
 def _send(mail: Mail, user: User) -> None:
@@ -130,13 +144,17 @@ def _claimed(mail: Mail) -> MailQuerySet:
     return Mail.objects.filter(pk=mail.pk, attempts=mail.attempts, sent_at=None)
 
 
-def _find_accounts(request: Mail) -> None:
-    """Replaces a request for a new password by a mail to each account that fits the typed text.
+def _answer_request(lease: timedelta) -> bool:
+    """Replaces a request for a link by a mail to each account that fits the typed text. Returns False if none was due.
 
-    It is one transaction, so that the request is still there after an error.
+    It is one transaction: after an error the request is still there, and due again when the lease ends.
     """
+    request = _claimed_row(_CLAIM_REQUEST, lease)
+    if request is None:
+        return False
+    key, typed = request
     with acting_as_login_role():
-        matches = Q(username=request.typed) | Q(email__iexact=normalise_address(request.typed))
+        matches = Q(username=typed) | Q(email__iexact=normalise_address(typed))
         # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
@@ -146,8 +164,9 @@ def _find_accounts(request: Mail) -> None:
         already_mailed = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
         resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]
         Mail.objects.bulk_create(resets)
-        Mail.objects.filter(pk=request.pk).delete()
-    _log_delivery(logging.INFO, "mail_accounts_found", request, mails=len(resets))
+        LinkRequest.objects.filter(pk=key).delete()
+    log.info("mail_accounts_found", extra={"link_request": key, "mails": len(resets)})
+    return True
 
 
 def _log_delivery(level: int, event: str, mail: Mail, **fields: object) -> None:

@@ -7,17 +7,18 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from access.database import acting_as_login_role
-from accounts.models import AddressChange, KnownPlace, Mail, TokenSession
+from accounts.models import AddressChange, KnownPlace, LinkRequest, Mail, TokenSession
 from accounts.models.session import UNUSED_PLACES
 from accounts.outbox.news import last_news
 from api.requests import limits
 
 MAX_ENDED_LOGIN_AGE = timedelta(days=30)
 MAX_SENT_MAIL_AGE = timedelta(days=90)
+MAX_LINK_REQUEST_AGE = timedelta(days=1)  # by then its user has asked again
 
 
 def purge_expired() -> None:
-    """Deletes expired rows: ended logins, sessions, changes of addresses, known places, and sent mails.
+    """Deletes expired rows: ended logins, sessions, changes of addresses, known places, link requests and sent mails.
 
     Also deletes unused rate limits. The last mail with news to each manager stays, because the next one goes on from
     its snapshot.
@@ -29,5 +30,6 @@ def purge_expired() -> None:
         limits.forget_emptied()
         AddressChange.objects.expired().delete()
         KnownPlace.objects.filter(used_at__lt=Now() - UNUSED_PLACES).delete()
+        LinkRequest.objects.filter(created_at__lt=Now() - MAX_LINK_REQUEST_AGE).delete()
         old_mails = Mail.objects.filter(sent_at__lt=Now() - MAX_SENT_MAIL_AGE)
         old_mails.exclude(pk__in=last_news().values("pk")).delete()

@@ -23,7 +23,7 @@ from access.permissions import public
 from access.security_log import security_event
 from accounts.login import browsers
 from accounts.login.credentials import forget_failures
-from accounts.models import Mail, User, normalise_username
+from accounts.models import LinkRequest, User, normalise_username
 from accounts.passwords import links
 from api.email_addresses import normalise_address
 from api.requests import limits
@@ -74,9 +74,8 @@ class ForgottenView(FormView):
             sentence = f"Too many links were asked for from your address: try again in {max(1, round(taken.wait))} s."
             form.add_error("account", sentence)
             return self.form_invalid(form)
-        if not Mail.objects.waiting().filter(typed=typed).exists():
-            leave()
-            Mail.objects.create(kind=Mail.Kind.PASSWORD_RESET, typed=typed)
+        leave()
+        LinkRequest.objects.bulk_create([LinkRequest(typed=typed)], ignore_conflicts=True)
         return super().form_valid(form)
 
 

@@ -11,7 +11,11 @@ BEGIN
     END IF;
     -- Without SET ROLE only the migrator may write addresses, so nothing is checked. At depth > 1 a trigger writes a
     -- confirmed address.
-    IF lower(NEW.email) <> lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+    IF lower(NEW.email) = lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+        -- Letter case makes no other address. Mail keeps going to the spelling that was confirmed, and the trail has no
+        -- change of the address. Otherwise a manager would count as the account's maker (`account_makers`).
+        NEW.email := OLD.email;
+    ELSIF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
         -- A thief of a session doesn't know the password. Owners use the login role (`eecrm_app`), after their password
         -- was checked.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN
@@ -33,8 +37,8 @@ BEGIN
             -- address and the managers get a mail.
             IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 

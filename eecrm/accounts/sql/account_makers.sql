@@ -8,7 +8,8 @@ AS $function$
         SELECT entry.actor_id FROM maker JOIN audit.entry
             ON entry.table_name = 'accounts_user' AND entry.row_key = maker.id::text AND entry.actor_id IS NOT NULL
          WHERE entry.operation = 'insert' OR entry.new ?| ARRAY['role', 'is_superuser', 'is_claimed']
-            OR entry.new ? 'email' AND NOT entry.new ? 'email_confirmed_at'  -- before the account was in use
+            -- Who chose the address of an account that wasn't in use yet. Whoever takes an address away chooses none.
+            OR entry.new ->> 'email' <> '' AND NOT entry.new ? 'email_confirmed_at'
     )
     SELECT array_agg(id) FROM maker WHERE id <> account
 $function$;

@@ -4,12 +4,12 @@ CREATE OR REPLACE FUNCTION address_change_asked() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT 'address_confirmation', id, NEW.address, '' FROM accounts_user
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT 'address_confirmation', id, NEW.address FROM accounts_user
      WHERE id = NEW.user_id AND password NOT LIKE '!%';
     
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT 'address_notice', account.id, account.email, '' FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT 'address_notice', account.id, account.email FROM accounts_user AS account
      WHERE account.id = NEW.user_id AND account.email_confirmed_at IS NOT NULL
        AND (
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'

@@ -4,8 +4,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_se
 AS $function$
 BEGIN
     
-    INSERT INTO accounts_mail (kind, user_id, address, typed)
-    SELECT 'address_changed', account.id, account.email, '' FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address)
+    SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
      WHERE account.id = NEW.user_id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
 

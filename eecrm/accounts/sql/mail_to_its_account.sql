@@ -7,8 +7,8 @@ BEGIN
     IF current_setting('role') = 'none' OR policy_allows('user.set_password') OR pg_trigger_depth() > 1 THEN
         RETURN NEW;
     END IF;
-    IF TG_OP = 'INSERT' AND (NEW.address <> '' OR NEW.user_id IS NULL) OR TG_OP = 'UPDATE' AND
-       (NEW.kind, NEW.user_id, NEW.address, NEW.typed) IS DISTINCT FROM (OLD.kind, OLD.user_id, OLD.address, OLD.typed) THEN
+    IF TG_OP = 'INSERT' AND NEW.address <> '' OR TG_OP = 'UPDATE' AND
+       (NEW.kind, NEW.user_id, NEW.address) IS DISTINCT FROM (OLD.kind, OLD.user_id, OLD.address) THEN
         PERFORM refuse('mail_to_its_account');
     END IF;
     RETURN NEW;

@@ -7,7 +7,7 @@ BEGIN
     IF current_setting('eecrm.user_id', true) <> '' AND OLD.email <> '' AND OLD.email_confirmed_at IS NOT NULL
        AND OLD.is_active AND (OLD.role = 'management' OR OLD.is_superuser)
        AND NOT (NEW.is_active AND (NEW.role = 'management' OR NEW.is_superuser)) THEN
-        INSERT INTO accounts_mail (kind, user_id, address, typed) VALUES ('manager_unmade', OLD.id, OLD.email, '');
+        INSERT INTO accounts_mail (kind, user_id, address) VALUES ('manager_unmade', OLD.id, OLD.email);
     END IF;
     RETURN NULL;
 END

@@ -7,8 +7,8 @@
 CREATE OR REPLACE FUNCTION tell_managers(at_once boolean) RETURNS void
 LANGUAGE sql
 AS $function$
-    INSERT INTO accounts_mail (kind, user_id, address, typed, created_at, due_at)
-    SELECT 'account_news', manager.id, '', '', now(), CASE WHEN at_once THEN statement_timestamp() ELSE greatest(
+    INSERT INTO accounts_mail (kind, user_id, address, created_at, due_at)
+    SELECT 'account_news', manager.id, '', now(), CASE WHEN at_once THEN statement_timestamp() ELSE greatest(
                statement_timestamp(), (
                    SELECT max(sent_at) FROM accounts_mail WHERE user_id = manager.id AND kind = 'account_news'
                ) + interval '1 day') END

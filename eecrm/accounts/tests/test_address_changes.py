@@ -14,6 +14,7 @@ from accounts.addresses import links
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import account, link_to, newcomer, run_import, sent
+from audit.models import Entry
 from conftest import API, PASSWORD, PRIVILEGE, Caller, Visitor, World, refused_with
 
 USERS = "/hidden-admin/accounts/user/"
@@ -228,6 +229,31 @@ def test_an_address_waits_for_seven_days(committed_world: World, migrator: Any) 
     purge_expired()
     assert not AddressChange.objects.exists()
     assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("name", ["sales", "newcomer", "invited_manager"])
+@pytest.mark.parametrize("way", ["site", "import", "management", "superuser"])
+def test_letter_case_makes_no_other_address(way: str, name: str, world: World, visit: Any, tmp_path: Path) -> None:
+    for username, role in (("newcomer", Role.SALES), ("invited_manager", Role.MANAGEMENT)):
+        newcomer(username, role=role)
+    sent()
+    before, recased = User.objects.filter(username=name).values().get(), f"{name.upper()}@epic.example"
+    match way:
+        case "site":
+            page = type_address(visit("management"), account(name), recased).content.decode()
+            assert "Upper and lower case make no other address" in page and "waits until" not in page
+        case "import":
+            said = run_import(tmp_path / "list.csv", f"username,email\n{name},{recased}\n", "--no-invitations")
+            assert recased not in said
+        case _:
+            with acting_as(Role(way), user_id=world.users[way].pk):
+                User.objects.filter(username=name).update(email=recased)
+    assert User.objects.filter(username=name).values().get() == before
+    assert not AddressChange.objects.exists()
+    assert sent() == []
+    user = account(name)
+    with acting_as(Role.AUDITOR):
+        assert not Entry.objects.about(user).filter(operation="update", new__has_key="email").exists()
 
 
 def test_an_account_that_nobody_has_used_is_corrected_at_once(world: World, visit: Any) -> None:

@@ -126,7 +126,6 @@ def dead(world: World) -> Mail:
 
 def test_a_dead_letter_is_seen_and_sent_again(dead: Mail, world: World, visit: Any) -> None:
     waiting = Mail.objects.create(kind="invitation", user=world.users["support"])
-    Mail.objects.create(kind="password_reset", typed="somebody")
     manager = visit("management")
     for query in ("", "?state=given_up", "?kind__exact=invitation", "?q=sales"):
         assert "SMTPServerDisconnected" in manager.get(MAILS + query).content.decode(), query

@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail as django_mail
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Alert, Mail, TokenSession, User
+from accounts.models import Alert, LinkRequest, Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
@@ -44,7 +44,7 @@ def owe(world: World, name: str, kind: str = "password_reset", **fields: Any) ->
 
 def forgotten(typed: str) -> list[str]:
     """The addresses that mails went to after somebody typed this."""
-    Mail.objects.create(kind="password_reset", typed=typed)
+    LinkRequest.objects.create(typed=typed)
     empty_the_queue()
     return sorted(message.to[0] for message in django_mail.outbox)
 
@@ -204,7 +204,7 @@ def test_what_ends_the_worker_each_time_is_given_up(world: World) -> None:
 @pytest.mark.parametrize("typed", ["sales", "sales@epic.example"])
 def test_whoever_forgot_the_password_gets_a_mail(typed: str, world: World) -> None:
     assert forgotten(typed) == ["sales@epic.example"]
-    assert not Mail.objects.filter(user=None).exists()
+    assert not LinkRequest.objects.exists()
 
 
 def test_the_stored_address_decides_and_not_the_typed_one(world: World) -> None:
@@ -237,6 +237,7 @@ def test_unknown_inactive_and_unreachable_accounts_get_none(typed: str, world: W
         User.objects.filter(username="support").update(is_active=False)
     assert forgotten(typed) == []
     assert not Mail.objects.exists()
+    assert not LinkRequest.objects.exists()
 
 
 def test_asking_again_and_again_sends_one_mail_in_ten_minutes(world: World) -> None:
@@ -246,6 +247,43 @@ def test_asking_again_and_again_sends_one_mail_in_ten_minutes(world: World) -> N
     with acting_as(Role.SUPERUSER):
         Mail.objects.update(created_at=timezone.now() - timedelta(minutes=11))
     assert len(forgotten("sales")) == 2
+
+
+def test_a_request_that_a_worker_left_is_answered_when_its_lease_ends(world: World) -> None:
+    LinkRequest.objects.create(typed="sales", due_at=timezone.now() + LEASE)
+    assert empty_the_queue() == 0
+    LinkRequest.objects.update(due_at=timezone.now())
+    assert empty_the_queue() == 2
+    assert [message.to for message in django_mail.outbox] == [["sales@epic.example"]]
+
+
+def test_a_request_with_an_error_stays_until_its_lease_ends(world: World) -> None:
+    def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
+        if sql.startswith("DELETE") and "accounts_linkrequest" in sql:
+            raise OperationalError("server closed the connection")
+        return execute(sql, params, *rest)
+
+    LinkRequest.objects.create(typed="sales")
+    with pytest.raises(OperationalError), connection.execute_wrapper(fail):
+        deliver(LEASE)
+    assert not Mail.objects.exists()
+    assert LinkRequest.objects.get().due_at > timezone.now() + LEASE / 2
+    assert not deliver(LEASE)
+
+
+def test_mails_go_before_requests_for_links(world: World) -> None:
+    LinkRequest.objects.create(typed="nobody")
+    owe(world, "sales")
+    assert deliver(LEASE)
+    assert len(django_mail.outbox) == 1 and LinkRequest.objects.exists()
+
+
+def test_a_request_of_a_day_ago_is_dropped(world: World) -> None:
+    now = timezone.now()
+    for typed, hours in (("old", 25), ("new", 23)):
+        LinkRequest.objects.create(typed=typed, created_at=now - timedelta(hours=hours))
+    purge_expired()
+    assert [request.typed for request in LinkRequest.objects.all()] == ["new"]
 
 
 # A server that refuses

@@ -38,7 +38,7 @@ class Company:
 
     def by_sql(self, name: str = "sales", address: str = NEW, by: str = "management") -> None:
         role = Role.SUPERUSER if by == "superuser" else Role.MANAGEMENT
-        with acting_as(role, user_id=self.world.users[by].pk):
+        with acting_as(role, user_id=User.objects.get(username=by).pk):
             User.objects.filter(username=name).update(email=address)
 
     def decided(self, by: str, name: str = "sales", what: str = "confirm") -> str:
@@ -200,6 +200,33 @@ def test_who_gave_a_role_an_address_or_a_first_way_in_made_the_account(kind: str
     company.wait("25 hours")
     assert "or a third one made both" in company.decided(second)
     assert account("sales").email == OLD
+
+
+@pytest.mark.parametrize("fields", [{"password": "argon2$chosen"}, {}], ids=["in use", "not in use yet"])
+@pytest.mark.parametrize("address", ["Second@epic.example", ""], ids=["letter case", "taken away"])
+def test_who_chose_no_address_made_no_account(address: str, fields: dict[str, Any], company: Company) -> None:
+    second = made_on_the_server(**fields)
+    other = made_on_the_server("other", **fields)
+    for user in (second, other):
+        with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
+            User.objects.filter(pk=user.pk).update(email=address and address.replace("Second", user.username.title()))
+    for user in (second, other):
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(pk=user.pk, is_claimed=False).update(password="argon2$chosen")
+    company.wait("20 days")
+    company.by_sql(by="second")
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("other")
+
+
+def test_letter_case_begins_no_new_seven_days(company: Company) -> None:
+    second = made_on_the_server()
+    company.wait("20 days")
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.filter(pk=second.pk).update(email="SECOND@epic.example")
+    company.by_sql()
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("second")
 
 
 def test_who_confirmed_an_address_of_an_account_in_use_did_not_make_it(company: Company) -> None:

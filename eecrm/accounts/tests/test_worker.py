@@ -23,7 +23,7 @@ from django.db import connection, transaction
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Mail, User
+from accounts.models import LinkRequest, Mail, User
 from accounts.passwords import links
 from api.jobs import Every, declared
 from api.management.commands import run_worker
@@ -258,7 +258,7 @@ def test_an_account_with_an_outside_identity_gets_no_link(
     sales = User.objects.defer(None).get(username="sales")
     link = links.PASSWORD_RESET.url(sales)
     Mail.objects.create(kind="password_reset", user=sales)
-    Mail.objects.create(kind="password_reset", typed="support")
+    LinkRequest.objects.create(typed="support")
     with migrator.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_externalidentity (user_id, issuer, subject, created_at)"

@@ -59,8 +59,9 @@ SELECT id, sales_contact_id,
   FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM contracts_contract) AS contract
  WHERE name LIKE 'Gala%%';
 
-INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, new)
-SELECT place, key, 'update', %(sales)s, 'sales', 'eecrm_sales', 'api', 'request-' || key, '', '{"status": "client", "version": 2}'
+INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id, reason, new, is_synced)
+SELECT place, key, 'update', %(sales)s, 'sales', 'eecrm_sales', 'api', 'request-' || key, '',
+       '{"status": "client", "version": 2}', true
   FROM (SELECT 'clients_client', id FROM clients_client UNION ALL SELECT 'contracts_contract', id FROM contracts_contract
          UNION ALL SELECT 'events_event', id FROM events_event) AS row (place, key), generate_series(1, 2);
 

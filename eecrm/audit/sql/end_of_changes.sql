@@ -1,5 +1,4 @@
 -- Returns the last position of the change log: of the newest entry whose transaction and all earlier ones have ended.
--- The condition about accounts_tokensession repeats that of the index `entry_for_sync`, so that PostgreSQL uses it.
 -- A position has both ids, because a transaction id may be used again after a restore from a backup.
 CREATE OR REPLACE FUNCTION audit.end_of_changes() RETURNS TABLE(xid xid8, id bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = audit, pg_temp
@@ -8,8 +7,7 @@ AS $function$
 BEGIN
     RETURN QUERY
     SELECT transaction_id, id FROM entry
-     WHERE table_name <> 'accounts_tokensession'
-       AND (table_name = ANY (sync_tables()) OR operation = 'update' AND new ?| sync_columns(table_name))
+     WHERE is_synced
        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
      ORDER BY transaction_id DESC, id DESC LIMIT 1;
 END

@@ -2,6 +2,7 @@
 -- The entry of an update has the changed columns. The entry of an insert or a deletion has the whole row.
 -- The first argument lists columns to leave out, such as search documents and times of last use.
 -- The second argument lists secret columns, whose values are replaced by stars.
+-- `is_synced` marks the entries that clients with offline copies read (`audit.changes`).
 -- The actor and the reason come from the settings that are set together with the role (`access.database`).
 -- An SQL session of the login role `eecrm_app` can set these settings to any text.
 -- So texts are cut to a maximum length (request ids are indexed), and no text can prevent the entry.
@@ -38,7 +39,7 @@ BEGIN
         IF after ? name THEN after := after || jsonb_build_object(name, '***'); END IF;
     END LOOP;
     INSERT INTO audit.entry (table_name, row_key, operation, actor_id, actor_name, role, channel, request_id,
-                             caller_request_id, reason, old, new)
+                             caller_request_id, reason, old, new, is_synced)
     VALUES (TG_TABLE_NAME, key, lower(TG_OP), person,
             coalesce((SELECT username FROM accounts_user WHERE id = person), ''),
             CASE entered WHEN 'none' THEN session_user::text ELSE entered END,
@@ -46,7 +47,9 @@ BEGIN
             left(coalesce(current_setting('eecrm.request_id', true), ''), 64),
             left(coalesce(current_setting('eecrm.caller_request_id', true), ''), 64),
             left(coalesce(current_setting('eecrm.reason', true), ''), 2000),
-            before, after);
+            before, after,
+            TG_TABLE_NAME = ANY (audit.sync_tables())
+                OR TG_OP = 'UPDATE' AND coalesce(after ?| audit.sync_columns(TG_TABLE_NAME), false));
     RETURN NULL;
 END
 $function$;

@@ -9,6 +9,7 @@ from access.policy import MATRIX_ROLES, Role
 
 EXCEPTIONS = {
     "accounts_knownplace": "from where an account has logged in, written at each login, whose own row is on the trail",
+    "accounts_linkrequest": "what anybody types to get a link, mostly for no account; the mails that follow are on the trail",
     "api_idempotency": "answers kept for who repeats a request; what they are about is on the trail",
     "api_limit": "counts of requests, some seconds old",
     "auth_permission": "written by migrations alone, from the code",

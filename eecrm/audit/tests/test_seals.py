@@ -44,6 +44,7 @@ TAMPERING = {
     "another table": ("UPDATE audit.entry SET table_name = 'x' WHERE id = {id}", [CHANGED]),
     "another operation": ("UPDATE audit.entry SET operation = 'x' WHERE id = {id}", [CHANGED]),
     "another transaction": ("UPDATE audit.entry SET transaction_id = '3' WHERE id = {id}", [CHANGED]),
+    "another mark for offline copies": ("UPDATE audit.entry SET is_synced = NOT is_synced WHERE id = {id}", [CHANGED]),
     "one entry removed": (GONE, [r"^Seal 2 \(.+\) doesn't hold: 1 entry removed\.$"]),
     "one put into a gap": (PUT_IN, [r"^Seal 2 \(.+\) doesn't hold: 1 entry put in\.$"]),
     "one removed, one put in": (GONE + ";" + PUT_IN, [CHANGED]),

@@ -13,7 +13,7 @@ from django_otp.plugins.otp_static.models import StaticToken
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import AuthenticatorApp, Mail, User
+from accounts.models import AuthenticatorApp, LinkRequest, User
 from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone, visit  # noqa: F401  # a fixture
 from conftest import API, PASSWORD, Caller, Visitor, World
@@ -80,7 +80,7 @@ def test_no_secret_is_on_the_trail(world: World, visit: Any, settings: Any) -> N
     secrets |= hashes()
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="newcomer").delete()
-    assert not Mail.objects.exclude(typed="").exists()
+    assert not LinkRequest.objects.exists()
 
     with acting_as(Role.AUDITOR), connection.cursor() as cursor:
         cursor.execute("SELECT entry::text || to_jsonb(entry)::text, table_name || ' ' || operation FROM audit.entry")
@@ -106,7 +106,6 @@ def test_the_columns_that_hold_secrets_are_masked_by_name(world: World, migrator
         )
         masked = {table: arguments.split("\\000")[1].strip("{}") for table, arguments in cursor.fetchall()}
     assert {table: columns for table, columns in masked.items() if columns} == {
-        "accounts_mail": "typed",
         "accounts_user": "password",
         "otp_static_statictoken": "token",
         "otp_totp_totpdevice": "key",
