@@ -59,7 +59,7 @@ def django_db_setup() -> None:
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
-    empty_database()  # An earlier run may have been interrupted during a test.
+    empty_database(is_thorough=True)  # An earlier run may have been interrupted during a test.
     keep_ids_apart()
 
 
