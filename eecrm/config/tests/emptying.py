@@ -45,11 +45,22 @@ SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 """
 
 
+class State:
+    """State of this process's database: `is_open` while a test commits, `emptied` counts how often it was emptied."""
+
+    is_open = False
+    emptied = 0
+
+
 @contextmanager
 def committing(blocker: Any) -> Iterator[None]:
     """Lets its block commit, outside of a transaction of the test."""
     with blocker.unblock(), _emptied(), closing(connection):
-        yield
+        State.is_open = True
+        try:
+            yield
+        finally:
+            State.is_open = False
 
 
 @contextmanager
@@ -67,6 +78,7 @@ def empty_database(*, is_thorough: bool = False) -> None:
     Few rows are deleted without triggers, because to truncate their tables takes ten times as long. `is_thorough`
     truncates all tables, which also makes the planner forget their sizes.
     """
+    State.emptied += 1
     with _as_administrator() as cursor:
         cursor.execute(_END_HOLDERS)
         cursor.execute(_TABLES)
