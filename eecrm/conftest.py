@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from access.database import acting_as, enter, leave
 from access.policy import Role
 from accounts.login import tokens
 from accounts.models import User
+from accounts.passwords.hashers import TunedArgon2PasswordHasher
 from api import health
 from api.requests import limits
 from api.requests.logs import JSONFormatter
@@ -234,7 +236,11 @@ class World:
     other_event: Event
 
 
-_hashed: list[str] = []
+@cache
+def _hash(memory_cost: int) -> str:
+    """The hash of PASSWORD at this cost, which is that of the hasher now."""
+    return make_password(PASSWORD)
+
 
 CAST = {
     "sales": Role.SALES,
@@ -250,15 +256,13 @@ CAST = {
 
 
 def make_users() -> dict[str, User]:
-    if not _hashed:
-        _hashed.append(make_password(PASSWORD))
     users = {
         name: User(username=name, first_name=name.title(), last_name="Person", email=f"{name}@epic.example", role=role)
         for name, role in CAST.items()
     }
     users["superuser"] = User(username="superuser", is_superuser=True)
     for user in users.values():
-        user.password = _hashed[0]
+        user.password = _hash(TunedArgon2PasswordHasher.memory_cost)
     User.objects.bulk_create(users.values())
     return users
 
@@ -341,8 +345,24 @@ class _Kept:
         return cls.emptied == State.emptied
 
 
+@pytest.fixture
+def production_hashing() -> None:
+    """Passwords are hashed at the cost of production."""
+
+
 @pytest.fixture(autouse=True)
-def kept_world(request: pytest.FixtureRequest, django_db_blocker: Any) -> None:
+def quick_hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost next to nothing in tests that neither commit nor ask for `production_hashing`.
+
+    Servers that a test starts find the hashes of a test that commits, and would make weaker ones again.
+    """
+    if not {"in_the_open", "production_hashing"} & set(request.fixturenames):
+        monkeypatch.setattr(TunedArgon2PasswordHasher, "memory_cost", 64)
+        monkeypatch.setattr(TunedArgon2PasswordHasher, "time_cost", 1)
+
+
+@pytest.fixture(autouse=True)
+def kept_world(request: pytest.FixtureRequest, quick_hashing: None, django_db_blocker: Any) -> None:
     """Commits the world before the transaction of a test, unless the last test has left it there.
 
     Each test changes it in a transaction only. To insert it for each test took a twelfth of the tests' processor time.
