@@ -110,7 +110,8 @@ class _SecretsInLogs(logging.Handler):
 
 
 _secrets = _SecretsInLogs()
-logging.getLogger().addHandler(_secrets)
+# In place of the handler of the settings, which would format each line once more: pytest shows the lines of a failure.
+logging.getLogger().handlers = [_secrets]
 
 
 @pytest.fixture(autouse=True)
