@@ -7,11 +7,13 @@ under the superuser's database role, so that grants and triggers apply to them t
 import html
 import logging
 import os
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from access.database import acting_as, enter, leave
 from access.policy import Role
 from accounts.login import tokens
 from accounts.models import User
+from accounts.passwords.hashers import TunedArgon2PasswordHasher
 from api import health
 from api.requests import limits
 from api.requests.logs import JSONFormatter
@@ -36,6 +39,7 @@ from config.environment import ROOT
 from config.tests.emptying import (  # noqa: F401  # tests import them from here
     PATIENCE,
     WAITS,
+    State,
     as_migrator,
     committing,
     empty_database,
@@ -51,7 +55,7 @@ API = "/api/v1/"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def django_db_setup() -> None:
+def django_db_setup() -> Iterator[None]:
     """Connects each process of pytest-xdist to its own database, which `scripts/test` has prepared.
 
     It also gives statements longer timeouts than the PostgreSQL roles have (bootstrap.sql). Otherwise tests with many
@@ -59,8 +63,10 @@ def django_db_setup() -> None:
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
-    empty_database()  # An earlier run may have been interrupted during a test.
+    empty_database(is_thorough=True)  # An earlier run may have been interrupted during a test.
     keep_ids_apart()
+    yield
+    empty_database()
 
 
 _static_files: dict[str, Any] = {}
@@ -104,7 +110,8 @@ class _SecretsInLogs(logging.Handler):
 
 
 _secrets = _SecretsInLogs()
-logging.getLogger().addHandler(_secrets)
+# In place of the handler of the settings, which would format each line once more: pytest shows the lines of a failure.
+logging.getLogger().handlers = [_secrets]
 
 
 @pytest.fixture(autouse=True)
@@ -230,7 +237,11 @@ class World:
     other_event: Event
 
 
-_hashed: list[str] = []
+@cache
+def _hash(memory_cost: int) -> str:
+    """The hash of PASSWORD at this cost, which is that of the hasher now."""
+    return make_password(PASSWORD)
+
 
 CAST = {
     "sales": Role.SALES,
@@ -246,15 +257,13 @@ CAST = {
 
 
 def make_users() -> dict[str, User]:
-    if not _hashed:
-        _hashed.append(make_password(PASSWORD))
     users = {
         name: User(username=name, first_name=name.title(), last_name="Person", email=f"{name}@epic.example", role=role)
         for name, role in CAST.items()
     }
     users["superuser"] = User(username="superuser", is_superuser=True)
     for user in users.values():
-        user.password = _hashed[0]
+        user.password = _hash(TunedArgon2PasswordHasher.memory_cost)
     User.objects.bulk_create(users.values())
     return users
 
@@ -322,8 +331,61 @@ def build_world() -> World:
 
 
 @pytest.fixture
+def without_world(db: None) -> None:
+    """The database holds no account when the transaction of the test begins."""
+
+
+class _Kept:
+    """The world that is committed in this process's database: its objects pickled, and the state that it belongs to."""
+
+    pickled = b""
+    emptied = -1
+
+    @classmethod
+    def is_there(cls) -> bool:
+        return cls.emptied == State.emptied
+
+
+@pytest.fixture
+def production_hashing() -> None:
+    """Passwords are hashed at the cost of production."""
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost next to nothing in tests that neither commit nor ask for `production_hashing`.
+
+    Servers that a test starts find the hashes of a test that commits, and would make weaker ones again.
+    """
+    if not {"in_the_open", "production_hashing"} & set(request.fixturenames):
+        monkeypatch.setattr(TunedArgon2PasswordHasher, "memory_cost", 64)
+        monkeypatch.setattr(TunedArgon2PasswordHasher, "time_cost", 1)
+
+
+@pytest.fixture(autouse=True)
+def kept_world(request: pytest.FixtureRequest, quick_hashing: None, django_db_blocker: Any) -> None:
+    """Commits the world before the transaction of a test, unless the last test has left it there.
+
+    Each test changes it in a transaction only. To insert it for each test took a twelfth of the tests' processor time.
+    A test that commits begins and ends with an empty database.
+    """
+    names = request.fixturenames
+    if "without_world" in names and _Kept.is_there():
+        empty_database()
+    if "db" not in names or {"in_the_open", "without_world"} & set(names) or State.is_open or _Kept.is_there():
+        return
+    if connection.in_atomic_block:
+        return  # The mark `django_db` has begun the test's transaction already.
+    request.getfixturevalue("django_db_setup")
+    with django_db_blocker.unblock():
+        _Kept.pickled = pickle.dumps(build_world())
+    _Kept.emptied = State.emptied
+
+
+@pytest.fixture
 def world(db: None) -> World:
-    return build_world()
+    """The kept world, as objects that belong to this test alone."""
+    return pickle.loads(_Kept.pickled) if _Kept.is_there() else build_world()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ cache key must name everything else that shapes the query: the role, the groups,
 from typing import Any, NamedTuple, Self
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
-from django.db.models import QuerySet, Value
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Model, QuerySet, Value
 
 
 class Slot(Value):
@@ -46,6 +46,36 @@ class Statement(NamedTuple):
                 self.sql, [values[param.value] if isinstance(param, Slot) else param for param in self.params]
             )
             return cursor.fetchall()
+
+
+class InstanceStatement(NamedTuple):
+    """Compiled query whose rows become instances of the model, with Django's conversions, as a queryset makes them."""
+
+    statement: Statement
+    model: type[Model]
+    names: tuple[str, ...]  # of the attributes, in the order of the columns
+    converters: dict[int, Any]  # column -> Django's functions and the expression that they take
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any, Any]) -> Self:
+        compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        try:
+            sql, params = compiler.as_sql()
+        except EmptyResultSet:
+            return cls(Statement("", ()), queryset.model, (), {})
+        columns: list[Any] = [column for column, *_ in compiler.select or ()]
+        names = tuple(column.target.attname for column in columns)
+        return cls(Statement(sql, tuple(params)), queryset.model, names, compiler.get_converters(columns))
+
+    def first(self, values: dict[str, Any]) -> Any:
+        """Run the query. Returns the first instance, or None."""
+        for row in self.statement.rows(values)[:1]:
+            fields = list(row)
+            for position, (functions, column) in self.converters.items():
+                for function in functions:
+                    fields[position] = function(fields[position], column, connection)
+            return self.model.from_db(DEFAULT_DB_ALIAS, self.names, fields)
+        return None
 
 
 class Anybody(NamedTuple):

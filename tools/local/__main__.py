@@ -128,9 +128,9 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def pytest(arguments: list[str]) -> list[str]:
-    """Returns the pytest command. It uses two processes, unless `arguments` give another number."""
+    """Returns the pytest command. It uses two processes, unless `arguments` name a single test or give another number."""
     command = [sys.executable, "-m", "pytest"]
-    if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
+    if any(argument.startswith(("-n", "--numprocesses")) or "::" in argument for argument in arguments):
         return [*command, *arguments]
     return [*command, "-n", str(len(TEST_DATABASES)), *arguments]
 

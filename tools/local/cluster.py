@@ -24,7 +24,8 @@ from processes import Failed, check_stopped, forget, record, rely_on, say
 MAX_WAIT_SECONDS = 60  # wait for the server to start or stop, including recovery after a crash
 # Log lines have the SQLSTATE (%e), because it is the same in each language of the messages.
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
-NOT_DURABLE = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off")
+# Not durable. With autovacuum a test's plans would depend on the moment when it has counted the rows of another test.
+FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Cluster:
         """
         check_stopped()
         options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories=", LOG_LINE_PREFIX]
-        options += () if self.is_durable else NOT_DURABLE
+        options += () if self.is_durable else FOR_TESTS
         with initdb.private_log(self.log) as log:
             server = subprocess.Popen(
                 [self.programs.path("postgres"), "-D", self.data, *options],

@@ -92,6 +92,9 @@ def main(command: str, *arguments: str) -> int:
     environment = home.base() / "venv"
     install(environment, requirements(command))
     os.environ["EECRM_HOME"] = str(state)
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # Each process would compile all modules again. The wish was to keep the checkout clean.
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(environment / "bytecode"))
     python = str(environment / "bin" / "python")
     os.umask(umask)
     os.execv(python, [python, str(Path(__file__).parent), command, *arguments])

@@ -19,7 +19,7 @@ from access.policy import Role, Scope
 from access.querysets import PolicyQuerySet, is_within, owns, would_own
 from access.tests.paths import address, below, body_of
 from accounts.models import Cover, User
-from api.resources.reading import item_statement, page_statement
+from api.resources.reading import instance_statement, item_statement, page_statement, parent_statement
 from api.resources.views import ResourceViewSet
 from conftest import API, CAST, Caller, World, make_client, make_contract, make_event
 
@@ -251,6 +251,8 @@ def forget_statements() -> None:
     """Those that were compiled with the filters, or without them."""
     page_statement.cache_clear()
     item_statement.cache_clear()
+    instance_statement.cache_clear()
+    parent_statement.cache_clear()
 
 
 @pytest.fixture

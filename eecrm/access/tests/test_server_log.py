@@ -112,7 +112,7 @@ def test_the_row_that_breaks_a_rule_is_not_in_the_log(
 
 
 def test_readiness_tells_where_the_log_talks(
-    db: None,
+    without_world: None,
     administrator: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

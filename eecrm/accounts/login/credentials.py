@@ -11,6 +11,7 @@ which the account has logged in) only the failures at this place count. After a 
 """
 
 import logging
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest
 from rest_framework.exceptions import AuthenticationFailed
 
+from access.compiled_queries import InstanceStatement, Slot
 from access.database import as_login_role, leave
 from access.security_log import security_event
 from accounts.admin_login import second_factor
@@ -65,8 +67,13 @@ class AccountBackend(ModelBackend):
 
         Django compares the hash with the session next. Without it, Django would read the account a second time.
         """
-        user = User.objects.defer(None).filter(pk=user_id).first()
+        user = _account_query().first({"user": user_id})
         return user if user is not None and user.is_active else None
+
+
+@cache
+def _account_query() -> InstanceStatement:
+    return InstanceStatement.of(User.objects.defer(None).filter(pk=Slot("user")).order_by())
 
 
 # If one of the first two limits is used up, the address is refused. If one of the last two is, the account is locked

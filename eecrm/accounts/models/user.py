@@ -1,6 +1,6 @@
 """Accounts of users, with the attributes that the permission policy reads."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -11,6 +11,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 from phonenumber_field.modelfields import PhoneNumberField
 
+from access.compiled_queries import InstanceStatement, Slot
 from access.database import acting_as, leave
 from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
@@ -204,9 +205,7 @@ class User(Rights):
 
         Only PostgreSQL's login role (`eecrm_app`) may read it, so read it before SET ROLE enters the caller's role.
         """
-        from accounts.models.second_factor import AuthenticatorApp  # circular import
-
-        return AuthenticatorApp.objects.filter(user=self, confirmed=True).first()
+        return _second_factor_query().first({"user": self.pk})
 
     def check_password(self, raw_password: str | None) -> bool:
         """Checks the password, and hashes it again if the hasher has become stronger.
@@ -240,3 +239,10 @@ class User(Rights):
         Raises IntegrityError if a row has it as a contact, or if it has entries in the admin site's log.
         """
         return type(self).objects.filter(pk=self.pk).delete()
+
+
+@cache
+def _second_factor_query() -> InstanceStatement:
+    from accounts.models.second_factor import AuthenticatorApp  # imports this module
+
+    return InstanceStatement.of(AuthenticatorApp.objects.filter(user=Slot("user"), confirmed=True).order_by("pk")[:1])

@@ -95,7 +95,7 @@ def test_an_address_that_nobody_has_confirmed_gets_no_link(world: World) -> None
 FIRST = ("create_first_manager", "--username=Boss", "--email=boss@epic.example", "--first-name=Bo", "--last-name=Ss")
 
 
-def test_the_first_manager_chooses_a_password_by_link(db: None) -> None:
+def test_the_first_manager_chooses_a_password_by_link(without_world: None) -> None:
     said = call(*FIRST)
     boss = User.objects.get(username="boss")
     assert (boss.role, boss.is_staff, boss.is_superuser, boss.display_name) == ("management", True, False, "Bo Ss")
@@ -104,7 +104,7 @@ def test_the_first_manager_chooses_a_password_by_link(db: None) -> None:
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
-def test_the_first_manager_gets_the_password_that_comes_in(db: None, ending: str, monkeypatch: Any) -> None:
+def test_the_first_manager_gets_the_password_that_comes_in(without_world: None, ending: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"  {GOOD} {ending}"))
     assert call(*FIRST, "--password-stdin") == "boss is a manager.\n"
     assert can_log_in("boss", f"  {GOOD} ")
@@ -117,7 +117,7 @@ def test_the_first_manager_gets_the_password_that_comes_in(db: None, ending: str
         ("Epic-Events-2026!", "--password-stdin: Without your names"), ("é" * 513, "--password-stdin: A password has at most 1,024 bytes."),
     ],
 )  # fmt: skip
-def test_a_weak_password_is_refused_by_name(password: str, words: str, db: None, monkeypatch: Any) -> None:
+def test_a_weak_password_is_refused_by_name(password: str, words: str, without_world: None, monkeypatch: Any) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n"))
     with pytest.raises(CommandError, match=re.escape(words)) as refusal:
         call(*FIRST, "--password-stdin")
@@ -132,7 +132,9 @@ def test_a_weak_password_is_refused_by_name(password: str, words: str, db: None,
         (("--username=", "--email=a@b.example"), "--username: "), (("--username=b s", "--email=x"), "--email: "), (("--username=b s", "--email=x"), "--username: "),
     ],
 )  # fmt: skip
-def test_a_missing_or_wrong_value_is_refused_by_name(arguments: tuple[str, ...], words: str, db: None) -> None:
+def test_a_missing_or_wrong_value_is_refused_by_name(
+    arguments: tuple[str, ...], words: str, without_world: None
+) -> None:
     with pytest.raises(CommandError, match=words):
         call("create_first_manager", *arguments)
     assert not User.objects.exists()
@@ -144,7 +146,7 @@ def test_there_is_one_first_manager(world: World) -> None:
     assert not User.objects.filter(username="boss").exists()
 
 
-def test_a_username_that_is_taken_is_told(db: None) -> None:
+def test_a_username_that_is_taken_is_told(without_world: None) -> None:
     with acting_as(Role.SUPERUSER):
         User.objects.create_user("boss", role=Role.SALES)
     with pytest.raises(CommandError, match="--username: An account with this username exists already."):
@@ -163,7 +165,7 @@ def test_no_password_is_taken_on_the_command_line(command: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["four lamps go", "é" * 600])
-def test_a_superuser_is_made_with_a_good_password_alone(password: str, db: None, monkeypatch: Any) -> None:
+def test_a_superuser_is_made_with_a_good_password_alone(password: str, without_world: None, monkeypatch: Any) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
     with pytest.raises(CommandError, match="Use at least 15 characters|1,024 bytes"):
         call("createsuperuser", "--no-input", "--username=first", "--email=first@epic.example")

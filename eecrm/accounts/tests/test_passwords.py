@@ -95,6 +95,10 @@ def anonymous_api() -> Caller:
     return Caller()
 
 
+def test_a_hash_costs_what_owasp_recommends(production_hashing: None) -> None:
+    assert make_password(PASSWORD).startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 # Too long is refused before anything is hashed
 
 

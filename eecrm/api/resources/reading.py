@@ -1,7 +1,7 @@
 """Reads the rows of a resource. The query is compiled once for all callers with the same rights (`Look`, ADR 18)."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import Model
@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from access.compiled_queries import Anybody, Slot, Statement
-from access.policy import Rule, Scope
+from access.compiled_queries import Anybody, InstanceStatement, Slot, Statement
+from access.policy import Rule, Scope, role_of
 from access.request_rules import rule_for
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
@@ -78,12 +78,18 @@ class ReadingViewSet(GenericViewSet):
         if not parents:
             return None
         nearest, outer_parents = parents[-1], parents[:-1]
+        user: Any = self.request.user
         lookups = {
-            outer.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__"): self.kwargs[outer.keyword]
+            outer.keyword: outer.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__")
             for outer in outer_parents
         }
-        manager: Any = nearest.model._default_manager
-        row = manager.visible_to(self.request.user).filter(pk=self.kwargs[nearest.keyword], **lookups).first()
+        if user.covered_ids:  # then the visible rows depend on the caller, not only on the role
+            rows = _below(nearest.model, user, {lookup: self.kwargs[keyword] for keyword, lookup in lookups.items()})
+            row = rows.filter(pk=self.kwargs[nearest.keyword]).first()
+        else:
+            caller = Anybody(role_of(user), user.group_names)
+            statement = parent_statement(nearest.model, caller, tuple(lookups.items()))
+            row = statement.first(self.kwargs | {"pk": self.kwargs[nearest.keyword], "caller": user.pk})
         if row is None:
             raise Http404
         return row
@@ -123,6 +129,16 @@ class ReadingViewSet(GenericViewSet):
         rows = self.get_queryset().filter(pk=self.kwargs["pk"])
         row = self.serializer_class.row(self._root(), masked=self._masked)
         return _first_representation(rows.values_list(row, "version"))
+
+    def get_object(self) -> Any:
+        """Returns the row in the path, after checks of visibility (404) and permission (403)."""
+        if (look := self._look()) is None:
+            return super().get_object()
+        row = instance_statement(look).first(self._query_values())
+        if row is None:
+            raise Http404
+        self.check_object_permissions(self.request, row)
+        return row
 
     def _checked_representation(self, key: int) -> Representation:
         """Returns the representation of a row whose visibility is already checked."""
@@ -194,3 +210,28 @@ def page_statement(look: Look, bounds: PageBounds) -> Statement:
 def item_statement(look: Look) -> Statement:
     """Compiles the query of one row. Its columns are the row as JSON and its version."""
     return Statement.of(look.rows().filter(pk=_KEY).order_by().values_list(look.row(), "version")[:1])
+
+
+@lru_cache(maxsize=1_000)
+def instance_statement(look: Look) -> InstanceStatement:
+    """Compiles the query of one row as an instance of its model."""
+    return InstanceStatement.of(look.rows().filter(pk=_KEY).order_by())
+
+
+def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
+    """Returns the rows of a parent's model that are visible to the caller, below the outer parents with these keys."""
+    manager: Any = model._default_manager
+    return manager.visible_to(caller).filter(**keys)
+
+
+@lru_cache(maxsize=1_000)
+def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
+    """Compiles the query of a parent. `outer` has the keyword and the lookup of each outer parent."""
+    keys = {lookup: Slot(keyword) for keyword, lookup in outer}
+    return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())
+
+
+@cache
+def lock_statement(model: type[Model]) -> InstanceStatement:
+    """Compiles the query that locks one row. Row security applies, the policy doesn't."""
+    return InstanceStatement.of(model._default_manager.select_for_update().filter(pk=_KEY).order_by())

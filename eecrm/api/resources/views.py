@@ -15,7 +15,7 @@ from access.request_rules import rule_for
 from api.requests.deprecation import Deprecation
 from api.resources import idempotency
 from api.resources.conditional import PreconditionFailed, Representation, is_conditional, mismatch
-from api.resources.reading import ReadingViewSet
+from api.resources.reading import ReadingViewSet, lock_statement
 from api.resources.serializers import differs
 
 
@@ -90,7 +90,7 @@ class ResourceViewSet(ReadingViewSet):
         The lock keeps the version unchanged until the transaction ends.
         """
         row = self.get_object()
-        locked: Any = self.model._default_manager.select_for_update().filter(pk=row.pk).first()
+        locked = lock_statement(self.model).first({"pk": row.pk})
         if locked is None:
             # The row was deleted meanwhile, or belongs to another contact now: row security then refuses the lock.
             self.get_object()

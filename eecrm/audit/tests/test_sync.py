@@ -19,7 +19,7 @@ PEOPLE = ("sales", "support", "management", "auditor", "partner", "unlinked", "s
 @pytest.mark.parametrize("name", PEOPLE)
 @pytest.mark.parametrize("page_size", [1, 2, 200])
 def test_without_a_cursor_one_gets_all_that_one_sees_as_the_lists_show_it(
-    name: str, page_size: int, world: World, caller: Any
+    name: str, page_size: int, without_world: None, world: World, caller: Any
 ) -> None:
     copy = Replica(caller(name), page_size=page_size)
     copy.catch_up()

@@ -3,6 +3,7 @@
 The same seed, tests and number of processes (`-n`) give the same order in each process again.
 """
 
+from functools import cached_property
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -31,16 +32,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deals the tests out to the processes by the seed. xdist's own way depends on how fast each of them is."""
+    """Deals the tests out to the processes in turn, in the order of the seed.
+
+    So each process gets as many tests of a module. xdist's own way depends on how fast each process is.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
-    seed = seed_of(config)
-
     class BySeed(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return str(_place(seed or 0, f"process of {nodeid}") % self.numnodes)
+        @cached_property
+        def _turns(self) -> dict[str, str]:
+            return {nodeid: str(turn % self.numnodes) for turn, nodeid in enumerate(self.collection or ())}
 
-    return None if seed is None else BySeed(config, log)
+        def _split_scope(self, nodeid: str) -> str:
+            return self._turns[nodeid]
+
+    return None if seed_of(config) is None else BySeed(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

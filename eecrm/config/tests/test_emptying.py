@@ -72,6 +72,7 @@ def test_a_failure_leaves_no_row(trouble: Callable[[], None], django_db_setup: N
 
 
 def test_what_others_left_is_gone_before_a_test_commits(django_db_setup: None, django_db_blocker: Any) -> None:
+    empty_database()  # Of the kept world.
     with django_db_blocker.unblock():
         build_world()
         connection.close()

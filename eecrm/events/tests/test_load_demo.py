@@ -38,7 +38,7 @@ def load(*options):
 
 
 @pytest.fixture
-def loaded(db):
+def loaded(without_world):
     return load()
 
 
@@ -49,7 +49,7 @@ def as_superuser(loaded):
 
 
 @pytest.fixture(params=[(), ("--clients=200",)], ids=["made by hand", "invented"])
-def each_company(db, request):
+def each_company(without_world, request):
     load(*request.param)
     with acting_as(Role.SUPERUSER):
         yield
@@ -254,7 +254,7 @@ def test_scripts_run_goes_on_without_the_company(django_db_blocker):
     assert result.stdout.endswith("could not be loaded; Django says why above. Going on without it.\ngoes on\n")
 
 
-def test_the_company_needs_somebody_to_look_after_it(db):
+def test_the_company_needs_somebody_to_look_after_it(without_world):
     with acting_as(Role.SUPERUSER):
         for username in ("oc-salesman", "oc-salesman2"):
             User.objects.create(username=username, role=Role.AUDITOR)
@@ -263,14 +263,14 @@ def test_the_company_needs_somebody_to_look_after_it(db):
     assert counted() == (0, 0, 0)
 
 
-def test_production_has_no_sample_accounts(db, monkeypatch):
+def test_production_has_no_sample_accounts(without_world, monkeypatch):
     monkeypatch.setattr(environment, "IS_PRODUCTION", True)
     with pytest.raises(CommandError, match="APP_ENV is production"):
         load()
     assert not User.objects.exists()
 
 
-def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(db, monkeypatch):
+def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(without_world, monkeypatch):
     monkeypatch.setattr(loading, "MAX_CLIENTS_PER_TRANSACTION", 60)
     assert "Invented 160 clients, 280 contracts and 240 events in " in load("--clients=200")
     assert counted() == (200, 350, 300)
@@ -282,7 +282,7 @@ def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(db, monkeypa
 
 
 @pytest.mark.parametrize("number", ["0", "-5"])
-def test_a_number_of_clients_is_positive(db, number):
+def test_a_number_of_clients_is_positive(without_world, number):
     with pytest.raises(CommandError, match="--clients must be 1 or more."):
         load(f"--clients={number}")
 
@@ -332,14 +332,14 @@ def batched(rows, size):
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def test_no_statement_has_many_rows(db, slow):
+def test_no_statement_has_many_rows(without_world, slow):
     tried = slow(inserting.MAX_DEMO_ROWS_PER_STATEMENT)
     load("--clients=1200")
     assert counted() == (1200, 2100, 1800)
     assert max(tried) == inserting.MAX_DEMO_ROWS_PER_STATEMENT == 250
 
 
-def test_where_a_statement_takes_too_long_fewer_rows_are_tried(db, slow):
+def test_where_a_statement_takes_too_long_fewer_rows_are_tried(without_world, slow):
     tried = slow(60)
     load("--clients=340")
     assert counted() == (340, 595, 510)
@@ -347,7 +347,7 @@ def test_where_a_statement_takes_too_long_fewer_rows_are_tried(db, slow):
     assert tried[-1] <= 60
 
 
-def test_a_database_that_stays_busy_is_told_and_what_was_loaded_stays(db, slow):
+def test_a_database_that_stays_busy_is_told_and_what_was_loaded_stays(without_world, slow):
     slow(3)
     with pytest.raises(CommandError) as refused:
         load("--clients=2000")
