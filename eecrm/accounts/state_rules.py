@@ -138,7 +138,7 @@ RULES = (
     ),
     StateRule(
         "manager_told_first",
-        "Deactivate a manager's account before you delete it, and wait until its owner was told: a minute or so.",
+        "Deactivate the account of a manager or auditor before you delete it, and wait until its owner was told: a minute or so.",
         when="a user is deleted",
     ),
 )

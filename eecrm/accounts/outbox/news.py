@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import connection, models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
@@ -16,6 +16,7 @@ from audit.trail.seen import SNAPSHOT, was_seen
 
 MAX_LINES = 50  # in a mail, for each kind of news
 MAX_LINES_PER_ACTOR = 10  # in a mail, for each kind of news
+_PRIVILEGED = (Role.MANAGEMENT, Role.AUDITOR)
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
 # Kinds of news, in their order in the mail. Changes that may let a user into another account come first.
@@ -129,20 +130,24 @@ def _news() -> Q:
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
     # An address that is corrected before the account is in use is news only if the account's role has many rights.
-    is_privileged = Q(role__in=[Role.MANAGEMENT, Role.AUDITOR]) | Q(is_superuser=True)
+    is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))
     moved &= of_accounts & update
-    managers = of_accounts & (Q(new__role=Role.MANAGEMENT) | Q(new__is_superuser=True))
-    former = Q(old__role=Role.MANAGEMENT) & (Q(new__has_key="role") | Q(operation="delete"))
+    managers = of_accounts & (Q(new__role__in=_PRIVILEGED) | Q(new__is_superuser=True))
+    former = Q(old__role__in=_PRIVILEGED) & (Q(new__has_key="role") | Q(operation="delete"))
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     renamed |= of_accounts & update & Q(new__has_key="username")
-    present_managers = _keys(User.objects.filter(Q(role=Role.MANAGEMENT) | Q(is_superuser=True)))
-    switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=present_managers)
+    switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
+    # Whoever makes the account of a colleague anew is taken for the colleague.
+    earlier = Entry.objects.filter(of_accounts, new__username=OuterRef("new__username")).exclude(
+        row_key=OuterRef("row_key")
+    )
+    remade = of_accounts & Q(operation="insert") & Exists(earlier)
     # An identity without an actor isn't news: `enrol_identity` created it together with an external account.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
-    return renamed | asked | moved | managers | switched | identities
+    return renamed | asked | moved | managers | switched | remade | identities
 
 
 def _keys(accounts: models.QuerySet[User]) -> list[str]:
@@ -172,15 +177,16 @@ def _describe_change(entry: Entry) -> str:
     if entry.table_name == ExternalIdentity._meta.db_table:
         return "bound to an identity" if entry.operation == "insert" else "its identity was taken away"
     if entry.operation == "delete":
-        return f"the account of a {_title(entry.old or {})} was deleted"
+        return f"the account of {_title(entry.old or {})} was deleted"
     if entry.operation == "insert":
-        return f"a new account: a {_title(new)}"
-    if new.get("role") == Role.MANAGEMENT or new.get("is_superuser"):
-        return f"became a {_title(new)}"
+        is_privileged = new.get("is_superuser") or new.get("role") in _PRIVILEGED
+        return f"a new account: {_title(new)}" if is_privileged else "a new account under the username of a deleted one"
+    if new.get("role") in _PRIVILEGED or new.get("is_superuser"):
+        return f"became {_title(new)}"
     if "role" in new or "is_superuser" in new:
-        return f"is no {_title(entry.old or {})} any more"
+        return f"is {_title(entry.old or {})} no more"
     if "is_active" in new:
-        return f"a manager's account {'is active again' if new['is_active'] else 'was deactivated'}"
+        return f"a privileged account {'is active again' if new['is_active'] else 'was deactivated'}"
     if "username" in new:
         return f"was called {(entry.old or {}).get('username')} before"
     return _describe_address_change(new) if "email" in new else "another display name"
@@ -193,4 +199,6 @@ def _describe_address_change(new: dict[str, object]) -> str:
 
 
 def _title(new: dict[str, object]) -> str:
-    return "superuser" if new.get("is_superuser") else "manager"
+    if new.get("is_superuser"):
+        return "a superuser"
+    return "an auditor" if new.get("role") == Role.AUDITOR else "a manager"

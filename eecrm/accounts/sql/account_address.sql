@@ -40,7 +40,11 @@ BEGIN
     INSERT INTO accounts_mail (kind, user_id, address)
     SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
-       AND (account.email_confirmed_at IS NOT NULL OR NOT account.is_claimed);  -- invited, not yet in use
+       AND (account.email_confirmed_at IS NOT NULL
+            -- Invited, not yet in use. One such mail a day, because a manager chooses the address.
+            OR NOT account.is_claimed AND NOT EXISTS (
+                   SELECT FROM accounts_mail WHERE user_id = account.id AND kind = 'address_changed'
+                      AND created_at > statement_timestamp() - interval '1 day'));
 
                 DELETE FROM accounts_addresschange WHERE user_id = NEW.id;
             END IF;

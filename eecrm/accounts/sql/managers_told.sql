@@ -8,20 +8,28 @@ DECLARE
     caller text := coalesce(current_setting('eecrm.user_id', true), '');
     has_role boolean := current_setting('role') <> 'none';
 BEGIN
-    -- Another user made an account a manager's, or ended that. Commands on the server are the operator's own, and no news.
+    -- Another user made an account a manager's or auditor's, or ended that, or made a username of a deleted account anew.
+    -- Commands on the server are the operator's own, and no news.
     IF TG_OP = 'INSERT' THEN
-        IF caller <> '' AND EXISTS (SELECT FROM written WHERE is_active AND (role = 'management' OR is_superuser)) THEN
+        IF caller <> '' AND (
+               EXISTS (SELECT FROM written WHERE is_active AND (role IN ('management', 'auditor') OR is_superuser))
+               -- LIMIT makes PostgreSQL look up each username by its index, whatever plan is cached.
+               OR EXISTS (SELECT FROM written, LATERAL (
+                              SELECT FROM audit.entry
+                               WHERE table_name = 'accounts_user' AND entry.new ? 'username'
+                                 AND entry.new ->> 'username' = written.username AND row_key <> written.id::text
+                               LIMIT 1) AS earlier)) THEN
             PERFORM tell_managers(true);
         END IF;
     ELSIF TG_OP = 'DELETE' THEN
-        IF caller <> '' AND EXISTS (SELECT FROM former WHERE is_active AND (role = 'management' OR is_superuser)) THEN
+        IF caller <> '' AND EXISTS (SELECT FROM former WHERE is_active AND (role IN ('management', 'auditor') OR is_superuser)) THEN
             PERFORM tell_managers(true);
         END IF;
     ELSIF caller <> '' AND EXISTS (
-              SELECT id, CASE WHEN is_active AND (role = 'management' OR is_superuser) THEN (role, is_superuser) END
+              SELECT id, CASE WHEN is_active AND (role IN ('management', 'auditor') OR is_superuser) THEN (role, is_superuser) END
                 FROM former
               EXCEPT
-              SELECT id, CASE WHEN is_active AND (role = 'management' OR is_superuser) THEN (role, is_superuser) END
+              SELECT id, CASE WHEN is_active AND (role IN ('management', 'auditor') OR is_superuser) THEN (role, is_superuser) END
                 FROM written)
        -- A username is what the trail calls somebody.
        OR EXISTS (SELECT id, username FROM former EXCEPT SELECT id, username FROM written)

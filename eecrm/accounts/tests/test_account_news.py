@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -220,7 +220,7 @@ def switch(world: World, change: dict[str, Any], *, name: str = "other_managemen
 
 
 def unmade() -> list[str]:
-    return [message.to[0] for message in sent() if "is no manager's any more" in message.subject]
+    return [message.to[0] for message in sent() if "lost its rights" in message.subject]
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
@@ -232,7 +232,7 @@ def test_a_manager_who_is_unmade_is_told_at_once(change: dict[str, Any], world: 
 
 
 def test_nobody_else_is_told_of_an_account_of_their_own(world: World) -> None:
-    for name in ("sales", "auditor"):
+    for name in ("sales", "support"):
         switch(world, {"is_active": False}, name=name)
     with acting_as(Role.SUPERUSER):  # a command on the server
         User.objects.filter(username="other_management").update(is_active=False)
@@ -329,7 +329,7 @@ def delete(world: World, *, role: Role = Role.MANAGEMENT) -> None:
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"role": "sales"}])
 def test_a_managers_account_is_deleted_once_its_owner_was_told(change: dict[str, Any], world: World) -> None:
-    with pytest.raises(DatabaseError, match="Deactivate a manager's account before you delete it"):
+    with pytest.raises(DatabaseError, match="Deactivate the account of a manager or auditor before you delete it"):
         delete(world)
     switch(world, change)
     with pytest.raises(DatabaseError, match="wait until its owner was told"):
@@ -348,3 +348,61 @@ def test_a_manager_who_has_not_come_yet_is_deleted_at_once(world: World) -> None
     newcomer("fresh", role=Role.MANAGEMENT)
     with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
         assert User.objects.filter(username="fresh").delete()[0]
+
+
+# --- who becomes an auditor, or a colleague, by making the account anew
+
+
+def test_an_auditors_account_is_deleted_once_its_owner_was_told(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        with pytest.raises(DatabaseError, match="Deactivate the account of a manager or auditor"), transaction.atomic():
+            User.objects.filter(username="auditor").delete()
+    switch(world, {"is_active": False}, name="auditor")
+    assert unmade() == ["auditor@epic.example"]
+
+
+@pytest.mark.parametrize(("role", "line"), [("auditor", "became an auditor"), ("external", "is an auditor no more")])
+def test_who_becomes_an_auditor_or_is_one_no_more_is_news_at_once(role: str, line: str, world: World) -> None:
+    switch(world, {"role": role}, name="sales" if role == "auditor" else "auditor")
+    assert line in news()["other_management@epic.example"]
+
+
+def test_an_account_that_is_made_anew_is_news_at_once(world: World) -> None:
+    newcomer("leaver")
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="leaver").delete()
+        User.objects.create(username="unlike", role=Role.SUPPORT, password="!")
+    assert news() == {}
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.create(username="leaver", role=Role.SUPPORT, password="!")
+    told = news()
+    assert set(told) == {"management@epic.example", "other_management@epic.example"}
+    assert "a new account under the username of a deleted one, by management" in told["management@epic.example"]
+    assert "unlike" not in told["management@epic.example"]
+
+
+# --- who has mails sent to strangers
+
+
+def test_addresses_that_a_manager_chooses_get_a_notice_a_day(world: World) -> None:
+    fresh = newcomer("fresh", role=Role.AUDITOR)
+    sent()
+    for number in range(5):
+        with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+            User.objects.filter(pk=fresh.pk).update(email=f"stranger{number}@victim.example")
+    assert [one.to for one in sent() if "victim" in one.to[0] or "fresh" in one.to[0]] == [["fresh@epic.example"]]
+
+
+def test_an_owner_gets_three_mails_a_day_of_rights_that_are_lost(world: World) -> None:
+    for _ in range(5):
+        switch(world, {"role": "sales"})
+        switch(world, {"role": "management"})
+    assert unmade() == ["other_management@epic.example"] * 3
+
+
+def test_five_accounts_of_one_address_are_invited_a_day(world: World) -> None:
+    for number in range(7):
+        Mail.objects.create(kind="invitation", user=newcomer(f"puppet{number}", email="stranger@victim.example"))
+    assert [one.to for one in sent()].count(["stranger@victim.example"]) == 5
+    errors = Mail.objects.filter(kind="invitation").exclude(error="").values_list("error", flat=True)
+    assert list(errors) == ["5 other accounts with this address were invited within a day."] * 2

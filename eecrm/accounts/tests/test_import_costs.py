@@ -64,6 +64,7 @@ def check(content: str, manager: User) -> None:
 
 LISTS: dict[str, tuple[str, Callable[[int], str]]] = {
     "new managers": ("username,email,role", lambda number: f"new{number},new{number}@epic.example,management"),
+    "new staff": ("username,email,role", lambda number: f"new{number},new{number}@epic.example,sales"),
     "addresses of those invited": ("username,email", lambda number: f"invited{number},other{number}@epic.example"),
     "addresses of those in use": ("username,email", lambda number: f"claimed{number},other{number}@epic.example"),
     "managers made": ("username,role", lambda number: f"claimed{number},management"),

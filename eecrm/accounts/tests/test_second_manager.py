@@ -438,8 +438,8 @@ def test_a_new_manager_is_told_at_once(company: Company) -> None:
 
 
 UNMADE: dict[str, tuple[dict[str, Any], str]] = {
-    "demoted": ({"role": "sales"}, "is no manager any more, by management"),
-    "deactivated": ({"is_active": False}, "a manager's account was deactivated, by management"),
+    "demoted": ({"role": "sales"}, "is a manager no more, by management"),
+    "deactivated": ({"is_active": False}, "a privileged account was deactivated, by management"),
     "renamed": ({"username": "somebody"}, "was called third before, by management"),
 }
 
@@ -502,7 +502,7 @@ def test_a_manager_who_is_back_and_a_superuser_are_told_too(changes: list[dict[s
         with acting_as(Role.SUPERUSER, user_id=company.world.users["management"].pk):
             User.objects.filter(username="second").update(**fields)
     body = {message.to[0]: str(message.body) for message in sent()}["other_management@epic.example"]
-    words = "a manager's account is active again" if len(changes) == 2 else "became a superuser"
+    words = "a privileged account is active again" if len(changes) == 2 else "became a superuser"
     assert f"{words}, by management" in body
 
 

@@ -92,6 +92,9 @@ def company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
         people = {name: user.pk for name, user in world.users.items()}
         # What isn't flushed yet can't be marked as seen by all, and is counted in the table then.
         cursor.execute("SET synchronous_commit = on")
+        cursor.execute(
+            "VACUUM FULL contracts_contract, clients_client, events_event, audit.entry"
+        )  # of what others left
         cursor.execute(FILL, people | {"size": SIZE})
         cursor.execute("VACUUM ANALYZE clients_client, contracts_contract, events_event, audit.entry")
         yield Company(world, {role: copy.cursor for role, copy in copies.items()})

@@ -83,7 +83,7 @@ _OF_OTHERS = """
 
 @pytest.mark.parametrize(("role", "name"), [(Role.SALES, "sales"), (Role.EXTERNAL, "partner")])
 def test_a_poll_reads_no_entry_of_other_tables(
-    role: Role, name: str, committed_world: World, closed: Any, trail: Any
+    role: Role, name: str, committed_world: World, closed: Any, trail: Any, migrator: Any
 ) -> None:
     """Counts the rows and index entries that are read, and not the time."""
     world = committed_world
@@ -100,6 +100,7 @@ def test_a_poll_reads_no_entry_of_other_tables(
 
     *_, since = read(Position("0", 0))
     trail.run(_OF_OTHERS, 2_000)
+    migrator.cursor().execute("VACUUM ANALYZE audit.entry")  # the planner reads rows that others left
     closed()
     count, entries, end = read(since)
     assert (entries, end) == ([], since)

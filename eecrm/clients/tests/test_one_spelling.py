@@ -153,11 +153,10 @@ def test_nor_for_an_account_or_an_address_that_waits(table: str, email: str, wor
     assert table in str(refusal.value)
 
 
-@pytest.mark.parametrize("domain", ["EPIC.example", "epic.exampl\u00e9"])
-def test_nor_for_the_address_of_an_account_in_use(domain: str, world: World) -> None:
+def test_nor_for_the_address_of_an_account_in_use(world: World) -> None:
     with pytest.raises(DatabaseError, match="user_email_form|address_change_form"), acting_as(Role.MANAGEMENT):
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE accounts_user SET email = %s WHERE username = 'sales'", [f"sales@{domain}"])
+            cursor.execute("UPDATE accounts_user SET email = %s WHERE username = 'sales'", ["sales@epic.exampl\u00e9"])
 
 
 # Names of people

@@ -36,8 +36,9 @@ SELECT setval(sequence, greatest(place * %s, pg_sequence_last_value(sequence)))
   FROM (SELECT oid::regclass, row_number() OVER (ORDER BY relname) FROM pg_class
          WHERE relkind = 'S' AND relnamespace IN ('eecrm'::regnamespace, 'audit'::regnamespace)) AS numbered (sequence, place)
 """
-# From this size on a table is truncated. Rows that were deleted or rolled back count, since nothing vacuums the tables.
-_MANY, _MANY_BYTES = 1_000, 4_000_000
+# From this size on a table is truncated. Rows that were deleted or rolled back count, since nothing vacuums the tables, and
+# the planner counts their pages.
+_MANY, _MANY_BYTES = 1_000, 200_000
 _END_HOLDERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
