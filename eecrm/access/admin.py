@@ -22,11 +22,10 @@ from access.policy import Scope
 from access.querysets import permits, resource_of
 from access.refusals import refusal_to_show
 from access.request_rules import rule_for
+from access.search_bounds import MAX_SEARCH_CHARS, MAX_SEARCH_WORDS
 from access.security_log import place_of_error
 
 log = logging.getLogger("eecrm.admin")
-
-MAX_SEARCH_WORDS, MAX_SEARCH_CHARS = 8, 200  # as in the API; further words are ignored
 
 
 class EpicEventsAdminSite(admin.AdminSite):

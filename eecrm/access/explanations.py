@@ -101,7 +101,7 @@ class _Explanation:
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)
 
     def _states(self, action: str) -> list[StateRule]:
-        rules = (rule for rule in state_rules.declared().values() if rule.resource == self.resource)
+        rules = (rule for rule in state_rules.declared_rules().values() if rule.resource == self.resource)
         status = getattr(self.row, "status", "")  # not every resource has one
         return [rule for rule in rules if action in rule.actions and status in rule.statuses]
 

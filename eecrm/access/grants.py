@@ -185,7 +185,7 @@ def policy_function() -> str:
     )
 
 
-def differences() -> list[str]:
+def privilege_differences() -> list[str]:
     """Statements that make the database's privileges equal to the policy table; an empty list if they agree.
 
     Call `stamp` after running them.

@@ -152,7 +152,7 @@ def of_unique_column(table: str, name: str) -> str:
 
 
 def _of_state(name: str) -> Refusal:
-    rule = state_rules.declared().get(name)
+    rule = state_rules.declared_rules().get(name)
     if rule is None:
         return Refusal(409, "conflict", name, "The database refuses this in its present state.")
     if rule.needs_reason:

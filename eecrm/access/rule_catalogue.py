@@ -26,7 +26,7 @@ class Known(NamedTuple):
 
 def of_triggers() -> list[Known]:
     """State rules that triggers enforce."""
-    rules = [rule for rule in state_rules.declared().values() if rule.when]
+    rules = [rule for rule in state_rules.declared_rules().values() if rule.when]
     return [Known(rule.name, 400 if rule.needs_reason else 409, rule.sentence, rule.when) for rule in rules]
 
 

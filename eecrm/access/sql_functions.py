@@ -73,7 +73,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def differences() -> dict[str, str]:
+def function_differences() -> dict[str, str]:
     """Returns name -> SQL to run for each function that differs from the database; "" if it must be dropped."""
     wanted, stored = sources(), _stored()
     changed = {name: text for name, text in wanted.items() if stored.get(name) != f"{_STAMP}{_digest(text)}"}
@@ -99,7 +99,7 @@ def _rows() -> list[tuple[str, str, str, str]]:
 
 
 def install(changes: dict[str, str]) -> None:
-    """Runs the SQL of `differences()` and stamps the functions, in one transaction. Only the migrator may call it."""
+    """Runs the SQL of `function_differences()` and stamps the functions, in one transaction. Only the migrator may call it."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL check_function_bodies = off")  # a body may call a function that is created later
         for name, text in changes.items():

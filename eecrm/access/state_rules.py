@@ -36,7 +36,7 @@ class StateRule(NamedTuple):
 
 
 @cache
-def declared() -> dict[str, StateRule]:
+def declared_rules() -> dict[str, StateRule]:
     """Returns name -> rule for the rules of all installed apps, in the order of INSTALLED_APPS."""
     modules = [
         import_module(f"{app.name}.state_rules")
@@ -51,7 +51,7 @@ def refuse_function() -> str:
 
     The function raises a check violation with the rule's name as the constraint and the rule's sentence as the message.
     """
-    sentences = json.dumps({rule.name: rule.sentence for rule in declared().values() if rule.when}, indent=4)
+    sentences = json.dumps({rule.name: rule.sentence for rule in declared_rules().values() if rule.when}, indent=4)
     return f"""CREATE OR REPLACE FUNCTION refuse(rule text) RETURNS void LANGUAGE plpgsql AS $refuse$
 DECLARE
     sentences jsonb := $rules${sentences}$rules$;

@@ -22,7 +22,7 @@ class LoginSerializer(StrictSerializer):
     # Write-only, so that the example in the OpenAPI document has no code: it must work for every account.
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
-    told = {
+    field_docs = {
         "username": ("Case makes no difference.", "oc-salesman"),
         "password": ("", "Epic-Events-2026!"),
         "otp": (
@@ -37,7 +37,7 @@ class RefreshSerializer(StrictSerializer):
 
     refresh = serializers.CharField(max_length=4096)
 
-    told = {"refresh": ("As the last login or refresh gave it.", _TOKEN_FIELD)}
+    field_docs = {"refresh": ("As the last login or refresh gave it.", _TOKEN_FIELD)}
 
 
 class TokenPairSerializer(serializers.Serializer):
@@ -46,7 +46,7 @@ class TokenPairSerializer(serializers.Serializer):
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
-    told = {
+    field_docs = {
         "access": ("For `Authorization: Bearer …`, for 10 minutes.", _TOKEN_FIELD),
         "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN_FIELD),
     }
@@ -62,7 +62,7 @@ class PasswordChangeSerializer(StrictSerializer):
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    told = {
+    field_docs = {
         "old_password": ("", "Epic-Events-2026!"),
         "new_password": (
             "Long (12 characters or more), uncommon, and unlike the account.",
@@ -79,7 +79,7 @@ class AddressRequestSerializer(StrictSerializer):
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    told = {"email": ("", "j.moreau@epic-events.example"), "password": ("", "Epic-Events-2026!")}
+    field_docs = {"email": ("", "j.moreau@epic-events.example"), "password": ("", "Epic-Events-2026!")}
 
 
 class PendingAddressSerializer(serializers.Serializer):
@@ -88,7 +88,7 @@ class PendingAddressSerializer(serializers.Serializer):
     email = serializers.EmailField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
 
-    told = {
+    field_docs = {
         "email": ("As it will be stored: its domain in ASCII (IDNA).", "j.moreau@epic-events.example"),
         "expires_at": ("Until when its link works.", "2027-03-08T09:30:00Z"),
     }
@@ -105,7 +105,7 @@ class TokenSessionSerializer(serializers.Serializer):
     address = serializers.IPAddressField(read_only=True, allow_null=True)
     is_current = serializers.BooleanField(read_only=True)
 
-    told = {
+    field_docs = {
         "user_agent": ("What the device called itself.", "EpicEvents/2.1 (Android 15)"),
         "address": ("From where it logged in: IPv4 or IPv6.", "192.0.2.17"),
     }
@@ -118,7 +118,7 @@ class ProfileSerializer(ResourceSerializer):
         model = User
         fields = ["id", "username", "first_name", "last_name", "email", "role", "is_superuser"]
         read_only_fields = ["username", "email", "role", "is_superuser"]
-        told = {
+        field_docs = {
             "id": ("", 4),
             "username": ("", "oc-salesman"),
             "first_name": ("", "Julien"),
@@ -138,7 +138,7 @@ class ContactSerializer(ResourceSerializer):
     class Meta:
         model = User
         fields = ["id", "name"]
-        told = {"id": ("", 4), "name": ("", "Julien Moreau")}
+        field_docs = {"id": ("", 4), "name": ("", "Julien Moreau")}
 
 
 class CoverSerializer(serializers.Serializer):
@@ -149,7 +149,7 @@ class CoverSerializer(serializers.Serializer):
     until = serializers.DateTimeField(read_only=True)
     reason = serializers.CharField(read_only=True)
 
-    told = {"id": ("The colleague's key.", 5), "name": ("", "Nora Lindqvist"), "reason": ("", "Parental leave")}
+    field_docs = {"id": ("The colleague's key.", 5), "name": ("", "Nora Lindqvist"), "reason": ("", "Parental leave")}
 
 
 class OwnPermissionsSerializer(serializers.Serializer):
@@ -163,7 +163,7 @@ class OwnPermissionsSerializer(serializers.Serializer):
     covering = CoverSerializer(many=True, read_only=True)
     covered_by = CoverSerializer(many=True, read_only=True)
 
-    told = {
+    field_docs = {
         "role": ("", "sales"),
         "permissions": (
             "For each resource and action none, own or all.",

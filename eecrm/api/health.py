@@ -52,7 +52,7 @@ def _migrations() -> Finding | None:
 
 def _privileges() -> Finding | None:
     with connection.cursor() as cursor:
-        drift = [*sql_functions.differences(), *grants.differences(), *faults(cursor)]
+        drift = [*sql_functions.function_differences(), *grants.privilege_differences(), *faults(cursor)]
     if not drift:
         return None
     log.error("the database differs from the code: run sync_database", extra={"statements": drift})

@@ -56,7 +56,7 @@ class EachTurn(Every):
         return self.action(lease)
 
 
-def declared() -> list[Every]:
+def declared_jobs() -> list[Every]:
     """Returns the jobs of all apps. Urgent jobs come first, so that slow jobs don't delay them."""
     jobs: list[Every] = []
     for app in apps.get_app_configs():

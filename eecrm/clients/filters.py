@@ -10,7 +10,7 @@ class ClientFilterSet(ContactFilterSet):
     email = EmailFilter()
     sales_contact = KeyFilter()
 
-    told = ContactFilterSet.told | {
+    field_docs = ContactFilterSet.field_docs | {
         "status": ("Prospects, or clients.", "client"),
         "company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
         "email": (

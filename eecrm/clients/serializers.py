@@ -39,7 +39,7 @@ class ClientSerializer(ResourceSerializer):
             "id", "url", "status", "company_name", "first_name", "last_name", "email", "phone", "mobile",
             "sales_contact", "sales_contact_id", "created_at", "updated_at", "version",
         ]  # fmt: skip
-        told = {
+        field_docs = {
             "id": ("", 7),
             "url": ("Its address.", "https://crm.epic.example/api/v1/clients/7/"),
             "sales_contact": ("Who looks after it.", {"id": 4, "name": "Julien Moreau"}),

@@ -18,7 +18,7 @@ class ContractFilterSet(ContactFilterSet):
     overdue = FlagFilter(Q(status=Contract.Status.SIGNED) & OVERDUE)
     sales_contact = KeyFilter()
 
-    told = ContactFilterSet.told | {
+    field_docs = ContactFilterSet.field_docs | {
         "status": ("Drafts, or signed ones.", "signed"),
         "client": ("Of this client.", 7),
         "client_email": (

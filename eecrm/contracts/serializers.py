@@ -8,7 +8,7 @@ class ContractSerializer(ResourceSerializer):
     sales_contact = Reference("client__sales_contact", "display_name")
 
     class Meta:
-        told = {
+        field_docs = {
             "id": ("", 21),
             "url": ("Its address, below its client.", "https://crm.epic.example/api/v1/clients/7/contracts/21/"),
             "client": ("Whose it is.", {"id": 7, "company_name": "Maison Lumière SAS"}),

@@ -7,7 +7,7 @@ from csv_files.columns import Columns
 from csv_files.reading import Record
 from csv_files.words import counted, quoted
 
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 
 
 class Problem(NamedTuple):
@@ -22,7 +22,7 @@ class Problem(NamedTuple):
 
 def failure(problems: Sequence[Problem]) -> str:
     """Error text of an import: a headline, then the first problems in the order of the file, one on each line."""
-    shown = sorted(problems, key=lambda problem: problem.line)[:MOST_PROBLEMS]
+    shown = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
     more = len(problems) - len(shown)
     end = [f"and {counted(more, 'more problem')}."] if more else []
     return "\n".join([f"Nothing was imported, because of {counted(len(problems), 'problem')}:", *map(str, shown), *end])

@@ -32,10 +32,10 @@ class Table:
 
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
     """Reads the table in a file. Encoding and delimiter are detected if not given. Raises CannotImport if it fails."""
-    return table_of(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
+    return parse_table(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
 
 
-def table_of(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+def parse_table(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
     """Reads the table in the content of a file. Raises CannotImport if it fails, with `name` as the file's name."""
     text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
     text = text.removeprefix("\ufeff")

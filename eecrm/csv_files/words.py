@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from django.template.defaultfilters import pluralize
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 _MAX_NAMES = 40
 _MAX_WORD_CHARS = 1_000  # normalisation sorts the marks of a letter one by one: 130,000 would take seconds
 _MAX_QUOTED_CHARS = 60  # of a user's text within a message
@@ -33,6 +33,6 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def examples(sentences: Sequence[str]) -> Iterator[str]:
-    yield from (f"  {sentence}" for sentence in sentences[:MOST_EXAMPLES])
-    if len(sentences) > MOST_EXAMPLES:
-        yield f"  … and {len(sentences) - MOST_EXAMPLES:,} more."
+    yield from (f"  {sentence}" for sentence in sentences[:MAX_EXAMPLES])
+    if len(sentences) > MAX_EXAMPLES:
+        yield f"  … and {len(sentences) - MAX_EXAMPLES:,} more."

@@ -14,7 +14,7 @@ class EventFilterSet(ContactFilterSet):
     starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lte")
 
-    told = ContactFilterSet.told | {
+    field_docs = ContactFilterSet.field_docs | {
         "status": ("In this status.", "in_progress"),
         "client": ("Of this client.", 7),
         "contract": ("Under this contract.", 21),

@@ -22,7 +22,7 @@ class EventSerializer(ResourceSerializer):
     )
 
     class Meta:
-        told = {
+        field_docs = {
             "id": ("", 33),
             "url": (
                 "Its address, below its contract.",

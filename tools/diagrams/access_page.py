@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from access import rule_catalogue
 from access.policy import MATRIX_ROLES, TABLE, Rule, Scope, scope_of
 from access.rule_catalogue import Known
-from access.state_rules import StateRule, declared
+from access.state_rules import StateRule, declared_rules
 
 _HEAD = """<!-- Written by scripts/pictures from the code: change the code, not this page. -->
 # Who may do what, and why not
@@ -81,7 +81,7 @@ def _status_rules() -> list[str]:
     """State rules by status and action, as `GET …/access/` predicts them."""
     rows = [
         [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
-        for rule in declared().values()
+        for rule in declared_rules().values()
         for status in rule.statuses
         for action in rule.actions
     ]

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, as_login_role, enter, refuse_privileged_role
-from access.grants import actual, differences, wanted_grants
+from access.grants import actual, privilege_differences, wanted_grants
 from access.policy import MATRIX_ROLES, Role
 from config.environment import ROOT, env
 from conftest import World, make_client, make_event
@@ -124,7 +124,7 @@ def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) ->
     with migrator.cursor() as cursor:
         cursor.execute("GRANT DELETE ON clients_client TO eecrm_support")
     try:
-        assert differences() == ["REVOKE DELETE ON clients_client FROM eecrm_support"]
+        assert privilege_differences() == ["REVOKE DELETE ON clients_client FROM eecrm_support"]
         with pytest.raises(CommandError, match="differs from the code in 1 places"):
             call_command("sync_database", "--check", stdout=StringIO())
     finally:
@@ -135,7 +135,7 @@ def test_grants_follow_the_table_and_a_drift_is_told(db: None, migrator: Any) ->
         cursor.execute("REVOKE DELETE ON clients_client FROM eecrm_sales")
     quiet = manage("sync_database", "--settings=config.migrator_settings", "--verbosity=0")
     assert (quiet.returncode, quiet.stdout) == (0, "")
-    assert differences() == []
+    assert privilege_differences() == []
 
 
 def test_a_function_that_is_granted_beside_the_table_is_a_drift_too(db: None, migrator: Any) -> None:
@@ -144,14 +144,14 @@ def test_a_function_that_is_granted_beside_the_table_is_a_drift_too(db: None, mi
         cursor.execute(f"GRANT EXECUTE ON {function} TO eecrm_sales")
         cursor.execute(f"REVOKE EXECUTE ON {function} FROM eecrm_app")
     try:
-        assert differences() == [
+        assert privilege_differences() == [
             f"REVOKE EXECUTE ON {function} FROM eecrm_sales",
             f"GRANT EXECUTE ON {function} TO eecrm_app",
         ]
     finally:
         result = manage("sync_database", "--settings=config.migrator_settings")
     assert result.returncode == 0, result.stderr
-    assert differences() == []
+    assert privilege_differences() == []
 
 
 def manage(*arguments: str) -> subprocess.CompletedProcess[str]:

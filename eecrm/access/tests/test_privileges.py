@@ -6,7 +6,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from access.grants import actual, differences, wanted_policies
+from access.grants import actual, privilege_differences, wanted_policies
 from access.report_views import wanted_views
 
 LIST = Path(__file__).with_name("privileges.txt")
@@ -27,7 +27,7 @@ def lines() -> Iterator[str]:
 
 def test_the_catalogue_is_the_list(db: None) -> None:
     """After a change that is meant, read the difference, and put it into the list."""
-    assert differences() == []
+    assert privilege_differences() == []
     difference = "\n".join(unified_diff(LIST.read_text().splitlines(), list(lines()), "the list", "PostgreSQL", n=0))
     assert not difference, f"privileges have changed:\n{difference}"
 
@@ -39,6 +39,6 @@ def test_a_column_that_was_dropped_has_no_privileges(db: None, migrator: Any) ->
         try:
             cursor.execute("GRANT SELECT (dropped) ON eecrm.passing TO eecrm_auditor")
             cursor.execute("ALTER TABLE eecrm.passing DROP dropped")
-            assert differences() == []
+            assert privilege_differences() == []
         finally:
             cursor.execute("DROP TABLE eecrm.passing")

@@ -34,7 +34,7 @@ GUARDED = {
     path: set(methods)
     for path, *methods in map(str.split, Path(__file__).with_name("routes.txt").read_text().splitlines())
 }
-# The decoy, which answers every method as Django's own admin site does (accounts/tests/test_decoy.py).
+# The decoy, which answers every method as Django's own admin site does (accounts/tests/test_honeypot.py).
 DECOY = {
     path: {"GET"}
     for path in (

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from access import policy, sql_functions
 from access.database import acting_as
-from access.grants import differences, wanted_policies
+from access.grants import privilege_differences, wanted_policies
 from access.policy import MATRIX_ROLES, Role, Scope
 from access.row_security import BACKUP_ROLE, RowPolicy
 from access.tests.test_database_roles import REFUSED, manage, run
@@ -213,7 +213,7 @@ def _security_of_a_stranger(cursor: Any) -> None:
 
 
 def drifts() -> list[str]:
-    return [*sql_functions.differences(), *differences()]
+    return [*sql_functions.function_differences(), *privilege_differences()]
 
 
 @pytest.mark.parametrize(

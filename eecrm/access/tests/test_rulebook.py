@@ -10,7 +10,7 @@ from django.db import connection
 
 from access import rule_catalogue
 from access.querysets import resource_of
-from access.state_rules import declared
+from access.state_rules import declared_rules
 from access.tests.test_cells import CELLS
 from config.environment import ROOT
 
@@ -44,12 +44,12 @@ def test_every_refusal_in_sql_is_a_declared_rule_and_every_rule_is_enforced(db: 
     assert sum(len(_CALLS.findall(body)) for (body,) in bodies) == sum(
         len(_REFUSALS.findall(body)) for (body,) in bodies
     )
-    assert refused == {rule.name for rule in declared().values() if rule.when}
+    assert refused == {rule.name for rule in declared_rules().values() if rule.when}
     assert len(refused) > 40
 
 
 def test_every_rule_of_state_is_on_the_page() -> None:
-    for rule in declared().values():
+    for rule in declared_rules().values():
         assert f"`{rule.name}`" in PAGE and rule.sentence in PAGE
         assert rule.when or rule.is_moot, rule
         if rule.when:
@@ -86,7 +86,7 @@ def test_what_others_hang_on_is_on_the_page(db: None) -> None:
 
 def test_a_rule_of_a_status_names_one_that_its_resource_has() -> None:
     statuses = {resource_of(model): {*model.Status.values} for model in apps.get_models() if hasattr(model, "Status")}
-    predicted = [rule for rule in declared().values() if rule.actions]
+    predicted = [rule for rule in declared_rules().values() if rule.actions]
     assert len(predicted) >= 10
     for rule in predicted:
         assert rule.statuses and {*rule.statuses} <= statuses[rule.resource], rule

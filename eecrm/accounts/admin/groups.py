@@ -22,7 +22,7 @@ from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
-MOST_MEMBERS = 200  # on a group's page; further members aren't listed
+MAX_MEMBERS = 200  # on a group's page; further members aren't listed
 
 
 def joinable() -> QuerySet[Group]:
@@ -122,9 +122,9 @@ class GroupAdmin(TrailHistory):
 
     @admin.display(description="members")
     def members(self, group: Group) -> str:
-        people = list(self._accounts(group).order_by("username")[: MOST_MEMBERS + 1])
-        named = ", ".join(f"{person.display_name} ({person.username})" for person in people[:MOST_MEMBERS])
-        return f"{named}, and more" if len(people) > MOST_MEMBERS else named or "nobody"
+        people = list(self._accounts(group).order_by("username")[: MAX_MEMBERS + 1])
+        named = ", ".join(f"{person.display_name} ({person.username})" for person in people[:MAX_MEMBERS])
+        return f"{named}, and more" if len(people) > MAX_MEMBERS else named or "nobody"
 
     def _accounts(self, group: Group) -> QuerySet[User]:
         accounts: QuerySet[User] = User.objects.only(*PUBLIC_FIELDS)

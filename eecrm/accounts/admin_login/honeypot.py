@@ -78,7 +78,7 @@ class DecoyForm(AdminAuthenticationForm):
         return self.cleaned_data
 
 
-class DecoySite(AdminSite):
+class HoneypotSite(AdminSite):
     login_form = DecoyForm
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -92,7 +92,7 @@ class DecoySite(AdminSite):
         return patterns
 
 
-site = DecoySite(name="decoy")
+site = HoneypotSite(name="decoy")
 
 
 @_logged

@@ -14,7 +14,7 @@ from accounts.importing.columns import ACCOUNT_FIELDS, Membership
 from accounts.importing.planning import ImportPlan, ImportStep, Wishes, lock_accounts, plan
 from accounts.models import Mail, User
 from csv_files import CannotImport
-from csv_files.problems import MOST_PROBLEMS, Problem, failure
+from csv_files.problems import MAX_PROBLEMS, Problem, failure
 
 MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
@@ -93,7 +93,7 @@ def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) 
             for batch in _batches(waiting):
                 refusals |= {problem.line: problem for problem in _write_batch(batch, notify_to)}
                 bar.update(len(batch))
-                if len(refusals) > MOST_PROBLEMS:
+                if len(refusals) > MAX_PROBLEMS:
                     return list(refusals.values())
         if not refusals or len(refusals) == len(waiting):
             return list(refusals.values())

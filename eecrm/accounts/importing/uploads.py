@@ -16,7 +16,7 @@ from accounts.importing.planning import ImportPlan, Wishes
 from accounts.importing.saving import save_accounts
 from accounts.models import User
 from csv_files import CannotImport
-from csv_files.reading import table_of
+from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # seconds from the check to the confirmation
@@ -63,7 +63,7 @@ class Upload:
 
         Raises CannotImport if a row is refused, and NotAsShown if `is_confirmed` returns False.
         """
-        table = table_of(self.content, "The file")
+        table = parse_table(self.content, "The file")
         if len(table.records) > _MAX_UPLOADED_ROWS:
             raise CannotImport(
                 f"A page takes at most {_MAX_UPLOADED_ROWS:,} rows: split the list, or have it imported on the server."

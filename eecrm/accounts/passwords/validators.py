@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from access.database import as_login_role
 from accounts.models import AuthenticatorApp, User
 
-MOST_BYTES = 1024
+MAX_BYTES = 1024
 PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
 
 
@@ -22,7 +22,7 @@ def require_hashable(password: str) -> None:
 
 
 def is_too_long(password: str) -> bool:
-    return len(password.encode(errors="surrogatepass")) > MOST_BYTES
+    return len(password.encode(errors="surrogatepass")) > MAX_BYTES
 
 
 class LengthValidator:

@@ -19,7 +19,7 @@ from accounts.outbox import alerts, mails
 from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
 from accounts.tests.people import left_open
-from api.jobs import declared
+from api.jobs import declared_jobs
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from clients.models import Client
 from conftest import API, PRIVILEGE, Caller, Visitor, World, empty_the_trail, make_contract, new_client, refused_with
@@ -352,7 +352,7 @@ def test_what_is_committed_late_is_told_late(committed_world: World, migrator: A
 
 
 def test_a_worker_looks_once_a_minute_whatever_it_finds(committed_world: World) -> None:
-    (job,) = [job for job in declared() if job.name.startswith("accounts.outbox.alerts.")]
+    (job,) = [job for job in declared_jobs() if job.name.startswith("accounts.outbox.alerts.")]
     delete(committed_world, 4)
     assert job(timedelta(minutes=1)) is False
     delete(committed_world, 4, name="management")

@@ -47,7 +47,7 @@ def test_groups_are_listed_with_their_members(name: str, world: World, night_shi
 
 
 def test_a_long_list_of_members_is_cut(world: World, night_shift: Group, visit: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("accounts.admin.groups.MOST_MEMBERS", 1)
+    monkeypatch.setattr("accounts.admin.groups.MAX_MEMBERS", 1)
     content = visit("management").get(f"{GROUPS}{key('Sales')}/change/").content.decode()
     assert "Other_Sales Person (other_sales), and more" in content
 

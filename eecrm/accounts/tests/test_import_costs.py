@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tests.people import lines
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from conftest import API, PASSWORD, PATIENCE, Caller, World, as_migrator
-from csv_files.reading import table_of
+from csv_files.reading import parse_table
 
 FEW, MANY = 50, 200
 # What one row may read: its account in each trigger, its mails, and their entries on the trail.
@@ -57,7 +57,7 @@ def rows_read() -> dict[str, int]:
 
 
 def check(content: str, manager: User) -> None:
-    checked = check_accounts(table_of(content.encode(), "The file"), is_quiet=True)
+    checked = check_accounts(parse_table(content.encode(), "The file"), is_quiet=True)
     with acting_as(Role.MANAGEMENT, user_id=manager.pk):
         save_accounts(checked, Wishes(actor_id=manager.pk), is_dry_run=True, is_quiet=True)
 
@@ -127,6 +127,6 @@ def test_whoever_is_to_be_changed_logs_in_while_a_check_plans(committed_world: W
         return True
 
     content = lines("sales,support", header="username,role")
-    checked = check_accounts(table_of(content.encode(), "The file"), is_quiet=True)
+    checked = check_accounts(parse_table(content.encode(), "The file"), is_quiet=True)
     with acting_as(Role.MANAGEMENT, user_id=users["management"].pk):
         save_accounts(checked, Wishes(), is_dry_run=True, is_quiet=True, is_confirmed=log_in)

@@ -23,7 +23,7 @@ from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import move, newcomer
-from api.jobs import Every, declared
+from api.jobs import Every, declared_jobs
 from api.resources import idempotency
 from audit.trail import seals
 from conftest import Visitor, World
@@ -437,7 +437,7 @@ def test_a_job_for_every_hour_that_has_more_to_do_is_done_again_at_once(monkeypa
 
 
 def test_the_worker_knows_the_jobs_of_every_app() -> None:
-    actions = [job.action for job in declared()]
+    actions = [job.action for job in declared_jobs()]
     assert actions[0] == seals.seal_entries, "mails and sweeping come after the seals"
     assert {deliver, purge_expired, idempotency.sweep} <= set(actions)
 

@@ -13,10 +13,10 @@ from access.database import acting_as
 from access.policy import Role
 from access.tests.test_database_roles import REFUSED, run
 from accounts.models import LinkRequest, Mail, User
-from accounts.passwords.validators import MOST_BYTES
+from accounts.passwords.validators import MAX_BYTES
 from conftest import API, PASSWORD, Caller, Visitor, World
 
-TOO_LONG = "x" * (MOST_BYTES + 1)
+TOO_LONG = "x" * (MAX_BYTES + 1)
 
 
 def codes(password: str, user: User | None = None) -> set[str]:

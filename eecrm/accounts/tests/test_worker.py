@@ -25,7 +25,7 @@ from access.database import acting_as
 from access.policy import Role
 from accounts.models import LinkRequest, Mail, User
 from accounts.passwords import links
-from api.jobs import Every, declared
+from api.jobs import Every, declared_jobs
 from api.management.commands import run_worker
 from config.environment import ROOT, env
 from conftest import PATIENCE, Visitor, World
@@ -378,7 +378,7 @@ def test_a_lock_on_the_mails_keeps_neither_seals_nor_sweeping_from_being_done(
             deadline = time.monotonic() + PATIENCE
             seals = 0
             while not seals and time.monotonic() < deadline:  # the first turns note where to seal up to
-                assert run_worker.work(declared(), timedelta(minutes=3), stop).has_failed
+                assert run_worker.work(declared_jobs(), timedelta(minutes=3), stop).has_failed
                 cursor.execute("SELECT count(*) FROM audit.seal WHERE last_id >= %s", [last])
                 (seals,) = cursor.fetchone()
     migrator.rollback()

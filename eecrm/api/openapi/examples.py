@@ -1,7 +1,7 @@
 """Examples of bodies, built from the examples of their members.
 
 A serializer declares them in its Meta or, without a Meta, as class attributes:
-`told` maps a field to a description and an example; `patch` is the example of a PATCH body;
+`field_docs` maps a field to a description and an example; `patch` is the example of a PATCH body;
 `effect` holds other members of the answer that this PATCH changes too.
 """
 
@@ -28,7 +28,7 @@ def of_serializer(serializer: Any, name: str) -> Any:
 def of_key(name: str) -> int:
     """Returns the example for a key in a path: the example `id` of the resource called `name`, or else 7."""
     viewset = viewsets().get(name)
-    return int(of_serializer(viewset.serializer_class, "told")["id"][1]) if viewset else _BY_TYPE["integer"]
+    return int(of_serializer(viewset.serializer_class, "field_docs")["id"][1]) if viewset else _BY_TYPE["integer"]
 
 
 def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ _PATCH_DESCRIPTION = "What PATCH takes: any of these."
 def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[str, Any]:
     """Adds descriptions, examples and constraints to a serializer's schema. `direction` is "request" or "response"."""
     properties = schema.get("properties", {})
-    for name, (about, value) in of_serializer(serializer, "told").items():
+    for name, (about, value) in of_serializer(serializer, "field_docs").items():
         if name in properties:
             properties[name] = _with_documentation(properties[name], about, value)
     for name, member in properties.items():

@@ -6,11 +6,12 @@ import django_filters
 from drf_spectacular.utils import OpenApiParameter
 
 from access import reasons
+from access.search_bounds import MAX_SEARCH_CHARS
 from api.openapi.fields import KEY
 from api.resources import idempotency
 from api.resources.filters import FlagFilter, KeyFilter, TextFilter
 from api.resources.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from api.resources.search import MAX_SEARCH_CHARS, SearchableQuerySet
+from api.resources.search import SearchableQuerySet
 
 IN_HEADER, IN_QUERY = OpenApiParameter.HEADER, OpenApiParameter.QUERY
 
@@ -86,9 +87,9 @@ def of_list(view: Any) -> list[dict[str, Any]]:
 
 
 def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:
-    """Returns the parameters of a list's filters, with the descriptions and examples of the filterset's `told`."""
+    """Returns the parameters of a list's filters, with the descriptions and examples of the filterset's `field_docs`."""
     return [
-        parameter(name, _filter_schema(name, filter_, model), *filterset.told[name])
+        parameter(name, _filter_schema(name, filter_, model), *filterset.field_docs[name])
         for name, filter_ in filterset.base_filters.items()
     ]
 

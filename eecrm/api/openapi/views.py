@@ -85,7 +85,11 @@ class EndpointSerializer(serializers.Serializer):
     methods = serializers.ListField(child=serializers.CharField())
     about = serializers.CharField()
 
-    told = {"path": ("", "/api/v1/clients/"), "methods": ("", ["GET", "POST"]), "about": ("", "Clients and prospects.")}
+    field_docs = {
+        "path": ("", "/api/v1/clients/"),
+        "methods": ("", ["GET", "POST"]),
+        "about": ("", "Clients and prospects."),
+    }
 
 
 class CatalogueSerializer(serializers.Serializer):
@@ -94,7 +98,7 @@ class CatalogueSerializer(serializers.Serializer):
     documentation = serializers.URLField()
     endpoints = EndpointSerializer(many=True)
 
-    told = {"documentation": ("The page on which to try it out.", "https://crm.epic.example/api/v1/docs/")}
+    field_docs = {"documentation": ("The page on which to try it out.", "https://crm.epic.example/api/v1/docs/")}
 
 
 @_without_database

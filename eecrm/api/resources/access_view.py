@@ -38,7 +38,7 @@ class AllowedActionSerializer(serializers.Serializer):
     reason = serializers.CharField(help_text="The same as a sentence.")
     change_reason_required = serializers.BooleanField(help_text="Whether it takes an `X-Change-Reason`.")
 
-    told = {
+    field_docs = {
         "action": ("The policy's word, or `create_…` of what hangs on the object.", "update"),
         "rule": ("What allows it or refuses it: the `rule` of a 403 or 409.", "client.update.sales.all"),
         "reason": ("The same as a sentence.", "Your role may update any client."),
@@ -55,7 +55,7 @@ class AccessSerializer(serializers.Serializer):
     visible = serializers.BooleanField(help_text="False for an object that this account doesn't see; only with `as`.")
     actions = AllowedActionSerializer(many=True)
 
-    told = {"account": ("Whom it is about.", "oc-salesman"), "role": ("", "sales")}
+    field_docs = {"account": ("Whom it is about.", "oc-salesman"), "role": ("", "sales")}
 
 
 class ExplainedViewSet(ResourceViewSet):

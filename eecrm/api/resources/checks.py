@@ -60,20 +60,20 @@ def _has_a_record(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 def _is_documented(name: str, viewset: type[Any]) -> Iterator[Fault]:
     serializer, filterset = viewset.serializer_class, viewset.filterset_class
-    told, hint = of_serializer(serializer, "told"), "`told` holds field: (description, example)."
+    field_docs, hint = of_serializer(serializer, "field_docs"), "`field_docs` holds field: (description, example)."
     for field_name, field in serializer().fields.items():
-        if field_name in told or field_name in _KNOWN_BY_NAME or isinstance(field, serializers.ChoiceField):
+        if field_name in field_docs or field_name in _KNOWN_BY_NAME or isinstance(field, serializers.ChoiceField):
             continue
-        sentence = f"the field {field_name} has no description and example in Meta.told."
+        sentence = f"the field {field_name} has no description and example in Meta.field_docs."
         yield Fault("api.E003", serializer, sentence, hint)
     if not of_serializer(serializer, "patch"):
         yield Fault(
             "api.E003", serializer, "Meta.patch has no example of a PATCH.", "It may be `patch = {field: value}`."
         )
     for filter_name in filterset.base_filters if filterset else ():
-        if filter_name not in filterset.told:
-            sentence = f"the filter {filter_name} has no description and example in told."
-            yield Fault("api.E003", filterset, sentence, "`told` holds filter: (description, example).")
+        if filter_name not in filterset.field_docs:
+            sentence = f"the filter {filter_name} has no description and example in field_docs."
+            yield Fault("api.E003", filterset, sentence, "`field_docs` holds filter: (description, example).")
     for described in (viewset, model_of(viewset)):
         if not (described.__dict__.get("__doc__") or "").strip():
             yield Fault("api.E003", described, "it has no docstring, which the document shows.", "Write a sentence.")

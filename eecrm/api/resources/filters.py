@@ -13,12 +13,12 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
+from access.search_bounds import MAX_SEARCH_CHARS
 from api.email_addresses import normalise_address
 from api.requests.bounds import unknown
 from api.requests.problems import BadQuery
 from api.resources.pagination import PARAMETERS
 from api.resources.planner_hints import hint_selective
-from api.resources.search import MAX_SEARCH_CHARS
 
 
 class _KeyField(forms.RegexField):
@@ -97,7 +97,7 @@ class ResourceFilterSet(django_filters.FilterSet):
     updated_after = moment("updated_at", "gte")
 
     # Filter -> description and example in the OpenAPI document.
-    told: ClassVar[dict[str, tuple[str, Any]]] = {
+    field_docs: ClassVar[dict[str, tuple[str, Any]]] = {
         "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
         "created_before": ("Made at this time or earlier.", "2027-12-31T23:59:59Z"),
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
@@ -114,7 +114,7 @@ class _MineFilterSet(django_filters.FilterSet):
 class ContactFilterSet(_MineFilterSet, ResourceFilterSet):
     """Filters of the list of a resource with a contact."""
 
-    told = ResourceFilterSet.told | {
+    field_docs = ResourceFilterSet.field_docs | {
         "mine": ("Those whose contact the caller is (or stands in for), or the others.", True)
     }
 

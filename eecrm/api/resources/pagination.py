@@ -19,7 +19,7 @@ from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-MOST_TERMS = 10  # fields to order by; more than any list allows
+MAX_TERMS = 10  # fields to order by; more than any list allows
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 

@@ -17,13 +17,13 @@ from access.request_rules import rule_for
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import Narrowing, ResourceFilterSet
-from api.resources.pagination import MOST_TERMS, PageBounds, page
+from api.resources.pagination import MAX_TERMS, PageBounds, page
 from api.resources.search import SearchableQuerySet
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
 # Parameters of compiled queries: the API's absolute URL, the row's key, and the values that a page begins after.
 _ROOT, _KEY = Slot("root"), Slot("pk")
-_AFTER = tuple(Slot(f"after{number}") for number in range(MOST_TERMS))
+_AFTER = tuple(Slot(f"after{number}") for number in range(MAX_TERMS))
 
 
 class Parent(NamedTuple):

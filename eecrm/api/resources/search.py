@@ -6,10 +6,10 @@ from typing import Any, Self
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Expression, F, Func, Q, QuerySet, Value
 
+from access.search_bounds import MAX_SEARCH_WORDS
 from api.email_addresses import normalise_address
 from api.resources.planner_hints import hint_selective
 
-MAX_WORDS, MAX_SEARCH_CHARS = 8, 200  # further words are ignored; longer texts are refused
 SEPARATORS = "@._-+/&'’,;:()\""
 
 
@@ -33,7 +33,7 @@ class SearchableQuerySet(QuerySet[Any]):
 
         `weights` limits the search to words of these weights. If it is empty, all words count.
         """
-        words = re.findall(r"[^\W_]+", with_addresses_normalised(text))[:MAX_WORDS]
+        words = re.findall(r"[^\W_]+", with_addresses_normalised(text))[:MAX_SEARCH_WORDS]
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")

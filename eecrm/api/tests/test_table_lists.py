@@ -8,7 +8,7 @@ import random
 import pytest
 
 from csv_files.lists import join_names, split_names
-from csv_files.reading import table_of
+from csv_files.reading import parse_table
 from csv_files.writing import csv_text, unguarded
 
 NASTY = [
@@ -20,7 +20,7 @@ NASTY = [
 def again(names: set[str]) -> set[str]:
     """Through the cell, the guard against formulas, CSV, and the stripping of cells, as an export is imported."""
     text = csv_text([["groups", "end"], [join_names(names), "."]])
-    cell = table_of(text.encode(), "The file").records[0].cells[0]
+    cell = parse_table(text.encode(), "The file").records[0].cells[0]
     return set(split_names(unguarded(cell.strip()).strip()))
 
 

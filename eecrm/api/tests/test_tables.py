@@ -7,7 +7,7 @@ import pytest
 from csv_files import CannotImport
 from csv_files.columns import Columns
 from csv_files.problems import Problem, failure, malformed
-from csv_files.reading import Record, read_table, table_of
+from csv_files.reading import Record, parse_table, read_table
 from csv_files.words import listed, plain, quoted
 
 HEADER = "Company,First name,Email"
@@ -17,7 +17,7 @@ TEXT = f"{HEADER}\n{ROW}\n"
 
 def refused(content: bytes, **options: str) -> str:
     with pytest.raises(CannotImport) as refusal:
-        table_of(content, "list.csv", **options)
+        parse_table(content, "list.csv", **options)
     return str(refusal.value)
 
 
@@ -27,17 +27,17 @@ def refused(content: bytes, **options: str) -> str:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_the_encoding_is_found_out(encoding: str) -> None:
     text = HEADER.replace(",", ";") + "\nHôtel de la Forêt;Zoé;zoe@foret.example\n"
-    table = table_of(text.encode(encoding), "list.csv")
+    table = parse_table(text.encode(encoding), "list.csv")
     assert table.header == ["Company", "First name", "Email"]
     assert table.records == [Record(2, ["Hôtel de la Forêt", "Zoé", "zoe@foret.example"])]
 
 
 def test_english_in_utf_16_without_its_mark_does_not_pass_for_utf_8() -> None:
-    assert table_of(TEXT.encode("utf-16-le"), "list.csv").records == [Record(2, ROW.split(","))]
+    assert parse_table(TEXT.encode("utf-16-le"), "list.csv").records == [Record(2, ROW.split(","))]
 
 
 def test_an_encoding_that_cannot_be_found_out_is_named() -> None:
-    table = table_of(f"{HEADER}\nŻubr,Gwóźdź,s@zubr.example\n".encode("cp1250"), "list.csv", encoding="cp1250")
+    table = parse_table(f"{HEADER}\nŻubr,Gwóźdź,s@zubr.example\n".encode("cp1250"), "list.csv", encoding="cp1250")
     assert table.records[0].cells[:2] == ["Żubr", "Gwóźdź"]
 
 
@@ -59,17 +59,17 @@ def test_a_wrong_encoding_is_told(content: bytes, encoding: str, sentence: str) 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_out(delimiter: str) -> None:
-    table = table_of(TEXT.replace(",", delimiter).encode(), "list.csv")
+    table = parse_table(TEXT.replace(",", delimiter).encode(), "list.csv")
     assert (table.delimiter, table.records) == (delimiter, [Record(2, ROW.split(","))])
 
 
 def test_another_delimiter_is_named() -> None:
-    table = table_of(TEXT.replace(",", "~").encode(), "list.csv", delimiter="~")
+    table = parse_table(TEXT.replace(",", "~").encode(), "list.csv", delimiter="~")
     assert table.records == [Record(2, ROW.split(","))]
 
 
 def test_quoted_cells_may_hold_delimiters_and_line_breaks_and_lines_are_counted_as_an_editor_does() -> None:
-    table = table_of(f'{HEADER}\n"Nordlys, ""North""","Ingrid\nMarie",i@n.example\n{ROW}\n'.encode(), "list.csv")
+    table = parse_table(f'{HEADER}\n"Nordlys, ""North""","Ingrid\nMarie",i@n.example\n{ROW}\n'.encode(), "list.csv")
     assert table.records == [
         Record(2, ['Nordlys, "North"', "Ingrid\nMarie", "i@n.example"]),
         Record(4, ROW.split(",")),
@@ -78,11 +78,11 @@ def test_quoted_cells_may_hold_delimiters_and_line_breaks_and_lines_are_counted_
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_end_as_any_system_ends_them(end: str) -> None:
-    assert table_of(TEXT.replace("\n", end).encode(), "list.csv").records == [Record(2, ROW.split(","))]
+    assert parse_table(TEXT.replace("\n", end).encode(), "list.csv").records == [Record(2, ROW.split(","))]
 
 
 def test_blank_rows_are_no_rows() -> None:
-    assert table_of(f"{HEADER}\n\n{ROW}\n,,\n  \n".encode(), "list.csv").records == [Record(3, ROW.split(","))]
+    assert parse_table(f"{HEADER}\n\n{ROW}\n,,\n  \n".encode(), "list.csv").records == [Record(3, ROW.split(","))]
 
 
 # --- what is no table

@@ -43,7 +43,7 @@ _CHANGES = """
       FROM audit.{function}(%s::xid8, %s, %s::xid8, %s, %s) AS found ORDER BY table_name = '', found.xid, id
 """
 
-Source = type[ResourceViewSet]
+Viewset = type[ResourceViewSet]
 
 
 class TrailRow(NamedTuple):
@@ -107,7 +107,7 @@ class SyncViewSet(ViewSet):
 
     resource = "offline_copy"
     proof: str  # covers all history that the rows of this response may show
-    sources: ClassVar[tuple[Source, ...]] = ()  # viewsets of the resources to copy, parents first
+    sources: ClassVar[tuple[Viewset, ...]] = ()  # viewsets of the resources to copy, parents first
     schema = SyncSchema()
 
     def retrieve(self, request: Request) -> Response:
@@ -133,7 +133,7 @@ class SyncViewSet(ViewSet):
         members = f'"next":{orjson.dumps(following.encode(view)).decode()},"has_more":{str(has_more).lower()}'
         return Response(JSONText(f'{{"changes":[{",".join(change.text for change in changes)}],{members}}}'))
 
-    def _scopes(self) -> dict[Source, Scope]:
+    def _scopes(self) -> dict[Viewset, Scope]:
         """Returns viewset -> scope, for the resources that the caller may list."""
         scopes = {source: policy.rule(self.request.user, source.resource, "list").scope for source in self.sources}
         return {source: scope for source, scope in scopes.items() if scope is not Scope.NONE}
@@ -180,7 +180,7 @@ class SyncViewSet(ViewSet):
         scopes = {own, *self._scopes().values()}
         return Batch.read(cursor, Scope.ALL if scopes == {Scope.ALL} else Scope.OWN)
 
-    def _changes(self, source: Source, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
+    def _changes(self, source: Viewset, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
         """Returns the first `limit` changes of a resource, of rows with keys above `after`.
 
         With a batch, these are changes of rows in the batch. Without a batch, each visible row is an upsert.
@@ -198,7 +198,7 @@ class SyncViewSet(ViewSet):
                 changes.append(SyncChange(source.resource, key, f'{start},"version":null,"etag":null,"data":null}}'))
         return sorted(changes)[:limit]
 
-    def _touched(self, source: Source, rows: Any, batch: Batch, limit: int) -> Any:
+    def _touched(self, source: Viewset, rows: Any, batch: Batch, limit: int) -> Any:
         """Returns the rows in the batch, and rows whose representation or visibility depends on a row in the batch.
 
         A UNION combines one query for each dependency, because PostgreSQL then uses an index for each query.
@@ -211,7 +211,7 @@ class SyncViewSet(ViewSet):
         first, *others = (branch.values("pk")[:limit] for branch in branches)
         return rows.filter(pk__in=first.union(*others) if others else first)[:limit]
 
-    def _upserts(self, source: Source, rows: Any) -> Iterator[SyncChange]:
+    def _upserts(self, source: Viewset, rows: Any) -> Iterator[SyncChange]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
         proof = RawSQL(_PROOF, ())  # read in the same statement as the rows, so that the proof covers them

@@ -17,7 +17,7 @@ from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
 from api.resources.pagination import PAGE_PARAMETER_NAMES, QuerySetSource, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
-from audit.trail.representation import ACTIONS, Names, Reader, represented, targets, told
+from audit.trail.representation import ACTIONS, Names, Reader, recorded_fields, represented, targets
 
 _MOST_CHANGES = 500  # entries of a row that are read at most, to find the fields that changed since a version
 _ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
@@ -44,7 +44,7 @@ class ActorSerializer(serializers.Serializer):
     name = serializers.CharField()
 
     example = {"id": 4, "name": "oc-salesman"}
-    told = {
+    field_docs = {
         "id": ("", example["id"]),
         "name": ("The username: nobody chooses it for themselves. For partners the display name.", example["name"]),
     }
@@ -57,7 +57,7 @@ class FieldChangeSerializer(serializers.Serializer):
     old = serializers.JSONField()
     new = serializers.JSONField()
 
-    told = {
+    field_docs = {
         "field": ("", "status"),
         "old": ("Null where the object was made, or the field was empty.", "draft"),
         "new": ("Null where the object was deleted, or the field is empty.", "signed"),
@@ -79,7 +79,7 @@ class HistoryEntrySerializer(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
     changes = FieldChangeSerializer(many=True)
 
-    told = {
+    field_docs = {
         "id": ("", 4711),
         "actor": ("Null also for partners, unless it is them or a contact of the object.", ActorSerializer.example),
         "role": ("The role that wrote it, or the login of a program or a person at PostgreSQL.", "sales"),
@@ -132,7 +132,7 @@ class RecordedViewSet(ResourceViewSet):
     def history(self, request: Request, **kwargs: Any) -> Response:
         """Who changed what of it, when, through what and why; newest first. Partners are told what happened while it was
         theirs."""
-        fields = told(self.serializer_class)
+        fields = recorded_fields(self.serializer_class)
         contacts = [field.column for field in fields if field.model is get_user_model()]
         row = self.get_queryset().only("pk", *contacts).filter(pk=kwargs["pk"]).first()
         if row is None:
@@ -171,5 +171,5 @@ class RecordedViewSet(ResourceViewSet):
         for old, new in since[1:]:
             before = (old or {}) | before
             after |= new or {}
-        fields = told(self.serializer_class)
+        fields = recorded_fields(self.serializer_class)
         return tuple(field.name for field in fields if before.get(field.column) != after.get(field.column))

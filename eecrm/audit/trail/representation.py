@@ -62,7 +62,7 @@ class Reader(NamedTuple):
 
 
 @cache
-def told(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
+def recorded_fields(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
     """Returns the represented fields whose changes the history shows: those stored in columns of the row itself.
 
     Changes of fields that come from a parent row are in the parent's history.

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from access import group_sync, sql_functions
-from access.grants import differences, stamp
+from access.grants import privilege_differences, stamp
 from access.logins import faults
 from access.management.commands.migrate import require_migrator
 
@@ -28,10 +28,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["check"]:
             require_migrator("sync_database")
-        functions, groups = sql_functions.differences(), group_sync.group_changes()
+        functions, groups = sql_functions.function_differences(), group_sync.group_changes()
         if not options["check"]:
             sql_functions.install(functions)
-        statements = differences()
+        statements = privilege_differences()
         role_faults = self._role_faults()
         changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
         level = 2 if options["check"] else options["verbosity"]

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from access.database import acting_through, refuse_privileged_role
 from access.refusals import UNAVAILABLE, refusal_of, sqlstate_of
-from api.jobs import EachTurn, Every, declared
+from api.jobs import EachTurn, Every, declared_jobs
 
 log = logging.getLogger("eecrm.worker")
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_privileged_role()
-        jobs, lease = declared(), timedelta(seconds=options["lease"])
+        jobs, lease = declared_jobs(), timedelta(seconds=options["lease"])
         log.info("worker_started", extra={"jobs": len(jobs)})
         with stop_request() as stop, acting_through("worker"):
             if not options["once"]:
