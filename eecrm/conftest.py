@@ -332,7 +332,7 @@ def build_world() -> World:
 
 @pytest.fixture
 def without_world(db: None) -> None:
-    """The database holds no account when the transaction of the test begins."""
+    """The tables are empty, and so are their files, when the transaction of the test begins."""
 
 
 class _Kept:
@@ -370,8 +370,8 @@ def kept_world(request: pytest.FixtureRequest, quick_hashing: None, django_db_bl
     A test that commits begins and ends with an empty database.
     """
     names = request.fixturenames
-    if "without_world" in names and _Kept.is_there():
-        empty_database()
+    if "without_world" in names:
+        empty_database(is_thorough=True)
     if "db" not in names or {"in_the_open", "without_world"} & set(names) or State.is_open or _Kept.is_there():
         return
     if connection.in_atomic_block:
