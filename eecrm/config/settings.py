@@ -166,14 +166,19 @@ TEMPLATES = [
     },
 ]
 
+_database = {
+    "NAME": env("PG_DATABASE", default="eecrm"),
+    "USER": env("PG_USER", default="eecrm_app"),
+    "PASSWORD": env("PG_PASSWORD"),
+}
+for _name, _variable in (("NAME", "PG_DATABASE"), ("USER", "PG_USER"), ("PASSWORD", "PG_PASSWORD")):
+    _require(bool(_database[_name]), f"{_variable} is empty.")
 DATABASES = {
     "default": {
+        **_database,
         "ENGINE": "config.postgresql",
         "HOST": database_settings.HOSTS,
         "PORT": database_settings.PORTS,
-        "NAME": env("PG_DATABASE", default="eecrm"),
-        "USER": env("PG_USER", default="eecrm_app"),
-        "PASSWORD": env("PG_PASSWORD"),
         "OPTIONS": {
             **database_settings.OPTIONS,
             "connect_timeout": 2,  # seconds for each host
@@ -252,6 +257,7 @@ RATE_LIMITS = {
     "address_link": (10, 86_400),  # entries of the password where an address is confirmed that another user entered
     "address_change": (5, 86_400),  # new email addresses that an account may request
     "own_name": (100, 86_400),  # new names that an account may give itself; the audit trail keeps each
+    "stranger": (6, 86_400),  # mails to an address that its account hasn't confirmed
     "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
     "forgotten_same": (5, 600),  # password reset requests for the same account
     "login_failed_address": (300, 300),  # a short time because an office may share one IP address

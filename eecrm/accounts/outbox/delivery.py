@@ -18,12 +18,14 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
 
 from access.database import acting_as_login_role
 from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
 from api.email_addresses import normalise_address
+from api.requests import limits
 
 log = logging.getLogger("eecrm.mail")
 
@@ -60,9 +62,27 @@ def deliver(lease: timedelta) -> bool:
         _give_up(mail, "The worker was ended during each try.")
     elif reason := mails.reason_against(mail.kind, mail.user) or mails.without_recipient(mail, mail.user):
         _give_up(mail, reason)
+    elif mail.attempts == 1 and _is_flood(mail, mail.user):
+        _give_up(mail, "This address was sent many mails within a day, and nobody has confirmed it.")
     else:
         _send(mail, mail.user)
     return True
+
+
+def _is_flood(mail: Mail, user: User) -> bool:
+    """Counts a mail to an address that its account hasn't confirmed: another user may have chosen it for a stranger.
+
+    The count belongs to the address, so that it stays when the account is deleted or gets another address. An operator
+    of the server may have the invitations of an import sent to one address.
+    """
+    address = (mail.address or user.email).lower()
+    is_confirmed = bool(user.email_confirmed_at) and address == user.email.lower()
+    if is_confirmed or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):
+        return False
+    owner = salted_hmac("accounts.outbox", address, algorithm="sha256").hexdigest()
+    with acting_as_login_role():
+        (taken,) = limits.take((limits.limit("stranger"), owner, 1))
+    return not taken.granted
 
 
 def _claim(lease: timedelta) -> Mail | None:

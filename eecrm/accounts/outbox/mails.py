@@ -1,11 +1,9 @@
 """Writes the mails of the outbox, or returns the reason why a mail isn't sent."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +14,6 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 from accounts.passwords import links
 
-MAX_INVITED_PER_ADDRESS = 5
 MAX_ALERTS = 50  # maximum number of alerts listed in a mail
 
 # Kinds of mail with a link to choose a password.
@@ -65,18 +62,10 @@ def without_recipient(mail: Mail, user: User) -> str:
         return "" if is_asked else "This address isn't asked for any more."
     if mail.address:
         return ""
-    if mail.kind == Mail.Kind.INVITATION and _others_invited(user) >= MAX_INVITED_PER_ADDRESS:
-        return f"{MAX_INVITED_PER_ADDRESS} other accounts with this address were invited within a day."
     if not user.email:
         return "The account has no email address."
     is_confirmed = mail.kind == Mail.Kind.INVITATION or user.email_confirmed_at
     return "" if is_confirmed else "The address of the account isn't confirmed."
-
-
-def _others_invited(user: User) -> int:
-    """Returns how many accounts with the same address were sent an invitation within a day. A manager chooses the address."""
-    invited = Mail.objects.filter(kind=Mail.Kind.INVITATION, address="", sent_at__gt=Now() - timedelta(days=1))
-    return invited.filter(user__email__iexact=user.email).exclude(user=user).count() if user.email else 0
 
 
 def compose(mail: Mail, user: User) -> EmailMessage | None:

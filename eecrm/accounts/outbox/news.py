@@ -6,6 +6,7 @@ from itertools import groupby
 from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from access.database import acting_as
@@ -44,7 +45,7 @@ def news_for(mail: Mail) -> list[str]:
             rows = rows.alias(is_seen=is_seen).filter(is_seen=False)
         else:
             rows = rows.filter(at__gt=min([mail.created_at, *_unmade_at(mail)]) - _FIRST_PERIOD)
-        entries = list(rows.filter(_news()))
+        entries = list(rows.alias(username=KT("new__username")).filter(_news()))
         keys = {_account_key(entry) for entry in entries}
         names = dict(User.objects.filter(pk__in=keys).values_list("pk", "username"))
         alerts = _missed_alerts(mail, rows)
@@ -94,7 +95,8 @@ def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
             for entry in entries
             if _news_kind(entry) == kind and (kind != _NAME_COLUMNS or last_names[entry.row_key] == entry.pk)
         ]
-        of_kind.sort(key=lambda entry: (entry.actor_id or 0, entry.pk))
+        # What happened to accounts that were there before comes first: new ones must not displace it.
+        of_kind.sort(key=lambda entry: (entry.actor_id or 0, entry.operation == "insert", entry.pk))
         by_actor = [(actor, list(group)) for actor, group in groupby(of_kind, key=_describe_actor)]
         shown = [entry for _, group in by_actor for entry in group[:MAX_LINES_PER_ACTOR]][:MAX_LINES]
         lines += [_news_line(entry, names) for entry in sorted(shown, key=lambda entry: entry.pk)]
@@ -140,9 +142,9 @@ def _news() -> Q:
     renamed |= of_accounts & update & Q(new__has_key="username")
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
     # Whoever makes the account of a colleague anew is taken for the colleague.
-    earlier = Entry.objects.filter(of_accounts, new__username=OuterRef("new__username")).exclude(
-        row_key=OuterRef("row_key")
-    )
+    # With `->>` and the key, as the index `entry_of_username` has them.
+    earlier = Entry.objects.alias(name=KT("new__username")).filter(of_accounts, new__has_key="username")
+    earlier = earlier.filter(name=OuterRef("username")).exclude(row_key=OuterRef("row_key"))
     remade = of_accounts & Q(operation="insert") & Exists(earlier)
     # An identity without an actor isn't news: `enrol_identity` created it together with an external account.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])

@@ -2,7 +2,7 @@
 -- rows times the number of managers, and it may make managers itself. EXCEPT takes a time that grows with the rows, whatever
 -- plan is cached; a join might not.
 CREATE OR REPLACE FUNCTION managers_told() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 DECLARE
     caller text := coalesce(current_setting('eecrm.user_id', true), '');
@@ -13,10 +13,11 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         IF caller <> '' AND (
                EXISTS (SELECT FROM written WHERE is_active AND (role IN ('management', 'auditor') OR is_superuser))
-               -- LIMIT makes PostgreSQL look up each username by its index, whatever plan is cached.
+               -- LIMIT, and a table name in an expression, make PostgreSQL look up each username by its index
+               -- (`entry_of_username`), whatever plan is cached.
                OR EXISTS (SELECT FROM written, LATERAL (
                               SELECT FROM audit.entry
-                               WHERE table_name = 'accounts_user' AND entry.new ? 'username'
+                               WHERE table_name || '' = 'accounts_user' AND entry.new ? 'username'
                                  AND entry.new ->> 'username' = written.username AND row_key <> written.id::text
                                LIMIT 1) AS earlier)) THEN
             PERFORM tell_managers(true);

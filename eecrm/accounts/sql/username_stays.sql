@@ -7,7 +7,7 @@ BEGIN
     -- Without SET ROLE the function `enrol_identity` makes the username from an identity.
     IF current_setting('role') <> 'none' AND EXISTS (
         SELECT FROM audit.entry AS earlier JOIN accounts_user AS its ON its.id = earlier.row_key::bigint
-         WHERE table_name = 'accounts_user' AND earlier.new ? 'username' AND earlier.new ->> 'username' = NEW.username
+         WHERE table_name || '' = 'accounts_user' AND earlier.new ? 'username' AND earlier.new ->> 'username' = NEW.username
            AND its.id <> NEW.id AND its.username <> NEW.username) THEN
         PERFORM refuse('username_was_anothers');
     END IF;

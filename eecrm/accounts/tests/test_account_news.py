@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -400,9 +400,49 @@ def test_an_owner_gets_three_mails_a_day_of_rights_that_are_lost(world: World) -
     assert unmade() == ["other_management@epic.example"] * 3
 
 
-def test_five_accounts_of_one_address_are_invited_a_day(world: World) -> None:
-    for number in range(7):
-        Mail.objects.create(kind="invitation", user=newcomer(f"puppet{number}", email="stranger@victim.example"))
-    assert [one.to for one in sent()].count(["stranger@victim.example"]) == 5
-    errors = Mail.objects.filter(kind="invitation").exclude(error="").values_list("error", flat=True)
-    assert list(errors) == ["5 other accounts with this address were invited within a day."] * 2
+def keep(puppet: User) -> None:
+    """Leaves the account of an invited stranger as it is."""
+
+
+def move_on(puppet: User) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(pk=puppet.pk).update(email=f"gone{puppet.pk}@epic.example")
+
+
+def delete_puppet(puppet: User) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(pk=puppet.pk).delete()
+
+
+@pytest.mark.parametrize("afterwards", [keep, move_on, delete_puppet])
+def test_an_address_that_nobody_confirmed_gets_six_mails_a_day(afterwards: Any, world: World) -> None:
+    mailed = 0
+    for number in range(8):
+        puppet = newcomer(f"puppet{number}", email="Stranger@victim.example")
+        Mail.objects.create(kind="invitation", user=puppet)
+        mailed += [one.to for one in sent()].count(["Stranger@victim.example"])
+        afterwards(puppet)
+    assert mailed == 6
+
+
+def test_new_accounts_displace_no_account_that_was_there(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        for number in range(12):
+            User.objects.create(username=f"decoy{number}", role=Role.MANAGEMENT, password="!")
+        User.objects.filter(username="support").update(role=Role.MANAGEMENT)
+    assert "support (account " in news()["other_management@epic.example"]
+
+
+def test_news_of_many_new_accounts_cost_their_number(committed_world: World, migrator: Any) -> None:
+    manager = committed_world.users["management"]
+    with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+        User.objects.bulk_create(User(username=f"new{number}", role=Role.SALES, password="!") for number in range(400))
+    migrator.cursor().execute("ANALYZE audit.entry")
+    mail = Mail(kind="account_news", user=manager, created_at=timezone.now())
+    with transaction.atomic(), connection.cursor() as cursor:
+        writing.news_for(mail)
+        cursor.execute(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_all_tables"
+            " WHERE relid = 'audit.entry'::regclass"
+        )
+        assert cursor.fetchone()[0] < 20 * 400

@@ -398,7 +398,7 @@ def test_a_worker_that_is_asked_to_stop_begins_no_other_job(in_the_open: None) -
 
 def test_once_tells_by_its_status_that_something_was_left_undone(db: None, monkeypatch: Any) -> None:
     more = iter([True, False, False])
-    monkeypatch.setattr(run_worker, "declared", lambda: [job(fail), job(lambda: next(more))])
+    monkeypatch.setattr(run_worker, "declared_jobs", lambda: [job(fail), job(lambda: next(more))])
     with pytest.raises(CommandError, match="Not all that is due could be done"):
         call_command("run_worker", "--once")
 

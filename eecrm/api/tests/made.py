@@ -13,8 +13,8 @@ from conftest import API, Caller
 def body_of(name: str) -> dict[str, Any]:
     """The documented examples of the fields that one may write. Accounts are those of the world."""
     serializer = viewsets()[name].serializer_class()
-    told = of_serializer(serializer, "told")
-    body = {field: told[field][1] for field, one in serializer.fields.items() if field in told and not one.read_only}
+    docs = of_serializer(serializer, "field_docs")
+    body = {field: docs[field][1] for field, one in serializer.fields.items() if field in docs and not one.read_only}
     with acting_as(Role.SUPERUSER):
         keys = {field: one for field, one in serializer.fields.items() if isinstance(one, RelatedKey)}
         return body | {

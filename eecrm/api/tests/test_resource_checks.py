@@ -36,15 +36,15 @@ def test_every_resource_is_complete() -> None:
 
 
 def test_a_field_without_documentation_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {field: value for field, value in ClientSerializer.Meta.told.items() if field != "company_name"}
-    monkeypatch.setattr(ClientSerializer.Meta, "told", told)
+    docs = {field: value for field, value in ClientSerializer.Meta.field_docs.items() if field != "company_name"}
+    monkeypatch.setattr(ClientSerializer.Meta, "field_docs", docs)
     fault = only_fault("api.E003", ClientSerializer)
-    assert fault == "the field company_name has no description and example in Meta.told."
+    assert fault == "the field company_name has no description and example in Meta.field_docs."
 
 
 def test_a_filter_without_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {name: value for name, value in ClientFilterSet.told.items() if name != "email"}
-    monkeypatch.setattr(ClientFilterSet, "told", told)
+    docs = {name: value for name, value in ClientFilterSet.field_docs.items() if name != "email"}
+    monkeypatch.setattr(ClientFilterSet, "field_docs", docs)
     assert "the filter email has no" in only_fault("api.E003", ClientFilterSet)
 
 

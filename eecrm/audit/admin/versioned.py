@@ -76,7 +76,7 @@ class VersionedAdmin(PolicyModelAdmin):
         if self._allows(request, "update", None):
             # Always the same order, so that two requests can't deadlock.
             rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")
-            list(rows.select_for_update().values_list("pk", flat=True))
+            list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
         """Returns the row if the user may see it, else None. One query reads and locks it if the user may change it."""
@@ -87,7 +87,9 @@ class VersionedAdmin(PolicyModelAdmin):
         if self._allows(request, "update", None):
             # Saving needs no prefetched rows. If the page is shown again, it reads them with another query.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
-            if row := rows.select_for_update().filter(pk=key).first():
+            # A stronger lock would wait for the foreign keys that point to the row: log entries lock their author's
+            # account, so that two managers who save each other's accounts would deadlock.
+            if row := rows.select_for_update(no_key=True).filter(pk=key).first():
                 return row
         return self.get_object(request, unquote(object_id))
 

@@ -64,7 +64,7 @@ CREATE INDEX entry_of_reopening ON audit.entry (at)
     WHERE operation = 'update' AND table_name = 'contracts_contract' AND old ->> 'status' = 'signed';
 CREATE INDEX entry_of_signature ON audit.entry (at)
     WHERE operation = 'update' AND table_name = 'contracts_contract' AND new ? 'status';
-CREATE INDEX entry_of_username ON audit.entry ((new ->> 'username')) WHERE table_name = 'accounts_user' AND new ? 'username';
+CREATE INDEX entry_of_username ON audit.entry ((new ->> 'username')) WHERE new ? 'username';
 CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND table_name = 'accounts_export';
 """
 

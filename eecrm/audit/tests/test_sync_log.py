@@ -104,12 +104,12 @@ def test_a_poll_reads_no_entry_of_other_tables(
     closed()
     count, entries, end = read(since)
     assert (entries, end) == ([], since)
-    assert count < 30  # the newest entry, and what the planner reads at the ends of an index
+    assert count < 100  # the newest entry, and what the planner reads at the ends of an index
     change(world.own_client, first_name="After")
     closed()
     count, entries, end = read(since)
     assert [entry.key for entry in entries] == [world.own_client.pk] and end > since
-    assert count < 60
+    assert count < 150
 
 
 def test_an_entry_says_if_copies_read_it(committed_world: World, migrator: Any) -> None:
