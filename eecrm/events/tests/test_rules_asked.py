@@ -54,6 +54,9 @@ def test_writing_resolves_each_rule_once(name: str, world: World, asked: Counter
     contracts = f"{API}clients/{world.own_client.pk}/contracts/"
     assert caller.post(contracts, CONTRACT).status_code == 201
     assert caller.get(f"{contracts}{world.own_draft.pk}/").status_code == 200
+    # The first change and the first deletion of a process compile their queries.
+    assert caller.patch(f"{contracts}{world.own_draft.pk}/", {"name": "Winter gala"}).status_code == 200
+    assert caller.delete(f"{contracts}{world.own_draft.pk + 1_000}/").status_code == 404
     client = {"company_name": "New", "first_name": "A", "last_name": "B", "email": "a@new.example"}
     client |= {"sales_contact_id": world.users["sales"].pk}
     for send, path, body in (
