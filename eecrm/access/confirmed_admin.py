@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
 from access.confirmation import Confirmation, Line, is_confirming
-from access.refusals import refusal_of
+from access.refusals import refusal_to_show
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
@@ -64,10 +64,7 @@ class ConfirmsDeletions(admin.ModelAdmin):
         try:
             return super().delete_view(request, object_id, context)
         except (DatabaseError, ProtectedError) as error:
-            refusal = refusal_of(error)
-            if refusal is None or refusal.status >= 500:
-                raise
-            form.add_error(None, refusal.sentence)
+            form.add_error(None, refusal_to_show(error).sentence)
         return super().delete_view(_as_get(request), object_id, context)
 
 

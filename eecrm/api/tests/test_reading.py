@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from access.compiled_queries import Slot, Statement
+from access.compiled_queries import InstanceStatement, Slot, Statement
 from access.database import acting_as
 from access.policy import Role
 from access.tests.paths import address, below
@@ -127,3 +127,7 @@ def test_what_a_write_answers_is_what_a_read_would(world: World, sales: Caller, 
     changed = sales.patch(address(draft), {"name": "Better draft"})
     assert changed.json() == sales.get(address(draft)).json()
     assert changed["ETag"] == sales.get(address(draft))["ETag"]
+
+
+def test_an_instance_of_a_query_that_finds_nothing_is_none(db: None) -> None:
+    assert InstanceStatement.of(Client.objects.none()).first({}) is None
