@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
+from api.free_text import FreeTextField
 from api.resources.search import SearchableQuerySet
 from contracts.models import Contract
 
@@ -63,7 +64,7 @@ class Event(models.Model):
     starts_at = models.DateTimeField(validators=_WITHIN_REASON)
     ends_at = models.DateTimeField(null=True, blank=True, validators=_WITHIN_REASON)
     location = models.CharField(max_length=200, blank=True)
-    notes = models.TextField(max_length=10_000, blank=True)
+    notes = FreeTextField(max_length=10_000, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)

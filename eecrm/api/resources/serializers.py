@@ -15,6 +15,7 @@ from rest_framework import serializers
 from access.compiled_queries import Slot
 from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
+from api.free_text import FreeTextField, FreeTextSerializerField
 from api.person_names import PersonNameField, PersonNameSerializerField
 from api.requests.bounds import unknown
 from api.resources.json_rows import Row, sql_literal
@@ -91,6 +92,7 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     serializer_related_field = RelatedKey
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         AddressField: AddressSerializerField,
+        FreeTextField: FreeTextSerializerField,
         PersonNameField: PersonNameSerializerField,
     }
 

@@ -190,7 +190,7 @@ def _plain(value: Any) -> str | list[str]:
             return moment.replace(microsecond=0).isoformat()  # forms have no microseconds
         case Decimal():
             return f"{value.normalize():f}"
-    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()  # browsers send line ends as CRLF
+    return str(value).strip()
 
 
 def _short(value: str | list[str]) -> str | list[str]:

@@ -135,6 +135,19 @@ def test_lines_that_the_api_wrote_are_not_touched_by_a_browser(world: World, vis
     assert authors(world.own_event)[-1] == ("management", {"attendees"})
 
 
+def test_line_breaks_are_stored_in_one_way(world: World, visit: Any, caller: Any) -> None:
+    app, address = caller("management"), f"{API}events/{world.own_event.pk}/"
+    assert app.patch(address, {"notes": "one\r\ntwo\rthree\nfour"}).json()["notes"] == "one\ntwo\nthree\nfour"
+    typed = "\r\n".join(["x" * 99] * 100)  # 9,999 characters of the 10,000 that the field takes
+    assert Tab(visit("management"), place(world.own_event)).send(notes=typed).status_code == 302
+    assert fresh(world.own_event).notes == typed.replace("\r\n", "\n")
+    assert app.patch(address, {"notes": typed.replace("\r\n", "\n"), "name": "Renamed"}).status_code == 200
+    assert authors(world.own_event)[-1] == ("management", {"name"})
+    longer = f"{typed}\r\nx"
+    assert app.patch(address, {"notes": longer}).status_code == 400
+    assert Tab(visit("management"), place(world.own_event)).send(notes=longer).status_code == 200
+
+
 def test_a_time_keeps_the_microseconds_that_a_form_does_not_show(world: World, visit: Any) -> None:
     before = fresh(world.own_event).starts_at
     assert before.microsecond

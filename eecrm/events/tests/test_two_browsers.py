@@ -83,7 +83,7 @@ class Model:
 
 
 def plain(value: Any) -> Any:
-    return value if isinstance(value, int) or value is None else str(value).replace("\r\n", "\n")
+    return value if isinstance(value, int) or value is None else str(value)
 
 
 class Manager:
