@@ -130,7 +130,8 @@ def admit_light(request: HttpRequest, owner: str) -> None:
     """
     if hasattr(request, "limited") or hasattr(request, "is_light"):
         return
-    request.is_light = True  # type: ignore[attr-defined]  # without this mark a missing static file would count twice, once as a 404
+    # Without this mark a missing static file would count twice: as a static file and as a 404.
+    request.is_light = True  # type: ignore[attr-defined]  # an attribute that we add
     asked, now = limit("anonymous"), time.monotonic()
     full_until = max(now, _light.get((asked, owner), 0)) + asked.seconds * LIGHT_SHARE / asked.capacity
     if full_until > now + asked.seconds:
