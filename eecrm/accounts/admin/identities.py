@@ -28,7 +28,7 @@ class IdentityForm(forms.ModelForm):
 class IdentityInline(admin.StackedInline):
     """Form that binds an account to an identity (account at the OpenID Connect provider).
 
-    The form can also remove the identity. It can't change the identity, because the subject of a user's tokens
+    The form can also remove the identity. The form can't change an identity, because the subject of a user's tokens
     never changes.
 
     Managers may bind only accounts that aren't in use yet. Superusers may bind all accounts.

@@ -1,6 +1,6 @@
 """The honeypot at `/admin/`: Django's stock admin site, which admits nobody and logs every attempt.
 
-The honeypot is a real `AdminSite` without models, so it answers every request as a stock site does. It reads no
+The honeypot is a real `AdminSite` without models, so its answers are those of a stock site. The honeypot reads no
 session and no database. A request costs an attacker nothing, so its answer must cost the server almost nothing.
 """
 

@@ -127,8 +127,8 @@ def offer(user: User) -> AuthenticatorApp:
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
     """Returns the encrypted seed (TOTP secret) of a new app, for a hidden field of the set-up form.
 
-    The encrypted text is valid for 15 minutes and for one account. It can only replace the app `replaces`, or be
-    the first app if `replaces` is None.
+    The encrypted text is valid for 15 minutes and for one account. The new app can only replace the app `replaces`,
+    or be the first app if `replaces` is None.
     """
     return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 

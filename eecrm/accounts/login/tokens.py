@@ -148,7 +148,7 @@ def _token_pair(session: TokenSession) -> Pair:
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
-# This is one statement, so it needs no transaction around it.
+# A login is one SQL statement, so it needs no transaction around the statement.
 # For the audit trail, triggers at the end of the statement read the account from a setting of `origin`.
 #
 # The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
