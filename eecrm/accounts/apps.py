@@ -17,14 +17,15 @@ MANAGERS = (database_role(Role.MANAGEMENT), database_role(Role.SUPERUSER))
 class AccountsConfig(AppConfig):
     name = "accounts"
 
-    # Group -> its permissions. Auditors see stars instead of personal data, unless they are members of one of these
-    # groups.
+    # Maps a group's name to its permissions, for example `PII_VIEW` -> `access.view_personal_data`.
+    # Auditors see stars instead of personal data, unless they are members of one of these groups.
     managed_groups = {
         "PII": ("access.view_personal_data", "access.export_personal_data"),
         "PII_VIEW": ("access.view_personal_data",),
     }
 
-    # Tables with a trigger of `sql/record.sql` that writes the audit trail. Some belong to Django and django_otp.
+    # Tables whose changes a trigger writes to the audit trail (`sql/record.sql`).
+    # Some of these tables belong to Django and django_otp.
     trail_tables = (
         "accounts_user",
         "accounts_tokensession",
@@ -44,9 +45,9 @@ class AccountsConfig(AppConfig):
     )
 
     def ready(self) -> None:
-        """Connect the session limits to Django's login and logout signals.
+        """Connects the session limits to Django's login and logout signals.
 
-        They then apply to every way to log in.
+        The limits then apply to every way to log in.
         """
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
@@ -56,7 +57,7 @@ class AccountsConfig(AppConfig):
         user_logged_out.connect(session_limits.end)
 
     def database_grants(self) -> set[Grant]:
-        """Returns the grants to log in, to read colleagues' names, and to run the admin site."""
+        """Returns the database grants of this app: who may read and write its tables."""
         return (
             self._login_grants()
             | self._common_grants()
@@ -66,9 +67,9 @@ class AccountsConfig(AppConfig):
         )
 
     def _login_grants(self) -> set[Grant]:
-        """Returns the grants of the login role (`eecrm_app`).
+        """Returns the database grants of the login role (`eecrm_app`).
 
-        It runs logins, before the caller's role is known, and the worker.
+        Logins run in this role, because the caller's role isn't known yet. The worker runs in this role, too.
         """
         from accounts.models import (
             AddressChange,
@@ -83,7 +84,7 @@ class AccountsConfig(AppConfig):
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
-        # A user who has forgotten the password asks for a link without a login.
+        # A user who has forgotten the password requests a link without a login.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", LinkRequest._meta.db_table, Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", LinkRequest, "due_at")
         grants |= on_columns(
@@ -91,18 +92,17 @@ class AccountsConfig(AppConfig):
         )
         readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
-        # A login sets `last_login`, and hashes the password again if the hasher has become stronger. A mailed link sets
-        # the password. Owners end all their logins (`logins_ended`).
+        # A login writes `last_login`, and a new hash of the password if the hasher has become stronger.
+        # A mailed link lets the owner set the password. The owner's logout everywhere raises `logins_ended`.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
-        # Owners ask for another email address, and confirm it by the link that was mailed there.
+        # Owners request another email address, and confirm it by the link that was mailed to that address.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
-        # The function enrol_identity creates an external account for an unknown identity of the provider, and nothing
-        # else.
+        # The function enrol_identity only creates an external account for an unknown user of the provider.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:
-        """Returns the grants of every role: names of colleagues, the caller's own profile, logins and leave covers."""
+        """Returns the database grants of every role: colleagues' names, own profile, own logins and leave covers."""
         from accounts.models import (
             COVER_FIELDS,
             PUBLIC_FIELDS,
@@ -123,13 +123,14 @@ class AccountsConfig(AppConfig):
             grants |= on_columns(role, "SELECT", ExternalIdentity, "user", rows=about_me("user_id"))
             grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=own_covers)
         grants |= on_functions(tuple(map(database_role, MATRIX_ROLES)), "own_ids()")
-        # `has_perm` reads the permissions of groups, which are no secret. The members of groups are granted separately.
+        # Every role may read the permissions of groups: `has_perm` reads them, and they are no secret.
+        # Fewer roles may read the members of groups (`_login_grants` and `_admin_site_grants`).
         all_roles = (LOGIN_ROLE, *map(database_role, MATRIX_ROLES))
         tables = ("auth_group", "auth_permission", "auth_group_permissions", "django_content_type")
         return grants | on_tables(all_roles, "SELECT", *tables)
 
     def _admin_site_grants(self) -> set[Grant]:
-        """Returns the grants of the roles that may open the admin site: managers, superusers and auditors.
+        """Returns the database grants of managers, superusers and auditors, who may open the admin site.
 
         Only the login role (`eecrm_app`) may read or write sessions (`accounts.admin_login.session_store`).
         """
@@ -150,9 +151,10 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
     def _second_factor_grants(self) -> set[Grant]:
-        """Returns the grants on second factors. Only the login role (`eecrm_app`) may read the secrets.
+        """Returns the database grants on second factors. Only the login role (`eecrm_app`) may read the secrets.
 
-        Managers may delete a second factor, and read only the key of its account.
+        Managers may delete a second factor. The only column that managers may read is `user`, the key of the
+        account.
         """
         from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
         from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -166,20 +168,20 @@ class AccountsConfig(AppConfig):
         return grants
 
     def _alert_grants(self) -> set[Grant]:
-        """Returns the grants on alerts. The worker stores them, and roles that may read the audit trail may read them.
+        """Returns the database grants on alerts. The worker stores alerts.
 
-        No role may change or delete an alert.
+        A role that may read the audit trail may also read alerts. No role may change or delete an alert.
         """
         from accounts.models import Alert, Export
 
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT", Alert._meta.db_table)
         readers = [database_role(role) for role in MATRIX_ROLES if scope_of("trail", "list", role) is Scope.ALL]
         grants |= on_tables(tuple(readers), "SELECT", Alert._meta.db_table)
-        # Auditors may insert exports, because a group can give them the permission to export.
+        # Auditors may insert rows of Export, because membership in a group can give them the permission to export.
         return grants | on_tables((*MANAGERS, database_role(Role.AUDITOR)), "SELECT INSERT", Export._meta.db_table)
 
     def background_jobs(self) -> "list[Job]":
-        """Returns the jobs of this app for `manage.py run_worker`."""
+        """Returns the background jobs of this app, which `manage.py run_worker` runs."""
         from accounts.outbox import alerts
         from accounts.outbox.delivery import deliver
         from accounts.outbox.purging import purge_expired

@@ -14,12 +14,13 @@ class LoginSerializer(StrictSerializer):
     """Username and password of a login."""
 
     username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
-    # The maximum length is there because Argon2 would also hash a megabyte, which no user types.
+    # The length is limited, because Argon2 would also hash a password of a megabyte, which no user types.
     password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    # Write-only, so that the example in the OpenAPI document has no code: it must work for every account.
+    # The field is write-only, so that the example in the OpenAPI document contains no code.
+    # The example must work for every account, also for accounts without a second factor.
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     field_docs = {
@@ -41,7 +42,7 @@ class RefreshSerializer(StrictSerializer):
 
 
 class TokenPairSerializer(serializers.Serializer):
-    """The tokens of one login."""
+    """The access token and the refresh token of one login."""
 
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
@@ -53,7 +54,7 @@ class TokenPairSerializer(serializers.Serializer):
 
 
 class PasswordChangeSerializer(StrictSerializer):
-    """The present password, and the new one."""
+    """The caller's present password, and the new password."""
 
     old_password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
@@ -72,7 +73,7 @@ class PasswordChangeSerializer(StrictSerializer):
 
 
 class AddressRequestSerializer(StrictSerializer):
-    """The new email address, and the present password."""
+    """The new email address of the caller's account, and the present password."""
 
     email = AddressSerializerField(max_length=254, validators=[require_address])
     password = serializers.CharField(
@@ -142,7 +143,7 @@ class ContactSerializer(ResourceSerializer):
 
 
 class CoverSerializer(serializers.Serializer):
-    """Leave cover in effect now, with the other colleague: the one on leave, or the one who stands in."""
+    """A leave cover in effect now, and the other colleague: the one on leave, or the one who stands in."""
 
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(read_only=True)
@@ -153,7 +154,7 @@ class CoverSerializer(serializers.Serializer):
 
 
 class OwnPermissionsSerializer(serializers.Serializer):
-    """The caller's column of the policy table."""
+    """The permissions of the caller's role in the policy table, and the leave covers in effect."""
 
     role = serializers.ChoiceField(choices=Role.choices, read_only=True)
     permissions = serializers.DictField(

@@ -1,4 +1,7 @@
-"""State rules: each refuses a change because of a row's current state. Triggers enforce them (`access.state_rules`)."""
+"""State rules of accounts: each rule refuses a change because of the present state of a row.
+
+Triggers enforce the rules (`access.state_rules`).
+"""
 
 from access.state_rules import StateRule
 

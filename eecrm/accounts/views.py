@@ -1,4 +1,4 @@
-"""Views of the caller's profile and permissions, and lists of the contacts that may be assigned."""
+"""Views of the caller's profile and permissions, and of the accounts that clients and events can be assigned to."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ from api.resources.serializers import differs
 
 
 class ProfileViewSet(GenericViewSet):
-    """The caller's own profile."""
+    """Views to read and change the caller's own profile."""
 
     resource = "profile"
     serializer_class = ProfileSerializer
 
     @extend_schema(operation_id="me_get", tags=["me"], summary="Read one's own profile")
     def retrieve(self, request: Request) -> Response:
-        """Your own account, as the API uses it for this request."""
+        """Your own account: key, username, names, email address and role."""
         return Response(self._representation(account_of(request)))
 
     @extend_schema(operation_id="me_update", tags=["me"], summary="Change one's own profile")
@@ -45,7 +45,7 @@ class ProfileViewSet(GenericViewSet):
     def _count(request: Request, account: User) -> None:
         """Counts a change of names in the rate limit. Raises TooManyRequests if the limit is used up.
 
-        The audit trail keeps each name, and managers are mailed about the last one.
+        The limit is needed, because the audit trail keeps each name. Managers get a mail about the newest name.
         """
         with as_login_role():
             (taken,) = limits.take((limits.limit("own_name"), str(account.pk), 1))
@@ -58,14 +58,17 @@ class ProfileViewSet(GenericViewSet):
 
 
 class EffectiveMatrixViewSet(GenericViewSet):
-    """The caller's own permissions."""
+    """View of the caller's own permissions."""
 
     resource = "profile"
     serializer_class = OwnPermissionsSerializer
 
     @extend_schema(operation_id="me_permissions", tags=["me"], summary="Read one's own permissions")
     def retrieve(self, request: Request) -> Response:
-        """Your permissions: none, own or all for each resource and action. Leave covers in effect extend *own*."""
+        """Your permissions: none, own or all for each resource and action.
+
+        With a leave cover in effect, *own* includes the rows of the colleague on leave.
+        """
         user = account_of(request)
         covers = {
             "covering": user.covers.current().naming("colleague"),

@@ -1,6 +1,6 @@
-"""Admin page about an account's new email address that waits to be confirmed.
+"""Admin page of the new email address that was requested for an account and isn't confirmed yet.
 
-It shows who asked for the address. A second manager can confirm or drop the address there.
+The page shows who requested the new address. A second manager can confirm or drop the new address there.
 """
 
 from typing import Any, cast
@@ -20,7 +20,8 @@ from accounts.models import AddressChange, User
 from accounts.models.address import LIFETIME
 from api.resources.search import with_addresses_normalised
 
-# Rule -> reason why the manager may not confirm the address (`address_objection` in PostgreSQL).
+# Maps the name of a rule to the sentence that says why this manager may not confirm the new address.
+# The PostgreSQL function `address_objection` returns the name of the rule.
 _OBJECTIONS = {
     "address_second_manager": "You asked for it, or the account is yours: another manager may confirm it.",
     "address_rests": "It may be confirmed here a day after it was asked for: until then its owner can object.",
@@ -54,7 +55,11 @@ class AddressStateFilter(admin.SimpleListFilter):
 
 
 class AddressPages(PolicyModelAdmin):
-    """Adds the page `<account>/address/`: present address, new address that waits, buttons to confirm or drop it."""
+    """Adds the page `<account>/address/` to the admin pages of an account.
+
+    The page shows the present email address and the requested one, with buttons to confirm or drop the requested
+    one.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         page = path("<id:key>/address/", self.admin_site.admin_view(self.address_page), name="accounts_user_address")
@@ -73,10 +78,10 @@ class AddressPages(PolicyModelAdmin):
         return format_html('{} <a href="{}">Another one waits to be confirmed</a>', state, url)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Saves the account. Warns the user if the new email address has to be confirmed first, or differs from the stored
-        one in letter case only.
+        """Saves the account, and warns the user if a trigger kept the old email address.
 
-        A trigger keeps the old address of an account in use until the new one is confirmed. It keeps the spelling of any.
+        A trigger keeps the old address of an account in use until the new address is confirmed. For every account,
+        a trigger keeps the old spelling of an address if only upper and lower case differ.
         """
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
@@ -124,7 +129,10 @@ class AddressPages(PolicyModelAdmin):
         return str(User.objects.only("username").get(pk=change.asked_by_id))
 
     def _decide(self, request: HttpRequest, account: User) -> HttpResponse:
-        """Confirms or drops the address that the page showed. Shows an error if another address waits by now."""
+        """Confirms or drops the new email address that the page showed.
+
+        Shows an error if that address doesn't wait to be confirmed any more.
+        """
         if not self.has_change_permission(request, account):
             raise PermissionDenied
         User.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=account.pk)

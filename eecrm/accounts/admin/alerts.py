@@ -1,4 +1,4 @@
-"""Alerts in the admin site: read-only, for roles that may read the audit trail."""
+"""Admin pages of alerts: read-only, for roles that may read the audit trail."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class AlertAdmin(PolicyModelAdmin):
     fieldsets = [(None, {"fields": ["kind", "actor", "subject", "count", "first_at", "last_at", "told_at"]})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """All alerts: a user who may open the page may see each of them."""
+        """Returns all alerts, because a user who may open the page may see each alert."""
         return super(PolicyModelAdmin, self).get_queryset(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

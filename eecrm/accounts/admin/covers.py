@@ -1,4 +1,7 @@
-"""Leave covers in the admin site: managers let a colleague stand in during leave, or end it. Auditors read them."""
+"""Admin pages of leave covers: a colleague stands in for another one who is on leave.
+
+Managers grant and end leave covers. Auditors can only read them.
+"""
 
 import logging
 from typing import Any
@@ -38,7 +41,7 @@ class CoverAdmin(TrailHistory):
     actions = ["end_now"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Makes every field of an existing cover but its end read-only, because a cover can only be ended early."""
+        """Makes all fields of an existing cover read-only except its end, because a cover can only be ended early."""
         return [*self.readonly_fields, *(["colleague", "substitute", "starts_at", "reason"] if obj else [])]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -71,7 +74,7 @@ class CoverAdmin(TrailHistory):
 
     @confirmed_action(_ending_lines, description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Cover]) -> None:
-        """Ends the chosen leave covers now. A cover that hasn't begun never takes effect."""
+        """Ends the chosen leave covers now. A chosen cover that hasn't begun never takes effect."""
         covers = list(queryset.filter(ends_at__gt=timezone.now()))
         Cover.objects.filter(pk__in=[cover.pk for cover in covers]).end()
         for cover in covers:

@@ -1,11 +1,11 @@
-"""Groups in the admin site. Groups made by the code are read-only; groups made by hand can be renamed.
+"""Admin pages of groups. Groups that the code creates are read-only.
 
-Both kinds can have members.
+Groups that a manager creates can be renamed. Both kinds of groups can have members.
 """
 
 from typing import Any
 
-import django.contrib.auth.admin  # noqa: F401  # registers Group, which `unregister` below undoes
+import django.contrib.auth.admin  # noqa: F401  # this import registers Group, and `unregister` below removes it
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -22,16 +22,19 @@ from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
 from audit.admin.entries import TrailHistory
 
-MAX_MEMBERS = 200  # on a group's page; further members aren't listed
+MAX_MEMBERS = 200  # number of members that the page of a group lists
 
 
 def joinable() -> QuerySet[Group]:
-    """Returns the groups that accounts can join by hand. Membership in a role's group follows from the role."""
+    """Returns the groups to which a manager can add accounts.
+
+    The groups of roles aren't among them, because an account belongs to its role's group without being added.
+    """
     return Group.objects.exclude(name__in=ROLE_GROUPS).order_by("name")
 
 
 class MembershipField(forms.ModelMultipleChoiceField):
-    """Checkboxes for the groups of an account."""
+    """Form field with one checkbox for each group that a manager can add the account to."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -40,7 +43,7 @@ class MembershipField(forms.ModelMultipleChoiceField):
 
 
 class GroupNameField(forms.CharField):
-    """Form field for a group's name. It normalises the spelling, which the trigger `group_name_rules` requires."""
+    """Form field for a group's name. The field normalises the name as the trigger `group_name_rules` requires."""
 
     def to_python(self, value: Any) -> str:
         return normalise_title(super().to_python(value) or "")
@@ -64,7 +67,10 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(TrailHistory):
-    """Admin pages of groups. Only code gives permissions, so a group made by hand has just a name and members."""
+    """Admin pages of groups.
+
+    A group that a manager creates has only a name and members, because only the code gives permissions to groups.
+    """
 
     resource = "group"
     form = GroupForm
@@ -75,7 +81,7 @@ class GroupAdmin(TrailHistory):
     readonly_fields = ["permission_names", "members"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        """All groups: Django's model has no owner, so a user who may see groups sees each of them."""
+        """Returns all groups, because a group has no owner: a user who may see groups may see each of them."""
         rows = super(PolicyModelAdmin, self).get_queryset(request)
         return rows.annotate(managed=Exists(is_managed(Group.objects.filter(pk=OuterRef("pk")))))
 
@@ -89,9 +95,10 @@ class GroupAdmin(TrailHistory):
         return super().has_delete_permission(request, obj) and self._may_touch(obj)
 
     def state_of(self, row: Any) -> str:
-        """Returns the state that must still be the same when a deletion is confirmed: the name and the members.
+        """Returns a text that contains the group's name and members.
 
-        The memberships are part of it, because they are deleted with the group.
+        The group is deleted only if this text is still the same as on the confirmation page. The text contains the
+        members, because the deletion of a group also deletes its memberships.
         """
         return f"{row.name} {sorted(User.objects.filter(groups=row).values_list('pk', flat=True))}"
 
@@ -101,8 +108,8 @@ class GroupAdmin(TrailHistory):
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Deletes the groups with one SQL statement. Foreign keys delete the memberships.
 
-        Django's own deletion also deletes from `auth_group_permissions`, which the database roles of the admin site may
-        not do.
+        Django's own deletion isn't used: it also deletes rows of `auth_group_permissions`, where the database roles
+        of the admin site may delete nothing.
         """
         rows = Group.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
         rows._raw_delete(rows.db)

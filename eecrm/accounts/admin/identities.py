@@ -1,4 +1,4 @@
-"""Form that binds an account to its identity at the provider, on the account's page of the admin site."""
+"""Form on an account's admin page that binds the account to an identity (account at the OpenID Connect provider)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from accounts.models import ExternalIdentity
 
 
 class IdentityForm(forms.ModelForm):
-    # The configured provider is the only choice, because tokens of other issuers are refused.
+    # The configured provider is the only choice, because the API refuses tokens of other issuers.
     issuer = forms.ChoiceField(
         choices=lambda: [(settings.OIDC_ISSUER, settings.OIDC_ISSUER)], initial=lambda: settings.OIDC_ISSUER
     )
@@ -26,10 +26,12 @@ class IdentityForm(forms.ModelForm):
 
 
 class IdentityInline(admin.StackedInline):
-    """Form that binds an account to an identity of the provider. It can also remove the identity, but not change it.
+    """Form that binds an account to an identity (account at the OpenID Connect provider).
 
-    Managers may bind accounts that aren't in use yet, superusers all accounts. No change is needed, because the subject
-    of a user's tokens never changes.
+    The form can also remove the identity. The form can't change an identity, because the subject of a user's tokens
+    never changes.
+
+    Managers may bind only accounts that aren't in use yet. Superusers may bind all accounts.
     """
 
     model = ExternalIdentity
@@ -41,16 +43,17 @@ class IdentityInline(admin.StackedInline):
         return rule_for(request, "user", action).scope is not Scope.NONE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Returns the form's fields. Roles that may not see personal data see stars instead of the subject.
+        """Returns the form's fields, with a masked subject for roles that may not see personal data.
 
-        Many providers use the email address as the subject.
+        The subject counts as personal data, because many providers use the email address as the subject.
         """
         return ["issuer", "subject" if policy.sees_personal_data(request.user) else "subject_masked"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Explains to a manager why an account in use can't be bound.
+        """Returns the form's fields, and explains to a manager why an account in use can't be bound.
 
-        PostgreSQL refuses it, because a user who binds an identity to the account could log in as its owner.
+        PostgreSQL refuses to bind such an account, because a user who bound their own identity to the account could
+        log in as its owner.
         """
         options: dict[str, Any] = {"fields": self.get_fields(request, obj)}
         if obj is not None and obj.is_claimed and rule_for(request, "user", "promote").scope is Scope.NONE:

@@ -1,4 +1,4 @@
-"""The outbox in the admin site: mails that wait, were sent, or were given up."""
+"""Admin pages of the outbox: mails that wait, mails that were sent, and mails that the worker has given up."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -37,7 +37,10 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Mail)
 class MailAdmin(VersionedAdmin):
-    """Read-only admin pages of mails. A user who may update mails can have a mail sent again that was given up."""
+    """Read-only admin pages of mails.
+
+    If the worker has given up a mail, a user who may update mails can have this mail sent again.
+    """
 
     resource = "mail"
     prefetched = ("user",)
@@ -88,7 +91,10 @@ MAX_LINKS_PER_DAY = 5
 
 
 class SendsLinks(PolicyModelAdmin):
-    """Actions of the account list that mail the owner a link to choose a password. Nobody else can set it."""
+    """Mixin with actions of the account list that mail the account's owner a link to choose a password.
+
+    Managers send links because only the owner can set the account's password.
+    """
 
     actions = ["send_reset", "send_invitation"]
 
@@ -110,9 +116,9 @@ class SendsLinks(PolicyModelAdmin):
         return [self._mail_line(user, reason) for user, reason in self._reasons_against_invitations(request, users)]
 
     def _mail_line(self, user: User, reason: str) -> Line:
-        """Returns a line of the confirmation page, with the number of links that were sent within a day.
+        """Returns the account's line on the confirmation page, with the number of links mailed within a day.
 
-        Each sent link changes this number, so the server doesn't accept the same confirmed page twice.
+        Each mailed link changes this number. So the server refuses a confirmation page that is sent twice.
         """
         count = self._links_of_today(user)
         beside = f", beside {counted(count, 'link')} within a day" if count else ""
@@ -127,9 +133,9 @@ class SendsLinks(PolicyModelAdmin):
         return [(user, self._reason_against(request, user) or (claimed if user.is_claimed else "")) for user in users]
 
     def _links_of_today(self, user: User) -> int:
-        """Returns the number of links mailed to the account within a day.
+        """Returns the number of password links that were mailed to the account within a day.
 
-        The trigger `links_not_too_often` counts the same mails.
+        The trigger `links_not_too_often` counts the same mails and refuses further ones.
         """
         recent = Mail.objects.filter(user=user, kind__in=PASSWORD_LINKS, created_at__gt=Now() - timedelta(days=1))
         return recent.count()

@@ -1,4 +1,4 @@
-"""Accounts in the admin site, for managers (`access-matrix.md`, Account rules)."""
+"""Admin pages of accounts, for managers (rules: `access-matrix.md`, Account rules)."""
 
 from typing import Any
 
@@ -27,15 +27,15 @@ from accounts.models import Mail, User
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin, ReasonForm
 
-# No page may show the secret of a second factor.
+# The admin pages of django_otp are removed, because no page may show the secret of a second factor.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
-# Fields that decide the rights of an account.
+# Fields that decide the rights of an account. A change is logged as the event `privilege_permissions_changed`.
 _RIGHTS = frozenset({"role", "is_active", "is_superuser"})
 
 
 class NewAccountForm(ReasonForm):
-    """Form for a new account, without a password: a mail invites the user to choose one."""
+    """Form for a new account. The form has no password, because a mail invites the owner to choose one."""
 
     class Meta:
         model = User
@@ -64,12 +64,12 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     resource = "user"
     form = AccountForm
     add_form = NewAccountForm
-    add_form_template = None  # Django's template asks for passwords
+    add_form_template = None  # Django's own template would ask for a password
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    # The filter lists only groups with stored members. Membership in a role's group isn't stored: it follows from the
-    # role.
+    # The filter lists only groups with stored members.
+    # The group of a role has no stored members, because an account belongs to it through its role.
     list_filter = [
         "role",
         "is_active",
@@ -96,7 +96,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return rule_for(request, "user", "promote").scope is not Scope.NONE
 
     def get_urls(self) -> list[URLPattern]:
-        """Returns Django's pages without the one on which a user sets another user's password."""
+        """Returns Django's admin pages without the page on which a user sets another user's password."""
         return [page for page in super().get_urls() if page.name != "auth_user_password_change"]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -132,10 +132,11 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return f"{super().state_of(row)} {sorted(row.groups.values_list('pk', flat=True))}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Returns the fields that the user may not change.
+        """Returns the names of the fields that the user may not change.
 
-        Only superusers change the superuser status. Users can't change their own role, superuser status, activity or
-        groups. Their own address has a page of its own, because changing it requires the password.
+        Only superusers may change the superuser status. On their own account, users can't change the role,
+        superuser status, activity or groups. Users change their own email address on a separate page, because that
+        page asks for the password.
         """
         fields = list(self.readonly_fields)
         if not self._promotes(request):
@@ -145,13 +146,19 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         return fields
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """Tells the template by `is_contact` if the account has clients or events that can be handed over."""
+        """Adds `is_contact` to the template's context.
+
+        The value is True if the account has clients or events that can be handed over to a colleague.
+        """
         account = context["original"]
         is_contact = account is not None and (account.clients.exists() or account.events.exists())
         return super().render_change_form(request, {**context, "is_contact": is_contact}, *args, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """Returns the form for the identity, only for existing accounts and only if a provider is configured."""
+        """Returns the form that binds the account to an identity (account at the OpenID Connect provider).
+
+        Returns no form for a new account, or if no provider is configured.
+        """
         return [IdentityInline] if obj is not None and settings.OIDC_ISSUER else []
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -170,9 +177,10 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Returns what the page of a deletion lists, with the rows that prevent the deletion of these accounts.
+        """Returns the contents of the page that confirms the deletion of accounts.
 
-        Django's own method would include the accounts' log entries in the deletion, and read password hashes.
+        The page lists the rows that prevent the deletion. Django's own method isn't used: it would count the
+        accounts' log entries as deleted, and read password hashes.
         """
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [
@@ -194,7 +202,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
 
 @admin.register(LogEntry)
 class LogEntryAdmin(OfferedFilters, admin.ModelAdmin):
-    """The log of actions in the admin site: read-only, for roles that the policy allows."""
+    """Read-only admin pages of Django's log of actions, for roles that the policy allows to read the log."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "change_message"]
     list_filter = ["action_time", "content_type", "action_flag"]

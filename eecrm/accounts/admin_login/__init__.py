@@ -1,1 +1,1 @@
-"""Login to the admin site: the honeypot at `/admin/`, the second factor, and the limits of a session."""
+"""Login to the admin site: the honeypot (false admin site) at `/admin/`, the second factor, and the session limits."""

@@ -15,8 +15,8 @@ from api.requests.limits import TooManyRequests
 class PasswordForm(AdminAuthenticationForm):
     """Login form with username and password.
 
-    `accounts.login.credentials` counts failures. It sets `request.login_wait` (seconds) if the client's address has to
-    wait.
+    `accounts.login.credentials` counts failed logins. If the IP address of the request has to wait,
+    `AccountBackend` there stores the seconds to wait in `request.login_wait`.
     """
 
     def get_invalid_login_error(self) -> forms.ValidationError:
@@ -27,20 +27,23 @@ class PasswordForm(AdminAuthenticationForm):
 
 
 class CodeInput(forms.PasswordInput):
-    """Text field that shows the typed code, but doesn't repeat it after an error, because a code works only once."""
+    """Text field that shows the code while the user types.
+
+    After an error the field is empty again, because a code works only once.
+    """
 
     input_type = "text"
 
 
 def _code_field(label: str, *, help_text: str = "") -> forms.CharField:
-    # The length allows for spaces, because apps show codes in groups. Browsers and password managers recognise the
-    # field by its autocomplete (HTML standard).
+    # The maximum length leaves room for spaces, because apps show codes in groups of digits.
+    # Browsers and password managers recognise the field by its attribute `autocomplete` (HTML standard).
     widget = CodeInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"})
     return forms.CharField(label=label, max_length=40, help_text=help_text, widget=widget)
 
 
 class CodeForm(forms.Form):
-    """Form for a code of the authenticator app, or a recovery code. The check marks a right code as used."""
+    """Form for a code of the authenticator app, or a recovery code. Validating the form marks a right code as used."""
 
     code = _code_field("Code", help_text="The six digits of your authenticator app, or one of your recovery codes.")
 
@@ -52,14 +55,14 @@ class CodeForm(forms.Form):
     def clean_code(self) -> str:
         code = self.cleaned_data["code"]
         if self.errors:
-            return code  # another field is invalid, so the code must stay usable
+            return code  # another field is invalid, so the code isn't checked and stays usable
         if sentence := second_factor.use_code(self.request, cast(User, self.request.user), code):
             raise forms.ValidationError(sentence)
         return code
 
 
 class ManageForm(CodeForm):
-    """Form to make new recovery codes or to remove the second factor. A code must confirm either action."""
+    """Form to make new recovery codes or to remove the second factor. Both actions require a code."""
 
     action = forms.ChoiceField(
         choices=[("codes", "codes"), ("remove", "remove")],
@@ -74,10 +77,10 @@ class ManageForm(CodeForm):
 
 
 class SetUpForm(forms.Form):
-    """Form with the first code of a new app, and a proof that the account's owner sends it.
+    """Form with the first code of a new authenticator app, and a proof that the account's owner sends the form.
 
-    The proof is a code of the old app (or a recovery code), or the password if there was no app. A thief of a session
-    has neither.
+    The proof is a code of the old app or a recovery code. If the account has no app yet, the proof is the password.
+    A thief of a session has none of these.
     """
 
     password = forms.CharField(

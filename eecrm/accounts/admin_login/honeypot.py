@@ -1,7 +1,7 @@
 """The honeypot at `/admin/`: Django's stock admin site, which admits nobody and logs every attempt.
 
-It is a real `AdminSite` without models, so it answers every request as a stock site does. It reads no session and no
-database: a request costs an attacker nothing, so it must cost the server almost nothing.
+The honeypot is a real `AdminSite` without models, so its answers are those of a stock site. The honeypot reads no
+session and no database. A request costs an attacker nothing, so its answer must cost the server almost nothing.
 """
 
 import logging
@@ -23,13 +23,17 @@ from access.security_log import security_event
 from accounts.passwords.validators import is_too_long
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, body_length
 
-# Minimum time between two password hashes in a process. A single login attempt takes the time of a hash, as on a real
-# site. In a flood most attempts are refused without a hash, so they don't use up the processor.
+# Minimum time between two password hashes in a process.
+# A single login attempt takes the time of one password hash, as on a real admin site.
+# In a flood of attempts most are refused without a hash, so the flood doesn't use up the processor.
 MIN_HASH_INTERVAL_SECONDS = 0.25
 
 
 def _logged(view: Any) -> Any:
-    """Log the attempt, then run the stock view as an anonymous user, even with a manager's session."""
+    """Returns the stock view with two steps before it: log the attempt, and make the user anonymous.
+
+    The user becomes anonymous even if the request has a manager's session.
+    """
     protected = csrf_protect(view)
 
     @wraps(view)
@@ -43,14 +47,15 @@ def _logged(view: Any) -> Any:
             user_agent=request.headers.get("User-Agent", "")[:200],
         )
         if body_length(request) > MAX_CREDENTIAL_BYTES:
-            request.session.accessed = True  # adds `Vary: Cookie`, as in a stock site
+            request.session.accessed = True  # makes Django add `Vary: Cookie`, as a stock site does
             raise RequestDataTooBig
         request.user = AnonymousUser()
-        vars(request).pop("_messages", None)  # messages of the real site must not appear here
+        vars(request).pop("_messages", None)  # messages of the real admin site must not appear in the honeypot
         return protected(request, *args, **kwargs)
 
-    # `protected` checks the CSRF token. The middleware would refuse an attempt without a token before it is logged.
-    logged.csrf_exempt = True  # type: ignore[attr-defined]  # for CsrfViewMiddleware
+    # `protected` checks the CSRF token after the attempt was logged.
+    # CsrfViewMiddleware would refuse an attempt without a token before the attempt is logged.
+    logged.csrf_exempt = True  # type: ignore[attr-defined]  # CsrfViewMiddleware then skips the view
     return public(transaction.non_atomic_requests(logged))
 
 
@@ -58,7 +63,10 @@ class _HashingClock:
     due = 0.0
 
     def hash(self, password: str) -> None:
-        """Take as long as a login with a wrong password, unless this process has just hashed another password."""
+        """Hashes the password, so that the answer takes as long as a login with a wrong password.
+
+        Does nothing if this process has just hashed another password, or if the password is too long to be hashed.
+        """
         now = time.monotonic()
         if now >= self.due and not is_too_long(password):
             self.due = now + MIN_HASH_INTERVAL_SECONDS
@@ -82,7 +90,7 @@ class HoneypotSite(AdminSite):
     login_form = DecoyForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        request.session.accessed = True  # Django reads the session here, which adds `Vary: Cookie`
+        request.session.accessed = True  # a stock site reads the session here, so Django adds `Vary: Cookie`
         return False
 
     def get_urls(self) -> list[Any]:
@@ -96,9 +104,9 @@ site = HoneypotSite(name="decoy")
 
 
 @_logged
-@csrf_exempt  # a stock site's middleware redirects before the CSRF token is checked
+@csrf_exempt  # a stock site redirects before it checks the CSRF token
 def without_slash(request: HttpRequest) -> HttpResponse:
-    """Redirect `/admin` to `/admin/`, as Django's APPEND_SLASH does. That setting is off here."""
+    """Redirects `/admin` to `/admin/`, as a stock site does. Django's setting APPEND_SLASH would do it, but is off."""
     response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
-    response.xframe_options_exempt = True  # Django's own redirect doesn't pass XFrameOptionsMiddleware
+    response.xframe_options_exempt = True  # a stock site's redirect has no header X-Frame-Options either
     return response

@@ -39,9 +39,9 @@ class OwnAddressForm(forms.Form):
         self.request, self.user = request, User.objects.defer(None).get(pk=request.user.pk)
 
     def clean(self) -> None:
-        """Checks the password and stores the new address, which waits to be confirmed.
+        """Checks the password and stores the new email address, which waits to be confirmed.
 
-        A refusal becomes an error of the form. An exception would roll back the count of wrong passwords.
+        Each refusal becomes an error of the form. An exception would roll back the count of wrong passwords.
         """
         if self.errors:
             return
@@ -60,9 +60,9 @@ class OwnAddressForm(forms.Form):
 
 
 class OwnAddressView(GateView):
-    """Page on which users ask for another email address. It requires the password.
+    """Page on which users request another email address for their own account.
 
-    A logged-in session doesn't prove that the owner is at the keyboard.
+    The page asks for the password, because a logged-in session doesn't prove that the owner is at the keyboard.
     """
 
     title = "Your email address"

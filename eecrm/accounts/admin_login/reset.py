@@ -1,4 +1,4 @@
-"""Reset of a second factor, e.g. after a lost phone.
+"""Reset of a second factor, for example after the account's owner has lost the phone.
 
 Another manager or a superuser removes the second factor, so that the account's owner can set up a new one.
 """
@@ -22,10 +22,10 @@ from accounts.models import User
 def reset(user: User, request: HttpRequest | None = None) -> bool:
     """Removes the account's second factor. Returns True if the account had one.
 
-    Triggers then end every login and the password of the account, and mail a link to choose a new password. Otherwise a
-    thief of the password could set up the next second factor.
+    Triggers then end every login and the password of the account, and mail the owner a link to choose a new
+    password. If the password stayed valid, a thief of the password could set up the next second factor.
     """
-    # Lock the account first, as logins and set-ups of a second factor do. Another order could deadlock.
+    # Logins and set-ups of a second factor also lock the account first. Another order could deadlock.
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     if not second_factor.erase(user):
         return False
@@ -34,10 +34,10 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
 
 
 def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
-    """Yields the lines of the confirmation page, one for each account.
+    """Yields the lines of the confirmation page, one line for each account.
 
-    The confirmed state includes the key of the second factor's row, so that a newer second factor isn't removed. The
-    line shows the email address, because the link goes there.
+    A line contains the primary key of the account's second factor. If the second factor is replaced before the
+    confirmation, the new one isn't removed. The line shows the email address to which the password link goes.
     """
     with as_login_role():
         devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))

@@ -1,7 +1,7 @@
 """Second factor of an account: an authenticator app (TOTP, RFC 6238) and ten recovery codes, each used once.
 
-Only PostgreSQL's login role (`eecrm_app`) may read the secrets. So these functions, except `erase`, must run before SET
-ROLE enters the caller's role.
+Only PostgreSQL's login role (`eecrm_app`) may read the secrets. So these functions, except `erase`, must run before
+SET ROLE switches to the caller's role.
 """
 
 import logging
@@ -36,11 +36,11 @@ NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
 MIN_FAILURES_TO_MAIL = 5  # wrong codes in a row after which the owner gets a mail
-MAX_SET_UP_SECONDS = 15 * 60  # time from the display of a seed to the first code of the app
+MAX_SET_UP_SECONDS = 15 * 60  # time to enter the app's first code after the page has shown the seed (TOTP secret)
 
 
 def grouped(text: str) -> str:
-    """Returns the text in groups of four characters, which users copy more easily."""
+    """Returns the text in groups of four characters, because users copy groups more easily."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
@@ -49,17 +49,19 @@ def _plain_code(text: str) -> str:
 
 
 def _code_digest(code: str) -> str:
-    """Returns the digest by which a recovery code is stored.
+    """Returns the digest of a recovery code. The database stores the digest instead of the code.
 
-    The 80 random bits of a code need no salt and no slow hash. The column holds 16 characters.
+    A code has 80 random bits, so its digest needs no salt and no slow hash. The digest is cut to 16 characters,
+    because the column holds no more.
     """
     return b32encode(sha256(code.encode()).digest()).decode()[:16]
 
 
 def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
-    """Checks a token. Returns a sentence if the device refuses it, otherwise an empty string.
+    """Checks a token (a code of the app, or the digest of a recovery code) on its device.
 
-    django_otp counts failures and remembers used tokens.
+    Returns an empty string if the token is right, otherwise a sentence with the reason. django_otp counts failures
+    and remembers used tokens.
     """
     allowed, details = device.verify_is_allowed()
     if not allowed:
@@ -74,8 +76,8 @@ def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
 def use_code(request: HttpRequest, user: User, code: str) -> str:
     """Checks a code of the account's app, or a recovery code. A right code can't be used again.
 
-    Returns an empty string if the code is right, otherwise a sentence with the reason. The view must not raise an
-    exception with this sentence: that would roll back the count of failures.
+    Returns an empty string if the code is right, otherwise a sentence with the reason. The view must return this
+    sentence without raising an exception, because an exception would roll back the count of failures.
     """
     text = _plain_code(code)
     devices: Any
@@ -85,7 +87,7 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
         factor, devices, token = "recovery_code", RecoveryCodes.objects, _code_digest(text)
     else:
         return NO_CODE
-    # Without the lock two requests could both use one code.
+    # Without the lock two requests could both use the same code.
     device = devices.select_for_update().filter(user=user, confirmed=True).first()
     sentence = device_refusal(device, token) if device else WRONG
     security_event(
@@ -102,9 +104,10 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
 
 
 def _mail_owner(user: User) -> None:
-    """Mails the owner about wrong codes, at most once a day.
+    """Mails the account's owner about wrong codes, at most once a day.
 
-    A code is checked only after a right password, so the sender of the wrong codes knows the password.
+    The owner should know, because the sender of the wrong codes has the password: a code is checked only after a
+    right password.
     """
     recent = Mail.objects.filter(kind=Mail.Kind.CODES_REFUSED, user=user, created_at__gt=Now() - timedelta(days=1))
     if not recent.exists():
@@ -112,10 +115,9 @@ def _mail_owner(user: User) -> None:
 
 
 def offer(user: User) -> AuthenticatorApp:
-    """Returns a new authenticator app with a new seed (TOTP secret), not saved.
+    """Returns a new authenticator app with a new seed (TOTP secret), without saving the app.
 
-    The set-up page contains the seed twice: in clear for the phone, and encrypted in the form that the browser sends
-    back.
+    The set-up page contains the seed twice: in clear for the phone, and encrypted in a hidden field of the form.
     """
     return AuthenticatorApp(
         user=user, key=seeds.encrypt_seed(secrets.token_bytes(SEED_BYTES)), name="Authenticator app"
@@ -123,17 +125,18 @@ def offer(user: User) -> AuthenticatorApp:
 
 
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
-    """Returns the encrypted seed of a new app, for the form.
+    """Returns the encrypted seed (TOTP secret) of a new app, for a hidden field of the set-up form.
 
-    It is valid for 15 minutes, for one account, and to replace one app (or none).
+    The encrypted text is valid for 15 minutes and for one account. The new app can only replace the app `replaces`,
+    or be the first app if `replaces` is None.
     """
     return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """Returns the new app from the encrypted text of the form (`sealed_offer`).
+    """Returns the new app from `text`, the encrypted seed that the set-up form sends back (`sealed_offer`).
 
-    Returns None if the text is for another account, for the replacement of another app, or too old.
+    Returns None if the text is too old, belongs to another account, or was made to replace another app.
     """
     content = seeds.decrypt_seed(text, within=MAX_SET_UP_SECONDS) or b""
     user_key, _, rest = content.partition(b" ")
@@ -148,7 +151,7 @@ def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> Auth
 def is_first_code(app: AuthenticatorApp, code: str) -> bool:
     """Returns True if the new app shows this code now.
 
-    The code then counts as used, so that it can't be used for a login again.
+    A right code then counts as used, so that nobody can log in with the same code.
     """
     clock = TOTP(app.bin_key, app.step, app.t0, app.digits)
     clock.time = time.time()
@@ -159,7 +162,7 @@ def is_first_code(app: AuthenticatorApp, code: str) -> bool:
 
 
 def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
-    """Saves this app as the account's only one. Returns new recovery codes, which can't be shown again later.
+    """Saves this app as the account's only app. Returns new recovery codes, which can't be shown again later.
 
     Other logins of the account end, because they haven't proved the new app. The owner gets a mail.
     """
@@ -173,13 +176,13 @@ def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
 
 
 def new_recovery_codes(request: HttpRequest, user: User) -> list[str]:
-    """Replaces the recovery codes by ten new ones, and returns these. The owner gets a mail."""
+    """Replaces the account's recovery codes by ten new ones, and returns the new ones. The owner gets a mail."""
     Mail.objects.create(kind=Mail.Kind.RECOVERY_CODES, user=user)
     return _new_codes(request, user)
 
 
 def _new_codes(request: HttpRequest, user: User) -> list[str]:
-    """Replaces the recovery codes, and returns the new ones. Only their digests are stored."""
+    """Replaces the account's recovery codes, and returns the new ones. The database stores only digests of codes."""
     codes = [b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
     _delete(RecoveryCodes, user)
     device = RecoveryCodes.objects.create(user=user, name="Recovery codes")
@@ -191,7 +194,8 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
 def remove(request: HttpRequest, user: User) -> None:
     """Removes the second factor of an owner who has just entered a code. The owner gets a mail.
 
-    Other logins end. Otherwise a session that has passed only the password would now count as fully logged in.
+    Other logins of the account end. Otherwise a session that has passed only the password would now count as fully
+    logged in.
     """
     erase(user)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
@@ -206,15 +210,19 @@ def recovery_codes_left(user: User) -> int:
 def erase(user: User) -> bool:
     """Deletes the account's second factor. Returns True if the account had one.
 
-    Managers may call this, because it reads no secret. In a manager's database role, the trigger
-    `totp_reset_ends_password` also ends the password and mails a link. In the login role (`eecrm_app`) the password
-    stays, because the owner has entered a code.
+    Managers may call this function, because it reads no secret. If a manager deletes the second factor, the trigger
+    `totp_reset_ends_password` also ends the password and mails the owner a link. If the login role (`eecrm_app`)
+    deletes it, the password stays, because the owner has entered a code.
     """
     had_one = _delete(AuthenticatorApp, user) > 0
     return _delete(RecoveryCodes, user) > 0 or had_one
 
 
 def _delete(model: type[Model], user: User) -> int:
-    """Deletes with one SQL statement. Foreign keys delete the recovery codes. Django would read the rows first."""
+    """Deletes the account's rows of `model` with one SQL statement, and returns the number of rows.
+
+    Foreign keys delete the single recovery codes. Django's own deletion would read the rows first, which managers
+    may not do.
+    """
     rows: Any = model._default_manager.filter(user=user)
     return rows._raw_delete(rows.db)

@@ -1,6 +1,6 @@
-"""Encryption (Fernet) of the seeds of second factors. The key isn't in the database.
+"""Encryption (Fernet) of the seeds (TOTP secrets) of second factors. The key isn't in the database.
 
-The settings import this module to read the keys, so the module must not use the settings when it is imported.
+The settings import this module to read the keys. So the module must not use the settings while it is imported.
 """
 
 from base64 import urlsafe_b64decode
@@ -19,7 +19,7 @@ def factor_keys(present: str, previous: str) -> MultiFernet:
 def _seed_key(name: str, text: str) -> Fernet:
     try:
         key = Fernet(text)
-    except ValueError:  # binascii.Error is a ValueError, too
+    except ValueError:  # binascii.Error is a subclass of ValueError
         sentence = (
             f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
         )
@@ -34,13 +34,19 @@ def encrypt_seed(secret: bytes) -> str:
 
 
 def decrypt_seed(text: str, *, within: int | None = None) -> bytes | None:
-    """Returns the seed; None if no configured key fits, or if it was encrypted more than `within` seconds ago."""
+    """Returns the decrypted seed (TOTP secret).
+
+    Returns None if no configured key fits, or if the seed was encrypted more than `within` seconds ago.
+    """
     try:
         return settings.SECOND_FACTOR_KEYS.decrypt(text, ttl=within)
-    except (InvalidToken, ValueError):  # ValueError if the text isn't ASCII
+    except (InvalidToken, ValueError):  # Fernet raises ValueError if the text isn't ASCII
         return None
 
 
 def seal_again(text: str) -> str:
-    """Encrypts a seed again, with SECOND_FACTOR_KEY. Raises cryptography's InvalidToken if no configured key fits."""
+    """Decrypts an encrypted seed (TOTP secret), and encrypts it again with the present SECOND_FACTOR_KEY.
+
+    Raises cryptography's InvalidToken if no configured key fits.
+    """
     return settings.SECOND_FACTOR_KEYS.rotate(text).decode()

@@ -1,10 +1,11 @@
 """Limits of a session of the admin site: 30 minutes without a request, 8 hours altogether, checked on the server.
 
-All sessions of an account end together with its API tokens. For this, each session holds the account's `logins_ended`,
-a number that a trigger increments.
+All sessions of an account end together with its API tokens. For this, each session stores the account's counter
+`logins_ended`, which a trigger raises when all logins end. A session with another number has ended.
 
-The time of the last request is in a signed cookie and not in the session, because no GET writes: pages are read on a
-server that takes no changes, too. The cookie holds the session's name, so it is worth nothing for another session.
+The time of the last request is stored in a signed cookie and not in the session. So a GET writes nothing, and users
+can read pages on a server that takes no changes. The cookie holds the session's name, so it is useless for another
+session.
 """
 
 import logging
@@ -27,9 +28,9 @@ from access.security_log import security_event
 from accounts.admin_login.session_store import digest
 from accounts.login import browsers
 
-# Key in a session's data: its start, in seconds since 1970.
+# Key under which a session's data contains the start of the session, in seconds since 1970.
 STARTED = "started_at"
-# Key in a session's data: the account's `logins_ended` at the time when the password was checked.
+# Key under which a session's data contains the counter `logins_ended` of the account at the login.
 ENDED = "logins_ended"
 _SALT = "accounts.admin_login.session_limits"
 
@@ -42,11 +43,12 @@ ENDINGS = {
 
 
 class SessionLimitMiddleware:
-    """Makes the user of an ended session anonymous. Sets the cookie of the last request.
+    """Makes the user of an ended session anonymous, and sets the cookie with the time of the last request.
 
-    After a login, also sets the cookie that marks a known browser.
+    After a login, the middleware also sets the cookie that marks a known browser.
 
-    The check is lazy, like Django's own: it runs inside a view, where an outage of the database becomes a 503.
+    The session is checked when a view first reads the user, as in Django. Inside a view, an outage of the database
+    becomes a 503.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -54,7 +56,7 @@ class SessionLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = SimpleLazyObject(partial(_current_user, request, request.user))
-        request.user = user  # type: ignore[assignment]  # a proxy of the user
+        request.user = user  # type: ignore[assignment]  # a lazy proxy of the user
         response = self.get_response(request)
         _note_use(request, response)
         browsers.mark(request, response)
@@ -68,7 +70,7 @@ def _current_user(request: HttpRequest, user: Any) -> Any:
         return user
     reason = _ending(request, user)
     if not reason:
-        request.session_goes_on = True  # type: ignore[attr-defined]  # read by `_note_use`
+        request.session_goes_on = True  # type: ignore[attr-defined]  # `_note_use` reads this attribute
         return user
     security_event("session_expired", request, level=logging.INFO, account=user.pk, reason=reason)
     request.session.flush()
@@ -82,7 +84,10 @@ def _current_user(request: HttpRequest, user: Any) -> Any:
 
 
 def _note_use(request: HttpRequest, response: HttpResponse) -> None:
-    """Set the cookie with the time of this request if its session goes on. Delete it with the session's own cookie."""
+    """Sets the cookie with the time of this request if the session goes on.
+
+    Deletes the cookie if the browser has no session any more.
+    """
     session = request.session
     if getattr(request, "session_goes_on", False) and session.session_key:
         response.set_signed_cookie(
@@ -98,7 +103,10 @@ def _note_use(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _is_idle(request: HttpRequest) -> bool:
-    """Returns whether neither the start nor the last request of the session is recent. A new session has no cookie yet."""
+    """Returns True if the session's start and its last request are both longer ago than ADMIN_SESSION_IDLE.
+
+    The start is checked too, because a new session has no cookie with its last request yet.
+    """
     if _age(request.session) <= settings.ADMIN_SESSION_IDLE.total_seconds():
         return False
     seen = request.get_signed_cookie(
@@ -112,12 +120,15 @@ def _age(session: SessionBase) -> float:
 
 
 def ends_at(session: SessionBase) -> datetime:
-    """Returns the latest end of a session, however busy it is."""
+    """Returns the time at which a session ends even if it is in use."""
     return datetime.fromtimestamp(session.get(STARTED, 0), UTC) + settings.ADMIN_SESSION_AGE
 
 
 def _ending(request: HttpRequest, user: Any) -> str:
-    """Returns the reason why this session has ended, in words of the OWASP Logging Vocabulary; empty if it hasn't."""
+    """Returns the reason why this session has ended. Returns an empty string if the session goes on.
+
+    The reasons are words of the OWASP Logging Vocabulary.
+    """
     session = request.session
     if session.get(ENDED) != user.logins_ended:
         return "revoked"
@@ -130,29 +141,29 @@ def _ending(request: HttpRequest, user: Any) -> str:
 
 
 def go_on(request: HttpRequest, user: Any) -> None:
-    """Keeps this session, after its owner's request has ended all logins of the account.
+    """Keeps this session alive after a request of its owner has ended all logins of the account.
 
-    `user.logins_ended` counts that end already. If other code ended the logins again meanwhile, the database has a
-    higher number, and this session ends too.
+    `user.logins_ended` (counter: the end of all logins raises it) includes that end already. If other code ended
+    the logins at the same time, the counter in the database is higher, and this session ends too.
     """
     request.session[ENDED] = user.logins_ended
 
 
 def name_of(session: SessionBase) -> str:
-    """Returns an identifier of a session: a digest of its key, which gives no access to the session."""
+    """Returns an identifier of a session: a digest of the session key. Nobody can use the session with the digest."""
     return digest(session.session_key or "")
 
 
 def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """Starts the limits of a session after a login.
 
-    If the session existed before, it forgets that a second factor was proved.
+    If the session existed before the login, its proof of a second factor is removed.
     """
     request.session.pop(DEVICE_ID_SESSION_KEY, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = int(time.time())
     if user.second_factor is None and settings.SECOND_FACTOR != "required":
-        browsers.know(request, user)  # otherwise `GateView.verified` does it, after the second factor
+        browsers.know(request, user)  # `GateView.verified` does this later if a code is required first
     security_event("session_created", request, level=logging.INFO, account=user.pk)
 
 

@@ -1,8 +1,10 @@
-"""Store for sessions of the admin site. Keys are stored as digests, so that a reader of the table can't use a session.
+"""Store for sessions of the admin site. The table contains digests of session keys instead of the keys.
 
-The data of a session is signed together with the digest, so it is invalid in another row. Only PostgreSQL's login role
-(`eecrm_app`) may read or write the table. A row security policy couldn't protect it, because PostgreSQL doesn't know
-the visitor's key.
+So a reader of the table can't use a session. The data of a session is signed together with the digest, so the data
+is invalid in another row.
+
+Only PostgreSQL's login role (`eecrm_app`) may read or write the table. A row security policy couldn't protect the
+rows, because PostgreSQL doesn't know the visitor's session key.
 """
 
 import hashlib
@@ -21,18 +23,18 @@ log = logging.getLogger("eecrm.admin")
 
 
 def digest(key: str) -> str:
-    """Returns the first 160 bits of the key's hash, in hexadecimal: the column has room for 40 characters."""
+    """Returns the first 160 bits of the session key's SHA-256 hash, in hexadecimal. The column holds 40 characters."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
 class SessionStore(db.SessionStore):
-    """Django's store, with hashed keys and with data that is signed for one key."""
+    """Django's session store, but with hashed session keys. The signature of the data is valid for one key only."""
 
     undeleted: DatabaseError | None = None
 
     @property
     def key_salt(self) -> str:
-        """Salt of the data's signature. It contains the digest of the key."""
+        """Salt for the signature of the session's data. The salt contains the digest of the session key."""
         return f"{super().key_salt} {digest(self.session_key or '')}"
 
     def _get_session_from_db(self) -> Any:
@@ -52,12 +54,13 @@ class SessionStore(db.SessionStore):
         return row
 
     def save(self, must_create: bool = False) -> None:
-        """Saves the session. If PostgreSQL refuses it, raises PostgreSQL's error.
+        """Saves the session. If PostgreSQL refuses the session, raises PostgreSQL's own error.
 
-        Django instead reports every error of an update as a session that was deleted meanwhile (UpdateError).
+        Django's method would raise UpdateError for every error of an update, as if the session had been deleted
+        meanwhile.
         """
         try:
-            with transaction.atomic(), as_login_role():  # after an error the savepoint's rollback restores the role
+            with transaction.atomic(), as_login_role():  # an error rolls back to the savepoint and so restores the role
                 super().save(must_create)
         except UpdateError as error:
             if error.__context__ and error.__context__.__cause__:
@@ -65,9 +68,10 @@ class SessionStore(db.SessionStore):
             raise
 
     def delete(self, session_key: str | None = None) -> None:
-        """Delete the session's row. On a server that takes no changes the row stays, and `undeleted` has the error.
+        """Deletes the session's row. On a server that takes no changes, stores the error in `undeleted` instead.
 
-        Otherwise the visitor of an ended session could not even be sent to the login page there.
+        If the error were raised there, the visitor of an ended session couldn't even be redirected to the login
+        page.
         """
         if key := session_key or self.session_key:
             try:

@@ -1,4 +1,4 @@
-"""The admin site. Between the password and the pages, it asks for the second factor or its set-up."""
+"""The admin site. After the password and before the pages, the site asks for the second factor or its set-up."""
 
 from typing import Any, cast
 
@@ -21,13 +21,13 @@ def is_staff(request: HttpRequest) -> bool:
 
 
 def is_verified(request: HttpRequest) -> bool:
-    """Returns True if this session has proved its account's second factor."""
+    """Returns True if the user has proved the account's second factor in this session."""
     return DEVICE_ID_SESSION_KEY in request.session
 
 
 def missing_step(request: HttpRequest) -> str:
-    """Returns the name of the page that a staff user must pass first; empty if no step is missing."""
-    if request.user.second_factor is None:  # type: ignore[union-attr]  # called for staff only
+    """Returns the name of the page that a staff user must pass first. Empty if no step is missing."""
+    if request.user.second_factor is None:  # type: ignore[union-attr]  # only called for staff users
         return "second_factor_set_up" if settings.SECOND_FACTOR == "required" else ""
     return "" if is_verified(request) else "second_factor"
 
@@ -52,14 +52,20 @@ class GatedAdminSite(EpicEventsAdminSite):
         return gated
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirects a user whose second factor is missing to that page. To log in as another user, log out first."""
+        """Redirects a logged-in user without a proved second factor to the page of the second factor.
+
+        To log in as another user, such a user must log out first.
+        """
         if request.method == "GET" and is_staff(request) and (step := missing_step(request)):
             next_url = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
             return redirect_to_login(next_url, reverse(f"admin:{step}", current_app=self.name))
         return super().login(request, extra_context)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Log out in this browser, also on a server that takes no changes. There the session itself stays: say so."""
+        """Logs the user out in this browser, also on a server that takes no changes.
+
+        On such a server the session stays in the database, and the page says so.
+        """
         session = cast(SessionStore, request.session)
         latest_end = session_limits.ends_at(session)
         response = super().logout(request, extra_context)
@@ -73,7 +79,7 @@ class GatedAdminSite(EpicEventsAdminSite):
         )
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        # Imported here, because it imports the user model, which is loaded after this module.
+        # The import is here, because the imported page needs the user model, which is loaded after this module.
         from accounts.passwords.admin_page import OwnPasswordView
 
         request.current_app = self.name
@@ -88,7 +94,7 @@ class GatedAdminSite(EpicEventsAdminSite):
             EnterCodeView,
             ManageView,
             SetUpView,
-        )  # circular import
+        )  # imported here, because these modules import this one
 
         return [
             path("email/", OwnAddressView.as_view(site=self), name="own_address"),

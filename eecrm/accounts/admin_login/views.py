@@ -1,4 +1,4 @@
-"""Pages of the second factor. They run in PostgreSQL's login role (`eecrm_app`), which alone may read the secrets."""
+"""Pages of the second factor. The pages run in the only database role that may read the secrets (`eecrm_app`)."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -27,31 +27,35 @@ from accounts.models import AuthenticatorApp, User
 
 
 class GateView(RedirectURLMixin, FormView):
-    site = cast(AdminSite, None)  # set by an argument of as_view
+    site = cast(AdminSite, None)  # as_view(site=…) sets this attribute
     title = ""
     form_class: type[forms.Form] = CodeForm
 
     @method_decorator(never_cache)
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # the request's log line has it
+        request.actor_id = request.user.pk  # type: ignore[attr-defined]  # the request's log line names this account
         if not is_staff(request):
             return redirect_to_login(request.get_full_path(), self.address("login", next_url=""))
         if elsewhere := self.elsewhere():
             return HttpResponseRedirect(elsewhere)
-        leave(user_id=request.user.pk)  # so that the audit trail names the visitor
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # View: HttpResponseBase
+        leave(user_id=request.user.pk)  # switches to the login role; the audit trail names the visitor
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # stubs say HttpResponseBase
 
     @property
     def account(self) -> User:
         return cast(User, self.request.user)
 
     def elsewhere(self) -> str:
-        """Returns the URL to redirect to if this user can't use the page now; otherwise an empty string."""
+        """Returns the URL to redirect to if this user can't use the page now. Otherwise returns an empty string."""
         raise NotImplementedError
 
     def address(self, name: str, *, next_url: str | None = None) -> str:
-        """Returns the URL of the page `name`. That page leads on to `next_url`, or else to this request's `next`."""
+        """Returns the URL of the page `name`.
+
+        The page `name` redirects to `next_url` later. If `next_url` is None, the page redirects to the parameter
+        `next` of this request.
+        """
         next_url = self.get_redirect_url() if next_url is None else next_url
         query = f"?{urlencode({'next': next_url})}" if next_url else ""
         return reverse(f"admin:{name}", current_app=self.site.name) + query
@@ -71,7 +75,7 @@ class GateView(RedirectURLMixin, FormView):
         return self.site.each_context(self.request) | shared | super().get_context_data(**kwargs)
 
     def verified(self, device: AuthenticatorApp) -> None:
-        """Notes in the session that the second factor was proved, and gives the session a new key."""
+        """Stores in the session that the user has proved the second factor, and gives the session a new key."""
         login(self.request, device)
         self.request.session.cycle_key()
         browsers.know(self.request, self.account)
@@ -88,7 +92,7 @@ class GateView(RedirectURLMixin, FormView):
 
 
 class EnterCodeView(GateView):
-    """Page after the password: asks for a code of the app or a recovery code."""
+    """Page that asks for a code of the app or a recovery code, after the password."""
 
     title = "Second factor"
     template_name = "accounts/admin_login/enter.html"
@@ -107,7 +111,7 @@ class EnterCodeView(GateView):
 
 
 class SetUpView(GateView):
-    """Page to set up an authenticator app, the first one or a replacement."""
+    """Page to set up an authenticator app: the account's first app or a replacement."""
 
     title = "Set up your second factor"
     template_name = "accounts/admin_login/set_up.html"
@@ -120,13 +124,16 @@ class SetUpView(GateView):
         return self.address("second_factor")
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Shows a new seed (TOTP secret) at each request. It is stored after the user has entered its first code."""
+        """Shows a new seed (TOTP secret) at each request.
+
+        The seed is stored only after the user has entered the first code of the app.
+        """
         self.app = second_factor.offer(self.account)
         return super().get(*args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        # Without the lock, two concurrent set-ups of one account could both succeed. With it, the second one gets a
-        # warning.
+        # Without the lock, two concurrent set-ups of one account could both succeed.
+        # With the lock, the second set-up gets a warning.
         User.objects.select_for_update(no_key=True).get(pk=self.account.pk)
         present = AuthenticatorApp.objects.filter(user=self.account).first()
         app = second_factor.offered(self.account, self.request.POST.get("offer", ""), replaces=present)

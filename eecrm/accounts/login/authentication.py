@@ -1,6 +1,6 @@
-"""Authentication of an API request. One SQL statement finds the login and its account, and sets the account's role.
+"""Authentication of an API request. One SQL statement finds the login with its account, and sets the account's role.
 
-The role is a PostgreSQL role (SET ROLE), which then limits what the request may read and write.
+The role is a PostgreSQL role (SET ROLE). The role limits what the request may read and write.
 """
 
 from functools import partial
@@ -27,10 +27,10 @@ from api.requests.client_address import place_of
 MAX_TOKEN_CHARS = 8192  # gunicorn refuses longer header lines (deploy/gunicorn.conf.py)
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
-# Names of the fields in the model's order, which from_db requires.
+# Names of the fields that are read, in the order of the model's fields, because from_db requires this order.
 _CALLER_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]
 
-# Role and activity are read from the database for each request: a token only proves which account it belongs to.
+# The statement reads role and activity for each request, because a token only proves which account it belongs to.
 _ACCOUNT = f"""
     SELECT {", ".join(f"account.{field}" for field in _CALLER_FIELDS)},
            ARRAY(SELECT auth_group.name FROM accounts_user_groups
@@ -59,8 +59,8 @@ _ENTER_BY_IDENTITY = f"""{_ACCOUNT}
 def enter_role_of(claims: Claims | Identity) -> User | None:
     """Sets the caller's PostgreSQL role until the transaction ends, and returns the account.
 
-    Returns None if the login has ended, the identity is unknown, the identity's tokens were ended, or the account is
-    inactive.
+    Returns None if the account is inactive or the login has ended. Also returns None if no account has the identity
+    (account at the OpenID Connect provider), or if the identity's tokens were ended.
     """
     with connection.cursor() as cursor:
         if isinstance(claims, Claims):
@@ -77,18 +77,19 @@ def enter_role_of(claims: Claims | Identity) -> User | None:
 
 
 def _enrol(identity: Identity, request: HttpRequest) -> User | None:
-    """Creates an external account for an unknown identity, if OIDC_CREATE_ACCOUNTS allows it.
+    """Creates an external account for an unknown identity (account at the OpenID Connect provider).
 
-    Returns None and logs a failed login if there is still no active account.
+    This happens only with the setting OIDC_CREATE_ACCOUNTS. If there is still no active account, logs a failed
+    login and returns None.
     """
     user = None
     if settings.OIDC_CREATE_ACCOUNTS:
-        leave()  # so that the audit trail names this request as the origin of the account
+        leave()  # the audit trail names this request as the origin of the account
         with connection.cursor() as cursor:
             cursor.execute("SELECT enrol_identity(%s, %s)", [identity.issuer, identity.subject])
             (account_id,) = cursor.fetchone()
         if account_id:
-            # Log only after the commit, because a refused request rolls the new account back.
+            # Log only after the commit, because the new account is rolled back if the request is refused later.
             transaction.on_commit(
                 partial(security_event, "user_created", request, account=account_id, role=Role.EXTERNAL)
             )
@@ -102,7 +103,7 @@ def _enrol(identity: Identity, request: HttpRequest) -> User | None:
 def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Identity]:
     """Returns the account and the claims of an access token.
 
-    Raises InvalidToken if no active login or identity belongs to the token.
+    Raises InvalidToken if the token isn't valid, or if no active account belongs to the token.
     """
     if len(token) > MAX_TOKEN_CHARS:
         raise InvalidToken
@@ -119,21 +120,21 @@ def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Ident
 
 
 def account_of(request: Request) -> User:
-    """Returns the caller's account. For views with PolicyPermission, which refuses anonymous requests."""
+    """Returns the caller's account. The view must have PolicyPermission, which refuses anonymous requests."""
     return cast(User, request.user)
 
 
 class SessionTokenAuthentication(BaseAuthentication):
     """Authentication by `Authorization: Bearer <access token>` (RFC 6750).
 
-    The token is one of ours or the identity provider's.
+    The token comes from this API or from the identity provider.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
-        """Authenticates the request, and counts it in a rate limit.
+        """Authenticates the request, and counts the request in a rate limit.
 
-        A request with a valid bearer token counts for the caller, any other one for the client's address. A request
-        without the header isn't counted again, because RequestMiddleware has counted it.
+        A request with a valid token counts for the caller. A request with any other Authorization header counts for
+        its IP address. A request without this header isn't counted here, because RequestMiddleware has counted it.
         """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
@@ -146,7 +147,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         except InvalidToken:
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise
-        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
+        request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line names this account
         scope = "read" if request.method in SAFE_METHODS else "write"
         limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
         return user, claims

@@ -1,12 +1,13 @@
 """Known browsers: a cookie marks a browser in which an account has logged in (`security.md` 34).
 
-Colleagues in one office share one address. Without the mark, a colleague who sends wrong passwords could lock an
-account out at that address. The cookie holds a random browser id and an HMAC for one account. It authenticates nobody.
-Failed logins with the cookie count for this browser only.
+Colleagues in one office share one IP address. Without the cookie, a colleague who sends wrong passwords could lock
+an account out at that IP address. The cookie holds a random browser id and an HMAC for one account. The cookie
+authenticates nobody. Failed logins with the cookie count for this browser only.
 
-A new password deletes all known places of the account, which are addresses and browsers (trigger
-`account_forgets_places`). A person who knew the old password may have marked browsers. A cookie of a deleted place is
-ignored. Otherwise each old cookie would allow more wrong passwords, and many of them could lock the account out.
+A new password deletes all known places of the account, which are IP addresses and browsers (trigger
+`account_forgets_places`). The reason: a person who knew the old password may have marked browsers. The cookie of a
+deleted place is ignored. Otherwise each old cookie would allow more wrong passwords, and many of them could lock
+the account out.
 """
 
 from uuid import uuid4
@@ -21,13 +22,16 @@ from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import UNUSED_PLACES
 from api.requests.client_address import place_of
 
-# For each account, the browsers that were used last. The number is limited because each browser has its own limit of
-# wrong passwords.
+# Maximum number of known browsers of an account. The browsers that were used last stay.
+# The number is limited, because each known browser allows more wrong passwords.
 MAX_KNOWN_BROWSERS = 10
 
 
 def place_for(request: HttpRequest, username: str) -> str:
-    """Returns the place where failed logins of this username count: a known browser, or the client's address."""
+    """Returns the place where failed logins of this username count.
+
+    The place is a known browser, or else the IP address of the request.
+    """
     browser, _, proof = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "").partition(".")
     place = f"browser {browser}"
     is_marked = constant_time_compare(proof, _proof(browser, username))
@@ -40,11 +44,12 @@ def _is_known(place: str, username: str) -> bool:
 
 
 def know(request: HttpRequest, user: User) -> None:
-    """Stores the client's address and browser as known places of an account that has just logged in.
+    """Stores the IP address and the browser of the request as known places of an account that has just logged in.
 
-    Runs in PostgreSQL's login role (`eecrm_app`). `mark` then sets the browser's cookie on the response. Stores nothing
-    if all logins of the account were ended since `user` was read. Otherwise a login that began with an old password
-    could store a place after the password has changed.
+    Runs in PostgreSQL's login role (`eecrm_app`). `mark` then sets the browser's cookie on the response.
+
+    Stores nothing if all logins of the account were ended since `user` was read. Otherwise a login that began with
+    an old password could store a place after the password has changed.
     """
     with transaction.atomic():
         current = User.objects.select_for_update(no_key=True).filter(pk=user.pk, logins_ended=user.logins_ended)
@@ -57,7 +62,7 @@ def _know(request: HttpRequest, user: User) -> None:
     if place == place_of(request):
         browser = uuid4().hex
         value = f"{browser}.{_proof(browser, user.username)}"
-        request.browser_mark = value  # type: ignore[attr-defined]  # read by `mark`
+        request.browser_mark = value  # type: ignore[attr-defined]  # `mark` reads this attribute
         note_place(user, f"browser {browser}")
     else:
         request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # for `mark`
@@ -70,7 +75,7 @@ def _know(request: HttpRequest, user: User) -> None:
 def mark(request: HttpRequest, response: HttpResponse) -> None:
     """Sets the cookie of the browser if an account logged in during this request.
 
-    The cookie lasts as long as an unused place is remembered.
+    The cookie lasts as long as an unused known place (IP address or browser) is remembered.
     """
     if value := getattr(request, "browser_mark", ""):
         age = int(UNUSED_PLACES.total_seconds())

@@ -1,13 +1,13 @@
 """Password checks with rate limits: every failure gets the same answer after the same work.
 
-The limits come before the hashing, because hashing is expensive. Each failure counts in three limits: of the address,
-of the account at this address, and of the account in general. A username counts in its normalised spelling, even if no
-account has it.
+The limits are checked before the password is hashed, because hashing is expensive. Each failure counts in three
+limits: of the IP address, of the account at this IP address, and of the account in general. A username counts in
+its normalised spelling, even if no account has this username.
 
-No caller can lock a colleague out (`security.md` 34). The limit of an account at one address refills more slowly than
-the account's general limit, so one address never uses up the general limit. At a known place (an address or browser in
-which the account has logged in) only the failures at this place count. After a password was chosen by link,
-`forget_failures` resets the account's limits.
+No caller can lock a colleague out (`security.md` 34). The limit of an account at one IP address refills more slowly
+than the account's general limit. So requests from one IP address never use up the general limit. At a known place
+(an IP address or browser in which the account has logged in) only the failures at this place count. After the owner
+has chosen a password by link, `forget_failures` resets the account's limits.
 """
 
 import logging
@@ -31,13 +31,13 @@ from accounts.passwords.validators import is_too_long
 from api.requests import limits
 from api.requests.client_address import place_of
 
-_NO_PASSWORD = "!"  # an unusable hash: Django takes as long to check it as a real one
+_NO_PASSWORD = "!"  # an unusable hash: its check in Django takes as long as that of a real hash
 
 
 def account_for(request: HttpRequest, *, username: str, password: str) -> User | None:
     """Returns the active account with this username and password, or None.
 
-    Raises TooManyRequests if the client's address has used up its limit.
+    Raises TooManyRequests if the IP address of the request has used up its limit.
     """
     if is_too_long(password):
         return None
@@ -45,27 +45,29 @@ def account_for(request: HttpRequest, *, username: str, password: str) -> User |
 
 
 class AccountBackend(ModelBackend):
-    """Authentication backend of the admin site, with the limits of the API's login."""
+    """Authentication backend of the admin site, with the same login limits as the API."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """Returns the account, or None.
+        """Returns the account, or None if the username or the password is wrong.
 
-        If the client's address has used up its limit, sets `request.login_wait` to the seconds to wait.
+        If the IP address of the request has used up its limit, stores the seconds to wait in `request.login_wait`
+        and raises PermissionDenied.
         """
         if request is None or username is None or password is None:
             return None
         try:
             return account_for(request, username=username, password=password)
         except limits.TooManyRequests as refusal:
-            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # the login form shows it
+            request.login_wait = refusal.wait  # type: ignore[attr-defined]  # the login form shows the seconds
             raise PermissionDenied from None
 
     def get_user(self, user_id: int) -> User | None:
         """Returns the active account of a session, with the password's hash.
 
-        Django compares the hash with the session next. Without it, Django would read the account a second time.
+        Django then compares this hash with the hash in the session. If the hash weren't loaded, Django would read
+        the account a second time.
         """
         user = _account_query().first({"user": user_id})
         return user if user is not None and user.is_active else None
@@ -76,18 +78,18 @@ def _account_query() -> InstanceStatement:
     return InstanceStatement.of(User.objects.defer(None).filter(pk=Slot("user")).order_by())
 
 
-# If one of the first two limits is used up, the address is refused. If one of the last two is, the account is locked
-# out. An attempt that one limit refuses isn't counted in the limits after it. Otherwise one address could use up the
-# limit of an account.
+# If a limit of _ADDRESS_LIMITS is used up, the attempt is refused with 429.
+# If a limit of _ACCOUNT_LIMITS is used up, the account is locked out.
+# Limits after the refusing one count nothing, so that one IP address can't use up the limit of an account.
 _ADDRESS_LIMITS, _ACCOUNT_LIMITS = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
 _LOGIN_LIMITS = _ADDRESS_LIMITS + _ACCOUNT_LIMITS
 
-# All columns, because the default queryset leaves the password hash out.
+# All columns are listed, because the default queryset leaves out the password hash.
 _ACCOUNT_COLUMNS = [field.attname for field in User._meta.concrete_fields]
 _SELECTED_COLUMNS = ", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)
-# Takes from the limits and reads the account in one statement, before the hashing. The result has one row for each
-# limit that was taken from, and the account in the first row. At a known place the last limit (`login_failed_account`)
-# isn't taken from.
+# This statement counts the attempt in the limits and reads the account, before the password is hashed.
+# The result has one row for each limit in which the attempt was counted. The first row contains the account.
+# At a known place (IP address or browser of an earlier login), the limit `login_failed_account` counts nothing.
 _TAKE_LOGIN_LIMITS = f"""
     SELECT granted, remaining, wait, second_factor_of(account.id), {_SELECTED_COLUMNS}
       FROM take_limits((%s::text[])[: {len(_LOGIN_LIMITS)} - (
@@ -104,7 +106,7 @@ class _Attempt:
         self.place = browsers.place_for(request, self.name)
         self.limits_taken = len(_LOGIN_LIMITS)
         self.limit_keys = {
-            "login": place_of(request),  # no username in the key, because hashing costs the same for each
+            "login": place_of(request),  # without the username, because hashing costs the same for each user
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,
@@ -123,10 +125,10 @@ class _Attempt:
         return user
 
     def _take_limits(self) -> tuple[User | None, bool]:
-        """Counts an attempt in the login limits. Returns the account (None if unknown), and True if it is locked out.
+        """Counts an attempt in the login limits. Returns the account, and True if the account is locked out.
 
-        A lockout is answered exactly like a wrong password, after the same work. Raises TooManyRequests if a limit of
-        the address is used up.
+        The account is None if the username is unknown. A locked-out account gets the same answer as a wrong
+        password, after the same work. Raises TooManyRequests if a limit of the IP address is used up.
         """
         buckets, *rest = limits.arguments(*((limit, key, 1) for limit, key in self._limits(*_LOGIN_LIMITS)))
         with connection.cursor() as cursor:
@@ -154,20 +156,23 @@ def _user_of_row(fields: list[Any], device_id: int | None) -> User | None:
         return None
     user: User = User.from_db(connection.alias, _ACCOUNT_COLUMNS, fields)
     if device_id is None:
-        user.second_factor = None  # cached: `log_in` and the admin site needn't query it
+        user.second_factor = None  # cached, so that `log_in` and the admin site needn't query it
     return user
 
 
 class SecondFactorRefused(AuthenticationFailed):
-    """401 after a right password, because of the second factor. The error's code names the missing step."""
+    """Error 401 after a right password, because the second factor is missing or wrong.
+
+    The error's code names the missing step.
+    """
 
 
 def require_second_factor(request: HttpRequest, user: User, code: str | None) -> None:
     """Checks the second factor of an account whose password was right.
 
-    Raises SecondFactorRefused if the code is missing or wrong. Without a second factor the account passes, unless its
-    role requires one (SECOND_FACTOR). A wrong code counts like a wrong password, in addition to the device's own
-    pauses.
+    Raises SecondFactorRefused if the code is missing or wrong. An account without a second factor passes, unless
+    its role requires one (setting SECOND_FACTOR). A wrong code counts like a wrong password. In addition,
+    django_otp makes the user pause after a wrong code.
     """
     if user.second_factor is None:
         if settings.SECOND_FACTOR == "required" and user.is_staff:
@@ -179,7 +184,7 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
         leave(user_id=user.pk)  # so that the audit trail names the owner if a recovery code is used
         sentence = second_factor.use_code(request, user, code)
     if sentence:
-        limits.give_back(request)  # cancels the earlier give_back: the failed login stays counted
+        limits.give_back(request)  # cancels the earlier give_back, so that the failed login stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")
 
 
@@ -188,10 +193,13 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 
 
 def forget_failures(request: HttpRequest, user: User) -> None:
-    """Resets the account's login limits, and stores this place as known, after its owner has chosen a password by link.
+    """Resets the account's login limits after the owner has chosen a password by link.
 
-    The limits are reset after the response. This request has locked the account, but a login locks the limits first and
-    then the account, so both could deadlock. The caller sets the browser's cookie on the response (`browsers.mark`).
+    Also stores the IP address and the browser of the request as known places. The caller sets the browser's cookie
+    on the response (`browsers.mark`).
+
+    The limits are reset after the response. This request has locked the account, but a login locks the limits first
+    and then the account, so both could deadlock.
     """
     attempt = _Attempt(request, user.username)
     here, account = attempt._limits(*_ACCOUNT_LIMITS)
@@ -206,12 +214,14 @@ ADDRESS_LINK = "address link"
 def is_own_password(request: HttpRequest, user: User, password: str, *, through: str) -> bool:
     """Returns True if `password` is the password of the logged-in caller's account.
 
-    Raises TooManyRequests after too many wrong passwords. `through` identifies the caller's way in: a login, a session,
-    or a link to an address. Each has its own limit, so that a thief of one doesn't keep the owner from choosing a new
-    password elsewhere. A link has a lower limit, because a manager can have it sent to any mailbox.
+    Raises TooManyRequests after too many wrong passwords.
 
-    Locks the account until the transaction ends and checks the current hash. Without the lock, a thief who knows the
-    old password could overwrite a password that the owner chooses by link at the same moment.
+    `through` identifies how the caller came in: by a login, a session, or a link to an email address. Each way has
+    its own limit. So a thief of one login can't keep the owner from choosing a new password elsewhere. A link has a
+    lower limit, because a manager can have it sent to any mailbox.
+
+    Locks the account until the transaction ends, and checks the current hash. Without the lock, a thief who knows
+    the old password could overwrite a password that the owner chooses by link at the same moment.
 
     The view must return its refusal of a wrong password. An exception would roll back the count of wrong passwords.
     """

@@ -12,7 +12,10 @@ from access.permissions import public
 @transaction.non_atomic_requests
 @require_safe
 def public_keys(request: HttpRequest) -> HttpResponse:
-    """Returns a JWK set (RFC 7517): the signing key and previous keys still accepted. Empty if a secret signs."""
+    """Returns the public keys as a JWK set (RFC 7517): the signing key and previous keys that are still accepted.
+
+    The set is empty if a shared secret signs the tokens.
+    """
     response = JsonResponse(settings.JWT_KEYS.jwks(), content_type="application/jwk-set+json")
     response["Cache-Control"] = "public, max-age=300"
     return response

@@ -1,7 +1,7 @@
 """Access tokens of an external identity provider: AWS Cognito, or any OpenID Connect issuer (RFC 9068, RFC 8725).
 
-A token can't choose where its key comes from (`jku`, `jwk` and `x5u` are ignored), nor its algorithm. Keys come from
-OIDC_JWKS_URL, and the algorithm is RS256.
+Keys come only from OIDC_JWKS_URL, and the only algorithm is RS256. The header of a token can't choose another key
+(`jku`, `jwk` and `x5u` are ignored) or another algorithm.
 """
 
 import re
@@ -17,13 +17,13 @@ from accounts.login.tokens import LEEWAY, InvalidToken
 ALGORITHM = "RS256"
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 TOKEN_TYPES = ("jwt", *ACCESS_TOKEN_TYPES)
-SUBJECT = re.compile(r"[!-~]{1,255}")  # OpenID Connect Core, section 2; also a database constraint
+SUBJECT = re.compile(r"[!-~]{1,255}")  # format of OpenID Connect Core, section 2; a database constraint checks it, too
 # Claims that only an ID token has. An ID token describes a user to a front-end and gives no access to an API.
 ID_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash"}
 
 
 class Identity(NamedTuple):
-    """An account's identity at the provider, with the token's issue time (seconds since 1970)."""
+    """Issuer and subject of a provider's token, which identify a user, and its issue time (seconds since 1970)."""
 
     issuer: str
     subject: str
@@ -53,7 +53,8 @@ def read_provider_token(text: str) -> Identity:
     """
     try:
         header = jwt.get_unverified_header(text)
-        # If the provider gives access tokens a type of their own (at+jwt), a token of any other type is an ID token.
+        # With OIDC_TYPED_TOKENS, the provider's access tokens have the header `typ` at+jwt.
+        # With OIDC_TYPED_TOKENS, a token with another `typ` is an ID token, which gives no access.
         types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken
@@ -77,9 +78,9 @@ def _is_access(claims: dict[str, Any]) -> bool:
 
 
 def _is_for_us(claims: dict[str, Any]) -> bool:
-    """Returns True if the audience contains one of OIDC_CLIENT_IDS.
+    """Returns True if the token's audience contains one of OIDC_CLIENT_IDS.
 
-    Cognito's access tokens have `client_id` and no `aud`.
+    An access token of Cognito has no `aud`. Its audience stands in `client_id`.
     """
     audience = claims["aud"] if "aud" in claims else claims.get("client_id")
     names = audience if isinstance(audience, list) else [audience]
@@ -87,9 +88,10 @@ def _is_for_us(claims: dict[str, Any]) -> bool:
 
 
 def _is_sound(claims: dict[str, Any]) -> bool:
-    """Returns True if claims are valid that PyJWT doesn't check.
+    """Returns True if the claims pass two checks that PyJWT doesn't make.
 
-    PyJWT accepts a time as text, which RFC 7519 (section 2) forbids, and any text as subject.
+    PyJWT accepts a time as text, although RFC 7519 (section 2) forbids that. PyJWT also accepts any text as
+    subject.
     """
     has_valid_times = all(type(claims[name]) in (int, float) and claims[name] >= 0 for name in ("exp", "iat"))
     return has_valid_times and SUBJECT.fullmatch(claims["sub"]) is not None

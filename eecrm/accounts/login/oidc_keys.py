@@ -1,7 +1,7 @@
-"""Public keys of the identity provider, cached in each process after reading OIDC_JWKS_URL (RFC 7517).
+"""Public keys of the identity provider, read from OIDC_JWKS_URL (RFC 7517) and cached in each process.
 
-PyJWT's client isn't used, because it holds its lock while the provider answers, and fetches again for each unknown key
-id.
+PyJWT's own PyJWKClient isn't used: it holds its lock while the provider answers, and fetches the keys again for
+each unknown key id.
 """
 
 import json
@@ -24,17 +24,20 @@ from accounts.login.tokens import InvalidToken
 
 log = logging.getLogger("eecrm.oidc")
 
-REFRESH_AFTER_SECONDS = 5 * 60  # the keys are read again, so that a withdrawn key is no longer accepted
-MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two reads of the provider's keys
-# While the provider is unavailable, a withdrawn key stays accepted. A day is longer than the provider's outages, and
-# limits the use of a stolen key.
+REFRESH_AFTER_SECONDS = 5 * 60  # after this time the keys are fetched again, to notice withdrawn keys
+MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provider's keys
+# While the provider is unavailable, its cached keys stay accepted for this time, even a withdrawn key.
+# A day is longer than the provider's outages, and limits the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # limit for the connection, for each read, and for the whole body
+FETCH_TIMEOUT_SECONDS = 2  # limit for connecting, for each read, and for reading the whole body
 MAX_JWKS_BYTES = 256 * 1024
 
 
 class ProviderUnavailable(APIException):
-    """503, because the token can't be checked. After a 401, apps would throw valid tokens away."""
+    """Error 503: the token can't be checked, because the provider's keys can't be read.
+
+    The error isn't 401, because apps would then throw valid tokens away.
+    """
 
     status_code = 503
     default_detail = "The keys of the identity provider can't be read: try again in a moment."
@@ -42,14 +45,14 @@ class ProviderUnavailable(APIException):
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Refuses redirects, so that keys come from OIDC_JWKS_URL and from no other address."""
+    """Refuses HTTP redirects, so that keys come from OIDC_JWKS_URL and from no other URL."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 _opener = build_opener(_NoRedirects)
-# Some providers' gateways refuse urllib's own User-Agent.
+# The User-Agent is changed, because the gateways of some providers refuse the default one of urllib.
 _opener.addheaders = [("User-Agent", "epic-events-crm"), ("Accept", "application/json")]
 
 
@@ -59,7 +62,10 @@ class _CachedKeys(NamedTuple):
 
 
 class ProviderKeys:
-    """The provider's keys by key id. One request at a time may fetch; the others use the cached keys and don't wait."""
+    """The provider's public keys, found by their key id (`kid`).
+
+    Only one request at a time fetches the keys. Meanwhile other requests use the cached keys and don't wait.
+    """
 
     def __init__(self) -> None:
         self._cached = _CachedKeys({}, float("-inf"))
@@ -67,9 +73,10 @@ class ProviderKeys:
         self._fetching = Lock()
 
     def key(self, kid: str) -> RSAPublicKey:
-        """Returns the key with this id.
+        """Returns the provider's public key with the key id `kid`.
 
-        Raises InvalidToken if the provider doesn't have it, and ProviderUnavailable if the cached keys are too old.
+        Raises InvalidToken if the provider doesn't have this key, and ProviderUnavailable if the cached keys are
+        too old.
         """
         cached = self._cached
         if kid not in cached.keys or monotonic() - cached.read_at > REFRESH_AFTER_SECONDS:
@@ -102,7 +109,7 @@ provider_keys = ProviderKeys()
 def _fetch(url: str) -> Any:
     """Returns the JSON document at `url`.
 
-    Raises OSError, HTTPException, ValueError or RecursionError if it can't be read.
+    Raises OSError, HTTPException, ValueError or RecursionError if the document can't be read.
     """
     deadline, body = monotonic() + FETCH_TIMEOUT_SECONDS, b""
     try:
@@ -118,7 +125,10 @@ def _fetch(url: str) -> Any:
 
 
 def _usable_keys(document: Any) -> dict[str, RSAPublicKey]:
-    """Returns the RSA keys of a JWK set that are for signatures and long enough. Raises ValueError if there is none."""
+    """Maps the key id (`kid`) to the key, for each RSA key of a JWK set that is for signatures and long enough.
+
+    Raises ValueError if the set contains no such key.
+    """
     members = document.get("keys") if isinstance(document, dict) else None
     keys = {}
     for jwk in members if isinstance(members, list) else []:

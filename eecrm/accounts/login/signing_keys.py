@@ -1,6 +1,6 @@
 """Keys of our own tokens: the signing key, and previous keys accepted during a rotation (RFC 7517, RFC 8725).
 
-The settings import this module, so it must not read the settings. No error message contains a key.
+The settings import this module, so the module must not read the settings. No error message contains a key.
 """
 
 import hashlib
@@ -19,32 +19,39 @@ from jwt import InvalidKeyError
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
 
 ALGORITHMS = ("HS256", "RS256", "ES256")
-SECRET_BYTES, RSA_BITS = 32, 2048  # RFC 7518, sections 3.2 and 3.3
+SECRET_BYTES, RSA_BITS = 32, 2048  # minimum sizes of RFC 7518, sections 3.2 and 3.3
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
-# Members that identify a public key (RFC 7638, section 3.2). No other members are published.
+# JWK members (JSON fields) that identify a public key (RFC 7638, section 3.2).
+# A published JWK contains only members that identify the key, and `kid`, `use` and `alg`.
 _KEY_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key and its only algorithm. The algorithm in a token's header decides nothing."""
+    """A key of our own tokens, and the only algorithm that may be used with this key.
+
+    A token can't choose another algorithm in its header.
+    """
 
     kid: str
     algorithm: str
     verifying: bytes | PublicKey = field(repr=False)
-    signing: Any = field(repr=False)  # None if only the public half is configured
+    signing: Any = field(repr=False)  # None if only the public key is configured
 
     def public(self) -> dict[str, str] | None:
-        """Returns the key as a JWK that may be published; None for a secret."""
+        """Returns the public key as a JWK. Returns None for a shared secret, because a secret must not be published."""
         if isinstance(self.verifying, bytes):
             return None
         return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
-@dataclass(frozen=True, eq=False)  # two rings are never equal: `tokens` caches by ring
+@dataclass(frozen=True, eq=False)  # two rings are never equal, because `tokens` caches claims by ring
 class KeyRing:
-    """All keys: `present` signs tokens, `believed` maps the `kid` of each accepted key to the key."""
+    """All configured keys of our own tokens. The key `present` signs new tokens.
+
+    `believed` maps the key id (`kid`) of each accepted key to the key.
+    """
 
     present: Key
     believed: dict[str, Key]
@@ -56,7 +63,7 @@ class KeyRing:
 def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secret_key: str = "") -> KeyRing:
     """Returns the keys of the settings JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
 
-    Raises ImproperlyConfigured with the setting's name if one is invalid.
+    Raises ImproperlyConfigured if a setting is invalid. The error names the setting.
     """
     if algorithm not in ALGORITHMS:
         raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
@@ -67,7 +74,7 @@ def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secre
         )
     if present.signing is None:
         raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
-    # A PEM text contains no comma, so a comma separates keys of every kind.
+    # A PEM text contains no comma, so a comma can separate keys of every kind.
     previous = [_read_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
     return KeyRing(present, {key.kid: key for key in (*previous, present)})
 
@@ -88,7 +95,7 @@ def _secret(name: str, text: str, secret_key: str) -> Key:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         raise ImproperlyConfigured(f"{name} isn't a secret but some form of a key pair: write that as PEM.") from None
-    # Computed like a signature, so the key id reveals no more of the secret than a token does.
+    # The key id is computed like a token's signature, so it reveals no more of the secret than a token does.
     kid = hmac.digest(secret, b"key id", hashlib.sha256)[:16]
     return Key(_base64url(kid), "HS256", verifying=secret, signing=secret)
 
@@ -120,7 +127,10 @@ def _key_members(key: PublicKey) -> dict[str, str]:
 
 
 def _thumbprint(key: PublicKey) -> str:
-    """Returns the JWK thumbprint (RFC 7638): a hash of the required members, sorted and without white space."""
+    """Returns the JWK thumbprint of a public key (RFC 7638).
+
+    The thumbprint is a hash of the key's required members, sorted and without white space.
+    """
     canonical = json.dumps(_key_members(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode()).digest())
 

@@ -1,4 +1,4 @@
-"""JWTs of a login: an access token for ten minutes, a refresh token that is exchanged once (RFC 8725, RFC 9700)."""
+"""JWTs of a login: an access token for ten minutes, and a refresh token that works once (RFC 8725, RFC 9700)."""
 
 import time
 from datetime import datetime, timedelta
@@ -24,12 +24,12 @@ from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession, User
 from api.requests.client_address import neighbourhood
 
-REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # a client that lost the response may repeat its refresh
-MAX_LOGIN_DURATION = timedelta(days=30)  # even if the login is refreshed all the time
-# Seconds by which the clock of a token's issuer may be ahead of ours, for the provider's tokens and our own. Clocks
-# under NTP differ by milliseconds; a clock that has just resumed or lost its source differs by seconds. An attacker
-# gains nothing, because a token doesn't exist before it is signed. `read_token` checks `exp` of our own tokens without
-# leeway.
+REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # an API client that lost the response may repeat its refresh
+MAX_LOGIN_DURATION = timedelta(days=30)  # a login ends after this time, even if it is refreshed all the time
+# Seconds by which an issuer's clock may be ahead of ours, for the provider's tokens and for our own tokens.
+# Clocks under NTP differ by milliseconds. A clock that has just resumed or lost its source differs by seconds.
+# An attacker gains nothing from this leeway, because a token doesn't exist before it is signed.
+# `read_token` checks the expiry (`exp`) of our own tokens without leeway.
 LEEWAY = 30
 
 
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """Claims of a valid token: its login, its account, and the token's own id."""
+    """Claims of a valid token: its login (`session`), its account (`user`), and its own id (`jti`)."""
 
     session: UUID
     user: int
@@ -59,9 +59,9 @@ class LoginRefused(AuthenticationFailed):
 
 
 class KeyRingBackend(TokenBackend):
-    """simplejwt's backend with a `kid` in each header.
+    """simplejwt's token backend, with a key id (`kid`) in the header of each token.
 
-    The `kid` chooses the key, and the key the algorithm (RFC 8725, 3.1).
+    The `kid` chooses the key, and the key decides the algorithm (RFC 8725, section 3.1).
     """
 
     def encode(self, payload: dict[str, Any]) -> str:
@@ -70,7 +70,7 @@ class KeyRingBackend(TokenBackend):
         return jwt.encode(claims, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """Returns the claims of one of our tokens, and always verifies the signature.
+        """Returns the claims of one of our tokens. Verifies the signature even if `verify` is False.
 
         Raises TokenBackendError if the token is invalid.
         """
@@ -100,12 +100,12 @@ class RefreshToken(simplejwt.RefreshToken):
 
 
 def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
-    """Returns the claims of a token that we signed, of the kind `token_class`.
+    """Returns the claims of an access token or refresh token (`token_class`) that we signed.
 
     Raises InvalidToken for any other text, and after the token's expiry.
     """
     try:
-        # Token hides __hash__, which the cache needs.
+        # mypy complains, because simplejwt's Token hides __hash__, which the cache needs.
         claims, expires_at = _verified_claims(settings.JWT_KEYS, token_class, text)  # type: ignore[arg-type]
     except (TokenError, KeyError, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
         raise InvalidToken from None
@@ -116,9 +116,9 @@ def read_token(token_class: type[simplejwt.Token], text: str) -> Claims:
 
 @lru_cache(maxsize=4096)
 def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims, int]:
-    """Returns the claims and the expiry of a token whose signature is right.
+    """Returns the claims and the expiry (seconds since 1970) of a token whose signature is right.
 
-    The result is cached, because it stays true as long as the keys are the same.
+    The result is cached, because it stays the same as long as the keys are the same.
     """
     payload = token_class(text).payload
     user = payload["user_id"]
@@ -128,13 +128,16 @@ def _verified_claims(ring: KeyRing, token_class: Any, text: str) -> tuple[Claims
 
 
 def _signed(token: simplejwt.Token, session: TokenSession, **claims: Any) -> str:
-    # simplejwt's constructor sets id, issue time and expiry. The login's own values replace these here.
+    # simplejwt's constructor sets the token's id, issue time and expiry. `claims` may replace these values.
     token.payload |= {"sid": str(session.pk), "user_id": str(session.user_id), **claims}
     return str(token)
 
 
 def _token_pair(session: TokenSession) -> Pair:
-    """Returns both tokens of a login in its present state. The refresh token stays the same until it is rotated."""
+    """Returns the access token and the refresh token of a login.
+
+    The refresh token stays the same until the login is refreshed.
+    """
     refresh = _signed(
         RefreshToken(),
         session,
@@ -145,12 +148,14 @@ def _token_pair(session: TokenSession) -> Pair:
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
-# One statement, so it needs no transaction around it. Its triggers run at its end. They read the account, for the audit
-# trail, from the settings that `origin` makes.
+# A login is one SQL statement, so it needs no transaction around the statement.
+# For the audit trail, triggers at the end of the statement read the account from a setting of `origin`.
 #
-# `account` locks the account's row: it waits for a concurrent change and then compares the values again. A later change
-# ends the login that this statement inserts (trigger account_ends_sessions). A function reads the second factor after
-# the lock, because a subquery would see the other table as it was when the statement began.
+# The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
+# After waiting for the lock, PostgreSQL compares the account's values again.
+# A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
+# The function `second_factor_of` reads the second factor after the lock.
+# A subquery would see the second factor as it was when the statement began.
 _LOG_IN = f"""
     WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          account AS (UPDATE accounts_user SET last_login = %s
@@ -169,9 +174,9 @@ _LOG_IN = f"""
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
     """Starts a login and returns its first tokens. Runs in PostgreSQL's login role (`eecrm_app`).
 
-    Also stores the time of the login, and the client's address as a known place. Raises LoginRefused if the account's
-    password, role, activity or second factor has changed since it was checked, or if all its logins were ended
-    meanwhile.
+    Also stores the time of the login, and the IP address of the request as a known place. Raises LoginRefused if
+    the account's password, role, activity or second factor has changed since the password was checked, or if all
+    its logins were ended meanwhile.
     """
     now = timezone.now()
     session = TokenSession(
@@ -192,22 +197,24 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
 
 
 class Reused(NamedTuple):
-    """Result for a refresh token that was exchanged before. The login has been ended."""
+    """Result of `refresh` if the refresh token was exchanged before. `refresh` has then ended the login."""
 
     user: int
 
 
 def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
-    """Exchanges a refresh token for new tokens. If it was exchanged before, ends the login and returns Reused.
+    """Exchanges a refresh token for new tokens. If the token was exchanged before, ends the login and returns Reused.
 
-    Raises InvalidToken if the token is invalid or its login has ended. One UPDATE decides a race: of any number of
-    requests with one token, exactly one rotates it. The others, and a client that lost the response, get the same new
-    tokens for 30 seconds (`api.md`, Tokens).
+    Raises InvalidToken if the token is invalid or its login has ended.
+
+    If several requests send the same token, one UPDATE decides: exactly one request rotates the token. The other
+    requests, and an API client that lost the response, get the same new tokens for 30 seconds (`api.md`, Tokens).
     """
     claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()
-    # Not `user__is_active`: Django would join in a subquery, which PostgreSQL doesn't evaluate again after waiting for
-    # a concurrent exchange. Then several requests would rotate the token.
+    # The filter isn't `user__is_active`, because Django would then put a join into a subquery.
+    # After waiting for a concurrent exchange, PostgreSQL doesn't evaluate a subquery again.
+    # With the subquery, several requests would therefore rotate the same token.
     active = User.objects.active().filter(pk=claims.user)
     login_rows = TokenSession.objects.open().filter(pk=claims.session, user__in=active)
     with transaction.atomic():
@@ -230,7 +237,10 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
 
 
 def log_out(text: str) -> int:
-    """Ends the login of a refresh token and returns its account's key. Raises InvalidToken if the token is invalid."""
+    """Ends the login of a refresh token, and returns the primary key of the login's account.
+
+    Raises InvalidToken if the token is invalid.
+    """
     claims = read_token(RefreshToken, text)
     with transaction.atomic():
         leave(user_id=claims.user)  # so that the audit trail names the account

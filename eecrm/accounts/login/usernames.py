@@ -1,6 +1,6 @@
-"""Usernames: one normalised spelling without invisible characters, in the API, the admin site and all commands.
+"""Usernames have one normalised spelling without invisible characters: in the API, the admin site and all commands.
 
-Dots and @ are allowed, because many companies name their accounts `first.last`, or by the email address.
+Dots and @ are allowed, because many companies use `first.last` or the email address as the username.
 """
 
 import re
@@ -18,20 +18,21 @@ NO_USERNAME = "A username has letters, digits and . @ + - _ only, and doesn't be
 
 _SHAPE = re.compile(r"(?!www\.)[\w.@+-]+")
 _INVISIBLE_CATEGORIES = ("Cc", "Cf", "Co", "Cn")
-# PostgreSQL classifies letters differently from Python, so the constraint forbids only invisible characters, and the
-# characters of ASCII that no username has.
+# The constraint forbids only invisible characters, and ASCII characters that no username has.
+# Letters aren't checked in PostgreSQL, because PostgreSQL classifies letters differently from Python.
 _FORBIDDEN_IN_SQL = rf"[\u0001-*,/:-?\[-^`{{-\u007F{SIGNS}]"
 
 
 def normalise_username(text: str) -> str:
     """Returns the normalised spelling of a username: NFKC, lowercase, no invisible characters (UAX 31, UTS 39).
 
-    Otherwise one user could look like another, or avoid a login limit by another spelling of the name.
+    Otherwise two different usernames could look the same, and another spelling of a username could avoid its login
+    limit.
     """
     if len(text) > MAX_NORMALISED_CHARS:
         return text
     previous = None
-    while text != previous:  # a step may produce a character that another step removes, as for U+FFA0
+    while text != previous:  # repeats, because a step may produce a character that another step removes (U+FFA0)
         previous = text
         visible = without_signs(unicodedata.normalize("NFKC", text))
         visible = "".join(char for char in visible if unicodedata.category(char) not in _INVISIBLE_CATEGORIES)
@@ -40,13 +41,13 @@ def normalise_username(text: str) -> str:
 
 
 def require_username(text: str) -> None:
-    """Raises ValidationError if a normalised text isn't a username."""
+    """Raises ValidationError if the text, which is normalised already, isn't a valid username."""
     if not _SHAPE.fullmatch(text):
         raise ValidationError(NO_USERNAME, code="invalid")
 
 
 class UsernameField(models.CharField):
-    """A username: validated, stored and looked up in its normalised spelling."""
+    """Model field for a username. The field validates, stores and looks up the normalised spelling."""
 
     default_validators = [require_username]
 
@@ -62,12 +63,13 @@ def _normalised_username(value: Any) -> Any:
 
 
 def username_checked(name: str) -> models.CheckConstraint:
-    """Returns the database constraint on usernames, for rows that are written in plain SQL.
+    """Returns the database constraint on usernames.
 
-    It forbids fewer characters than the validator.
+    The constraint also checks rows that are written in plain SQL, but forbids fewer characters than
+    `require_username`.
     """
     in_nfkc = Func(F("username"), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
-    # Regex(…) instead of `username__regex`, which would normalise the pattern like a username.
+    # The lookup is Regex(…), because `username__regex` would normalise the pattern as if it were a username.
     has_other_signs = Regex(F("username"), Value(rf"^$|^www\.|{_FORBIDDEN_IN_SQL}"))
     condition = Q(username=in_nfkc) & ~Q(has_other_signs)
     return models.CheckConstraint(name=name, condition=condition, violation_error_message=NO_USERNAME)

@@ -39,7 +39,7 @@ from api.resources.pagination import MAX_PAGE_SIZE
 
 
 def _client_address(request: Request) -> str | None:
-    return request._request.client_address  # type: ignore[attr-defined]  # set by RequestMiddleware
+    return request._request.client_address  # type: ignore[attr-defined]  # RequestMiddleware sets this attribute
 
 
 class _PublicTokenViewSet(GenericViewSet):
@@ -52,10 +52,10 @@ class _PublicTokenViewSet(GenericViewSet):
         return 'Bearer realm="api"'
 
 
-# Without this, a refusal would roll back the counts of failures.
+# Without this decorator, a refused login would roll back the counts of failed logins.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class LoginViewSet(_PublicTokenViewSet):
-    """Log in."""
+    """View to log in."""
 
     serializer_class = LoginSerializer
 
@@ -63,8 +63,9 @@ class LoginViewSet(_PublicTokenViewSet):
     def create(self, request: Request) -> Response:
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
 
-        If the account has a second factor, its code is sent as `otp`: the 401 `otp_required` asks for it, `otp_invalid`
-        refuses it. An account that needs a second factor and has none gets `second_factor_missing`.
+        If the account has a second factor, send its code as `otp`. Without the code the answer is 401 with
+        `otp_required`. With a wrong code the answer is 401 with `otp_invalid`. If the account must have a second
+        factor but has none, the answer is 401 with `second_factor_missing`.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -78,7 +79,7 @@ class LoginViewSet(_PublicTokenViewSet):
 
 
 class RefreshViewSet(_PublicTokenViewSet):
-    """Exchange a refresh token."""
+    """View to exchange a refresh token for new tokens."""
 
     serializer_class = RefreshSerializer
 
@@ -92,35 +93,38 @@ class RefreshViewSet(_PublicTokenViewSet):
         pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
         if isinstance(pair, tokens.Reused):
             security_event("authn_token_reuse", request._request, account=pair.user)
-            # Returned, not raised: an exception would roll back the end of the login.
+            # The refusal is returned and not raised, because an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as in DRF
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # DRF sets it too
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
 
 
 class LogoutViewSet(_PublicTokenViewSet):
-    """Log out on this device. The refresh token names the login, because the access token may have expired."""
+    """View to log out on this device.
+
+    The refresh token identifies the login, because the access token may have expired.
+    """
 
     serializer_class = RefreshSerializer
 
     @extend_schema(operation_id="auth_logout", tags=["auth"], summary="Log out", responses={204: None})
     def destroy(self, request: Request) -> Response:
-        """End the login that a refresh token belongs to: its access tokens are refused from the next request on.
+        """End the login that a refresh token belongs to. Its access tokens are refused from the next request on.
 
-        No access token is needed, and one that is sent is ignored. The answer is the same if the login has ended
-        already.
+        Send no access token: the endpoint doesn't need one and ignores it. The answer is the same if the login has
+        ended already.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         account_id = tokens.log_out(serializer.validated_data["refresh"])
-        request._request.actor_id = account_id  # type: ignore[attr-defined]  # the request's log line has it
+        request._request.actor_id = account_id  # type: ignore[attr-defined]  # the request's log line shows the account
         security_event("authn_token_revoked", request._request, level=logging.INFO)
         return Response(status=204)
 
 
 class LogoutAllViewSet(GenericViewSet):
-    """Log out on every device."""
+    """View to log out on every device."""
 
     resource = "session"
     serializer_class = None
@@ -135,7 +139,7 @@ class LogoutAllViewSet(GenericViewSet):
     def destroy(self, request: Request) -> Response:
         """End every login of your account.
 
-        Its tokens, and its sessions of the admin site, are refused from the next request on.
+        The account's tokens, and its sessions of the admin site, are refused from the next request on.
         """
         account = account_of(request)
         leave(user_id=account.pk)  # only the login role (`eecrm_app`) may write `logins_ended`
@@ -145,7 +149,7 @@ class LogoutAllViewSet(GenericViewSet):
 
 
 class TokenSessionViewSet(GenericViewSet):
-    """The caller's own logins, by device."""
+    """Views to list the caller's own logins, and to end one of them."""
 
     resource = "session"
     queryset = TokenSession.objects.none()
@@ -158,7 +162,7 @@ class TokenSessionViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """Your open logins: at most 200, the newest first."""
         refuse_unknown(request, ())
-        # A token of the identity provider belongs to no login.
+        # With a token of the identity provider no login is current, because such a token belongs to no login.
         current = request.auth.session if isinstance(request.auth, Claims) else None
         logins = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
         return Response({"next": None, "previous": None, "results": self.get_serializer(logins, many=True).data})
@@ -178,16 +182,19 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    rule = "user_password_elsewhere"  # a trigger enforces the same rule for writes in other ways
+    rule = "user_password_elsewhere"  # a trigger enforces the same rule for all other writes
 
 
 def login_of(request: Request) -> str:
-    """Returns the key of the login that sends the request; `provider` for a token of the identity provider."""
+    """Returns the primary key of the login that sends the request.
+
+    Returns `provider` for a token of the identity provider, because such a token belongs to no login.
+    """
     return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
 
 
 class PasswordViewSet(GenericViewSet):
-    """The caller's own password."""
+    """View to change the caller's own password."""
 
     max_body_bytes = MAX_CREDENTIAL_BYTES
     resource = "profile"
@@ -198,7 +205,7 @@ class PasswordViewSet(GenericViewSet):
         operation_id="me_change_password", tags=["me"], summary="Change one's own password", responses={204: None}
     )
     def update(self, request: Request) -> Any:
-        """Change your own password. Every login of the account ends, this one too."""
+        """Change your own password. Every login of the account ends, including the login of this request."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         old, new = serializer.validated_data["old_password"], serializer.validated_data["new_password"]
@@ -215,7 +222,7 @@ class PasswordViewSet(GenericViewSet):
         except DjangoValidationError as error:
             raise ValidationError({"new_password": error.messages}) from None
         user.set_password(new)
-        user.save(update_fields=["password"])  # triggers end the logins and delete the known places
+        user.save(update_fields=["password"])  # triggers end all logins and delete all known places
         note_place(user, place_of(request._request))
         security_event("authn_password_change", request._request, level=logging.INFO, account=user.pk)
         return Response(status=204)

@@ -1,12 +1,12 @@
-"""Changes to django_otp's tables, and foreign keys that PostgreSQL itself checks and cascades."""
+"""Changes django_otp's tables, and makes PostgreSQL itself check foreign keys and cascade deletions."""
 
 from django.db import migrations
 
 import accounts.models.second_factor
 from access.migration_operations import immediate_foreign_keys
 
-# One confirmed app and one set of recovery codes for each account. An encrypted seed (Fernet, 20 bytes) takes 120
-# characters, and django_otp's column has 80.
+# Each account has at most one confirmed authenticator app and one set of recovery codes.
+# An encrypted seed (Fernet, 20 bytes) takes 120 characters, but django_otp's column has only 80.
 SECOND_FACTOR = """
 CREATE UNIQUE INDEX second_factor_one_app ON otp_totp_totpdevice (user_id) WHERE confirmed;
 CREATE UNIQUE INDEX second_factor_one_set_of_codes ON otp_static_staticdevice (user_id);
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             bases=(accounts.models.second_factor.ShortPause, "otp_static.staticdevice"),
         ),
         migrations.RunSQL(SECOND_FACTOR, WITHOUT_SECOND_FACTOR),
-        # PostgreSQL deletes these rows with their account, so the user who deletes it needs no right to read them.
+        # PostgreSQL deletes these tables' rows with the account, so the deleting user needs no right to read them.
         immediate_foreign_keys(
             "accounts_addresschange",
             "accounts_externalidentity",
@@ -64,6 +64,6 @@ class Migration(migrations.Migration):
             "otp_totp_totpdevice",
             cascade=True,
         ),
-        # An account can't be deleted while these rows refer to it.
+        # An account can't be deleted while rows of these two tables refer to the account.
         immediate_foreign_keys("accounts_cover", "django_admin_log"),
     ]

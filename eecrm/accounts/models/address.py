@@ -1,4 +1,4 @@
-"""Requested changes of email addresses, which wait to be confirmed."""
+"""Requested new email addresses of accounts, which wait to be confirmed."""
 
 import re
 from datetime import UTC, timedelta
@@ -13,7 +13,7 @@ from access.masks import EMAIL
 from accounts.models.user import User
 from api.email_addresses import AddressField, address_checked
 
-# Time in which a change may be confirmed. The trigger `address_change_rules` has the same value.
+# A requested address must be confirmed within this time. The trigger `address_change_rules` has the same value.
 LIFETIME = timedelta(days=7)
 
 
@@ -25,20 +25,22 @@ class AddressChangeQuerySet(models.QuerySet["AddressChange"]):
         return self.filter(created_at__lte=Now() - LIFETIME)
 
     def marked(self, mark: str) -> "AddressChange | None":
-        """Returns the change with this mark (`AddressChange.mark`), or None."""
+        """Returns the change whose `AddressChange.mark` (identifier in links and forms) is this text, or None."""
         key = mark.partition("-")[0]
         found = self.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
         return found if found and found.mark == mark else None
 
 
 class AddressChange(models.Model):
-    """A new email address that was requested for an account. The account keeps its old one until it is confirmed.
+    """A new email address that was requested for an account and isn't confirmed yet.
 
-    The owner confirms it by the link that was mailed to the new address, or a second manager does. Setting
-    `confirmed_by` fires a trigger that copies the address to the account and deletes this row.
+    The account keeps its old address until the new one is confirmed. The owner confirms the new address by the link
+    that was mailed to it, or a second manager confirms it. Setting `confirmed_by` fires a trigger. The trigger
+    copies the new address to the account and deletes this row.
 
-    Triggers enforce the rules. They also turn each `UPDATE` of the address of an account in use (`User.is_claimed`)
-    into such a row, even one in plain SQL. The first password of an account confirms the address of its invitation.
+    Triggers enforce the rules. If an `UPDATE`, even in plain SQL, changes the address of an account in use
+    (`User.is_claimed`), a trigger inserts a row here instead. The first password of an account confirms the address
+    of its invitation.
     """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="address_change")
@@ -61,28 +63,32 @@ class AddressChange(models.Model):
 
     @property
     def needs_password(self) -> bool:
-        """True if confirming takes the password. An owner who asked for the address has entered it already."""
+        """True if confirming the address requires the password.
+
+        An owner who requested the address has entered the password already.
+        """
         return self.asked_by_id != self.user_id
 
     @property
     def mark(self) -> str:
-        """Identifies this change in links and forms: its key, and a hash of its values.
+        """Identifier of this change in links and forms: its primary key, and a hash of its values.
 
-        The key alone could identify a different change after PostgreSQL's data was restored from an older copy, because
-        keys are then given out again.
+        After PostgreSQL's data was restored from an older copy, new changes get primary keys that were used before.
+        So the primary key alone could identify a different change.
         """
         told = f"{self.user_id} {self.address} {self.created_at.astimezone(UTC).isoformat()}"
         return f"{self.pk}-{blake2b(told.encode(), digest_size=9).hexdigest()}"
 
     def confirm(self) -> bool:
-        """Confirms the change for the current caller: the owner, or a second manager.
+        """Confirms the change for the current caller, who is the owner or a second manager.
 
-        Returns True if the change was still open. For the owner it runs in PostgreSQL's login role (`eecrm_app`).
+        Returns True if the change was still open. The owner's confirmation runs in PostgreSQL's login role
+        (`eecrm_app`).
         """
         return bool(type(self).objects.filter(pk=self.pk, address=self.address).update(confirmed_by=self._caller_key()))
 
     def objection(self) -> str:
-        """Returns the rule that keeps the current caller from confirming the change; empty if the caller may."""
+        """Returns the name of the rule that forbids the current caller to confirm the change. Empty if none does."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT address_objection(%s)", [self.pk])
             return str(cursor.fetchone()[0] or "")

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 class Export(models.Model):
-    """An export of accounts to a file. Its entry in the audit trail names the user who exported."""
+    """An export of accounts to a file. The row's entry in the audit trail names the user who exported."""
 
     rows = models.PositiveIntegerField(help_text="How many accounts are in the file.")
     made_at = models.DateTimeField(db_default=Now())
@@ -20,7 +20,8 @@ class Export(models.Model):
 class Alert(models.Model):
     """Unusual activity of one account. The alert stays if the account is deleted.
 
-    `accounts.outbox.alerts` finds it in the audit trail, and stores it once for each kind, account and period.
+    `accounts.outbox.alerts` finds the activity in the audit trail, and stores one alert for each kind, account and
+    period.
     """
 
     class Kind(models.TextChoices):
@@ -38,9 +39,9 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # snapshot of the audit trail that was examined (`audit.trail.seen`)
-    # Key of the previous alert of the same kind, account and subject. It is part of a unique constraint, so that two
-    # concurrent workers can't both store the next alert.
+    seen = models.TextField(editable=False)  # mark: which entries of the audit trail were examined
+    # Primary key of the previous alert of the same kind, account and subject; 0 if there was none.
+    # A unique constraint contains this column, so that two concurrent workers can't both store the next alert.
     previous_id = models.BigIntegerField(default=0)
     told_at = models.DateTimeField("told", db_default=Now())
 

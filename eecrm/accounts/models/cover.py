@@ -15,7 +15,7 @@ from accounts.models.user import User
 
 MAX_COVER_DURATION = timedelta(days=180)
 
-# Columns of an account's own covers that each database role may read.
+# Columns of Cover that every database role may read, for covers in which the caller takes part.
 COVER_FIELDS = ("id", "colleague", "substitute", "starts_at", "ends_at", "reason")
 
 
@@ -26,9 +26,9 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
         return self.filter(starts_at__lte=Now(), ends_at__gt=Now())
 
     def naming(self, party: str) -> list[dict[str, Any]]:
-        """Returns a list of `{id, name, until, reason}`.
+        """Returns a list of `{id, name, until, reason}`, one for each cover.
 
-        `id` and `name` are those of the `party`: `colleague` or `substitute`.
+        `id` and `name` belong to the account in the field `party`, which is `colleague` or `substitute`.
         """
         rows = self.order_by("ends_at", "id").values_list(f"{party}_id", f"{party}__display_name", "ends_at", "reason")
         return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]
@@ -41,8 +41,8 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
 class Cover(models.Model):
     """A leave cover: from `starts_at` to `ends_at`, `substitute` also counts as owner of the rows of `colleague`.
 
-    A cover is never changed, only ended early, even before its start. A trigger ends it immediately if one of the two
-    accounts changes its role or is deactivated.
+    A cover is never changed, only ended early, even before its start. A trigger ends a cover immediately if one of
+    the two accounts gets another role or is deactivated.
     """
 
     colleague = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covered_by")
@@ -60,7 +60,7 @@ class Cover(models.Model):
     class Meta:
         ordering = ["-ends_at", "-id"]
         constraints = [
-            # The two times are equal if the cover was ended before it began.
+            # Equal times are allowed, because a cover that is ended before its start gets the start as its end.
             models.CheckConstraint(
                 name="cover_ends_after_start",
                 condition=Q(ends_at__gte=F("starts_at")),
@@ -87,9 +87,9 @@ class Cover(models.Model):
         return f"{self.substitute} for {self.colleague}"
 
     def clean(self) -> None:
-        """Checks the rules of the trigger `cover_rules`.
+        """Checks rules of the trigger `cover_rules` before the cover is saved.
 
-        Raises ValidationError if a rule is broken, so that the form shows the error at its field.
+        Raises ValidationError if a rule is broken, so that the form shows the error at the right field.
         """
         if self.pk is not None:
             return

@@ -1,4 +1,4 @@
-"""Identities of accounts that log in with an external identity provider."""
+"""Identities: accounts at an external OpenID Connect provider, with which users log in here."""
 
 from django.db import models
 from django.db.models import Q
@@ -14,7 +14,7 @@ class ExternalIdentity(models.Model):
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="identity")
     issuer = models.CharField(max_length=200)
     subject = models.CharField(max_length=255)
-    # A trigger sets it when the account's logins end, because the provider can't revoke its access tokens.
+    # A trigger sets this time when all logins of the account end, because the provider can't revoke access tokens.
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -31,7 +31,7 @@ class ExternalIdentity(models.Model):
             ),
             models.CheckConstraint(
                 name="external_identity_subject_ascii",
-                condition=Q(subject__regex=r"^[!-~]+$"),  # OpenID Connect Core, section 2
+                condition=Q(subject__regex=r"^[!-~]+$"),  # format of OpenID Connect Core, section 2
                 violation_error_message=(
                     "A subject is what the provider calls the account: letters, digits and signs, without spaces."
                 ),

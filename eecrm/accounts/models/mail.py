@@ -1,4 +1,7 @@
-"""The outbox: mails to send, inserted in the transaction of the change that they report, and requests for links."""
+"""The outbox: mails to send, and requests for password links.
+
+The transaction of a change also inserts the mails that report the change.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -22,24 +25,27 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
 
 
 class Mail(models.Model):
-    """A mail that `manage.py run_worker` writes and sends. The row has no text, because links are made when it is sent."""
+    """A mail that `manage.py run_worker` writes and sends.
+
+    The row contains no text, because the worker makes links only when it sends the mail.
+    """
 
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
         PASSWORD_RESET = "password_reset", "Password reset"
-        # Queued by triggers on accounts and on changes of their addresses.
+        # Triggers on accounts and on requested email addresses queue the next three kinds of mail.
         ADDRESS_CONFIRMATION = "address_confirmation", "Confirmation of an address"
         ADDRESS_NOTICE = "address_notice", "Notice of another address"
         ADDRESS_CHANGED = "address_changed", "Address changed"
-        IDENTITY_BOUND = "identity_bound", "Identity bound"  # queued by a trigger on identities, as is IDENTITY_REMOVED
+        IDENTITY_BOUND = "identity_bound", "Identity bound"  # a trigger on identities queues this and the next kind
         IDENTITY_REMOVED = "identity_removed", "Identity taken away"
-        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # queued by a trigger on accounts
+        MANAGER_UNMADE = "manager_unmade", "No manager's account any more"  # a trigger on accounts queues this kind
         ACCOUNT_NEWS = "account_news", "News of accounts"
         UNUSUAL_ACTIVITY = "unusual_activity", "Unusual activity"
         FACTOR_SET_UP = "factor_set_up", "Second factor set up"
         FACTOR_REPLACED = "factor_replaced", "Second factor replaced"
         FACTOR_REMOVED = "factor_removed", "Second factor removed"
-        FACTOR_RESET = "factor_reset", "Second factor reset"  # queued by a trigger on second factors
+        FACTOR_RESET = "factor_reset", "Second factor reset"  # a trigger on second factors queues this kind
         RECOVERY_CODES = "recovery_codes", "New recovery codes"
         CODES_REFUSED = "codes_refused", "Wrong codes of a second factor"
 
@@ -47,7 +53,7 @@ class Mail(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
-    # Snapshot of the audit trail when the mail was written (`audit.trail.seen`).
+    # Mark (`audit.trail.seen`): which entries of the audit trail existed when the worker wrote the mail.
     seen = models.TextField(blank=True, db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
@@ -67,7 +73,7 @@ class Mail(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
-            # For `address_change_rules`, which counts the confirmations that were sent to an address.
+            # Index for the trigger `address_change_rules`, which counts confirmations mailed to an email address.
             models.Index(Lower("address"), "created_at", name="mail_address", condition=~Q(address="")),
         ]
         constraints = [
@@ -107,13 +113,14 @@ class Mail(models.Model):
 
 
 class LinkRequest(models.Model):
-    """A request for a link to a new password. The worker replaces it by a mail to each account that fits the typed text.
+    """A user's request for a link to choose a new password.
 
-    It isn't on the audit trail: strangers make as many as they like, and most concern no account. The mails are.
-    Only the login role reaches it.
+    The worker replaces the request by a mail to each account that fits the typed text. The audit trail records
+    these mails, but no requests, because strangers can make many requests and most of them concern no account. Only
+    the login role (`eecrm_app`) may read or write the requests.
     """
 
-    # Users sometimes type their password into the wrong field, so no page shows this.
+    # No page shows this text, because users sometimes type their password into the wrong field.
     typed = models.CharField(max_length=254)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now(), help_text="Not before: the end of a worker's lease.")

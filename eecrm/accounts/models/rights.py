@@ -1,4 +1,4 @@
-"""Django's permission methods of an account, answered from the policy table."""
+"""Django's permission methods of an account, such as `has_perm`. The policy table gives their answers."""
 
 from datetime import datetime
 from functools import cache, cached_property
@@ -12,9 +12,9 @@ from access.policy import NONE, Role, rule, scope_of
 
 @cache
 def _effective_role(is_superuser: bool, role: str) -> Role:
-    """Returns the role that the policy uses, computed once for each stored role.
+    """Returns the role that the policy uses. The result is cached for each stored role.
 
-    The result isn't kept on an account, because it would stay there after a change of the account's role.
+    The result isn't cached on the account, because it would stay there after a change of the account's role.
     """
     return Role.SUPERUSER if is_superuser else Role(role)
 
@@ -22,7 +22,7 @@ def _effective_role(is_superuser: bool, role: str) -> Role:
 class Rights(AbstractBaseUser, PermissionsMixin):
     """Abstract model of accounts with role, groups, leave cover and `has_perm`.
 
-    No account has permissions of its own: role and groups decide.
+    No account has permissions of its own: its role and its groups decide.
     """
 
     role: Any  # a field of User
@@ -38,22 +38,25 @@ class Rights(AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_staff(self) -> bool:
-        """True if the role may open the admin site. It is never set by hand."""
+        """True if the account's role may open the admin site. The value follows from the role and isn't stored."""
         return scope_of("admin_site", "retrieve", self.effective_role) is not NONE
 
     @cached_property
     def group_names(self) -> frozenset[str]:
-        """Names of the account's groups. In a request of the API, authentication has set them already."""
+        """Names of the account's groups. For an API request, the authentication has read them already."""
         return frozenset(self.groups.values_list("name", flat=True))
 
     @cached_property
     def covered_ids(self) -> tuple[int, ...]:
-        """Keys of the colleagues for whom this account stands in now (leave cover)."""
+        """Primary keys of the colleagues for whom this account stands in now (leave cover)."""
         return tuple(self.covers.current().values_list("colleague_id", flat=True))
 
     @cached_property
     def covering(self) -> tuple[tuple[str, datetime], ...]:
-        """Name, and end of the cover, of each colleague in `covered_ids`. Needs no query if there is none."""
+        """The name of each colleague in `covered_ids`, with the end of the leave cover.
+
+        Makes no query if `covered_ids` is empty.
+        """
         if not self.covered_ids:
             return ()
         rows = self.covers.current().order_by("ends_at", "id")
@@ -74,7 +77,7 @@ class Rights(AbstractBaseUser, PermissionsMixin):
         return self.is_active and self.is_staff
 
     def get_all_permissions(self, obj: Any = None) -> set[str]:
-        """Every permission for which `has_perm` is true."""
+        """Returns the names of all permissions for which `has_perm` returns True."""
         return {name for name in {*permission_cells(), *self._permissions_of_groups} if self.has_perm(name)}
 
     def get_group_permissions(self, obj: Any = None) -> set[str]:
@@ -87,7 +90,7 @@ class Rights(AbstractBaseUser, PermissionsMixin):
     def _permissions_of_groups(self) -> frozenset[str]:
         """Permissions of the account's groups, looked up by the names of the groups.
 
-        Every database role may read the groups' permissions, but not which accounts are their members.
+        Every database role may read the permissions of groups, but not every role may read the members of groups.
         """
         if not self.group_names:
             return frozenset()

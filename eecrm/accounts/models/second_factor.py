@@ -1,4 +1,4 @@
-"""Second factors: django_otp's devices with an encrypted seed and a maximum pause after wrong codes."""
+"""Second factors: django_otp's devices, with an encrypted seed (TOTP secret) and a maximum pause after wrong codes."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,18 +9,18 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.admin_login import seeds
 
-SEED_BYTES = 20  # RFC 4226, section 4, R6
+SEED_BYTES = 20  # length that RFC 4226 recommends (section 4, R6)
 MAX_PAUSE = timedelta(minutes=15)
 
 
 class SeedUnreadable(Exception):
-    """Raised if the seed was encrypted with a key that is no longer configured."""
+    """Raised if the seed (TOTP secret) was encrypted with a key that is no longer configured."""
 
 
 class ShortPause:
-    """Mixin: the pause after wrong codes doubles each time, up to 15 minutes.
+    """Mixin: each wrong code doubles the pause before the next try, up to 15 minutes.
 
-    Without the maximum, an attacker could keep a colleague out for long.
+    Without the maximum, an attacker could keep the account's owner out for long.
     """
 
     throttling_failure_timestamp: Any
@@ -49,7 +49,10 @@ class AuthenticatorApp(ShortPause, TOTPDevice):
 
 
 class RecoveryCodes(ShortPause, StaticDevice):
-    """Recovery codes of an account, stored as digests. Their failures count separately from the app's."""
+    """Recovery codes of an account, stored as digests.
+
+    Wrong recovery codes and wrong codes of the app are counted separately.
+    """
 
     class Meta:
         proxy = True

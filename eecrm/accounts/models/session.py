@@ -1,4 +1,4 @@
-"""Logins on devices, and known places of accounts."""
+"""Logins of accounts on devices, and known places (IP addresses and browsers of earlier logins)."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from access.masks import WHOLE
 from accounts.models.user import User
 
-# Columns that an account may read of its own logins. The ids of refresh tokens aren't among them.
+# Columns that an account may read of its own logins. The ids of refresh tokens can't be read.
 SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent", "address")
 
 
@@ -17,12 +17,15 @@ class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
         return self.filter(revoked_at=None, expires_at__gt=Now())
 
     def revoke(self) -> int:
-        """End these logins: their access and refresh tokens are refused from the next request on."""
+        """Ends these logins. The API refuses their access and refresh tokens from the next request on."""
         return self.filter(revoked_at=None).update(revoked_at=Now())
 
 
 class TokenSession(models.Model):
-    """A login on one device: the family of its refresh tokens (RFC 9700, section 4.14). No token is stored."""
+    """A login on one device, with the sequence of its refresh tokens (RFC 9700, section 4.14).
+
+    The row contains the ids of refresh tokens, but no token.
+    """
 
     id = models.UUIDField(primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions")
@@ -43,14 +46,14 @@ class TokenSession(models.Model):
         ordering = ["-created_at", "id"]
 
 
-UNUSED_PLACES = timedelta(days=90)  # a place is deleted after this time without use
+UNUSED_PLACES = timedelta(days=90)  # a known place is deleted after this time without use
 
 
 class KnownPlace(models.Model):
-    """An address or a browser from which an account has logged in.
+    """Known place of an account: an IP address or a browser from which the account has logged in.
 
-    Addresses come from `api.requests.client_address.place_of`, browsers from `accounts.login.browsers`. Failed logins
-    at other places don't lock the account here.
+    `api.requests.client_address.place_of` returns IP addresses, `accounts.login.browsers` returns browsers. Failed
+    logins at other places don't lock the account out at a known place.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_places")
@@ -64,9 +67,10 @@ class KnownPlace(models.Model):
 
 
 def note_place(user: User, place: str) -> None:
-    """Inserts a known place or updates its time of use. Runs in PostgreSQL's login role (`eecrm_app`).
+    """Inserts a known place (IP address or browser), or updates the time of its last use.
 
-    A login over the API does the same in its own statement (`accounts.login.tokens`).
+    Runs in PostgreSQL's login role (`eecrm_app`). A login over the API stores its place in the SQL statement of the
+    login (`accounts.login.tokens`).
     """
     row = KnownPlace(user=user, place=place, used_at=Now())
     KnownPlace.objects.bulk_create(

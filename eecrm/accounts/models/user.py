@@ -32,11 +32,11 @@ class UserQuerySet(PolicyQuerySet["User"]):
         return self.filter(is_active=True)
 
     def sales_contacts(self) -> "UserQuerySet":
-        """Accounts that a client may be assigned to (`access-matrix.md`, rule 7)."""
+        """Returns the accounts to which a client (customer) may be assigned (`access-matrix.md`, rule 7)."""
         return self.active().filter(role=Role.SALES, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def support_contacts(self) -> "UserQuerySet":
-        """Accounts that an event may be assigned to (rules 4 and 7)."""
+        """Returns the accounts to which an event may be assigned (`access-matrix.md`, rules 4 and 7)."""
         return self.active().filter(role=Role.SUPPORT, is_superuser=False).only(*PUBLIC_FIELDS)
 
     def owned_by(self, user: Caller) -> "UserQuerySet":
@@ -50,13 +50,16 @@ class UserQuerySet(PolicyQuerySet["User"]):
         return self.update(logins_ended=F("logins_ended") + 1)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Deletes with one SQL statement. Django would also delete the accounts' entries in the admin site's log."""
+        """Deletes these accounts with one SQL statement.
+
+        Django's own method would also delete the accounts' entries in the admin site's log.
+        """
         count = self._raw_delete(self.db)
         return count, {User._meta.label: count}
 
 
-class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
-    """Manager that defers the password's hash, which only PostgreSQL's login role (`eecrm_app`) may read."""
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # base class made at run time
+    """Manager that doesn't load the password's hash, because only PostgreSQL's login role (`eecrm_app`) may read it."""
 
     def get_queryset(self) -> UserQuerySet:
         return super().get_queryset().defer(*User.secret_fields)
@@ -72,7 +75,10 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A saved superuser. Enters the superuser's role, which every user of the server's shell has."""
+        """Saves and returns a new superuser.
+
+        Runs in the superuser's database role, which every user of the server's shell may use.
+        """
         if password is not None:
             validate_password(password, self.model(username=username, is_superuser=True, **fields))
         with acting_as(Role.SUPERUSER):
@@ -80,7 +86,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(Rights):
-    """An account. Its role decides its permissions; the matrix is `access.policy.TABLE`."""
+    """An account. Its role decides its permissions by the policy table (`access.policy.TABLE`)."""
 
     username = UsernameField(
         max_length=150,
@@ -126,7 +132,7 @@ class User(Rights):
         help_text="Take this away instead of deleting an account: it logs out everywhere at once.",
     )
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
-    # The trigger `account_counts_endings` increments it by one, no matter which number is written.
+    # The trigger `account_counts_endings` raises this counter by one, no matter which number is written.
     logins_ended = models.BigIntegerField(
         default=0,
         db_default=0,
@@ -142,8 +148,8 @@ class User(Rights):
     # Columns that only PostgreSQL's login role (`eecrm_app`) may read.
     secret_fields = ("password",)
     personal_fields = {"email": EMAIL, "mobile": PHONE}
-    # A form that changes one of these fields must show the present values of the others, because they decide together
-    # which rights the account has and who gets its invitation.
+    # The fields in `decided_together` decide which rights the account has and who gets its invitation.
+    # A form that changes one field of `decided_together` must show the present values of the others.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
     report_fields = (
         *PUBLIC_FIELDS,
@@ -164,7 +170,7 @@ class User(Rights):
         ordering = ["username"]
         base_manager_name = "objects"
         indexes = [
-            # For news to them, and for the last one.
+            # Index of the active managers: managers get mails about accounts, and the last manager must stay.
             models.Index(
                 "id",
                 name="user_managers",
@@ -201,30 +207,31 @@ class User(Rights):
 
     @cached_property
     def second_factor(self) -> Any:
-        """The authenticator app, or None.
+        """The account's authenticator app, or None.
 
-        Only PostgreSQL's login role (`eecrm_app`) may read it, so read it before SET ROLE enters the caller's role.
+        Only PostgreSQL's login role (`eecrm_app`) may read the app. So read it before SET ROLE switches to the
+        caller's role.
         """
         return _second_factor_query().first({"user": self.pk})
 
     def check_password(self, raw_password: str | None) -> bool:
         """Checks the password, and hashes it again if the hasher has become stronger.
 
-        The new hash isn't stored if the password was changed meanwhile.
+        The new hash isn't stored if another request has changed the password meanwhile.
         """
 
         def strengthen(password: str) -> None:
             weak, self.password = self.password, make_password(password)
             with transaction.atomic():
                 leave(user_id=self.pk)
-                # The update fires a trigger that ends the existing logins and increments `logins_ended`. The same
-                # increment here lets the login that is under way succeed.
+                # The update fires a trigger that ends the existing logins and increments `logins_ended`.
+                # Incrementing `logins_ended` here too lets the login of this request succeed.
                 self.logins_ended += type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
 
         return check_password(raw_password, self.password, strengthen)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Saves only the editable columns of an existing account.
+        """Saves an existing account, but only its editable columns.
 
         No database role may write the other columns (`access.grants`).
         """
@@ -236,13 +243,14 @@ class User(Rights):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Deletes the account.
 
-        Raises IntegrityError if a row has it as a contact, or if it has entries in the admin site's log.
+        Raises IntegrityError if a row that must stay refers to the account, such as a client or an entry in the
+        admin site's log.
         """
         return type(self).objects.filter(pk=self.pk).delete()
 
 
 @cache
 def _second_factor_query() -> InstanceStatement:
-    from accounts.models.second_factor import AuthenticatorApp  # imports this module
+    from accounts.models.second_factor import AuthenticatorApp  # imported here, because it imports this module
 
     return InstanceStatement.of(AuthenticatorApp.objects.filter(user=Slot("user"), confirmed=True).order_by("pk")[:1])
