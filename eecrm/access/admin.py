@@ -51,11 +51,11 @@ class EpicEventsAdminSite(admin.AdminSite):
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             elif request.method == "POST":
-                # With `user_id` the audit trail names the user who logs in, or who sets up a second factor.
+                # Without `user_id` the audit trail wouldn't name the user who logs in or sets up a second factor.
                 leave(user_id=request.user.pk)
             try:
                 response = guarded(request, *args, **kwargs)
-                # Lists run their queries while they render. Rendering here catches the errors of these queries too.
+                # Lists run queries while they render. Rendering inside this `try` catches the errors of these queries.
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
@@ -161,7 +161,10 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         obj.save(update_fields=[name for name in form.changed_data if name in names] if change else None)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Leaves secret fields out of the history page's query, because the query joins log entries with accounts."""
+        """Leaves the secret fields of accounts (password hashes) out of the history page's query.
+
+        The query joins log entries with accounts, and no role of the admin site may read these fields.
+        """
         rows = log_entries(queryset) if queryset.model is LogEntry else queryset
         return super().get_paginator(request, rows, *args, **kwargs)
 

@@ -24,10 +24,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return "on" not in (status("in_hot_standby"), status("default_transaction_read_only"))
 
     def _has_nothing_to_read(self) -> bool:
-        """True if the socket has no data to read. If the server has closed it, there is something to read.
+        """True if the socket has no data to read.
 
-        A server can also send harmless data between requests, such as a notice or a TLS session ticket. So a connection
-        with data to read may still be usable.
+        If the server has closed the connection, the socket has something to read. A server can also send harmless data
+        between requests, such as a notice or a TLS session ticket. So a connection with data to read may still be
+        usable.
         """
         if self.connection is None or self.connection.closed:
             return False
