@@ -36,7 +36,7 @@ from api.tests.published import published
 from audit.admin import page_versions
 from clients.models import Client
 from config.environment import ROOT
-from config.tests.emptying import (  # noqa: F401  # tests import them from here
+from config.tests.emptying import (  # noqa: F401  # tests import these names from here
     PATIENCE,
     WAITS,
     State,
@@ -58,12 +58,12 @@ API = "/api/v1/"
 def django_db_setup() -> Iterator[None]:
     """Connects each process of pytest-xdist to its own database, which `scripts/test` has prepared.
 
-    It also gives statements longer timeouts than the PostgreSQL roles have (bootstrap.sql). Otherwise tests with many
-    threads would fail on a loaded machine.
+    The connection's statements get longer timeouts than the PostgreSQL roles have (bootstrap.sql). Otherwise tests with
+    many threads would fail on a loaded machine.
     """
     connection.settings_dict["OPTIONS"]["options"] = WAITS
     connection.settings_dict["NAME"] = f"eecrm_test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
-    empty_database(is_thorough=True)  # An earlier run may have been interrupted during a test.
+    empty_database(is_thorough=True)  # An interrupted run may have left rows of a test.
     keep_ids_apart()
     yield
     empty_database()
@@ -74,9 +74,9 @@ _add_files_from_finders = WhiteNoiseMiddleware.add_files_from_finders
 
 
 def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
-    """Searches the static files only once per process.
+    """Searches for static files only once per process, and not for each test client.
 
-    Each test client loads the middlewares again. Searching the files each time took a third of the tests' time.
+    Each test client loads the middlewares again. Searching for the files each time took a third of the tests' time.
     """
     if not _static_files:
         _add_files_from_finders(middleware)
@@ -87,16 +87,16 @@ def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
 WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 
-# Text that tests send in forms, bodies and URLs of hostile requests. No log line may contain it.
+# Text that tests send in forms, request bodies and URLs of hostile requests. No log line may contain this text.
 TYPED = "Typed-by-claire@x.example"
-# Text that no log line may contain: a JWT, a password hash, a password of the tests, text sent by a caller.
+# Pattern of texts that no log line may contain: JWT, password hash, a test's password, text sent by a caller.
 _SECRET = re.compile(
     r"eyJ[\w-]{8,}\.eyJ|argon2id?\$|long enough passphrase|different long phrase|Epic-Events-2026!|Typed-by-claire"
 )
 
 
 class _SecretsInLogs(logging.Handler):
-    """Searches each log line of the whole test run for secrets, in the format of production."""
+    """Log handler that searches each log line of the whole test run for secrets, in the log format of production."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,8 @@ class _SecretsInLogs(logging.Handler):
 
 
 _secrets = _SecretsInLogs()
-# In place of the handler of the settings, which would format each line once more: pytest shows the lines of a failure.
+# This handler replaces the handler of the settings, which would format each log line once more.
+# The handler prints nothing, because pytest shows the log lines of a failed test.
 logging.getLogger().handlers = [_secrets]
 
 
@@ -123,19 +124,22 @@ def no_secret_is_logged() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_limits() -> None:
-    """Clears the rate limits in memory. Otherwise they would still count requests of an earlier test."""
+    """Clears the rate limits in memory. Otherwise these would still count requests of an earlier test."""
     limits._leases.clear()
     limits._light.clear()
 
 
 @pytest.fixture(autouse=True)
 def readiness_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turns off the cache of the readiness check because tests break and repair the database within a second."""
+    """Turns off the cache of the readiness check, because tests break and repair the database within a second."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Prints the numbers of policy cells and hostile requests that tests have recorded as user properties."""
+    """Prints how many cells of the policy table and how many hostile requests the tests have checked.
+
+    Tests record these numbers as user properties.
+    """
     properties = [pair for report in terminalreporter.stats.get("passed", ()) for pair in report.user_properties]
     if cells := sum(value for name, value in properties if name == "cells"):
         terminalreporter.write_line(f"API, policy and PostgreSQL gave one answer in each of {cells:,} cells.")
@@ -149,36 +153,40 @@ _PUBLISHED = (ROOT / "docs" / "access.md").read_text()
 
 
 def assert_published(response: Any) -> None:
-    """Asserts that docs/access.md lists the rule of a refusal. Rules `group.…` are exempt: one entry stands for all."""
+    """Asserts that docs/access.md lists the rule of a refusal, if the answer is a refusal.
+
+    Rules `group.…` are exempt, because one entry of the page stands for all of them.
+    """
     if response.status_code in (403, 409) and response["Content-Type"] == "application/problem+json":
         rule = response.json()["rule"]
         assert rule.startswith("group.") or f"`{rule}`" in _PUBLISHED, f"docs/access.md doesn't tell of {rule}"
 
 
 class _RoleEnds:
-    """Mixin for test clients. After each request it switches back from the caller's PostgreSQL role.
+    """Mixin for test clients. After each request it switches back from the caller's PostgreSQL role to the login role.
 
-    In production the end of the transaction does so. It also validates each API answer with the OpenAPI document.
+    In production the end of the transaction switches back. The mixin also validates each API answer with the OpenAPI
+    document.
     """
 
     def generic(self, method: str, path: str, data: Any = "", *args: Any, **kwargs: Any) -> Any:
-        response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # a test client has it
+        response = super().generic(method, path, data, *args, **kwargs)  # type: ignore[misc]  # defined by test clients
         if response.request["PATH_INFO"].startswith(API):
             published.judge(method, response.request["PATH_INFO"], data, response)
         return response
 
     def request(self, **kwargs: Any) -> Any:
-        response = super().request(**kwargs)  # type: ignore[misc]  # a test client has it
+        response = super().request(**kwargs)  # type: ignore[misc]  # defined by test clients
         assert_published(response)
         if connection.in_atomic_block:
-            # Otherwise a refusal in a view without a transaction would roll back the test's own transaction.
+            # A refusal in a view without a transaction would otherwise roll back the test's own transaction.
             connection.needs_rollback = False
             leave()
         return response
 
 
 class Visitor(_RoleEnds, Browser):
-    """Browser client for the admin site.
+    """Browser client for tests of the admin site.
 
     It opens a page before it posts the page's form, unless the form already contains the page's version.
     """
@@ -190,7 +198,7 @@ class Visitor(_RoleEnds, Browser):
         return super().post(path, data, *args, **kwargs)
 
     def version_of(self, path: str) -> str:
-        """Value of the hidden field with the page's version."""
+        """Returns the value of the page's hidden field for the page's version; "" if the page has none."""
         page = self.get(path)
         return str((page.context or {}).get(page_versions.PAGE_VERSION_FIELD, "")) if page.status_code == 200 else ""
 
@@ -201,7 +209,7 @@ class Visitor(_RoleEnds, Browser):
 
 
 class Caller(_RoleEnds, APIClient):
-    """API client with the token of a user, or anonymous without a token."""
+    """API client for tests. It has the token of a user, or no token if it is anonymous."""
 
     user: User | None = None
 
@@ -209,7 +217,7 @@ class Caller(_RoleEnds, APIClient):
     def as_user(cls, user: User) -> "Caller":
         try:
             pair = tokens.log_in(user)
-        except tokens.LoginRefused:  # the test has changed the account since it was loaded
+        except tokens.LoginRefused:  # the test has changed the account since loading it
             pair = tokens.log_in(User.objects.defer(None).get(pk=user.pk))
         caller = cls(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
         caller.user = user
@@ -217,14 +225,17 @@ class Caller(_RoleEnds, APIClient):
 
 
 def shown(page: Any) -> dict[str, str]:
-    """Returns the hidden field of a confirmation page, for the form that confirms it; {} if the page has none."""
+    """Returns the hidden field of a confirmation page, to be posted with the form; {} if the page has no such field."""
     match = re.search(r'name="shown" value="([^"]*)"', page.content.decode())
     return {"shown": html.unescape(match[1])} if match else {}
 
 
 @dataclass
 class World:
-    """Accounts and rows of a test. Rows `own_…` belong to *sales*, *support* and *partner*, `other_…` to others."""
+    """Accounts and rows of a test. Rows `own_…` belong to *sales*, *support* and *partner*.
+
+    Rows `other_…` belong to other accounts.
+    """
 
     users: dict[str, User]
     own_client: Client
@@ -239,7 +250,7 @@ class World:
 
 @cache
 def _hash(memory_cost: int) -> str:
-    """The hash of PASSWORD at this cost, which is that of the hasher now."""
+    """Returns the hash of PASSWORD. `memory_cost` must be the hasher's present cost, and is the key of the cache."""
     return make_password(PASSWORD)
 
 
@@ -312,7 +323,7 @@ def saved(row: Any) -> Any:
 
 
 def build_world() -> World:
-    """Inserts the accounts and rows that nearly every test needs, in bulk to save time."""
+    """Inserts the accounts and rows that nearly every test needs. It inserts them in bulk to save time."""
     with acting_as(Role.SUPERUSER):
         users = make_users()
         own = new_client("Own Company", users["sales"], account=users["partner"])
@@ -332,11 +343,14 @@ def build_world() -> World:
 
 @pytest.fixture
 def without_world(db: None) -> None:
-    """The tables are empty, and so are their files, when the transaction of the test begins."""
+    """The test's transaction begins with empty tables, whose files on disk are empty too."""
 
 
 class _Kept:
-    """The world that is committed in this process's database: its objects pickled, and the state that it belongs to."""
+    """The `World` that is committed in this process's database.
+
+    `pickled` holds its objects. `emptied` says after which emptying of the database it was inserted.
+    """
 
     pickled = b""
     emptied = -1
@@ -348,14 +362,14 @@ class _Kept:
 
 @pytest.fixture
 def production_hashing() -> None:
-    """Passwords are hashed at the cost of production."""
+    """In tests that use this fixture, passwords are hashed at the cost of production."""
 
 
 @pytest.fixture(autouse=True)
 def quick_hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords cost next to nothing in tests that neither commit nor ask for `production_hashing`.
+    """Makes password hashes cheap in tests that neither commit nor use the fixture `production_hashing`.
 
-    Servers that a test starts find the hashes of a test that commits, and would make weaker ones again.
+    A test that commits keeps the real cost: servers that such a test starts would replace its cheap hashes.
     """
     if not {"in_the_open", "production_hashing"} & set(request.fixturenames):
         monkeypatch.setattr(TunedArgon2PasswordHasher, "memory_cost", 64)
@@ -364,10 +378,10 @@ def quick_hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(autouse=True)
 def kept_world(request: pytest.FixtureRequest, quick_hashing: None, django_db_blocker: Any) -> None:
-    """Commits the world before the transaction of a test, unless the last test has left it there.
+    """Commits the `World` before the transaction of a test begins, unless an earlier test has left it in the database.
 
-    Each test changes it in a transaction only. To insert it for each test took a twelfth of the tests' processor time.
-    A test that commits begins and ends with an empty database.
+    Each test changes the world only in its own transaction. Inserting the world for each test took a twelfth of the
+    tests' processor time. A test that commits begins and ends with an empty database.
     """
     names = request.fixturenames
     if "without_world" in names:
@@ -384,15 +398,15 @@ def kept_world(request: pytest.FixtureRequest, quick_hashing: None, django_db_bl
 
 @pytest.fixture
 def world(db: None) -> World:
-    """The kept world, as objects that belong to this test alone."""
+    """Returns the committed world, as new objects that belong to this test alone."""
     return pickle.loads(_Kept.pickled) if _Kept.is_there() else build_world()
 
 
 @pytest.fixture
 def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Runs the test without a transaction around it, and deletes its committed rows afterwards.
+    """Runs the test without a transaction around it, and deletes the test's committed rows afterwards.
 
-    It is for tests whose other connections would wait for a transaction's locks, and for tests that lose a connection.
+    Some tests lose a connection. Other tests have further connections, which would wait for the locks of a transaction.
     """
     with committing(django_db_blocker):
         yield
@@ -400,13 +414,16 @@ def in_the_open(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]
 
 @pytest.fixture
 def committed_world(in_the_open: None) -> World:
-    """Committed rows like those of `world`, for tests with several connections."""
+    """Commits rows like those of `world`, for tests with several connections."""
     return build_world()
 
 
 @pytest.fixture
 def caller(world: World) -> Any:
-    """Returns API clients: `caller("sales")` has the token of that account, `caller("anonymous")` has no token."""
+    """Returns a function that makes API clients: `caller("sales")` has the token of that account.
+
+    The client `caller("anonymous")` has no token.
+    """
     return lambda name: Caller() if name == "anonymous" else Caller.as_user(world.users[name])
 
 
@@ -416,26 +433,32 @@ for _name in [*CAST, "superuser", "anonymous"]:
 
 @pytest.fixture
 def migrator(django_db_setup: None) -> Iterator[Any]:
-    """Connection as the migrator role, to inspect PostgreSQL's catalogue and to delete rows that a test committed."""
+    """Opens a connection as the migrator role, to inspect PostgreSQL's catalogue and to delete committed rows."""
     with as_migrator() as opened:
         yield opened
 
 
-# SQLSTATEs of a refused privilege or row, and of a state rule.
+# SQLSTATEs of PostgreSQL's refusals: PRIVILEGE for a privilege or a row, STATE for a state rule.
 PRIVILEGE, STATE = "42501", "23514"
 
 
 @contextmanager
 def refused_with(*sqlstates: str) -> Iterator[None]:
-    """Asserts that PostgreSQL refuses the block with one of these SQLSTATEs. Its words depend on the server's language."""
+    """Asserts that PostgreSQL refuses the block with one of these SQLSTATEs.
+
+    The words of the refusal depend on the server's language.
+    """
     with pytest.raises(DatabaseError) as caught:
         yield
-    assert caught.value.__cause__.diag.sqlstate in sqlstates  # type: ignore[union-attr]  # always psycopg2's
+    assert caught.value.__cause__.diag.sqlstate in sqlstates  # type: ignore[union-attr]  # psycopg2 sets diag
 
 
 @pytest.fixture
 def sql_refusal(db: None) -> Any:
-    """Returns a function: `sql_refusal(statement, role, user_id)` is the SQLSTATE of PostgreSQL's refusal, or ""."""
+    """Returns a function: `sql_refusal(statement, role, user_id)` runs the SQL statement.
+
+    The function returns the SQLSTATE of PostgreSQL's refusal, or "" if PostgreSQL accepts the statement.
+    """
 
     def run(statement: str, role: str = "", user_id: int | None = None) -> str:
         try:
@@ -446,7 +469,7 @@ def sql_refusal(db: None) -> Any:
                     cursor.execute(statement)
                 leave()
         except DatabaseError as error:
-            return str(error.__cause__.diag.sqlstate)  # type: ignore[union-attr]  # psycopg2's error
+            return str(error.__cause__.diag.sqlstate)  # type: ignore[union-attr]  # psycopg2 sets diag
         return ""
 
     return run

@@ -1,4 +1,4 @@
-"""Admin site at a hidden address, under the same policy table as the API."""
+"""Admin site at a hidden URL. It enforces the same policy table (permissions of each role) as the API."""
 
 import logging
 from collections.abc import Sequence
@@ -39,28 +39,29 @@ class EpicEventsAdminSite(admin.AdminSite):
         self.add_action(delete_selected)
 
     def get_urls(self) -> list[Any]:
-        """Django's URLs without `view_on_site`, because no object has a page outside the admin site."""
+        """Returns Django's admin URLs without `view_on_site`, because no object has a page outside the admin site."""
         return [page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Runs each page as the PostgreSQL role of its visitor (SET ROLE in the request's transaction)."""
+        """Wraps a view, so that its queries run as the PostgreSQL role of the logged-in user (like SET LOCAL ROLE)."""
         guarded = super().admin_view(view, cacheable)
 
         def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # RequestMiddleware logs it
+            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # RequestMiddleware logs actor_id
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             elif request.method == "POST":
-                leave(user_id=request.user.pk)  # so that the trail names the user of a login or a new second factor
+                # Without `user_id` the audit trail wouldn't name the user who logs in or sets up a second factor.
+                leave(user_id=request.user.pk)
             try:
                 response = guarded(request, *args, **kwargs)
-                # Lists run their queries while they render. Errors of those queries must be caught here too.
+                # Lists run queries while they render. Rendering inside this `try` catches the errors of these queries.
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
-                # Django's admin passes query strings and chosen keys to the database unchecked. The error's message
-                # quotes them, so only the error's place is logged.
+                # Django's admin passes query strings and chosen primary keys to the database without checks.
+                # Error messages may quote a user's query string, so only the place of the error is logged.
                 log.warning("a request to the admin site makes no sense", extra={"error": place_of_error(error)})
                 raise SuspiciousOperation("This request makes no sense.") from None
 
@@ -71,15 +72,18 @@ class EpicEventsAdminSite(admin.AdminSite):
 
 
 def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-    """Defers secret fields of the accounts joined to log entries, because no role of the admin site may read them."""
+    """Leaves the secret fields of accounts (password hashes) out of the query that joins log entries with accounts.
+
+    Without this, PostgreSQL would refuse the query, because no role of the admin site may read these fields.
+    """
     return rows.defer(*(f"user__{name}" for name in get_user_model().secret_fields))
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Redirects to the same page with the sentence of a database refusal, such as that of a state rule.
+    """Answers a POST that the database refused: redirects to the same page, which then shows the refusal's sentence.
 
-    Rolls back the request's transaction, so that nothing is saved.
-    Raises the error again if it isn't a refusal, if it is an outage, or if the request isn't a POST.
+    Rolls back the request's transaction, so that nothing is saved. Raises the error again if the request isn't a POST,
+    if the error is an outage, or if it is no refusal.
     """
     if request.method != "POST":
         raise error
@@ -90,36 +94,37 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 class OfferedFilters:
-    """Mixin for model admins. It allows only the filters that the list offers, and limits the words of a search.
+    """Mixin for model admins. It allows only filters that the list offers, and limits the number of words in a search.
 
-    Otherwise a query string could filter by any column, and so guess personal data that the role may not see. A search
-    for thousands of words would keep PostgreSQL busy until its timeout.
+    Without the check of filters, a query string could filter by any column, and so reveal personal data that the role
+    may not see. Without the limit, a search for thousands of words would keep PostgreSQL busy until its timeout.
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # the model admin has it
+        listed = self.get_list_filter(request)  # type: ignore[attr-defined]  # defined by ModelAdmin
         filters = (item[0] if isinstance(item, tuple) else item for item in listed)
         offered = {getattr(item, "parameter_name", item) for item in filters}
-        offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # the model admin has it
+        offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # defined by ModelAdmin
         is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
-        return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # the model admin has it
+        return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # from ModelAdmin
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Searches for the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the text is too long."""
+        """Searches for the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the search text is too long."""
         if len(search_term) > MAX_SEARCH_CHARS:
             raise SuspiciousOperation(f"Search for {MAX_SEARCH_CHARS} characters at most.")
         words = " ".join(islice(smart_split(search_term), MAX_SEARCH_WORDS))
-        return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # the model admin has it
+        return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # from ModelAdmin
 
 
 class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
-    """Model admin with the permissions of the policy table.
+    """Model admin that reads its permissions from the policy table.
 
-    It hides the fields in `personal_fields` from roles that may not see personal data.
+    It hides the model's `personal_fields` from roles that may not see personal data.
     """
 
     resource: str = ""
-    # Lookups to prefetch. A join would select every column of an account, also those that the role may not read.
+    # Relations that the list loads in separate queries (`prefetch_related`).
+    # A join would select every column of an account, although the role may not read all of them.
     prefetched: tuple[str, ...] = ()
     list_select_related = ()
 
@@ -151,17 +156,20 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         return rows.permitted_by(rule_for(request, rows.resource, "retrieve")).prefetch_related(*self.prefetched)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Saves only the changed columns because no role may write keys, versions and times."""
+        """Saves only the changed columns, because no role may write primary keys, versions and timestamps."""
         names = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.changed_data if name in names] if change else None)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Defers secret fields on the history page, whose query joins log entries with their accounts."""
+        """Leaves the secret fields of accounts (password hashes) out of the history page's query.
+
+        The query joins log entries with accounts, and no role of the admin site may read these fields.
+        """
         rows = log_entries(queryset) if queryset.model is LogEntry else queryset
         return super().get_paginator(request, rows, *args, **kwargs)
 
     def _without_personal(self, request: HttpRequest, names: Sequence[Any]) -> list[Any]:
-        """Leaves out fields with personal data if the visitor's role may not see such data."""
+        """Returns `names` without the fields that hold personal data, if the user's role may not see personal data."""
         is_shown = rule_for(request, "personal_data", "retrieve").scope is not Scope.NONE
         hidden = () if is_shown else personal(self.model)
         return [name for name in names if name not in hidden]
@@ -176,7 +184,7 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
         return self._without_personal(request, super().get_search_fields(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Leaves read-only fields out of the page of a new row because they have no values yet."""
+        """Leaves read-only fields out of the page for a new row, because the new row has no values for them."""
         hidden = set(self.get_readonly_fields(request)) if obj is None else set()
         shown = [
             (

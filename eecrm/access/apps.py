@@ -7,8 +7,11 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def sql_functions(self) -> dict[str, str]:
-        """Returns name -> SQL of the functions that are generated from the policy table and the state rules."""
-        from access.grants import policy_function  # imported late because it reads the models
+        """Maps function name to SQL, for the PostgreSQL functions generated from the policy table and the state rules.
+
+        For example `refuse` -> `CREATE OR REPLACE FUNCTION refuse …`.
+        """
+        from access.grants import policy_function  # imported late because it needs the loaded models
         from access.state_rules import refuse_function
 
         return {"policy_allows": policy_function(), "refuse": refuse_function()}

@@ -1,4 +1,4 @@
-"""System checks: each route is covered by the policy table, and each declared group has permissions that exist."""
+"""System checks: the policy table covers each route, and groups declared in code have only existing permissions."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,10 @@ from access.policy import Scope
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Path and pattern of each route, except those of the admin site, which checks the policy in `access.admin`."""
+    """Yields path and URL pattern of each route.
+
+    Routes of the admin site are left out, because `access.admin` checks the policy table for them.
+    """
     for pattern in (resolver or get_resolver()).url_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -66,10 +69,10 @@ _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 
 
 def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """System check: an action that is finer than *update* (sign, assign) must not be allowed on more rows.
+    """System check: a role may do a finer action (sign, assign) only on rows that the role may also update.
 
-    PostgreSQL has one UPDATE privilege for both. Otherwise a role could write every updatable column of a row that it
-    may only sign.
+    PostgreSQL has one UPDATE privilege for both actions. If a role might sign more rows than it may update, it could
+    write every updatable column of those rows.
     """
     return [
         Error(
@@ -119,7 +122,7 @@ def _codename_faults() -> Iterator[str]:
 
 
 def every_group_is_sound(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """System check: apps and the variable GROUPS declare each group once, with permissions that exist."""
+    """System check: apps and the environment variable GROUPS declare each group once, with existing permissions."""
     hint = (
         "Groups are `managed_groups` of an AppConfig and the variable GROUPS, permissions come from access/policy.py."
     )

@@ -16,7 +16,7 @@ class Cell(NamedTuple):
 
 
 def _model_names() -> dict[str, tuple[str, str]]:
-    """`{"client": ("clients", "client")}`: app label and model name of each resource that has a model."""
+    """Maps each resource that has a model to app label and model name: `client` -> (`clients`, `client`)."""
     return {
         resource: (model._meta.app_label, str(model._meta.model_name))
         for model in apps.get_models()
@@ -26,10 +26,10 @@ def _model_names() -> dict[str, tuple[str, str]]:
 
 @cache
 def permission_cells() -> dict[str, Cell]:
-    """`{"clients.assign_client": ("client", "assign")}`: resource and action of each permission of the table.
+    """Maps each permission to its resource and action: `clients.assign_client` -> (`client`, `assign`).
 
     A resource without a model (`personal_data`) gets a content type of its own in the app *access*. So its permissions
-    are found by name like all others, without belonging to an unrelated model.
+    are found by name like all others, and belong to no unrelated model.
     """
     model_names = _model_names()
     cells = {}
@@ -40,13 +40,16 @@ def permission_cells() -> dict[str, Cell]:
 
 
 def content_type_of(permission: str) -> tuple[str, str]:
-    """App label and model name of the content type of a permission."""
+    """Returns app label and model name of the content type to which the permission belongs."""
     resource = permission_cells()[permission].resource
     return _model_names().get(resource, (NO_MODEL, resource))
 
 
 def role_group(role: str) -> str:
-    """Name of a role's group. Accounts belong to it by their role; no row stores the membership."""
+    """Returns the name of the group for a role: `sales` -> `Sales`.
+
+    An account is in this group because it has the role. No row of the database stores this membership.
+    """
     return role.title()
 
 
@@ -54,7 +57,10 @@ ROLE_GROUPS = tuple(role_group(role) for role in MATRIX_ROLES if role is not Rol
 
 
 def managed_groups() -> dict[str, frozenset[str]]:
-    """`{group: permissions}` of all groups declared in code: one for each stored role, and those of the apps."""
+    """Maps the name of each group declared in code to the group's permissions.
+
+    Each role except superuser has a group, and apps declare further groups.
+    """
     role_groups = {
         role_group(role): frozenset(
             permission for permission, cell in permission_cells().items() if scope_of(*cell, role) is not Scope.NONE

@@ -1,9 +1,9 @@
-"""Queries that Django compiles once and that each request fills with its own values (ADR 18).
+"""Queries that Django compiles to SQL once, and that each request fills with its own values (ADR 18).
 
-Building and compiling the same queryset for each request took a third of a list's time (`scripts/bench`).
+Building and compiling the same queryset for each request took a third of the time of a list request (`scripts/bench`).
 
-A queryset is built as usual, but with a `Slot` for each value that differs between requests. Its SQL is cached. The
-cache key must name everything else that shapes the query: the role, the groups, the parents, the order.
+A queryset is built as usual, but with a `Slot` (placeholder) for each value that differs between requests. The SQL is
+cached. The cache key must name everything else that shapes the query: the role, the groups, the parents, the order.
 """
 
 from typing import Any, NamedTuple, Self
@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet, Value
 
 
 class Slot(Value):
-    """Placeholder for a value that comes with the request."""
+    """Placeholder in a compiled query. Each request supplies the value for it."""
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         return "%s", (self,)
@@ -23,7 +23,7 @@ class Slot(Value):
 class Statement(NamedTuple):
     """A compiled query: SQL and parameters. It returns columns as psycopg2 reads them, without Django's conversions.
 
-    The SQL is empty if Django knows that no row can match. Then no query runs.
+    If Django knows that no row can match, the SQL is empty and no query runs.
     """
 
     sql: str
@@ -49,12 +49,12 @@ class Statement(NamedTuple):
 
 
 class InstanceStatement(NamedTuple):
-    """Compiled query whose rows become instances of the model, with Django's conversions, as a queryset makes them."""
+    """Compiled query that returns model instances. It applies Django's conversions of values, as a queryset does."""
 
     statement: Statement
     model: type[Model]
-    names: tuple[str, ...]  # of the attributes, in the order of the columns
-    converters: dict[int, Any]  # column -> Django's functions and the expression that they take
+    names: tuple[str, ...]  # attributes of the model, in the order of the columns
+    converters: dict[int, Any]  # maps a column's position to Django's conversion functions and the column's expression
 
     @classmethod
     def of(cls, queryset: QuerySet[Any, Any]) -> Self:
@@ -68,7 +68,7 @@ class InstanceStatement(NamedTuple):
         return cls(Statement(sql, tuple(params)), queryset.model, names, compiler.get_converters(columns))
 
     def first(self, values: dict[str, Any]) -> Any:
-        """Run the query. Returns the first instance, or None."""
+        """Runs the query. Returns the first row as a model instance, or None if there is no row."""
         for row in self.statement.rows(values)[:1]:
             fields = list(row)
             for position, (functions, column) in self.converters.items():
@@ -79,7 +79,7 @@ class InstanceStatement(NamedTuple):
 
 
 class Anybody(NamedTuple):
-    """Stand-in for any user of a role: a query is compiled once for all of them, with the user's id as a slot."""
+    """Stand-in for any user of a role. One compiled query serves all of them, with a `Slot` for the user's id."""
 
     effective_role: str
     group_names: frozenset[str] = frozenset()

@@ -1,6 +1,7 @@
-"""Confirmation pages of the admin site. A hidden field holds a signed digest of each line that the page shows (ADR 24).
+"""Confirmation pages of the admin site. An action runs only if its effects are those that the user saw (ADR 24).
 
-When the user confirms, the action runs only if the page would still show the same lines.
+A page shows each effect as a line. A hidden field of the page holds a signed hash of each line. When the user confirms,
+the server makes the lines again and compares their hashes with those in the field.
 """
 
 import json
@@ -12,31 +13,31 @@ from typing import NamedTuple
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
-CONFIRMATION_FIELD = "shown"  # hidden field of the form that confirms a page
-MAX_DIFFERENCES = 50  # differences that a page lists
-MAX_QUOTED_LINES = 200  # the form of a longer page holds digests without the outcomes, so that it stays small
-MAX_QUOTED_CHARS = 200  # of each outcome that a form holds
+CONFIRMATION_FIELD = "shown"  # hidden field in the form of a confirmation page
+MAX_DIFFERENCES = 50  # maximum number of differences that a page lists
+MAX_QUOTED_LINES = 200  # with more lines, the hidden field holds only hashes, so that the form stays small
+MAX_QUOTED_CHARS = 200  # maximum length of each outcome in the hidden field
 
 _UNREADABLE = "This page wasn't shown to you in this form."
 
 
 class Line(NamedTuple):
-    """One effect of an action, which the confirmation page shows as a line."""
+    """One effect of an action, shown as one line of the confirmation page."""
 
-    subject: str  # readable name that doesn't change, such as "client 7"
-    outcome: str = ""  # the effect, in the words of the page
-    state: str = ""  # text that is compared but not shown, such as a version
+    subject: str  # name of the object, which doesn't change, such as "client 7"
+    outcome: str = ""  # effect of the action on the object, in the words of the page
+    state: str = ""  # text that is compared but not shown, such as the row's version
 
     @property
     def digest(self) -> str:
-        """Hash of the line. Nine bytes are enough because the page's signature stops a user from choosing hashes."""
+        """Hash of the line. Nine bytes are enough: the hidden field is signed, so a user can't choose hashes."""
         return b64encode(sha256(json.dumps(self).encode()).digest()[:9]).decode()
 
 
 class Confirmation:
-    """The current lines of a page, compared with the lines that the user confirmed.
+    """Compares the lines that a confirmation page has now with the lines that the user confirmed.
 
-    The token is signed for the user and for `page`, a name of the page and its object, so it is valid nowhere else.
+    `page` names the page and its object. The signed hidden field (`token`) is valid only for this user and this `page`.
     The server stores nothing.
     """
 
@@ -48,7 +49,7 @@ class Confirmation:
         }
         signer = Signer(salt=f"access.confirmation {request.user.pk} {page}")
         self.token = signer.sign_object(current, compress=True)
-        self.is_given = False  # confirmed, and no line has changed
+        self.is_given = False  # true if the user has confirmed and no line has changed
         self.differences: list[str] = []
         if is_confirming(request):
             try:
@@ -61,7 +62,7 @@ class Confirmation:
 
 
 def is_confirming(request: HttpRequest) -> bool:
-    """True if the request confirms a page. The view then locks the rows before it compares them."""
+    """True if the request confirms a page. Views then lock the rows before they compare the lines."""
     return request.method == "POST" and CONFIRMATION_FIELD in request.POST
 
 

@@ -1,4 +1,4 @@
-"""Admin pages that show the effects of an action first and, once confirmed, do exactly these or nothing (ADR 24)."""
+"""Admin pages that show the effects of an action, and do exactly these or nothing after a confirmation (ADR 24)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -22,16 +22,19 @@ Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
 
 class ConfirmsDeletions(admin.ModelAdmin):
-    """Model admin that deletes a row only if the confirmation page still shows it as it is. Else it asks again."""
+    """Model admin that deletes a row only if the row hasn't changed since the confirmation page showed it.
+
+    If the row has changed, the page asks for confirmation again.
+    """
 
     delete_confirmation_template = "admin/access/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/access/delete_selected.html"
 
     def state_of(self, row: Model) -> str:
-        """Text that changes with the row's version and its editable values.
+        """Returns a text that changes whenever the row's version or one of its editable values changes.
 
-        The version alone doesn't suffice: after PostgreSQL's data was restored from an older copy, another row may get
-        the same key and version.
+        The version alone doesn't suffice. After PostgreSQL's data was restored from an older copy, another row may get
+        the same primary key and version.
         """
         skipped = {*row.get_deferred_fields(), *self.readonly_fields}
         shown = [(name, getattr(row, name)) for name in _compared_columns(row) if name not in skipped]
@@ -53,13 +56,17 @@ class ConfirmsDeletions(admin.ModelAdmin):
         return super().delete_view(_as_get(request), object_id, context)
 
     def deletion_form(self, request: HttpRequest) -> forms.Form:
-        """What else the page asks for. It is shown again as it was sent if nothing is deleted."""
+        """Returns the form for further input on the confirmation page. This form has no fields; subclasses add some.
+
+        If nothing is deleted, the page shows the form again with the user's input.
+        """
         return forms.Form(request.POST if request.method == "POST" else None)
 
     def delete_confirmed(self, request: HttpRequest, object_id: str, form: Any, context: dict[str, Any]) -> Any:
-        """Delete the row. If the database refuses, show the page again with its sentence and what was typed.
+        """Deletes the row. If the database refuses, shows the page again.
 
-        Before that, Django rolls the deletion back to a savepoint of its own.
+        The page then has the refusal's sentence and the user's input. Before the page is shown again, Django rolls the
+        deletion back to a savepoint.
         """
         try:
             return super().delete_view(request, object_id, context)
@@ -70,9 +77,9 @@ class ConfirmsDeletions(admin.ModelAdmin):
 
 @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-    """Django's "delete selected", but it compares the rows with the confirmation page before it deletes them.
+    """Deletes the selected rows, but only if no row has changed since the confirmation page showed it.
 
-    Django's own action would also delete rows that changed after the page was shown.
+    Django's own action "delete selected" would also delete rows that have changed since then.
     """
     lines = page.lines_of_deletion(present(page, request, list(queryset)))
     confirmation = Confirmation(request, f"delete selected {page.opts.label}", lines)
@@ -85,7 +92,7 @@ def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
 def confirmed_action(
     lines_of: Callable[[Any, HttpRequest, list[Any]], Iterable[Line]], *, description: str, permissions: Sequence[str]
 ) -> Callable[[Action], Action]:
-    """Decorator for an action of an admin list. Before the action runs, a page shows its effect on each row."""
+    """Decorator for an action of an admin list. A page shows the effect on each row before the action runs."""
 
     def decorate(act: Action) -> Action:
         @admin.action(description=description, permissions=permissions)
@@ -112,7 +119,7 @@ def confirmed_action(
 
 
 def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
-    """Returns the rows. If the request confirms a page, it locks them and reads them again."""
+    """Returns the rows of a page. If the request confirms the page, the rows are locked and read again first."""
     if not is_confirming(request):
         return rows
     chosen = page.model._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")
@@ -120,16 +127,20 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 
 
 def _compared_columns(row: Model) -> list[str]:
-    """Columns that show whether a row has changed.
+    """Returns the columns that are compared to detect a change of the row.
 
-    If the row has a version, columns that aren't editable are left out, because the database copies them from parents.
+    If the row has a version, columns that aren't editable are left out, because the database copies their values from
+    parent rows.
     """
     fields = row._meta.concrete_fields
     return [field.attname for field in fields if field.editable or not hasattr(row, "version")]
 
 
 def _as_get(request: HttpRequest) -> HttpRequest:
-    """Copy of the request as a GET. For a GET Django's view shows its confirmation page and deletes nothing."""
+    """Returns a copy of the request with the method GET.
+
+    For a GET, Django's view shows its confirmation page and deletes nothing.
+    """
     get_request = copy(request)
     get_request.method, get_request.POST = "GET", QueryDict()
     return get_request

@@ -1,6 +1,6 @@
-"""Functions that switch to the caller's PostgreSQL role for one transaction, like SET LOCAL ROLE (ADR 1).
+"""Functions that switch to the PostgreSQL role of the user for one transaction, like SET LOCAL ROLE (ADR 1).
 
-The server connects as the login role `eecrm_app`, which has only the rights that the login of a user needs. Each role
+The server connects as the login role `eecrm_app`, which has only the rights that it needs to log a user in. Each role
 of the policy table is a PostgreSQL role without login, such as `eecrm_sales`. For an API request, the statement that
 authenticates the user also switches the role (`accounts.login.authentication`). Commands and the admin site use the
 functions here.
@@ -20,18 +20,18 @@ ROLE_PREFIX = "eecrm_"
 
 
 class Origin(NamedTuple):
-    """Origin of a write, which the audit trail records. `channel` is api, admin, command or worker."""
+    """Origin of a write to the database, which the audit trail records. `channel` is api, admin, command or worker."""
 
     channel: str = "command"
-    request_id: str = ""  # made by the server
-    caller_request_id: str = ""  # chosen by the caller, so not unique
+    request_id: str = ""  # id that the server gives to an HTTP request
+    caller_request_id: str = ""  # id that the API client has chosen for its HTTP request, so it isn't unique
     reason: str = ""
 
 
-_COMMAND = Origin()  # used outside of requests and of the worker
+_COMMAND = Origin()  # origin of writes outside of HTTP requests and of the worker
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
-# The same statement sets the role and the origin, so that no write under the role lacks its origin.
+# One statement sets role and origin together, so that no write under the role lacks its origin.
 ORIGIN_SETTINGS = ", ".join(f"set_config('eecrm.{name}', %s, true)" for name in Origin._fields)
 _ENTER = f"SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}"
 
@@ -41,9 +41,9 @@ def database_role(role: str) -> str:
 
 
 def enter(role: str, *, user_id: int | None = None) -> None:
-    """Switches to the PostgreSQL role of `role` until the transaction ends. `user_id` is the account that acts.
+    """Switches to the PostgreSQL role `eecrm_<role>` until the transaction ends. `user_id` is the account that acts.
 
-    Raises TransactionManagementError outside a transaction, because the role would end with the statement there.
+    Raises TransactionManagementError outside a transaction, because the role would last for one statement only.
     """
     _set(database_role(Role(role).value), str(user_id or ""))
 
@@ -51,7 +51,7 @@ def enter(role: str, *, user_id: int | None = None) -> None:
 def leave(*, user_id: int | None = None) -> None:
     """Switches back to the login role `eecrm_app` until the transaction ends.
 
-    `user_id` is the account that acts, which the audit trail records.
+    The audit trail records `user_id`, the account that acts.
     """
     _set("none", str(user_id or ""))
 
@@ -65,9 +65,12 @@ def _set(role: str, user_id: str) -> None:
 
 @contextmanager
 def as_login_role() -> Iterator[None]:
-    """Runs its block as the login role `eecrm_app`, the only one that may read passwords and second factors."""
+    """Context manager: runs its block as the login role `eecrm_app`.
+
+    No other role may read passwords and second factors. After the block the previous role is set again.
+    """
     if not connection.in_atomic_block:
-        yield  # without a transaction the connection has the login role anyway
+        yield  # outside a transaction the connection has the login role already
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role'), current_setting('eecrm.user_id', true)")
@@ -79,7 +82,10 @@ def as_login_role() -> Iterator[None]:
 
 @contextmanager
 def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
-    """Runs a block of a command in one transaction with the rights of this role. An error rolls all of it back."""
+    """Context manager: runs a block of a command in one transaction with the rights of `role`.
+
+    An error rolls back the whole block.
+    """
     with transaction.atomic():
         enter(role, user_id=user_id)
         yield
@@ -88,9 +94,9 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
-    """Runs its block, and in a dry run rolls it back, so that a dry run meets the same constraints as a real run.
+    """Context manager: in a dry run it rolls its block back, so that a dry run meets the constraints of a real run.
 
-    Call it inside a transaction.
+    Use it inside a transaction.
     """
     if not is_dry_run:
         yield
@@ -102,16 +108,19 @@ def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
 
 @contextmanager
 def acting_as_login_role() -> Iterator[None]:
-    """Runs a block of the worker or of a command in one transaction as the login role, with no account that acts."""
+    """Context manager: runs a block in one transaction as the login role `eecrm_app`, with no account that acts.
+
+    The worker and commands use it.
+    """
     with transaction.atomic():
         leave()
         yield
 
 
 def give_reason(reason: str) -> None:
-    """Sets the change reason that the audit trail records for the rest of this request."""
+    """Sets the change reason, which the audit trail records with all further writes of this request."""
     if not reason and not origin.get().reason:
-        return  # the statement that switched the role has set an empty reason already
+        return  # `enter` has set an empty reason already
     origin.set(origin.get()._replace(reason=reason))
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('eecrm.reason', %s, true)", [reason])
@@ -119,14 +128,17 @@ def give_reason(reason: str) -> None:
 
 @contextmanager
 def because(reason: str) -> Iterator[None]:
-    """Sets the change reason of all writes in a block of a command, also if the block switches the role."""
+    """Context manager: sets the change reason for all writes in a block of a command.
+
+    The reason stays set if the block switches to another PostgreSQL role.
+    """
     with _with_origin(origin.get()._replace(reason=reason)):
         yield
 
 
 @contextmanager
 def acting_through(channel: str, request_id: str = "", caller_request_id: str = "") -> Iterator[None]:
-    """Sets the channel and the request ids that the audit trail records for all writes in a block."""
+    """Context manager: sets channel and request ids, which the audit trail records for all writes in its block."""
     with _with_origin(Origin(channel, request_id, caller_request_id)):
         yield
 
@@ -141,7 +153,7 @@ def _with_origin(value: Origin) -> Iterator[None]:
 
 
 def refuse_privileged_role() -> None:
-    """Raises ImproperlyConfigured if the process serves requests as a role that bypasses grants or row security."""
+    """Raises ImproperlyConfigured if this process has a PostgreSQL role that bypasses grants or row security."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = session_user")
         name, is_superuser, bypasses = cursor.fetchone()

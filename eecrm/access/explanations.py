@@ -1,6 +1,7 @@
-"""Explains each action that an account may or may not do on one row, with the rule that decides (`{object}/access/`).
+"""Explains which actions an account may do on one row, each with the rule that decides (`{object}/access/`).
 
-It checks permission before state, like the server, so it names the rule that a real request would meet.
+Permissions are checked before state rules, in the order of the server. So an answer names the rule that a real request
+would meet.
 """
 
 from collections.abc import Iterator
@@ -15,13 +16,16 @@ from access.querysets import owns, resource_of
 from access.refusals import still_used
 from access.state_rules import StateRule
 
-# These actions don't act on a single existing row.
+# These actions need no existing row, so the explanation of a row leaves them out.
 _ELSEWHERE = ("list", "create", "restore")
 _BELOW = "create_"
 
 
 class Answer(NamedTuple):
-    """Answer for one action. `rule` is the rule that allows or refuses it, `reason` the rule's sentence."""
+    """Answer for one action on a row. `rule` is the id of the rule that allows or refuses the action.
+
+    `reason` is the sentence of this rule.
+    """
 
     action: str
     allowed: bool
@@ -31,22 +35,25 @@ class Answer(NamedTuple):
 
 
 def below(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
-    """Yields resource and model of each child resource, such as `("contract", Contract)` for Client."""
+    """Yields name and model of each child resource, for example ("contract", Contract) for the model Client."""
     children: Any = [relation.related_model for relation in model._meta.related_objects]
     return ((resource, child) for child in children if (resource := resource_of(child)))
 
 
 def actions_of(model: type[Model]) -> list[str]:
-    """Actions of the policy table on a row of the model, and `create_<child>` for each child resource."""
+    """Returns the actions on an existing row of the model: those of the policy table, and `create_<child>`.
+
+    For example, `create_contract` is an action on a client.
+    """
     resource = resource_of(model)
     own = [action for listed, action, *_ in TABLE if listed == resource and action not in _ELSEWHERE]
     return own + [_BELOW + child for child, _ in below(model)]
 
 
 def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
-    """Cells of the policy table that the server checks for an action, in order, before any state rule.
+    """Returns the cells (resource, action) of the policy table that the server checks for an action, in this order.
 
-    An action that changes a row, such as *sign*, needs *update* as well.
+    State rules come after all cells. An action that changes a row, such as *sign*, needs *update* as well.
     """
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)
@@ -57,7 +64,10 @@ def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
 
 
 def explained(user: Caller, row: Any, *, about: str = "") -> list[Answer]:
-    """Answers for all actions on the row. `about` names the account in the sentences if another user asks."""
+    """Returns an answer for each action on the row.
+
+    The sentences are about "your role", unless `about` gives the account's name for another user who asks.
+    """
     explanation = _Explanation(user, row, about)
     return [explanation.answer(action) for action in actions_of(type(row))]
 
@@ -73,7 +83,10 @@ class _Explanation:
 
     @cached_property
     def referring_models(self) -> list[type[Model]]:
-        """Models with rows that refer to this row. A user who may delete this row also sees all of those rows."""
+        """Returns the models with rows that refer to this row, for example Contract if the client has contracts.
+
+        The query finds all such rows, because a user who may delete this row may also see them.
+        """
         related = ((relation.related_model, relation.field.name) for relation in type(self.row)._meta.related_objects)
         return [model for model, name in related if model._default_manager.filter(**{name: self.row.pk}).exists()]
 
@@ -88,21 +101,21 @@ class _Explanation:
         return self._answer_by_state(action, rules[-1])
 
     def _answer_by_state(self, action: str, decisive: Rule) -> Answer:
-        """Answer for an action that the policy permits: state rules may refuse it or require a reason."""
+        """Answers for an action that the policy table permits. A state rule may refuse it or require a reason."""
         demands_reason = False
         for state in self._states(action):
             if state.needs_reason:
                 demands_reason = True
                 continue
             exemption = policy.rule(self.user, self.resource, state.unless)
-            if exemption.scope is Scope.NONE:  # triggers check the role's permission, not the row's owner
+            if exemption.scope is Scope.NONE:  # like triggers, this check ignores the row's owner
                 return Answer(action, False, state.name, state.sentence)
             decisive = exemption
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)
 
     def _states(self, action: str) -> list[StateRule]:
         rules = (rule for rule in state_rules.declared_rules().values() if rule.resource == self.resource)
-        status = getattr(self.row, "status", "")  # not every resource has one
+        status = getattr(self.row, "status", "")  # some resources have no status
         return [rule for rule in rules if action in rule.actions and status in rule.statuses]
 
     def _permits(self, rule: Rule) -> bool:

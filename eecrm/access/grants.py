@@ -1,7 +1,8 @@
-"""The policy table compiled into PostgreSQL's privileges: which role may run which command on which table.
+"""PostgreSQL privileges compiled from the policy table: which role may run which command on which table.
 
-The migrator writes them after each `migrate` (`sync_database`). Tables of resources follow the policy table. Other
-privileges (to log in, to keep an admin session) are declared by the table's app, as `database_grants` of its AppConfig.
+The migrator role writes the privileges after each `migrate` (`sync_database`). Privileges on the tables of resources
+follow the policy table. Other privileges, for example to log in or to keep an admin session, are declared by the
+table's app as `database_grants` of its AppConfig.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from access.row_security import EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owne
 
 LOGIN_ROLE = "eecrm_app"
 
-# SQL command behind each action of the policy table.
+# Maps each action of the policy table to the SQL command that it needs, for example `sign` -> `UPDATE`.
 _COMMANDS = {
     "list": "SELECT", "retrieve": "SELECT",
     "create": "INSERT", "restore": "INSERT",
@@ -31,10 +32,10 @@ _COMMANDS = {
 
 
 class Grant(NamedTuple):
-    """One privilege of a PostgreSQL role. `column` is empty if the privilege is for the whole table.
+    """One privilege of a PostgreSQL role. `column` is empty if the privilege covers the whole table.
 
-    `table` is `FUNCTION name(types)` for a function. `rows` is the condition in SQL for the rows on which the role may
-    use the privilege (`access.row_security`).
+    For a privilege on a function, `table` is `FUNCTION name(types)`. `rows` is an SQL condition: the role may use the
+    privilege only on rows that meet it (`access.row_security`).
     """
 
     role: str
@@ -69,15 +70,18 @@ def _resource_models() -> Iterator[tuple[str, type[Model]]]:
 
 
 def _secret_fields(model: type[Model]) -> frozenset[str]:
-    """Fields that only the login role may read. Other roles may write them only with the action *set_password*."""
+    """Returns the secret fields of the model. Only the login role `eecrm_app` may read them.
+
+    Other roles need the action *set_password* to write these fields, and can't read them.
+    """
     return frozenset(getattr(model, "secret_fields", ()))
 
 
 def _granted_columns(action: str, model: type[Model]) -> list[str]:
-    """Fields that an action may read or write; an empty list means the whole table.
+    """Returns the fields that an action may read or write. An empty list means all columns of the table.
 
-    *update* leaves out secret fields and fields that have an action of their own (`FINER_THAN_UPDATE`). It also leaves
-    out keys, versions and times because triggers set them.
+    *update* leaves out secret fields, and fields that have an action of their own (`FINER_THAN_UPDATE`). It also leaves
+    out primary keys, versions and timestamps, because triggers set them.
     """
     secret, command = _secret_fields(model), _COMMANDS[action]
     if action == "set_password":
@@ -95,7 +99,10 @@ def _granted_columns(action: str, model: type[Model]) -> list[str]:
 
 
 def _own_rows(model: type[Model], role: str) -> str:
-    """Condition in SQL for the scope *own* of this role. It selects the same rows as `PolicyQuerySet.owned_by`."""
+    """Returns the SQL condition for the rows that a user of this role owns (scope *own*).
+
+    It selects the same rows as `PolicyQuerySet.owned_by`.
+    """
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role)
     return owned(model, lookup) if lookup else NO_ROW
@@ -117,7 +124,7 @@ def _resource_grants(resource: str, model: type[Model]) -> Iterator[Grant]:
 
 
 def _declared_grants() -> set[Grant]:
-    """Privileges of the policy table, the apps and the reports, each with its condition on rows."""
+    """Returns the privileges of the policy table, the apps and the reports, each with its SQL condition for rows."""
     grants = {grant for resource, model in _resource_models() for grant in _resource_grants(resource, model)}
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)
@@ -126,15 +133,19 @@ def _declared_grants() -> set[Grant]:
 
 
 def wanted_grants() -> set[Grant]:
-    """All privileges, without their conditions on rows."""
+    """Returns all privileges that the roles should have, without their SQL conditions for rows.
+
+    Row security policies enforce these conditions (`wanted_policies`).
+    """
     grants = {grant._replace(rows=EVERY_ROW) for grant in _declared_grants()}
-    # A grant on the table covers its columns. PostgreSQL would keep both grants, and a revoke would remove only one.
+    # A grant on a table covers its columns, so a grant on one of the columns is left out.
+    # If a table and one of its columns had a grant each, a REVOKE would remove only one of the two.
     whole = {grant for grant in grants if not grant.column}
     return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
 
 
 def wanted_policies() -> set[RowPolicy]:
-    """Row security policies for the tables on which a privilege is limited to some rows."""
+    """Returns the row security policies for all tables on which a role may use a privilege on some rows only."""
     granted = ((grant.role, grant.command, grant.table, grant.rows) for grant in _declared_grants())
     return row_security.wanted_row_policies(grant for grant in granted if not grant[2].startswith("FUNCTION "))
 
@@ -154,7 +165,7 @@ _ACTUAL_GRANTS = f"""
 
 
 def actual() -> set[Grant]:
-    """All privileges that the roles have in the database, whoever granted them."""
+    """Returns all privileges that the roles have in the database now, no matter who granted them."""
     roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
         cursor.execute(_ACTUAL_GRANTS, [roles])
@@ -162,7 +173,7 @@ def actual() -> set[Grant]:
 
 
 def _state_cells() -> list[str]:
-    """Cells of the policy table that triggers check, as texts such as "eecrm_sales contract.sign"."""
+    """Returns the cells of the policy table that triggers check, as texts such as "eecrm_sales contract.sign"."""
     return sorted(
         f"{database_role(role)} {resource}.{action}"
         for resource, action, *_ in TABLE
@@ -173,10 +184,10 @@ def _state_cells() -> list[str]:
 
 
 def policy_function() -> str:
-    """SQL that creates `policy_allows(action)`, which triggers call with an action such as `contract.amend`.
+    """Returns the SQL that creates the PostgreSQL function `policy_allows(action)`.
 
-    The function returns true if the current database role may do the action although the row's state forbids it to
-    other roles.
+    Triggers call this function with an action such as `contract.amend`. It returns true if the policy table allows the
+    action to the current database role.
     """
     cells = ", ".join(f"'{cell}'" for cell in _state_cells())
     return (
@@ -186,9 +197,9 @@ def policy_function() -> str:
 
 
 def privilege_differences() -> list[str]:
-    """Statements that make the database's privileges equal to the policy table; an empty list if they agree.
+    """Returns the SQL statements that make the database's privileges match the policy table.
 
-    Call `stamp` after running them.
+    The list is empty if nothing differs. Call `stamp` after running the statements.
     """
     have, want = actual(), wanted_grants()
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
@@ -198,6 +209,6 @@ def privilege_differences() -> list[str]:
 
 
 def stamp() -> None:
-    """Writes the hash of each new row security policy and view into its comment."""
+    """Stores a hash of each new row security policy and report view in its COMMENT, to detect later changes."""
     row_security.stamp_row_policies(wanted_policies())
     report_views.stamp_views()

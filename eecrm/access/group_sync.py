@@ -1,7 +1,8 @@
-"""Writes the permissions and groups declared in code into Django's tables, after each `migrate` (`sync_database`).
+"""Writes the permissions and groups declared in code into Django's tables, after `migrate` (`sync_database`).
 
-A group declared in code (managed group) holds the permission `access.managed_group`, which only the migrator can grant.
-By this permission the sync finds groups that the code no longer declares, and leaves groups made by hand unchanged.
+A group declared in code is a managed group. It holds the permission `access.managed_group`, which only the migrator
+role can grant. By this permission the sync recognises managed groups that the code no longer declares. Groups made by
+hand keep their permissions and members.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,24 +23,24 @@ MARK = "managed_group"
 
 
 class GroupChange(NamedTuple):
-    """One difference as a sentence, and the function that removes it."""
+    """One difference between code and tables: a sentence that describes it, and the function that removes it."""
 
     sentence: str
     make: Callable[[], object]
 
 
 def is_managed(groups: QuerySet[Group]) -> QuerySet[Group]:
-    """Managed groups in `groups`: those that this sync has created."""
+    """Returns the managed groups among `groups`: those that hold the permission `access.managed_group`."""
     return groups.filter(permissions__codename=MARK, permissions__content_type__app_label=NO_MODEL)
 
 
 def group_changes() -> list[GroupChange]:
-    """Changes that make Django's tables match the code, in the order in which they must be made."""
+    """Returns the changes that make Django's tables match the code, in the order in which they must be made."""
     return [*_permission_changes(), *_group_changes(), *_plain_groups()]
 
 
 def django_permissions() -> set[str]:
-    """Permissions that Django creates by itself: four for each model, and those of `Meta.permissions`."""
+    """Returns the permissions that Django creates by itself: four for each model, and those of `Meta.permissions`."""
     return {
         f"{model._meta.app_label}.{name}"
         for model in apps.get_models()
@@ -51,7 +52,7 @@ def django_permissions() -> set[str]:
 
 
 def _stored_permissions() -> dict[str, int]:
-    """`{"clients.assign_client": key}` of all stored permissions."""
+    """Maps each stored permission to its primary key, for example `clients.assign_client` -> 17."""
     rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
     return {f"{app_label}.{name}": key for app_label, name, key in rows}
 
@@ -79,8 +80,8 @@ def _group_changes() -> Iterator[GroupChange]:
     wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
     made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
     for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
-        # This group was made by hand, and its members weren't chosen for the permissions in code. So it gets another
-        # name, and the managed group is created without members.
+        # A group made by hand has the managed group's name. Its members weren't chosen for the permissions in code.
+        # So the group made by hand gets another name, and the managed group is created without members.
         name = f"{group.name} (made by hand, {group.pk})"
         yield GroupChange(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))
     for name in made.keys() - wanted.keys():
@@ -109,7 +110,10 @@ def _set_permissions(name: str, permissions: frozenset[str]) -> None:
 
 
 def _plain_groups() -> Iterator[GroupChange]:
-    """Yields a change that creates each missing group of GROUPS. Managers maintain these groups in the admin site."""
+    """Yields a change that creates each missing group of the environment variable GROUPS.
+
+    These groups have no permissions in code. Managers maintain them in the admin site.
+    """
     existing = set(Group.objects.exclude(pk__in=is_managed(Group.objects.all())).values_list("name", flat=True))
     for name in settings.GROUPS:
         if name not in existing:

@@ -1,10 +1,10 @@
-"""Finds differences between PostgreSQL's roles and the roles as bootstrap.sql created them.
+"""Finds differences between PostgreSQL's roles now and the roles as bootstrap.sql creates them.
 
 To repair a difference, an operator runs bootstrap.sql again. PostgreSQL lets each role change its own settings. So
-bootstrap.sql writes the settings that it gives to a login role into a COMMENT, which the role can't change.
+bootstrap.sql also writes the settings of a login role into a COMMENT, which the role can't change.
 
-Only a superuser can set some of the settings. If another role runs bootstrap.sql, it neither sets nor lists these, and
-the operator sets them for the whole server.
+Only a superuser can set some of the settings. If another role runs bootstrap.sql, it neither sets nor lists these
+settings, and the operator sets them for the whole server.
 """
 
 from typing import Any
@@ -53,15 +53,15 @@ _MEMBERSHIPS = """
 
 
 def is_log_discreet(cursor: Any) -> bool:
-    """True if PostgreSQL logs neither the failed statements of this login nor values of the rows concerned."""
+    """True if PostgreSQL's log gets neither failed statements of this login role nor values from the failing rows."""
     cursor.execute("SELECT current_setting('log_min_error_statement'), current_setting('log_error_verbosity')")
     return bool(cursor.fetchone() == ("panic", "terse"))
 
 
 def faults(cursor: Any) -> list[str]:
-    """Returns a sentence for each setting, attribute or membership that bootstrap.sql didn't give to a role.
+    """Returns a sentence for each setting, attribute or membership of a role that bootstrap.sql didn't give to it.
 
-    It also returns one for each setting that is missing.
+    It also returns a sentence for each setting that bootstrap.sql gave and that is missing now.
     """
     groups = [database_role(role) for role in MATRIX_ROLES]
     names = {

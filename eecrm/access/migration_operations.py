@@ -1,9 +1,10 @@
-"""Migration operations for foreign keys: checks within the statement, and columns that always equal the parent's."""
+"""Migration operations for foreign keys: immediate checks, and columns that PostgreSQL copies from the parent row."""
 
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
-# Django makes PostgreSQL check foreign keys at the commit. By then no view can turn the error into a sentence.
+# Django makes PostgreSQL check foreign keys only at the commit.
+# At the commit it is too late for a view to turn a foreign key error into a sentence.
 _FOREIGN_KEYS = """
 DO $keys$
 DECLARE foreign_key record;
@@ -20,7 +21,8 @@ END
 $keys$;
 """
 
-# Replaces the foreign key to the parent by a key with two columns. ON UPDATE CASCADE keeps both equal to the parent's.
+# Replaces the foreign key to the parent by a key with two columns: the parent's id and the copied column.
+# ON UPDATE CASCADE keeps both columns of the foreign key equal to those of the parent row.
 _PARENT_KEY = """
 DO $key$
 DECLARE name text;
@@ -34,9 +36,9 @@ $key$;
 
 
 def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
-    """Extends the foreign key `key` so that it keeps `column` equal to the parent's column of the same name.
+    """Extends the foreign key `key`, so that PostgreSQL keeps `column` equal to the parent's column of the same name.
 
-    The parent needs a unique constraint on (id, `column`).
+    The parent table needs a unique constraint on (id, `column`).
     """
     names = {"table": table, "parent": parent}
     both = f"({key}, {column}) REFERENCES {parent} (id, {column}) ON UPDATE CASCADE"
@@ -45,9 +47,9 @@ def handed_down(column: str, *, table: str, key: str, parent: str) -> Operation:
 
 
 def immediate_foreign_keys(*tables: str, cascade: bool = False) -> Operation:
-    """Makes foreign keys act within the statement, not at the commit.
+    """Makes PostgreSQL check the foreign keys of the tables within each statement, not at the commit.
 
-    They refuse to delete a row that is referred to. With `cascade` they delete the referring rows too.
+    PostgreSQL then refuses to delete a row to which other rows refer. With `cascade` it deletes the referring rows too.
     """
     action = "ON DELETE CASCADE" if cascade else "NOT DEFERRABLE"
     return RunSQL([_FOREIGN_KEYS.format(table=table, action=action) for table in tables], RunSQL.noop)

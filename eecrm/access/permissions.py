@@ -1,4 +1,4 @@
-"""Django REST framework permission classes that read the policy table."""
+"""Permission classes of Django REST framework that read the policy table."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,15 +11,15 @@ from access.policy import Caller, Role, Rule, Scope, role_of
 from access.querysets import permits, resource_of
 from access.request_rules import rule_for
 
-if TYPE_CHECKING:  # at run time it would be a cycle: rest_framework.views imports this module
+if TYPE_CHECKING:  # at run time this import would be a cycle: rest_framework.views imports this module
     from rest_framework.views import APIView
 
-# Action of a viewset -> action of the policy table, if the names differ.
+# Maps a viewset's action to the policy table's action if the names differ, for example `destroy` -> `delete`.
 _ACTIONS = {"partial_update": "update", "destroy": "delete", "history": "retrieve", "access": "retrieve"}
 
 
 class Refused(PermissionDenied):
-    """403 with the rule that refused the request."""
+    """Refusal with HTTP status 403. It names the rule that refused the request."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule.sentence)
@@ -27,52 +27,56 @@ class Refused(PermissionDenied):
 
 
 def policy_action(action: str) -> str:
-    """Action of the policy table for an action of a viewset."""
+    """Maps a viewset's action to the policy table's action, for example `destroy` -> `delete`."""
     return _ACTIONS.get(action, action)
 
 
 class PolicyPermission(BasePermission):
-    """Checks the view's `resource` and `action` against the policy table. A view without them refuses every request."""
+    """Checks the view's `resource` and `action` against the policy table.
+
+    A view without these two attributes refuses every request.
+    """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if not request.user.is_authenticated:
             raise NotAuthenticated
         action = getattr(view, "action", None)
         if action == "metadata" or (action is None and request.method not in view.allowed_methods):
-            return True  # no action runs: OPTIONS lists the methods, and any other method is answered with 405
+            return True  # no action of the view runs: OPTIONS lists its methods, any other method gets 405
         rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
-            # A row in the path that the caller may not see is a 404. A 403 would reveal that the row exists.
+            # If the caller may not see a row in the path, the answer is 404: a 403 would reveal that the row exists.
             if hasattr(view, "require_visible"):
                 view.require_visible()
             raise Refused(rule)
         return True
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
-        action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets have objects here
+        action = policy_action(view.action)  # type: ignore[attr-defined]  # only viewsets check objects
         if not permits(rule_for(request, resource_of(type(obj)), action), obj):
-            raise Refused(rule_for(request, view.resource, action))  # type: ignore[attr-defined]  # viewsets have it
+            raise Refused(rule_for(request, view.resource, action))  # type: ignore[attr-defined]  # viewset attribute
         return True
 
 
 def belongs_to_groups(user: Caller, *names: str) -> bool:
-    """True if the account is in at least one of these groups.
+    """True if the account belongs to at least one of these groups.
 
-    The group of the account's role (`Sales`) counts too. A superuser is in every group. In an API request this runs no
-    query, because authentication has loaded the groups.
+    The group of the account's role, such as `Sales`, counts too. A superuser belongs to every group. In an API request
+    this check runs no query, because authentication has loaded the groups.
     """
     role = role_of(user)
     if role == Role.SUPERUSER:
         return True
     if not role:
         return False
-    return not {role_group(role), *user.group_names}.isdisjoint(names)  # type: ignore[union-attr]  # not anonymous
+    return not {role_group(role), *user.group_names}.isdisjoint(names)  # type: ignore[union-attr]  # not AnonymousUser
 
 
 class InGroups(BasePermission):
-    """Allows members of some groups only: `permission_classes = [PolicyPermission, InGroups.named("Night shift")]`.
+    """Allows only members of some groups: `permission_classes = [PolicyPermission, InGroups.named("Night shift")]`.
 
-    It restricts what the policy allows and never extends it. Without names it allows superusers only.
+    This class restricts what the policy table allows, and never extends it. Without group names it allows only
+    superusers.
     """
 
     names: tuple[str, ...] = ()
@@ -90,10 +94,16 @@ class InGroups(BasePermission):
 
 
 class Public(AllowAny):
-    """Allows anonymous requests. Only login, refresh, logout and the published documentation use it."""
+    """Permission class that allows anonymous requests.
+
+    Only login, refresh, logout and the published documentation use this class.
+    """
 
 
 def public(view: Any) -> Any:
-    """Decorator for a plain view that needs no login. A system check refuses plain views without it (access.E001)."""
+    """Decorator for a plain view (not a viewset) that needs no login.
+
+    A system check (access.E001) refuses plain views without this decorator.
+    """
     view.is_public = True
     return view

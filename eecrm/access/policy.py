@@ -1,7 +1,7 @@
-"""Permission matrix of Epic Events: for each resource, action and role, the rows on which the role may do the action.
+"""Permission matrix of Epic Events: the rows on which each role may do each action on each resource.
 
 TABLE is the only place that states the permissions. Permission classes, querysets, the admin site, PostgreSQL's
-privileges and the README's table are all derived from it. An action that TABLE doesn't list is denied.
+privileges and the README's table are all derived from TABLE. An action that TABLE doesn't list is denied.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Role(TextChoices):
-    """Roles of accounts. The field `role` never stores SUPERUSER: an account with `is_superuser` has that role."""
+    """Roles of accounts. An account with `is_superuser` has the role SUPERUSER, which its field `role` never stores."""
 
     EXTERNAL = "external", "External partner"
     SALES = "sales", "Sales"
@@ -28,7 +28,7 @@ class Role(TextChoices):
 
 
 class Scope(StrEnum):
-    """Rows of a resource on which an action is allowed: none, the user's own (`PolicyQuerySet.owned_by`) or all."""
+    """Rows of a resource on which a role may do an action: none, the user's own (`PolicyQuerySet.owned_by`) or all."""
 
     NONE = "none"
     OWN = "own"
@@ -110,9 +110,9 @@ _scopes: dict[tuple[str, str, str], Scope] = {
 
 
 class FieldAction(NamedTuple):
-    """Change of one field that needs a permission besides *update*, such as *sign* for the status of a contract.
+    """Change of one field that needs a permission besides *update*. For example, a contract's status needs *sign*.
 
-    `to` is the new value that needs the permission; None if every new value needs it.
+    `to` is the new value that needs the permission. If `to` is None, every new value needs it.
     """
 
     action: str
@@ -120,27 +120,29 @@ class FieldAction(NamedTuple):
     to: str | None = None
 
 
-# Resource -> changes that need a permission besides *update*. Without it the API answers 403. In PostgreSQL, column
-# privileges or triggers refuse the same changes.
+# Maps a resource to the changes that need a permission besides *update*.
+# Without the further permission the API answers 403, and PostgreSQL's privileges or triggers refuse the change.
 FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "client": (FieldAction("assign", "sales_contact"), FieldAction("assign", "account")),
     "contract": (FieldAction("sign", "status", "signed"),),
     "event": (FieldAction("assign", "support_contact"),),
 }
-# Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE. *amend*, *reopen* and
-# *restore* depend on the row's state and are refused with 409.
+# Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
+# The actions *amend*, *reopen* and *restore* depend on the row's state, so the API refuses them with 409.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# Resources whose rows belong to a contact. While the contact is on leave, a colleague who stands in (leave cover) owns
-# the rows too. TABLE shows these resources: some staff roles may do an action on their own rows, others on all rows.
-# A profile or a session isn't among them, because there every user may act on their own rows only.
+# Resources whose rows belong to a contact, such as the sales contact of a client.
+# A colleague who stands in for a contact on leave (leave cover) owns the contact's rows too.
+# In TABLE, some staff roles may do an action on their own rows of such a resource, other roles on all rows.
+# A profile or a session belongs to no contact: every user may act on their own profile and sessions only.
 CONTACT_RESOURCES = tuple(
     dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
 )
 
 
-# (resource, action) -> words for a rule's sentence where the default words, such as "update any client", are wrong.
+# Maps (resource, action) to words for a rule's sentence.
+# Without an entry here, the words are made from action and resource, such as "update any client".
 _PHRASES = {
     ("access", "explain"): "ask what somebody else may do",
     ("user", "set_password"): "set somebody else's password",
@@ -148,7 +150,7 @@ _PHRASES = {
 
 
 class Actor(Protocol):
-    """Attributes of an account that the policy reads."""
+    """Attributes of an account that the functions of this module read."""
 
     @property
     def pk(self) -> int: ...
@@ -166,7 +168,7 @@ Caller: TypeAlias = "Actor | AnonymousUser"
 
 
 class Rule(NamedTuple):
-    """Cell of the policy table that decides a request, with a sentence that explains it."""
+    """Cell of the policy table that decides whether a caller may do an action. `sentence` explains the decision."""
 
     resource: str
     action: str
@@ -180,7 +182,10 @@ class Rule(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Explains the rule to the caller: "Your role may …". It runs a query only if the caller replaces a colleague."""
+        """Explains the rule to the caller: "Your role may …".
+
+        It runs a query only if the caller stands in for a colleague on leave.
+        """
         return self._build_sentence("Your role", linked="your account is", contact="you are")
 
     def sentence_about(self, name: str) -> str:
@@ -207,14 +212,15 @@ class Rule(NamedTuple):
 
 
 def role_of(user: Caller) -> str:
-    """Returns the role for which the policy table is read; empty for an anonymous user."""
+    """Returns the user's role in the policy table; "" for an anonymous user."""
     return getattr(user, "effective_role", "")
 
 
 def rule(user: Caller, resource: str, action: str) -> Rule:
-    """Returns the rule for this caller. A resource, action or role that TABLE doesn't list has the scope *none*.
+    """Returns the rule (cell of the policy table) for this caller, resource and action.
 
-    A managed group may allow its members an action that their role may not do (`access.groups`).
+    If TABLE doesn't list the resource, action or role, the rule's scope is *none*. A managed group may allow its
+    members an action that their role may not do (`access.groups`).
     """
     role = role_of(user)
     scope = scope_of(resource, action, role)
@@ -232,26 +238,29 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 
 
 def contact_roles() -> tuple[Role, ...]:
-    """Returns the roles whose accounts own rows as contacts, so that a colleague can stand in for them during leave.
+    """Returns the roles whose accounts own rows as contacts. Colleagues can stand in for these accounts during leave.
 
-    Partners aren't among them, because a partner owns rows through the link between client and account.
+    External partners aren't among these roles. A partner owns rows through the link between client and account.
     """
     owners = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
     return tuple(role for role in MATRIX_ROLES if role in owners and role is not Role.EXTERNAL)
 
 
 def sees_personal_data(user: Caller) -> bool:
-    """May the user see email addresses and phone numbers in full? Auditors may not: they see them masked with stars."""
+    """True if the user may see email addresses and phone numbers in full.
+
+    Auditors may not: they see these values masked with stars.
+    """
     return rule(user, "personal_data", "retrieve").scope is not Scope.NONE
 
 
 def may_export_personal_data(user: Caller) -> bool:
-    """May the user export email addresses and phone numbers to a file?"""
+    """True if the user may export email addresses and phone numbers to a file."""
     return rule(user, "personal_data", "export").scope is not Scope.NONE
 
 
 def matrix_of(user: Caller) -> dict[str, dict[str, str]]:
-    """Returns the user's column of the policy table: `{"client": {"list": "all", "create": "own"}}`."""
+    """Maps each resource to the user's scope for each action: `{"client": {"list": "all", "create": "own"}}`."""
     matrix: dict[str, dict[str, str]] = {}
     for resource, action, *_ in TABLE:
         matrix.setdefault(resource, {})[action] = rule(user, resource, action).scope.value

@@ -1,4 +1,4 @@
-"""Querysets of the rows that the policy table lets a user act on, and ownership checks for single rows."""
+"""Querysets of the rows on which the policy table lets a user act, and ownership checks for single rows."""
 
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,21 +13,24 @@ M = TypeVar("M", bound=Model, covariant=True)
 
 
 class PolicyQuerySet(QuerySet[M]):
-    """Queryset of one resource of the policy table. A subclass names the resource and defines the scope *own*."""
+    """Queryset for one resource of the policy table. A subclass names its resource and the owners of its rows."""
 
     resource: ClassVar[str] = ""
-    # Role -> lookup from a row to its owner, such as EXTERNAL -> "client__account". Other roles own nothing.
+    # Maps a role to the lookup from a row to its owner, for example EXTERNAL -> "client__account".
+    # A role that `owners` doesn't list owns no rows.
     owners: ClassVar[dict[str, str]] = {}
-    # Lookup through the parents -> local column with a copy of the value (ADR 16), such as "client__sales_contact" ->
-    # "sales_contact".
+    # Maps a lookup through parents to the local copy of the value: "client__sales_contact" -> "sales_contact" (ADR 16).
     handed_down: ClassVar[dict[str, str]] = {}
 
     def owner_ids(self, user: Caller) -> tuple[int, ...]:
-        """Ids of the contacts whose rows the user owns: the user, and colleagues on leave whom the user replaces."""
+        """Returns the ids of the accounts whose rows the user owns.
+
+        These are the user's own id, and the ids of colleagues on leave for whom the user stands in.
+        """
         return (user.pk or 0, *getattr(user, "covered_ids", ()))
 
     def holding(self, user: Caller) -> Q:
-        """Condition for the rows whose contact (or linked account) is this user."""
+        """Returns the condition for rows whose contact (or linked account) is this user. Leave covers don't count."""
         lookup = self.owners.get(role_of(user))
         return Q((lookup, user.pk)) if lookup else Q(pk__in=())
 
@@ -35,12 +38,15 @@ class PolicyQuerySet(QuerySet[M]):
         return self.filter(self.holding(user))
 
     def owned_by(self, user: Caller) -> Self:
-        """Rows of the user, and of the colleagues whom the user replaces during leave at this moment."""
+        """Returns the rows of this user, and of colleagues on leave for whom the user stands in now."""
         lookup, ids = self.owners.get(role_of(user)), self.owner_ids(user)
         return self.filter(**{f"{lookup}__in": ids}) if lookup and len(ids) > 1 else self.held_by(user)
 
     def permitted_by(self, rule: Rule) -> Self:
-        """Rows on which `rule.caller` may do `rule.action`. Raises ValueError if the rule is about another resource."""
+        """Returns the rows on which `rule.caller` may do `rule.action`.
+
+        Raises ValueError if the rule is for another resource than the queryset.
+        """
         if rule.resource != self.resource:
             raise ValueError(f"{rule.id} decides on no {self.resource}.")
         match rule.scope:
@@ -55,12 +61,12 @@ class PolicyQuerySet(QuerySet[M]):
         return self.permitted_by(policy.rule(user, self.resource, action))
 
 
-# Model of Django -> resource. The managers of these models can't name the resource, because they are Django's own.
+# Maps Django's own models to their resources. The managers of Django's models have no attribute `resource`.
 _OF_DJANGO = {"admin.logentry": "log_entry", "auth.group": "group"}
 
 
 def resource_of(model: type[Model]) -> str:
-    """Resource of the model in the policy table; empty if the table has none."""
+    """Returns the name of the model's resource in the policy table; "" if the model has none."""
     if resource := _OF_DJANGO.get(model._meta.label_lower):
         return resource
     return getattr(model._default_manager.all(), "resource", "")
@@ -78,7 +84,10 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Foreign key from the row to its owner in this role. None if the owner is found through a parent or not at all."""
+    """Returns the foreign key that leads directly from a row to its owner in this role.
+
+    None if the way to the owner leads through a parent row, or if the role owns no rows.
+    """
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")
     return None if not lookup or "__" in lookup else model._meta.get_field(lookup)
@@ -86,31 +95,31 @@ def _contact_field(model: type[Model], role: str) -> Any:
 
 @cache
 def _ownership_query(model: type[Model], role: str) -> Statement:
-    """Query that returns the row if a user of this role owns it. It ignores leave covers."""
+    """Returns the compiled query that finds the row if a user of this role owns it. The query ignores leave covers."""
     rows: Any = model._default_manager.all()
     return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 
 
 def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
-    """Would the user own an unsaved row with `values`?
+    """True if the user would own an unsaved row with `values`.
 
-    A row whose owner is found through its parent counts as owned, because the view has checked the parent before.
+    If a parent row leads to the owner, the unsaved row counts as owned, because the view has checked the parent before.
     """
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    # PostgreSQL copies a field that isn't editable from the parent.
+    # A field that isn't editable gets its value from the parent row, so only an editable field is compared here.
     if (field := _contact_field(model, role)) and field.editable:
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners
 
 
 def is_within(user: Caller, action: str, row: Any) -> bool:
-    """May the user do the action on this saved row? `PolicyQuerySet.visible_to` gives the same answer for lists."""
+    """True if the user may do the action on this saved row. `PolicyQuerySet.visible_to` decides the same for lists."""
     return permits(policy.rule(user, resource_of(type(row)), action), row)
 
 
 def permits(rule: Rule, row: Any) -> bool:
-    """May `rule.caller` do `rule.action` on this saved row?"""
+    """True if `rule.caller` may do `rule.action` on this saved row."""
     if rule.scope is Scope.OWN:
         return rule.caller is not None and owns(rule.caller, row)
     return rule.scope is Scope.ALL

@@ -1,4 +1,4 @@
-"""Change reasons: one line of text that the audit trail keeps with a change."""
+"""Change reasons. A change reason is one line of text that the audit trail keeps with a change."""
 
 import unicodedata
 
@@ -8,12 +8,15 @@ _MAX_QUOTED_CHARS = 20
 
 
 def one_line(text: str) -> str:
-    """The text without spaces at its ends. Tabs and spaces of every width, which come with pasted text, become plain."""
+    """Returns the text with plain spaces, and without spaces at its ends.
+
+    Tabs and spaces of other widths, which come with pasted text, are replaced by plain spaces.
+    """
     return "".join(" " if char == "\t" or unicodedata.category(char) == "Zs" else char for char in text).strip(" ")
 
 
 def fault_of(text: str) -> str:
-    """A sentence that says why this can't be a reason; empty if it can."""
+    """Returns a sentence that says why the text can't be a change reason; "" if it can be one."""
     if len(text) > MAX_REASON_CHARS:
         return f"{UNFIT} This one has {len(text):,}."
     for index, char in enumerate(text):

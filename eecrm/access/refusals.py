@@ -1,4 +1,4 @@
-"""Turns database errors into HTTP refusals: a status, a sentence and the name of the constraint as the rule."""
+"""Turns database errors into refusals of a request: HTTP status, sentence, and the constraint's name as the rule."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from psycopg2 import errors
 
 from access import state_rules
 
-REASON_REQUIRED = "reason_required"  # error code of an action that needs a change reason
+REASON_REQUIRED = "reason_required"  # error code if an action needs a change reason and got none
 
 
 class Refusal(NamedTuple):
@@ -26,7 +26,7 @@ class Refusal(NamedTuple):
 
     @property
     def retry_after(self) -> int:
-        """Seconds for the Retry-After header. A fault that an operator has to repair takes longer."""
+        """Seconds for the Retry-After header. The number is higher if an operator has to repair the fault."""
         return 60 if self.code in ("disk_full", "failing") else 1
 
 
@@ -45,12 +45,13 @@ OVERLOADED = _outage("overloaded", "The database has reached one of its limits: 
 FAILING = _outage("failing", "The database has a fault of its own, which has been logged: try again later.")
 _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be stored.")
 
-# SQLSTATE, or its class (the first two characters, PostgreSQL's appendix A) -> refusal, such as "53100" -> DISK_FULL.
-# These errors come from the state of the server, not from the request.
+# Maps an SQLSTATE, or its class (the first two characters), to a refusal: "53100" -> DISK_FULL.
+# Appendix A of PostgreSQL's manual lists the classes of SQLSTATEs.
+# The state of the server causes these database errors, and not the HTTP request. Class 54 is an exception.
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
-    "25P03": STATEMENT_TIMED_OUT,  # a transaction was idle for too long
+    "25P03": STATEMENT_TIMED_OUT,  # the session was idle in a transaction for too long
     "25P04": STATEMENT_TIMED_OUT,
     "40": BUSY,
     "53": OVERLOADED,
@@ -64,20 +65,20 @@ _OUTAGES = {
     "F0": FAILING,
     "XX": FAILING,
 }
-# SQLSTATEs that a standby raises, besides 25006, for operations that only the primary can do: read an unlogged table,
-# report the current WAL position, assign a transaction id.
+# SQLSTATEs that a standby raises, besides 25006, for operations that only the primary can do.
+# A standby can't read an unlogged table, report the current WAL position or assign a transaction id.
 _OF_A_STANDBY = ("0A000", "55000", "XX000")
-# Error messages of libpq if no host in PG_HOST meets PG_TARGET_SESSION_ATTRS. Such an error has no SQLSTATE.
+# Messages of libpq if no host in PG_HOST meets PG_TARGET_SESSION_ATTRS. These errors have no SQLSTATE.
 _NO_PRIMARY = re.compile("session is read-only|server is in hot standby mode")
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """SQLSTATE of a database error; empty if it has none, such as a lost connection."""
+    """Returns the SQLSTATE of a database error; "" if the error has none, for example after a lost connection."""
     return getattr(error.__cause__, "pgcode", None) or ""
 
 
 def _outage_of(error: BaseException) -> Refusal | None:
-    """Refusal for an error that comes from the server's state; None for any other error."""
+    """Returns the refusal for an error that the server's state has caused; None for any other error."""
     cause, state = error.__cause__, sqlstate_of(error)
     if state in _OF_A_STANDBY and _on_standby(cause):
         return READ_ONLY
@@ -105,7 +106,7 @@ def _model_of(table: str) -> type[Model] | None:
 
 
 def still_used(used: type[Model], by: type[Model]) -> Refusal:
-    """Refusal (409) to delete a row of `used` while rows of `by` refer to it (access matrix, rule 6)."""
+    """Returns the refusal (409) to delete a row of `used` while rows of `by` refer to it (access matrix, rule 6)."""
     noun, referring = used._meta.verbose_name, by._meta.verbose_name_plural
     return Refusal(
         409,
@@ -119,9 +120,9 @@ _DELETE = re.compile(rb"\s*DELETE\b", re.IGNORECASE)
 
 
 def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | None:
-    """Model that a foreign key of `model` refers to, found by the name of its constraint.
+    """Returns the model to which a foreign key of `model` refers. `constraint` is the key's name in PostgreSQL.
 
-    Django names the constraint `<table>_<column>_<digest>_fk_…`.
+    Django names such a constraint `<table>_<column>_<digest>_fk_…`.
     """
     keys = (field for field in model._meta.concrete_fields if field.related_model and f"_{field.column}_" in constraint)
     key = next(keys, None)
@@ -129,8 +130,10 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # Two cases raise this error with the same table name: a row refers to a missing row, or a row is deleted to which
-    # others refer. Only the message distinguishes them, in the server's language. So the statement is examined instead.
+    # PostgreSQL raises a foreign key error with the same table name in two cases.
+    # Either a row refers to a missing row, or a deletion concerns a row to which other rows refer.
+    # Only the error message tells the two cases apart, and the message is in the server's language.
+    # So the code examines the SQL statement instead of the error message.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):
@@ -139,10 +142,9 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
 
 
 def of_unique_column(table: str, name: str) -> str:
-    """Sentence for a duplicate value in a unique column.
+    """Returns the sentence for a duplicate value in a unique column. `name` is the name of the column's constraint.
 
-    `name` is the name that PostgreSQL gives to the column's constraint. The error may contain nothing else that tells
-    the column, because row security hides rows from the role.
+    The error may name the column nowhere else, because PostgreSQL leaves out details under row security.
     """
     model = _model_of(table)
     for field in model._meta.concrete_fields if model else ():
@@ -161,7 +163,7 @@ def _of_state(name: str) -> Refusal:
 
 
 def refusal_to_show(error: BaseException) -> Refusal:
-    """Refusal that a page can show to its user. Raises the error again if it is an outage or a bug in the code."""
+    """Returns a refusal that a page can show to its user. Raises the error again if it is an outage or a bug."""
     refusal = refusal_of(error)
     if refusal is None or refusal.status >= 500:
         raise error
@@ -169,7 +171,7 @@ def refusal_to_show(error: BaseException) -> Refusal:
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """Refusal for a database error; None for an error that is a bug in the code."""
+    """Returns the refusal for a database error; None if the error is a bug in our code."""
     if isinstance(error, ProtectedError):
         row = next(iter(error.protected_objects))
         used = next(
@@ -185,7 +187,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
         return None
     cause = error.__cause__
     if cause is None and "did not affect any rows" in str(error):
-        # Django raises this if the row was deleted or became invisible to the role that saves it.
+        # Django raises this error if the row was deleted, or if the role that saves the row no longer sees it.
         return Refusal(409, "conflict", "row_gone", "This was deleted, or given to somebody else, a moment ago.")
     constraint = _declared_constraint().get(getattr(getattr(cause, "diag", None), "constraint_name", None) or "")
     match cause:
@@ -195,7 +197,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(409, "duplicate", name, str(sentence))
         case errors.CheckViolation() if constraint:
             return Refusal(400, "invalid", constraint.name, str(constraint.violation_error_message))
-        case errors.CheckViolation():  # raised by `refuse(rule)` in a trigger
+        case errors.CheckViolation():  # raised by the SQL function `refuse(rule)` in a trigger
             return _of_state(cause.diag.constraint_name or "state")
         case errors.ForeignKeyViolation():
             return _foreign_key(cause)
@@ -208,7 +210,10 @@ def refusal_of(error: BaseException) -> Refusal | None:
 
 @contextmanager
 def refusals_as_command_errors(*, before: str = "", after: str = "") -> Iterator[None]:
-    """Raises CommandError for a database error in its block: `before`, the refusal's sentence or the error, `after`."""
+    """Context manager: turns a database error in its block into a CommandError.
+
+    The message of the CommandError is `before`, then the refusal's sentence (or else the error), then `after`.
+    """
     try:
         yield
     except DatabaseError as error:

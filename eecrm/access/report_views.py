@@ -1,10 +1,10 @@
-"""PostgreSQL views for reports. A view shows the `report_fields` of a model, with personal data hidden by stars.
+"""PostgreSQL views for reports. Each view shows the `report_fields` of a model, and hides personal data with stars.
 
-The PostgreSQL role `eecrm_report` reads these views and nothing else (ADR 26). A view has the name of its table, in the
-schema `report`. The views belong to the migrator role, so row security hides no row from them.
+The PostgreSQL role `eecrm_report` can read these views and nothing else (ADR 26). A view has the name of its table, in
+the schema `report`. The views belong to the migrator role, so row security hides no row from them.
 
-Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_database` creates them
-again.
+Migrations drop the views because PostgreSQL refuses to change a column that a view uses. `sync_database` creates the
+views again.
 """
 
 import hashlib
@@ -34,16 +34,17 @@ class ReportView(NamedTuple):
         return f"CREATE VIEW {SCHEMA}.{self.name} AS {self.query}"
 
     def stamp(self, stored: str) -> str:
-        """Hash that is kept in the view's COMMENT. It covers our definition and the query that PostgreSQL stores.
+        """Returns a hash of our definition of the view and of the query that PostgreSQL stores.
 
-        Another hash shows that one of the two was changed. They can't be compared with each other, because PostgreSQL
-        rewrites a query, differently in each version.
+        The view's COMMENT keeps this hash. A different hash later shows that the definition or the stored query has
+        changed. The two texts can't be compared with each other, because PostgreSQL rewrites a query, differently in
+        each version.
         """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
 
 def wanted_views() -> dict[str, ReportView]:
-    """View name -> view, for all models with `report_fields`."""
+    """Maps the name of each report view to the view, for all models with `report_fields`."""
     views = (_view_of(model) for model in apps.get_models() if hasattr(model, "report_fields"))
     return {view.name: view for view in views}
 
@@ -55,7 +56,7 @@ def _view_of(model: type[Model]) -> ReportView:
 
 
 def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
-    """Yields name and SQL expression of each column in the view of `model`."""
+    """Yields name and SQL expression of each column in the report view of `model`."""
     masks = personal(model)
     for name in model.report_fields:
         column = str(model._meta.get_field(name).column)
@@ -64,14 +65,17 @@ def _view_columns(model: Any) -> Iterator[tuple[str, str]]:
 
 
 def _stored_views() -> dict[str, tuple[str, str | None]]:
-    """View name -> (stored query, comment), for all views in the database."""
+    """Maps the name of each report view in the database to (stored query, comment)."""
     with connection.cursor() as cursor:
         cursor.execute(_VIEWS)
         return {name: (query, note) for name, query, note in cursor.fetchall()}
 
 
 def view_differences() -> list[str]:
-    """Statements that make the views match the models. Call `stamp_views` after running them."""
+    """Returns the SQL statements that make the report views match the models.
+
+    Call `stamp_views` after running the statements.
+    """
     wanted, stored = wanted_views(), _stored_views()
     unchanged = {
         name for name, (query, note) in stored.items() if (view := wanted.get(name)) and view.stamp(query) == note
@@ -83,7 +87,7 @@ def view_differences() -> list[str]:
 
 
 def stamp_views() -> None:
-    """Writes the hash of each new view into its comment."""
+    """Stores the hash of each new report view in the view's COMMENT."""
     wanted = wanted_views()
     with connection.cursor() as cursor:
         for name, (query, note) in _stored_views().items():
@@ -92,7 +96,10 @@ def stamp_views() -> None:
 
 
 def drop_before(plan: Any, **_: Any) -> None:
-    """Drops the views before migrations run (`pre_migrate`). PostgreSQL can't change a column that a view uses."""
+    """Drops the report views before migrations run (signal `pre_migrate`).
+
+    PostgreSQL can't change a column while a view uses it.
+    """
     if not plan:
         return
     with connection.cursor() as cursor:

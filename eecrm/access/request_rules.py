@@ -1,4 +1,4 @@
-"""The rules of the policy table for the user of a request: each is resolved once and kept on the request."""
+"""Rules of the policy table for the user of an HTTP request. Each rule is made once and kept on the request."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from access.policy import Rule
 
 
 def rule_for(request: Any, resource: str, action: str) -> Rule:
-    """Returns the rule for the user of this request, which is Django's or REST framework's."""
+    """Returns the rule for the user of this request. `request` is Django's or REST framework's request object."""
     rules: dict[tuple[str, str], Rule] = vars(request).setdefault("policy_rules", {})
     rule, user = rules.get((resource, action)), request.user
-    if rule is None or rule.caller is not user:  # a login changes the user
+    if rule is None or rule.caller is not user:  # a login changes the request's user
         rules[resource, action] = rule = policy.rule(user, resource, action)
     return rule

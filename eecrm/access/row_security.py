@@ -1,8 +1,8 @@
 """PostgreSQL row security policies, compiled from the policy table: the rows on which a role may use a privilege.
 
 Each pair of role and SQL command has its own policy (ADR 11). The scope *all* becomes `USING (true)`, which costs
-nothing because PostgreSQL optimises it away. No policy is `FOR ALL`: the rows that a role may change would become
-readable too.
+nothing because PostgreSQL optimises it away. No policy is `FOR ALL`, because the role could then also read all rows
+that it may change.
 """
 
 import hashlib
@@ -17,26 +17,27 @@ from access.database import ROLE_PREFIX
 
 EVERY_ROW, NO_ROW = "true", "false"
 
-# bootstrap.sql gives the backup role BYPASSRLS if the server allows that. On other servers the role needs policies that
-# let it read every row.
+# PostgreSQL role for backups. bootstrap.sql gives this role BYPASSRLS if the server allows BYPASSRLS.
+# Without BYPASSRLS the backup role needs policies that let it read every row.
 BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
-# Id of the acting user, null if none is set. A subquery is computed once per statement instead of once per row.
+# SQL for the id of the user who acts, null if no user is set.
+# The id is a subquery, because PostgreSQL computes a subquery once per statement and not once per row.
 _ME = "(SELECT nullif(current_setting('eecrm.user_id', true), '')::bigint)"
-# Ids of the acting user and of the colleagues on leave for whom this user stands in now. The function own_ids() is in
-# accounts/sql.
+# SQL for the ids of the user who acts, and of colleagues on leave for whom this user stands in now.
+# The file accounts/sql/own_ids.sql defines the function own_ids().
 _OWN_IDS = "((SELECT own_ids())::bigint[])"
 
 
 def about_me(column: str) -> str:
-    """Condition in SQL for rows that belong to the acting user alone, such as their profile and their sessions."""
+    """Returns the SQL condition for rows that belong to the acting user alone, such as a profile or a session."""
     return f"{column} = {_ME}"
 
 
 def owned(model: type[Model], lookup: str) -> str:
-    """Condition in SQL for rows that the acting user owns, leave covers included.
+    """Returns the SQL condition for rows that the acting user owns, also as a stand-in for colleagues on leave.
 
-    `lookup` leads from a row to its owner, as in `PolicyQuerySet.owners`.
+    `lookup` leads from a row to its owner, for example `client__account` (`PolicyQuerySet.owners`).
     """
     first, _, rest = lookup.partition("__")
     table, field = model._meta.db_table, _field(model, first)
@@ -48,12 +49,12 @@ def owned(model: type[Model], lookup: str) -> str:
 
 
 def seen(key: str, *models: type[Model]) -> str:
-    """Condition in SQL for entries of the audit trail about rows of `models` that the role may see now.
+    """Returns the SQL condition for audit trail entries about rows of `models` that the role may see now.
 
-    An entry has the row's table in `table_name` and the row's key, as text, in the column `key`. The cast of the key
-    to a number stands in a separate subquery. In the condition itself PostgreSQL would run it only after row security
-    has checked a row, because an error of the cast could reveal a value. So it would check every row of the table
-    instead of using the index.
+    An entry has the row's table in `table_name`, and the row's primary key as text in the column `key`. A separate
+    subquery casts this text to a number. Otherwise PostgreSQL would run the cast only after row security has checked a
+    row, because an error of the cast could reveal a value. PostgreSQL would then check every row of the table instead
+    of using the index.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
     tables = [model._meta.db_table for model in models]
@@ -68,10 +69,10 @@ def _field(model: type[Model], name: str) -> Any:
 
 
 class RowPolicy(NamedTuple):
-    """A row security policy for one table, role and SQL command. `rows` is its condition in SQL.
+    """Row security policy for one table, role and SQL command. `rows` is the SQL condition that a row must meet.
 
-    PostgreSQL checks the stored row (USING) for SELECT, UPDATE and DELETE. It checks the new row (WITH CHECK) for
-    INSERT and UPDATE.
+    PostgreSQL checks the stored row (USING) for SELECT, UPDATE and DELETE. PostgreSQL checks the new row (WITH CHECK)
+    for INSERT and UPDATE.
     """
 
     table: str
@@ -89,19 +90,21 @@ class RowPolicy(NamedTuple):
         return f"CREATE POLICY {self.name} ON {self.table} FOR {self.command} TO {self.role}{using}{check}"
 
     def stamp(self, stored: str) -> str:
-        """Hash that is kept in the policy's COMMENT. It covers our definition and the condition that PostgreSQL stores.
+        """Returns a hash of our definition of the policy and of the condition that PostgreSQL stores.
 
-        Another hash shows that one of the two was changed. They can't be compared with each other, because PostgreSQL
-        rewrites a condition, differently in each version.
+        The policy's COMMENT keeps this hash. A different hash later shows that the definition or the stored condition
+        has changed. The two texts can't be compared with each other, because PostgreSQL rewrites a condition,
+        differently in each version.
         """
         return hashlib.sha256(f"{self.create()}\n{stored}".encode()).hexdigest()
 
 
 def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
-    """Policies for all tables on which a grant is limited to some rows. A grant is (role, command, table, rows).
+    """Returns the policies for all tables on which a role may use a privilege on some rows only.
 
-    Conditions of the same role, command and table are joined with OR. For example, a manager may change their own
-    profile and all accounts. PostgreSQL optimises `… OR true` away.
+    `granted` yields (role, command, table, rows), where `rows` is an SQL condition. Conditions for the same role,
+    command and table are joined with OR. For example, a manager may change their own profile and all accounts.
+    PostgreSQL optimises `… OR true` away.
     """
     conditions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for role, command, table, rows in granted:
@@ -114,8 +117,9 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
     return policies
 
 
-# Tables, views and sequences by their names in the code: tables of the audit trail as `"audit"."entry"` (Django's
-# `db_table`), report views as `report.clients_client`, all others without a schema.
+# SQL for tables, views and sequences, under the names that the code uses.
+# A table of the audit trail is named `"audit"."entry"`, as in Django's `db_table`.
+# A report view is named like `report.clients_client`. Other tables, views and sequences have no schema in the name.
 TABLES_QUERY = """
     WITH tables AS (
         SELECT oid, relacl, relrowsecurity, relkind,
@@ -145,7 +149,7 @@ def _rows(sql: str) -> list[Any]:
 
 
 def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
-    """`{(table, name): stored condition}` of stored policies that aren't in `policies`, or whose hash differs."""
+    """Maps (table, policy name) to the condition of each stored policy that `policies` lacks or whose hash differs."""
     wanted = {(policy.table, policy.name): policy for policy in policies}
     return {
         (table, name): stored
@@ -155,7 +159,10 @@ def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
 
 
 def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
-    """Statements that make the stored policies equal to `policies`. Call `stamp_row_policies` after running them."""
+    """Returns the SQL statements that make the stored policies equal to `policies`.
+
+    Call `stamp_row_policies` after running the statements.
+    """
     altered = _altered_policies(policies)
     stored = {(table, name) for table, name, _, _ in _rows(_POLICIES)}
     tables, secured = {policy.table for policy in policies}, {name for (name,) in _rows(_SECURED_TABLES)}
@@ -172,7 +179,7 @@ def row_policy_differences(policies: set[RowPolicy]) -> list[str]:
 
 
 def stamp_row_policies(policies: set[RowPolicy]) -> None:
-    """Writes the hash of each new policy into its comment."""
+    """Stores the hash of each new policy in the policy's COMMENT."""
     wanted = {(policy.table, policy.name): policy for policy in policies}
     with connection.cursor() as cursor:
         for (table, name), stored in _altered_policies(policies).items():

@@ -1,7 +1,7 @@
-"""Catalogue of the rules outside the policy table that refuse a request, with their sentences: state rules and models.
+"""Catalogue of the rules that can refuse a request besides the policy table: state rules, and rules of models.
 
-It needs no database, so the documents made from it can be checked anywhere. A test compares it with the triggers and
-constraints of a real database.
+Each rule has its sentence for the user. The catalogue needs no database, so the documents made from it can be checked
+anywhere. A test compares the catalogue with the triggers and constraints of a real database.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from access.refusals import of_unique_column, still_used
 
 
 class Known(NamedTuple):
-    """A rule of the catalogue. `when` says in words when it is checked."""
+    """A rule of the catalogue. `when` describes the action that the rule checks, such as "a client is deleted"."""
 
     name: str
     status: int
@@ -25,7 +25,7 @@ class Known(NamedTuple):
 
 
 def of_triggers() -> list[Known]:
-    """State rules that triggers enforce."""
+    """Returns the state rules that PostgreSQL's triggers enforce."""
     rules = [rule for rule in state_rules.declared_rules().values() if rule.when]
     return [Known(rule.name, 400 if rule.needs_reason else 409, rule.sentence, rule.when) for rule in rules]
 
@@ -37,14 +37,14 @@ def _noun(table: str) -> str:
 
 
 def of_models() -> Iterator[Known]:
-    """Rules of the project's own models: constraints, unique columns, no deletion of rows that others refer to."""
+    """Yields rules of the project's models: constraints, unique columns, no deletion of a row to which others refer."""
     for model in apps.get_models():
         if model.__module__.startswith("django"):
             continue
         written = f"{_noun(model._meta.db_table)} is made or changed"
         for constraint in model._meta.constraints:
             if isinstance(constraint, UniqueConstraint) and model._meta.pk.name in constraint.fields:
-                continue  # refuses nothing: it only serves composite foreign keys
+                continue  # the constraint refuses nothing: it only serves composite foreign keys
             status = 409 if isinstance(constraint, UniqueConstraint) else 400
             yield Known(constraint.name, status, str(constraint.violation_error_message), written)
         for field in model._meta.concrete_fields:
@@ -65,7 +65,7 @@ def _deletion_rules(model: type[Model]) -> Iterator[Known]:
             yield Known(refusal.rule, refusal.status, refusal.sentence, f"{_noun(model._meta.db_table)} is deleted")
 
 
-# Rules that no table, model or trigger declares. A name in angle brackets stands for several names.
+# Rules that no table, model or trigger declares. A name in angle brackets stands for several rules.
 OTHERS = (
     Known("default.deny", 403, "You may not do this.", "nobody has said that it is allowed"),
     Known("group.<names>", 403, "Only members of <names> may do this.", "a view is open to some groups only"),

@@ -1,7 +1,7 @@
-"""Log of security events, for operators: one JSON line each, with names of the OWASP Logging Vocabulary.
+"""Log of security events, for operators. Each event is one JSON line with a name of the OWASP Logging Vocabulary.
 
-No event contains a password, a token, a code or a body. A typed username is logged only if an account has it, because
-users sometimes type their password there.
+No event contains a password, a token, a code or a request body. A typed username is logged only if an account has it,
+because users sometimes type their password into the field for the username.
 """
 
 import logging
@@ -16,7 +16,10 @@ log = logging.getLogger("eecrm.security")
 def security_event(
     name: str, request: HttpRequest | None = None, *, level: int = logging.WARNING, **fields: Any
 ) -> None:
-    """Logs an event. `name` is from the vocabulary (`authn_login_fail`); `fields` hold keys and roles."""
+    """Logs a security event. `name` is a name of the OWASP vocabulary, such as `authn_login_fail`.
+
+    `fields` hold primary keys and roles.
+    """
     request_fields = {} if request is None else _request_fields(request)
     log.log(level, name, extra={"event": name, **request_fields, **fields})
 
@@ -29,11 +32,17 @@ def _request_fields(request: HttpRequest) -> dict[str, Any]:
 
 
 def request_ids(request: HttpRequest) -> dict[str, str | None]:
-    """Id that the server made for the request, and id that the caller chose. Only the first is unique."""
+    """Returns the id that the server gave to the HTTP request, and the id that the API client chose.
+
+    Only the server's id is unique.
+    """
     return {name: getattr(request, name, None) or None for name in ("request_id", "caller_request_id")}
 
 
 def place_of_error(error: BaseException) -> str:
-    """Type of the error and the line that raised it. The error's own message isn't safe: it may quote user input."""
+    """Returns the type of the error and the line of code that raised it.
+
+    The error's own message isn't safe to log, because it may quote user input.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")

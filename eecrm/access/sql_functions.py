@@ -1,12 +1,12 @@
-"""PostgreSQL's functions and triggers, installed from the files `<app>/sql/<function>.sql`.
+"""Installs PostgreSQL's functions and triggers from the files `<app>/sql/<function>.sql`.
 
 A file holds the current version of one function, and the triggers that call it. A file of the same name in another app
-adds triggers on the tables of that app. The files are repeatable migrations: `sync_database` runs the files of each
-function that differs from the database, and writes a hash of them (the stamp) into the function's COMMENT.
+adds triggers on the tables of that app. The files are repeatable migrations. `sync_database` runs the files of each
+function that differs from the database, and writes a hash of the files (the stamp) into the function's COMMENT.
 
-A trigger for each row may run thousands of times in one statement. Its plans are cached: one that was made for a small
-table would read the whole table for each row, while an import fills it. So a function that may have such a plan sets
-`enable_seqscan = off`.
+A trigger for each row may run thousands of times in one statement, and PostgreSQL caches its query plans. A plan that
+was made for a small table would read the whole table for each row, while an import fills the table. So a function that
+may have such a plan sets `enable_seqscan = off`.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from django.apps import apps
 from django.db import ProgrammingError, connection, transaction
 from psycopg2.errors import InvalidFunctionDefinition
 
-_STAMP = "sql "  # prefix of the comment on each function that this module creates
+_STAMP = "sql "  # prefix of the stamp in the COMMENT on each function
 
-# Each function with its comment and a digest of its definition and triggers in the database.
+# Selects each function with its COMMENT, and a digest of its definition and triggers in the database.
 _STORED = """
     SELECT proname::text, oid::regprocedure::text, coalesce(obj_description(oid, 'pg_proc'), ''),
            md5(pg_get_functiondef(oid) || coalesce(triggers.definitions, ''))
@@ -45,7 +45,7 @@ _TRIGGERS = """
 
 @cache
 def _files() -> dict[str, str]:
-    """Returns name of a function -> text of its files: the function first, then the triggers of other apps."""
+    """Maps function name to the text of its SQL files: the function first, then the triggers of other apps."""
     texts_of: dict[str, list[str]] = defaultdict(list)
     for app in apps.get_app_configs():
         for path in sorted(Path(app.path, "sql").glob("*.sql")):
@@ -58,7 +58,7 @@ def _has_only_triggers(text: str) -> bool:
 
 
 def sources() -> dict[str, str]:
-    """Returns name of a function -> SQL that creates the function and its triggers.
+    """Maps function name to the SQL that creates the function and its triggers.
 
     The SQL comes from the files, or from the method `sql_functions` of an AppConfig.
     """
@@ -74,16 +74,19 @@ def _digest(text: str) -> str:
 
 
 def function_differences() -> dict[str, str]:
-    """Returns name -> SQL to run for each function that differs from the database; "" if it must be dropped."""
+    """Maps function name to the SQL to run, for each function that differs from the database.
+
+    The SQL is "" if the function must be dropped.
+    """
     wanted, stored = sources(), _stored()
     changed = {name: text for name, text in wanted.items() if stored.get(name) != f"{_STAMP}{_digest(text)}"}
     return changed | {name: "" for name in stored.keys() - wanted.keys()}
 
 
 def _stored() -> dict[str, str]:
-    """Returns name -> stamp for each function in the database.
+    """Maps function name to stamp (hash in the COMMENT), for each function in the database.
 
-    The stamp is "" if the function was changed after it was stamped, or is overloaded.
+    The stamp is "" if the function was changed after it was stamped. It is also "" if several functions have this name.
     """
     stamps: dict[str, str] = {}
     for name, _, comment, digest in _rows():
@@ -99,15 +102,19 @@ def _rows() -> list[tuple[str, str, str, str]]:
 
 
 def install(changes: dict[str, str]) -> None:
-    """Runs the SQL of `function_differences()` and stamps the functions, in one transaction. Only the migrator may call it."""
+    """Runs the SQL of `function_differences()` in one transaction, and stamps the functions (hash in the COMMENT).
+
+    Only the migrator role may call it.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL check_function_bodies = off")  # a body may call a function that is created later
+        cursor.execute("SET LOCAL check_function_bodies = off")  # a function may call another that is created later
         for name, text in changes.items():
-            _drop_triggers(name)  # the files create the triggers that they still contain
+            _drop_triggers(name)  # the SQL creates again all triggers that the files still contain
             if not text or not _create_or_replace(text):
                 _drop(name)
                 cursor.execute(text or "SELECT")
-        for name in _overloaded() & changes.keys():  # CREATE added a second function because its arguments changed
+        # CREATE has added a second function if the arguments changed. So all functions of this name are dropped first.
+        for name in _overloaded() & changes.keys():
             _drop(name)
             cursor.execute(changes[name])
         for name, signature, _, digest in _rows():
@@ -117,7 +124,7 @@ def install(changes: dict[str, str]) -> None:
 
 
 def _create_or_replace(text: str) -> bool:
-    """Runs the SQL. Returns False if the function's return type differs, which PostgreSQL refuses to change."""
+    """Runs the SQL of a function. Returns False if its return type differs, which PostgreSQL refuses to change."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(text)
@@ -136,7 +143,10 @@ def _drop_triggers(name: str) -> None:
 
 
 def _drop(name: str) -> None:
-    """Drops the function with the triggers and policies that call it. `sync_database` creates all of them again."""
+    """Drops the function, with the triggers and row security policies that call it.
+
+    `sync_database` creates all of them again.
+    """
     with connection.cursor() as cursor:
         for signature in [signature for stored, signature, _, _ in _rows() if stored == name]:
             cursor.execute(f"DROP FUNCTION {signature} CASCADE")

@@ -1,4 +1,4 @@
-"""Thresholds at which all managers are alerted to an account's unusual activity (`accounts.outbox.alerts`)."""
+"""Thresholds of an account's unusual activity. At a threshold, all managers get an alert (`accounts.outbox.alerts`)."""
 
 from config.environment import number
 
@@ -8,12 +8,12 @@ def _count(name: str, default: int) -> int:
     return int(number(name, sentence, 1, 1_000_000, default=default))
 
 
-# Kind of activity -> (number of times, seconds) at which managers are alerted.
+# Maps a kind of activity to (count, seconds): so many actions of one account in this time cause an alert.
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
-    "changes": (_count("ALERT_CHANGES", 100), 600),  # of clients, contracts and events
-    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # created, activated, deactivated, given a role or a group
-    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # changes of one contract's status: signed, reopened
-    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # of all contracts together
+    "changes": (_count("ALERT_CHANGES", 100), 600),  # changes of clients, contracts and events
+    "accounts": (_count("ALERT_ACCOUNTS", 20), 600),  # accounts created, activated, deactivated, given a role or group
+    "signatures": (_count("ALERT_SIGNATURES", 3), 3_600),  # changes of the same contract's status (signed, reopened)
+    "reopenings": (_count("ALERT_REOPENINGS", 5), 3_600),  # reopened contracts, all contracts together
     "exports": (_count("ALERT_EXPORTS", 3), 3_600),
 }

@@ -1,4 +1,4 @@
-"""CORS settings: the origins whose pages may call the API from a browser (Fetch standard).
+"""CORS settings: the origins (web sites) whose pages may call the API from a browser (Fetch standard).
 
 Cookies aren't allowed: a page sends its user's token or gets 401. An origin that isn't listed gets no CORS header.
 """
@@ -9,8 +9,8 @@ from config.environment import IS_PRODUCTION, env
 from config.environment import require as _require
 from config.hosts import is_web_address
 
-# An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path. Other spellings would
-# never match.
+# An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port, no path.
+# An origin in another spelling is refused, because it would never match the origin that a browser sends.
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9.-]*[a-z0-9])(?!:(?:80|443)\Z)(:[1-9][0-9]{1,4})?")
 
 CORS_ALLOWED_ORIGINS = env(
@@ -48,4 +48,4 @@ CORS_EXPOSE_HEADERS = (
     "Sunset",
     "Link",
 )
-CORS_PREFLIGHT_MAX_AGE = 7_200  # seconds; Chromium keeps a preflight response no longer
+CORS_PREFLIGHT_MAX_AGE = 7_200  # seconds; Chromium keeps preflight responses for at most this time

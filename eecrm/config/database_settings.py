@@ -1,6 +1,6 @@
 """Settings for the connection to PostgreSQL: its hosts, ports and TLS.
 
-There is one server, or there are several of which one accepts writes (libpq's host lists).
+PG_HOST names one server, or several servers of which one accepts writes (libpq's host lists).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from config.hosts import is_host, is_port
 _hosts, _ports = (
     [name.strip() for name in text.split(",")] for text in (env("PG_HOST"), env("PG_PORT", default="5432"))
 )
-HOSTS, PORTS = ",".join(_hosts), ",".join(_ports)  # libpq would look up a name with its spaces
+HOSTS, PORTS = ",".join(_hosts), ",".join(_ports)  # trimmed, because libpq would take a space as part of the name
 _require(
     all(is_host(name) or name.startswith("/") for name in _hosts),
     "PG_HOST names a host (or the directory of a socket), or several with commas between.",
@@ -22,14 +22,14 @@ _require(
     "PG_PORT is a number from 1 to 65535, or one for each host, with commas between.",
 )
 
-# Of several hosts, libpq connects to the one that accepts writes. A single host is used in any state, so that reads go
-# on while it accepts no writes.
+# If PG_HOST names several hosts, libpq connects to the one that accepts writes.
+# If PG_HOST names one host, libpq connects to it in any state. So reads go on while the host accepts no writes.
 TARGET_SESSION_ATTRS = env("PG_TARGET_SESSION_ATTRS", default="read-write" if len(_hosts) > 1 else "any")
 _require(
     TARGET_SESSION_ATTRS in ("any", "read-write", "primary"), "PG_TARGET_SESSION_ATTRS is any, read-write or primary."
 )
 
-# In production the server must prove its identity. Encryption alone doesn't show which server answers.
+# In production the server must prove its identity, because encryption alone doesn't show which server answers.
 SSLMODE = env("PG_SSLMODE", default="verify-full" if IS_PRODUCTION else "prefer")
 _VERIFYING = ("verify-ca", "verify-full")
 _require(
@@ -49,7 +49,7 @@ if IS_PRODUCTION:
         "PG_SSLMODE must be verify-full (or verify-ca, require) in production, unless the server is on this machine.",
     )
 
-# Parameters by their names in libpq. Host and port are passed separately.
+# Connection parameters under libpq's names. Django passes host and port separately.
 OPTIONS = {"sslmode": SSLMODE, "target_session_attrs": TARGET_SESSION_ATTRS} | (
     {"sslrootcert": SSLROOTCERT} if SSLROOTCERT else {}
 )

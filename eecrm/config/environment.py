@@ -1,9 +1,10 @@
-"""Reads the configuration from the process environment, then `.env`, then the file that `scripts/run` generated.
+"""Reads the configuration: the process environment first, then `.env`, then the file that `scripts/run` generated.
 
-Every variable is listed in `.env.sample`; a test compares the two.
+The first source that sets a variable wins. Every variable is listed in `.env.sample`; a test compares that list with
+the code.
 
-White space around a value doesn't belong to it, such as the line break at the end of a file with a secret. A line break
-or another control character within a value is refused.
+White space around a value is removed, such as the line break at the end of a file with a secret. A line break or
+another control character within a value is refused.
 """
 
 import re
@@ -37,7 +38,7 @@ _CHECKS_PRODUCTION = sys.argv[1:2] == ["check_production"]
 IS_PRODUCTION = _APP_ENV == "production" or _CHECKS_PRODUCTION
 HOME = ROOT / (_trimmed(_operator_config, "EECRM_HOME", "") or ".local")
 
-# Production never reads generated secrets because they are for development only.
+# In production no generated secret is read, because `scripts/run` generates secrets for development only.
 _config = (
     _operator_config
     if IS_PRODUCTION
@@ -46,23 +47,24 @@ _config = (
 
 
 def read_also(file: str) -> None:
-    """Reads generated secrets that only some processes may know, such as the migrator's password.
+    """Reads another file of generated secrets, which only some processes may know, such as the migrator's password.
 
-    Does nothing in production.
+    In production it does nothing.
     """
     if not IS_PRODUCTION:
         _config.repository.maps.append(_variables_in(HOME / file))
 
 
 _is_collecting = False
-# Name of a variable -> sentence about its fault. If the settings fail, Django imports them again, but not the modules
-# that they import. Faults of those modules wouldn't be found again, so the faults of the first import are kept.
+# Maps the name of a variable to a sentence about its fault.
+# Faults found by the first import of the settings are kept, because a second import wouldn't find all of them.
+# After a failed import Django imports the settings again, but not the modules that the settings import.
 _faults: dict[str, str] = {}
 _unread: set[str] = set()  # names of variables that are missing or can't be used
 
 
 def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
-    """Value of one variable. A variable without a default is required: if it is missing, the start fails."""
+    """Returns the value of one variable. If a variable without a default is missing, the start fails."""
     try:
         value = _trimmed(_config, name, default)
         if isinstance(value, str) and _has_controls(name, value):
@@ -77,9 +79,9 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
     return _stand_in(default, cast)
 
 
-# Unicode categories: controls, line and paragraph separators, and bytes of the environment that aren't UTF-8.
+# Unicode categories that values may not contain: controls, line and paragraph separators, bytes outside UTF-8.
 _CONTROLS = {"Cc", "Zl", "Zp", "Cs"}
-_HOLDING_PEM = {"JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"}  # a PEM text has several lines
+_HOLDING_PEM = {"JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"}  # variables that may hold a PEM text (a key) of several lines
 
 
 def _has_controls(name: str, text: str) -> bool:
@@ -88,27 +90,27 @@ def _has_controls(name: str, text: str) -> bool:
 
 
 def _cast(value: Any, cast: Any) -> Any:
-    """Like python-decouple, for which the empty text is false."""
+    """Converts a value with `cast`. As in python-decouple, an empty text is false for `bool`."""
     if cast is bool:
         return value != "" and strtobool(value)
     return value if cast is undefined else cast(value)
 
 
 def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any = undefined, cast: Any = int) -> Any:
-    """Number from `lowest` to `highest`. Any other number is refused with `sentence`.
+    """Returns the variable's value, a number from `lowest` to `highest`. `sentence` is the error for any other number.
 
-    While faults are collected, it then returns the default, or `lowest` if there is none. A number out of range could
-    raise an error later, which would hide the other faults.
+    While faults are collected, a refused number is replaced by the default, or by `lowest` if there is no default.
+    Otherwise a number out of range could raise an error later, which would hide the other faults.
     """
     value = env(name, default=default, cast=cast)
-    if lowest <= value <= highest:  # NaN is in no range
+    if lowest <= value <= highest:  # false for NaN, so NaN is refused
         return value
     require(False, sentence)
     return lowest if default is undefined else default
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Refuses to start with `sentence`, which begins with the variable's name, unless `condition` is true.
+    """Refuses to start if `condition` is false. `sentence` is the error message, and begins with the variable's name.
 
     Nothing is refused if the sentence names a variable that couldn't be read, because that fault is reported already.
     """
@@ -118,7 +120,10 @@ def require(condition: bool, sentence: str) -> None:
 
 
 def attempt(factory: Callable[..., Any], **values: Any) -> Any:
-    """Result of `factory`. If it raises ImproperlyConfigured, the start is refused and the result is None."""
+    """Calls `factory` and returns its result.
+
+    If `factory` raises ImproperlyConfigured, the start is refused and the result is None.
+    """
     try:
         return factory(**values)
     except ImproperlyConfigured as error:
@@ -127,7 +132,7 @@ def attempt(factory: Callable[..., Any], **values: Any) -> Any:
 
 
 def collect_faults() -> None:
-    """Collects faults until `refuse_faults` instead of raising the first, so that one start names all of them."""
+    """Starts to collect faults instead of raising the first one, so that `refuse_faults` names all of them at once."""
     global _is_collecting
     _is_collecting = True
     require(_APP_ENV in ("local", "production"), "APP_ENV is local or production.")
@@ -135,7 +140,7 @@ def collect_faults() -> None:
 
 
 def refuse_faults() -> None:
-    """Raises ImproperlyConfigured with a line for each fault, if there are any."""
+    """Raises ImproperlyConfigured with one line for each collected fault. Does nothing if no fault was collected."""
     global _is_collecting
     _is_collecting = False
     lines = list(_faults.values())
@@ -152,7 +157,10 @@ def _refuse(name: str, sentence: str) -> None:
 
 
 def _stand_in(default: Any, cast: Any) -> Any:
-    """Valid value that replaces a faulty one while faults are collected, so that the other settings can be read."""
+    """Returns a valid value in place of a faulty one, so that the other settings can be read.
+
+    It is used only while faults are collected.
+    """
     for value in ("" if default is undefined else default, "", "0"):
         try:
             return _cast(value, cast)

@@ -1,4 +1,4 @@
-"""Checks of host names, ports and web addresses in variables, and the parser of ALLOWED_HOSTS."""
+"""Checks of host names, ports and URLs in environment variables, and the parser of ALLOWED_HOSTS."""
 
 import re
 from ipaddress import ip_address
@@ -6,17 +6,18 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-# Host names as in Django's ALLOWED_HOSTS: `*` and `.epic.example` are patterns, IPv6 addresses stand in brackets.
+# An entry of Django's ALLOWED_HOSTS: `*` and `.epic.example` are patterns, IPv6 addresses stand in brackets.
 _HOST = re.compile(r"(\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}|\*))?")
 _USUAL = {"80", "443"}
-# A name for DNS, in ASCII. The underscore is for names within a network of containers. No top-level domain is a number.
+# A host name for DNS, in ASCII. Networks of containers use names with an underscore.
+# A top-level domain is never a number.
 _NAME = re.compile(r"(?=.{1,253}\Z)(\w([\w-]{0,61}\w)?\.)*(?!\d+\.?\Z)\w([\w-]{0,61}\w)?\.?", re.ASCII)
 
 _HOST_AND_PORT = re.compile(r"(?:\[([^\[\]@]*:[^\[\]@]*)\]|([^\[\]:@]+))(?::([^:]*))?")
 
 
 def is_host(text: str) -> bool:
-    """Whether it is a host name in ASCII, or an IP address without brackets."""
+    """True if `text` is a host name in ASCII, or an IP address without brackets."""
     try:
         ip_address(text)
     except ValueError:
@@ -29,12 +30,12 @@ def is_port(text: str) -> bool:
 
 
 def is_web_address(text: str, *schemes: str) -> bool:
-    """Whether it is a URL of one of the schemes, with a host and without a user."""
+    """True if `text` is a URL of one of the schemes, with a host and without a username."""
     if re.fullmatch("[!-~]+", text) is None:
         return False
     try:
         address = urlsplit(text)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # raised for brackets that hold no IPv6 address
         return False
     parts = _HOST_AND_PORT.fullmatch(address.netloc)
     return (
@@ -46,10 +47,10 @@ def is_web_address(text: str, *schemes: str) -> bool:
 
 
 def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
-    """Returns host name -> ports, such as "crm.epic.example" -> {"", "8443"}.
+    """Maps host name to ports: "crm.epic.example" -> {"", "8443"}.
 
-    The port "*" means any port, "" the default port of http or https. An entry that names no port gets `unnamed`.
-    Raises ImproperlyConfigured if an entry isn't a host name with or without a port.
+    The port "*" means any port, and "" means the default port of http or https. An entry that names no port gets the
+    port `unnamed`. Raises ImproperlyConfigured if an entry isn't a host name with or without a port.
     """
     ports: dict[str, set[str]] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Settings for outgoing mail and for the address in its links."""
+"""Settings for outgoing mail, and for the first part of the URLs in mails."""
 
 from email.errors import ObsoleteHeaderDefect
 from email.policy import default as mail_policy
@@ -10,23 +10,24 @@ from config.server_settings import PORT
 
 
 def _is_one_mailbox(text: str) -> bool:
-    """Whether a From header with this text has one address and no defect (RFC 5322)."""
+    """True if a From header with this text has exactly one email address and no defect (RFC 5322)."""
     try:
         header = mail_policy.header_factory("From", text)
-    except IndexError:  # Python's parser raises it where nothing follows the @
+    except IndexError:  # Python's parser raises IndexError if nothing follows the @
         return False
     is_sound = all(isinstance(defect, ObsoleteHeaderDefect) for defect in header.defects)
     return is_sound and [group.display_name for group in header.groups] == [None]
 
 
-# Each link in a mail begins with this address. The Host of a request isn't used because a client can choose it.
+# Each link in a mail begins with this URL.
+# The Host header of a request isn't used for links, because the request's sender can choose any value.
 PUBLIC_URL = env("PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{PORT}"})).rstrip("/")
 _require(
     is_web_address(PUBLIC_URL, "http", "https") and PUBLIC_URL.count("/") == 2 and not {"?", "#"} & set(PUBLIC_URL),
     "PUBLIC_URL is an address without a path, such as https://crm.epic.example.",
 )
 
-# Without a mail server each mail becomes a file in MAIL_FOLDER. Production requires a server.
+# Without a mail server each mail becomes a file in MAIL_FOLDER. Production requires a mail server.
 _optional_locally = {} if IS_PRODUCTION else {"default": ""}
 EMAIL_HOST = env("EMAIL_HOST", **_optional_locally)
 EMAIL_HOST_USER = env("EMAIL_HOST_USER", **_optional_locally)
@@ -40,7 +41,7 @@ EMAIL_PORT = number(
     default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25),
 )
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "ssl"
-EMAIL_TIMEOUT = 10  # seconds
+EMAIL_TIMEOUT = 10  # seconds to wait for the mail server
 DEFAULT_FROM_EMAIL = env(
     "DEFAULT_FROM_EMAIL", **({} if IS_PRODUCTION else {"default": "Epic Events CRM <no-reply@localhost>"})
 )

@@ -1,10 +1,10 @@
-"""Settings for migrations: `config.settings`, but with the PostgreSQL role that may change tables.
+"""Settings for migrations: those of `config.settings`, but with the PostgreSQL role that may change tables.
 
-`python manage.py migrate --settings=config.migrator_settings`
+Example: `python manage.py migrate --settings=config.migrator_settings`
 """
 
 from config.environment import env, read_also
-from config.settings import *  # noqa: F401, F403  # all names of config.settings are settings
+from config.settings import *  # noqa: F401, F403  # all settings are taken from config.settings
 from config.settings import DATABASES
 
 read_also("migrator.env")

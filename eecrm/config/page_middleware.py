@@ -1,9 +1,10 @@
-"""Django's middlewares for browser pages. Requests to the API skip them.
+"""Django's middlewares for browser pages. They skip requests to the API.
 
-The API uses tokens and no cookies, so it has no session. Without these middlewares a list costs a tenth less.
+The API uses tokens and no cookies, so it needs no session. Without these middlewares a list request costs a tenth less.
 
-They are subclasses of Django's classes, because Django's system checks look for those classes in the settings. Django
-looks for CsrfViewMiddleware by name, so it is used unchanged. It does almost nothing for views exempt from CSRF checks.
+The classes are subclasses of Django's middlewares, because Django's system checks look for Django's classes in the
+settings. Django looks for CsrfViewMiddleware by name, so this class is used unchanged. It does almost nothing for views
+exempt from CSRF checks.
 """
 
 from typing import Any
@@ -29,13 +30,13 @@ class _PagesOnly:
         if request.path_info.startswith(API):
             response: HttpResponse = self.get_response(request)
             return response
-        return super().__call__(request)  # type: ignore[misc]  # the other base class has it
+        return super().__call__(request)  # type: ignore[misc]  # defined by the other base class
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """Counts requests for static files against the rate limit of the IP address.
+    """Counts each request for a static file against the rate limit of the sender's IP address.
 
-    RequestMiddleware doesn't count them because no view is resolved for them.
+    RequestMiddleware doesn't count such requests, because Django resolves no view for them.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -1,7 +1,7 @@
 """The resources of the API, parents first, each with its viewset.
 
-This list determines the installed apps, the routes, the history, the reports of `sync/`, restore, the masks of personal
-data, and the documents. All facts about one resource are declared in its viewset and its model (docs/extending.md).
+This list determines the installed apps, routes, history, reports of `sync/`, restore, masks of personal data, and
+documents. All other facts about a resource are declared in its viewset and its model (docs/extending.md).
 """
 
 RESOURCES = {

@@ -1,7 +1,7 @@
 """Django settings. Every value that differs between machines comes from an environment variable.
 
-With APP_ENV=local, `scripts/run` generates the secrets, and other variables have defaults. APP_ENV=production requires
-them and refuses weak values.
+With APP_ENV=local, `scripts/run` generates the secrets, and other variables have defaults. With APP_ENV=production,
+secrets and variables are required, and weak values are refused.
 """
 
 import re
@@ -16,13 +16,13 @@ from config.environment import require as _require
 
 collect_faults()
 
-from config import database_settings  # noqa: E402  # imported after collect_faults, so that its faults are collected
-from config.alert_settings import *  # noqa: E402, F401, F403  # all its names are settings
-from config.cors_settings import *  # noqa: E402, F401, F403  # all its names are settings
+from config import database_settings  # noqa: E402  # after collect_faults(), which collects faults of this import
+from config.alert_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
+from config.cors_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
 from config.hosts import is_web_address, ports_by_host  # noqa: E402
-from config.mail_settings import *  # noqa: E402, F401, F403  # all its names are settings
+from config.mail_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
 from config.resources import RESOURCES  # noqa: E402
-from config.server_settings import *  # noqa: E402, F401, F403  # as those of mail
+from config.server_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
 
 
 def _comma_separated(text: str) -> list[str]:
@@ -38,7 +38,7 @@ JWT_KEYS = attempt(
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
     secret_key=SECRET_KEY,
 )
-# Host name -> its ports, as `ports_by_host` returns them. `api.requests.hosts` checks ports; Django checks names only.
+# Maps a host name to its ports (`ports_by_host`). `api.requests.hosts` checks ports; Django checks names only.
 ALLOWED_PORTS = (
     attempt(
         ports_by_host,
@@ -51,7 +51,8 @@ ALLOWED_PORTS = (
 )
 ALLOWED_HOSTS = list(ALLOWED_PORTS)
 ADMIN_URL = env("ADMIN_URL", **({} if IS_PRODUCTION else {"default": "hidden-admin/"})).strip("/") + "/"
-# Number of our own proxies in front of the server. So many entries at the end of X-Forwarded-For are trusted.
+# Number of our own proxies in front of the server.
+# The server trusts this number of entries at the end of the header X-Forwarded-For.
 TRUSTED_PROXIES = number(
     "TRUSTED_PROXIES",
     "TRUSTED_PROXIES is a number of proxies: 0 or more, and 100 at most.",
@@ -59,7 +60,7 @@ TRUSTED_PROXIES = number(
     100,
     **({} if IS_PRODUCTION else {"default": 0}),
 )
-# Names of groups without permissions, for `belongs_to_groups`. `migrate` creates the groups that are missing.
+# Names of user groups without permissions, for `belongs_to_groups`. `migrate` creates the missing groups.
 GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_comma_separated)]
 
 _require(
@@ -80,7 +81,7 @@ SECOND_FACTOR_KEYS = attempt(
     present=env("SECOND_FACTOR_KEY"),
     previous=env("SECOND_FACTOR_PREVIOUS_KEYS", default=""),
 )
-# External identity provider: AWS Cognito or any other OpenID Connect issuer.
+# Identity provider for logins from outside: AWS Cognito or any other OpenID Connect issuer.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
 OIDC_CLIENT_IDS = env("OIDC_CLIENT_IDS", default="", cast=_comma_separated)
@@ -109,7 +110,7 @@ if IS_PRODUCTION:
 
 INSTALLED_APPS = [
     "access",
-    "accounts",  # before django.contrib.auth because it overrides commands of that app
+    "accounts",  # before django.contrib.auth, because `accounts` overrides commands of that app
     "config.apps.EpicEventsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -132,7 +133,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.requests.middleware.RequestMiddleware",
-    "corsheaders.middleware.CorsMiddleware",  # early, so that refusals of later middlewares get CORS headers
+    "corsheaders.middleware.CorsMiddleware",  # early, so that refusals of later middlewares get CORS headers too
     "api.requests.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
@@ -149,7 +150,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-APPEND_SLASH = False  # a redirect would lose the body of a POST; the 404 names the missing slash
+# If a URL lacks the final slash, the 404 says so. A redirect would lose the body of a POST.
+APPEND_SLASH = False
 
 TEMPLATES = [
     {
@@ -181,9 +183,9 @@ DATABASES = {
         "PORT": database_settings.PORTS,
         "OPTIONS": {
             **database_settings.OPTIONS,
-            "connect_timeout": 2,  # seconds for each host
-            # A lost server is noticed within a minute on an idle connection. During a statement it's noticed before
-            # gunicorn's timeout. `tcp_user_timeout` is in milliseconds, `idle` and `interval` are in seconds.
+            "connect_timeout": 2,  # seconds to wait for each host
+            # On an idle connection a lost server is noticed within a minute (`idle` and `interval`, seconds).
+            # During a statement a lost server is noticed before gunicorn's timeout (`tcp_user_timeout`, milliseconds).
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
@@ -191,7 +193,7 @@ DATABASES = {
         },
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        # A request is one transaction because the caller's database role is entered for one transaction.
+        # Each HTTP request is one transaction, because the user's PostgreSQL role is entered for one transaction.
         "ATOMIC_REQUESTS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
@@ -199,7 +201,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
-LOGIN_REDIRECT_URL = "admin:index"  # page after a login if `next` leads to another site
+LOGIN_REDIRECT_URL = "admin:index"  # page after a login if the parameter `next` leads to another site
 AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -208,7 +210,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "accounts.passwords.validators.ContextValidator"},
 ]
-PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds, the longest lifetime in accounts.passwords.links
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 60 * 60  # seconds; the longest lifetime of a link in accounts.passwords.links
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.login.authentication.SessionTokenAuthentication"],
@@ -222,9 +224,9 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-# RFC 9068 requires an audience and an issuer. RFC 8725 requires checks of both.
+# Each token has an audience and an issuer (RFC 9068), and the server checks both (RFC 8725).
 SIMPLE_JWT = {
-    "SIGNING_KEY": "",  # no key for simplejwt: accounts.login.tokens signs and verifies with JWT_KEYS
+    "SIGNING_KEY": "",  # simplejwt gets no key: accounts.login.tokens signs and verifies tokens with JWT_KEYS
     "ISSUER": "epic-events-crm",
     "AUDIENCE": "epic-events-api",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
@@ -232,13 +234,14 @@ SIMPLE_JWT = {
     "TOKEN_OBTAIN_SERIALIZER": "accounts.serializers.LoginSerializer",
 }
 
-# Rate limits: name -> (requests, seconds). `read` and `write` limit an account, `read.external` an account with that
-# role, `anonymous` an IP address. RATE_LIMIT_FACTOR scales these limits and `login`, but no others.
+# Maps the name of a rate limit to (requests, seconds).
+# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…` and `login`.
+# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
     0.0001,
-    100_000,  # a limit times this still fits into PostgreSQL's integer
+    100_000,  # with this factor a limit still fits into PostgreSQL's integer
     default=1.0,
     cast=float,
 )
@@ -250,20 +253,20 @@ RATE_LIMITS = {
         ("read.external", 1_200, 60),
         ("write", 6_000, 60),
         ("write.external", 300, 60),
-        ("login", 600, 60),  # per IP address, successful or not, counted before the password is hashed
+        ("login", 600, 60),  # logins per IP address, successful or not, counted before the password is hashed
     )
 } | {
-    "own_password": (20, 600),  # entries of the current password, to change the password or the email address
-    "address_link": (10, 86_400),  # entries of the password where an address is confirmed that another user entered
+    "own_password": (20, 600),  # times that a user enters the current password, to change the password or email
+    "address_link": (10, 86_400),  # passwords entered to confirm an email address that another user has set
     "address_change": (5, 86_400),  # new email addresses that an account may request
-    "own_name": (100, 86_400),  # new names that an account may give itself; the audit trail keeps each
-    "stranger": (6, 86_400),  # mails to an address that its account hasn't confirmed
+    "own_name": (100, 86_400),  # changes of an account's own name; the audit trail keeps each name
+    "stranger": (6, 86_400),  # mails to an email address that its account hasn't confirmed
     "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
     "forgotten_same": (5, 600),  # password reset requests for the same account
-    "login_failed_address": (300, 300),  # a short time because an office may share one IP address
-    "login_failed_account": (100, 3_600),  # NIST SP 800-63B-4, section 3.2.2
-    # Failed logins for one account from one IP address. This limit is lower than the account's, so that one address
-    # can't use up the account's limit.
+    "login_failed_address": (300, 300),  # failed logins per IP address; a short time because an office may share one
+    "login_failed_account": (100, 3_600),  # failed logins per account (NIST SP 800-63B-4, section 3.2.2)
+    # Failed logins for one account from one IP address.
+    # `login_failed_here` is lower than the account's limit, so that one IP address can't use up the account's limit.
     "login_failed_here": (20, 3_600),
 }
 
@@ -288,7 +291,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["access.permissions.Public"],
-    # Schemas of OpenAPI 3.1 are plain JSON Schema, so the tests validate answers with the published document itself.
+    # OpenAPI 3.1 schemas are plain JSON Schema, so tests validate the API's answers with the published document.
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -304,33 +307,33 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists the codes
+OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists our codes
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Static files are served from the installed packages, so that no start needs `collectstatic`.
+# The server reads static files from the installed packages, so that no start needs `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_MAX_AGE = 600  # seconds; each request counts against the limit of the IP address, which an office shares
+WHITENOISE_MAX_AGE = 600  # seconds in a browser's cache; each request counts against the IP address's rate limit
 
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` browsers leave out a form's origin, and CSRF fails
+SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` browsers leave out a form's origin, so the CSRF check fails
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
-# A session of the admin site ends after ADMIN_SESSION_IDLE without a request, and always after ADMIN_SESSION_AGE.
+# An admin session ends after ADMIN_SESSION_IDLE without a request, and always ADMIN_SESSION_AGE after the login.
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.admin_login.session_store"
-# The cookies of session, last use and CSRF token end with the browser session. Browsers accept a name with the prefix
-# `__Host-` only over https and from this host (RFC 6265bis).
+# The cookies for session, last use and CSRF token end when the browser closes.
+# Browsers accept a cookie whose name begins with `__Host-` only over https and from this host (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"
 LAST_USE_COOKIE_NAME = "__Host-eecrm_last_use" if IS_PRODUCTION else "eecrm_last_use"  # `session_limits`
@@ -340,8 +343,8 @@ BROWSER_COOKIE_NAME = "__Host-eecrm_browser" if IS_PRODUCTION else "eecrm_browse
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes
-# Limit for a file in a form, in bytes. A larger file is dropped while it arrives, and nothing is written to disk.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a request body without files
+# Maximum bytes of a file in a form. A larger file is dropped while it arrives, and nothing is written to disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CSRF_FAILURE_VIEW = "accounts.passwords.pages.form_refused"
@@ -354,9 +357,9 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # api.requests.middleware logs each 4xx and 5xx already.
+        # This logger is silent because api.requests.middleware logs each 4xx and 5xx answer already.
         "django.request": {"level": "CRITICAL"},
     },
 }
 
-refuse_faults()  # last, so that all faults are reported at once
+refuse_faults()  # called last, so that all faults of the settings are reported at once

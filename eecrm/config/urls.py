@@ -1,4 +1,4 @@
-"""All routes of the product. A system check refuses a route that the policy table doesn't cover."""
+"""All URL routes of the product. A system check refuses a route that the policy table doesn't cover."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -25,7 +25,7 @@ from api.resources.routes import routes_of_resources
 from audit.sync.views import SyncViewSet
 
 _api = [
-    # The most requested routes come first because Django tries routes in this order.
+    # The routes with the most requests come first, because Django tries routes in this order.
     *routes_of_resources(),
     path("", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path("schema/", SchemaView.as_view(), name="schema"),

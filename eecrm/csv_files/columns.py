@@ -1,4 +1,4 @@
-"""Maps the columns of an imported file to fields."""
+"""Maps the columns of an imported CSV file to fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from csv_files.words import quoted
 
 @dataclass(frozen=True)
 class Columns:
-    """Header of a file, and the position of each field in it."""
+    """Header of an imported file, and for each field the position of its column."""
 
     header: list[str]
     positions: Mapping[str, int]
@@ -27,7 +27,10 @@ class Columns:
 
 
 def only_one(positions: list[int], header: list[str], field: str) -> int:
-    """Returns the only position of a field. Raises CannotImport if `positions` has several, because titles repeat."""
+    """Returns the only position at which the header has the field's title.
+
+    Raises CannotImport if `positions` has several, because several columns then have the same title.
+    """
     if len(positions) > 1:
         title = quoted(header[positions[0]])
         raise CannotImport(f"{len(positions)} columns are called {title}, and only one can be the {field}: rename one.")

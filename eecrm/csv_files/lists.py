@@ -11,7 +11,7 @@ _PART = re.compile(r"(?:[^;\\]|\\.)*", re.DOTALL)
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Names in one cell, sorted. Each character that has another meaning in a cell is escaped with a backslash.
+    """Joins names into one cell, sorted and separated by semicolons. A backslash escapes special characters.
 
     Some spreadsheets split a cell at its semicolons. The escapes make sure that no part begins a formula or a new line.
     """
@@ -19,7 +19,10 @@ def join_names(names: Iterable[str]) -> str:
 
 
 def split_names(cell: str) -> list[str]:
-    """Names in a cell, without empty names and outer spaces. Raises ValueError if the cell ends in a backslash."""
+    """Splits a cell into names, without empty names and outer spaces.
+
+    Raises ValueError if the cell ends in a backslash.
+    """
     names = (part.strip() for part in _parts(cell))
     return [_ESCAPED.sub(_unescaped, name) for name in names if name]
 
@@ -38,7 +41,7 @@ def _escape(name: str) -> str:
 
 
 def _is_plain(char: str) -> bool:
-    """False for line breaks and control characters, because programs change them or cut the text there."""
+    """False for line breaks and control characters, because other programs change them or cut the text there."""
     return char == " " or char.isprintable() or ord(char) > 0xFFFF
 
 

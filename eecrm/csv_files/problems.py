@@ -13,7 +13,7 @@ MAX_PROBLEMS = 50
 class Problem(NamedTuple):
     line: int
     sentence: str
-    column: str = ""  # title of the column in the file
+    column: str = ""  # title of the column in the imported file
 
     def __str__(self) -> str:
         where = f", column {quoted(self.column)}" if self.column else ""
@@ -21,7 +21,10 @@ class Problem(NamedTuple):
 
 
 def failure(problems: Sequence[Problem]) -> str:
-    """Error text of an import: a headline, then the first problems in the order of the file, one on each line."""
+    """Returns the error text of an import: a headline, then one line for each of the first problems.
+
+    The problems are in the order of the file.
+    """
     shown = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
     more = len(problems) - len(shown)
     end = [f"and {counted(more, 'more problem')}."] if more else []
@@ -29,7 +32,7 @@ def failure(problems: Sequence[Problem]) -> str:
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
-    """Yields problems after which a row can't be checked further: a wrong number of fields, or a NUL character."""
+    """Yields a problem if the row can't be checked further: a wrong number of fields, or a NUL character."""
     count, expected = len(record.cells), len(columns.header)
     if count != expected:
         yield Problem(record.line, f"it has {counted(count, 'field')}, but the header has {expected:,}.")

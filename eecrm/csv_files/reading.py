@@ -12,13 +12,13 @@ from csv_files import CannotImport
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 
-# Encodings that can be detected. cp1252 is the only Windows code page, because a few accented letters don't show
-# whether a text is in the Western or in the Central European one.
+# Encodings that can be detected. cp1252 (Western European) is the only Windows code page.
+# Western and Central European code pages can't be told apart by the few accented letters of a text.
 _ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252"]
 
 
 class Record(NamedTuple):
-    line: int  # number of the line on which the record begins, as in an editor
+    line: int  # line number of the record's first line, as in an editor
     cells: list[str]
 
 
@@ -31,12 +31,18 @@ class Table:
 
 
 def read_table(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """Reads the table in a file. Encoding and delimiter are detected if not given. Raises CannotImport if it fails."""
+    """Reads a CSV file into a table. It detects the encoding and the delimiter unless they are given.
+
+    Raises CannotImport if the file can't be read as CSV.
+    """
     return parse_table(_bytes_of(path), str(path), encoding=encoding, delimiter=delimiter)
 
 
 def parse_table(raw: bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """Reads the table in the content of a file. Raises CannotImport if it fails, with `name` as the file's name."""
+    """Reads the content of a CSV file into a table. Error messages use `name` as the name of the file.
+
+    Raises CannotImport if the content can't be read as CSV.
+    """
     text, encoding = _decode_as(raw, encoding, name) if encoding else _decode(raw, name)
     text = text.removeprefix("\ufeff")
     delimiter = delimiter or _delimiter_of(text)
@@ -53,14 +59,14 @@ def _bytes_of(path: Path) -> bytes:
         raise CannotImport(f"{path} is a directory: name a file.") from None
     except FileNotFoundError:
         raise CannotImport(f"{path} doesn't exist.") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL character
         raise CannotImport(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
     try:
         text = raw.decode(encoding)
-        text.encode()  # raises for lone surrogates, which utf-7 and unicode_escape can produce
+        text.encode()  # fails for lone surrogates, which the codecs utf-7 and unicode_escape can produce
         return text, encoding
     except LookupError:
         raise CannotImport(f"'{encoding}' isn't an encoding of text: try utf-8, utf-16 or cp1252.") from None
@@ -69,13 +75,15 @@ def _decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
 
 
 def _decode(raw: bytes, name: str) -> tuple[str, str]:
-    # Text with NULs isn't tried as UTF-8, because UTF-16 without a byte order mark can be valid UTF-8 with many NULs.
+    # Bytes with NULs aren't read as UTF-8, because such bytes may be UTF-16.
+    # UTF-16 without a byte order mark can be valid UTF-8 with many NULs.
     if b"\0" not in raw:
         try:
             return raw.decode(), "utf-8"
         except UnicodeDecodeError:
             pass
-    # Loading this module costs more than the rest of an import, and most files are UTF-8.
+    # charset_normalizer is imported late, because loading this module takes longer than the rest of an import.
+    # Most files are UTF-8, and need no detection of the encoding by charset_normalizer.
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ENCODINGS).best()
@@ -100,7 +108,7 @@ def _delimiter_of(text: str) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[Record]:
-    """Yields the records of the text, without blank rows, which spreadsheets often add at the end."""
+    """Yields the records (rows) of a CSV text. Blank rows are skipped: spreadsheets often add some at the end."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:

@@ -7,19 +7,19 @@ from django.template.defaultfilters import pluralize
 
 MAX_EXAMPLES = 5
 _MAX_NAMES = 40
-_MAX_WORD_CHARS = 1_000  # normalisation sorts the marks of a letter one by one: 130,000 would take seconds
-_MAX_QUOTED_CHARS = 60  # of a user's text within a message
+_MAX_WORD_CHARS = 1_000  # limit, because normalisation sorts a letter's accents one by one: 130,000 would take seconds
+_MAX_QUOTED_CHARS = 60  # maximum length of a user's text that a message quotes
 
 
 def plain(text: str) -> str:
-    """Letters and digits of a text, in lower case and without accents: `E-mail`, `e mail` and `Email` become equal."""
+    """Reduces a text to letters and digits, in lower case and without accents: `E-mail` and `e mail` -> `email`."""
     if len(text) > _MAX_WORD_CHARS:
         return text
     return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalnum())
 
 
 def quoted(text: str) -> str:
-    """User's text in quotation marks, cut if it is long, with line breaks escaped."""
+    """Returns the user's text in quotation marks, cut if it is long, with line breaks escaped."""
     return repr(text if len(text) <= _MAX_QUOTED_CHARS else text[:_MAX_QUOTED_CHARS] + "…")
 
 

@@ -1,4 +1,4 @@
-"""Writes CSV files that run no formula in a spreadsheet and that only their owner can read."""
+"""Writes CSV files that run no formula in a spreadsheet, and that only the file's owner can read."""
 
 import csv
 import io
@@ -9,35 +9,40 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-# A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV Injection), full-width characters included.
-# Spreadsheets drop quotation marks and spaces at the beginning, so these may come first. An apostrophe (the guard) may
-# come first too: such a cell gets a second guard, so that removing one guard restores the original cell.
+# Characters that begin a formula in a spreadsheet, full-width characters included (OWASP, CSV Injection).
+# Quotation marks and spaces may come before a formula, because spreadsheets drop them at a cell's beginning.
+# An apostrophe (the guard, which `guarded` puts before a formula) may come first in the original cell too.
+# A cell with an apostrophe of its own gets a guard as well, so that `unguarded` restores the original cell.
 _BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
 _FORMULA, _ANY = re.compile(rf"[\s\"']*{_BEGINS}"), re.compile(_BEGINS)
-# A run of spaces and quotation marks with the sign after it. Runs don't overlap: the search reads each character once.
+# Matches a run of spaces and quotation marks, and the sign of a formula after the run.
+# Matches of this pattern don't overlap, so the search reads each character only once.
 _RUN = re.compile(r"[\s\"']+[=+\-@＝＋－＠]?|[=+\-@＝＋－＠]")
-# After these characters a spreadsheet may begin a new cell: in much of Europe it takes `;` for the separator.
+# After one of these characters a spreadsheet may begin a new cell. Much of Europe separates cells with `;`.
 _SEPARATORS = ",;|\t\r\n"
 
 
 class CannotExport(Exception):
-    """Raised if the file can't be written. The message is a sentence for the user."""
+    """Raised if a file can't be written. The message is a sentence for the user."""
 
 
 def is_formula(cell: str) -> bool:
-    """True if a spreadsheet would run the cell as a formula, or if `unguarded` would change it."""
+    """True if a spreadsheet would run the cell as a formula, or if `unguarded` would change the cell."""
     return _FORMULA.match(cell) is not None
 
 
 def guarded(cell: str) -> str:
-    """Cell that every spreadsheet takes for text. It has an apostrophe before each formula: `'+33612345678`."""
+    """Returns the cell with an apostrophe (the guard) before each formula: `'+33612345678`.
+
+    Every spreadsheet takes such a cell for text.
+    """
     places = [place for place in _formulas(cell) if _may_begin(cell, place)]
     edges = [0, *places, len(cell)]
     return "'".join(cell[start:end] for start, end in pairwise(edges))
 
 
 def unguarded(cell: str) -> str:
-    """Cell as it was before `guarded`. A cell without a guard stays unchanged."""
+    """Removes the apostrophes that `guarded` has added to a cell. A cell without them stays unchanged."""
     guards = [
         place - 1 for place in _formulas(cell) if place and cell[place - 1] == "'" and _may_begin(cell, place - 1)
     ]
@@ -46,7 +51,7 @@ def unguarded(cell: str) -> str:
 
 
 def _formulas(cell: str) -> Iterator[int]:
-    """Yields the positions at which the rest of the cell would be taken for a formula."""
+    """Yields each position from which a spreadsheet would take the rest of the cell for a formula."""
     if not _ANY.search(cell):
         return
     for run in _RUN.finditer(cell):
@@ -59,7 +64,7 @@ def _may_begin(cell: str, place: int) -> bool:
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """CSV text (RFC 4180). Every cell is `guarded` against formulas."""
+    """Returns the rows as CSV text (RFC 4180). Every cell is `guarded` against formulas."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([map(guarded, row) for row in rows])
     return text.getvalue()
@@ -68,15 +73,15 @@ def csv_text(rows: Iterable[Iterable[str]]) -> str:
 def write_privately(path: Path, content: bytes, *, replaces: bool = False) -> None:
     """Writes a file that only its owner may read (mode 0600), completely or not at all.
 
-    The content goes into a temporary file first. With `replaces` that file replaces an existing file, or a symbolic
-    link itself and not the link's target. Raises CannotExport if writing fails, or if the path exists and `replaces` is
-    false.
+    The content goes into a temporary file first, which then gets the name `path`. With `replaces` the new
+    file replaces an existing file. If `path` is a symbolic link, the new file replaces the link and not the link's
+    target. Raises CannotExport if writing fails, or if `path` exists and `replaces` is false.
     """
     try:
         _write(path, content, replaces=replaces)
     except FileExistsError:
         raise CannotExport(f"{path} exists already: choose another name, or --force to replace it.") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL character
         raise CannotExport(f"{path} can't be written: {getattr(error, 'strerror', None) or error}.") from None
 
 
@@ -88,6 +93,6 @@ def _write(path: Path, content: bytes, *, replaces: bool) -> None:
         if replaces:
             os.replace(name, path)
         else:
-            os.link(name, path)  # unlike os.replace it fails if the name exists
+            os.link(name, path)  # fails if the name exists, unlike os.replace
     finally:
         Path(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""PostgreSQL backend that checks a persistent connection by its socket instead of a query (ADR 17)."""
+"""PostgreSQL backend that checks a persistent connection by the state of its socket, without a query (ADR 17)."""
 
 import select
 
@@ -7,25 +7,28 @@ from django.db.backends.postgresql import base
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
-        """True if the connection can be used. Django calls it before the first statement of a request.
+        """True if the connection can still be used. Django calls this method before the first statement of a request.
 
-        Django's own method sends `SELECT 1`, a round trip for each request. Reading the socket's state needs none.
+        Django's own method sends `SELECT 1`, which costs a round trip for each request. Reading the socket's state
+        costs none.
         """
         return (self._has_nothing_to_read() or bool(super().is_usable())) and self._accepts_writes()
 
     def _accepts_writes(self) -> bool:
-        """False if the server was demoted or made read-only: a new connection may reach another server (ADR 27).
+        """False if the server was demoted to a standby or made read-only.
 
-        The server reports changes of both settings with its answers, so no query is needed.
+        Django then opens a new connection, which may reach another server (ADR 27). The server reports changes of both
+        settings with its answers, so no query is needed.
         """
         status = self.connection.info.parameter_status
         return "on" not in (status("in_hot_standby"), status("default_transaction_read_only"))
 
     def _has_nothing_to_read(self) -> bool:
-        """True if the socket has nothing to read. If the server closes the connection, there is something to read.
+        """True if the socket has no data to read.
 
-        A server can also send something harmless between requests, such as a notice or a TLS session ticket. So a
-        connection that has something to read may still be usable.
+        If the server has closed the connection, the socket has something to read. A server can also send harmless data
+        between requests, such as a notice or a TLS session ticket. So a connection with data to read may still be
+        usable.
         """
         if self.connection is None or self.connection.closed:
             return False

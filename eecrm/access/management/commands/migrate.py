@@ -8,7 +8,10 @@ from django.db.migrations.executor import MigrationExecutor
 
 
 def require_migrator(command: str) -> None:
-    """Raises CommandError with the right command line if the PostgreSQL role of this connection may not change tables."""
+    """Raises CommandError if the PostgreSQL role of this connection may not change tables.
+
+    The error message shows the right command line.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT session_user, has_schema_privilege(session_user, current_schema(), 'CREATE')")
         role, may_migrate = cursor.fetchone()

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def _role_faults(self) -> int:
-        """Writes each difference of the roles from bootstrap.sql, and returns their number."""
+        """Writes each difference between the roles and bootstrap.sql to stderr. Returns the number of differences."""
         with connection.cursor() as cursor:
             found = faults(cursor)
         for fault in found:
