@@ -104,7 +104,7 @@ def routes() -> Iterator[tuple[str, list[str]]]:
     patterns = dict(checks.routes())
     seen = set()
     for page in _flat(site.urls[0]):
-        # Each admin view is tested for one model only, because anonymous requests get no further than the login page.
+        # Each admin view is tested for one model only, because anonymous requests only get to the login page.
         if (view := (page.callback.__module__, page.callback.__name__)) not in seen:
             seen.add(view)
             patterns[settings.ADMIN_URL + str(page.pattern)] = page

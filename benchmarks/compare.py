@@ -49,7 +49,7 @@ def main(*arguments: str) -> int:
     text = report.page(heading, results, reached)
     say(f"\n{text}")
     if set(options.operations) == set(ALL) and options.requests is None:
-        _write(text, results)  # a partial run would overwrite complete results
+        _write(text, results)  # a partial run writes no files, because it would overwrite complete results
     return 0 if all(goal.is_met for goal in reached) else 1
 
 

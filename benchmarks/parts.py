@@ -98,7 +98,7 @@ Measured = dict[str, dict[Part, Rounds]]  # maps the name of an operation to its
 
 
 def samples(names: Sequence[str]) -> int:
-    """Returns the number of samples in one of the rounds that the user asked for, over all operations."""
+    """Returns the number of samples for each round of `--rounds`, over all operations."""
     return ROUNDS_FACTOR * sum(len(parts) + 1 for parts in _empty(names).values())
 
 
@@ -153,7 +153,7 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._disabled(part):
-            # These requests aren't measured. With them, open database connections notice that a part was turned off.
+            # These unmeasured requests let the open database connections notice that a part was turned off.
             server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 

@@ -1,6 +1,6 @@
 """Draws img/benchmark.png: the processor time of each operation.
 
-The figure is a multiple of the minimum, which references/floor.py has.
+The unit is the processor time of the minimal implementation (references/floor.py).
 """
 
 from pathlib import Path

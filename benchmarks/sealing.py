@@ -22,7 +22,7 @@ SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 
   FROM generate_series(1, %s) AS n
 """
 _COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
-# verify_audit can't see the changes of an open transaction, so each kind of tampering is committed, and undone later.
+# verify_audit can't see an open transaction's changes, so each kind of tampering is committed, and undone later.
 _KEEP = (
     "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids});"
     " DELETE FROM audit.{table} WHERE id IN ({ids});"

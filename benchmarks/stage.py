@@ -19,7 +19,7 @@ PASSWORD = "a long enough passphrase"
 
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
-# The parameters are those of accounts.passwords.hashers, so that checking a password costs the same everywhere.
+# Argon2's parameters are those of accounts.passwords.hashers, so that all servers check passwords at the same cost.
 # The salt is as long as Django's. With another length, Django would store a new hash at the first login.
 # Because of the new hash, another login at the same moment would be refused.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
@@ -56,7 +56,7 @@ _COLUMNS = """
 SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-# The copies have the same columns, checks, indexes and keys, but no triggers and no row security.
+# The copied tables have the same columns, checks, indexes and keys, but no triggers and no row security.
 # The email column gets the index of Django's `unique=True`, because validators that search for duplicates need it.
 _COPY = """
 CREATE TABLE plain.{table} (LIKE eecrm.{table} INCLUDING ALL);
@@ -82,7 +82,7 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
 
     # The migrations, the servers, and Django in this process read these environment variables.
     # RATE_LIMIT_FACTOR is 1 as in production. With a higher factor, a worker would count requests by the thousand.
-    # The rate limit would then seem to cost nothing.
+    # With a high RATE_LIMIT_FACTOR, the rate limit would seem to cost nothing.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
@@ -136,7 +136,7 @@ def _copy() -> None:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # This is the planner setting of eecrm_app in bootstrap.sql. With it, both roles get the same query plans.
+        # This is the planner setting of eecrm_app in bootstrap.sql, so that both roles get the same query plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:

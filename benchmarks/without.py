@@ -86,7 +86,7 @@ def middleware() -> None:
     from django.conf import settings
 
     settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
-    # The admin site needs the removed middlewares, so its system checks would fail.
+    # The admin site's system checks are silenced, because they demand the removed middlewares.
     settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 
 

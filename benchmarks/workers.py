@@ -34,7 +34,7 @@ KINDS = [
 BASELINE = KINDS[1]
 CONNECTIONS = 16
 LIST_KEPT_ALIVE = "list, connections kept"  # connections stay open, as a proxy keeps them; only for gthread workers
-LIST_WITH_LOGINS = "list, beside logins"  # while four logins run at a time; each uses 25 ms of a processor
+LIST_WITH_LOGINS = "list, beside logins"  # measured while four logins run at a time; each uses 25 ms of a processor
 MAX_IDLE_CONNECTIONS = 16  # connections that send no request
 REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # number of requests in one round
 

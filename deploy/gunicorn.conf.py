@@ -17,7 +17,7 @@ wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{PORT}"
 workers = WEB_CONCURRENCY
 
-# gunicorn loads the code once, before it starts workers. So it replaces a worker that died within milliseconds.
+# gunicorn loads the code once, before it starts workers. So it needs only milliseconds to replace a worker.
 # Loading the code needs the database. Without preloading, gunicorn exits if a worker starts during an outage.
 # After an update of the code, gunicorn must be restarted.
 preload_app = True
@@ -39,8 +39,8 @@ def when_ready(_arbiter: object) -> None:
 worker_class = "sync"
 
 # gunicorn kills a worker that is busy for this number of seconds.
-# The time is longer than the statement_timeout of eecrm_app (bootstrap.sql).
-# So PostgreSQL stops a slow request first, and the sender gets an answer.
+# This worker timeout is longer than the statement_timeout of eecrm_app (bootstrap.sql).
+# So PostgreSQL stops a slow SQL statement before gunicorn kills the worker, and the sender gets an answer.
 timeout = 30
 graceful_timeout = 10
 
@@ -49,7 +49,7 @@ graceful_timeout = 10
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 # This is the maximum length of a request line in bytes, and the largest value that gunicorn allows.
-# A percent-encoded URL with all parameters of a list fits in.
+# A percent-encoded URL with all parameters of a list fits into this length.
 limit_request_line = 8190
 
 # This is the maximum number of headers in a request. A browser behind three proxies sends about 40.

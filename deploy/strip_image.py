@@ -11,7 +11,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-# The files of these languages stay.
+# Translations into these languages stay in the image.
 # The API and the admin site are in English, and CSV imports also accept French country names.
 _LANGUAGES = {"en", "en_GB", "fr"}
 _TRANSLATIONS = ("*/LC_MESSAGES/*.mo", "*/LC_MESSAGES/*.po")

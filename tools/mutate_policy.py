@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "eecrm/access/tests/test_cells.py"
-# These tests compare the table with a copy. If only these tests notice a flip, Python code doesn't use the cell.
+# These tests compare the table with a copy. A flip that no other test notices doesn't change any Python behaviour.
 LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_what_the_table_says")
 WORKERS = ("gw0", "gw1")
 

@@ -18,8 +18,8 @@ from rest_framework import serializers
 from api.person_names import require_length
 from api.spelling import has_invisible, trim
 
-MAX_LOCAL_CHARS = 64  # characters before the @ (RFC 5321, section 4.5.3.1.1)
-_MAX_CHARS = 320  # characters; a longer text isn't normalised, because each email field refuses it anyway
+MAX_LOCAL_CHARS = 64  # maximum characters before the @ (RFC 5321, section 4.5.3.1.1)
+_MAX_CHARS = 320  # maximum characters to normalise; each email field refuses a longer text anyway
 
 ADDRESS_INVISIBLE = "This address has characters that nobody sees: type it again."
 LOCAL_PART_TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."

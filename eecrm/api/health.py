@@ -19,7 +19,7 @@ from api.requests.problems import from_exception, problem
 log = logging.getLogger("eecrm.health")
 
 # The result of the readiness checks is reused for this number of seconds.
-# The endpoint is public, and its checks cost as much as a refused login.
+# The cache protects a public endpoint, because its checks cost as much as a refused login.
 KEPT_SECONDS = 1.0
 
 
@@ -32,7 +32,10 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 class Finding(NamedTuple):
-    """A fault that a readiness check found. `code` is the `code` of the 503 answer, or "" if the fault is a warning."""
+    """A fault that a readiness check found.
+
+    `code` is the member `code` of the 503 answer; "" if the fault is a warning.
+    """
 
     code: str
     detail: str
@@ -115,7 +118,10 @@ class _Readiness:
     _until = float("-inf")
 
     def findings(self) -> dict[str, Finding] | Exception:
-        """Maps the name of a check to the fault that it found, or returns the exception that a check raised."""
+        """Maps the name of a check, such as "migrations", to its fault.
+
+        Returns the exception that a check raised, if any.
+        """
         if time.monotonic() >= self._until:
             self._findings = _run_checks()
             self._until = time.monotonic() + KEPT_SECONDS

@@ -98,7 +98,7 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    # As in production, the second factor is required here. On a developer's machine it is optional by default.
+    # The test requires a second factor, as production does. By default, a developer's machine requires none.
     with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
         Story(browser, server.address, pages).play()

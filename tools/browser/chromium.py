@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Chromium's sandbox doesn't work for root. The sandbox isn't needed, because Chromium opens only our own pages here.
+# Chromium's sandbox doesn't work for root. The sandbox isn't needed, because Chromium only opens our own pages.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -22,7 +22,7 @@ class Person:
         self.page.on("console", self._check_console)
 
     def _check_console(self, message: Any) -> None:
-        # Chromium also logs answers with 400 or 404, as "Failed to load resource". Some steps expect such answers.
+        # Chromium logs a 400 or 404 to the console, as "Failed to load resource". Some steps expect such answers.
         if message.type == "error" and "Failed to load resource" not in message.text:
             raise AssertionError(f"{self.page.url}: {message.text}")
 

@@ -69,7 +69,7 @@ def draw(title: str, about: Iterable[str], nodes: Mapping[str, str], edges: Iter
         *(f"{edge.tail} -> {edge.head} [{edge.attributes}]" for edge in edges),
     ]
     svg = _laid_out("\n".join([f'digraph "{title}" {{', *statements, "}"]))
-    # Graphviz knows the widths of few fonts, so it draws with Courier. Other fonts of the same width look better.
+    # Graphviz draws with Courier, because it knows the widths of few fonts. Better-looking fonts replace Courier.
     return svg.replace('"Courier,monospace"', '"ui-monospace, Menlo, Consolas, monospace"')
 
 

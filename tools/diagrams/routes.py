@@ -31,7 +31,7 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Returns all routes in groups. After the routes of a resource come its conditional actions (FINER_THAN_UPDATE)."""
+    """Returns all routes in groups. After a resource's routes come its conditional actions, such as *sign*."""
     groups_by_key: dict[str, Group] = {}
     for path, pattern in checks.routes():
         if path.split("/")[0] == "admin":

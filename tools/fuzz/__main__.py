@@ -24,8 +24,8 @@ ACCOUNTS = {
     "external": "oc-partner", "superuser": "admin-oc", "anonymous": "",
 }  # fmt: skip
 # The checks negative_data_rejection and positive_data_acceptance are left out.
-# These two checks expect that the schema alone decides which requests are accepted.
-# In this API, rows, rules and permissions also decide.
+# Both of these checks expect that the schema alone decides which requests are accepted.
+# In this API, rows, rules and permissions also decide if a request is accepted.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     ""

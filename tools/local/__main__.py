@@ -15,8 +15,8 @@ import pooler
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
-# In this directory, this script keeps its state. install.py has made the path absolute and has locked the directory.
-# The directory of the tests is inside the directory of the demo.
+# HOME is the directory for this script's state. install.py has made the path absolute and locked the directory.
+# The state directory of the tests is inside that of the demo.
 HOME = Path(os.environ["EECRM_HOME"])
 SETTINGS = HOME / "settings.env"  # settings that the web server and the worker read
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read (config.migrator_settings)
@@ -60,7 +60,7 @@ def run_demo(*, is_reset: bool) -> int:
 
 
 def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
-    # Imported only here, because config.environment reads settings.env when it is imported.
+    # This import is late, because it makes config.environment read settings.env.
     from serve import serve
 
     prepare(settings)
@@ -92,7 +92,7 @@ def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
     module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    # scripts/manage makes file descriptor 3 its standard output.
+    # File descriptor 3 is the standard output of scripts/manage.
     # The command gets the caller's umask, because a command such as makemigrations writes into the repository.
     return execute(command, stdout=3, umask=UMASK)
 
@@ -103,7 +103,7 @@ def run_tests(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
     server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
     with server as settings:
-        # These values override .env, which may name a server that tests mustn't touch.
+        # The private server's settings override .env, which may name a server that tests mustn't touch.
         os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
         for name in TEST_DATABASES:
             database.bootstrap(name, settings)
@@ -160,7 +160,7 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
     if is_reset:
         raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
     keys = generated.add_missing(SETTINGS, generated.make_keys())
-    # Removes the settings of an earlier private server, so that they don't mix with the settings of PG_HOST's server.
+    # Removes the settings of an earlier private server, so that they don't mix with those of PG_HOST's server.
     generated.write(SETTINGS, {name: keys[name] for name in generated.make_keys()})
     generated.write(MIGRATOR_SETTINGS, {})
     say(f"Using the PostgreSQL on {chosen('PG_HOST')}, as PG_HOST says.")
@@ -185,7 +185,7 @@ def private_server(
     keys = generated.add_missing(SETTINGS, generated.make_keys())
     generated.write(SETTINGS, generated.select_for_application(keys | server.settings))
     generated.write(MIGRATOR_SETTINGS, generated.select_for_migrator(server.settings))
-    # These values override the PG_ variables in .env, which have no meaning without PG_HOST.
+    # The private server's settings override PG_ variables in .env, which have no meaning without PG_HOST.
     os.environ.update(generated.select_for_application(server.settings))
     os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():

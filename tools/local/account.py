@@ -1,6 +1,6 @@
 """The system account that runs the private PostgreSQL server, and the access of this account to files.
 
-It is the user's own account. For root it is an unprivileged account, because PostgreSQL refuses to run as root.
+This account is the user's own. For root it is an unprivileged account, because PostgreSQL refuses to run as root.
 """
 
 import os

@@ -21,10 +21,10 @@ from account import Account
 from binaries import Binaries
 from processes import Failed, check_stopped, forget, record, rely_on, say
 
-MAX_WAIT_SECONDS = 60  # for the server to start or stop, including recovery after a crash
+MAX_WAIT_SECONDS = 60  # seconds for the server to start or stop, including recovery after a crash
 # Log lines contain the SQLSTATE (%e), because this code is the same in all languages of PostgreSQL's messages.
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
-# Test databases needn't survive a crash.
+# These options turn durability off, because test databases needn't survive a crash.
 # Autovacuum is off, because a test's query plans would depend on the time at which it last analysed the tables.
 FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off")
 
@@ -114,8 +114,8 @@ class Cluster:
                 env=initdb.plain_environment(),
                 **self.owner.options,
             )
-        # If this run is killed, a later run stops this server with these two signals.
-        # SIGTERM would make PostgreSQL wait for open connections. SIGKILL would leave its child processes running.
+        # If this run is killed, a later run stops the server with SIGINT and then SIGQUIT.
+        # SIGTERM would make PostgreSQL wait for open connections. SIGKILL would leave child processes running.
         record(server, signal.SIGINT, signal.SIGQUIT)
         return server
 

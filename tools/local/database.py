@@ -21,7 +21,7 @@ def bootstrap(database: str, settings: Mapping[str, str]) -> None:
 
     Passwords are passed in environment variables, because other users of the machine can read a command line.
     """
-    # Imported only here, because config.environment reads settings.env when it is imported.
+    # This import is late, because it makes config.environment read settings.env.
     from config import database_settings
 
     say(f"Preparing roles and schema of the database {database} …")

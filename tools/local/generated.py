@@ -63,7 +63,7 @@ def write(path: Path, values: dict[str, str]) -> None:
 
 
 def select_for_application(values: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that the web server and the worker may know, without those of OTHER_LOGINS."""
+    """Returns the variables that the web server and the worker may know, without logins such as the migrator's."""
     return {name: value for name, value in values.items() if not OTHER_LOGINS.fullmatch(name)}
 
 
@@ -80,7 +80,7 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Servers also set this option. Without it, the port seems taken while an earlier server's connections close.
+        # Servers also set SO_REUSEADDR. Without it, a port seems taken while an earlier server's connections close.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

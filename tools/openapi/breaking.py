@@ -106,7 +106,7 @@ class _Operations(NamedTuple):
     def _sent(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
         """Compares two versions of a request schema.
 
-        Yields a line for each kind of value that the new one doesn't accept.
+        Yields a line for each value that the new version doesn't accept.
         """
         lost = [*gone(old, new, self.before, self.after), *less(old, new, self.before, self.after)]
         return (f"{where}{place}: {what} isn't taken any more" for place, what in lost)

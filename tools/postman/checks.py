@@ -10,7 +10,7 @@ def quoted(value: object) -> str:
 def answers(status: int) -> str:
     """Returns JavaScript that tests the status of an answer.
 
-    If the test fails, it shows the API's error sentence, which after.js has put into the variable `refusal`.
+    If the test fails, the message is the API's error sentence, which after.js has put into the variable `refusal`.
     """
     return (
         f"pm.test('Answers {status}', () => pm.expect(pm.response.code, pm.variables.get('refusal')).to.eql({status}));"

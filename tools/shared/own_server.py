@@ -22,7 +22,7 @@ MAX_START_SECONDS = 300
 class OwnServer:
     """A server that starts in the background.
 
-    `address` waits until the server is ready. It exits if the server failed.
+    `address` waits until the server is ready, or ends the program if the server failed.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: int) -> None:

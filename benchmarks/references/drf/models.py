@@ -28,7 +28,7 @@ class User(AbstractBaseUser):
 
 
 class Client(models.Model):
-    """A client (customer) without parsed phone numbers and a search document. Most projects don't have them either."""
+    """A client (customer) without parsed phone numbers or a search document. Most projects have neither."""
 
     status = models.CharField(max_length=8, default="prospect")
     company_name = models.CharField(max_length=200)

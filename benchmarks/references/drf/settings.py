@@ -34,7 +34,7 @@ MIDDLEWARE = [
 ]
 
 # Database connections stay open. A new connection for each request would need five times the database time.
-# That would be unfair to this reference implementation.
+# New connections would be unfair to this reference implementation.
 # libpq (PostgreSQL's library) reads address and login from the PG… environment variables.
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"], "CONN_MAX_AGE": 600}

@@ -8,13 +8,13 @@ from django.db import migrations
 
 # Each row is a bucket: the counter of one rate limit for one caller.
 # At the time `filled_until`, all requests of the bucket are available again.
-# The method is GCRA ("leaky bucket as a meter" in ITU-T I.371).
-# The table is unlogged, because a crash may reset the limits.
+# Rate limits are counted by GCRA ("leaky bucket as a meter" in ITU-T I.371).
+# The table is unlogged (emptied after a crash), because a crash may reset the rate limits.
 LIMITS = "CREATE UNLOGGED TABLE api_limit (bucket text PRIMARY KEY, filled_until timestamptz NOT NULL)"
 
-# A request inserts its key first and stores its answer at the end of the same transaction.
-# So other requests see both the key and the answer, or neither.
-# The column `request` has a digest of path and body. The column `row_id` has the id of the created row.
+# A request inserts its idempotency key first and stores its answer at the end of the same transaction.
+# So other requests see both the idempotency key and the stored answer, or neither.
+# The column `request` has a hash of the request's path and body. The column `row_id` has the id of the created row.
 IDEMPOTENCY = """
 CREATE TABLE api_idempotency (
     user_id bigint NOT NULL REFERENCES accounts_user ON DELETE CASCADE,

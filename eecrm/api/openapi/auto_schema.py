@@ -94,7 +94,7 @@ class ProblemAutoSchema(AutoSchema):
         return self.method == "POST" and self._is_resource()
 
     def _get_parameters(self) -> list[dict[str, Any]]:
-        """Returns the operation's parameters: first of the path and `extend_schema`, then of `_own_parameters`."""
+        """Returns the operation's parameters from the path and `extend_schema`, followed by `_own_parameters`."""
         declared = super()._get_parameters()
         for parameter in declared:
             if examples_of_view := parameter.pop("examples", None):

@@ -101,7 +101,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _share_examples(responses: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Moves the example of each rule to the shared components, because many operations refer to the same rule."""
+    """Moves the example answer of each rule to the shared components, because many operations use the same rule."""
     for status in {"403", "409"} & responses.keys():
         examples_of_status = responses[status]["content"]["application/problem+json"]["examples"]
         examples |= examples_of_status

@@ -48,7 +48,7 @@ def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         case {"type": "array", "items": items}:
             return [sample(items, components)]
         case {"type": "object"}:
-            # Write-only members are left out, because they refer to rows that may not exist in the reader's database.
+            # Write-only members are left out, because they name rows that the reader's database may not have.
             members = schema.get("properties", {}).items()
             return {name: sample(member, components) for name, member in members if not member.get("writeOnly")}
         case {"format": name} if name in _BY_FORMAT:

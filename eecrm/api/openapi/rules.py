@@ -14,7 +14,10 @@ _READS = ("list", "retrieve")
 
 
 def cells_of_view(view: Any) -> list[tuple[str, str]]:
-    """Returns the (resource, action) pairs that the policy checks for a view, with finer actions such as *sign*."""
+    """Returns the (resource, action) pairs that the policy checks for a view.
+
+    These include finer actions, such as *sign*.
+    """
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
     if action == "update":
@@ -27,7 +30,8 @@ def cells_of_view(view: Any) -> list[tuple[str, str]]:
 def refusing(view: Any, path: str) -> list[Rule]:
     """Returns the cells of the policy table that can refuse the operation with 403.
 
-    A role that may read only its own rows gets a 404 for other rows, not a 403. So such a cell isn't among the results.
+    A role that may read only its own rows gets a 404 for other rows, not a 403. So the cells of such a role are left
+    out for reads.
     """
     (resource, action), *others = cells_of_view(view)
     seeing = _roles_that_see_its_path(view, path)
@@ -35,7 +39,7 @@ def refusing(view: Any, path: str) -> list[Rule]:
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
-            # If *update* already refuses the same role and scope, a finer action such as *sign* never decides.
+            # The cells of finer actions, such as *sign*, are left out if *update* refuses the same role and scope.
             refused = {(rule.role, rule.scope) for rule in refusals}
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells

@@ -19,7 +19,7 @@ from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
 # `scripts/openapi` writes this file. A test compares the file with the code.
-# Generating the document in a worker would take a second, and 6 MiB of memory that isn't freed.
+# Generating the OpenAPI document in a worker would take a second, and 6 MiB of memory that isn't freed.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
@@ -41,8 +41,8 @@ class SchemaView(APIView):
 
 
 # These are the hashes of Redoc's two inline styles.
-# The first hash is that of an empty style element, which Redoc fills through the CSSOM.
-# The second hash is that of the scrollbar's style.
+# The first hash belongs to an empty style element, which Redoc fills through the CSSOM.
+# The second hash belongs to the style of Redoc's scrollbar.
 # `scripts/browse` fails if another version of Redoc has another style.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"

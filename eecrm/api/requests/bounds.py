@@ -10,12 +10,12 @@ from rest_framework.exceptions import APIException, ErrorDetail
 # This is the maximum body size of requests with passwords or tokens: login, refresh, logout and change of password.
 MAX_CREDENTIAL_BYTES = 16 * 1024
 # This is the maximum size of a form in the admin site. Without a maximum, Django would read a form of any size.
-# A file in the form may have 1 MiB. If a file is larger, but below this maximum, the page explains the refusal.
+# An uploaded file may have 1 MiB. The page explains the refusal of a larger file, up to this maximum.
 MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50
-MAX_SHOWN_CHARS = 100  # characters of a name or a value that the caller sent
-MAX_DETAIL_CHARS = 1_000  # characters of an error sentence, which may list the known names
+MAX_SHOWN_CHARS = 100  # maximum characters that an answer repeats of a name or value from the caller
+MAX_DETAIL_CHARS = 1_000  # maximum characters of an error sentence, which may list the known names
 
 
 def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:

@@ -15,7 +15,7 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.request")
 
-_IGNORE_HOST = "/health/"  # not checked, because load balancers call it by IP address, and its answers contain no URL
+_IGNORE_HOST = "/health/"  # any Host is accepted: load balancers call it by IP address, and its answers have no URL
 
 
 class HostMiddleware:
@@ -53,7 +53,7 @@ def is_served(request: HttpRequest) -> bool:
 
 
 def refuse_host(request: HttpRequest) -> HttpResponse:
-    """Returns a 400. Logs the host, because an operator may have forgotten to list it in ALLOWED_HOSTS.
+    """Answers 400 to an unknown host. Logs the host, because an operator may have forgotten it in ALLOWED_HOSTS.
 
     The log has no traceback, because scanners send requests with any host.
     """

@@ -57,7 +57,10 @@ class TooManyRequests(Throttled):
 
 
 def limit(name: str) -> Limit:
-    """Returns the rate limit `name` of settings.RATE_LIMITS. If `read.external` isn't listed there, `read` applies."""
+    """Returns the rate limit `name` of settings.RATE_LIMITS.
+
+    If a name such as `read.external` isn't listed there, its first part applies: `read`.
+    """
     known = settings.RATE_LIMITS
     capacity, seconds = known.get(name) or known[name.partition(".")[0]]
     return Limit(name, capacity, seconds)
@@ -96,20 +99,20 @@ def forget_emptied() -> None:
 
 
 class _Lease:
-    """The requests that this worker may still admit without asking PostgreSQL.
+    """A lease: the number of requests that this worker may still admit without asking PostgreSQL.
 
     After it has used up the lease, the worker may take a new one, but not before `ask_at` (monotonic time).
     """
 
     def __init__(self, taken: Taken) -> None:
-        # One request is subtracted, because the request for which the worker took the lease counts, too.
+        # The lease loses one request at once: the request for which the worker asked PostgreSQL.
         self.left, self.remaining = max(0, taken.granted - 1), taken.remaining
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
 # Maps (limit, IP address) to the time at which none of the address's cheap requests counts any more.
-# The method is GCRA, and the time is monotonic. Only this process counts these requests.
+# Cheap requests, such as health checks, are counted in this process only (GCRA, monotonic time).
 _light: dict[tuple[Limit, str], float] = {}
 
 
@@ -199,8 +202,8 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
         refusal = refusal_of(error)
         is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
         log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=extra)
-        # The request already has its answer, so the error isn't raised.
-        # The worker gets an uncounted lease, so that the next requests don't wait for an unreachable database.
+        # The request already has its answer, so this database error isn't raised.
+        # The worker may admit some requests uncounted, so that they don't wait for an unreachable database.
         taken = [Taken(share, 0, 0)]
     if owed:
         if len(_leases) >= _MAX_LEASES:

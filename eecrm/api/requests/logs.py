@@ -29,7 +29,7 @@ def _cut(value: Any) -> Any:
 
 
 def _is_refused(record: logging.LogRecord) -> bool:
-    """Did Django log that it refused a request (4xx)? Such a record doesn't mean a fault of our code."""
+    """Is this log record Django's about a request that Django refused (4xx)? Then our code has no fault."""
     status = getattr(record, "status_code", None)
     return record.name.startswith("django.security.") or (
         record.name == "django.request" and isinstance(status, int) and status < 500

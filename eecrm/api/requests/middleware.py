@@ -23,7 +23,7 @@ from api.requests.wsgi_request import refuse_other_charsets
 
 log = logging.getLogger("eecrm.request")
 
-# Requests to health checks and to the honeypot (`accounts.admin_login.honeypot`) are cheap (`limits.admit_light`).
+# Requests to health checks and the honeypot (a fake admin login) are cheap, so `limits.admit_light` counts them.
 # Requests for static files are cheap too, but StaticFilesMiddleware counts them.
 _LIGHT_PREFIXES = ("/health/", "/admin/")
 
@@ -84,13 +84,13 @@ class RequestMiddleware:
         response["X-Request-ID"] = problems.known_as(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
-        # SecurityMiddleware sets these two headers, but CorsMiddleware and HostMiddleware may answer before it runs.
+        # SecurityMiddleware also sets the next two headers, but CorsMiddleware or HostMiddleware may answer first.
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
         if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            # CommonMiddleware sets Content-Length: 0. RFC 9110, section 8.6, forbids this header in a 204 and a 304.
+            # RFC 9110, section 8.6, forbids the Content-Length: 0 that CommonMiddleware sets in a 204 and a 304.
             del response["Content-Length"]
         self._log(request, response, started)
         return response
@@ -112,7 +112,7 @@ class RequestMiddleware:
             if max_bytes and body_length(request) > max_bytes:
                 raise BodyTooLarge(max_bytes)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
-                refuse_other_charsets(request)  # the API's parsers do so; the honeypot doesn't, like a stock admin site
+                refuse_other_charsets(request)  # API parsers also refuse other charsets; the honeypot accepts them
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired

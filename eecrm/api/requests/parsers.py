@@ -23,7 +23,10 @@ _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class LengthRequired(APIException):
-    """Error 411 for chunked bodies. Django would treat a body of unknown length as empty and lose its content."""
+    """Error 411 for chunked bodies.
+
+    Otherwise Django would treat a body of unknown length as empty and lose its content.
+    """
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "A request with a body has a Content-Length here: chunked ones aren't read."
@@ -46,8 +49,7 @@ class StrictJSONParser(BaseParser):
             raise BodyTooLarge(limit)
         try:
             data = orjson.loads(body)
-            # Duplicate members are refused, because orjson keeps the last one.
-            # A proxy that checks bodies may read the first one.
+            # Duplicate members are dangerous: a proxy may check the first member, but orjson keeps the last one.
             if _count_members(body) != _count_members(orjson.dumps(data)):
                 raise _duplicate_members(body)
         except orjson.JSONDecodeError as error:

@@ -15,7 +15,7 @@ from api.requests.bounds import body_length
 _UTF8 = ("utf-8", "utf8")
 
 # Matches a media type (RFC 9110, section 8.3) in ASCII, without backslashes and asterisks.
-# Python treats backslashes and asterisks specially, so a header with one of them is refused.
+# Python treats backslashes and asterisks specially, so a media type with one of them isn't accepted.
 # An asterisk would name a charset (RFC 2231), and Python caches the name of each charset for ever.
 # The possessive quantifiers (`++`) prevent backtracking, which could be slow.
 _HTTP_TOKEN = r"[!#$%&'+\-.^_`|~0-9A-Za-z]++"
@@ -24,7 +24,7 @@ _CONTENT_TYPE = re.compile(rf"{_HTTP_TOKEN}/{_HTTP_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_
 _PARAMETERS = re.compile(rf";[ \t]*+{_PARAMETER}")
 MAX_CONTENT_TYPE_CHARS = 256
 
-MAX_COOKIE_CHARS = 8 * 1024  # characters of all cookies of a request
+MAX_COOKIE_CHARS = 8 * 1024  # maximum characters of all cookies of a request
 
 # Only these paths accept multipart forms: the import of accounts, and the honeypot (a fake admin login).
 _MULTIPART_PREFIXES = (f"/{settings.ADMIN_URL}accounts/user/import/", "/admin/")
@@ -78,7 +78,7 @@ def _parameters_of_part(header: str) -> Any:
     return parse_header_parameters(header)
 
 
-# Our function replaces the one in Django's module, because Django offers no other way.
+# Django's function is replaced by `_parameters_of_part`, because Django has no setting for this.
 multipartparser.parse_header_parameters = _parameters_of_part  # type: ignore[attr-defined]
 
 

@@ -21,7 +21,7 @@ from api.requests.renderers import JSONText
 GZIPPED = "-gzip"
 
 # Matches one entity tag of a comma-separated list, or an empty element.
-# No two repetitions are adjacent, so that matching takes linear time.
+# The pattern has no adjacent repetitions, so that matching takes linear time.
 _LIST_MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
 
 
@@ -93,7 +93,7 @@ class PreconditionFailed(APIException):
     status_code = 412
     default_code = "precondition_failed"
 
-    def __init__(  # noqa: B042  # noqa: B042  # this exception is never copied or pickled
+    def __init__(  # noqa: B042  # this exception is never copied or pickled
         self, detail: str, present: Representation, changed: tuple[str, ...] | None
     ) -> None:
         super().__init__(detail)

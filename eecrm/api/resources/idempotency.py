@@ -24,7 +24,7 @@ from api.requests.renderers import JSONText
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 MAX_KEY_AGE_DAYS = 14
-MAX_KEYS_PER_PURGE = 10_000  # number of keys that one statement deletes, far from its timeout
+MAX_KEYS_PER_PURGE = 10_000  # one statement deletes at most so many keys, so that it ends long before its timeout
 
 _INVALID_KEY = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
 _VALID_KEY = re.compile(r"[ -~]{1,255}")

@@ -21,7 +21,7 @@ from api.resources.pagination import MAX_TERMS, PageBounds, page
 from api.resources.search import SearchableQuerySet
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
-# These are the parameters of compiled queries: the API's URL, the row's id, and the values after which a page begins.
+# Compiled queries have these parameters: the API's URL, the row's id, and the values after which a page begins.
 _ROOT, _KEY = Slot("root"), Slot("pk")
 _AFTER = tuple(Slot(f"after{number}") for number in range(MAX_TERMS))
 
@@ -158,7 +158,7 @@ class ReadingViewSet(GenericViewSet):
 
 @dataclass(frozen=True)
 class ListedRows:
-    """Reads and counts the rows of one list request, for `page`.
+    """Reads and counts the rows of one list request, for `pagination.page`.
 
     A query without filters is compiled once and reused.
     """
@@ -192,7 +192,7 @@ def _first_representation(rows: Any) -> Representation:
 class Look(NamedTuple):
     """Cache key of a compiled query: all that determines the query's SQL, except for order and size of a page.
 
-    `caller` stands for any user of a role. If it is None, the row's visibility is already checked.
+    `caller` stands for any user of a role. If `caller` is None, the row's visibility is already checked.
     `action` is the policy's action. `parents` are the keywords of the parents in the path.
     """
 
@@ -212,8 +212,8 @@ class Look(NamedTuple):
         return self.viewset.serializer_class.row(_ROOT, masked=self.is_masked)
 
 
-# The cache has an entry for each combination of look, order and page size.
-# The cache drops the least recently used entries.
+# The cache has an entry for each look (kind of query), order and page size.
+# This cache of compiled queries drops the least recently used entries.
 @lru_cache(maxsize=1_000)
 def page_statement(look: Look, bounds: PageBounds) -> Statement:
     """Compiles the SQL query of a page. The query's columns are the row as JSON and the ordering fields."""

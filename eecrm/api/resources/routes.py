@@ -1,4 +1,4 @@
-"""URL patterns of the resources: their collections, their items, and the history and access of an item."""
+"""Yields the URL patterns of the resources: of collections, items, and an item's `history/` and `access/`."""
 
 from collections.abc import Iterator
 from typing import Any

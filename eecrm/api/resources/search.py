@@ -40,5 +40,5 @@ class SearchableQuerySet(QuerySet[Any]):
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
-        # Without statistics PostgreSQL expects a match in one of 200 rows, and would scan the list without the index.
+        # Without this hint PostgreSQL scans the whole list, because it expects a match in one of 200 rows.
         return hint_selective(self, Q(search=query))

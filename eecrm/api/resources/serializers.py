@@ -58,7 +58,10 @@ class CanonicalURL(serializers.Field):
 
 
 class RelatedKey(serializers.PrimaryKeyRelatedField):
-    """Field for the id of a related row. It accepts integers only, because DRF also accepts text and fails on 1e400."""
+    """Field for the id of a related row.
+
+    It accepts integers only. DRF's own field accepts text, and crashes on 1e400.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         if type(data) is not int:
@@ -120,7 +123,7 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
         return model._default_manager.create(**validated_data)
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
-        """Updates only the columns that differ, so that an unchanged row keeps its version."""
+        """Updates only the columns whose values change, so that an unchanged row keeps its version."""
         changed = [name for name, value in validated_data.items() if differs(instance, name, value)]
         for name in changed:
             setattr(instance, name, validated_data[name])

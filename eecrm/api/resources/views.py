@@ -94,7 +94,7 @@ class ResourceViewSet(ReadingViewSet):
         row = self.get_object()
         locked = lock_statement(self.model).first({"pk": row.pk})
         if locked is None:
-            # The row was deleted meanwhile, or has another contact now, so that row security refuses the lock.
+            # The row was deleted meanwhile, or has another contact now, so row security refuses the lock.
             self.get_object()
             raise Refused(rule_for(self.request, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # the row may have another contact by now

@@ -7,7 +7,7 @@ from checks import has_header
 from folders import Folder, Request
 
 # This script provokes a 429: a partner may send 300 writes in a minute, and the script sends more.
-# The requests are invalid (400), so the server writes nothing.
+# The script's requests are invalid (400), so the server writes nothing.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
 const token = pm.collectionVariables.get("partner_access");

@@ -23,7 +23,7 @@ log = logging.getLogger("eecrm.worker")
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
 # The number of seconds for which a worker may hold a mail that it is sending.
-# The slowest attempt takes less: eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT).
+# The slowest attempt to send a mail takes less: eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT).
 LEASE = 180.0
 
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """A signal for the worker to stop, which the handler of SIGTERM and SIGINT sends through a pipe.
+    """A request to the worker to stop. The handler of SIGTERM and SIGINT sends this request through a pipe.
 
     A handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
     """
@@ -62,7 +62,7 @@ class StopRequest:
         os.write(self.writer, b".")
 
     def wait(self, seconds: float) -> bool:
-        """Waits up to `seconds` seconds for the signal to stop. Returns True if the worker must stop."""
+        """Waits up to `seconds` seconds for a request to stop. Returns True if the worker must stop."""
         return bool(select.select([self.reader], [], [], seconds)[0])
 
 
@@ -95,7 +95,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # The copied context lets the audit trail record the channel "worker" for this thread's writes as well.
+        # With the copied context, the audit trail records the channel "worker" also for writes of this thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
         log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
