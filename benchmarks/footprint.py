@@ -78,9 +78,9 @@ def starts(built: Image, rounds: int) -> str:
 
 
 def imports(built: Image, rounds: int) -> str:
-    """Measures the import time of each package in milliseconds, without other packages.
+    """Measures the time to import each package, in milliseconds, as the minimum of the rounds.
 
-    Takes the minimum of the rounds.
+    The time for other packages that the package imports isn't included.
     """
     modules: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):

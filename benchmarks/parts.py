@@ -15,7 +15,7 @@ from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
 # Maps a part of this project to SQL: a query for its tables, and commands that turn the part off and on again.
-# The owner of the tables runs these ALTER TABLE commands.
+# The owner of the tables runs the ALTER TABLE commands that turn a part off and on.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -32,7 +32,7 @@ _ALL = ("list", "create")
 REQUESTS = {"list": 100, "create": 80, "login": 20}
 ROUNDS_FACTOR = 2  # twice as many rounds as in other benchmarks, but shorter rounds, because a part costs little
 WARM_UP_REQUESTS = 40  # requests that each server gets before the first round
-REWARM_REQUESTS = 10  # requests before each sample, because other servers have used the processor's caches
+REWARM_REQUESTS = 10  # unmeasured requests before each sample, which fill the processor's caches again
 
 
 class Part(NamedTuple):

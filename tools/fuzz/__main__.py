@@ -89,7 +89,7 @@ def main(*arguments: str) -> int:
     with running(HOME, RATE_LIMIT_FACTOR="100000") as server:
         tool()
         users = f"{server.address}/api/v1/users/"
-        # All accounts log in first. Later the failing logins of schemathesis exhaust the limit of this IP address.
+        # All accounts log in first, because the failing logins of schemathesis will use up this IP address's limit.
         refresh = {
             role: post(users + "login/", {"username": ACCOUNTS[role], "password": PASSWORD})["refresh"]
             for role in roles

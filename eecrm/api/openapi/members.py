@@ -54,7 +54,7 @@ def _decimal_pattern(field: Any, direction: str) -> str:
 def _refine(member: dict[str, Any], name: str) -> None:
     """Corrects a member's schema in place: ids, versions, and email addresses that may be empty."""
     if member.get("oneOf", [{}])[0].get("format") == "email":
-        # The format "email" excludes empty addresses and letters beyond ASCII, but the API accepts both.
+        # The format "email" is removed, because the API also accepts empty addresses and letters beyond ASCII.
         member |= member.pop("oneOf")[0]
         member.pop("format")
     if member.get("format") == "email" and member.get("readOnly"):

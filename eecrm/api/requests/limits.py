@@ -125,7 +125,7 @@ def admit(request: HttpRequest, name: str, owner: str) -> None:
         return
     if lease.left:
         lease.left -= 1
-        request.is_paid = True  # type: ignore[attr-defined]  # `settle` reads it
+        request.is_paid = True  # type: ignore[attr-defined]  # `settle` reads this attribute
     elif (wait := lease.ask_at - time.monotonic()) > 0:
         request.is_paid = True  # type: ignore[attr-defined]  # a refused request isn't counted
         security_event("excess_rate_limit_exceeded", request, limit=name)
