@@ -1,7 +1,8 @@
-"""Finds the most expensive anonymous request of each route, and compares it with a refused login. See README.md.
+"""Finds the most expensive anonymous request of each route, and compares its cost with that of a refused login.
 
-The cost is the processor time of the server's workers. Exits 1 if a request costs more than MAX_LOGIN_RATIO refused
-logins, or if a worker needs more than MAX_GROWTH_MIB of additional memory when the requests are repeated.
+See README.md. The cost is the processor time of the server's workers.
+Exits 1 if a request costs more than MAX_LOGIN_RATIO refused logins.
+Exits 1 also if a worker's memory grows by more than MAX_GROWTH_MIB when the requests are repeated.
 """
 
 import argparse
@@ -22,9 +23,9 @@ from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
 
-MAX_LOGIN_RATIO = 10  # processor time of a request, as a multiple of that of a refused login
-MAX_GROWTH_MIB = 4  # growth of a worker's memory when the same requests are sent again
-ROUNDS = 5  # how often the most expensive requests of each route are measured
+MAX_LOGIN_RATIO = 10  # maximum processor time of a request, as a multiple of a refused login's
+MAX_GROWTH_MIB = 4  # maximum growth of a worker's memory when the same requests are sent again
+ROUNDS = 5  # number of measurements of each route's most expensive requests
 _KEYS = {
     "name": "MQ",
     "token": "a" * 2_000,
@@ -47,7 +48,7 @@ class Cost(NamedTuple):
 def send(port: int, request: Request) -> tuple[str, int]:
     """Sends a request. Returns the answer's status and its length in bytes.
 
-    Each request pretends to come from another client address, so that no rate limit is reached.
+    Each request pretends to come from another IP address, so that no rate limit is reached.
     """
     number = next(_address)
     lines = [
@@ -69,7 +70,7 @@ def send(port: int, request: Request) -> tuple[str, int]:
 
 
 def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
-    """Measures a request: the processor milliseconds that the workers use for it, as the median of the rounds."""
+    """Measures the cost of a request: the processor milliseconds of the workers, as the median of the rounds."""
     spent = []
     for _ in range(rounds):
         before = server.worker_clocks()
@@ -91,7 +92,10 @@ def refused_login(server: Server) -> float:
 
 
 def routes() -> Iterator[tuple[str, list[str]]]:
-    """Yields each path with its methods that accept a body: all routes, the admin site's, and some unknown paths."""
+    """Yields each path with those of its methods that accept a body.
+
+    The paths are those of all routes, of the admin site, and some unknown paths.
+    """
     from django.conf import settings
     from django.contrib.admin import site
 
@@ -100,7 +104,7 @@ def routes() -> Iterator[tuple[str, list[str]]]:
     patterns = dict(checks.routes())
     seen = set()
     for page in _flat(site.urls[0]):
-        # Each admin view is tested for one model only, because anonymous requests only get as far as the login.
+        # Each admin view is tested for one model only, because anonymous requests only get to the login page.
         if (view := (page.callback.__module__, page.callback.__name__)) not in seen:
             seen.add(view)
             patterns[settings.ADMIN_URL + str(page.pattern)] = page
@@ -129,7 +133,10 @@ def _flat(patterns: list[Any], prefix: str = "") -> Iterator[Page]:
 
 
 def _filled(path: str) -> str:
-    """Replaces each parameter of a route by a value: `<int:pk>` of path() and `(?P<pk>…)` of regular expressions."""
+    """Replaces each parameter of a route's path by a value.
+
+    Parameters are written `<int:pk>` by path(), and `(?P<pk>…)` by regular expressions.
+    """
     path = re.sub(r"<uuid:\w+>", "3f0b3c1e-7a55-4c5e-9d52-0c9c5a7f1f10", path)
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: _KEYS.get(match[1], "1"), path)
     return re.sub(r"\(\?P<\w+>.+\)|[\^$\\?]", lambda match: "x" if len(match[0]) > 1 else "", path)

@@ -1,4 +1,4 @@
-"""Measures seven operations of this project and of three reference implementations. See README.md."""
+"""Measures seven operations, such as "list", of this project and of three reference implementations. See README.md."""
 
 import argparse
 import subprocess
@@ -20,7 +20,7 @@ from servers import DRF, FASTAPI, FLOOR, OURS, Implementation, Server, running
 from tqdm import tqdm
 
 IMPLEMENTATIONS = (FLOOR, OURS, FASTAPI, DRF)
-PARTS = "parts"  # pseudo-operation of --operations: measures the cost of each part of this project
+PARTS = "parts"  # extra name for --operations: measures the cost of each part of this project
 ALL = (*OPERATIONS, PARTS)
 RESULTS_PAGE, PICTURE = stage.ROOT / "benchmarks" / "results.md", stage.ROOT / "img" / "benchmark.png"
 _SAME_ANSWER = ("list", "detail", "filtered", "search", "sync")
@@ -116,7 +116,7 @@ def _progress(total: int) -> Any:
 
 
 def _refuse_different_answers(servers: Sequence[Server]) -> None:
-    """Raises Failed if the implementations answer with different rows. Their costs couldn't be compared then."""
+    """Raises Failed if the implementations answer with different rows, because their costs can't be compared then."""
     for server in servers:
         server.log_in()
     for name in _SAME_ANSWER:
@@ -126,7 +126,7 @@ def _refuse_different_answers(servers: Sequence[Server]) -> None:
 
 
 def _rows(answer: Any) -> Any:
-    """Returns the rows of an answer without times and URLs, whose form differs between the implementations."""
+    """Returns the rows of an answer without times and URLs, because the implementations write these differently."""
     rows = answer.get("results") or [change["data"] for change in answer.get("changes", ())] or [answer]
     return [{name: value for name, value in row.items() if not name.endswith("_at") and name != "url"} for row in rows]
 

@@ -1,4 +1,4 @@
-"""Expensive requests that an anonymous caller can send, within the size limits of gunicorn and Django."""
+"""Builds expensive requests that anybody can send without logging in, within the size limits of gunicorn and Django."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from typing import NamedTuple
 KIB, MIB = 1024, 1024 * 1024
 LINE = 7_900  # bytes of a long header or query string, a little less than gunicorn's limit
 JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
-CSRF = "a" * 32  # the same value in the cookie and in the form field, so that Django's CSRF check passes
+CSRF = "a" * 32  # the cookie and the form field have the same value, so that Django's CSRF check passes
 
 
 class Request(NamedTuple):
@@ -35,7 +35,7 @@ def _token(header: bytes, payload: bytes) -> str:
     return f"{_part(header)}.{_part(payload)}.{'s' * 40}"
 
 
-_ROOM = LINE * 3 // 4 - 200  # bytes that fit into a token, which is longer after base64 encoding
+_ROOM = LINE * 3 // 4 - 200  # bytes that fit into a token; base64 encoding makes them longer
 TOKENS = {
     "a long token": "x" * LINE,
     "a token of dots": "." * LINE,

@@ -1,4 +1,4 @@
-"""Measures the request rate of a list view while one address floods the login with requests. See README.md."""
+"""Measures the request rate of a list view while one IP address floods the login with requests. See README.md."""
 
 import argparse
 import statistics
@@ -18,9 +18,9 @@ from processes import say, status_of
 from results import Goal
 from servers import OURS, Server, running
 
-MIN_SHARE = 0.8  # share of the list view's request rate that must remain during the flood
+MIN_SHARE = 0.8  # minimum share of the list view's request rate that must remain during the flood
 SLICE_SECONDS = 5
-BASELINE_SLICES = 2  # number of time slices that are measured before the flood, and again after it
+BASELINE_SLICES = 2  # number of time slices before the flood, and again after it
 _LIST = OPERATIONS["list"]
 _LOGIN = OPERATIONS["login"]
 _FLOOD = _LOGIN._replace(
@@ -30,7 +30,7 @@ _UNLIMITED = OURS._replace(app="without:application", without=("throttle",))
 
 
 def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
-    """Measures the list view's requests a second, in each slice of SLICE_SECONDS.
+    """Measures the list view's number of requests a second, in each time slice of SLICE_SECONDS.
 
     Each slice uses another account, so that no account reaches its rate limit.
     """
@@ -43,7 +43,10 @@ def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
 
 
 def max_login_rate(server: Server, generator: load.Load) -> int:
-    """Measures how many logins a second the idle server can check. Without rate limits, such a flood could stop it."""
+    """Returns the number of logins a second that the idle server can check.
+
+    Without rate limits, a flood at this rate could stop the server.
+    """
     answers = server.ask(generator, _LOGIN, duration=SLICE_SECONDS)
     return round(answers.number / answers.seconds)
 
@@ -52,8 +55,8 @@ def max_login_rate(server: Server, generator: load.Load) -> int:
 def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
     """Sends `rate` logins a second during the block, two at a time.
 
-    Each request opens a new connection, because a sync worker would wait for the next request on an open one.
-    In production a proxy stands in front of the workers and doesn't let them wait on idle connections.
+    Each login opens a new connection. On an open connection, a sync worker would wait for the next login.
+    In production a proxy stands in front of the workers, so the workers don't wait on idle connections.
     """
     job, ended, statuses = _FLOOD.job(server.port, ""), Event(), Counter[str]()
 
@@ -75,7 +78,7 @@ def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
 
 
 def measure(server: Server, rate: int, slices: int) -> list[float]:
-    """Returns for each slice of the flood: the share of the list view's request rate that remains."""
+    """Returns the share of the list view's request rate that remains, for each time slice of the flood."""
     with load.generator() as reader, load.generator() as flooder:
         rates(server, reader, 1)  # warm-up, which isn't used
         baseline = rates(server, reader, BASELINE_SLICES)

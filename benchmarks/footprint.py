@@ -1,4 +1,4 @@
-"""Measures the fixed costs of the API: start time, imports, memory, and the size of an image. See README.md."""
+"""Measures fixed costs of the API: start time, imports, memory, and the size of a container image. See README.md."""
 
 import argparse
 import os
@@ -43,7 +43,7 @@ NOT_COMPILED = "this project, its code not compiled"
 COMMANDS = ("check", "run_worker --once", "verify_audit --verbosity=0")
 _LIVE = Operation("live", "/health/live/", 1, needs_token=False)
 _SCHEMA = {"schema": Operation("schema", f"{API}schema/", 1, needs_token=False)}
-# deploy/strip_image.py must not remove the files that French country names and the documentation pages need.
+# With this CSV file and these pages, the benchmark checks that deploy/strip_image.py removed no needed file.
 _CSV = "company,first name,last name,email,phone,country\nMaison,Ann,Doe,ann@maison.example,030 901820,Allemagne\n"
 _PAGES = ("docs/", "docs/redoc/")
 
@@ -61,7 +61,7 @@ def output_of(built: Image, *arguments: Any, **variables: str) -> str:
 
 
 def starts(built: Image, rounds: int) -> str:
-    """Measures the start of Python, of Django and of this project; this project also before its code is compiled."""
+    """Measures the start of Python, of Django and of this project, with and without compiled bytecode."""
     whole = _PROBE.format(what=_WHOLE)
     measured = {
         NOT_COMPILED: [output_of(built, "-c", whole, PYTHONDONTWRITEBYTECODE="1").split() for _ in range(rounds)]
@@ -78,7 +78,10 @@ def starts(built: Image, rounds: int) -> str:
 
 
 def imports(built: Image, rounds: int) -> str:
-    """Measures each package's import in milliseconds, without the packages that it imports. Minimum of the rounds."""
+    """Measures the time to import each package, in milliseconds, as the minimum of the rounds.
+
+    The time for other packages that the package imports isn't included.
+    """
     modules: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for microseconds, name in re.findall(
@@ -99,7 +102,7 @@ def imports(built: Image, rounds: int) -> str:
 
 @contextmanager
 def served(built: Image) -> Iterator[tuple[int, int]]:
-    """Runs gunicorn with two workers during the block. Yields gunicorn's port and process id when it answers."""
+    """Runs gunicorn with two workers during the block. When gunicorn answers, yields its port and process id."""
     port = free_port()
     stage.LOGS.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -163,7 +166,7 @@ def commands(built: Image) -> str:
 def check_nothing_is_missing(built: Image, port: int) -> None:
     """Raises an error if deploy/strip_image.py removed a file that is needed.
 
-    Loads the documentation pages with their scripts, and imports a client whose country has its French name.
+    Loads the documentation pages with their scripts. Imports a client whose country is written in French.
     """
     for page in _PAGES:
         for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', _text(port, f"{API}{page}")):

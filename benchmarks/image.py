@@ -1,6 +1,6 @@
 """Builds a directory with the content of a container image: our code, and the packages of requirements.txt.
 
-Python itself, pip and the operating system aren't included.
+The directory contains neither Python itself nor pip nor the operating system.
 """
 
 import importlib.metadata
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import stage
 from processes import run
 
-Sizes = dict[str, float]  # package name -> size in MB
+Sizes = dict[str, float]  # maps the name of a package to its size in MB
 _SERVED_FILES = ("eecrm", "deploy", "docs/openapi.yaml", ":!:*/tests/*")
 
 
@@ -31,7 +31,10 @@ class Image(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables for the image's Python: ours, without PYTHON… variables that change its start."""
+        """Environment variables for the Python of the image.
+
+        PYTHON… variables are left out, because they would change how Python starts.
+        """
         return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
     def packages(self) -> Sizes:
@@ -55,7 +58,7 @@ class Image(NamedTuple):
 
 
 def build() -> Image:
-    """Builds the image in an empty directory, because files of an earlier image may have been removed or compiled."""
+    """Builds the image in an empty directory, because an earlier image may lack files or have compiled files."""
     image = Image(stage.HOME / "benchmarks" / "image")
     shutil.rmtree(image.home, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", image.home], failure="No environment could be made, see above.")
@@ -68,6 +71,9 @@ def build() -> Image:
 
 
 def _files() -> list[str]:
-    """Returns the files that a server needs, without tests. Includes new files that git doesn't track yet."""
+    """Returns the names of the files that a server needs, without tests.
+
+    New files that git doesn't track are included.
+    """
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_SERVED_FILES]
     return subprocess.run(command, cwd=stage.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Sends requests to a server on this machine: many with the load generator autocannon, or a single one."""
+"""Sends requests to a server on this machine: many requests with the load generator autocannon, or a single request."""
 
 import http.client
 import json
@@ -16,8 +16,9 @@ _SOURCE = stage.ROOT / "benchmarks" / "loading"
 
 
 class Answers(NamedTuple):
-    """Figures about the answers, measured by the client: total seconds, latencies, and number of answers by status.
+    """Figures about a server's answers, measured by the load generator.
 
+    `seconds` is the total time. `statuses` maps a status to the number of answers with it.
     `p50` and `p99` are the median and the 99th percentile of the latency in milliseconds.
     """
 
@@ -36,7 +37,10 @@ class Load:
         self._process = process
 
     def send(self, job: dict[str, Any], *, keeps_alive: bool = False, **options: Any) -> Answers:
-        """Sends requests, two at a time. `options` are autocannon's, such as `amount`, or `duration` in seconds."""
+        """Sends requests to the server, two at a time.
+
+        `options` are autocannon's options, such as `amount`, or `duration` in seconds.
+        """
         assert self._process.stdin and self._process.stdout
         order = {"connections": CONNECTIONS, "closes": not keeps_alive} | job | options
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -68,7 +72,7 @@ def generator() -> Iterator[Load]:
 
 
 def answer(operation: Operation, port: int, token: str = "") -> Any:
-    """Sends one request and returns the body of its answer. Raises Failed if the answer has an unexpected status."""
+    """Sends one request and returns the body of the answer. Raises Failed if the answer has an unexpected status."""
     job = operation.job(port, token)
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(operation.method, operation.path, job["body"], job["headers"])

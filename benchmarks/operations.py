@@ -11,8 +11,9 @@ API = "/api/v1/"
 
 
 class Operation(NamedTuple):
-    """A kind of request to measure. `{n}` and `{address}` in body and headers get another value in each request.
+    """A kind of request to measure, such as "list".
 
+    In body and headers, `{n}` and `{address}` are replaced by another value in each request.
     `requests` is the number of requests that each implementation gets in each round.
     """
 
@@ -47,7 +48,7 @@ _LOGIN = Operation(
     40,
     "POST",
     {"username": "sales1", "password": stage.PASSWORD},
-    {"X-Forwarded-For": "{address}"},  # different addresses, because one address would reach its rate limit
+    {"X-Forwarded-For": "{address}"},  # different IP addresses, because one address would reach its rate limit
     needs_token=False,
 )
 OPERATIONS = {
@@ -67,5 +68,5 @@ _turn = itertools.cycle(range(1, stage.SALES_CONTACTS + 1))
 
 
 def next_login() -> Operation:
-    """Returns a login of the next account, so that no account reaches its rate limit."""
+    """Returns a login with the next account, so that no account reaches its rate limit."""
     return _LOGIN._replace(body={"username": f"sales{next(_turn)}", "password": stage.PASSWORD}, headers={})

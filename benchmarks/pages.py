@@ -1,4 +1,4 @@
-"""Compares the cost of the last page of a long list with that of the first page. See README.md."""
+"""Compares the cost of a long list's last page with the cost of the first page. See README.md."""
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ from samples import BOTH, Rounds, medians, sample, times
 from servers import OURS, Server, running
 from tqdm import trange
 
-PAGE_ROWS, MAX_PAGE_ROWS = 50, 200  # rows of the measured pages, and of the pages that are read to reach the last one
+PAGE_ROWS, MAX_PAGE_ROWS = 50, 200  # rows of the measured pages; rows of the pages that lead to the last one
 MAX_RATIO = 1.2
 _FIRST = OPERATIONS["list"]._replace(name="first page")
 
 
 def last_page(server: Server, clients: int) -> Operation:
-    """Returns the request for the last page of the list, which it finds by following `next` from page to page."""
+    """Returns the request for the last page of the list. Follows `next` from page to page to find this page."""
     path = f"{API}clients/?page_size={MAX_PAGE_ROWS}"
     whole, rest = divmod(clients - PAGE_ROWS, MAX_PAGE_ROWS)
     for _ in trange(whole, unit="page", leave=False, disable=None):
@@ -45,7 +45,7 @@ def measure(server: Server, clients: int, rounds: int) -> Goal:
     measured: list[tuple[Operation, Rounds]] = [(_FIRST, []), (last, [])]
     with load.generator() as generator:
         for operation, _ in measured:
-            server.ask(generator, operation, amount=operation.requests)  # warm-up, which isn't measured
+            server.ask(generator, operation, amount=operation.requests)  # this warm-up isn't measured
         for _ in range(rounds):
             server.log_in()
             for operation, samples in measured:

@@ -1,4 +1,7 @@
-"""Measures the cost of each part of this project. Sends the same requests with the part and without it, in turn."""
+"""Measures the cost of each part of this project, such as row security.
+
+The same requests are sent with the part and without it, in turn.
+"""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +14,8 @@ from operations import OPERATIONS, Operation
 from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# Part -> (query for its tables, ALTER TABLE command that turns the part off, command that turns it on again).
-# These commands are run by the owner of the tables.
+# Maps a part of this project to SQL: a query for its tables, and commands that turn the part off and on again.
+# The owner of the tables runs the ALTER TABLE commands that turn a part off and on.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -27,15 +30,16 @@ _SWITCHES = {
 }
 _ALL = ("list", "create")
 REQUESTS = {"list": 100, "create": 80, "login": 20}
-ROUNDS_FACTOR = 2  # twice as many rounds as in other benchmarks, but shorter ones, because a part costs little
-WARM_UP_REQUESTS = 40  # requests to each server before the first round
-REWARM_REQUESTS = 10  # requests before each sample, because other servers have used the processor's caches
+ROUNDS_FACTOR = 2  # twice as many rounds as in other benchmarks, but shorter rounds, because a part costs little
+WARM_UP_REQUESTS = 40  # requests that each server gets before the first round
+REWARM_REQUESTS = 10  # unmeasured requests before each sample, which fill the processor's caches again
 
 
 class Part(NamedTuple):
     """A part of this project that can be left out, to measure its cost.
 
-    `out` names what without.py removes. `off` names what _SWITCHES turns off. `headers` aren't sent.
+    `out` names the parts that without.py removes. `off` names the parts that _SWITCHES turns off.
+    `headers` names request headers that aren't sent.
     """
 
     name: str
@@ -73,9 +77,9 @@ PARTS = (
 
 
 class Saved(NamedTuple):
-    """The processor time that is saved without a part, in each round.
+    """The processor time that a request saves without a part of this project. Each list has a value for each round.
 
-    `server` is milliseconds a request, `both` includes the database, `share` is the share of the server's time.
+    `server` is in milliseconds a request. `both` includes the database. `share` is the share of the server's time.
     """
 
     server: list[float]
@@ -90,18 +94,18 @@ class Saved(NamedTuple):
         return cls(server, both, [(sample.server - reduced.server) / sample.server for sample, reduced in pairs])
 
 
-Measured = dict[str, dict[Part, Rounds]]  # operation name -> part -> rounds
+Measured = dict[str, dict[Part, Rounds]]  # maps the name of an operation to its parts, and each part to its rounds
 
 
 def samples(names: Sequence[str]) -> int:
-    """Returns the number of samples for each round that the user asked for, over all operations."""
+    """Returns the number of samples for each round of `--rounds`, over all operations."""
     return ROUNDS_FACTOR * sum(len(parts) + 1 for parts in _empty(names).values())
 
 
 def measure(
     generator: Load, names: Sequence[str], rounds: int, requests: int | None, progress: Callable[[], object]
 ) -> Measured:
-    """Measures all parts. Calls `progress` after each sample."""
+    """Measures the cost of all parts. Calls `progress` after each sample."""
     measured = _empty(names)
     implementations = dict.fromkeys(part.implementation for parts in measured.values() for part in parts)
     with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner, running(*implementations) as servers:
@@ -125,7 +129,7 @@ def _empty(names: Sequence[str]) -> Measured:
 def _one_round(
     stand: "_Stand", operation: Operation, parts: dict[Part, Rounds], progress: Callable[[], object]
 ) -> None:
-    """Measures each part once. Measures the whole project twice, because each part is compared with it."""
+    """Measures each part once, and the whole project twice, because each part is compared with the whole project."""
     whole, order = [], list(parts)
     order.insert(len(order) // 2 + 1, WHOLE)
     for part in order:
@@ -141,7 +145,7 @@ class _Stand(NamedTuple):
     generator: Load
 
     def log_in(self) -> None:
-        """Logs in at the complete server and uses this token for all, because login may fail on the others."""
+        """Logs in at the complete server, and uses this token for all servers, because login may fail on the others."""
         self.servers[OURS].log_in()
         for server in self.servers.values():
             server.token = self.servers[OURS].token
@@ -149,7 +153,7 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._disabled(part):
-            # An open database connection notices only at its next request that a part was turned off.
+            # These unmeasured requests let the open database connections notice that a part was turned off.
             server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 

@@ -12,13 +12,16 @@ from processes import Failed
 
 
 class Clocks:
-    """The processor seconds that some processes have used until now, including those of threads that have ended."""
+    """The processor seconds that each process has used until now. Threads that have ended are included."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self.used = {pid: _seconds(pid) for pid in pids}
 
     def since(self, before: "Clocks") -> float:
-        """Returns the processor seconds since `before`. Raises Failed if a process has ended since."""
+        """Returns the processor seconds that were used after `before`.
+
+        Raises Failed if a process ended in the meantime.
+        """
         if gone := before.used.keys() - self.used.keys():
             raise Failed(f"The processes {gone} ended while they were measured.")
         return sum(seconds - before.used.get(pid, 0) for pid, seconds in self.used.items())
@@ -27,7 +30,8 @@ class Clocks:
 class Memory(NamedTuple):
     """The memory of a process in MiB.
 
-    `rss` includes all pages shared with other processes, `pss` a proportional share of these pages, `own` none of them.
+    `rss` includes all pages that are shared with other processes. `pss` includes a proportional share of these pages.
+    `own` includes none of these pages.
     """
 
     rss: float

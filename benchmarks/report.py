@@ -29,7 +29,7 @@ def page(heading: str, results: Results, reached: list[Goal]) -> str:
 
 
 def heading(owner: Any, rounds: int) -> str:
-    """Returns a paragraph with the date, the machine and the versions of the run."""
+    """Returns a paragraph with the date of the run, the machine and the versions of the software."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     processor = model[1].strip() if model else platform.machine()
     kernel = platform.release().partition("-")[0]
@@ -45,14 +45,17 @@ def heading(owner: Any, rounds: int) -> str:
 
 
 def table(lines: Iterable[Iterable[str]]) -> str:
-    """Returns a Markdown table. The first line is the header."""
+    """Returns a Markdown table. The first of the `lines` is the header."""
     head, *rows = [list(line) for line in lines]
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
 
 
 def summary(results: Results) -> str:
-    """Returns a table of the server's processor milliseconds, and their ratio to the minimum (references/floor.py)."""
+    """Returns a table of the server's processor milliseconds for each operation.
+
+    The table also shows the ratio to the minimum (references/floor.py).
+    """
     implementations = list(dict.fromkeys(name for rounds in results.rounds.values() for name in rounds))
     lines = [["server CPU a request", *(implementation.name for implementation in implementations)]]
     for name, rounds in results.rounds.items():
@@ -69,7 +72,7 @@ def _cell(rounds: dict[Implementation, Rounds], implementation: Implementation) 
 
 
 def everything(results: Results) -> str:
-    """Returns a table of all figures, with one line for each operation of each implementation."""
+    """Returns a table of all figures. Each line is about one operation of one implementation."""
     head = ["", "", "requests/s", "× floor", "server ms", "× floor", "database ms", "× floor", "both × floor"]
     head += ["p50 ms", "× floor", "p99 ms", "× floor", "SQL"]
     lines = [head]
@@ -112,7 +115,10 @@ def memory(results: Results) -> str:
 
 
 def parts(measured: Measured) -> str:
-    """Returns a table with the cost of each part: server milliseconds, share, and milliseconds with the database."""
+    """Returns a table with the cost of each part of this project.
+
+    The columns are server milliseconds, their share of the total, and milliseconds with the database.
+    """
     lines = [["without", "saves", "of the server's", "half of the rounds", "with the database's"]]
     for name, rounds in measured.items():
         whole = medians(rounds[WHOLE])

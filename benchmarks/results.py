@@ -14,13 +14,13 @@ READS = ("list", "detail", "filtered", "search", "sync")
 MAX_STATEMENTS = 3
 MAX_MEMORY_MIB = 90
 MAX_LOGIN_MS = 5
-# Goals: processor time of the server, as a multiple of the minimum (references/floor.py).
+# These are the goals: the server's maximum processor time, as a multiple of the minimum (references/floor.py).
 MAX_RATIO = {"list": 2.5, "detail": 4.0, "create": 6.0}
 
 
 @dataclass
 class Results:
-    # Operation name, such as "list" -> implementation -> rounds.
+    # Maps the name of an operation, such as "list", to the rounds of each implementation.
     rounds: dict[str, dict[Implementation, Rounds]] = field(default_factory=dict)
     statements: dict[tuple[str, Implementation], Statements] = field(default_factory=dict)
     memory: dict[Implementation, Memory] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def at_most(sentence: str, figure: float, limit: float, text: str = "{:.2f}") ->
 
 
 def goals(results: Results) -> list[Goal]:
-    """Returns the goals for which this run has figures, and whether each is met."""
+    """Returns the goals for which this run has figures. Each goal has the figure, and says if the goal is met."""
     return [*_time_goals(results), *_part_goals(results.parts), *_other_goals(results)]
 
 

@@ -1,6 +1,6 @@
 """Measures implementations in rounds.
 
-Each round measures each implementation once, so that other programs on the machine disturb all of them equally.
+Each round measures each implementation once. So other programs on the machine disturb all implementations equally.
 """
 
 import statistics
@@ -53,5 +53,8 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """Returns the ratio of the figure `of` between two implementations: the median of the ratios in each round."""
+    """Returns the ratio of a figure between two implementations: the median of the ratios in each round.
+
+    `of` is a function that returns the figure of a sample.
+    """
     return statistics.median(of(sample) / of(other) for sample, other in zip(rounds, others, strict=True))

@@ -22,7 +22,7 @@ SELECT 'clients_client', (n %% 20000)::text, 'update', n %% 40, 'sales' || n %% 
   FROM generate_series(1, %s) AS n
 """
 _COLUMNS = "id, table_name, row_key, operation, actor_name, role, channel, request_id, reason"
-# Each kind of tampering is committed, and undone later, because verify_audit can't see an open transaction's changes.
+# verify_audit can't see an open transaction's changes, so each kind of tampering is committed, and undone later.
 _KEEP = (
     "CREATE TABLE audit.kept AS SELECT * FROM audit.{table} WHERE id IN ({ids});"
     " DELETE FROM audit.{table} WHERE id IN ({ids});"
@@ -85,7 +85,7 @@ def measure(owner: Any, number: int) -> None:
     with owner.cursor() as cursor:
         cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
         cursor.execute(_FILL, [number])
-        # The deletion makes a gap in the ids, as a rollback does.
+        # The deletion makes a gap in the ids of the audit trail, as a rollback does.
         cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")
     _, seconds = timed(lambda: seal_all(owner, number - 1))
     say(f"sealing {number:,} entries: {seconds:.1f} s")
@@ -114,7 +114,7 @@ def main(*arguments: str) -> int:
         django.setup()
         import logging
 
-        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # hides the log line that each new seal writes
+        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # otherwise each new seal would write a log line
         with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
             measure(owner, options.entries)
     return 0

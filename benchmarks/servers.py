@@ -27,13 +27,13 @@ class Implementation(NamedTuple):
     app: str  # argument of gunicorn or uvicorn, such as "config.wsgi:application"
     is_asgi: bool = False
     is_ours: bool = False
-    lacks: tuple[str, ...] = ()  # names of operations that this implementation doesn't have
+    lacks: tuple[str, ...] = ()  # names of operations, such as "sync", that this implementation doesn't have
     without: tuple[str, ...] = ()  # names of parts of this project that without.py removes
     options: tuple[str, ...] = ()  # command-line options of gunicorn, which override its configuration file
 
     @property
     def label(self) -> str:
-        """The application_name of the implementation's database connections, at most 63 bytes.
+        """The application_name of the implementation's database connections, at most 63 bytes long.
 
         The benchmarks find the PostgreSQL processes of these connections by this name.
         """
@@ -74,7 +74,10 @@ class Server:
         return load.answer(operation, self.port, self.token)
 
     def ask(self, generator: load.Load, operation: Operation, **options: int) -> load.Answers:
-        """Sends requests of an operation with the options of `Load.send`. Raises Failed if a status is unexpected."""
+        """Sends requests of an operation. `options` are those of `Load.send`.
+
+        Raises Failed if an answer has an unexpected status.
+        """
         job, keeps_alive = operation.job(self.port, self.token), self.implementation.is_asgi
         answers = generator.send(job, keeps_alive=keeps_alive, **options)
         if answers.statuses.keys() != {str(operation.expected)} or answers.number != options.get(
@@ -87,13 +90,16 @@ class Server:
         return Clocks(children(self.process.pid))
 
     def database_clocks(self) -> Clocks:
-        """Returns the clocks of the PostgreSQL processes that serve this server's persistent connections."""
+        """Returns the processor times of the PostgreSQL processes that serve this server's persistent connections."""
         with self.owner.cursor() as cursor:
             cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [self.implementation.label])
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """Returns the memory of the largest worker. Its `pss` is the average of all workers, with the master."""
+        """Returns the memory of the largest worker.
+
+        Only `pss` is an average of all workers, with gunicorn's main process.
+        """
         workers = [memory(pid) for pid in children(self.process.pid)]
         total = memory(self.process.pid).pss + sum(worker.pss for worker in workers)
         return max(workers)._replace(pss=total / WORKERS)

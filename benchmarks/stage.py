@@ -1,4 +1,4 @@
-"""Prepares the benchmark database. The reference implementations get copies of its tables, without our rules."""
+"""Prepares the benchmark database. The reference implementations use copies of its tables, without our rules."""
 
 import os
 import sys
@@ -19,9 +19,9 @@ PASSWORD = "a long enough passphrase"
 
 sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "tools" / "shared")]
 
-# The parameters of accounts.passwords.hashers, so that all implementations check a password at the same cost.
-# The salt is as long as Django's. Otherwise Django would store a new hash at the first login.
-# Another login at the same moment would then be refused.
+# Argon2's parameters are those of accounts.passwords.hashers, so that all servers check passwords at the same cost.
+# The salt is as long as Django's. With another length, Django would store a new hash at the first login.
+# Because of the new hash, another login at the same moment would be refused.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
     PASSWORD, salt=b"22 bytes, as in Django"
 )
@@ -56,8 +56,8 @@ _COLUMNS = """
 SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-# The copies have the same columns, checks, indexes and keys, but no triggers and no row security.
-# Emails get the index of Django's `unique=True`, because validators that search for duplicates need it.
+# The copied tables have the same columns, checks, indexes and keys, but no triggers and no row security.
+# The email column gets the index of Django's `unique=True`, because validators that search for duplicates need it.
 _COPY = """
 CREATE TABLE plain.{table} (LIKE eecrm.{table} INCLUDING ALL);
 INSERT INTO plain.{table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM eecrm.{table};
@@ -73,15 +73,16 @@ ALTER TABLE plain.events_event ADD FOREIGN KEY (contract_id) REFERENCES plain.co
 
 @contextmanager
 def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterator[None]:
-    """Creates the benchmark database for the block, and drops it afterwards. Also drops one that an earlier run left.
+    """Creates the benchmark database for the block, and drops it afterwards.
 
+    A database that an earlier run left is dropped first.
     `for_comparison` adds contracts and events, and copies of all tables for the reference implementations.
     """
     import database
 
-    # The migrations, the servers, and Django in this process read these variables.
-    # RATE_LIMIT_FACTOR is 1 as in production. With a higher factor, requests are counted by the thousand.
-    # Counting would then seem to cost nothing.
+    # The migrations, the servers, and Django in this process read these environment variables.
+    # RATE_LIMIT_FACTOR is 1 as in production. With a higher factor, a worker would count requests by the thousand.
+    # With a high RATE_LIMIT_FACTOR, the rate limit would seem to cost nothing.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
@@ -103,7 +104,7 @@ def _drop() -> None:
 
 
 def _allow_statement_log() -> None:
-    """Lets PostgreSQL log the statements of eecrm_app again, because statements.py counts them in the log."""
+    """Lets PostgreSQL log the statements of eecrm_app, because statements.py counts them in the log."""
     with closing(connect("PG_ADMIN", DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(f"ALTER ROLE eecrm_app IN DATABASE {DATABASE} RESET log_statement")
 
@@ -111,7 +112,7 @@ def _allow_statement_log() -> None:
 def _fill(clients: int, *, with_orders: bool) -> None:
     """Inserts users and clients. `with_orders` also inserts 1.75 contracts and 1.5 events for each client.
 
-    Triggers are disabled meanwhile. Otherwise each row would get an audit trail entry.
+    Triggers are disabled in the meantime. Otherwise each row would get an entry in the audit trail.
     """
     with closing(connect("PG_MIGRATOR", DATABASE)) as connection, connection.cursor() as cursor:
         _switch_triggers(cursor, "DISABLE")
@@ -135,7 +136,7 @@ def _copy() -> None:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # The same planner setting as eecrm_app has in bootstrap.sql, so that both roles get the same query plans.
+        # This is the planner setting of eecrm_app in bootstrap.sql, so that both roles get the same query plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:
@@ -157,7 +158,10 @@ def reference_environment() -> dict[str, str]:
 
 
 def connect(prefix: str, database: str) -> Any:
-    """Opens an autocommit connection as the user in the variables {prefix}_USER and {prefix}_PASSWORD."""
+    """Opens an autocommit connection to PostgreSQL.
+
+    The variables {prefix}_USER and {prefix}_PASSWORD have the login.
+    """
     connection = psycopg2.connect(
         host=os.environ["PG_HOST"],
         port=os.environ["PG_PORT"],

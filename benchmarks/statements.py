@@ -1,4 +1,4 @@
-"""Counts the SQL statements of a request. It reads PostgreSQL's log, so it works for any driver and framework."""
+"""Counts the SQL statements of a request in PostgreSQL's log, so it works for any driver and framework."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from operations import Operation
 from processes import check_stopped
 from servers import Server
 
-COUNTED_REQUESTS = 20  # the count is an average, because some requests send more statements than others
+COUNTED_REQUESTS = 20  # a request may send more statements than another, so the result is an average
 _LOG = stage.HOME / "postgres" / "log"
 _LINE = re.compile(r"^\[(?P<label>[^]]*)\] LOG:  (?:statement|execute [^:]+): (?P<sql>.*)", re.MULTILINE)
 _BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
@@ -20,9 +20,9 @@ _SETTINGS = {"log_statement": "all", "log_line_prefix": "[%a] "}
 
 
 class Statements(NamedTuple):
-    """The average number of SQL statements for a request. `brackets` are those that begin or end a transaction.
+    """The average number of SQL statements that a request sends.
 
-    `number` is the number of all others.
+    `brackets` counts statements that begin or end a transaction. `number` counts all other statements.
     """
 
     number: float
@@ -45,8 +45,8 @@ def logged(owner: Any) -> Iterator[None]:
 
 
 def count(server: Server, load: Load, operation: Operation) -> Statements:
-    """Counts the statements of an operation. Call it only in a block of `logged`."""
-    # These requests aren't counted, because a worker's first requests send more statements.
+    """Counts the SQL statements of an operation. Call this function only in a block of `logged`."""
+    # These first requests aren't counted, because a worker's first requests send more statements.
     server.ask(load, operation, amount=COUNTED_REQUESTS)
     _wait_until_idle(server)
     start = _LOG.stat().st_size
@@ -69,7 +69,7 @@ def _reload(cursor: Any, *, until: str) -> None:
 
 
 def _wait_until_idle(server: Server) -> None:
-    """Waits until no transaction is open, because some implementations end the transaction after they answer."""
+    """Waits until the server has no open transaction. Some implementations end the transaction after they answer."""
     busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
     while True:
         with server.owner.cursor() as cursor:

@@ -1,7 +1,7 @@
 """Serves this project without some of its parts: `WITHOUT=policy,log_line gunicorn without:application`.
 
 Each function here removes one part by patching our code.
-Row security and the audit trail can't be removed here, because they are in PostgreSQL. parts.py turns them off there.
+Row security and the audit trail are in PostgreSQL, so parts.py turns them off there.
 """
 
 import os
@@ -19,7 +19,10 @@ django.setup()
 
 
 def authentication() -> None:
-    """Removes authentication: requests have a fixed user, and connections a fixed database role. Rate limits remain."""
+    """Removes authentication: all requests have the same user, and connections a fixed database role.
+
+    Rate limits remain.
+    """
     from django.conf import settings
     from rest_framework.permissions import SAFE_METHODS
 
@@ -57,7 +60,7 @@ def log_line() -> None:
 
 
 def serializer() -> None:
-    """Removes the serialization of rows: each row is answered as `{}`."""
+    """Removes the serialization of rows: the answer has `{}` for each row."""
     from api.resources.json_rows import Row
     from api.resources.serializers import ResourceSerializer
 
@@ -70,7 +73,7 @@ def throttle() -> None:
     from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
-    # The text that replaces the call must use all parameters, because the caller still passes them.
+    # The SQL text that replaces the call must use all parameters, because the caller still passes all of them.
     granted = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls({}) = 0) AS granted"
     counted = re.search(r"take_limits\(.+\) WITH ORDINALITY", credentials._COUNT, re.DOTALL)
     assert counted, "the statement of logins has changed"
@@ -79,11 +82,11 @@ def throttle() -> None:
 
 
 def middleware() -> None:
-    """Removes all middlewares except the two that the API's answers need."""
+    """Removes all middlewares except the two middlewares that the API's answers need."""
     from django.conf import settings
 
     settings.MIDDLEWARE = ["api.requests.middleware.RequestMiddleware", "api.requests.middleware.ProblemMiddleware"]
-    # The admin site needs the removed middlewares, so its system checks would fail.
+    # The admin site's system checks are silenced, because they demand the removed middlewares.
     settings.SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 
 

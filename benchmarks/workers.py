@@ -1,6 +1,7 @@
 """Compares numbers and kinds of gunicorn workers. See README.md.
 
-Measures the cost of the same requests, the memory, and the number of idle clients that block the server.
+For each kind, measures the processor time of the same requests and the memory of the workers.
+Also counts the idle connections that block the server.
 """
 
 import argparse
@@ -33,16 +34,16 @@ KINDS = [
 BASELINE = KINDS[1]
 CONNECTIONS = 16
 LIST_KEPT_ALIVE = "list, connections kept"  # connections stay open, as a proxy keeps them; only for gthread workers
-LIST_WITH_LOGINS = "list, beside logins"  # while four logins run at a time, which use 25 ms of a processor each
+LIST_WITH_LOGINS = "list, beside logins"  # measured while four logins run at a time; each uses 25 ms of a processor
 MAX_IDLE_CONNECTIONS = 16  # connections that send no request
-REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # requests in one round
+REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # number of requests in one round
 
 
 class Sample(NamedTuple):
     rate: float  # requests a second
     p99: float  # latency in milliseconds
-    server: float  # processor milliseconds a request, of the workers
-    database: float  # processor milliseconds a request, of PostgreSQL
+    server: float  # processor milliseconds that the workers need for a request
+    database: float  # processor milliseconds that PostgreSQL needs for a request
 
 
 Measured = dict[Implementation, dict[str, list[Sample]]]
@@ -68,7 +69,7 @@ def measure(server: Server, generator: load.Load, operation: Operation, *, keeps
 
 @contextmanager
 def logins(server: Server, generator: load.Load) -> Iterator[None]:
-    """Sends logins during the whole block. Raises Failed if the last login was answered before the block's end."""
+    """Sends logins during the whole block. Raises Failed if all logins were answered before the block's end."""
     job = OPERATIONS["login"].job(server.port, "")
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(generator.send, job, connections=4, amount=REQUESTS["login"])
@@ -131,7 +132,7 @@ def table(measured: Measured) -> str:
             rate_ratio = statistics.median(sample.rate / baseline.rate for sample, baseline in pairs)
             cost_ratio = statistics.median(sample.server / baseline.server for sample, baseline in pairs)
             figures = [f"{rate:.0f}", f"{rate_ratio:.2f}", f"{p99:.0f}"]
-            if name != LIST_WITH_LOGINS:  # the processor time would include that of the logins
+            if name != LIST_WITH_LOGINS:  # the logins would be part of the processor time
                 figures += [f"{cost:.2f}", f"{cost_ratio:.2f}", f"{database:.2f}"]
             lines.append([name, kind.name, *figures, *[""] * (len(lines[0]) - 2 - len(figures))])
     return report.table(lines)

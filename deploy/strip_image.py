@@ -1,4 +1,4 @@
-"""Removes files that production never reads from the installed packages, to make a container image smaller.
+"""Makes a container image smaller: removes files of the installed packages that production never reads.
 
 python deploy/strip_image.py              after `pip install`: the packages of this Python
 python deploy/strip_image.py DIRECTORY    the packages in another directory
@@ -11,11 +11,12 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-# Languages that stay: the API and the admin site are in English, and CSV imports also accept French country names.
+# Translations into these languages stay in the image.
+# The API and the admin site are in English, and CSV imports also accept French country names.
 _LANGUAGES = {"en", "en_GB", "fr"}
 _TRANSLATIONS = ("*/LC_MESSAGES/*.mo", "*/LC_MESSAGES/*.po")
-_SOURCES = ("*.po", "*.map")  # source files of translations and of minified scripts
-_TESTS = ("*/tests/*",)  # the packages' own tests
+_SOURCES = ("*.po", "*.map")  # sources of translations and of minified scripts
+_TESTS = ("*/tests/*",)  # the tests of the packages themselves
 
 
 def unused_files(packages: Path) -> Iterator[Path]:

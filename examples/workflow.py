@@ -17,7 +17,7 @@ PASSWORD = os.environ.get("PASSWORD", "Epic-Events-2026!")  # password of all de
 
 
 class Refusal(Exception):
-    """An answer with an error. `problem` is its problem document (RFC 9457).
+    """An answer with an error. `problem` is the body of this answer: a problem document (RFC 9457).
 
     The document has `status` and `detail`. For a 403 or 409 it also has the name of the `rule`.
     """
@@ -38,7 +38,7 @@ class Person:
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
         """Sends a request and returns the answer's body. Raises Refusal if the status is 400 or more.
 
-        `url` is a path of the API, or a URL from an answer. `headers` are written with underscores for hyphens.
+        `url` is a path of the API, or a URL from an answer. The names in `headers` have underscores instead of hyphens.
         """
         headers["Content-Type"] = "application/json"
         if self.token:
@@ -72,7 +72,7 @@ company = {
 client = sales.call("POST", "/clients/", company)
 print(f"1. {client['company_name']} is a {client['status']}.")
 
-# 2. Sales turns the prospect into a client. If-Match refuses this with 412 if another user has changed it meanwhile.
+# 2. Sales turns the prospect into a client. With If-Match, the API answers 412 if the prospect has changed.
 client = sales.call("PATCH", client["url"], {"status": "client"}, If_Match=sales.tag)
 print(f"2. It is a {client['status']} now.")
 
@@ -101,7 +101,7 @@ for status in ("in_progress", "closed"):
     event = support.call("PATCH", event["url"], {"status": status})
     print(f"7. It is {event['status']}.")
 
-# 8. Management reopens the event, with a reason. Support may not, and the answer says why.
+# 8. Management reopens the event, with a reason. Support may not reopen it, and the answer gives the reason.
 try:
     support.call("PATCH", event["url"], {"status": "in_progress"}, X_Change_Reason="The caterer was never paid")
 except Refusal as refusal:

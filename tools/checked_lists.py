@@ -1,4 +1,4 @@
-"""Writes the lists in eecrm/access/tests with which tests compare the code. A person must check the difference."""
+"""Writes the lists with which tests in eecrm/access/tests compare the code. A person must check the difference."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ def cells() -> Iterator[str]:
 
 
 def guarded_routes() -> Iterator[str]:
-    """Yields each route that needs a logged-in user, with its methods."""
+    """Yields a line for each route that needs a logged-in user: the path and its methods."""
     for path, pattern in sorted(routes(), key=lambda route: route[0]):
         if path not in test_routes.PUBLIC and path not in test_routes.DECOY:
             yield f"{path} {' '.join(sorted(test_routes.methods_of(pattern)))}"

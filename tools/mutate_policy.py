@@ -1,9 +1,10 @@
 """Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`. Exits 1 if no test notices a flip.
 
-A flip gives one cell of the table another scope, such as "all" instead of "own".
-It takes a few minutes in two processes, each with its own database. Each process imports and collects the tests once.
-Each flip then runs in a fork of this process, in which only the cell is changed.
-The cell's tests in `test_cells.py` run first. If they don't fail, the tests run that compare the table with a copy.
+A flip gives one cell of the policy table another scope, such as "all" instead of "own".
+The tests take a few minutes in two processes, each with its own database.
+Each process imports and collects the tests once, and then tests each flip in a fork.
+The cell's tests in `test_cells.py` run first.
+If these tests don't fail, the tests that compare the table with a copy of it run, too.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "eecrm/access/tests/test_cells.py"
-# Tests that compare the table with a copy of it. A flip that only they notice doesn't change what Python code does.
+# These tests compare the table with a copy. A flip that no other test notices doesn't change any Python behaviour.
 LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_what_the_table_says")
 WORKERS = ("gw0", "gw1")
 
@@ -47,13 +48,16 @@ def flips(resources: list[str]) -> Iterator[Flip]:
 
 
 class Flipper:
-    """A pytest plugin that runs the tests of each flip, and writes one byte for each flip: which tests noticed it."""
+    """A pytest plugin that runs the tests of each flip (changed cell of the policy table).
+
+    For each flip, the plugin writes one byte: which tests noticed the flip.
+    """
 
     def __init__(self, own_flips: list[Flip], verdicts: int) -> None:
         self.own_flips, self.verdicts = own_flips, verdicts
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        connection.close()  # closed, because each fork must open its own database connection
+        connection.close()  # each fork must open its own database connection
         for cell, other in self.own_flips:
             of_cell = [item for item in session.items if item.name.endswith(f"[{'-'.join(cell)}]")]
             literal = [item for item in session.items if getattr(item, "originalname", "") in LITERAL]
@@ -66,12 +70,12 @@ class Flipper:
 
 
 def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str, str], other: Scope) -> bool:
-    """Returns True if one of the tests fails in a fork of this process in which the cell has the scope `other`."""
+    """Returns True if one of the tests fails while the policy's cell has the scope `other`. The tests run in a fork."""
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # Answers aren't compared with the OpenAPI document here, because making it takes a second.
-        # It would agree with the flip anyway, because it is made from the table.
+        # Answers aren't compared with the OpenAPI document here, because generating the document takes a second.
+        # The comparison would find nothing, because the document is generated from the changed table.
         setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy would refuse an assignment here
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
@@ -82,7 +86,10 @@ def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str,
 
 
 def start(worker: str, own_flips: list[Flip]) -> int:
-    """Starts a process that tests these flips. Returns the file descriptor of a pipe with its verdicts."""
+    """Starts a process that tests these flips (changed cells of the policy table).
+
+    Returns the file descriptor of a pipe, from which the results are read.
+    """
     reader, writer = os.pipe()
     if os.fork() == 0:
         silence = os.open(os.devnull, os.O_WRONLY)

@@ -1,6 +1,6 @@
 """Reference implementation with FastAPI, pydantic and SQLAlchemy's ORM.
 
-It follows FastAPI's tutorial: dependencies, response models, sync sessions.
+The code follows FastAPI's tutorial: dependencies, response models, sync sessions.
 """
 
 import os
@@ -190,7 +190,7 @@ def retrieve_client(key: int, session: SessionDep, user: UserDep) -> Any:
 
 @app.get(f"{ROOT}/sync/")
 def synchronise(session: SessionDep, user: UserDep) -> Copy:
-    """Returns the first page of rows for a client that keeps an offline copy, ordered by id."""
+    """Returns the first page of rows, ordered by id, for an app that keeps an offline copy."""
     clients = select(Client).options(joinedload(Client.sales_contact)).order_by(Client.id).limit(SYNC_PAGE_ROWS + 1)
     rows = [ClientPublic.model_validate(client) for client in session.scalars(clients)]
     changes = [Change(id=row.id, version=row.version, data=row) for row in rows[:SYNC_PAGE_ROWS]]

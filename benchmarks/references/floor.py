@@ -28,7 +28,7 @@ _SELECT = f"""
 SELECT {", ".join(f"c.{name}" for name in _READ_COLUMNS)}, u.id, u.display_name
   FROM clients_client AS c JOIN accounts_user AS u ON u.id = c.sales_contact_id
 """
-# The search is a separate subquery, so that PostgreSQL uses the index instead of searching row by row.
+# The search is a separate subquery, so that PostgreSQL uses the index and doesn't search row by row.
 _SEARCH = """
 WHERE c.id = ANY (ARRAY(SELECT id FROM clients_client WHERE search @@ to_tsquery('simple', %s)))
 """
@@ -46,7 +46,10 @@ _SYNC_PAGE_ROWS = 200
 
 @cache
 def _connection() -> Any:
-    """Returns the worker's persistent connection. libpq reads address and login from the PG… variables."""
+    """Returns the worker's persistent database connection.
+
+    libpq (PostgreSQL's library) reads address and login from the PG… environment variables.
+    """
     connection = psycopg2.connect("")
     connection.autocommit = True
     return connection
@@ -109,7 +112,7 @@ def create_client(environ: Environ) -> Any:
 
 
 def synchronise(environ: Environ) -> Any:
-    """Returns the first page of rows for a client that keeps an offline copy, ordered by id."""
+    """Returns the first page of rows, ordered by id, for an app that keeps an offline copy."""
     _user(environ)
     rows = _rows(f"{_SELECT} ORDER BY c.id LIMIT %s", _SYNC_PAGE_ROWS + 1)
     clients = [_client(environ, row) for row in rows[:_SYNC_PAGE_ROWS]]

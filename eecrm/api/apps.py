@@ -25,14 +25,18 @@ class ApiConfig(AppConfig):
         return self._grants_for_limits() | self._grants_for_idempotency()
 
     def _grants_for_limits(self) -> set[Grant]:
-        """Grants for rate limits: the login role counts requests, and the worker deletes buckets that nobody uses."""
+        """Returns the grants (PostgreSQL privileges) for rate limits.
+
+        The login role counts requests. The worker uses the same role to delete the counters that nobody uses any more.
+        """
         grants = on_functions((LOGIN_ROLE,), "take_limits(text[],integer[],integer[],double precision[])")
         return grants | on_tables((LOGIN_ROLE,), "SELECT DELETE", "api_limit")
 
     def _grants_for_idempotency(self) -> set[Grant]:
-        """Grants for `Idempotency-Key`: roles that may create rows read and write only the keys of their own account.
+        """Returns the grants (PostgreSQL privileges) for the table of idempotency keys.
 
-        The worker deletes old keys as the login role, which can't read the stored answers.
+        Database roles that may create rows can read and write only the keys of their own account.
+        The worker deletes old keys as the login role. The login role can't read the stored answers.
         """
         table, own_rows = "api_idempotency", about_me("user_id")
         creators = tuple(

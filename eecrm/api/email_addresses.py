@@ -1,6 +1,7 @@
-"""Email addresses have one stored form, so that a mailbox has one spelling: NFKC, with the domain in IDNA's ASCII form.
+"""Normalises and checks email addresses, so that one mailbox has one stored address.
 
-Stored addresses are ASCII. PostgreSQL can check that, and comparisons only have to ignore case (docs/adr/0022).
+The stored form is NFKC (a Unicode normal form), with the domain in ASCII as IDNA writes it.
+Stored addresses are ASCII. So PostgreSQL can check them, and comparisons only have to ignore case (docs/adr/0022).
 """
 
 import unicodedata
@@ -17,8 +18,8 @@ from rest_framework import serializers
 from api.person_names import require_length
 from api.spelling import has_invisible, trim
 
-MAX_LOCAL_CHARS = 64  # RFC 5321, section 4.5.3.1.1
-_MAX_CHARS = 320  # longer texts aren't normalised, because they are refused anyway
+MAX_LOCAL_CHARS = 64  # maximum characters before the @ (RFC 5321, section 4.5.3.1.1)
+_MAX_CHARS = 320  # maximum characters to normalise; each email field refuses a longer text anyway
 
 ADDRESS_INVISIBLE = "This address has characters that nobody sees: type it again."
 LOCAL_PART_TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
@@ -30,9 +31,10 @@ NOT_WRITABLE = (
 
 
 def normalise_address(text: str) -> str:
-    """Returns the stored form of an address.
+    """Returns the stored form of an email address.
 
-    A text that isn't an address, or has no such form, is returned nearly unchanged. `require_address` refuses it later.
+    A text without a stored form is trimmed, but otherwise nearly unchanged. The field's validators refuse this text
+    later.
     """
     text = trim(text)
     if len(text) > _MAX_CHARS:
@@ -43,10 +45,10 @@ def normalise_address(text: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str | None:
-    """Returns the domain in lower case and ASCII (IDNA), or None if it has no such form.
+    """Returns the domain of an email address in lower case and ASCII (IDNA); None if the domain has no such form.
 
-    A domain with letters beyond ASCII is lowered by IDNA, because `str.lower` gives another result: IDNA always turns Σ
-    into σ. An IP address in brackets has several spellings; the shortest is returned.
+    IDNA lowers letters beyond ASCII, because `str.lower` gives another result: IDNA always turns Σ into σ.
+    An IP address in brackets has several spellings. The shortest spelling is returned.
     """
     if domain.startswith("[") and domain.endswith("]"):
         try:
@@ -62,7 +64,7 @@ def _ascii_domain(domain: str) -> str | None:
 
 
 def require_address(text: str) -> None:
-    """Raises ValidationError unless `text` is a valid address in its stored form."""
+    """Raises ValidationError unless `text` is a valid email address in its stored form."""
     local, _, domain = text.rpartition("@")
     if has_invisible(text):
         raise ValidationError(ADDRESS_INVISIBLE, code="invisible_characters")
@@ -80,7 +82,7 @@ class AddressFormField(forms.EmailField):
 
 
 class AddressField(models.EmailField):
-    """Model field of an email address. It normalises the value before storing it and before querying for it."""
+    """Model field for an email address. The field normalises each value before it is stored or used in a query."""
 
     default_validators = [*models.EmailField.default_validators, require_address]
 
@@ -105,9 +107,10 @@ def _normalise_address_value(value: Any) -> Any:
 
 
 def address_checked(name: str, field: str, *, may_be_empty: bool = False) -> models.CheckConstraint:
-    """Returns a check constraint for the stored form: ASCII, no quotation marks, domain in lower case.
+    """Returns a check constraint for the stored form of an email address.
 
-    It is needed because programs that write SQL bypass Django's fields.
+    The form has only ASCII characters, no quotation marks, and a domain in lower case.
+    PostgreSQL must check this form itself, because programs that write SQL bypass Django's fields.
     """
     form = rf"^[!#-?A-~]{{1,{MAX_LOCAL_CHARS}}}@[a-z0-9.:\[\]-]+$"
     condition = Q(**{f"{field}__regex": form})

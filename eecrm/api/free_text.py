@@ -1,7 +1,7 @@
-"""Text of several lines. It is stored with LF (U+000A) as its only line break.
+"""Fields for text of several lines. Each line break is stored as LF (U+000A).
 
-Browsers send the lines of a form with CRLF (HTML Standard, "constructing the entry list"), apps mostly with LF. Stored as
-sent, the same text would count as a change each time that it goes from an app to the admin site and back.
+Browsers send the line breaks of a form as CRLF (HTML Standard, "constructing the entry list"), most apps send LF.
+Without this rule, a text that goes from an app to the admin site and back would count as changed.
 The API, the admin site and CSV imports apply the same rule.
 """
 
@@ -19,14 +19,14 @@ def with_plain_line_breaks(value: Any) -> Any:
 
 
 class FreeTextFormField(forms.CharField):
-    """Form field of a text of several lines. Its `max_length` counts a line break as one character, as browsers do."""
+    """Form field for a text of several lines. As in browsers, its `max_length` counts a line break as one character."""
 
     def to_python(self, value: Any) -> Any:
         return with_plain_line_breaks(super().to_python(value))
 
 
 class FreeTextField(models.TextField):
-    """Model field of a text of several lines."""
+    """Model field for a text of several lines. Each line break is stored as LF (U+000A)."""
 
     def to_python(self, value: Any) -> Any:
         return with_plain_line_breaks(super().to_python(value))
@@ -39,7 +39,7 @@ class FreeTextField(models.TextField):
 
 
 class FreeTextSerializerField(serializers.CharField):
-    """Serializer field of a text of several lines."""
+    """Serializer field for a text of several lines. Each line break is changed to LF (U+000A)."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         require_length(self, data)

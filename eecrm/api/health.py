@@ -18,7 +18,8 @@ from api.requests.problems import from_exception, problem
 
 log = logging.getLogger("eecrm.health")
 
-# Readiness results are reused for this long: the endpoint is public, and the checks cost as much as a refused login.
+# The result of the readiness checks is reused for this number of seconds.
+# The cache protects a public endpoint, because its checks cost as much as a refused login.
 KEPT_SECONDS = 1.0
 
 
@@ -26,12 +27,15 @@ KEPT_SECONDS = 1.0
 @transaction.non_atomic_requests
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Liveness check: answers 200 as long as the process runs. It runs no query."""
+    """Liveness check: answers 200 as long as the process runs. The check runs no database query."""
     return JsonResponse({"status": "ok"})
 
 
 class Finding(NamedTuple):
-    """A fault that a readiness check found. `code` is the `code` of the 503, or "" for a warning."""
+    """A fault that a readiness check found.
+
+    `code` is the member `code` of the 503 answer; "" if the fault is a warning.
+    """
 
     code: str
     detail: str
@@ -70,8 +74,9 @@ Check = Callable[[], Finding | None]
 
 
 def _checks() -> Iterator[tuple[str, Check]]:
-    """Yields pairs of name and check: the checks of the database, then `readiness_checks()` of each AppConfig.
+    """Yields the name and the function of each readiness check: those of the database, then those of the apps.
 
+    An AppConfig declares its checks in a method `readiness_checks()`.
     Each check comes after the checks on which it depends.
     """
     yield from (
@@ -90,11 +95,11 @@ def _checks() -> Iterator[tuple[str, Check]]:
 def ready(request: HttpRequest) -> HttpResponse:
     """Readiness check: answers 200 if the database can be used for writes and matches the code, else 503.
 
-    `warnings` are faults that an operator must repair, but to which a load balancer needn't react.
+    The member `warnings` lists faults that an operator must repair, but to which a load balancer needn't react.
     """
     findings = _readiness.findings()
     if isinstance(findings, Exception):
-        answer = from_exception(request, findings)  # also logs the exception
+        answer = from_exception(request, findings)  # this call also logs the exception
         if answer.status_code == 503 or not isinstance(findings, DatabaseError | InterfaceError):
             return answer
         # A privilege or a table is missing, so the process can't serve requests: the answer is 503, not 500.
@@ -107,13 +112,16 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 class _Readiness:
-    """Cache of the findings in this process: the checks run at most once in KEPT_SECONDS."""
+    """Caches the faults that the readiness checks found, so that the checks run at most once in KEPT_SECONDS."""
 
     _findings: dict[str, Finding] | Exception = {}
     _until = float("-inf")
 
     def findings(self) -> dict[str, Finding] | Exception:
-        """Returns check name -> finding, or the exception that a check raised."""
+        """Maps the name of a check, such as "migrations", to its fault.
+
+        Returns the exception that a check raised, if any.
+        """
         if time.monotonic() >= self._until:
             self._findings = _run_checks()
             self._until = time.monotonic() + KEPT_SECONDS
@@ -124,7 +132,10 @@ _readiness = _Readiness()
 
 
 def _run_checks() -> dict[str, Finding] | Exception:
-    """Runs the checks up to the first finding that isn't a warning, because later checks depend on earlier ones."""
+    """Runs the readiness checks.
+
+    Stops at the first fault that isn't a warning, because later checks depend on earlier ones.
+    """
     findings: dict[str, Finding] = {}
     try:
         for name, check in _checks():

@@ -40,7 +40,7 @@ def table_of_options(options: dict[str, Any]) -> Table:
 
 
 def said_of(table: Table) -> str:
-    """First line of output: the number of rows, the encoding and the delimiter of the file."""
+    """Returns the command's first line of output: number of rows, encoding and delimiter of the CSV file."""
     delimiter = DELIMITERS.get(table.delimiter, f"'{table.delimiter}'")
     return f"Read {counted(len(table.records), 'row')}, in {table.encoding} with {delimiter}."
 

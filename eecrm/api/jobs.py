@@ -1,6 +1,6 @@
 """Background jobs: functions that `manage.py run_worker` calls repeatedly until it is stopped.
 
-An AppConfig declares its jobs in a method `background_jobs()`, which returns a list of them.
+An AppConfig declares its jobs in a method `background_jobs()`, which returns a list of jobs.
 """
 
 import time
@@ -10,16 +10,19 @@ from typing import Any
 
 from django.apps import apps
 
-# Function that a worker calls with the lease, the time for which it may hold a row that it claims. Returns True if more
-# work may be waiting.
+# A job is a function that a worker calls with a lease: the time for which the worker may hold a claimed row.
+# A job returns True if more work may be waiting.
 Job = Callable[[timedelta], bool]
 
-# The pause of a job after a failure doubles with each failure in a row.
+# After a failure a job pauses. Each further failure in a row doubles the pause, up to the maximum.
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0
 
 
 class Every:
-    """A job that runs when the worker starts and then every `seconds`; immediately again if it returned True."""
+    """A job that runs when the worker starts and then every `seconds` seconds.
+
+    If the job's function returns True, the job runs again immediately.
+    """
 
     def __init__(self, seconds: float, action: Callable[..., bool | None], *, is_urgent: bool = False) -> None:
         self.seconds, self.action, self.is_urgent = seconds, action, is_urgent
@@ -44,9 +47,9 @@ class Every:
 
 
 class EachTurn(Every):
-    """A job that runs without a pause, in a thread of its own.
+    """A job that runs in each turn of the worker, in a thread that only such jobs use.
 
-    It may wait long for another server, such as a mail server, so it mustn't delay the other jobs.
+    The job may wait long for another server, such as a mail server. In its own thread it doesn't delay other jobs.
     """
 
     def __init__(self, action: Job) -> None:
@@ -57,7 +60,7 @@ class EachTurn(Every):
 
 
 def declared_jobs() -> list[Every]:
-    """Returns the jobs of all apps. Urgent jobs come first, so that slow jobs don't delay them."""
+    """Returns the jobs of all apps. Urgent jobs come first, so that slow jobs don't delay the urgent jobs."""
     jobs: list[Every] = []
     for app in apps.get_app_configs():
         for job in getattr(app, "background_jobs", list)():

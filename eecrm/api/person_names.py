@@ -20,7 +20,7 @@ NO_NAME = (
 
 
 def require_name(text: str) -> None:
-    """Raises ValidationError for invisible characters and for web or email addresses."""
+    """Raises ValidationError if a name contains invisible characters, a web address or an email address."""
     if has_invisible(text):
         raise ValidationError(NAME_INVISIBLE, code="invisible_characters")
     if has_web_address(text):
@@ -28,7 +28,7 @@ def require_name(text: str) -> None:
 
 
 class PersonNameField(models.CharField):
-    """Model field of a first or last name. It normalises the value before storing it and before querying for it."""
+    """Model field for a first or last name. The field normalises each value before it is stored or used in a query."""
 
     default_validators = [require_name]
 
@@ -40,9 +40,9 @@ class PersonNameField(models.CharField):
 
 
 def require_length(field: serializers.CharField, data: Any) -> None:
-    """Raises ValidationError for more characters than the `maxLength` that the OpenAPI document declares.
+    """Raises ValidationError if a text is longer than the field's `max_length`, which the OpenAPI document declares.
 
-    The check comes before normalisation, which may shorten the text.
+    The check comes before normalisation, because normalisation may shorten the text.
     """
     if isinstance(data, str) and field.max_length is not None and len(data) > field.max_length:
         field.fail("max_length", max_length=field.max_length)
@@ -61,13 +61,19 @@ def _normalise_person_name(value: Any) -> Any:
 
 
 def no_web_address_in_sql(field: str) -> Q:
-    """Returns the condition "the field has no web address" for a check constraint, like `has_web_address` in Python."""
+    """Returns the SQL condition "the field has no web address" for a check constraint.
+
+    The condition uses the same pattern for web addresses as `has_web_address`.
+    """
     in_nfkc = Func(F(field), template="normalize(%(expressions)s, NFKC)", output_field=models.TextField())
     return ~Q(IRegex(in_nfkc, Value(WEB_ADDRESS)))
 
 
 def names_checked(name: str, *fields: str) -> models.CheckConstraint:
-    """Returns a check constraint with the rule for names, because programs that write SQL bypass Django's fields."""
+    """Returns a check constraint that applies the rules for first and last names.
+
+    PostgreSQL must check names itself, because programs that write SQL bypass Django's fields.
+    """
     condition = Q()
     for field in fields:
         in_nfc = Q(**{field: Func(F(field), function="normalize")})

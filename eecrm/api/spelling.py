@@ -1,13 +1,13 @@
 """Normalisation and checks of text: invisible characters, and text that mail programs turn into links.
 
-This module imports nothing of Django because the settings use it too.
+This module imports nothing from Django, because Django's settings use this module, too.
 """
 
 import re
 import unicodedata
 
-# Control and format characters, and characters without a glyph (Unicode's Default_Ignorable_Code_Point).
-# The regular expressions of Python and PostgreSQL read these escapes in the same way.
+# These are control and format characters, and characters without a glyph (Unicode's Default_Ignorable_Code_Point).
+# The regular expressions of Python and PostgreSQL read the escapes in SIGNS in the same way.
 SIGNS = (
     r"\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E"
     r"\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000E0000-\U000E0FFF"
@@ -15,29 +15,30 @@ SIGNS = (
 _EDGE = re.compile(rf"[\s{SIGNS}]*+")
 _INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
-# Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, so no full stop may stand between a character
-# and two more. J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
-# Any character except spaces and punctuation can be part of a domain: letters, digits, marks and pictographs.
-# The patterns are applied to the NFKC form, which replaces look-alikes of a character by the character itself.
+# Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, which a name must not contain.
+# So a name may not have a full stop between one character and two more characters.
+# The name J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
+# A domain can contain any character except spaces and punctuation: letters, digits, marks and pictographs.
+# The patterns are applied to a text's NFKC form, which replaces look-alikes of a character by the character itself.
 # NFKC doesn't replace U+3002, the ideographic full stop, so the patterns list it.
-# No alternative begins with a repetition (`x+`): on a long run of x the search would start it again at each character.
+# No alternative begins with a repetition (`x+`), because a search in a long run of x would take quadratic time.
 _LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
-# Longer texts aren't normalised, because they are refused as names anyway. Normalisation sorts the marks of a letter
-# one by one, so 130,000 marks would take seconds.
+# Texts above this length aren't normalised, because such names are refused anyway.
+# Normalisation sorts the marks (accents) of a letter one by one, so 130,000 marks would take seconds.
 MAX_NORMALISED_CHARS = 1_000
 _WEB_ADDRESS = re.compile(WEB_ADDRESS, re.IGNORECASE)
 
 
 def trim(text: str) -> str:
-    """Removes spaces and invisible characters from both ends."""
+    """Removes spaces and invisible characters from both ends of a text."""
     text = text[_edge_length(text) :]
     return text[: len(text) - _edge_length(text[::-1])]
 
 
 def _edge_length(text: str) -> int:
-    """Number of spaces and invisible characters at the beginning."""
+    """Returns the number of spaces and invisible characters at the beginning of a text."""
     match = _EDGE.match(text)
     return match.end() if match else 0
 
@@ -47,7 +48,7 @@ def has_invisible(text: str) -> bool:
 
 
 def without_signs(text: str) -> str:
-    """Removes all invisible characters."""
+    """Removes all invisible characters from a text."""
     return _INVISIBLE.sub("", text)
 
 
@@ -58,7 +59,7 @@ def has_web_address(text: str) -> bool:
 def normalise_name(text: str) -> str:
     """Returns the stored form of a person's name: NFC, trimmed, single plain spaces.
 
-    Characters that a name may not have stay in it, because `person_names.require_name` refuses them afterwards.
+    Forbidden characters stay in the name here, because `person_names.require_name` refuses them afterwards.
     """
     text = trim(text)
     return text if len(text) > MAX_NORMALISED_CHARS else unicodedata.normalize("NFC", _SPACES.sub(" ", text))

@@ -58,7 +58,7 @@ def log_in(username: str) -> AuthenticatedClient:
 
 
 def expect(kind: type[Expected], answer: object) -> Expected:
-    """Returns the answer if it has the expected type, for example Client or Problem. Exits otherwise."""
+    """Returns the API's answer if it has the expected type, for example Client. Exits if the type is another."""
     if not isinstance(answer, kind):
         raise SystemExit(f"Not a {kind.__name__}: {answer.detail if isinstance(answer, Problem) else answer}")
     return answer
@@ -69,12 +69,15 @@ def tag(answer: Response[Expected]) -> str:
 
 
 def new_key() -> str:
-    """Returns an idempotency key for one new object. If the answer is lost, the same key makes a retry safe."""
+    """Returns an idempotency key for one new object.
+
+    If the answer is lost, a retry with the same key creates no second object.
+    """
     return str(uuid4())
 
 
 def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object], cursor: str) -> tuple[str, int]:
-    """Updates a copy of the visible rows that is kept offline. Returns the next cursor, and the number of changes."""
+    """Updates an offline copy of the rows that the user sees. Returns the next cursor, and the number of changes."""
     changes = 0
     while True:
         page = expect(SyncPage, sync_changes.sync(client=person, cursor=cursor or UNSET))
@@ -90,7 +93,7 @@ def synchronize(person: AuthenticatedClient, copy: dict[tuple[str, int], object]
 
 sales, support, management = log_in("oc-salesman"), log_in("oc-supporttech"), log_in("oc-manager")
 
-# 1. Sales adds a prospect. A retry with the same key gets the first answer again, and creates no second prospect.
+# 1. Sales adds a prospect. A retry with the same key gets the first answer, and creates no second prospect.
 company = ClientWrite("Maison Lumen", "Inès", "Garnier", email=f"ines@{uuid4()}.example")
 key = new_key()
 prospect = clients_create.sync_detailed(client=sales, body=company, idempotency_key=key)
@@ -99,7 +102,7 @@ company_id = expect(ClientRead, prospect.parsed).id
 assert expect(ClientRead, repeated.parsed).id == company_id and repeated.headers["Idempotency-Replayed"] == "true"
 print(f"1. {expect(ClientRead, prospect.parsed).company_name} is a {expect(ClientRead, prospect.parsed).status}.")
 
-# 2. Sales turns the prospect into a client. If-Match refuses this if another user has changed it in the meantime.
+# 2. Sales turns the prospect into a client. If-Match refuses the change if another user has changed the prospect.
 known = tag(clients_get.sync_detailed(company_id, client=sales))
 promoted = ClientPatch(status=ClientStatus.CLIENT)
 record = expect(ClientRead, clients_update.sync(company_id, client=sales, body=promoted, if_match=known))

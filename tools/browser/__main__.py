@@ -1,6 +1,6 @@
-"""Browser tests of the API's documentation pages, and of an account from invitation to deactivation.
+"""Tests the API's documentation pages, and the life of an account from invitation to deactivation, in a browser.
 
-A manager and the owner of the account use a browser. Between these steps, the tests send requests to the API.
+A manager and the owner of the account use the browser. Between these steps, the tests send requests to the API.
 """
 
 import sys
@@ -98,7 +98,7 @@ class Story:
 
 def main(*arguments: str) -> int:
     pages = Path(arguments[0]) if arguments else HOME / "pages"
-    # The second factor is required, as in production. On a developer's machine it is optional by default.
+    # The test requires a second factor, as production does. By default, a developer's machine requires none.
     with running(HOME, SECOND_FACTOR="required") as server, chromium() as browser:
         pages.mkdir(parents=True, exist_ok=True)
         Story(browser, server.address, pages).play()

@@ -1,4 +1,4 @@
-"""Finds Chromium on this machine. Otherwise installs it: Debian's package if the user is root, or Playwright's."""
+"""Finds Chromium on this machine, or else installs it: Debian's package if the user is root, or Playwright's."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Chromium's sandbox doesn't work for root. It isn't needed, because Chromium opens only our own pages here.
+# Chromium's sandbox doesn't work for root. The sandbox isn't needed, because Chromium only opens our own pages.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -1,6 +1,6 @@
-"""The users in the browser tests. Their methods do in a browser what a user would do.
+"""The users in the browser tests. Each method does in a browser what a user would do.
 
-AssertionError is raised if a page breaks the Content-Security-Policy or logs an error.
+A method raises AssertionError if a page breaks the Content-Security-Policy or logs an error.
 """
 
 import time
@@ -13,7 +13,7 @@ from sent_mail import link_in_mail
 
 
 class Person:
-    """A user with a browser context of their own, so that users don't share cookies."""
+    """A user with a separate browser context, so that users don't share cookies."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address = address
@@ -22,7 +22,7 @@ class Person:
         self.page.on("console", self._check_console)
 
     def _check_console(self, message: Any) -> None:
-        # Answers with 400 or 404 are also logged to the console, as "Failed to load resource". Some steps expect them.
+        # Chromium logs a 400 or 404 to the console, as "Failed to load resource". Some steps expect such answers.
         if message.type == "error" and "Failed to load resource" not in message.text:
             raise AssertionError(f"{self.page.url}: {message.text}")
 
@@ -127,7 +127,7 @@ class Manager(Person):
 def _code(secret: str) -> str:
     """Returns the code that an authenticator app shows now for this secret (RFC 6238).
 
-    Waits for the next code if the current one expires in less than 3 seconds.
+    Waits for the next code if the current code expires in less than 3 seconds.
     """
     from base64 import b32decode
 

@@ -1,4 +1,4 @@
-"""Reads the mails that the tested server has sent. They are files in its home directory."""
+"""Reads the mails that the tested server has sent. The mails are files in the server's home directory."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ MAX_WAIT_SECONDS = 30
 
 
 def link_in_mail(to: str) -> str:
-    """Returns the link in the newest mail to this address. Waits until the server's worker has sent a mail."""
+    """Returns the link in the newest mail to this email address. Waits until the server's worker has sent a mail."""
     deadline = time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < deadline:
         for path in sorted((HOME / "mail").glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True):

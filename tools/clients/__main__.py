@@ -26,7 +26,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def run(command: list[str | Path], directory: Path) -> None:
-    """Runs a command. Exits if the command fails, which has then printed the reason."""
+    """Runs a command. Exits if the command fails. The command itself has then printed the reason."""
     if subprocess.run(command, cwd=directory).returncode:
         sys.exit(f"{Path(command[0]).name} failed, see above.")
 

@@ -1,7 +1,7 @@
-"""Generates the pictures of the documentation and docs/access.md from the code, so that they stay up to date.
+"""Generates the documentation's pictures and docs/access.md from the code, so that they stay up to date.
 
 scripts/pictures            draw the pictures that have changed
-scripts/pictures --check    change nothing; exit 1 where a picture differs from the code
+scripts/pictures --check    change nothing; exit 1 if a picture differs from the code
 """
 
 import sys
@@ -15,7 +15,7 @@ PICTURES = ROOT / "img"
 
 def draw() -> dict[Path, str]:
     product.load()
-    # Imported late, because these modules need the loaded apps.
+    # These modules are imported late, because they need the loaded Django apps.
     import access_page
     import data_model
     import endpoints

@@ -1,4 +1,7 @@
-"""Text of `docs/access.md`: the policy table and all rules. `scripts/pictures` writes the page; a test compares it."""
+"""Text of `docs/access.md`: the policy table and all rules.
+
+`scripts/pictures` writes the page. A test compares the page with the code.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -69,7 +72,7 @@ def _matrix() -> list[str]:
 
 
 def _refusals_of_the_policy() -> Iterator[Rule]:
-    """Cells of the policy table that refuse an action, either always or on rows that the caller doesn't own."""
+    """Yields the cells of the policy table that refuse an action, either always or on rows of other users."""
     for resource, action, *_ in TABLE:
         for role in MATRIX_ROLES:
             scope = scope_of(resource, action, role)
@@ -78,7 +81,7 @@ def _refusals_of_the_policy() -> Iterator[Rule]:
 
 
 def _status_rules() -> list[str]:
-    """State rules by status and action, as `GET …/access/` predicts them."""
+    """Returns a table of the state rules by status and action, as `GET …/access/` predicts them."""
     rows = [
         [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
         for rule in declared_rules().values()

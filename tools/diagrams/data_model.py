@@ -1,4 +1,4 @@
-"""Draws the data model: a table for each model, and a line from each foreign key to its target."""
+"""Draws the data model: a table for each model, and a line from each foreign key to the model that it refers to."""
 
 import textwrap
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _ABOUT = (
 
 
 def draw() -> str:
-    # Resources come first, at the top of the picture.
+    # The models of the API's resources come first, at the top of the picture.
     resources = {path.partition(".")[0] for path in settings.RESOURCES.values()}
     models = sorted(own_models(), key=lambda model: model._meta.app_label not in resources)
     entities = [describe(model) for model in models]
@@ -52,7 +52,7 @@ def _edges(entities: list[Entity]) -> Iterator[Edge]:
     for relation in relations:
         head, tail = ("teeodot" if relation.is_unique else "crowodot"), ("teeodot" if relation.is_null else "teetee")
         yield Edge(relation.target, f"{relation.source}:{relation.column}:w", f"arrowhead={head} arrowtail={tail}")
-    # Without a line, a model would stand in the first column, where it makes the picture longer.
+    # A model without a relation gets an invisible line. In the first column it would make the picture longer.
     related = {name for relation in relations for name in (relation.source, relation.target)}
     for entity in entities:
         if entity.name not in related:

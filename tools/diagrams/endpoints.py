@@ -1,4 +1,4 @@
-"""Draws the table of endpoints: a line for each method of each route, a column for each role of the policy."""
+"""Draws the table of endpoints: a row for each method of each route, a column for each role of the policy."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,8 @@ def draw() -> str:
 
 
 def _about() -> Iterator[str]:
-    finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}  # Refused with 403.
+    # The API refuses these finer actions with 403.
+    finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}
     state = ", ".join(sorted(STATE_ACTIONS - finer))
     yield muted("Below /api/v1/. Drawn from the routes and the policy table by scripts/pictures.")
     legend = (_scope(scope) + cell(muted(words)) for scope, words in _LEGEND)

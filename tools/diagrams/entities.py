@@ -1,4 +1,4 @@
-"""Describes models for the picture of the data model: columns, and the targets of foreign keys."""
+"""Describes Django models for the picture of the data model: their columns, and the targets of their foreign keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _SHORT_TYPES = {"timestamp with time zone": "timestamptz", "double precision": "
 class Column:
     name: str
     type: str
-    keys: tuple[str, ...]  # PK, FK, UQ
+    keys: tuple[str, ...]  # PK (primary key), FK (foreign key), UQ (unique)
     is_null: bool
     choices: tuple[str, ...]
 
@@ -38,7 +38,10 @@ class Entity:
 
 
 def own_models() -> list[type[Model]]:
-    """Models of this repository's apps that have a table. Django's models and many-to-many tables are left out."""
+    """Returns the models of this repository's apps that have a table.
+
+    Django's own models and many-to-many tables are left out.
+    """
     return [model for model in apps.get_models() if _is_own(model) and not model._meta.proxy]
 
 
@@ -76,7 +79,10 @@ def _is_key(field: Field) -> bool:
 
 
 def _unique_fields(model: type[Model]) -> set[str]:
-    """Fields that an unconditional constraint makes unique alone, directly or in an expression such as Lower."""
+    """Returns the fields that are unique because of a constraint on this one field, or on an expression such as Lower.
+
+    Constraints with a condition don't count.
+    """
     names: set[str] = set()
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
@@ -86,7 +92,7 @@ def _unique_fields(model: type[Model]) -> set[str]:
 
 
 def _names_in(expression: object) -> list[str]:
-    parts = expression.flatten()  # type: ignore[attr-defined]  # expressions of constraints have it
+    parts = expression.flatten()  # type: ignore[attr-defined]  # expressions of constraints have `flatten`
     return [part.name for part in parts if hasattr(part, "name")]
 
 

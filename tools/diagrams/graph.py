@@ -1,4 +1,4 @@
-"""Graphs of tables, laid out and drawn by Graphviz (@viz-js/viz, its WebAssembly build for Node.js)."""
+"""Draws graphs of tables with Graphviz (@viz-js/viz, the WebAssembly build of Graphviz for Node.js)."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import node
 from own_server import LOCAL
 
-# The picture has a light background, so that it looks the same on GitHub's light and dark pages.
+# The pictures have a light background, so that they look the same on GitHub's light and dark pages.
 GROUND, PAPER, EDGE, BAND = "#f6f8fa", "#ffffff", "#d0d7de", "#eaeef2"
 INK, MUTED = "#1f2328", "#59636e"
 BLUE, GREEN, AMBER, RED = "#0550ae", "#116329", "#7d4e00", "#a40e26"
@@ -25,17 +25,17 @@ _EDGE = f'dir=both color="{BLUE}" penwidth=1.2 arrowsize=0.9'
 class Edge(NamedTuple):
     tail: str
     head: str
-    attributes: str  # In Graphviz's language.
+    attributes: str  # attributes in Graphviz's language
 
 
 def tag(name: str, *content: str, **attributes: object) -> str:
-    """An element of Graphviz's HTML. `content` is markup, so it isn't escaped."""
+    """Returns an element of Graphviz's HTML. `content` is markup, so it isn't escaped."""
     markup = "".join(f' {key}="{escape(str(value))}"' for key, value in attributes.items())
     return f"<{name}{markup}>{''.join(content)}</{name}>"
 
 
 def text(words: str, size: int = 12, *, colour: str = INK, is_mono: bool = False, is_bold: bool = False) -> str:
-    # Graphviz would draw the text of a <b> element a little higher than the rest of its line.
+    # Bold text uses a bold font, because Graphviz draws a <b> element a little higher than the rest of its line.
     face = ("Courier" if is_mono else "Helvetica") + ("-Bold" if is_bold else "")
     return tag("font", escape(words), **{"point-size": size, "color": colour, "face": face})
 
@@ -53,13 +53,13 @@ def table(rows: Iterable[str], **attributes: object) -> str:
 
 
 def sheet(rows: Iterable[str]) -> str:
-    """A table with a frame."""
+    """Returns a table with a frame."""
     return table(rows, border=1, color=EDGE, bgcolor=PAPER)
 
 
 def draw(title: str, about: Iterable[str], nodes: Mapping[str, str], edges: Iterable[Edge] = ()) -> str:
-    """Returns the SVG. `about` are the lines below the title, `nodes` are tables by name."""
-    lines = text(title, 20, is_bold=True), *about, ""  # The empty line keeps a distance.
+    """Returns the graph as SVG. `about` has the lines below the title. `nodes` maps the name of a table to its HTML."""
+    lines = text(title, 20, is_bold=True), *about, ""  # the empty line keeps a distance between heading and tables
     heading = table((tag("tr", cell(line)) for line in lines), cellpadding=2)
     statements = [
         f"graph [{_GRAPH} label=<{heading}>]",
@@ -69,7 +69,7 @@ def draw(title: str, about: Iterable[str], nodes: Mapping[str, str], edges: Iter
         *(f"{edge.tail} -> {edge.head} [{edge.attributes}]" for edge in edges),
     ]
     svg = _laid_out("\n".join([f'digraph "{title}" {{', *statements, "}"]))
-    # Graphviz knows the widths of few fonts. Courier is as wide as the ones that are put in its place, and uglier.
+    # Graphviz draws with Courier, because it knows the widths of few fonts. Better-looking fonts replace Courier.
     return svg.replace('"Courier,monospace"', '"ui-monospace, Menlo, Consolas, monospace"')
 
 

@@ -1,4 +1,4 @@
-"""Describes routes for the picture of the endpoints: methods, and the policy's scope of each role."""
+"""Describes routes for the picture of the endpoints: the methods, and each role's scope in the policy."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ ROOT = "api/v1/"
 
 @dataclass(frozen=True)
 class Line:
-    """One method of one path. `scopes` is in the order of MATRIX_ROLES, None where no account is needed."""
+    """One method of one path. `scopes` has a scope for each of MATRIX_ROLES; None if no account is needed."""
 
     method: str
     path: str
     action: str
     scopes: tuple[Scope, ...] | None
-    is_condition: bool = False  # An action that a method needs only for some changes.
+    is_condition: bool = False  # true for an action that a method needs only for some changes
 
 
 @dataclass
@@ -31,11 +31,11 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """All routes, grouped. A resource's conditional actions (FINER_THAN_UPDATE) follow after its routes."""
+    """Returns all routes in groups. After a resource's routes come its conditional actions, such as *sign*."""
     groups_by_key: dict[str, Group] = {}
     for path, pattern in checks.routes():
         if path.split("/")[0] == "admin":
-            continue  # The honeypot isn't an endpoint.
+            continue  # the honeypot (a fake admin login) isn't an endpoint
         key, title = _group(path, pattern.callback)
         groups_by_key.setdefault(key, Group(title)).lines.extend(_lines(path, pattern.callback))
     for resource, changes in policy.FINER_THAN_UPDATE.items():
@@ -50,7 +50,11 @@ def groups() -> list[Group]:
 
 
 def _group(path: str, callback: Any) -> tuple[str, str]:
-    """Key and title of a route's group: the resource, also for nested routes, else the beginning of the path."""
+    """Returns key and title of a route's group.
+
+    The routes of a resource form a group, nested routes included. Other routes are grouped by the beginning of the
+    path.
+    """
     view = getattr(callback, "cls", None)
     if view is not None and issubclass(view, ResourceViewSet):
         return view.resource, (view.__doc__ or "").strip().split("\n")[0]
@@ -96,7 +100,7 @@ def _scopes(resource: str, action: str) -> tuple[Scope, ...]:
 
 
 def _readable_path(path: str) -> str:
-    """A readable form of Django's pattern: `clients/{client}/contracts/{id}/`.
+    """Returns a readable form of Django's URL pattern, for example `clients/{client}/contracts/{id}/`.
 
     A path outside of the API begins with a slash.
     """

@@ -1,7 +1,7 @@
 """Executes each recipe of docs/extending.md on a copy of the repository, and runs the generic tests there.
 
-`scripts/manage makemigrations` would start the demo's database. It is executed here as `manage.py makemigrations`,
-without a database, because it only compares models with migrations.
+`scripts/manage makemigrations` would start the demo's database. So this program runs `manage.py makemigrations`,
+which needs no database, because it only compares the models with the migrations.
 """
 
 import os
@@ -32,9 +32,9 @@ _MANAGE = "scripts/manage makemigrations"
 
 
 def copied(root: Path) -> None:
-    """Copies the repository into `root`: all files that git tracks or would add, with their current content.
+    """Copies the repository into `root`: the files that git tracks, and new files that git doesn't ignore.
 
-    The copy uses the same virtual environment.
+    The files have their current content, even if it isn't committed. The copy uses the same virtual environment.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -79,7 +79,7 @@ def run(command: str, root: Path) -> None:
 def environment(root: Path) -> dict[str, str]:
     """Returns the environment variables for a recipe's commands.
 
-    The keys aren't secret. No database is used, except by scripts/test, which replaces these settings.
+    The keys aren't secret. Only scripts/test uses a database, and scripts/test replaces these settings.
     """
     values = {
         "EECRM_HOME": str(root / ".local"),

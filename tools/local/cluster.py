@@ -21,10 +21,11 @@ from account import Account
 from binaries import Binaries
 from processes import Failed, check_stopped, forget, record, rely_on, say
 
-MAX_WAIT_SECONDS = 60  # wait for the server to start or stop, including recovery after a crash
-# Log lines have the SQLSTATE (%e), because it is the same in each language of the messages.
+MAX_WAIT_SECONDS = 60  # seconds for the server to start or stop, including recovery after a crash
+# Log lines contain the SQLSTATE (%e), because this code is the same in all languages of PostgreSQL's messages.
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
-# Not durable. With autovacuum a test's plans would depend on the moment when it has counted the rows of another test.
+# These options turn durability off, because test databases needn't survive a crash.
+# Autovacuum is off, because a test's query plans would depend on the time at which it last analysed the tables.
 FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off")
 
 
@@ -55,7 +56,7 @@ class Cluster:
         return find(self.directory, self.settings["PG_DATABASE"], is_durable=self.is_durable, is_wheel=self.is_wheel)
 
     def with_free_port(self) -> "Cluster":
-        """Returns the cluster with the port of the last run, or a new port if another process uses that one now."""
+        """Returns the cluster with its last port; with a new port if another process uses the last port now."""
         if generated.is_free(self.port):
             return self
         settings = self.settings | {"PG_PORT": str(generated.free_port())}
@@ -95,9 +96,10 @@ class Cluster:
         self.owner.own(self.data)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Starts the server. It isn't started by `processes.start`, so that no signal is passed on to it.
+        """Starts the PostgreSQL server.
 
-        It must stop last, after the processes that use it.
+        `processes.start` isn't used, because it passes signals on to the started process.
+        The server must stop last, after the processes that use it.
         """
         check_stopped()
         options = [f"-cport={self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories=", LOG_LINE_PREFIX]
@@ -112,8 +114,8 @@ class Cluster:
                 env=initdb.plain_environment(),
                 **self.owner.options,
             )
-        # A later run stops this server with these signals, if this run is killed.
-        # SIGTERM would make PostgreSQL wait for open connections. SIGKILL would leave its child processes running.
+        # If this run is killed, a later run stops the server with SIGINT and then SIGQUIT.
+        # SIGTERM would make PostgreSQL wait for open connections. SIGKILL would leave child processes running.
         record(server, signal.SIGINT, signal.SIGQUIT)
         return server
 
@@ -142,7 +144,7 @@ class Cluster:
         try:
             server.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
-            # Immediate shutdown. Nothing is lost, but the next start must recover from the write-ahead log.
+            # SIGQUIT is an immediate shutdown: nothing is lost, but the next start must recover from the log.
             server.send_signal(signal.SIGQUIT)
             server.wait()
         forget(server)
@@ -163,7 +165,7 @@ class Cluster:
 
 
 def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = False) -> Cluster:
-    """Returns the cluster in a directory, with the PostgreSQL programs and the account that run it on this machine.
+    """Returns the cluster in a directory, with the PostgreSQL programs and the system account that run it.
 
     Raises Failed if no PostgreSQL programs are found.
     """
@@ -177,5 +179,8 @@ def find(directory: Path, database: str, *, is_durable: bool, is_wheel: bool = F
 
 
 def _secrets(directory: Path) -> Path:
-    """Returns the path of the file with the passwords. It is next to the data, so that both are deleted together."""
+    """Returns the path of the file with the passwords.
+
+    This file is next to the data, so that both are deleted together.
+    """
     return directory / "server.env"

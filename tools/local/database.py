@@ -21,7 +21,7 @@ def bootstrap(database: str, settings: Mapping[str, str]) -> None:
 
     Passwords are passed in environment variables, because other users of the machine can read a command line.
     """
-    # Imported only here, because config.environment reads settings.env when it is imported.
+    # This import is late, because it makes config.environment read settings.env.
     from config import database_settings
 
     say(f"Preparing roles and schema of the database {database} …")
@@ -56,7 +56,10 @@ def migrate_all(databases: Sequence[str], settings: Mapping[str, str]) -> None:
 
 
 def load_demo() -> None:
-    """Loads what is missing of the demo data. Managers may have edited it so that the rest can't be loaded."""
+    """Loads the missing part of the demo data.
+
+    If managers have edited the demo data, the rest may be impossible to load. Then only a message is printed.
+    """
     say("Loading the demo data …")
     try:
         run([*MANAGE, "load_demo"], failure="The demo data could not be loaded; Django says why above.")

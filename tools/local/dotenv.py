@@ -1,6 +1,6 @@
-"""Reads settings from environment variables and `.env`, and knows the repository's path.
+"""Reads settings from environment variables and `.env`, and defines the repository's path.
 
-Uses the standard library only, because install.py needs it before python-decouple is installed.
+This module uses the standard library only, because install.py needs it before python-decouple is installed.
 """
 
 import os
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: Path) -> dict[str, str]:
-    """Returns the variables in a `.env` file, which it reads by the rules of python-decouple."""
+    """Returns the variables in a `.env` file. The file is read by the same rules as python-decouple's."""
     values = {}
     for line in path.read_text().splitlines() if path.is_file() else []:
         name, separator, value = line.strip().partition("=")
@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def chosen(name: str) -> str:
-    """Returns a setting that the user chose in the environment or `.env`, trimmed; "" if there is none."""
+    """Returns a trimmed setting that the user chose in the environment or `.env`; "" if the user chose none."""
     return _variables().get(name, "").strip()
 
 

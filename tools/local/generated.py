@@ -1,4 +1,4 @@
-"""Generates settings, once for this machine: secret keys, passwords, and the port of the private PostgreSQL."""
+"""Generates settings once for each machine: secret keys, passwords, and the port of the private PostgreSQL."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import read
 
-# Matches the PG_ variables of logins that the application never uses: migrator, administrator, reports, backups.
+# Matches the PG_ variables of logins that the application never uses: migrator, administrator, reports and backups.
 OTHER_LOGINS = re.compile(r"PG_[A-Z]+_(USER|PASSWORD)(_FILE)?")
 HEADER = "# Made by scripts/run or scripts/test for this machine only; the environment and .env go before it.\n"
 
@@ -24,7 +24,7 @@ def make_keys() -> dict[str, str]:
 
 
 def make_server_settings(database: str) -> dict[str, str]:
-    """Returns the settings of a new private server. Its passwords need no quotes in a `.env` file."""
+    """Returns the settings of a new private server. The generated passwords need no quotes in a `.env` file."""
     return {
         "PG_HOST": "127.0.0.1",
         "PG_PORT": str(free_port()),
@@ -42,14 +42,17 @@ def make_server_settings(database: str) -> dict[str, str]:
 
 
 def add_missing(path: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """Adds missing variables to a file and returns all. Keeps existing values, because data and sessions need them."""
+    """Adds missing variables to a file and returns all variables.
+
+    Existing values are kept, because the data and the sessions depend on them.
+    """
     values = wanted | read(path)
     write(path, values)
     return values
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """Replaces the file atomically. Only its owner can read the new file, also while it is being written."""
+    """Replaces the file atomically. Only its owner can read the new file, even while the file is being written."""
     if values == read(path):
         return
     draft = path.with_suffix(".new")
@@ -60,7 +63,7 @@ def write(path: Path, values: dict[str, str]) -> None:
 
 
 def select_for_application(values: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that the web server and the worker may know, without those of OTHER_LOGINS."""
+    """Returns the variables that the web server and the worker may know, without logins such as the migrator's."""
     return {name: value for name, value in values.items() if not OTHER_LOGINS.fullmatch(name)}
 
 
@@ -77,7 +80,7 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do. Without this option, the port would seem taken while connections of an earlier server close.
+        # Servers also set SO_REUSEADDR. Without it, a port seems taken while an earlier server's connections close.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,7 @@
-"""The private directory in which a script keeps its state: `EECRM_HOME`, or `.local`. A lock lets one script use it."""
+"""Finds and locks the private directory of a script's state: `EECRM_HOME`, or `.local`.
+
+Because of the lock, only one script at a time uses the directory.
+"""
 
 import fcntl
 import os
@@ -14,7 +17,7 @@ from processes import Failed, keep_ledger
 
 
 class HomeInUse(Failed):
-    """Another script uses the directory now. `holder` is its name, such as "scripts/run"."""
+    """Another script uses the directory now. `holder` is the name of that script, such as "scripts/run"."""
 
     def __init__(self, directory: Path, holder: str, pid: str) -> None:
         super().__init__(
@@ -29,14 +32,18 @@ def base() -> Path:
 
 
 def of(command: str) -> Path:
-    """Returns the directory for a command. Tests have a separate one, so that they can run while the demo runs."""
+    """Returns the state directory for a command.
+
+    Tests have a separate directory, so that they can run while the demo runs.
+    """
     return base() / "test" if command == "test" else base()
 
 
 def claim(directory: Path, script: str) -> int:
-    """Locks the directory, and stops processes that an earlier run left behind.
+    """Locks the state directory, and stops processes that an earlier run left behind.
 
-    Returns a file descriptor. The lock ends when it is closed. Raises HomeInUse if another process has the lock.
+    Returns a file descriptor. The lock ends when this descriptor is closed.
+    Raises HomeInUse if another process has the lock.
     """
     owner = account.for_server()
     for private in (base(), directory):
@@ -61,7 +68,7 @@ def ledger(directory: Path) -> Path:
 def _close_to_others(directory: Path, owner: Account) -> None:
     """Removes other users' access to files that an earlier run wrote with another umask.
 
-    Skips the virtual environment and the database's data, whose access rights are set elsewhere.
+    The virtual environment and the database's data are skipped, because their access rights are set elsewhere.
     """
     for path, names, files in os.walk(directory):
         names[:] = [name for name in names if name not in ("venv", "data", "test")]
@@ -75,9 +82,9 @@ def _close_to_others(directory: Path, owner: Account) -> None:
 
 
 def web_port() -> int:
-    """Returns the port for the web server. Raises Failed if another process uses it.
+    """Returns the port for the web server. Raises Failed if another process uses this port.
 
-    It is called before anything is installed or changed.
+    The function is called before anything is installed or changed.
     """
     value = chosen("PORT") if is_set("PORT") else "8000"
     if not (value.isascii() and value.isdecimal()) or not 0 < int(value) < 65536:

@@ -15,7 +15,7 @@ def make(
     data: Path, programs: Binaries, owner: Account, settings: dict[str, str], *, log: Path, is_durable: bool
 ) -> None:
     say(f"Making a new database in {data} …")
-    # The directory gets its final name only when it is complete. So an interrupted start leaves no incomplete data.
+    # The directory gets its final name only when it is complete, so an interrupted start leaves nothing incomplete.
     draft, password_file = data.with_name("data.new"), data.with_name("password")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -46,10 +46,10 @@ def private_log(path: Path) -> BinaryIO:
 
 
 def plain_environment() -> dict[str, str]:
-    """Returns environment variables without the user's PG… variables, which may name another server.
+    """Returns environment variables for PostgreSQL's programs, without PG… variables that may name another server.
 
-    PG_LANGUAGE, such as "fr", chooses the language of the server's messages. It becomes LANGUAGE, which gettext reads
-    in every locale except C.
+    PG_LANGUAGE, such as "fr", chooses the language of the server's messages.
+    This value becomes LANGUAGE, which gettext reads in every locale except C.
     """
     plain = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     return plain | ({"LANGUAGE": language} if (language := os.environ.get("PG_LANGUAGE")) else {})

@@ -1,4 +1,4 @@
-"""Creates or updates the virtual environment of a command, then executes the command in it.
+"""Creates or updates the virtual environment of a command, then executes the command in this environment.
 
 The machine's Python runs this program, so it and the modules that it imports use the standard library only.
 """
@@ -29,10 +29,13 @@ def requirements(command: str) -> list[str]:
 
 
 def install(environment: Path, names: list[str]) -> None:
-    """Creates or updates the virtual environment. A lock protects it, because scripts/run and scripts/test share it."""
+    """Creates or updates the virtual environment.
+
+    A lock protects the environment, because scripts/run and scripts/test share it.
+    """
     with open(environment.parent / "venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # pip inherits the lock. If this process is killed, the next run waits until pip has ended.
+        # pip inherits the lock. If this process is killed, the next run therefore waits until pip has ended.
         inherited = [lock.fileno()]
         _close_to_others(environment)
         python = environment / "bin" / "python"
@@ -58,7 +61,7 @@ def _close_to_others(environment: Path) -> None:
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # For root, the group keeps the right to enter: PostgreSQL's account may have its programs inside (account.py).
+    # For root, the group may still enter: PostgreSQL's account may have its programs inside (account.py).
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
@@ -84,7 +87,7 @@ def main(command: str, *arguments: str) -> int:
     except home.HomeInUse as in_use:
         if command != "manage" or in_use.holder != "scripts/run":
             raise
-        command = "manage-beside"  # uses the database that scripts/run has started
+        command = "manage-beside"  # this command uses the database that scripts/run has started
     else:
         os.set_inheritable(lock, True)  # so that the executed program keeps the lock until it ends
     if command == "run":
@@ -93,7 +96,8 @@ def main(command: str, *arguments: str) -> int:
     install(environment, requirements(command))
     os.environ["EECRM_HOME"] = str(state)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-        # Each process would compile all modules again. The wish was to keep the checkout clean.
+        # PYTHONDONTWRITEBYTECODE was set to keep the repository clean, so bytecode files go elsewhere.
+        # Without bytecode files, each process would compile all modules again.
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(environment / "bytecode"))
     python = str(environment / "bin" / "python")
     os.umask(umask)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from system import orphans_of, started_at
 
-MAX_STOP_SECONDS = 30  # wait after a signal, before the next, stronger signal is sent
+MAX_STOP_SECONDS = 30  # seconds to wait after a signal, before the next, stronger signal is sent
 
 
 class Entry(NamedTuple):
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     @property
     def orphans(self) -> list[int]:
-        """Ids of processes that this process has left behind, such as the workers of a gunicorn that was killed."""
+        """Ids of child processes that this process has left behind, such as the workers of a killed gunicorn."""
         return [] if started_at(self.pid) is not None else orphans_of(self.pid, self.started)
 
     def stop(self) -> None:
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
             if _wait_until(lambda: not self.is_running):
                 break
         if leads_a_group:
-            os.killpg(self.pid, self.signals[-1])  # the children may not notice that the leader has ended
+            os.killpg(self.pid, self.signals[-1])  # children may not notice that their group's leader has ended
 
 
 def _wait_until(is_done: Callable[[], bool]) -> bool:
@@ -55,14 +55,17 @@ def _wait_until(is_done: Callable[[], bool]) -> bool:
 
 
 class Ledger:
-    """The list of a run's processes. Its file is replaced atomically, so that it is complete even after a kill."""
+    """The list of a run's processes in a file.
+
+    The file is replaced atomically, so that it is complete even after a kill.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: list[Entry] = []
 
     def leftovers(self) -> list[Entry]:
-        """Returns the processes of an earlier run that still exist, in the reverse order of their start."""
+        """Returns the processes of an earlier run that still exist. The process that started last comes first."""
         try:
             written = [Entry(*fields) for fields in json.loads(self.path.read_text())]
         except (OSError, ValueError, TypeError):  # the file is missing, or wasn't written by this class

@@ -1,4 +1,4 @@
-"""Provides PgBouncer for the tests: the machine's, or else Debian's package, which is unpacked without root.
+"""Provides PgBouncer for the tests: the machine's program, or else Debian's package, unpacked without root.
 
 If neither is available, the tests that need PgBouncer are skipped with a message.
 """
@@ -20,7 +20,7 @@ LD_LIBRARY_PATH='{libraries}' exec '{program}' "$@"
 
 
 def provide(home: Path) -> None:
-    """Adds PgBouncer to PATH, if it is available on this machine or as a package."""
+    """Adds the directory of PgBouncer to PATH, if the machine has PgBouncer or Debian's package can be unpacked."""
     path = os.environ.get("PATH", os.defpath)
     unpacked = home / PROGRAM
     if not shutil.which(PROGRAM, path=os.pathsep.join([path, _SYSTEM])) and not (unpacked / PROGRAM).exists():
@@ -59,7 +59,10 @@ def _write_launcher(tree: Path, path: Path) -> Path:
 
 
 def _apt_get(target: Path, *arguments: str) -> None:
-    """Runs apt-get with separate package lists and cache. The machine's belong to root and may be empty."""
+    """Runs apt-get with separate package lists and a separate cache.
+
+    The machine's lists and cache belong to root, and may be empty.
+    """
     options = {
         "Dir::State::lists": target / "lists",
         "Dir::Cache": target,
@@ -71,7 +74,7 @@ def _apt_get(target: Path, *arguments: str) -> None:
 
 
 def _missing_libraries(package: Path) -> list[str]:
-    """Returns the libraries that a package depends on and that aren't installed on this machine."""
+    """Returns the libraries that a Debian package depends on and that aren't installed on this machine."""
     depends = subprocess.run(["dpkg-deb", "--field", package, "Depends"], capture_output=True, text=True, check=True)
     wanted = set(re.findall(r"(?:^|, )(lib[^\s,]+)", depends.stdout))
     listing = subprocess.run(

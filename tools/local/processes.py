@@ -1,7 +1,7 @@
 """Starts child processes, and stops them when this process gets a signal.
 
 The signal handler only passes the signal on to the children. Our code stops later, where it waits for the children.
-So a signal never interrupts our code between the start of a child and its registration.
+So a signal never interrupts our code between the start of a child and the registration of this child.
 """
 
 import os
@@ -21,7 +21,7 @@ from ledger import Ledger
 Child = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 
-# A second signal within this time is ignored, because some supervisors send each signal twice.
+# A second signal within this number of seconds is ignored, because some supervisors send each signal twice.
 MIN_REPEAT_SECONDS = 2.0
 
 _children: set[Child] = set()
@@ -50,8 +50,8 @@ def say(message: str) -> None:
 def status_of(program: Callable[..., int], *arguments: str) -> int:
     """Runs a program and returns its exit status.
 
-    If a signal arrives, the children are stopped first.
-    After Failed or PermissionError it prints a sentence to standard error and returns 1.
+    If a signal arrives, the child processes are stopped first.
+    After Failed or PermissionError, the function prints a sentence to standard error and returns 1.
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _on_signal)
@@ -72,9 +72,10 @@ def check_stopped() -> None:
 
 
 def rely_on(child: Child, loss_message: Callable[[], str]) -> None:
-    """Registers a child without which the program can't continue, such as PostgreSQL, until `forget` is called.
+    """Registers a child process, such as PostgreSQL, without which the program can't continue.
 
     After the child has ended, `check_foundations` raises Failed with the text of `loss_message()`.
+    `forget` removes the child from the register.
     """
     _foundations[child] = loss_message
 
@@ -98,7 +99,11 @@ def keep_ledger(path: Path) -> None:
 
 
 def record(child: Child, *signals: signal.Signals) -> None:
-    """Records a child in the file. If this run is killed, the next run stops the child with these signals, in turn."""
+    """Records a child process in the file of this run.
+
+    If this run is killed, the next run sends these signals to the child, one after the other, until the child has
+    ended.
+    """
     if _ledger is not None:
         command = child.args if isinstance(child.args, (list, tuple)) else [child.args]
         _ledger.add(child.pid, " ".join(map(str, command))[:200], signals)
@@ -111,9 +116,9 @@ def forget(child: Child) -> None:
 
 
 def start(command: Command, *, shares_terminal: bool = False, **options: Any) -> Child:
-    """Starts a child. It gets SIGTERM when a signal asks this process to stop.
+    """Starts a child process. When a signal asks this process to stop, the child gets SIGTERM.
 
-    The child has its own session, so that Ctrl-C at the terminal reaches only this process, which sends it SIGTERM.
+    The child has its own session. So Ctrl-C at the terminal reaches only this process, which then sends SIGTERM.
     With `shares_terminal`, an interactive child stays in the terminal's session and gets SIGINT directly.
     """
     check_stopped()
@@ -126,7 +131,7 @@ def start(command: Command, *, shares_terminal: bool = False, **options: Any) ->
 
 
 def wait(child: Child) -> int:
-    """Waits for a child. Returns its exit status as a shell does: 128 + signal number if a signal has killed it."""
+    """Waits for a child process and returns its exit status; 128 + signal number if a signal has killed the child."""
     try:
         status = child.wait()
     finally:
@@ -145,7 +150,10 @@ def run(command: Command, *, failure: str, **options: Any) -> None:
 
 
 def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
-    """Runs a command in several environments at the same time. If one fails, prints its output and raises Failed."""
+    """Runs a command in several environments at the same time.
+
+    If one run fails, prints the output of this run and raises Failed.
+    """
     with ExitStack() as stack:
         outputs = [stack.enter_context(TemporaryFile()) for _ in environments]
         children = [
@@ -162,7 +170,10 @@ def run_together(command: Command, environments: Sequence[dict[str, str]], *, fa
 
 
 def _on_signal(signum: int, _frame: FrameType | None) -> None:
-    """Signal handler: passes the first signal on to the children. If a signal is repeated later, kills them."""
+    """Handles a signal.
+
+    The first signal is passed on to the children. A signal that comes again later kills the children.
+    """
     global _request, _requested_at
     if _request is None:
         _request, _requested_at = signum, time.monotonic()
@@ -182,6 +193,6 @@ def _stop(child: Child, signum: int) -> None:
 
 
 def _signal_session(child: Child, signum: int) -> None:
-    """Sends a signal to the process group of a child, if the child leads a group."""
+    """Sends a signal to the process group that the child leads. Does nothing if the child doesn't lead a group."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signum)

@@ -11,8 +11,8 @@ from processes import Child, Command, Failed, check_foundations, check_stopped, 
 
 from config.environment import HOME, env
 
-MAX_START_SECONDS = 60  # wait for the web server's first answer
-RESTART_DELAY_SECONDS = 5  # wait before a worker that has ended is started again
+MAX_START_SECONDS = 60  # seconds to wait for the web server's first answer
+RESTART_DELAY_SECONDS = 5  # seconds to wait before a worker that has ended is started again
 WELCOME = """
 ready: {address}/api/v1/
 
@@ -37,7 +37,7 @@ LOGIN = """{"username": "oc-salesman", "password": "Epic-Events-2026!"}"""
 def serve(port: int) -> int:
     """Runs the web server and the worker until a signal stops them. Returns the exit status of the web server."""
     say(f"Starting the web server on 127.0.0.1:{port} …")
-    os.environ["PORT"] = str(port)  # for gunicorn, and for the links in mails
+    os.environ["PORT"] = str(port)  # gunicorn uses this port, and so do the links in mails
     command: Command = [sys.executable, "-m", "gunicorn", "--config", ROOT / "deploy" / "gunicorn.conf.py"]
     server = start(command)
     try:
@@ -59,7 +59,8 @@ def _welcome(address: str) -> None:
 def _keep_worker_running(server: Child) -> None:
     """Keeps a worker running as long as the web server runs.
 
-    A worker that ends is started again. Another worker repeats its unfinished jobs after their lease has expired.
+    If the worker ends, another worker is started.
+    The new worker repeats the unfinished jobs after their lease (the time for which a worker holds a job) has expired.
     Raises Failed if PostgreSQL has ended.
     """
     command: Command = [sys.executable, ROOT / "eecrm" / "manage.py", "run_worker"]

@@ -13,9 +13,9 @@ _LISTEN = "0A"  # state of a listening socket in /proc/net/tcp
 
 
 def started_at(pid: int) -> str | None:
-    """Returns the start time of a process as a text that can be compared; None if the process has ended.
+    """Returns the start time of a process as a text for comparisons; None if the process has ended.
 
-    Process id and start time together identify a process. The id alone doesn't, because the system reuses ids.
+    A process is identified by its id and its start time. The id alone isn't enough, because the system reuses ids.
     """
     if not (PROC / "self" / "stat").exists():
         return _started_at_by_ps(pid)
@@ -27,14 +27,15 @@ def started_at(pid: int) -> str | None:
 
 
 def orphans_of(leader: int, started: str) -> list[int]:
-    """Returns the ids of processes that a session leader, which has ended, left in its group.
+    """Returns the ids of processes that an ended session leader has left in its process group.
 
-    While one of them runs, the system doesn't reuse the leader's id. The list is empty on systems without /proc.
+    While one of these processes runs, the system doesn't reuse the leader's id.
+    The list is empty on systems without /proc.
     """
     ticks, _, boot = started.partition(_SINCE)
     orphans = []
     for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # the process has ended meanwhile
+        with suppress(OSError):  # this process has ended meanwhile
             fields = _fields(int(entry.name))
             is_member = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
             if is_member and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
@@ -43,7 +44,10 @@ def orphans_of(leader: int, started: str) -> list[int]:
 
 
 def _fields(pid: int) -> list[str]:
-    """Returns the fields of /proc/PID/stat after the program's name, which may contain spaces and parentheses."""
+    """Returns the fields of /proc/PID/stat that come after the program's name.
+
+    The name may contain spaces and parentheses, so the text can't simply be split.
+    """
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
@@ -65,13 +69,16 @@ def command_of(pid: int) -> str:
 
 
 def listener(port: int) -> int | None:
-    """Returns the id of the process that listens on a TCP port. None if unknown, as for another account's process."""
+    """Returns the id of the process that listens on a TCP port.
+
+    Returns None if the id isn't known, for example because the process belongs to another account.
+    """
     if not (PROC / "net" / "tcp").exists():
         pids = _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split()
         return int(pids[0]) if pids else None
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for descriptor in PROC.glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # the process has ended meanwhile, or belongs to another account
+        with suppress(OSError):  # this process has ended meanwhile, or belongs to another account
             if os.readlink(descriptor) in sockets:
                 return int(descriptor.parts[2])
     return None

@@ -4,7 +4,7 @@ scripts/openapi              write docs/openapi.yaml
 scripts/openapi --check      change nothing; exit 1 if it differs from the code or breaks the released document
 scripts/openapi --release    write both; refused if the new document breaks the released one
 
-breaking.py decides which changes break clients.
+breaking.py decides which changes break API clients.
 """
 
 import sys

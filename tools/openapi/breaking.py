@@ -1,4 +1,4 @@
-"""Finds breaking changes: differences between two OpenAPI documents that break clients of the older document.
+"""Finds breaking changes: differences between two OpenAPI documents that break API clients of the older document.
 
 A new document may accept more requests and promise more in answers, but never less. These changes break clients:
 - an operation is removed, has another `operationId`, or newly needs a login;
@@ -19,7 +19,7 @@ from narrowing import Schema, Side, gone, less
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Returns a line of text for each change from `old` to `new` that breaks clients."""
+    """Returns a line of text for each change from `old` to `new` that breaks API clients."""
     before, after = Side(old), Side(new)
     lines: list[str] = []
     for (path, method), old_operation in before.operations().items():
@@ -104,12 +104,18 @@ class _Operations(NamedTuple):
             yield from compare(where, content["schema"], new_content[media_type]["schema"])
 
     def _sent(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
-        """Compares the schemas of a request. Yields a line for each value that the new schema doesn't accept."""
+        """Compares two versions of a request schema.
+
+        Yields a line for each value that the new version doesn't accept.
+        """
         lost = [*gone(old, new, self.before, self.after), *less(old, new, self.before, self.after)]
         return (f"{where}{place}: {what} isn't taken any more" for place, what in lost)
 
     def _answered(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
-        """Compares the schemas of an answer. Yields a line for each lost member and each newly allowed value."""
+        """Compares two versions of an answer's schema.
+
+        Yields a line for each lost member and each newly allowed value.
+        """
         for place, what in gone(old, new, self.before, self.after):
             yield f"{where}{place}: {what} is gone"
         for place, what in less(new, old, self.after, self.before):

@@ -1,4 +1,4 @@
-"""Compares a schema of two OpenAPI documents: finds values that one version accepts and the other doesn't."""
+"""Compares two versions of an OpenAPI schema: finds values that one version accepts and the other doesn't."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,19 +9,20 @@ _ALL_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object
 _MAX_DEPTH = 12  # deeper members aren't compared, because a schema may refer to itself
 
 Schema = dict[str, Any]
-# Pairs of a place in the schema and a difference in words, such as ("/name", "a maxLength above 100").
+# These pairs have a place in the schema and a difference in words, such as ("/name", "a maxLength above 100").
 Found = Iterator[tuple[str, str]]
 
 
 class Side(NamedTuple):
-    """One of the two OpenAPI documents, the older or the newer."""
+    """One of the two OpenAPI documents that are compared: the older or the newer."""
 
     document: dict[str, Any]
 
     def whole(self, part: Any) -> Any:
-        """Returns `part` with its `$ref`, or its `allOf` with one schema, replaced by the schema that it refers to.
+        """Returns `part` with its reference replaced by the schema to which the reference leads.
 
-        Other members of `part`, such as `description`, override those of this schema.
+        A reference is a `$ref`, or an `allOf` with one schema.
+        Other members of `part`, such as `description`, override the members of this schema.
         """
         while isinstance(part, dict) and ("$ref" in part or len(part.get("allOf", ())) == 1):
             other_members = {name: value for name, value in part.items() if name not in ("$ref", "allOf")}
@@ -43,7 +44,7 @@ class Side(NamedTuple):
 
 
 def gone(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """Yields the members (JSON object properties) that `old` has and `new` doesn't have."""
+    """Yields the members (JSON object properties) that the schema `old` has and the schema `new` doesn't have."""
     old, new = before.whole(old), after.whole(new)
     if depth > _MAX_DEPTH:
         return
@@ -57,7 +58,7 @@ def gone(old: Schema, new: Schema, before: Side, after: Side, place: str = "", d
 
 
 def less(old: Schema, new: Schema, before: Side, after: Side, place: str = "", depth: int = 0) -> Found:
-    """Yields the kinds of values that `old` accepts and `new` doesn't, such as other types or longer texts."""
+    """Yields the kinds of values that the schema `old` accepts and `new` doesn't, such as longer texts."""
     old, new = before.whole(old), after.whole(new)
     if depth > _MAX_DEPTH:
         return
@@ -76,7 +77,10 @@ def less(old: Schema, new: Schema, before: Side, after: Side, place: str = "", d
 
 
 def _common_parts(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schema]]:
-    """Yields name, old schema and new schema of each member that both schemas have, and of the items of arrays."""
+    """Yields the parts of two schemas that must be compared: each member that both have, and the items of arrays.
+
+    A part is a name, the old schema and the new schema.
+    """
     for name, member in old.get("properties", {}).items():
         if name in new.get("properties", {}):
             yield name, member, new["properties"][name]
@@ -86,7 +90,7 @@ def _common_parts(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schem
 
 
 def _lost_alternatives(old: Schema, new: Schema, before: Side, after: Side, place: str, depth: int) -> Found:
-    """Yields the alternatives of `old` that no single alternative of `new` accepts completely."""
+    """Yields the alternatives (`oneOf`) of `old` that no single alternative of `new` accepts completely."""
     new_alternatives = new.get("oneOf", [new])
     for number, alternative in enumerate(old.get("oneOf", [old])):
         if not any(_is_accepted(alternative, candidate, before, after, depth) for candidate in new_alternatives):
@@ -114,7 +118,7 @@ def _lost_values(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _allowed_values(schema: Schema) -> set[str]:
-    """Returns the values of `enum` or `const` as text; empty if the schema allows any value."""
+    """Returns the values that `enum` or `const` allows, as texts; an empty set if the schema allows any value."""
     return set(map(repr, schema.get("enum", [schema["const"]] if "const" in schema else [])))
 
 

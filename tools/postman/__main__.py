@@ -1,4 +1,4 @@
-"""Generates the Postman collection in postman/ from the OpenAPI document, checks it, or sends it with Newman."""
+"""Generates the Postman collection in postman/ from the OpenAPI document, checks these files, or sends the requests."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ def write() -> int:
 def send() -> int:
     """Sends the collection to a separate server, and checks the error sentences for users (proofs.py).
 
-    The whole collection is sent twice, to check that it also works with the rows that the first run has left.
+    The whole collection is sent twice, because it must also work with the rows that the first run has left.
     The folder that exceeds a rate limit is sent last, because the server then refuses the account for a minute.
     """
     with running(newman.HOME / "server") as server:

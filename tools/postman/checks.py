@@ -1,4 +1,4 @@
-"""Generates JavaScript for Postman: tests of an answer."""
+"""Generates JavaScript for Postman: tests of the API's answers."""
 
 import json
 
@@ -8,14 +8,20 @@ def quoted(value: object) -> str:
 
 
 def answers(status: int) -> str:
-    """Returns a test of the status. If it fails, it shows the API's sentence, which after.js has put into `refusal`."""
+    """Returns JavaScript that tests the status of an answer.
+
+    If the test fails, the message is the API's error sentence, which after.js has put into the variable `refusal`.
+    """
     return (
         f"pm.test('Answers {status}', () => pm.expect(pm.response.code, pm.variables.get('refusal')).to.eql({status}));"
     )
 
 
 def holds(sentence: str, condition: str) -> str:
-    """Returns a test with this title. `condition` is a JavaScript expression that may use `answer`, the body."""
+    """Returns JavaScript for a test with this title.
+
+    `condition` is a JavaScript expression. It may use `answer`, the body of the API's answer.
+    """
     expectation = f"const answer = pm.response.json(); pm.expect({condition}).to.be.true;"
     return f"pm.test({quoted(sentence)}, () => {{ {expectation} }});"
 
@@ -31,7 +37,7 @@ def has_header(name: str, value: str = "") -> str:
 
 
 def refused(status: int, rule: str) -> tuple[str, ...]:
-    """Returns the tests for a refusal's problem document. `rule` is empty if the refusal has no rule."""
+    """Returns JavaScript tests of an error answer (a problem document). `rule` is "" if no rule refused the request."""
     document = "pm.expect(pm.response.headers.get('Content-Type')).to.include('application/problem+json')"
     is_problem = f"pm.test('It is a problem document', () => {document});"
     return (is_problem, equals("rule", rule)) if rule else (is_problem, equals("status", status))

@@ -41,7 +41,7 @@ def folders(document: Document) -> tuple[Folder, ...]:
 
 
 def _for_scripts(folder: Folder, document: Document) -> dict[str, Any]:
-    """Returns the facts about a folder that before.js needs, such as the variables that each request needs."""
+    """Returns the facts about a folder that the script before.js needs, such as the variables of each request."""
     made: set[str] = set()
     needed: dict[str, list[str]] = {}
     for request in folder.all_requests:
@@ -73,7 +73,7 @@ def collection(document: Document) -> dict[str, Any]:
         },
         "item": [folder_item(folder, document, folder) for folder in tree],
         "event": [script("prerequest", before), script("test", after)],
-        # The tests in the collection's requests set these variables.
+        # The tests of the collection's requests set these variables.
         "variable": [{"key": name, "value": ""} for folder in tree for name in folder.variables.names()],
     }
 
@@ -94,7 +94,7 @@ def environment(name: str, address: str, accounts: dict[str, str], password: str
 
 
 def files(document: Document) -> dict[str, str]:
-    """Returns file name -> text, for all files of postman/."""
+    """Maps the name of each file in postman/ to its text."""
     contents = {
         COLLECTION: collection(document),
         LOCAL_ENVIRONMENT: environment(f"{NAME}: scripts/run", "http://127.0.0.1:8000/api/v1", ACCOUNTS, PASSWORD),

@@ -1,4 +1,4 @@
-"""Reads from the OpenAPI document the operations with their parameters, examples and answers."""
+"""Reads the operations of the API, with their parameters, examples and answers, from the OpenAPI document."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Answer:
-    """An example of an answer. `name` is the example's name; for a refusal by a rule, it is the rule's name."""
+    """An example of an answer. If a rule refuses the request, `name` is the rule's name, else the example's name."""
 
     status: int
     name: str
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the API. `path` is below /api/v1/, such as `clients/{id}/`, and empty for the API's root."""
+    """An operation of the API. `path` is the path below /api/v1/, such as `clients/{id}/`; "" for the API's root."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Operation:
 
     @property
     def noun(self) -> str:
-        """The resource of the row with the id `{id}`, such as `client` for `clients/{id}/`. Empty without `{id}`."""
+        """The resource of the row in the path: `client` for `clients/{id}/`; "" for a path without `{id}`."""
         collection = self.path.partition("/{id}")[0].rpartition("/")[2] if "/{id}" in self.path else ""
         return f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
 
@@ -66,12 +66,12 @@ class Operation:
 
     @property
     def body(self) -> Any:
-        """The document's first example of the request body; None if the operation has no body."""
+        """The first example of the request body in the OpenAPI document; None if the operation has no body."""
         return next(iter(self._examples(self._sent)), ("", None))[1]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of the fields that the request body may have."""
+        """The names of the members that the request body may have."""
         return tuple(self.document.resolve(self._sent.get("schema", {})).get("properties", ()))
 
     @property
@@ -115,7 +115,7 @@ class Document:
         return str(self.source["info"]["version"])
 
     def resolve(self, node: Any) -> Any:
-        """Follows `$ref` references within the document, and returns the node that they lead to."""
+        """Follows `$ref` references within the OpenAPI document, and returns the node to which they lead."""
         while isinstance(node, dict) and "$ref" in node:
             target: Any = self.source
             for step in node["$ref"].removeprefix("#/").split("/"):

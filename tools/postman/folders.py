@@ -1,22 +1,23 @@
-"""Classes for the requests and folders of the collection. items.py makes Postman's JSON from them."""
+"""Classes for the requests and folders of the Postman collection. items.py makes Postman's JSON from them."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from variables import Variables
 
-NOBODY = "nobody"  # role of requests that are sent without a token
+NOBODY = "nobody"  # role of requests that are sent without an access token
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request of the collection.
+    """A request of the Postman collection.
 
     `operation` is written as "PATCH clients/{id}/". The token of `role` is sent, or that of the folder's role.
-    `answers` is the expected status. If `body` is None, the document's example is sent.
+    `answers` is the expected status. If `body` is None, the OpenAPI document's example is sent.
     `rule` is the rule that refuses the request. For a refusal without a rule, `like` names the document's example.
-    `keeps` has the variables that are set after a success: variable -> JavaScript expression, in which `answer` is the
-    answer's body. `forgets` names variables that are emptied. A DELETE always empties the variable of its row.
+    `keeps` maps variables to JavaScript expressions, in which `answer` is the answer's body.
+    After a success, the variables get the values of these expressions.
+    `forgets` names variables that are emptied. A DELETE always empties the variable of its row.
     If `is_reference` is true, the request has all of the document's examples.
     """
 
@@ -39,8 +40,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of requests, or of folders. They are sent with the token of `role`. If it is empty, each has its own.
+    """A folder of requests, or of folders. The requests are sent with the token of `role`.
 
+    If `role` is empty, each request or inner folder has a role of its own.
     `prefix` is the beginning of the names of the folder's variables.
     If `is_left_out` is true, a run of the whole collection doesn't send the folder.
     """

@@ -12,11 +12,14 @@ from variables import Variables
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _KEY = "Idempotency-Key"
-_PROVOKED = 429  # a single request reaches no rate limit, so the request's script sends many
+_PROVOKED = 429  # one request can't reach a rate limit, so a script sends many requests
 
 
 def identifier(*steps: str) -> str:
-    """Returns the id of an item. It depends only on the names of the item and its folder, so that diffs stay small."""
+    """Returns the id of an item in the collection.
+
+    The id depends only on the names of the item and its folder, so that diffs stay small.
+    """
     return str(uuid5(NAMESPACE_URL, "/".join(["epic-events-postman", *steps])))
 
 
@@ -103,9 +106,10 @@ def _refusal(request: Request, operation: Operation) -> Answer:
 
 
 def _examples(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
-    """Returns the document's examples of answers that this request may get.
+    """Returns the saved answers for a request: examples from the OpenAPI document.
 
-    For a request that should succeed, these are successes, refusals of its role, and refusals by a row's state.
+    A request that should succeed gets the examples of successes, of refusals of its role, and of refusals by a row's
+    state.
     """
     if request.rule:
         return [_refusal(request, operation)]
@@ -144,12 +148,15 @@ def _body(request: Request, operation: Operation) -> Any:
 
 
 def _numbers(text: str) -> str:
-    """Removes the quotes around variables with an id in JSON: "{{client_id}}" -> {{client_id}}, which is a number."""
+    """Removes the quotes around variables with an id in JSON, because an id is a number.
+
+    For example: "{{client_id}}" -> {{client_id}}.
+    """
     return re.sub(r'"(\{\{\w+_id\}\})"', r"\1", text)
 
 
 def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
-    """Returns the headers that the request sends, and then, switched off, all others that the document describes."""
+    """Returns the headers that the request sends, then all others in the OpenAPI document, switched off."""
     known = {parameter["name"]: parameter for parameter in operation.parameters("header")}
     used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
     headers = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []

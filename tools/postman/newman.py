@@ -1,4 +1,4 @@
-"""Sends the collection, or a part of it, with Newman, Postman's program for the command line."""
+"""Sends the Postman collection, or a part of it, with Newman, Postman's program for the command line."""
 
 import json
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ def send(
     kept: Mapping[str, str] | None = None,
     **variables: str,
 ) -> dict[str, Any]:
-    """Sends folders and requests with the names `parts`, or else the whole collection. Returns Newman's report.
+    """Sends the folders and requests with the names `parts`, or else the whole collection. Returns Newman's report.
 
-    `kept` are values of the collection's variables, as after an earlier run. `variables` replace those of the
-    environment.
+    `kept` has values for the collection's variables, as if an earlier run had set them.
+    `variables` replace variables of the environment.
     """
     source = json.loads((TARGET / collection.COLLECTION).read_text("utf-8"))
     source["variable"] += [{"key": name, "value": value} for name, value in (kept or {}).items()]

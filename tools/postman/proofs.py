@@ -1,4 +1,4 @@
-"""Checks, with Newman, the sentences that users see if they send a request too early or to a wrong address."""
+"""Checks, with Newman, the sentences that users see if they send a request too early or to a wrong web address."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from stories.rate_limit import RATE_LIMIT
 
 _FIRST = "1. Sales adds a prospect"
 _WITHOUT_TOKEN = "401: no token"
-_CLOSED = "http://127.0.0.1:9/api/v1"  # port of the obsolete service "discard", on which nothing listens
+_CLOSED = "http://127.0.0.1:9/api/v1"  # nothing listens on port 9, which belongs to the obsolete service "discard"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class Proof:
 
 
 def failures(server: str) -> int:
-    """Runs all proofs and returns the number of those that fail. `server` is a server's address, without a path."""
+    """Runs all proofs (runs that must fail as expected). Returns the number of proofs with another result.
+
+    `server` is a server's web address, without a path.
+    """
     with _web_page() as page:
         failed = 0
         for proof in _proofs(server, page):
@@ -52,7 +55,10 @@ def failures(server: str) -> int:
 
 
 def left_out(run: dict[str, object]) -> int:
-    """Returns how many requests of the folder that exceeds a rate limit were sent in this run. None should be."""
+    """Returns the number of requests that a run wrongly sent from the folder that exceeds a rate limit.
+
+    A run of the whole collection must leave this folder out.
+    """
     flood = {request.name for request in RATE_LIMIT.requests}
     sent = flood.intersection(results.sent(run))
     for name in sent:
@@ -128,12 +134,12 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<p>Another server</p>")
 
     def log_message(self, *_: object) -> None:
-        """Prints no line for each request, unlike the base class."""
+        """Prints nothing. The base class would print a line for each request."""
 
 
 @contextmanager
 def _web_page() -> Iterator[str]:
-    """Runs a server that answers each request with a web page. Yields its address."""
+    """Runs a server that answers each request with a web page. Yields the server's URL."""
     with HTTPServer(("127.0.0.1", 0), _Page) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,6 +1,7 @@
-"""Builds the folder of the collection that has every operation of the OpenAPI document, by tag.
+"""Builds the collection's folder with every operation of the OpenAPI document, in a subfolder for each tag.
 
-The requests are sent as management, which may do everything. The requests of a tag create rows, read and change them.
+The requests are sent as management, which may do everything.
+The requests of a tag create rows, read rows and change rows.
 Before each DELETE, a separate row is created for it, so that later requests still find the other rows.
 """
 
@@ -20,9 +21,9 @@ _ROLE = "management"
 _ORDER = ("POST", "GET", "PUT", "PATCH", "DELETE")
 _LOGIN = "POST users/login/"
 _CREDENTIALS = {"username": f"{{{{{_ROLE}_username}}}}", "password": f"{{{{{_ROLE}_password}}}}"}
-_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # sent last, because they end the session of others
-# Settings for operations whose examples in the document can't be sent.
-# These examples have another user's account or token, or would change the account that sends them.
+_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # sent last, because they end sessions of other requests
+# These settings replace examples of the OpenAPI document that can't be sent.
+# Such an example has another user's account or token, or would change the account that sends it.
 _SENT: dict[str, dict[str, Any]] = {
     _LOGIN: {"body": _CREDENTIALS, "keeps": {"login_token": "answer.refresh"}},
     "POST users/refresh/": {"body": {"refresh": "{{login_token}}"}, "keeps": {"refreshed_token": "answer.refresh"}},
@@ -72,7 +73,7 @@ def _requests(tag: str, document: Document) -> list[Request]:
 
 
 def _row_made_by(name: str, document: Document) -> Operation | None:
-    """Returns the operation that reads a row which the operation `name` creates; None if it creates no row."""
+    """Returns the operation that reads the row created by the operation `name`; None if `name` creates no row."""
     return document.operations.get(f"GET {name.removeprefix('POST ')}{{id}}/")
 
 
@@ -84,7 +85,10 @@ def _request(operation: Operation, name: str, sent: dict[str, Any]) -> Request:
 
 
 def _body(operation: Operation) -> Any:
-    """Returns the example of the request body, with unique email addresses. POST and PUT also get a contact's id."""
+    """Returns an example of the request body in which email addresses are unique.
+
+    In a POST or PUT, the ids of contacts are variables that earlier requests have set.
+    """
     if not isinstance(operation.body, dict):
         return operation.body
     body = {

@@ -7,7 +7,7 @@ ANSWERS = "Epic Events' API answers"  # name of the first test in after.js
 
 
 def report(run: dict[str, Any]) -> int:
-    """Prints the results. Returns the exit status: 1 if a test failed or no test ran, otherwise 0."""
+    """Prints the results of a Newman run. Returns the exit status: 1 if a test failed or no test ran, otherwise 0."""
     answers = {execution["cursor"]["ref"]: execution.get("response", {}) for execution in run["executions"]}
     for failure in run["failures"]:
         folder, request = failure.get("parent", {}).get("name", ""), failure["source"].get("name", "")
@@ -23,12 +23,12 @@ def report(run: dict[str, Any]) -> int:
 
 
 def sentences(run: dict[str, Any]) -> list[str]:
-    """Returns the messages of the failed tests."""
+    """Returns the messages of the tests that failed in a Newman run."""
     return [failure["error"]["message"] for failure in run["failures"] if "test" in failure["error"]]
 
 
 def sent(run: dict[str, Any]) -> list[str]:
-    """Returns the names of the requests that were sent. These are the requests whose tests were run."""
+    """Returns the names of the requests that Newman sent: the requests whose tests were run."""
     return list(dict.fromkeys(execution["item"]["name"] for execution in run["executions"] if _has_tests(execution)))
 
 

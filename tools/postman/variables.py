@@ -1,14 +1,14 @@
 """Variables that a request sets for later requests of its folder, such as the id of a new row.
 
-The description of a folder writes `{{client_id}}`. In the collection this becomes `{{sales_client_id}}`, so that the
-variables of different folders are separate.
+A folder's description contains `{{client_id}}`, for example. The collection then has `{{sales_client_id}}`, so that
+the variables of different folders are separate.
 """
 
 import json
 import re
 from collections.abc import Mapping
 
-# Role -> username of its demo account, for the environment of scripts/run.
+# Maps a role to the username of its demo account. The environment of scripts/run uses these accounts.
 ACCOUNTS = {
     "sales": "oc-salesman",
     "support": "oc-supporttech",
@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 
 
 class Variables:
-    """The variables of a folder. `makers` is variable -> name of the request that sets it."""
+    """The variables of a folder. `makers` maps a variable to the name of the request that sets it."""
 
     def __init__(self, prefix: str, makers: Mapping[str, str]) -> None:
         self.prefix, self._makers = prefix, makers
@@ -38,7 +38,7 @@ class Variables:
     def needed_by(self, text: str) -> list[str]:
         """Returns the names of the folder's variables that occur in the text, in their order.
 
-        Raises ValueError if another variable occurs that isn't in the environments either.
+        Raises ValueError if the text contains a variable that neither the folder nor the environment has.
         """
         found = dict.fromkeys(_VARIABLE.findall(text))
         if unknown := found.keys() - self._makers.keys() - ENVIRONMENT:
@@ -49,16 +49,19 @@ class Variables:
         return _VARIABLE.sub(lambda match: f"{{{{{self._named(match)}}}}}", text)
 
     def in_script(self, code: str) -> str:
-        """Returns the code with each of the folder's variables replaced by an expression that reads it."""
+        """Returns the code with each variable of the folder replaced by an expression that reads this variable."""
         return _VARIABLE.sub(lambda match: self._value(match) if match[1] in self._makers else match[0], code)
 
     def keep(self, values: Mapping[str, str]) -> str:
-        """Returns code that sets variables after a success. In the values, `answer` is the answer's body."""
+        """Returns JavaScript that sets variables after a success.
+
+        The values may use `answer`, the body of the answer.
+        """
         lines = [f'    {self._set(variable)}, {value} ?? "");' for variable, value in values.items()]
         return "\n".join(["if (pm.response.code < 300) {", "    const answer = pm.response.json();", *lines, "}"])
 
     def forget(self, variable: str) -> str:
-        """Returns code that empties a variable after a success, because its row was deleted."""
+        """Returns JavaScript that empties a variable after a successful DELETE, because the row was deleted."""
         return f'if (pm.response.code < 300) {self._set(variable)}, "");'
 
     def _named(self, match: re.Match[str]) -> str:

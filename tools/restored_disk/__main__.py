@@ -1,6 +1,7 @@
 """Tests `sync/` after PostgreSQL's data was restored from an older copy.
 
-Cursors from the lost time must be answered with 410. ETags of lost rows must not match new rows with the same ids.
+A cursor that was given out after the copy must be answered with 410.
+The ETag of a lost row must not match a new row with the same id.
 """
 
 import json
@@ -24,7 +25,10 @@ class Phone:
         self.token = self.ask("POST", "/users/login/", {"username": "oc-salesman", "password": PASSWORD})[1]["access"]
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
-        """Sends a request. Returns the answer's status, body and ETag. `headers` have underscores for hyphens."""
+        """Sends a request. Returns the answer's status, body and ETag.
+
+        The names in `headers` have underscores instead of hyphens.
+        """
         headers |= {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
@@ -40,7 +44,7 @@ class Phone:
                 return error.code, json.loads(error.read() or "null"), error.headers["ETag"] or ""
 
     def make_clients(self, number: int, name: str) -> list[tuple[int, str]]:
-        """Creates clients. Returns the id and the ETag of each."""
+        """Creates `number` clients (customers of the CRM). Returns the id and the ETag of each client."""
         made = []
         for _ in range(number):
             company = {
@@ -55,7 +59,7 @@ class Phone:
         return made
 
     def copy(self) -> tuple[str, dict[int, str]]:
-        """Reads all visible rows from `sync/`. Returns the last cursor, and client id -> ETag."""
+        """Reads all visible rows from `sync/`. Returns the last cursor, and a mapping of client ids to ETags."""
         cursor, tags, has_more = "", dict[int, str](), True
         while has_more:
             page = self.ask("GET", f"/sync/?cursor={cursor}" if cursor else "/sync/")[1]

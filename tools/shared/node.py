@@ -15,13 +15,13 @@ _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 
 
 def programs() -> dict[str, str]:
-    """Returns environment variables in which the directory of `node` and `npm` is first on PATH."""
+    """Returns environment variables in which the directory of `node` and `npm` comes first on PATH."""
     directory = _of_this_machine() or _of_the_wheel() or _install()
     return os.environ | {"PATH": os.pathsep.join([directory, os.environ.get("PATH", os.defpath)])}
 
 
 def packages(source: Path, target: Path) -> None:
-    """Installs the packages of the lock file in `source` into `target`/node_modules, if they aren't installed yet."""
+    """Installs the npm packages of the lock file in `source` into `target`/node_modules, unless they are installed."""
     target.mkdir(parents=True, exist_ok=True)
     wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in _MANIFEST)).hexdigest()
     record = target / "installed"
@@ -34,7 +34,10 @@ def packages(source: Path, target: Path) -> None:
 
 
 def run(command: list[str], directory: Path, **variables: str) -> None:
-    """Runs a command with the packages' programs on PATH. Exits if the command fails, which has printed the reason."""
+    """Runs a command with the npm packages' programs on PATH. Exits if the command fails.
+
+    The command itself has then printed the reason.
+    """
     environment = programs() | variables
     environment["PATH"] = os.pathsep.join([str(directory / "node_modules" / ".bin"), environment["PATH"]])
     if subprocess.run(command, cwd=directory, env=environment).returncode:
@@ -54,7 +57,7 @@ def _of_this_machine() -> str | None:
 
 
 def _of_the_wheel() -> str | None:
-    """Returns the directory of our Python if the wheel has installed its `node` and `npm` there, else None."""
+    """Returns the directory of this Python if a wheel has installed `node` and `npm` there, else None."""
     directory = Path(sys.executable).parent
     return str(directory) if (directory / "npm").exists() else None
 

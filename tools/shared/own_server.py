@@ -1,4 +1,7 @@
-"""Starts a separate `scripts/run` with its own database and port, for tools. The user may run another one meanwhile."""
+"""Starts a separate `scripts/run`, with its own database and port, for tools.
+
+The user may run another `scripts/run` at the same time.
+"""
 
 import os
 import re
@@ -12,12 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCAL = Path(sys.prefix).parent  # directory for the scripts' files, in which the virtual environment is, too
+LOCAL = Path(sys.prefix).parent  # directory for files of the scripts; the virtual environment is in it
 MAX_START_SECONDS = 300
 
 
 class OwnServer:
-    """A server that starts in the background. `address` waits until the server is ready, and exits if it failed."""
+    """A server that starts in the background.
+
+    `address` waits until the server is ready, or ends the program if the server failed.
+    """
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: int) -> None:
         self.process, self._port, self._log = process, port, log
@@ -37,20 +43,20 @@ class OwnServer:
 
 @contextmanager
 def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[OwnServer]:
-    """Runs a server during the block, with its files in `home`.
+    """Runs a server during the block. The server keeps its files in `home`.
 
     `is_reset` deletes the server's database first. `settings` are variables of .env.sample.
     """
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
-        (home / "venv").symlink_to(sys.prefix)  # otherwise the server would install all packages again
+        (home / "venv").symlink_to(sys.prefix)  # without this link, the server would install all packages again
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG_", "PYTHONPATH"))}
     environment = inherited | {"EECRM_HOME": str(home), "PORT": str(port)} | settings
-    # SIGTERM must raise an exception. Then the block ends, and `finally` stops the server.
+    # SIGTERM must raise an exception, so that the block ends and `finally` stops the server.
     signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
     with open(home / "run.log", "w+b") as log:
         command = [ROOT / "scripts" / "run", *(["--reset"] if is_reset else [])]

@@ -5,8 +5,8 @@ import sys
 
 from own_server import ROOT
 
-# Example values, which are never used to connect or to sign.
-# These values override .env and the generated settings, so that all machines generate the same documents.
+# These settings are examples, which are never used to connect or to sign.
+# The example settings override .env and the generated settings, so that all machines generate the same documents.
 _SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "APP_ENV": "local",

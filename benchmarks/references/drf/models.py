@@ -1,4 +1,4 @@
-"""The benchmark tables as plain Django models."""
+"""The tables of the benchmark database as plain Django models."""
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -28,7 +28,7 @@ class User(AbstractBaseUser):
 
 
 class Client(models.Model):
-    """A client without parsed phone numbers and without a search document, which most projects don't have either."""
+    """A client (customer) without parsed phone numbers or a search document. Most projects have neither."""
 
     status = models.CharField(max_length=8, default="prospect")
     company_name = models.CharField(max_length=200)

@@ -11,7 +11,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The middlewares and settings of `startproject`, without those for the admin site and templates.
+# These are the middlewares and settings of `startproject`, without those for the admin site and templates.
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -33,8 +33,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Connections persist. A connection for each request would need five times the database time, which would be unfair.
-# libpq reads address and login from the PG… environment variables.
+# Database connections stay open. A new connection for each request would need five times the database time.
+# New connections would be unfair to this reference implementation.
+# libpq (PostgreSQL's library) reads address and login from the PG… environment variables.
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"], "CONN_MAX_AGE": 600}
 }

@@ -1,4 +1,7 @@
-"""The client viewset as in the tutorials of Django REST framework, with `select_related` for the joined row."""
+"""The viewset of clients, written as in the tutorials of Django REST framework.
+
+`select_related` joins the row of the sales contact.
+"""
 
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.serializers import CharField, ModelSerializer

@@ -1,14 +1,20 @@
-"""The tables of rate limits and idempotency keys. They have no models, because only a few SQL statements use them."""
+"""Creates the tables of rate limits and idempotency keys.
+
+The tables have no Django models, because only a few SQL statements use them.
+"""
 
 from django.conf import settings
 from django.db import migrations
 
-# One row for each bucket of a rate limit. `filled_until` is the time at which all its requests are available again
-# (GCRA, "leaky bucket as a meter" in ITU-T I.371). The table is unlogged, because a crash may reset the limits.
+# Each row is a bucket: the counter of one rate limit for one caller.
+# At the time `filled_until`, all requests of the bucket are available again.
+# Rate limits are counted by GCRA ("leaky bucket as a meter" in ITU-T I.371).
+# The table is unlogged (emptied after a crash), because a crash may reset the rate limits.
 LIMITS = "CREATE UNLOGGED TABLE api_limit (bucket text PRIMARY KEY, filled_until timestamptz NOT NULL)"
 
-# A request inserts its key first and stores its answer at the end of the same transaction. So other requests see both
-# or neither. `request` is a digest of path and body. `row_id` is the key of the created row.
+# A request inserts its idempotency key first and stores its answer at the end of the same transaction.
+# So other requests see both the idempotency key and the stored answer, or neither.
+# The column `request` has a hash of the request's path and body. The column `row_id` has the id of the created row.
 IDEMPOTENCY = """
 CREATE TABLE api_idempotency (
     user_id bigint NOT NULL REFERENCES accounts_user ON DELETE CASCADE,

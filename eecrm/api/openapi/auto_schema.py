@@ -1,4 +1,4 @@
-"""drf-spectacular's AutoSchema for this API. It puts together what the other modules of `api.openapi` describe."""
+"""drf-spectacular's AutoSchema for this API. It combines the descriptions from the other modules of `api.openapi`."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ def _action_phrase(resource: str, action: str) -> str:
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Generates the schema of a view, with this API's names, pages, parameters and problem documents."""
+    """Generates the OpenAPI schema of a view, with this API's names, pages, parameters and problem documents."""
 
     def get_tags(self) -> list[str]:
         """Returns the last collection in the path as the only tag: ["contracts"] for `clients/{client}/contracts/`."""
@@ -55,8 +55,11 @@ class ProblemAutoSchema(AutoSchema):
 
     @property
     def _action(self) -> str:
-        """Returns the viewset's action, such as `list` or `create`. All views in the document are viewsets."""
-        return self.view.action  # type: ignore[attr-defined]  # viewsets have it
+        """Returns the action of the operation's viewset, such as `list` or `create`.
+
+        All documented views are viewsets.
+        """
+        return self.view.action  # type: ignore[attr-defined]  # viewsets have this attribute
 
     def _is_resource(self) -> bool:
         return hasattr(self.view, "parents")
@@ -87,11 +90,11 @@ class ProblemAutoSchema(AutoSchema):
         return self._action != "list" or self.view.permission_classes != [Public]
 
     def is_repeatable(self) -> bool:
-        """Does the operation support `Idempotency-Key`? Only those that create a row of a resource do."""
+        """Does the operation support `Idempotency-Key`? Only operations that create a row of a resource support it."""
         return self.method == "POST" and self._is_resource()
 
     def _get_parameters(self) -> list[dict[str, Any]]:
-        """Returns the parameters of the path and of `extend_schema`, then those of `_own_parameters`."""
+        """Returns the operation's parameters from the path and `extend_schema`, followed by `_own_parameters`."""
         declared = super()._get_parameters()
         for parameter in declared:
             if examples_of_view := parameter.pop("examples", None):
@@ -102,7 +105,7 @@ class ProblemAutoSchema(AutoSchema):
                 is_uuid = schema.get("format") == "uuid"
                 parameter["schema"] = schema if is_uuid else KEY
                 parameter["example"] = examples.sample(schema, {}) if is_uuid else examples.of_key(name)
-        # A filter with the name of a path parameter is left out, because the path has already decided it.
+        # A filter that has the name of a path parameter is left out, because the path already fixes its value.
         names_in_use = {parameter["name"] for parameter in declared}
         return [
             *declared,
@@ -172,9 +175,9 @@ class ProblemAutoSchema(AutoSchema):
 
 
 def _announce(deprecation: Deprecation, responses: dict[str, Any]) -> None:
-    """Adds the headers of a deprecated operation to all its responses.
+    """Adds the deprecation headers to all responses of a deprecated operation.
 
-    The operation's refusals don't become shared components, because refusals of other operations lack these headers.
+    Error responses of this operation aren't shared with other operations, because other operations lack these headers.
     """
     for response in responses.values():
         response["headers"] |= deprecation.described()

@@ -33,7 +33,7 @@ def condition_parameters(view: Any) -> list[dict[str, Any]]:
 
 
 def add_tags(view: Any, responses: dict[str, Any]) -> None:
-    """Adds the ETag header to the responses that have one, and the response 304."""
+    """Describes the ETag header in an operation's responses. For reads, also adds the response 304."""
     if not _is_about_an_object(view):
         return
     if view.action == "retrieve":

@@ -1,6 +1,6 @@
-"""drf-spectacular's postprocessing hooks.
+"""Hooks that drf-spectacular calls after it has generated the OpenAPI document.
 
-They name enums after the resources, add examples to bodies and turn repeated responses into components.
+The hooks name enums after the resources, add examples to bodies and turn repeated responses into components.
 """
 
 from collections import Counter
@@ -27,14 +27,14 @@ _TAG_AFTER = "sync"  # the tags of the resources are inserted before this tag
 def rendered_document() -> str:
     """Returns the OpenAPI document as YAML, the same text on every machine.
 
-    It is cached because generating it takes a second.
+    The result is cached because generating the document takes a second.
     """
     document = SchemaGenerator().get_schema(request=None, public=True)
     return OpenApiYamlRenderer().render(document, renderer_context={}).decode()
 
 
 def name_enums(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """Turns enums into named components. An enum of a resource's model has the model's name: `ClientStatus`."""
+    """Turns enums into named components. The enum `Status` of the model `Client` becomes `ClientStatus`."""
     names = spectacular_settings.ENUM_NAME_OVERRIDES
     with patched_settings({"ENUM_NAME_OVERRIDES": names | _enums_of_resources(names.values())}):
         named: dict[str, Any] = postprocess_schema_enums(result, generator, **kwargs)
@@ -56,7 +56,10 @@ def _is_enum(attribute: Any) -> bool:
 
 
 def _tags(others: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Adds a tag for each resource to the `others`. Its description is the first line of the viewset's docstring."""
+    """Adds a tag for each resource to the other tags.
+
+    A tag's description is the first line of the viewset's docstring.
+    """
     of_resources = [
         {"name": collection_of(viewset), "description": (viewset.__doc__ or "").strip().partition("\n")[0]}
         for viewset in viewsets().values()
@@ -98,7 +101,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _share_examples(responses: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Moves the example of each rule to the components, because many operations refer to the same rule."""
+    """Moves the example answer of each rule to the shared components, because many operations use the same rule."""
     for status in {"403", "409"} & responses.keys():
         examples_of_status = responses[status]["content"]["application/problem+json"]["examples"]
         examples |= examples_of_status
@@ -107,7 +110,7 @@ def _share_examples(responses: dict[str, Any], examples: dict[str, Any]) -> None
 
 
 def _share_refusals(operations: list[dict[str, Any]], shared: dict[str, Any]) -> None:
-    """Turns equal refusals of several operations into components such as `NotFound` and `TooManyRequests`."""
+    """Turns error responses that several operations share into components such as `NotFound` and `TooManyRequests`."""
     refusals = [
         (operation["responses"], status)
         for operation in operations

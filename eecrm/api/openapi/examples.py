@@ -1,8 +1,9 @@
-"""Examples of bodies, built from the examples of their members.
+"""Builds the example of a request or response body from the examples of the body's members.
 
-A serializer declares them in its Meta or, without a Meta, as class attributes:
-`field_docs` maps a field to a description and an example; `patch` is the example of a PATCH body;
-`effect` holds other members of the answer that this PATCH changes too.
+A serializer declares examples in its Meta or, without a Meta, as class attributes:
+- `field_docs` maps a field to its description and example;
+- `patch` is the example of a PATCH body;
+- `effect` has the other members of the answer that this PATCH changes too.
 """
 
 from typing import Any
@@ -21,18 +22,18 @@ _BY_FORMAT = {
 
 
 def of_serializer(serializer: Any, name: str) -> Any:
-    """Returns the attribute `name` of the serializer's Meta or, without a Meta, of the serializer; {} by default."""
+    """Returns a serializer's declaration `name`, such as `field_docs`, from its Meta or its class; {} by default."""
     return getattr(getattr(serializer, "Meta", serializer), name, {})
 
 
 def of_key(name: str) -> int:
-    """Returns the example for a key in a path: the example `id` of the resource called `name`, or else 7."""
+    """Returns the example of a row's id in a path: the example `id` of the resource `name`; 7 for any other name."""
     viewset = viewsets().get(name)
     return int(of_serializer(viewset.serializer_class, "field_docs")["id"][1]) if viewset else _BY_TYPE["integer"]
 
 
 def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
-    """Builds a value that matches the schema from the examples in the schema."""
+    """Builds an example value for an OpenAPI schema from the examples inside this schema."""
     match schema:
         case {"example": value} | {"examples": [value, *_]} | {"const": value}:
             return value
@@ -47,7 +48,7 @@ def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         case {"type": "array", "items": items}:
             return [sample(items, components)]
         case {"type": "object"}:
-            # Write-only members are left out: they are keys of rows that may not exist in the reader's database.
+            # Write-only members are left out, because they name rows that the reader's database may not have.
             members = schema.get("properties", {}).items()
             return {name: sample(member, components) for name, member in members if not member.get("writeOnly")}
         case {"format": name} if name in _BY_FORMAT:

@@ -13,7 +13,10 @@ LINK = {"type": ["string", "null"], "format": "uri"}
 
 
 def obj(description: str = "", /, *, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
-    """Builds the schema of an object. `properties` are required, `optional` ones aren't."""
+    """Builds the OpenAPI schema of a JSON object.
+
+    The members in `properties` are required, those in `optional` aren't.
+    """
     return ({"description": description} if description else {}) | {
         "type": "object",
         "properties": properties | (optional or {}),
@@ -22,7 +25,7 @@ def obj(description: str = "", /, *, optional: dict[str, Any] | None = None, **p
 
 
 def component(auto_schema: Any, name: str, schema: dict[str, Any]) -> dict[str, str]:
-    """Returns a reference to the component `name`. It registers `schema` under this name if there is none yet."""
+    """Returns a reference to the component `name`. Registers `schema` as this component if the name is new."""
     resolved = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=name)
     auto_schema.registry.register_on_missing(resolved)
     ref: dict[str, str] = resolved.ref

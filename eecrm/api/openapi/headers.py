@@ -38,7 +38,7 @@ HEADERS = {
         required=False,
     ),
 }  # fmt: skip
-# Headers of every response.
+# Every response of the API has these headers.
 EVERYWHERE = ("X-Request-ID", "RateLimit-Policy", "RateLimit", "Allow")
 
 

@@ -1,4 +1,4 @@
-"""Schemas of bodies: descriptions, examples and constraints that drf-spectacular can't derive from a serializer."""
+"""Adds descriptions, examples and constraints to body schemas, because drf-spectacular can't derive them all."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
             and isinstance(serializer, ResourceSerializer)
             and name in personal(serializer.Meta.model)
         ):
-            member.pop("format", None)  # a masked email address isn't a valid one
-    schema.pop("description", None)  # it may come from the docstring of a parent class
+            member.pop("format", None)  # a masked email address isn't a valid email address
+    schema.pop("description", None)  # this description may come from the docstring of a parent class
     if about := _body_description(serializer, direction):
         schema["description"] = about
     if direction == "response":
@@ -42,7 +42,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
 
 
 def _decimal_pattern(field: Any, direction: str) -> str:
-    """Returns the pattern of a decimal number. Requests may leave out decimal places, answers have all of them."""
+    """Returns the pattern of a decimal number. A request may leave out decimal places, an answer has all of them."""
     sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
     places = field.decimal_places
     fraction = (
@@ -52,22 +52,22 @@ def _decimal_pattern(field: Any, direction: str) -> str:
 
 
 def _refine(member: dict[str, Any], name: str) -> None:
-    """Corrects, in place, the schema of keys, versions and email addresses that may be empty."""
+    """Corrects a member's schema in place: ids, versions, and email addresses that may be empty."""
     if member.get("oneOf", [{}])[0].get("format") == "email":
-        # The format "email" excludes empty addresses and letters beyond ASCII, but the API accepts both.
+        # The format "email" is removed, because the API also accepts empty addresses and letters beyond ASCII.
         member |= member.pop("oneOf")[0]
         member.pop("format")
     if member.get("format") == "email" and member.get("readOnly"):
-        member.pop("format")  # an account may have no address
+        member.pop("format")  # an account may have no email address
     if "integer" in member.get("type", ()) and (name in ("id", "version") or name.endswith("_id")):
         member |= {"format": "int64", "minimum": 1}
 
 
 def _with_documentation(schema: dict[str, Any], about: str, value: Any) -> dict[str, Any]:
-    """Adds description and example to a member's schema.
+    """Adds a description and an example to a member's schema.
 
-    drf-spectacular writes an enum's values at the end of the description, and later moves them to the enum. So they
-    must stay at the end.
+    drf-spectacular writes an enum's values at the end of the description, and later moves these values to the enum.
+    So the values must stay at the end.
     """
     values = schema.get("description", "") if schema.get("description", "").startswith("*") else ""
     description = "\n\n".join(text for text in (about, values) if text)

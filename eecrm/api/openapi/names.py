@@ -93,7 +93,7 @@ def _singular(collection: str) -> str:
 def component_name(name: str, serializer: Any, direction: str) -> str:
     """Returns the name of a serializer's component: `ClientRead`, `ClientWrite` (POST and PUT) or `ClientPatch`.
 
-    The name `Client` alone isn't used, because generators give it to their own class.
+    The name `Client` alone isn't used, because generated API clients have a class of their own with this name.
     `name` is drf-spectacular's name, which may begin with `Patched` and end in `Request`.
     """
     if direction != "request":

@@ -78,7 +78,7 @@ def ordering(allowed: tuple[str, ...], default: str) -> dict[str, Any]:
 
 
 def of_list(view: Any) -> list[dict[str, Any]]:
-    """Returns the parameters of a list view. Only resource lists have search and filters."""
+    """Returns the query parameters of a list view. Only lists of resources have search and filters."""
     common = [*PAGE_PARAMETERS, ordering(view.ordering_fields, view.default_ordering), COUNT]
     if getattr(view, "filterset_class", None) is None:
         return common
@@ -87,7 +87,10 @@ def of_list(view: Any) -> list[dict[str, Any]]:
 
 
 def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:
-    """Returns the parameters of a list's filters, with the descriptions and examples of the filterset's `field_docs`."""
+    """Returns the OpenAPI parameters of a list's filters.
+
+    The filterset's `field_docs` has descriptions and examples.
+    """
     return [
         parameter(name, _filter_schema(name, filter_, model), *filterset.field_docs[name])
         for name, filter_ in filterset.base_filters.items()

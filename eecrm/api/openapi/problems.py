@@ -1,4 +1,4 @@
-"""OpenAPI description of refusals: the error statuses of each operation, and their problem documents with examples."""
+"""OpenAPI descriptions of error answers: the error statuses of each operation, with examples of problem documents."""
 
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -52,7 +52,10 @@ SCHEMAS = {
 
 
 class DocumentedProblem(NamedTuple):
-    """A refusal in the document. `name` is the name of the shared component; "" if the refusal is never shared."""
+    """An error answer in the OpenAPI document.
+
+    `name` is the name of the shared component; "" if operations never share this answer.
+    """
 
     status: int
     name: str
@@ -162,7 +165,7 @@ DOWN = DocumentedProblem(
 
 
 def refusals(schema: Any) -> list[DocumentedProblem]:
-    """Returns all refusals of an operation. `schema` is its ProblemAutoSchema."""
+    """Returns all error answers that an operation may give. `schema` is the operation's ProblemAutoSchema."""
     view, takes_body = schema.view, schema.takes_body()
     is_public = view.permission_classes == [Public]
     candidates = [
@@ -190,7 +193,10 @@ def _too_large(view: Any) -> DocumentedProblem:
 
 
 def _bad_request(*, takes_body: bool, takes_query: bool) -> DocumentedProblem:
-    """Returns the 400 of an operation. All operations have one, because any request may send an invalid reason."""
+    """Returns the 400 answer of an operation.
+
+    Every operation may answer 400, because any request may send an invalid reason (`X-Change-Reason`).
+    """
     causes = {"unknown_parameter": _UNKNOWN_PARAMETER} if takes_query else {}
     causes |= {"missing": _REQUIRED, "unknown_field": _UNKNOWN_FIELD, "not_json": _NOT_JSON} if takes_body else {}
     name = "UnfitBody" if takes_body else "UnfitQuery" if takes_query else "UnfitHeader"

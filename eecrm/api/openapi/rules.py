@@ -1,4 +1,4 @@
-"""Rules that can refuse an operation: cells of the policy table (403), and state rules that its view lists (409)."""
+"""Finds the rules that can refuse an operation: cells of the policy table (403), and state rules of its view (409)."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +14,10 @@ _READS = ("list", "retrieve")
 
 
 def cells_of_view(view: Any) -> list[tuple[str, str]]:
-    """Returns the (resource, action) pairs that the policy checks for a view, finer actions such as *sign* included."""
+    """Returns the (resource, action) pairs that the policy checks for a view.
+
+    These include finer actions, such as *sign*.
+    """
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
     if action == "update":
@@ -27,7 +30,8 @@ def cells_of_view(view: Any) -> list[tuple[str, str]]:
 def refusing(view: Any, path: str) -> list[Rule]:
     """Returns the cells of the policy table that can refuse the operation with 403.
 
-    For reads, a cell with the scope *own* isn't among them: rows of others are invisible, so the answer is a 404.
+    A role that may read only its own rows gets a 404 for other rows, not a 403. So the cells of such a role are left
+    out for reads.
     """
     (resource, action), *others = cells_of_view(view)
     seeing = _roles_that_see_its_path(view, path)
@@ -35,7 +39,7 @@ def refusing(view: Any, path: str) -> list[Rule]:
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
-            # The cell of a finer action never decides if *update* has already refused the same role and scope.
+            # The cells of finer actions, such as *sign*, are left out if *update* refuses the same role and scope.
             refused = {(rule.role, rule.scope) for rule in refusals}
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells
@@ -64,13 +68,16 @@ def _refusing_cells(resource: str, action: str) -> Iterator[Rule]:
 
 @cache
 def sentences() -> dict[str, str]:
-    """Returns name -> sentence of all rules that aren't cells of the policy table."""
+    """Maps the name of each rule outside the policy table to its sentence.
+
+    For example, `contract_stays_with_client` -> "A contract stays with its client."
+    """
     known = [*rule_catalogue.of_triggers(), *rule_catalogue.of_models(), *rule_catalogue.OTHERS]
     return {rule.name: rule.sentence for rule in known}
 
 
 def who_may(resource: str, action: str) -> str:
-    """Lists the roles that have the action: "sales (own), management, superuser"."""
+    """Lists the roles that may do the action, for example "sales (own), management, superuser"."""
     scopes = [(role, policy.scope_of(resource, action, role)) for role in MATRIX_ROLES]
     if all(scope is Scope.OWN for _, scope in scopes):
         return "everybody who is logged in, for themselves"

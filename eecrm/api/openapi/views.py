@@ -18,8 +18,8 @@ from access.permissions import Public
 from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
-# The file that `scripts/openapi` wrote; a test compares it with the code.
-# Generating it in a worker would take a second and 6 MiB of memory that isn't freed.
+# `scripts/openapi` writes this file. A test compares the file with the code.
+# Generating the OpenAPI document in a worker would take a second, and 6 MiB of memory that isn't freed.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
@@ -40,8 +40,10 @@ class SchemaView(APIView):
         )
 
 
-# Hashes of Redoc's inline styles. The first one is the hash of "": Redoc fills that element through the CSSOM.
-# The second one is its scrollbar's style; `scripts/browse` fails if another version of Redoc has another style.
+# These are the hashes of Redoc's two inline styles.
+# The first hash belongs to an empty style element, which Redoc fills through the CSSOM.
+# The second hash belongs to the style of Redoc's scrollbar.
+# `scripts/browse` fails if another version of Redoc has another style.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 )
@@ -49,7 +51,7 @@ _REDOC_POLICY = PAGE_POLICY.replace("style-src 'self'", f"style-src 'self' {_RED
 
 
 class _PageView(APIView):
-    """Base class of the HTML pages that show the OpenAPI document. They load local files only."""
+    """Base class of the HTML pages that show the OpenAPI document. The pages load local files only."""
 
     authentication_classes: list[Any] = []
     permission_classes = [Public]

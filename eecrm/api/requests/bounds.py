@@ -1,4 +1,4 @@
-"""Bounds of requests and answers. No answer and no log line becomes long because a caller sent something long."""
+"""Maximum sizes of requests and answers. No answer and no log line becomes long because a caller sent a long text."""
 
 import re
 from typing import Any
@@ -7,15 +7,15 @@ from django.http import HttpRequest
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
-# Maximum body of requests with passwords or tokens: login, refresh, logout and change of password.
+# This is the maximum body size of requests with passwords or tokens: login, refresh, logout and change of password.
 MAX_CREDENTIAL_BYTES = 16 * 1024
-# Maximum body of a form of the admin site. A file may have 1 MiB; the page explains the refusal of a larger file, up to
-# this size. Django by itself would read a form of any size.
+# This is the maximum size of a form in the admin site. Without a maximum, Django would read a form of any size.
+# An uploaded file may have 1 MiB. The page explains the refusal of a larger file, up to this maximum.
 MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50
-MAX_SHOWN_CHARS = 100  # of a name or a value that the caller sent
-MAX_DETAIL_CHARS = 1_000  # of an error sentence, which may list the known names
+MAX_SHOWN_CHARS = 100  # maximum characters that an answer repeats of a name or value from the caller
+MAX_DETAIL_CHARS = 1_000  # maximum characters of an error sentence, which may list the known names
 
 
 def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
@@ -24,12 +24,12 @@ def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
 
 
 def in_words(size: int) -> str:
-    """Formats a number of bytes: "16 KiB", "1 MiB"."""
+    """Formats a number of bytes for users, for example as "16 KiB" or "1 MiB"."""
     return f"{size // 1024} KiB" if size < 1024 * 1024 else f"{size // (1024 * 1024)} MiB"
 
 
 def body_length(request: HttpRequest) -> int:
-    """Returns the Content-Length; 0 if it isn't a number, because Django then reads no body."""
+    """Returns the request's Content-Length; 0 if the header isn't a number, because Django then reads no body."""
     text = request.META.get("CONTENT_LENGTH") or ""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
@@ -43,7 +43,10 @@ class BodyTooLarge(APIException):
 
 
 def unknown(names: list[str], *, noun: str, hint: str = "", code: str = "unknown") -> dict[str, list[Any]]:
-    """Returns the detail of a ValidationError about undeclared names; only their number if it is above MAX_ERRORS."""
+    """Returns the detail of a ValidationError about unknown names, such as unknown fields.
+
+    The detail only has the number of names if there are more than MAX_ERRORS.
+    """
     if len(names) > MAX_ERRORS:
         return {"non_field_errors": [ErrorDetail(f"{len(names):,} {noun}s are unknown.{hint}", code=code)]}
     return {name: [ErrorDetail(f"This {noun} is unknown.{hint}", code=code)] for name in names}

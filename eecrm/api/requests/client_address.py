@@ -1,4 +1,4 @@
-"""The IP address of a request's client, and the network that rate limits count as one client."""
+"""Finds the IP address that sent a request, and the network that rate limits count as one sender."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -8,8 +8,9 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Returns the client's address: the connection's, or behind proxies the one that our outermost proxy saw.
+    """Returns the IP address that sent the request; None if the address isn't valid.
 
+    This is the connection's IP address or, behind proxies, the IP address that our outermost proxy saw.
     Only the last TRUSTED_PROXIES entries of `X-Forwarded-For` count, because the caller may write all others.
     """
     trusted = settings.TRUSTED_PROXIES
@@ -30,14 +31,14 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address):
         return address.ipv4_mapped or IPv6Address(
             int(address)
-        )  # without a scope (%eth0), because inet columns refuse it
+        )  # an IPv6 address without its scope (%eth0), because PostgreSQL's inet columns refuse a scope
     return address
 
 
 def neighbourhood(address: str | None) -> str:
-    """Returns the key of rate limits per address: the IPv4 address, or the /64 network of an IPv6 address.
+    """Returns the sender that rate limits count: the IPv4 address, or the /64 network of an IPv6 address.
 
-    One IPv6 customer usually has a whole /64 to choose addresses from.
+    One IPv6 customer usually has a whole /64 network to choose IP addresses from.
     """
     if address and ":" in address:
         return str(ip_network(f"{address}/64", strict=False))
@@ -45,5 +46,8 @@ def neighbourhood(address: str | None) -> str:
 
 
 def place_of(request: HttpRequest) -> str:
-    """Returns the neighbourhood of the address that RequestMiddleware stored in the request."""
+    """Returns the request's IPv4 address or IPv6 /64 network (`neighbourhood`).
+
+    RequestMiddleware has stored the IP address in the request.
+    """
     return neighbourhood(getattr(request, "client_address", None))

@@ -1,11 +1,12 @@
 """Gzip compression of API answers, with strong entity tags.
 
-Django's GZipMiddleware isn't used because it makes tags weak: it adds random padding, so the same answer varies.
-Here the same JSON compresses to the same bytes and keeps a strong tag (RFC 9110, section 8.8.3.3).
-That tag is the plain answer's tag with a suffix, which `api.resources.conditional` understands.
+Django's GZipMiddleware adds random padding, so the same answer gets different bytes and only a weak tag.
+Here the same JSON compresses to the same bytes, so the answer has a strong tag (RFC 9110, section 8.8.3.3).
+This tag is the plain answer's tag with a suffix, which `api.resources.conditional` understands.
 
 The BREACH attack guesses a secret from the compressed lengths of answers that also contain the attacker's text.
-It needs a browser that sends the credential by itself. Our credential is a header that other sites can't make it send.
+The attack needs a browser that sends the credential by itself.
+Our credential is a header, which other sites can't make a browser send.
 Answers with tokens stay uncompressed all the same (views with `holds_tokens`).
 """
 
@@ -18,8 +19,8 @@ from django.utils.cache import patch_vary_headers
 
 from api.resources.conditional import GZIPPED
 
-MIN_COMPRESSED_BYTES = 1_024  # smaller answers fit into one packet anyway
-# Level 4 takes 0.1 ms for a page of 50 rows. Level 6 takes 0.2 ms and saves only 5 % more.
+MIN_COMPRESSED_BYTES = 1_024  # smaller answers fit into one network packet anyway
+# Gzip level 4 takes 0.1 ms for a page of 50 rows. Level 6 takes 0.2 ms and saves only 5 % more.
 _GZIP_LEVEL = 4
 
 _ACCEPTS_GZIP = re.compile(r"(?:^|,)[ \t]*gzip[ \t]*(?:,|$|;(?![ \t]*q=0(?:\.0*)?[ \t]*(?:,|$)))", re.IGNORECASE)

@@ -16,7 +16,7 @@ _STRING = {"type": "string"}
 
 @dataclass(frozen=True)
 class Deprecation:
-    """Announces that an operation is deprecated `since` one time and removed at another (`sunset`).
+    """Announces that an operation is deprecated from the time `since` and removed at the time `sunset`.
 
     Both times have a time zone. `link` is the page that describes the replacement.
     `methods` are the deprecated HTTP methods; by default all.
@@ -38,7 +38,10 @@ class Deprecation:
         return not self.methods or ("GET" if method == "HEAD" else method) in self.methods
 
     def headers(self) -> dict[str, str]:
-        """Returns the headers. `Deprecation` has a date of RFC 9651 (RFC 9745), `Sunset` an HTTP date (RFC 8594)."""
+        """Returns the response headers that announce the deprecation.
+
+        `Deprecation` has a date of RFC 9651 (RFC 9745). `Sunset` has an HTTP date (RFC 8594).
+        """
         return {
             "Deprecation": f"@{self.since.timestamp():.0f}",
             "Sunset": http_date(self.sunset.timestamp()),
@@ -46,7 +49,7 @@ class Deprecation:
         }
 
     def described(self) -> dict[str, Any]:
-        """Returns the headers as OpenAPI header objects."""
+        """Returns the OpenAPI descriptions of the deprecation headers."""
         meanings = {
             "Deprecation": "Since when this shouldn't be used any more: `@` and seconds since 1970 (RFC 9745).",
             "Sunset": "When it will be gone (RFC 8594).",
@@ -59,7 +62,7 @@ class Deprecation:
 
 
 def deprecation_of(view: Any, method: str | None) -> Deprecation | None:
-    """Returns the deprecation of this method of a view, or None."""
+    """Returns the view's deprecation for an HTTP method; None if the method isn't deprecated."""
     declared: Deprecation | None = getattr(view, "deprecated", None)
     return declared if declared and declared.concerns(method) else None
 
@@ -67,7 +70,8 @@ def deprecation_of(view: Any, method: str | None) -> Deprecation | None:
 def announce(request: HttpRequest, response: HttpResponse) -> None:
     """Adds the headers of a deprecated view to its response.
 
-    It reads the URL pattern's callback, because a middleware may have refused the request before a view existed.
+    The function reads the URL pattern's callback, because a middleware may have refused the request before a view
+    existed.
     """
     callback = request.resolver_match and request.resolver_match.func
     declared = getattr(getattr(callback, "cls", None), "deprecated", None)

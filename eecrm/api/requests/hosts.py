@@ -1,4 +1,4 @@
-"""Check of the `Host` header, port included, because absolute URLs in answers are built from it."""
+"""Checks the `Host` header and its port, because absolute URLs in answers are built from this header."""
 
 import logging
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.request")
 
-_IGNORE_HOST = "/health/"  # load balancers call it by IP address, and its answers contain no URL
+_IGNORE_HOST = "/health/"  # any Host is accepted: load balancers call it by IP address, and its answers have no URL
 
 
 class HostMiddleware:
-    """Refuses unknown hosts. It stands before all middleware that redirects or builds URLs."""
+    """Refuses requests with an unknown `Host` header, before other middleware redirects or builds URLs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,7 +35,7 @@ class HostMiddleware:
 
 
 def is_served(request: HttpRequest) -> bool:
-    """Does ALLOWED_HOSTS list the host and its port?
+    """Does ALLOWED_HOSTS list the host and the port of this request?
 
     Django's own check ignores the port, and `build_absolute_uri` would repeat any port that the caller sent.
     """
@@ -53,9 +53,9 @@ def is_served(request: HttpRequest) -> bool:
 
 
 def refuse_host(request: HttpRequest) -> HttpResponse:
-    """Returns a 400 and logs the host for an operator who forgot a name.
+    """Answers 400 to an unknown host. Logs the host, because an operator may have forgotten it in ALLOWED_HOSTS.
 
-    The log has no traceback, because scanners send any host.
+    The log has no traceback, because scanners send requests with any host.
     """
     log.warning("ALLOWED_HOSTS doesn't list a host", extra={"host": shortened(request.META.get("HTTP_HOST", ""))})
     detail = "Nothing is served under this Host: ALLOWED_HOSTS lists the names, and the ports that aren't usual."

@@ -1,7 +1,9 @@
 """Rate limits shared by all workers, stored in PostgreSQL (GCRA, docs/adr/0008).
 
-Each limit is a bucket per caller or address. It holds `capacity` requests and refills evenly over `seconds`.
-A worker takes a lease of many requests from the bucket, outside the request's transaction, and counts them in memory.
+Each limit has a bucket (counter) for each caller or IP address.
+A bucket holds `capacity` requests and refills evenly over `seconds`.
+A worker takes a lease from the bucket: the right to admit many requests, which the worker counts in memory.
+The worker takes the lease outside of the request's transaction.
 A request without a lease is answered first and counted afterwards.
 So a worker can exceed a limit by one request each time it needs a new lease.
 """
@@ -23,8 +25,8 @@ from access.security_log import security_event
 
 log = logging.getLogger("eecrm.limits")
 
-_MAX_LEASES = 10_000  # in a worker's memory
-LIGHT_SHARE = 10  # an address may send one tenth (1 / LIGHT_SHARE) of its limit as uncounted light requests
+_MAX_LEASES = 10_000  # number of leases that a worker keeps in memory
+LIGHT_SHARE = 10  # an IP address may send one tenth (1 / LIGHT_SHARE) of its limit as uncounted cheap requests
 
 
 class Limit(NamedTuple):
@@ -34,7 +36,11 @@ class Limit(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """Result for one bucket: requests granted, requests left, and seconds until the next request is available."""
+    """Result of taking requests from one bucket (the counter of one rate limit for one caller).
+
+    `granted` and `remaining` are numbers of requests. `wait` is the number of seconds until the next request is
+    available.
+    """
 
     granted: int
     remaining: int
@@ -42,7 +48,7 @@ class Taken(NamedTuple):
 
 
 class TooManyRequests(Throttled):
-    """429 with the seconds to `wait`, rounded up."""
+    """Error 429. `wait` is the number of seconds after which the caller may try again, rounded up."""
 
     def __init__(self, wait: float) -> None:
         super().__init__()  # DRF's detail isn't a full sentence, so it is replaced below
@@ -51,13 +57,17 @@ class TooManyRequests(Throttled):
 
 
 def limit(name: str) -> Limit:
-    """Returns a limit of settings.RATE_LIMITS. If `read.external` isn't listed, `read` applies."""
+    """Returns the rate limit `name` of settings.RATE_LIMITS.
+
+    If a name such as `read.external` isn't listed there, its first part applies: `read`.
+    """
     known = settings.RATE_LIMITS
     capacity, seconds = known.get(name) or known[name.partition(".")[0]]
     return Limit(name, capacity, seconds)
 
 
-TAKE = "take_limits(%s, %s, %s, %s)"  # takes `arguments`; returns a row (granted, remaining, wait) for each bucket
+# This SQL function takes the result of `arguments`. It returns a row (granted, remaining, wait) for each bucket.
+TAKE = "take_limits(%s, %s, %s, %s)"
 
 
 def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
@@ -70,11 +80,12 @@ def arguments(*wanted: tuple[Limit, str, int]) -> list[list[Any]]:
 
 
 def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
-    """Takes requests from several buckets in one statement. `wanted` has (limit, owner, number) for each bucket.
+    """Takes requests from several buckets (counters of rate limits) in one SQL statement.
 
-    A negative number gives requests back. Only the login role may call it.
-    All callers must list buckets in the same order, or two statements can deadlock.
-    It stops at the first bucket that grants nothing: later buckets aren't changed and have no result.
+    `wanted` has (limit, owner, number of requests) for each bucket. A negative number gives requests back.
+    Only the login role may run this statement.
+    All callers must list buckets in the same order. Otherwise two statements can deadlock.
+    The statement stops at the first bucket that grants nothing: later buckets aren't changed and have no result.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT granted, remaining, wait FROM {TAKE}", arguments(*wanted))
@@ -82,39 +93,39 @@ def take(*wanted: tuple[Limit, str, int]) -> list[Taken]:
 
 
 def forget_emptied() -> None:
-    """Deletes the rows of buckets that have refilled completely, because a missing row means a full bucket."""
+    """Deletes buckets (counters of rate limits) that have refilled. A missing row means a full bucket."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM api_limit WHERE filled_until < clock_timestamp()")
 
 
 class _Lease:
-    """Requests that this worker has taken from a bucket and not used yet.
+    """A lease: the number of requests that this worker may still admit without asking PostgreSQL.
 
-    After it has used them, the worker may take more, but not before `ask_at` (monotonic time).
+    After it has used up the lease, the worker may take a new one, but not before `ask_at` (monotonic time).
     """
 
     def __init__(self, taken: Taken) -> None:
-        # The request that took the lease has used one.
+        # The lease loses one request at once: the request for which the worker asked PostgreSQL.
         self.left, self.remaining = max(0, taken.granted - 1), taken.remaining
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
-# Light requests of each address, counted in this process only: (limit, address) -> monotonic time at which none counts
-# any more (GCRA).
+# Maps (limit, IP address) to the time at which none of the address's cheap requests counts any more.
+# Cheap requests, such as health checks, are counted in this process only (GCRA, monotonic time).
 _light: dict[tuple[Limit, str], float] = {}
 
 
 def admit(request: HttpRequest, name: str, owner: str) -> None:
-    """Counts this request. Raises TooManyRequests if `owner` (an account or address) has used up the limit `name`."""
+    """Counts a request. Raises TooManyRequests if `owner` (an account or IP address) has used up the limit `name`."""
     key = (limit(name), owner)
-    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # `settle` reads them
+    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # `settle` reads both
     lease = _leases.get(key)
     if lease is None:
         return
     if lease.left:
         lease.left -= 1
-        request.is_paid = True  # type: ignore[attr-defined]  # `settle` reads it
+        request.is_paid = True  # type: ignore[attr-defined]  # `settle` reads this attribute
     elif (wait := lease.ask_at - time.monotonic()) > 0:
         request.is_paid = True  # type: ignore[attr-defined]  # a refused request isn't counted
         security_event("excess_rate_limit_exceeded", request, limit=name)
@@ -124,9 +135,9 @@ def admit(request: HttpRequest, name: str, owner: str) -> None:
 def admit_light(request: HttpRequest, owner: str) -> None:
     """Counts a request that costs next to nothing: a 404, a static file, a health check, the honeypot.
 
-    Up to a tenth of an address's limit is counted in this process only and needs no query.
-    So health checks and pages work without a database. Further light requests count like other requests.
-    Raises TooManyRequests if the address has used up its limit.
+    Up to a tenth of an IP address's limit is counted in this process only and needs no query.
+    So health checks and pages work without a database. Further requests of this kind count like other requests.
+    Raises TooManyRequests if the IP address has used up its limit.
     """
     if hasattr(request, "limited") or hasattr(request, "is_light"):
         return
@@ -142,19 +153,26 @@ def admit_light(request: HttpRequest, owner: str) -> None:
 
 
 def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Makes `settle` give one request back to each bucket after the answer. Without an answer none is given back."""
+    """Makes `settle` give back one request to each bucket (counter of a rate limit) after the answer.
+
+    If the request gets no answer, no request is given back.
+    """
     request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]  # `settle` reads it
 
 
 def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Makes `settle` give all requests back to each bucket after the answer, as if none had been counted."""
+    """Makes `settle` give back all requests to each bucket (counter of a rate limit) after the answer.
+
+    The bucket is then full, as if no request had been counted.
+    """
     request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]  # for settle
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:
-    """Counts the request after its answer, unless it is part of a lease, and sets the headers of the rate limit.
+    """Counts an answered request, unless it is part of a lease. Sets the rate limit headers of the response.
 
-    It runs when no transaction is open. A request with the answer 503 isn't counted.
+    A lease is a number of requests that the worker may admit without asking PostgreSQL.
+    The function runs when no transaction is open. A request with the answer 503 isn't counted.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
     given_back = getattr(request, "given_back", [])
@@ -184,8 +202,8 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
         refusal = refusal_of(error)
         is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
         log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=extra)
-        # The request has its answer already. With a lease that isn't counted, the next requests needn't wait for a
-        # database that can't be reached.
+        # The request already has its answer, so this database error isn't raised.
+        # The worker may admit some requests uncounted, so that they don't wait for an unreachable database.
         taken = [Taken(share, 0, 0)]
     if owed:
         if len(_leases) >= _MAX_LEASES:

@@ -1,4 +1,4 @@
-"""Log lines as JSON objects, so that no value (such as a path with a line break) can forge another line.
+"""Writes log lines as JSON objects, so that no value (such as a path with a line break) can forge another line.
 
 No line contains text that a caller sent in a form, a body or a URL (`security.md` 30).
 """
@@ -29,7 +29,7 @@ def _cut(value: Any) -> Any:
 
 
 def _is_refused(record: logging.LogRecord) -> bool:
-    """Is this Django's record of a request that it answers with a 4xx? Such records don't point to a fault here."""
+    """Is this log record Django's about a request that Django refused (4xx)? Then our code has no fault."""
     status = getattr(record, "status_code", None)
     return record.name.startswith("django.security.") or (
         record.name == "django.request" and isinstance(status, int) and status < 500

@@ -23,8 +23,8 @@ from api.requests.wsgi_request import refuse_other_charsets
 
 log = logging.getLogger("eecrm.request")
 
-# Paths whose requests are light (`limits.admit_light`): health checks and the honeypot (accounts.admin_login.honeypot).
-# Static files are light too, but StaticFilesMiddleware counts them.
+# Requests to health checks and the honeypot (a fake admin login) are cheap, so `limits.admit_light` counts them.
+# Requests for static files are cheap too, but StaticFilesMiddleware counts them.
 _LIGHT_PREFIXES = ("/health/", "/admin/")
 
 _SITE = f"/{settings.ADMIN_URL}"
@@ -40,7 +40,10 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _change_reason(request: HttpRequest) -> str:
-    """Returns `X-Change-Reason`, decoded as UTF-8. Raises ValidationError unless it is one line of text."""
+    """Returns the header `X-Change-Reason`, decoded as UTF-8.
+
+    Raises ValidationError unless the header is one line of text.
+    """
     try:
         text = reasons.one_line(request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode())
         fault = reasons.fault_of(text)
@@ -52,9 +55,9 @@ def _change_reason(request: HttpRequest) -> str:
 
 
 def _max_body_bytes(path: str) -> int:
-    """Returns the maximum size of a form on this path; 0 if the code that reads the body has a limit of its own.
+    """Returns the maximum number of bytes of a form at this path; 0 if the code that reads the body checks the size.
 
-    Pages for users who aren't logged in have the smallest limit, because a refused form shows its input again.
+    Pages for users who aren't logged in have the smallest maximum, because a refused form repeats its input.
     """
     if path.startswith(_SITE) and path != f"{_SITE}login/":
         return MAX_FORM_BYTES
@@ -81,22 +84,22 @@ class RequestMiddleware:
         response["X-Request-ID"] = problems.known_as(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
-        # SecurityMiddleware sets these, but CorsMiddleware and HostMiddleware may answer before it.
+        # SecurityMiddleware also sets the next two headers, but CorsMiddleware or HostMiddleware may answer first.
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         if request.path_info.startswith("/api/"):
             response["Cache-Control"] = "no-store"
         if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            # CommonMiddleware sets Content-Length: 0. RFC 9110, section 8.6, forbids that in a 204 and in a 304.
+            # RFC 9110, section 8.6, forbids the Content-Length: 0 that CommonMiddleware sets in a 204 and a 304.
             del response["Content-Length"]
         self._log(request, response, started)
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """Applies the rate limit per address, and refuses bodies and headers that no view may get.
+        """Applies the rate limit per IP address, and refuses bodies and headers that no view accepts.
 
-        Requests with a token count later, per account, if the view authenticates them.
-        Views without authentication ignore tokens, so a token doesn't exempt their requests from the address's limit.
+        If the view authenticates requests, a request with a token is counted later, for its account.
+        Other views ignore tokens, so a token doesn't exempt their requests from the limit of the IP address.
         """
         is_authenticated_later = bool(getattr(getattr(view, "cls", None), "authentication_classes", ()))
         is_counted_later = is_authenticated_later and "HTTP_AUTHORIZATION" in request.META
@@ -109,7 +112,7 @@ class RequestMiddleware:
             if max_bytes and body_length(request) > max_bytes:
                 raise BodyTooLarge(max_bytes)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
-                refuse_other_charsets(request)  # the API's parsers do so; the honeypot doesn't, like a stock admin site
+                refuse_other_charsets(request)  # API parsers also refuse other charsets; the honeypot accepts them
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired
@@ -135,7 +138,7 @@ class RequestMiddleware:
 
 
 class ProblemMiddleware:
-    """Turns errors outside DRF into problem documents, such as errors of opening or committing the transaction."""
+    """Turns errors outside DRF into problem documents, such as an error when the transaction begins or commits."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

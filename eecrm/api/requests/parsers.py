@@ -1,6 +1,6 @@
 """Strict parser of JSON bodies (RFC 8259) in UTF-8, with at most 1 MiB.
 
-It refuses NaN, lone surrogates, numbers beyond a double, and duplicate member names.
+The parser refuses NaN, lone surrogates, numbers too large for a double, and duplicate member names.
 """
 
 import json
@@ -18,12 +18,15 @@ from rest_framework.parsers import BaseParser
 from api.requests.bounds import MAX_CREDENTIAL_BYTES, BodyTooLarge, shortened
 from api.requests.wsgi_request import refuse_other_charsets
 
-# Matches a string in valid JSON. The possessive quantifiers (`*+`) prevent backtracking.
+# Matches a string in valid JSON. The possessive quantifiers (`*+`) prevent backtracking, which could be slow.
 _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class LengthRequired(APIException):
-    """411 for chunked bodies: Django would treat a body of unknown length as empty and lose its content."""
+    """Error 411 for chunked bodies.
+
+    Otherwise Django would treat a body of unknown length as empty and lose its content.
+    """
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "A request with a body has a Content-Length here: chunked ones aren't read."
@@ -37,8 +40,8 @@ class StrictJSONParser(BaseParser):
         _refuse_encodings(parser_context["request"])
         limit = getattr(parser_context["view"], "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            # The whole body is read even if this view allows less, up to the limit of all views.
-            # A client that is still sending when the connection closes never reads the answer.
+            # The body is read up to the limit of all views, even if this view allows less.
+            # A caller that is still sending when the connection closes never reads the answer.
             body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         except UnreadablePostError:
             raise ParseError("The body has ended before its Content-Length.") from None
@@ -46,7 +49,7 @@ class StrictJSONParser(BaseParser):
             raise BodyTooLarge(limit)
         try:
             data = orjson.loads(body)
-            # orjson keeps the last of two members with the same name. A proxy that checks bodies may read the first.
+            # Duplicate members are dangerous: a proxy may check the first member, but orjson keeps the last one.
             if _count_members(body) != _count_members(orjson.dumps(data)):
                 raise _duplicate_members(body)
         except orjson.JSONDecodeError as error:
@@ -74,7 +77,10 @@ def _count_members(text: bytes) -> int:
 
 
 def _duplicate_members(body: bytes) -> ParseError:
-    """Returns the error for duplicate members. For a small body, which is cheap to search, the error names them."""
+    """Returns the error for duplicate members of a JSON body. For a small body, the error has the members' names.
+
+    A large body isn't searched for the names, because the search is slow.
+    """
     if len(body) <= MAX_CREDENTIAL_BYTES:
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
     return ParseError("The body names a member more than once.")

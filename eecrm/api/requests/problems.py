@@ -25,17 +25,20 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
 
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # the names of RFC 9110; Python 3.11 has older ones
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # names of RFC 9110; Python 3.11 has older names
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
 
 
 class BadQuery(exceptions.ValidationError):
-    """400 about parameters of the query string. Its pointers have the form `?name`."""
+    """Error 400 about parameters of the query string. The answer points to a parameter as `?name`."""
 
 
 def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
-    """Returns a problem document. `name` becomes its `code`. `members` are further members, such as `rule`."""
+    """Returns an error answer: a problem document with the HTTP status `code`.
+
+    `name` becomes the document's member `code`. `members` are further members, such as `rule`.
+    """
     if code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
     title = TITLES.get(code) or HTTPStatus(code).phrase
@@ -60,7 +63,10 @@ def _sentence(text: str) -> str:
 
 
 def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
-    """Flattens DRF's nested detail into entries of `errors`. Pointers are JSON pointers (RFC 6901) into the body."""
+    """Yields an entry of `errors` for each message in DRF's nested error detail.
+
+    Each entry has a JSON pointer (RFC 6901) to the part of the body that has the error.
+    """
     match detail:
         case dict():
             for key, value in detail.items():
@@ -96,7 +102,7 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
         members["rule"] = getattr(error, "rule", "default.deny")
     detail = NOT_FOUND if isinstance(error, exceptions.NotFound) else str(error.detail)
     response = problem(request, error.status_code, str(name), detail, **members)
-    if wait := getattr(error, "wait", None):  # seconds
+    if wait := getattr(error, "wait", None):  # seconds after which the caller may try again
         response["Retry-After"] = str(wait)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
@@ -120,7 +126,7 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
-        # Logged because a refused privilege is a bug in the code, and an outage needs an operator.
+        # A refused privilege (403) is a bug, and an outage (503) needs an operator, so both are logged.
         extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
         log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)
@@ -162,7 +168,7 @@ def is_admin_page(request: HttpRequest) -> bool:
 def outage_page(error: BaseException | None, further: str = "") -> HttpResponse | None:
     """Returns a 503 page if the error is an outage of the database, None for any other error.
 
-    `further` is HTML of further sentences.
+    `further` is HTML that the page shows below the error sentence.
     """
     refusal = refusal_of(error) if error else None
     if refusal is None or refusal.status != status.HTTP_503_SERVICE_UNAVAILABLE:
@@ -176,7 +182,7 @@ def outage_page(error: BaseException | None, further: str = "") -> HttpResponse 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_admin_page(request):
-        # Django's own view would read the form again, and reading the form may be what failed.
+        # Django's own error view would read the form again, and reading the form may have caused this error.
         return HttpResponseBadRequest(ERROR_PAGE_TEMPLATE % {"title": "Bad Request (400)", "details": ""})
     if isinstance(exception, RequestDataTooBig):
         return _from_api_exception(request, BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
@@ -191,7 +197,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def known_as(request: HttpRequest) -> str:
-    """Returns the `X-Request-ID` of the answer: the caller's id, or else the server's.
+    """Returns the `X-Request-ID` of the answer: the id that the caller sent, or else the id that the server made.
 
     Logs and the audit trail store both ids separately.
     Returns "" if the request is refused before RequestMiddleware has given it an id.
@@ -201,7 +207,10 @@ def known_as(request: HttpRequest) -> str:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler404`. It counts the request, because without a view RequestMiddleware doesn't count it."""
+    """Answers 404 for an unknown path (Django's `handler404`).
+
+    The handler counts the request for the rate limit, because RequestMiddleware doesn't count requests without a view.
+    """
     try:
         limits.admit_light(request, place_of(request))
     except limits.TooManyRequests as refusal:
@@ -213,9 +222,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`, for errors that nothing else here catches, such as a session that can't be stored.
+    """Answers 500 for an error that no other handler catches, such as a session that can't be stored.
 
-    Django calls it while it handles the exception, so `sys.exception()` returns that exception.
+    This is Django's `handler500`. Django calls it while it handles the exception, so `sys.exception()` returns that
+    exception.
     """
     error = sys.exception()
     if is_admin_page(request):

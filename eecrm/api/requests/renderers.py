@@ -24,7 +24,7 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OnlyJSON(BaseContentNegotiation):
-    """Ignores `Accept`: RFC 9110, section 12.5.1, allows that if a server has only one representation."""
+    """Ignores the header `Accept`. RFC 9110, section 12.5.1, allows this if a server has only one representation."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
         content_type = (request.content_type or "").partition(";")[0].strip().lower()

@@ -14,25 +14,26 @@ from api.requests.bounds import body_length
 
 _UTF8 = ("utf-8", "utf8")
 
-# Media types of RFC 9110, section 8.3, in ASCII and without backslashes and asterisks, which Python treats specially.
+# Matches a media type (RFC 9110, section 8.3) in ASCII, without backslashes and asterisks.
+# Python treats backslashes and asterisks specially, so a media type with one of them isn't accepted.
 # An asterisk would name a charset (RFC 2231), and Python caches the name of each charset for ever.
-# The possessive quantifiers prevent backtracking.
+# The possessive quantifiers (`++`) prevent backtracking, which could be slow.
 _HTTP_TOKEN = r"[!#$%&'+\-.^_`|~0-9A-Za-z]++"
 _PARAMETER = rf'({_HTTP_TOKEN})=({_HTTP_TOKEN}|"[\t !#-)+-\[\]-~]*+")'
 _CONTENT_TYPE = re.compile(rf"{_HTTP_TOKEN}/{_HTTP_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+[ \t]*+")
 _PARAMETERS = re.compile(rf";[ \t]*+{_PARAMETER}")
 MAX_CONTENT_TYPE_CHARS = 256
 
-MAX_COOKIE_CHARS = 8 * 1024  # of all cookies of a request
+MAX_COOKIE_CHARS = 8 * 1024  # maximum characters of all cookies of a request
 
-# Paths that accept multipart forms: the import of accounts, and the honeypot, which acts like a stock admin site.
+# Only these paths accept multipart forms: the import of accounts, and the honeypot (a fake admin login).
 _MULTIPART_PREFIXES = (f"/{settings.ADMIN_URL}accounts/user/import/", "/admin/")
 
 
 class UTF8Request(WSGIRequest):
     """Reads the query string and forms as UTF-8, and clears a Content-Type that isn't valid or isn't accepted.
 
-    It never sets `encoding`: Django's setter would parse the query string before any middleware can answer.
+    The class never sets `encoding`: Django's setter would parse the query string before any middleware can answer.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
@@ -49,8 +50,9 @@ class UTF8Request(WSGIRequest):
 
     @cached_property
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # Django declares a property too
-        """Cookies without backslashes, which no cookie of this site has; none if the header exceeds MAX_COOKIE_CHARS.
+        """Returns the request's cookies; none if the Cookie header is longer than MAX_COOKIE_CHARS.
 
+        Cookies with backslashes are left out, because no cookie of this site has a backslash.
         CPython before 3.11.10 and 3.12.6 takes quadratic time to parse backslashes (CVE-2024-7592).
         """
         header = get_str_from_wsgi(self.environ, "HTTP_COOKIE", "")
@@ -69,14 +71,14 @@ class UTF8Request(WSGIRequest):
 def _parameters_of_part(header: str) -> Any:
     """Parses the header of one part of a multipart form.
 
-    Raises MultiPartParserError if a parameter names a charset (RFC 2231). RFC 7578, section 4.2, forbids that in forms.
+    Raises MultiPartParserError if a parameter names a charset (RFC 2231). RFC 7578, section 4.2, forbids this in forms.
     """
     if "*" in header:
         raise multipartparser.MultiPartParserError("The form has a parameter in a charset of its own.")
     return parse_header_parameters(header)
 
 
-# The function is replaced in Django's module, because Django offers no other way.
+# Django's function is replaced by `_parameters_of_part`, because Django has no setting for this.
 multipartparser.parse_header_parameters = _parameters_of_part  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,7 @@
-"""`{object}/access/`: the actions that the caller, or another account, may do with an object, and why (`api.md`)."""
+"""The endpoint `{object}/access/`: the actions that an account may do with an object, and why (`api.md`).
+
+The account is the caller's own or, for management and auditors, another account.
+"""
 
 from typing import Any
 
@@ -59,7 +62,7 @@ class AccessSerializer(serializers.Serializer):
 
 
 class ExplainedViewSet(ResourceViewSet):
-    """Resource with `access/`: the actions that an account may do with an object, and the rules that decide."""
+    """Resource with the endpoint `access/`: an account's actions on an object, and the rules that decide."""
 
     @extend_schema(
         responses=AccessSerializer,
@@ -104,12 +107,13 @@ class ExplainedViewSet(ResourceViewSet):
 
 
 def _account_asked_about(username: str) -> Any:
-    """Returns the account with its groups and leave covers, so that the policy decides as for a request of the account.
+    """Returns the account with its groups and leave covers (the absent colleagues whom it replaces).
 
+    So the policy decides in the same way as for a request of this account.
     The request keeps the database role of its caller. Raises BadQuery for an unknown or inactive account.
     """
     users: Any = get_user_model()._default_manager
-    with as_login_role():  # this role may read the groups and leave covers of every account
+    with as_login_role():  # the login role may read the groups and leave covers of every account
         user = users.filter(username=users.model.normalize_username(username)).first()
         if user is not None:
             _ = user.group_names, user.covering

@@ -1,4 +1,7 @@
-"""System checks of the resources. An error names what a resource lacks, with file and line (docs/extending.md)."""
+"""Django system checks of the API's resources.
+
+An error says which declaration a resource lacks, with file and line (docs/extending.md).
+"""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +19,13 @@ from api.resources.registry import copied, model_of, recorded, table_of, viewset
 from config.environment import ROOT
 
 _RECORD = ("version", "created_at", "updated_at")
-# Fields that need no description, because their names suffice.
+# These fields need no description in the OpenAPI document, because their names suffice.
 _KNOWN_BY_NAME = ("created_at", "updated_at")
 
 
 class Fault(NamedTuple):
     id: str
-    about: type[Any]  # class whose file and line the error names
+    about: type[Any]  # the error shows file and line of this class
     sentence: str
     hint: str
 
@@ -82,7 +85,8 @@ def _is_documented(name: str, viewset: type[Any]) -> Iterator[Fault]:
 def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
     """Checks that SQL files create the triggers of the resource's table.
 
-    The text of a function in `sources` holds its files from all apps, so it names each table that has the trigger.
+    `sources` maps each SQL function to the text of its files in all apps. The text names each table that has the
+    trigger.
     """
     sources, table, model = sql_functions.sources(), table_of(viewset), model_of(viewset)
     folder = f"{apps.get_app_config(model._meta.app_label).name}/sql"
@@ -102,9 +106,10 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that SQL functions know when a row belonged to a partner.
+    """Checks that the SQL functions of history and `sync/` know when a row belonged to a partner.
 
-    History and `sync/` may show a partner no changes from a time when the row wasn't theirs.
+    A partner may see no changes from a time when the row belonged to somebody else.
+    Also refuses offline copies of a resource if another role may list only its own rows.
     """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}

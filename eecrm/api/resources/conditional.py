@@ -1,9 +1,9 @@
 """Conditional requests to one object (RFC 9110, sections 8.8.3 and 13).
 
-An entity tag is `"<version>-<digest>"`. The version is the row's version.
+An entity tag is `"<version>-<digest>"`. The version is the row's column `version`.
 The digest covers the whole representation, including the names of parents and contacts.
-Reads and writes compare the whole tag, because the version isn't enough: after a backup was restored, another row may
-have the same key and version.
+Reads and writes compare the whole tag, because the version isn't enough.
+After a backup was restored, another row may have the same id and version.
 A compressed answer has the same tag with a suffix (`api.requests.compression`).
 """
 
@@ -20,7 +20,8 @@ from api.requests.renderers import JSONText
 
 GZIPPED = "-gzip"
 
-# One entity tag of a comma-separated list, or an empty element. No two repetitions are adjacent, so matching is linear.
+# Matches one entity tag of a comma-separated list, or an empty element.
+# The pattern has no adjacent repetitions, so that matching takes linear time.
 _LIST_MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
 
 
@@ -33,7 +34,7 @@ class Tag(NamedTuple):
         return self.opaque.partition("-")[0]
 
     def names(self, etag: str) -> bool:
-        """True if this tag, with or without the suffix of a compressed answer, equals `etag` (weak comparison)."""
+        """Does this tag equal `etag` (weak comparison)? The suffix of a compressed answer is ignored."""
         return f'"{self.opaque.removesuffix(GZIPPED)}"' == etag
 
 
@@ -48,13 +49,16 @@ class Condition(NamedTuple):
         return self.is_any or any(tag.names(etag) and not (strongly and tag.is_weak) for tag in self.tags)
 
     def same_as(self, etag: str) -> str | None:
-        """Returns the tag that matches `etag`, as the caller wrote it, or None."""
+        """Returns the tag that matches `etag`, as the caller wrote it; None if no tag matches.
+
+        For `*`, returns `etag`.
+        """
         if self.is_any:
             return etag
         return next((f'"{tag.opaque}"' for tag in self.tags if tag.names(etag)), None)
 
     def newest_until(self, version: int) -> int | None:
-        """Returns the highest version in the tags that is at most `version`, or None."""
+        """Returns the highest version number in the tags that isn't above `version`; None if no tag has one."""
         versions = (int(tag.version) for tag in self.tags if re.fullmatch(r"[0-9]{1,19}", tag.version))
         return max((number for number in versions if 0 < number <= version), default=None)
 
@@ -73,20 +77,23 @@ class Representation(NamedTuple):
         return Response(self.body, status=status, headers={"ETag": self.etag} | headers)
 
     def answer_if_new(self, request: Request) -> Response:
-        """Returns 304 if `If-None-Match` names this representation, else the representation."""
+        """Returns a 304 if `If-None-Match` names this representation, else an answer with the representation."""
         known = condition(request, "If-None-Match")
         if known is None or (etag := known.same_as(self.etag)) is None:
             return self.answer()
-        return Response(status=304, headers={"ETag": etag})  # the caller's tag, compressed or plain
+        return Response(status=304, headers={"ETag": etag})  # the tag that the caller sent, compressed or plain
 
 
 class PreconditionFailed(APIException):
-    """Answer 412. `changed` names the fields that differ from the caller's version; None if they aren't known."""
+    """Error 412: the row doesn't meet the request's precondition, such as `If-Match`.
+
+    `changed` has the names of the fields that differ from the caller's version; None if they aren't known.
+    """
 
     status_code = 412
     default_code = "precondition_failed"
 
-    def __init__(  # noqa: B042  # never copied or pickled
+    def __init__(  # noqa: B042  # this exception is never copied or pickled
         self, detail: str, present: Representation, changed: tuple[str, ...] | None
     ) -> None:
         super().__init__(detail)
@@ -102,7 +109,10 @@ class Mismatch(NamedTuple):
 
 
 def condition(request: Request, name: str) -> Condition | None:
-    """Parses the header `name`. None if it wasn't sent. Raises ValidationError unless it is a list of tags or `*`."""
+    """Parses the header `name`, such as `If-Match`. Returns None if the request doesn't have this header.
+
+    Raises ValidationError unless the header is a list of entity tags or `*`.
+    """
     value = request.headers.get(name)
     if value is None:
         return None
@@ -125,12 +135,12 @@ def condition(request: Request, name: str) -> Condition | None:
 
 
 def is_conditional(request: Request) -> bool:
-    """Does the request have a precondition for `mismatch` to check?"""
+    """Does the request have a precondition (`If-Match` or `If-None-Match`) that `mismatch` must check?"""
     return "If-Match" in request.headers or "If-None-Match" in request.headers
 
 
 def mismatch(request: Request, present: Representation) -> Mismatch | None:
-    """Checks the preconditions in the order of RFC 9110, section 13.2.2. Returns None if all hold.
+    """Returns the first precondition of the request that fails, in the order of RFC 9110, section 13.2.2; else None.
 
     `answer_if_new` handles the `If-None-Match` of a GET. Raises ValidationError for invalid headers.
     """

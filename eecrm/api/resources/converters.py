@@ -2,7 +2,7 @@ _MAX_ID = 2**63 - 1
 
 
 class IdConverter:
-    """Path converter of row keys: decimal digits within PostgreSQL's bigint. Other text is a 404."""
+    """Path converter for the id of a row: decimal digits within PostgreSQL's bigint. Any other text gets a 404."""
 
     regex = "[1-9][0-9]{0,18}"
 

@@ -1,4 +1,4 @@
-"""Filters of lists. An undeclared parameter is refused, because it would silently filter nothing."""
+"""Filters of the API's lists. An undeclared query parameter is refused, because it would have no effect."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,7 +28,7 @@ class _KeyField(forms.RegexField):
 
 
 class KeyFilter(django_filters.CharFilter):
-    """Filter by the key of a related row. An unknown key matches no row; text that isn't a key is a 400."""
+    """Filters a list by the id of a related row. An unknown id matches no row. A text that isn't an id gets a 400."""
 
     field_class = _KeyField
 
@@ -40,7 +40,7 @@ class _FlagField(forms.ChoiceField):
 
 
 class FlagFilter(django_filters.Filter):
-    """Filter by a condition: `true` keeps the rows that meet it, `false` keeps the others."""
+    """Filters a list by a condition: `true` keeps the rows that meet the condition, `false` keeps the others."""
 
     field_class = _FlagField
 
@@ -59,7 +59,7 @@ class FlagFilter(django_filters.Filter):
 
 
 class MineFilter(FlagFilter):
-    """Filter for rows whose contact is the caller."""
+    """Filter for rows whose contact (the responsible colleague) is the caller."""
 
     def condition(self, queryset: Any) -> Q:
         is_contact: Q = queryset.holding(self.parent.request.user)
@@ -67,7 +67,10 @@ class MineFilter(FlagFilter):
 
 
 class TextFilter(django_filters.CharFilter):
-    """Filter by the whole text, ignoring case. It compares lower(), because the indexes are on lower()."""
+    """Filters a list by the whole text of a column, ignoring case.
+
+    SQL compares lower(column), because the indexes are on lower(column).
+    """
 
     field_class = forms.CharField
 
@@ -79,7 +82,7 @@ class TextFilter(django_filters.CharFilter):
 
 
 class EmailFilter(TextFilter):
-    """Filter by the whole email address, which is normalised before the comparison."""
+    """Filters a list by the whole email address, which is normalised before the comparison."""
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return super().filter(queryset, normalise_address(value))
@@ -90,20 +93,20 @@ def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
 
 
 class ResourceFilterSet(django_filters.FilterSet):
-    """Filters of every resource list. Ranges include both of their ends."""
+    """Filters that every list of a resource has. Ranges of times include both of their ends."""
 
     created_after = moment("created_at", "gte")
     created_before = moment("created_at", "lte")
     updated_after = moment("updated_at", "gte")
 
-    # Filter -> description and example in the OpenAPI document.
+    # Maps a filter to its description and example in the OpenAPI document.
     field_docs: ClassVar[dict[str, tuple[str, Any]]] = {
         "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
         "created_before": ("Made at this time or earlier.", "2027-12-31T23:59:59Z"),
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
     }
 
-    # Names of filters on personal data. Roles that see such data masked may not use them, or they could guess values.
+    # These filters use personal data. Roles that see masked data may not use them, or they could guess values.
     personal: tuple[str, ...] = ()
 
 
@@ -112,7 +115,7 @@ class _MineFilterSet(django_filters.FilterSet):
 
 
 class ContactFilterSet(_MineFilterSet, ResourceFilterSet):
-    """Filters of the list of a resource with a contact."""
+    """Filters for lists of rows that have a contact (the responsible colleague)."""
 
     field_docs = ResourceFilterSet.field_docs | {
         "mine": ("Those whose contact the caller is (or stands in for), or the others.", True)
@@ -120,9 +123,9 @@ class ContactFilterSet(_MineFilterSet, ResourceFilterSet):
 
 
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
-    """Raises BadQuery for parameters that aren't in `known`, are repeated, or have no value.
+    """Raises BadQuery for query parameters that aren't in `known`, are repeated, or have no value.
 
-    Only `search` may be empty; it then matches all rows.
+    Only `search` may be empty. An empty search matches all rows.
     """
     unknown_names = [name for name in request.query_params if name not in known]
     if unknown_names:
@@ -144,7 +147,7 @@ def _filterset_of(
 ) -> type[django_filters.FilterSet]:
     """Returns a filterset class that has only the filters in `names`.
 
-    The full class would copy all filters and build a form of them for each request, which takes a millisecond.
+    The full class would copy all its filters and build a form for each request. That takes a millisecond.
     """
     subclass: Any = type(filterset_class.__name__, (filterset_class,), {})
     subclass.base_filters = {name: filter_ for name, filter_ in filterset_class.base_filters.items() if name in names}
@@ -152,7 +155,7 @@ def _filterset_of(
 
 
 def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
-    """Applies the filters of the query string. Raises BadQuery for invalid values."""
+    """Returns the rows of `queryset` that match the filters of the query string. Raises BadQuery for invalid values."""
     names = frozenset(filterset_class.base_filters).intersection(request.query_params)
     filterset = _filterset_of(filterset_class, names)(request.query_params, queryset=queryset, request=request)
     if not filterset.is_valid():
@@ -162,7 +165,10 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Filters and search of one list request. With `is_masked` the search ignores words of personal data."""
+    """Filters and search text of one list request.
+
+    If `is_masked` is true, the search ignores words of personal data.
+    """
 
     request: Request
     filterset_class: type[ResourceFilterSet] | None  # None if the request has no filters
@@ -173,10 +179,10 @@ class Narrowing:
     def of(
         cls, request: Request, filterset_class: type[ResourceFilterSet] | None, *, masked: bool, is_searchable: bool
     ) -> "Narrowing | None":
-        """Reads filters and search from the query string. Returns None if it has neither.
+        """Reads filters and search text from the query string. Returns None if the query string has neither.
 
         With `masked`, filters on personal data count as undeclared. `is_searchable` allows the parameter `search`.
-        Raises BadQuery for undeclared parameters and for too long a search.
+        Raises BadQuery for undeclared parameters and for a search text that is too long.
         """
         declared = filterset_class.base_filters if filterset_class else {}
         hidden = filterset_class.personal if filterset_class and masked else ()
@@ -191,17 +197,17 @@ class Narrowing:
         return cls(request, filterset_class if is_filtered else None, text, masked)
 
     def of_rows(self, rows: Any) -> Any:
-        """Applies filters and search to a queryset. Raises BadQuery for invalid values."""
+        """Applies the filters and the search to a queryset. Raises BadQuery for invalid values."""
         if self.filterset_class:
             rows = narrowed(rows, self.request, self.filterset_class)
-        # Words of weight B in the column `search` are personal data.
+        # In the column `search`, words of weight B are personal data, so a masked search uses weight A only.
         return rows.matching(self.text, weights="A" if self.is_masked else "") if self.text.strip() else rows
 
 
 class DecimalFilter(django_filters.NumberFilter):
-    """Filter by a decimal number between `-largest` and `largest`.
+    """Filters a list by a decimal number between `-largest` and `largest`.
 
-    It needs the planner hint because row security keeps PostgreSQL from using its statistics of decimal columns.
+    Row security keeps PostgreSQL from using its statistics of decimal columns, so the filter gives the planner a hint.
     """
 
     def __init__(self, *, largest: Any, **kwargs: Any) -> None:

@@ -1,6 +1,6 @@
 """`Idempotency-Key`: a repeated POST returns the first answer again and creates nothing twice (`api.md`).
 
-The request's transaction claims the key before it writes anything and stores the answer at its end.
+The request's transaction claims the key before it writes anything, and stores the answer at the end.
 So after a crash both the row and the answer exist, or neither.
 A repeat that comes too early waits in PostgreSQL until the first request's transaction ends.
 Then it returns the first answer or, if that transaction was rolled back, becomes the first request itself.
@@ -24,15 +24,15 @@ from api.requests.renderers import JSONText
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 MAX_KEY_AGE_DAYS = 14
-MAX_KEYS_PER_PURGE = 10_000  # keys that one statement deletes, well below its timeout
+MAX_KEYS_PER_PURGE = 10_000  # one statement deletes at most so many keys, so that it ends long before its timeout
 
 _INVALID_KEY = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
 _VALID_KEY = re.compile(r"[ -~]{1,255}")
 _QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _STORED_HEADERS = ("Location", "ETag")
 
-# Claims a key for this request. The statement waits while another transaction claims the same key. It also claims an
-# expired key that isn't purged yet.
+# Claims an idempotency key for this request, also an expired key that isn't deleted yet.
+# The statement waits while another transaction claims the same key.
 _CLAIM_KEY = f"""
     INSERT INTO api_idempotency AS known (user_id, key, request) VALUES (%s, %s, %s)
         ON CONFLICT (user_id, key) DO UPDATE
@@ -70,7 +70,7 @@ class FirstAnswer(NamedTuple):
 
 
 def key_of(request: Request) -> str:
-    """Returns the request's key, or "" without one. `"abc"` and `abc` are the same key.
+    """Returns the request's idempotency key; "" if the request has none. `"abc"` and `abc` are the same key.
 
     Raises ValidationError for an invalid key.
     """
@@ -87,9 +87,9 @@ def key_of(request: Request) -> str:
 
 
 def _request_digest(request: Request) -> str:
-    """Hashes the path and the parsed body with sorted members.
+    """Returns a hash of the request's path and parsed JSON body, with the members of the body sorted.
 
-    The body's bytes may differ: an app that builds the same body again may order its members differently.
+    The body's bytes aren't hashed: an app that repeats a request may order the members differently.
     """
     try:
         body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
@@ -99,9 +99,10 @@ def _request_digest(request: Request) -> str:
 
 
 def claim(request: Request, key: str) -> FirstAnswer | None:
-    """Returns the answer that is stored for this key. Raises KeyReused if the key was used for another path or body.
+    """Returns the stored answer of the first request with this idempotency key; None if the key is new.
 
-    Returns None if the key was free. The key now belongs to this request, which must store its answer with `keep`.
+    A new key now belongs to this request, which must store its answer with `keep`.
+    Raises KeyReused if the key was used for another path or body.
     """
     digest = _request_digest(request)
     first = claim_key(request.user.pk, key, digest)
@@ -111,17 +112,23 @@ def claim(request: Request, key: str) -> FirstAnswer | None:
 
 
 def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
-    """Does the same as `claim`, but never raises KeyReused: the caller must compare `digest` with the stored one."""
+    """Claims an idempotency key. Returns the stored answer of the first request; None if the key is new.
+
+    Unlike `claim`, never raises KeyReused: the calling code must compare `digest` with the stored digest.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_KEY, [user_id, key, digest])
         if cursor.fetchone():
             return None
         cursor.execute(_SELECT_ANSWER, [user_id, key])
-        return FirstAnswer(*cursor.fetchone())  # it exists, because the refused claim has locked the row
+        return FirstAnswer(*cursor.fetchone())  # the row exists, because the refused claim has locked it
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:
-    """Stores the answer about a new row. Refusals aren't stored: their transaction, with the claim, is rolled back."""
+    """Stores the answer about a new row under the idempotency key.
+
+    An error answer isn't stored, because its transaction is rolled back, together with the claim of the key.
+    """
     headers = orjson.dumps({name: response[name] for name in _STORED_HEADERS if name in response}).decode()
     keep_answer(request.user.pk, key, row_id, response.status_code, headers, response.data)
 
@@ -132,12 +139,12 @@ def keep_answer(user_id: int | None, key: str, row_id: int, code: int, headers: 
 
 
 def purge_keys() -> int:
-    """Deletes expired keys, at most MAX_KEYS_PER_PURGE. Returns the number of deleted keys."""
+    """Deletes expired idempotency keys, at most MAX_KEYS_PER_PURGE. Returns the number of deleted keys."""
     with acting_as_login_role(), connection.cursor() as cursor:
         cursor.execute(_PURGE)
         return cursor.rowcount
 
 
 def sweep() -> bool:
-    """Background job that deletes expired keys. Returns True if more of them may be left."""
+    """Background job that deletes expired idempotency keys. Returns True if more expired keys may be left."""
     return purge_keys() == MAX_KEYS_PER_PURGE

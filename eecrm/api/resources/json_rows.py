@@ -1,7 +1,7 @@
 """SQL expression that renders a row as finished JSON, from a template that is built once.
 
 With nested JSONObject functions, Django would resolve and compile some thirty expressions in each request.
-That takes a third of a list's time (`scripts/bench`). With a template it only resolves the joins.
+That takes a third of the time of a list request (`scripts/bench`). With a template, Django only resolves the joins.
 """
 
 import copy
@@ -15,14 +15,15 @@ from access.compiled_queries import Slot
 
 
 def sql_literal(text: str) -> str:
-    """Quotes a constant of the code for a template. It isn't for text from callers."""
+    """Quotes a text as an SQL literal in a template. Only for constants of the code, never for text from a caller."""
     return "'" + text.replace("'", "''").replace("%", "%%").replace("{", "{{").replace("}", "}}") + "'"
 
 
 class Row(Expression):
-    """Expression of a JSON row. In `template`, `{client__company_name}` stands for that column, and `%s` for `root`.
+    """Django expression that renders a row as JSON.
 
-    `paths` are the lookups of all columns in the template. `root` is the absolute URL of the API.
+    In `template`, `{client__company_name}` stands for that column, and `%s` for `root`, the absolute URL of the API.
+    `paths` are the lookups of all columns in the template.
     """
 
     def __init__(self, template: str, paths: tuple[str, ...], root: str | Slot) -> None:
@@ -50,7 +51,7 @@ class Row(Expression):
             table, _, name = path.rpartition("__")
             if (known_column := tables.get(table)) is None:
                 column = tables[table] = query.resolve_ref(path, allow_joins, reuse, summarize)
-            else:  # reuse the join of this table, because Django's search for it is slow
+            else:  # reuse the join of this table, because Django's search for the join is slow
                 column = known_column.target.model._meta.get_field(name).get_col(known_column.alias)
             resolved.columns.append(column)
         return resolved

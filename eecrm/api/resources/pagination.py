@@ -19,7 +19,7 @@ from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-MAX_TERMS = 10  # fields to order by; more than any list allows
+MAX_TERMS = 10  # maximum number of fields to order by; no list allows so many
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 
@@ -30,7 +30,7 @@ def _bad_parameter(parameter: str, detail: str) -> BadQuery:
 
 @dataclass(frozen=True)
 class PageCursor:
-    """Position in a list: the ordering fields' values of the row at a page's edge, and the direction from there."""
+    """Position in a list: the values of the first or last row on a page, and the direction in which to read on."""
 
     backwards: bool
     values: tuple[Any, ...]
@@ -40,7 +40,7 @@ class PageCursor:
 
     @classmethod
     def decode(cls, text: str, model: type[Model], fields: list[str]) -> "PageCursor":
-        """Parses a cursor. Raises BadQuery unless it has a valid value for each field of the ordering."""
+        """Parses a cursor. Raises BadQuery unless the cursor has a valid value for each ordering field."""
         try:
             backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             if type(backwards) is not bool or len(values) != len(fields):
@@ -71,7 +71,7 @@ def page_size(request: Request, *, default: int = DEFAULT_PAGE_SIZE) -> int:
 def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[tuple[str, bool]]:
     """Returns the order of a list, such as [("name", False), ("id", False)]. True means descending.
 
-    The last field is always the key, so that no two rows have the same position.
+    The last field is always the id, so that no two rows have the same position.
     """
     terms = request.query_params.get("ordering", default).split(",")
     order = [(term.removeprefix("-"), term.startswith("-")) for term in terms]
@@ -85,14 +85,15 @@ def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[
 
 
 def _after(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expression:
-    """Returns the condition for rows after these values in this order.
+    """Returns the filter condition for the rows that come after `values` in this order.
 
-    If all fields have the same direction, it compares rows of values, which an index on the fields supports.
+    If all fields have the same direction, the condition compares tuples (SQL rows), which an index on the fields
+    supports.
     Otherwise an extra condition bounds the first field, so that an index on that field can be used.
     """
     names, directions = zip(*order, strict=True)
     if len(set(directions)) == 1:
-        # In a compiled query the values are parameters, which are Value objects already.
+        # In a compiled query the values are parameters. A parameter is a Value object already.
         expressions = (value if isinstance(value, Value) else Value(value) for value in values)
         columns, edge = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, expressions))
         return LessThan(columns, edge) if directions[0] else GreaterThan(columns, edge)
@@ -110,31 +111,34 @@ def _page_url(request: Request, cursor: PageCursor) -> str:
 
 
 class PageBounds(NamedTuple):
-    """Order and size of a page. `is_beyond`: the page begins after given values, not at the start of the list."""
+    """Order and size of a page.
+
+    If `is_beyond` is true, the page begins after given values, else at the list's start.
+    """
 
     order: tuple[tuple[str, bool], ...]
     size: int
     is_beyond: bool = False
 
     def of(self, queryset: QuerySet[Any], values: Sequence[Any], *columns: Any) -> QuerySet[Any, Any]:
-        """Returns the page's rows as tuples: `columns`, then the ordering fields."""
+        """Returns the page's rows as tuples: `columns`, followed by the values of the ordering fields."""
         rows = queryset.filter(_after(self.order, values)) if self.is_beyond else queryset
         rows = rows.order_by(*(f"-{name}" if descending else name for name, descending in self.order))
         return rows.values_list(*columns, *(name for name, _ in self.order))[: self.size]
 
 
 class Source(Protocol):
-    """Interface to the rows of a list, which `page` reads and counts."""
+    """Interface of an object from which `page` reads and counts the rows of a list."""
 
     def read(self, bounds: PageBounds, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
-        """Reads the rows of a page after these values."""
+        """Reads the rows of a page. The page begins after the row with these values of the ordering fields."""
 
     def count(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class QuerySetSource:
-    """Source that reads `columns` of a queryset's rows."""
+    """Reads and counts the rows of a queryset. Each row is a tuple of the values of `columns`."""
 
     rows: QuerySet[Any]
     columns: Sequence[Any]
@@ -151,7 +155,7 @@ def cut(
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
     """Returns the rows of the requested page and the URLs of the `next` and `previous` page.
 
-    `source` must read rows that end with the ordering fields, as `PageBounds.of` does.
+    Each row that `source` reads must end with the values of the ordering fields, as from `PageBounds.of`.
     Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
     """
     size = page_size(request)
@@ -160,7 +164,7 @@ def cut(
     cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
-    # Reads one row more than the page shows. If there is such a row, there is another page.
+    # One row more than the page shows is read. If this row exists, there is another page.
     rows = list(source.read(PageBounds(direction, size + 1, cursor is not None), cursor.values if cursor else ()))
     has_more = len(rows) > size
     del rows[size:]
@@ -178,7 +182,7 @@ def cut(
 def page(source: Source, request: Request, model: type[Model], *, allowed: tuple[str, ...], default: str) -> JSONText:
     """Returns the page as JSON text: `next`, `previous`, `results` and, if requested, `count`.
 
-    The first column of each row is its JSON, rendered by PostgreSQL. Raises BadQuery as `cut` does.
+    The first column of each row is the row as JSON, rendered by PostgreSQL. Raises BadQuery for invalid parameters.
     """
     rows, links = cut(source, request, model, allowed=allowed, default=default)
     members = [f'"{label}":{orjson.dumps(link).decode()}' for label, link in links.items()]

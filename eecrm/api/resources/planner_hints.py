@@ -10,10 +10,10 @@ Rows = TypeVar("Rows", bound=QuerySet)
 def hint_selective(rows: Rows, condition: Q) -> Rows:
     """Filters by `condition` twice, so that the planner expects fewer rows. The result is the same as with one filter.
 
-    A page can be read in two ways. A scan in the list's order is fast if many rows meet the condition.
-    An index on the condition, followed by a sort, is fast if few rows do.
+    PostgreSQL can read a page in two ways. A scan in the list's order is fast if many rows meet the condition.
+    An index on the condition, followed by a sort, is fast if few rows meet it.
     Without statistics the planner expects far too many rows and chooses the scan.
-    Selectivities multiply, so the second filter makes it expect fewer rows and use the index.
+    Selectivities multiply, so the second filter makes the planner expect fewer rows and use the index.
     If the planner has statistics and knows that, for example, every third row meets the condition, it still scans.
     """
     repeated = Func(condition, template="(%(expressions)s) IS TRUE", output_field=BooleanField())

@@ -1,4 +1,4 @@
-"""Reads the rows of a resource. The query is compiled once for all callers with the same rights (`Look`, ADR 18)."""
+"""Reads the rows of a resource. Each query is compiled once for all callers with the same rights (`Look`, ADR 18)."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -21,13 +21,13 @@ from api.resources.pagination import MAX_TERMS, PageBounds, page
 from api.resources.search import SearchableQuerySet
 from api.resources.serializers import API_ROOT, ResourceSerializer
 
-# Parameters of compiled queries: the API's absolute URL, the row's key, and the values that a page begins after.
+# Compiled queries have these parameters: the API's URL, the row's id, and the values after which a page begins.
 _ROOT, _KEY = Slot("root"), Slot("pk")
 _AFTER = tuple(Slot(f"after{number}") for number in range(MAX_TERMS))
 
 
 class Parent(NamedTuple):
-    """Parent in a nested path: keyword in the URL pattern, model, and lookup from a row to this parent."""
+    """A parent in a nested path: keyword in the URL pattern, model, and lookup from a row to this parent."""
 
     keyword: str
     model: type[Model]
@@ -35,10 +35,10 @@ class Parent(NamedTuple):
 
 
 class ReadingViewSet(GenericViewSet):
-    """Lists and finds the rows that are visible to the caller, below the parents in the path."""
+    """Lists and finds the rows that are visible to the caller and belong to the parents in the URL path."""
 
     resource: ClassVar[str]
-    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; a new row refers to the last, nearest one
+    parents: ClassVar[tuple[Parent, ...]] = ()  # outermost first; a new row refers to the last parent, the nearest
     filterset_class: ClassVar[type[ResourceFilterSet] | None] = None
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
     default_ordering: ClassVar[str] = "-id"
@@ -46,7 +46,10 @@ class ReadingViewSet(GenericViewSet):
 
     @classmethod
     def rows(cls, rule: Rule, keys: dict[str, Any]) -> Any:
-        """Returns the rows on which `rule.caller` may do `rule.action`, below the parents with these keys."""
+        """Returns the rows on which `rule.caller` may do `rule.action`.
+
+        `keys` has the ids of the parents in the path.
+        """
         rows: Any = cls.queryset.all()  # type: ignore[union-attr]  # each resource has a queryset
         lookups = {parent.lookup: keys[parent.keyword] for parent in cls.parents if parent.keyword in keys}
         return rows.permitted_by(rule).filter(**lookups)
@@ -56,7 +59,7 @@ class ReadingViewSet(GenericViewSet):
         return self.serializer_class.Meta.model
 
     def get_queryset(self) -> Any:
-        """Returns the rows that are visible to the caller, below the parents in the path."""
+        """Returns the rows that are visible to the caller and belong to the parents in the URL path."""
         return self.rows(self._read_rule(), self.kwargs)
 
     def list(self, request: Request, **kwargs: Any) -> Response:
@@ -70,8 +73,9 @@ class ReadingViewSet(GenericViewSet):
         return tuple(parent for parent in self.parents if parent.keyword in self.kwargs)
 
     def _parent(self) -> Any:
-        """Returns the nearest parent in the path, which must belong to the outer parents; None on a flat path.
+        """Returns the nearest parent in the URL path; None if the path has no parent.
 
+        This parent must belong to the outer parents in the path.
         Raises Http404 if the parent doesn't exist or isn't visible to the caller.
         """
         parents = self._parents_in_path()
@@ -83,7 +87,7 @@ class ReadingViewSet(GenericViewSet):
             outer.keyword: outer.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__")
             for outer in outer_parents
         }
-        if user.covered_ids:  # then the visible rows depend on the caller, not only on the role
+        if user.covered_ids:  # the caller stands in for colleagues, so the role alone doesn't decide
             rows = _below(nearest.model, user, {lookup: self.kwargs[keyword] for keyword, lookup in lookups.items()})
             row = rows.filter(pk=self.kwargs[nearest.keyword]).first()
         else:
@@ -95,7 +99,10 @@ class ReadingViewSet(GenericViewSet):
         return row
 
     def _read_rule(self) -> Rule:
-        """Returns the rule for finding rows: of the action "list" for the list, "retrieve" for all other actions."""
+        """Returns the policy rule for finding rows.
+
+        The list uses the rule of the action "list". All other views use the rule of the action "retrieve".
+        """
         return rule_for(self.request, self.resource, "list" if self.action == "list" else "retrieve")
 
     @property
@@ -119,11 +126,14 @@ class ReadingViewSet(GenericViewSet):
         return Look(type(self), caller, rule.action, keywords, self._masked)
 
     def _query_values(self) -> dict[str, Any]:
-        """Returns the values of a compiled query's parameters."""
+        """Returns the values of a compiled query's parameters, by parameter name."""
         return self.kwargs | {"root": self._root(), "caller": self.request.user.pk}
 
     def _visible_representation(self) -> Representation:
-        """Returns the row in the path as the caller may see it. Raises Http404 if it doesn't exist or isn't visible."""
+        """Returns the row in the path as the caller may see it.
+
+        Raises Http404 if the row doesn't exist or isn't visible.
+        """
         if look := self._look():
             return _first_representation(item_statement(look).rows(self._query_values()))
         rows = self.get_queryset().filter(pk=self.kwargs["pk"])
@@ -148,7 +158,10 @@ class ReadingViewSet(GenericViewSet):
 
 @dataclass(frozen=True)
 class ListedRows:
-    """Rows of one list request, as `page` reads and counts them. Without filters, its query is compiled once."""
+    """Reads and counts the rows of one list request, for `pagination.page`.
+
+    A query without filters is compiled once and reused.
+    """
 
     view: ReadingViewSet
     narrowing: Narrowing | None
@@ -170,16 +183,16 @@ class ListedRows:
 
 
 def _first_representation(rows: Any) -> Representation:
-    """Builds the representation of the first row. Raises Http404 without a row."""
+    """Returns the JSON representation of the first row. Raises Http404 if there is no row."""
     for body, version in rows:
         return Representation(JSONText(body), version)
     raise Http404
 
 
 class Look(NamedTuple):
-    """Cache key of a compiled query: all that determines its SQL, except for order and size of a page.
+    """Cache key of a compiled query: all that determines the query's SQL, except for order and size of a page.
 
-    `caller` stands for any user of a role; it is None if the row's visibility is already checked.
+    `caller` stands for any user of a role. If `caller` is None, the row's visibility is already checked.
     `action` is the policy's action. `parents` are the keywords of the parents in the path.
     """
 
@@ -199,39 +212,43 @@ class Look(NamedTuple):
         return self.viewset.serializer_class.row(_ROOT, masked=self.is_masked)
 
 
-# The cache has an entry for each combination of look, order and page size. It drops the least recently used entries.
+# The cache has an entry for each look (kind of query), order and page size.
+# This cache of compiled queries drops the least recently used entries.
 @lru_cache(maxsize=1_000)
 def page_statement(look: Look, bounds: PageBounds) -> Statement:
-    """Compiles the query of a page. Its columns are the row as JSON and the ordering fields."""
+    """Compiles the SQL query of a page. The query's columns are the row as JSON and the ordering fields."""
     return Statement.of(bounds.of(look.rows(), _AFTER[: len(bounds.order)], look.row()))
 
 
 @lru_cache(maxsize=1_000)
 def item_statement(look: Look) -> Statement:
-    """Compiles the query of one row. Its columns are the row as JSON and its version."""
+    """Compiles the SQL query that reads one row. The query's columns are the row as JSON and its version."""
     return Statement.of(look.rows().filter(pk=_KEY).order_by().values_list(look.row(), "version")[:1])
 
 
 @lru_cache(maxsize=1_000)
 def instance_statement(look: Look) -> InstanceStatement:
-    """Compiles the query of one row as an instance of its model."""
+    """Compiles the SQL query that reads one row as an instance of its model."""
     return InstanceStatement.of(look.rows().filter(pk=_KEY).order_by())
 
 
 def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
-    """Returns the rows of a parent's model that are visible to the caller, below the outer parents with these keys."""
+    """Returns the rows of a parent's model that are visible to the caller and belong to the outer parents in `keys`."""
     manager: Any = model._default_manager
     return manager.visible_to(caller).filter(**keys)
 
 
 @lru_cache(maxsize=1_000)
 def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
-    """Compiles the query of a parent. `outer` has the keyword and the lookup of each outer parent."""
+    """Compiles the SQL query that reads a parent row. `outer` has the keyword and the lookup of each outer parent."""
     keys = {lookup: Slot(keyword) for keyword, lookup in outer}
     return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())
 
 
 @cache
 def lock_statement(model: type[Model]) -> InstanceStatement:
-    """Compiles the query that locks one row. Row security applies, the policy doesn't."""
+    """Compiles the SQL query that locks one row.
+
+    Row security applies to this query, but the policy in Python doesn't.
+    """
     return InstanceStatement.of(model._default_manager.select_for_update().filter(pk=_KEY).order_by())

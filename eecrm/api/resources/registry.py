@@ -10,17 +10,20 @@ from django.utils.module_loading import import_string
 
 @cache
 def viewsets() -> dict[str, type[Any]]:
-    """Returns resource -> viewset, such as "client" -> ClientViewSet. Call it only after all apps are loaded."""
+    """Maps the name of each resource to its viewset, for example "client" -> ClientViewSet.
+
+    Call this function only after Django has loaded all apps.
+    """
     return {name: import_string(path) for name, path in settings.RESOURCES.items()}
 
 
 def recorded() -> dict[str, type[Any]]:
-    """Returns the viewsets with `history/`: each change of their rows is on the audit trail."""
+    """Returns the viewsets of resources with an audit trail, which have the endpoint `history/`."""
     return {name: viewset for name, viewset in viewsets().items() if hasattr(viewset, "history")}
 
 
 def copied() -> dict[str, type[Any]]:
-    """Returns the viewsets of resources that clients may keep offline: `sync/` reports changes of their rows."""
+    """Returns the viewsets of resources that apps may keep offline: `sync/` reports changes of their rows."""
     return {name: viewset for name, viewset in viewsets().items() if viewset.has_offline_copies}
 
 
@@ -34,7 +37,7 @@ def table_of(viewset: type[Any]) -> str:
 
 
 def collections() -> dict[str, str]:
-    """Returns collection in a path -> resource: `{"clients": "client"}`."""
+    """Maps a collection in a URL path to its resource, for example "clients" -> "client"."""
     return {collection_of(viewset): name for name, viewset in viewsets().items()}
 
 

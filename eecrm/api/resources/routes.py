@@ -1,4 +1,4 @@
-"""URL patterns of the resources: their collections, their items, and the history and access of an item."""
+"""Yields the URL patterns of the resources: of collections, items, and an item's `history/` and `access/`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +16,9 @@ _OF_ITEM = ("history", "access")  # paths below an item, if its viewset has thes
 
 
 def routes_of_resources() -> Iterator[URLPattern]:
-    """Yields the URL patterns of all resources. A resource with parents has nested paths and flat ones.
+    """Yields the URL patterns of all resources. A resource with parents has nested paths and flat paths.
 
-    For example, `clients/<id>/contracts/` and `contracts/`. New rows are created below their parents only.
+    For example, `clients/<id>/contracts/` and `contracts/`. A new row can only be created at the nested path.
     """
     for name, viewset in viewsets().items():
         parents = [parent.keyword for parent in viewset.parents]
@@ -30,7 +30,7 @@ def routes_of_resources() -> Iterator[URLPattern]:
 
 
 def _routes(prefix: str, viewset: type[Any], name: str, *, creates: bool = True) -> Iterator[URLPattern]:
-    """Yields the URL patterns of one collection. `creates=False` leaves out POST."""
+    """Yields the URL patterns of one collection. With `creates=False`, POST isn't allowed."""
     collection = _COLLECTION if creates else {"get": "list"}
     yield path(f"{prefix}/", viewset.as_view(collection), name=f"{name}-list")
     yield path(f"{prefix}/<id:pk>/", viewset.as_view(_ITEM), name=f"{name}-detail")

@@ -14,13 +14,16 @@ SEPARATORS = "@._-+/&'’,;:()\""
 
 
 def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  # named like the expression that it returns
-    """Returns the search vector of these fields. Words aren't stemmed, because they may be of any language."""
+    """Returns the PostgreSQL search vector of these fields.
+
+    Words aren't stemmed, because they may be of any language.
+    """
     words = [Func(F(name), Value(SEPARATORS), Value(" " * len(SEPARATORS)), function="translate") for name in fields]
     return SearchVector(*words, config="simple", weight=weight)
 
 
 def with_addresses_normalised(text: str) -> str:
-    """Replaces each email address in a search text by its stored form."""
+    """Replaces each email address in a search text by its stored form, because rows contain only stored forms."""
     pairs = ((word, normalise_address(word)) for word in text.split())
     return " ".join(address if "@" in address else word for word, address in pairs)
 
@@ -29,13 +32,13 @@ class SearchableQuerySet(QuerySet[Any]):
     """Queryset with word search. The column `search` contains the words of a row and of its parents."""
 
     def matching(self, text: str, *, weights: str = "") -> Self:
-        """Returns rows in which each word of `text` is the beginning of some word.
+        """Returns rows in which each word of the search text is the beginning of some word.
 
-        `weights` limits the search to words of these weights. If it is empty, all words count.
+        `weights` limits the search to words with these weights. If `weights` is empty, all words count.
         """
         words = re.findall(r"[^\W_]+", with_addresses_normalised(text))[:MAX_SEARCH_WORDS]
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
-        # Without statistics PostgreSQL expects a match in one of 200 rows, and would scan the list without the index.
+        # Without this hint PostgreSQL scans the whole list, because it expects a match in one of 200 rows.
         return hint_selective(self, Q(search=query))

@@ -24,7 +24,7 @@ API_ROOT = "/api/v1/"
 
 
 class Reference(serializers.Field):
-    """Read-only field for a related row: `{id, <key>}`, or null. Requests set the row by another field, `<name>_id`."""
+    """Read-only field that shows a related row as `{id, <key>}`, or null. Requests set this row by `<name>_id`."""
 
     def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
         self.path, self.column, self.key, self.nullable = path, column, key, nullable
@@ -41,7 +41,7 @@ class Reference(serializers.Field):
 
 
 class CanonicalURL(serializers.Field):
-    """Field for the absolute URL of a row below all its parents: `CanonicalURL(clients="id")`."""
+    """Field for the absolute URL of a row, which includes all its parents: `CanonicalURL(clients="id")`."""
 
     def __init__(self, **steps: str) -> None:
         self.steps = steps
@@ -58,7 +58,10 @@ class CanonicalURL(serializers.Field):
 
 
 class RelatedKey(serializers.PrimaryKeyRelatedField):
-    """Field for the key of a related row. It accepts integers only: DRF also accepts text, and fails on 1e400."""
+    """Field for the id of a related row.
+
+    It accepts integers only. DRF's own field accepts text, and crashes on 1e400.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         if type(data) is not int:
@@ -67,10 +70,13 @@ class RelatedKey(serializers.PrimaryKeyRelatedField):
 
 
 class StrictSerializer(serializers.Serializer):
-    """Serializer that refuses unknown and read-only fields and names each of them (`api.md`, Representations)."""
+    """Serializer that refuses unknown and read-only fields. The error names each of these fields (`api.md`)."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """Returns copies of fields that are built once per class. Building them takes a fifth of a create's time."""
+        """Returns copies of the serializer's fields, which are built only once for each class.
+
+        Building the fields in each request would take a fifth of the time that creating a row takes.
+        """
         return {name: copy.copy(field) for name, field in _listed_fields(type(self)).items()}
 
     def to_internal_value(self, data: Any) -> Any:
@@ -97,7 +103,10 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     }
 
     def get_unique_together_validators(self) -> list[Any]:
-        """Returns no validators. Constraints refuse duplicates in the write; a check before it would be a race."""
+        """Returns no validators, because constraints in PostgreSQL refuse duplicates.
+
+        A check before the write could miss a duplicate that another request inserts at the same time.
+        """
         return []
 
     @classmethod
@@ -109,12 +118,12 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
         return Row(*_row_template(cls, masked), root)
 
     def create(self, validated_data: dict[str, Any]) -> Model:
-        """Creates the row without DRF's search for many-to-many fields, which is slow; these models have none."""
+        """Creates the row without DRF's slow search for many-to-many fields, which these models don't have."""
         model: Any = self.Meta.model
         return model._default_manager.create(**validated_data)
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
-        """Updates only the columns that differ, so that an unchanged row keeps its version."""
+        """Updates only the columns whose values change, so that an unchanged row keeps its version."""
         changed = [name for name, value in validated_data.items() if differs(instance, name, value)]
         for name in changed:
             setattr(instance, name, validated_data[name])
@@ -124,7 +133,10 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
 
 
 def differs(row: Model, name: str, value: Any) -> bool:
-    """Would `value` change the field? It compares keys only, because the caller may be unable to read related rows."""
+    """Would `value` change this field of the row?
+
+    Related rows are compared by their ids only, because the caller may be unable to read related rows.
+    """
     field: Any = row._meta.get_field(name)
     return getattr(row, field.attname) != getattr(value, "pk", value)
 
@@ -136,7 +148,7 @@ def _listed_fields(cls: type[StrictSerializer]) -> dict[str, serializers.Field]:
 
 @cache
 def _row_template(cls: type[ResourceSerializer], masked: bool) -> tuple[str, tuple[str, ...]]:
-    """Returns the SQL template of a row and the lookups of the columns in it."""
+    """Returns the SQL template that renders a row as JSON, and the lookups of the columns in this template."""
     fields = {name: field for name, field in cls().fields.items() if not field.write_only}
     pairs = ", ".join(f"{sql_literal(name)}, {_field_sql(cls, name, field, masked)}" for name, field in fields.items())
     template = f"json_build_object({pairs})::text"

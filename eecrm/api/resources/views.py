@@ -27,10 +27,10 @@ class ResourceViewSet(ReadingViewSet):
     412 precedes 400 because preconditions are checked before the body (RFC 9110, section 13.2.1).
     """
 
-    collection: ClassVar[str] = ""  # name in the path, such as "clients"; default: resource and s
-    has_offline_copies: ClassVar[bool] = True  # clients may keep its rows offline: `sync/` reports changes
+    collection: ClassVar[str] = ""  # name in URL paths, such as "clients"; by default the resource's name with an s
+    has_offline_copies: ClassVar[bool] = True  # apps may keep offline copies of the rows: `sync/` reports changes
     deprecated: Deprecation | None = None
-    # Action of the policy table -> names of rules that refuse it with 409. The OpenAPI document lists them.
+    # Maps an action of the policy to the rules that can refuse it with 409. The OpenAPI document lists these rules.
     conflicts: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
@@ -77,22 +77,24 @@ class ResourceViewSet(ReadingViewSet):
     def require_visible(self) -> None:
         """Raises Http404 unless the row and the parents in the path are visible.
 
-        It comes before any 403, because a 403 would reveal that the row exists.
+        This check comes before any 403, because a 403 would reveal that the row exists.
         """
         self._parent()
         if "pk" in self.kwargs:
             self._visible_representation()
 
     def _locked(self) -> Any:
-        """Returns the row, locked. Checks visibility (404) and permission (403) first, and then the version (412).
+        """Locks the row in the path and returns it.
 
-        Locking first would turn a 403 into a 404: PostgreSQL doesn't lock a row that the caller may only read.
+        Before the lock, the method checks visibility (404) and permission (403). After the lock, it checks the version
+        (412).
+        If the lock came first, a 403 would become a 404: PostgreSQL doesn't lock a row that the caller may only read.
         The lock keeps the version unchanged until the transaction ends.
         """
         row = self.get_object()
         locked = lock_statement(self.model).first({"pk": row.pk})
         if locked is None:
-            # The row was deleted meanwhile, or belongs to another contact now: row security then refuses the lock.
+            # The row was deleted meanwhile, or has another contact now, so row security refuses the lock.
             self.get_object()
             raise Refused(rule_for(self.request, self.resource, policy_action(self.action)))
         self.check_object_permissions(self.request, locked)  # the row may have another contact by now
@@ -101,7 +103,10 @@ class ResourceViewSet(ReadingViewSet):
         return locked
 
     def _refuse_other_version(self, present: Representation) -> None:
-        """Raises PreconditionFailed (412) if a precondition fails, and ValidationError for invalid entity tags."""
+        """Raises PreconditionFailed (412) if the row doesn't meet a precondition of the request, such as `If-Match`.
+
+        Raises ValidationError for invalid entity tags.
+        """
         if (failure := mismatch(self.request, present)) is None:
             return
         since = failure.known_version
@@ -109,14 +114,17 @@ class ResourceViewSet(ReadingViewSet):
         raise PreconditionFailed(failure.sentence, present, changed)
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
-        """Returns the fields that have changed since this version; None if that isn't known.
+        """Returns the names of the fields that have changed since this version of the row; None if they aren't known.
 
         Viewsets of resources with an audit trail override this method.
         """
         return None
 
     def _repeat_answer(self, first: idempotency.FirstAnswer) -> Response:
-        """Returns the first answer again, if the caller may still see the row (else 404) and create it (else 403)."""
+        """Returns the stored answer to a repeated POST.
+
+        The caller must still be allowed to see the row (else 404) and to create it (else 403).
+        """
         row = self.get_queryset().filter(pk=first.row_id).first()
         if row is None:
             raise Http404
@@ -124,7 +132,7 @@ class ResourceViewSet(ReadingViewSet):
         return first.again()
 
     def _refuse_foreign_parent(self, parent: Model) -> None:
-        """Raises Refused if the caller may only create rows of their own and the parent isn't their own.
+        """Raises Refused if the caller may only create rows of their own, but the parent belongs to another user.
 
         A row has the owner of its parent, so the check needs no saved row and comes before any 409.
         """
@@ -133,16 +141,19 @@ class ResourceViewSet(ReadingViewSet):
             raise Refused(rule)
 
     def _refuse_for_others(self, values: dict[str, Any]) -> None:
-        """Raises Refused if the caller may only create rows of their own and `values` name another owner.
+        """Raises Refused if the caller may only create rows of their own, but `values` name another owner.
 
-        It comes before saving, because a 409 or a refusal of PostgreSQL would come first otherwise.
+        This check comes before saving. Otherwise a 409 or a refusal of PostgreSQL would come first.
         """
         rule = rule_for(self.request, self.resource, "create")
         if rule.scope is Scope.OWN and not would_own(self.request.user, self.model, values):
             raise Refused(rule)
 
     def _refuse_finer_actions(self, row: Model, changes: dict[str, Any]) -> None:
-        """Raises Refused for changes of fields that need an action of their own (`policy.FINER_THAN_UPDATE`)."""
+        """Raises Refused if a changed field needs a separate action, such as *sign*, that the caller may not do.
+
+        `policy.FINER_THAN_UPDATE` lists these fields and actions.
+        """
         for change in policy.FINER_THAN_UPDATE.get(self.resource, ()):
             if change.field not in changes or not differs(row, change.field, changes[change.field]):
                 continue

@@ -1,1 +1,4 @@
-"""The folders of the Postman collection, one module for each role or topic. Requests are in the order of the work."""
+"""The folders of the Postman collection, one module for each role or topic.
+
+The requests of a folder are in the order in which people work.
+"""

@@ -1,10 +1,13 @@
-"""A folder that exceeds a rate limit. A run of the whole collection leaves it out."""
+"""A folder of the Postman collection that exceeds a rate limit.
+
+A run of the whole collection leaves this folder out.
+"""
 
 from checks import has_header
 from folders import Folder, Request
 
-# Script that sends more writes than the 300 that a partner may send in a minute, to provoke a 429.
-# The requests are invalid (400), so nothing is written.
+# This script provokes a 429: a partner may send 300 writes in a minute, and the script sends more.
+# The script's requests are invalid (400), so the server writes nothing.
 _FLOOD = """
 const url = pm.variables.replaceIn("{{base_url}}/users/me/");
 const token = pm.collectionVariables.get("partner_access");

@@ -1,4 +1,4 @@
-"""Folders of the roles that only read: auditors, and partners, who see the rows of one client."""
+"""Folders for the roles that only read: auditors, and partners. A partner sees the rows of one client only."""
 
 from checks import holds
 from folders import Folder, Request

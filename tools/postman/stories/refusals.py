@@ -1,4 +1,4 @@
-"""A folder that provokes each kind of refusal and checks the answer and its rule."""
+"""A folder that provokes each kind of refusal, and checks the answer and the rule in it."""
 
 from checks import equals, has_header, holds
 from folders import NOBODY, Folder, Request

@@ -9,6 +9,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # `handle` runs them itself
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Runs Django's deployment checks. Wrong settings have already stopped the process (`config.environment`)."""
+        """Runs Django's deployment checks.
+
+        If a setting is wrong, `config.environment` has already stopped the process before this method runs.
+        """
         call_command("check", deploy=True, fail_level="WARNING", stdout=self.stderr)
         self.stdout.write("The configuration is fit for production.")

@@ -20,10 +20,10 @@ from api.jobs import EachTurn, Every, declared_jobs
 
 log = logging.getLogger("eecrm.worker")
 
-IDLE = 1.0  # seconds to wait after all jobs ran and none has more to do
+IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
-# Seconds. It is longer than the slowest attempt to send a mail: eight answers of the mail server, with ten seconds each
-# (EMAIL_TIMEOUT).
+# The number of seconds for which a worker may hold a mail that it is sending.
+# The slowest attempt to send a mail takes less: eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT).
 LEASE = 180.0
 
 
@@ -50,9 +50,9 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """Request to stop the worker. The handler of SIGTERM and SIGINT passes it on through a pipe.
+    """A request to the worker to stop. The handler of SIGTERM and SIGINT sends this request through a pipe.
 
-    A signal handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
+    A handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class StopRequest:
         os.write(self.writer, b".")
 
     def wait(self, seconds: float) -> bool:
-        """Waits up to `seconds` for the request to stop. Returns True if there is one."""
+        """Waits up to `seconds` seconds for a request to stop. Returns True if the worker must stop."""
         return bool(select.select([self.reader], [], [], seconds)[0])
 
 
@@ -82,8 +82,8 @@ def stop_request() -> Iterator[StopRequest]:
 def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> None:
     """Runs the jobs in two threads until the worker is asked to stop.
 
-    Jobs that wait for another server, such as a mail server, have a thread and a database connection of their own.
-    Otherwise a slow mail server would delay jobs such as sealing the audit trail.
+    Jobs that wait for another server, such as a mail server, use a separate thread and database connection.
+    Otherwise a slow mail server would delay other jobs, such as the job that seals the audit trail.
     """
 
     def run(jobs_of_thread: Sequence[Every]) -> None:
@@ -95,17 +95,17 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # The copied context makes this thread's writes carry the channel "worker" in the audit trail as well.
+        # With the copied context, the audit trail records the channel "worker" also for writes of this thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
-        log.info("worker_stopping")  # leaving the block waits until the current mail is sent
+        log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
     future.result()
 
 
 def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, is_once: bool = False) -> bool:
-    """Runs all jobs again and again until the worker is asked to stop, or with `is_once` until nothing is due.
+    """Runs all jobs again and again until the worker is asked to stop. Returns True if a job failed.
 
-    Returns True if a job failed.
+    If `is_once` is true, the function also ends as soon as no job is due.
     """
     turn, has_failed = Turn(0.0, False), False
     while not stop.wait(turn.pause):
@@ -117,14 +117,17 @@ def keep_working(jobs: Sequence[Every], lease: timedelta, stop: StopRequest, *, 
 
 
 class Turn(NamedTuple):
-    """Result of one turn, which runs each job once. `pause` is the number of seconds to wait before the next turn."""
+    """Result of one turn, in which the worker runs each job once.
+
+    `pause` is the number of seconds before the next turn.
+    """
 
     pause: float
     has_failed: bool
 
 
 def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
-    """Runs each job once. If a job fails, the others still run. A failed job pauses longer each time (`api.jobs`)."""
+    """Runs each job once, even if other jobs fail. Each failure in a row doubles the pause of a job (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
     is_busy = has_failed = False
     for job in jobs:
