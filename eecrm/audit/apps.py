@@ -18,7 +18,7 @@ _PROOF_FUNCTIONS = ("audit.history_proof()", "audit.history_holds(text)", "audit
 def _readable_entries(role: Role) -> str:
     """Returns the SQL condition for trail entries about rows that the role may see.
 
-    It mentions only tables that the role may read. Otherwise PostgreSQL would refuse every query of the role.
+    The condition names only tables that the role may read. Otherwise PostgreSQL would refuse every query of the role.
     """
     from api.resources.registry import model_of, recorded
 
@@ -31,7 +31,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def database_grants(self) -> set[Grant]:
-        """Returns the privileges on the trail that the row *trail* of the policy table doesn't give.
+        """Returns privileges on the audit trail, in addition to those from the row *trail* of the policy table.
 
         A role that may see a row of a resource may read the entries about this row.
         Roles that may list the whole trail may also read its seals.
@@ -43,7 +43,7 @@ class AuditConfig(AppConfig):
         for role in MATRIX_ROLES:
             if role is not Role.EXTERNAL:
                 grants |= on_tables((database_role(role),), "SELECT", '"audit"."entry"', rows=_readable_entries(role))
-        # A partner may not read entries from a time when the row wasn't the partner's, nor columns for colleagues only.
+        # A partner may read only entries from the time when the row was the partner's, and only some columns.
         rows = f"{_readable_entries(Role.EXTERNAL)} AND {WAS_MINE}"
         grants |= on_columns(partner, "SELECT", Entry, *PARTNER_FIELDS, rows=rows)
         grants |= on_functions((partner,), "audit.was_mine(text,text,text,bigint,jsonb,jsonb)")
@@ -56,7 +56,7 @@ class AuditConfig(AppConfig):
 
     @staticmethod
     def _offline_copy_grants() -> set[Grant]:
-        """Returns the privileges for copies that clients keep offline (`audit.sync.views`).
+        """Returns the privileges that API clients need for offline copies (`audit.sync.views`).
 
         Roles that may list all rows may read the whole change log. Partners may read the log of their own rows.
         Every role with offline copies may read the last position of the log and its proof, which reveal no row.
@@ -72,7 +72,7 @@ class AuditConfig(AppConfig):
             lists = {scope_of(resource, "list", role) for resource in copied()} - {Scope.NONE}
             if lists | {scope} == {Scope.ALL}:
                 grants |= on_functions((database_role(role),), f"audit.changes({_CHANGES_ARGUMENTS})")
-            elif role is Role.EXTERNAL:  # the SQL function `changes_of_mine` can only find the rows of partners
+            elif role is Role.EXTERNAL:  # the SQL function `changes_of_mine` finds only the rows of partners
                 grants |= on_functions((database_role(role),), f"audit.changes_of_mine({_CHANGES_ARGUMENTS})")
         return grants
 

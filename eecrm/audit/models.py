@@ -14,7 +14,7 @@ from access.querysets import PolicyQuerySet
 
 CHANNELS = ("api", "admin", "command", "worker", "sql")
 
-# Columns of an entry that a partner may read. The reason, the request ids and the actor's name are for colleagues only.
+# Columns of an entry that a partner may read. Only colleagues may read the reason, request ids and the actor's name.
 PARTNER_FIELDS = ("id", "at", "table_name", "row_key", "operation", "actor_id", "role", "channel", "old", "new")
 # SQL condition that is true if the row belonged to the calling partner when the entry was written.
 WAS_MINE = "audit.was_mine(table_name, row_key, operation, id, old, new)"
@@ -59,7 +59,7 @@ class Entry(models.Model):
     actor_name = models.TextField()
     role = models.TextField()
     channel = models.TextField()
-    request_id = models.TextField()  # the server makes one for each request
+    request_id = models.TextField()  # the server makes one for each HTTP request
     caller_request_id = models.TextField()  # the X-Request-ID that the caller sent, if any
     reason = models.TextField()
     old = models.JSONField(null=True, decoder=_Exact)
@@ -67,7 +67,7 @@ class Entry(models.Model):
 
     objects = EntryQuerySet.as_manager()
 
-    # Reports leave out old values, new values and reasons, because users typed them. Reports list the changed columns.
+    # Reports have no old values, new values and reasons, because users typed them. Reports list the changed columns.
     report_fields = ("id", "at", "table_name", "row_key", "operation", "actor_id", "actor_name", "role", "channel")
     report_columns = {"columns": "ARRAY(SELECT jsonb_object_keys(coalesce(new, old)))"}
 

@@ -22,7 +22,7 @@ class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ign
 
 
 class Client(models.Model):
-    """A company with its contact person. Its sales contact is responsible for its contracts and events, too."""
+    """A company with its contact person. The company's sales contact also looks after its contracts and events."""
 
     class Status(models.TextChoices):
         PROSPECT = "prospect", "Prospect"
@@ -54,7 +54,7 @@ class Client(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Words of weight B are personal data. Searches ignore them for roles from which personal data is hidden.
+    # Words of weight B are personal data. Searches ignore these words for roles that may not see personal data.
     search = models.GeneratedField(
         expression=SearchDocument("company_name", "first_name", "last_name", weight="A")
         + SearchDocument("email", weight="B"),
@@ -81,11 +81,11 @@ class Client(models.Model):
             models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
             models.Index("last_name", "id", name="client_last_name"),
             models.Index("created_at", "id", name="client_created_at"),
-            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
+            # The index has the filtered columns, so a filtered list by id needn't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [
-            # The target of a composite foreign key: contracts refer to both columns.
+            # A foreign key of contracts refers to both columns of this constraint.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="client_sales_contact"),
             models.UniqueConstraint(
                 Lower("email"),

@@ -13,7 +13,7 @@ from clients.models import Client
 
 
 class PhoneField(PhoneNumberField):
-    """A phone number as text in E.164. With a PhoneNumber object, each validator would parse the number again."""
+    """A phone number as text in E.164. If the value were a PhoneNumber, each validator would parse it again."""
 
     def to_internal_value(self, data: Any) -> str:
         number = super().to_internal_value(data)

@@ -23,5 +23,5 @@ class ContractAdmin(TrailHistory, ReasonAdmin):
     readonly_fields = ["signed_at", "created_at", "updated_at", "version"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """The client of an existing contract can't be changed."""
+        """Makes the field `client` read-only for an existing contract, because a contract never changes its client."""
         return [*self.readonly_fields, *(["client"] if obj else [])]

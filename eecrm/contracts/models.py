@@ -1,4 +1,4 @@
-"""Contracts: the orders of clients, with the amount and the day on which it is due."""
+"""Contracts: the orders of clients, with the amount and the day on which the payment is due."""
 
 from datetime import date
 from decimal import Decimal
@@ -18,7 +18,7 @@ from api.resources.search import SearchableQuerySet
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
-# Condition for payments that were due before today's date in UTC.
+# Condition for contracts with a payment that was due before today's date in UTC.
 OVERDUE = Q(payment_due__lt=TruncDate(Now()))
 MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
@@ -32,7 +32,7 @@ class ContractQuerySet(SearchableQuerySet, PolicyQuerySet["Contract"]):  # type:
         return self.filter(status=Contract.Status.SIGNED)
 
     def overdue(self) -> "ContractQuerySet":
-        """Contracts with a payment that was due before today (UTC), drafts included."""
+        """Returns contracts with a payment that was due before today (UTC), drafts included."""
         return self.filter(OVERDUE)
 
 
@@ -47,7 +47,7 @@ class Contract(models.Model):
         EUR = "EUR", "Euro"
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
-    # A copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
+    # This column is a copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
@@ -70,13 +70,13 @@ class Contract(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Search words of the contract and of its client, weighted as in `Client.search`. Triggers write this column.
+    # Triggers write the search words of the contract and its client here, with the weights of `Client.search`.
     search = SearchVectorField(editable=False)
 
     objects = ContractQuerySet.as_manager()
 
     # A signature confirms all of these fields, so a user who signs must have seen their current values.
-    # A user who changes one of them must have seen the current status.
+    # A user who changes another one of these fields must have seen the current status.
     decided_together = (("status", "name", "amount", "currency", "payment_due"),)
     report_fields = (
         "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at",
@@ -93,11 +93,11 @@ class Contract(models.Model):
             models.Index("created_at", "id", name="contract_created_at"),
             models.Index("name", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
-            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
+            # The index has the filtered columns, so a filtered list by id needn't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [
-            # The target of a composite foreign key: events refer to both columns.
+            # A foreign key of events refers to both columns of this constraint.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="contract_sales_contact"),
             models.CheckConstraint(
                 name="contract_status_known",
@@ -109,7 +109,7 @@ class Contract(models.Model):
                 condition=Q(name__regex=r"\S"),
                 violation_error_message="A contract has a name.",
             ),
-            # NaN is greater than every number in PostgreSQL, so both ends are bounded.
+            # NaN is greater than every number in PostgreSQL, so only an upper bound excludes NaN.
             models.CheckConstraint(
                 name="contract_amount_positive",
                 condition=Q(amount__gte=MIN_AMOUNT, amount__lte=MAX_AMOUNT),

@@ -25,5 +25,5 @@ class EventAdmin(HandOverPage, TrailHistory, ReasonAdmin):
     readonly_fields = ["created_at", "updated_at", "version"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """The contract of an existing event can't be changed."""
+        """Makes the field `contract` read-only for an existing event, because an event never changes its contract."""
         return [*self.readonly_fields, *(["contract"] if obj else [])]

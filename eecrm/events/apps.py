@@ -9,9 +9,9 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def database_grants(self) -> set[Grant]:
-        """Returns grants for the command `load_demo`, in addition to the grants of the policy table.
+        """Returns privileges for the command `load_demo`, in addition to the privileges of the policy table.
 
-        The command takes keys from sequences before it stores rows.
+        The command needs them because it takes primary keys from sequences before it stores rows.
         """
         return on_tables(
             (database_role(Role.SUPERUSER),), "USAGE", "clients_client_id_seq", "contracts_contract_id_seq"

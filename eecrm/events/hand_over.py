@@ -19,8 +19,8 @@ from clients.models import Client
 from contracts.models import Contract
 from events.models import Event
 
-# Cells (resource, action) of the policy table that a hand-over needs. Deactivating the account also needs *update* of
-# accounts.
+# A hand-over needs these cells (resource, action) of the policy table.
+# A hand-over that deactivates the account also needs *update* of accounts.
 CELLS = (("client", "assign"), ("event", "assign"))
 
 
@@ -49,12 +49,12 @@ def clients_of(leaver: User) -> QuerySet[Client]:
 
 
 def events_of(leaver: User) -> QuerySet[Event]:
-    """The events of this support contact that aren't closed."""
+    """Returns the events of the support contact `leaver` that aren't closed."""
     return Event.objects.filter(support_contact=leaver).exclude(status=Event.Status.CLOSED)
 
 
 def numbers(leaver: User, role: str) -> HandOverCounts:
-    """The number of rows that would go to a successor with this role, including the rows that follow a client."""
+    """Returns the numbers of rows that would go to a successor with this role. Counts the rows of clients, too."""
     open_events = Event.objects.exclude(status=Event.Status.CLOSED)
     match role:
         case Role.SALES:
@@ -69,7 +69,7 @@ def numbers(leaver: User, role: str) -> HandOverCounts:
 
 
 def successors(leaver: User) -> QuerySet[User]:
-    """Active users with the leaver's role, or with a role that fits the rows that the leaver still has."""
+    """Returns active users with the leaver's role, or with a role that fits the leaver's present clients or events."""
     roles = {leaver.role} & {Role.SALES, Role.SUPPORT}
     roles |= {Role.SALES} if clients_of(leaver).exists() else set()
     roles |= {Role.SUPPORT} if events_of(leaver).exists() else set()
@@ -78,11 +78,11 @@ def successors(leaver: User) -> QuerySet[User]:
 
 
 def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:
-    """Hands the leaver's rows over to the successor, and returns their numbers.
+    """Hands the leaver's clients or events over to the successor. Returns the numbers of rows.
 
     Raises CannotHandOver if no reason is set or the successor isn't eligible. The caller sets the reason first, with
-    `give_reason` or `because`. The current PostgreSQL role needs *assign*, and also *update* of accounts if
-    `deactivates`.
+    `give_reason` or `because`. The current PostgreSQL role needs *assign*. If `deactivates` is True, it also needs
+    *update* of accounts.
     """
     if not origin.get().reason:
         raise CannotHandOver("Say why: what is handed over needs a reason.")
@@ -102,13 +102,13 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCo
 
 
 def lock(leaver: User, *others: User) -> None:
-    """Locks the rows and then the accounts, in the order that all other code uses. Then reads the accounts again.
+    """Locks the leaver's rows, and then the accounts, in the order of all other code. Reads the accounts again.
 
     A request that adds a client or an event for the leaver holds a share lock on the leaver's account until its commit.
-    This function waits for that commit, so the new row is handed over too. A later request waits for the hand-over, and
-    is refused if the leaver has become inactive.
+    This function waits for the commit, so the hand-over includes the new row. A later request waits for the hand-over,
+    and is refused if the leaver has become inactive.
 
-    The lock on the successor keeps the successor's role, which decides which rows are handed over.
+    The lock on the successor's account keeps the successor's role, which decides which rows are handed over.
     """
     for rows in (clients_of(leaver), events_of(leaver)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -1,4 +1,4 @@
-"""Page of the admin site to hand a user's rows over to a successor. The page of each account links to it."""
+"""Admin page that hands a user's clients or events over to a successor. The page of each account has a link to it."""
 
 import re
 from typing import Any, cast
@@ -54,15 +54,15 @@ class HandOverForm(forms.Form):
 
     def __init__(self, leaver: User, data: Any, *, may_deactivate: bool) -> None:
         super().__init__(data)
-        self.fields["successor"].queryset = successors(leaver)  # type: ignore[attr-defined]  # of a choice of models
+        self.fields["successor"].queryset = successors(leaver)  # type: ignore[attr-defined]  # it is a ModelChoiceField
         if not may_deactivate:
             del self.fields["deactivates"]
 
 
 class HandOverPage(admin.ModelAdmin):
-    """Adds the page `hand-over/<account>/` to the admin of events.
+    """Adds the page `hand-over/<account>/` to the admin pages of events.
 
-    The page is part of the app events, because clients may not import events.
+    The page is part of the app `events`, because the app `clients` may not import it.
     """
 
     def get_urls(self) -> list[URLPattern]:
@@ -130,15 +130,15 @@ class HandOverPage(admin.ModelAdmin):
 
 
 def _chosen_successor(request: HttpRequest) -> QuerySet[User]:
-    """Returns the account that the user chose as the successor, even if it isn't eligible."""
+    """Returns the account that the user chose as the successor, even if the account isn't eligible."""
     key = request.POST.get("successor", "")
     return User.objects.filter(pk=key) if _FORM_KEY.fullmatch(key) else User.objects.none()
 
 
 def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
-    """Returns the lines of the confirmation, with the keys of the rows.
+    """Returns the lines that the user confirms, with the primary keys of the leaver's rows.
 
-    With the numbers alone, a confirmation would stay valid after one client was replaced by another.
+    If a line had only the number of rows, a confirmation would stay valid after one client replaced another.
     """
     keys_by_model = [
         list(rows.order_by("pk").values_list("pk", flat=True)) for rows in (clients_of(leaver), events_of(leaver))
@@ -152,7 +152,7 @@ def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: b
 
 
 def _successor_line(successor: User) -> Line:
-    """Returns a possible successor as a line of the confirmation.
+    """Returns the line about a possible successor, for the page that the user confirms.
 
     The line names the successor's role, because the role decides which rows are handed over.
     """

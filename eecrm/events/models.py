@@ -39,7 +39,7 @@ class EventQuerySet(SearchableQuerySet, PolicyQuerySet["Event"]):  # type: ignor
 
 
 class Event(models.Model):
-    """A party under a signed contract. Its status goes one way: created, in progress, closed."""
+    """A party under a signed contract: created, in progress, then closed. Only management may reopen a closed event."""
 
     class Status(models.TextChoices):
         CREATED = "created", "Created"
@@ -47,7 +47,7 @@ class Event(models.Model):
         CLOSED = "closed", "Closed"
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="events", db_index=False)
-    # A copy of the contract's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
+    # This column is a copy of the contract's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
     support_contact = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -68,13 +68,13 @@ class Event(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Search words of the event, of its contract and of its client. Triggers write this column.
+    # Triggers write the search words of the event, its contract and its client to this column.
     search = SearchVectorField(editable=False)
 
     objects = EventQuerySet.as_manager()
 
-    # Closing an event freezes its fields, so a form that changes the status must show each of them, and the other way
-    # round.
+    # Closing an event freezes these fields, so a user who changes the status must have seen them.
+    # A user who changes one of these fields must have seen the current status.
     decided_together = (
         ("starts_at", "ends_at"),
         *(
@@ -100,7 +100,7 @@ class Event(models.Model):
             models.Index("created_at", "id", name="event_created_at"),
             models.Index("name", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
-            # Holds the filtered columns, so that filters of a list ordered by id don't read the table (docs/adr/0016).
+            # The index has the filtered columns, so a filtered list by id needn't read the table (docs/adr/0016).
             models.Index("id", "created_at", "updated_at", "starts_at", "status", name="event_list"),
         ]
         constraints = [

@@ -1,7 +1,7 @@
-"""Change of a user's own email address. It takes the user's password, and a link that is mailed to the new address.
+"""Lets users change their own email address: with their password, and a link that is mailed to the new address.
 
-The API uses this module, and so does the admin site's page (`accounts.admin_login.own_address`). Users can change their
-own address in no other way (rule `address_own`).
+The API and the admin site's page (`accounts.admin_login.own_address`) use this module. Users have no other way to
+change their own email address (rule `address_own`).
 """
 
 import logging
@@ -28,17 +28,18 @@ from api.requests.problems import from_exception
 
 
 class Unchanged(Exception):
-    """Raised if the account has the requested address already, and has confirmed it."""
+    """Raised if the requested email address is already the account's confirmed email address."""
 
     def __str__(self) -> str:
         return "This is your address already."
 
 
 def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
-    """Stores a new address that waits to be confirmed, in place of an earlier one. The caller has checked the password.
+    """Stores a new email address until it is confirmed. Replaces an address that the user requested before.
 
-    Runs in PostgreSQL's login role (`eecrm_app`). Raises Unchanged if the account has this address already,
-    TooManyRequests after too many changes in a day, and DatabaseError if a trigger refuses the address.
+    The caller has checked the user's password. Runs in PostgreSQL's login role (`eecrm_app`).
+    Raises Unchanged if the account has this email address already, TooManyRequests after too many changes in a day, and
+    DatabaseError if a trigger refuses the address.
     """
     if user.email_confirmed_at and user.email.lower() == address.lower():
         raise Unchanged
@@ -54,7 +55,7 @@ def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
 
 
 class OwnAddressViewSet(GenericViewSet):
-    """The caller's own email address."""
+    """Endpoint on which callers ask for another email address of their own account."""
 
     resource = "profile"
     serializer_class = AddressRequestSerializer
@@ -68,10 +69,10 @@ class OwnAddressViewSet(GenericViewSet):
         responses={202: PendingAddressSerializer},
     )
     def update(self, request: Request) -> Any:
-        """Ask for a new email address of your account. A link to confirm it goes there, a notice to the old address.
+        """Ask for a new email address of your account. The new address is mailed a link that confirms it.
 
-        Until it is confirmed nothing changes: links to a new password go to the old address. Asking again replaces what
-        was asked before.
+        The old address is mailed a notice. Until the confirmation, links to choose a password go to the old address.
+        A second request replaces the first.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

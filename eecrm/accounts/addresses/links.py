@@ -1,4 +1,4 @@
-"""Mailed links with which an account's owner confirms a new email address, or keeps the present one."""
+"""Mailed links with which an account's owner confirms a change of the account's email address, or drops the change."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ _objection_signer = signing.TimestampSigner(salt="accounts.addresses.links.objec
 
 
 def context(change: AddressChange) -> dict[str, Any]:
-    """Returns the template context of the mail to the new address: the link, its expiry, and `needs_password`.
+    """Returns the template context of the mail to the new email address: the link, its expiry, and `needs_password`.
 
-    The link names the row of the change. It ends with that row: when the link is used, or another address is asked for.
+    The link works while the row of the change exists: until the link is used, or another address is requested.
     """
     token = _signer.sign(change.mark)
     return {
@@ -27,7 +27,7 @@ def context(change: AddressChange) -> dict[str, Any]:
 
 
 def objection_context(change: AddressChange) -> dict[str, Any]:
-    """Returns the template context of the mail to the present address, with the link that drops the change."""
+    """Returns the template context of the mail to the present email address. The link of this mail drops the change."""
     token = _objection_signer.sign(change.mark)
     return {
         "objection": settings.PUBLIC_URL + reverse("confirm-address", args=[token]),
@@ -36,15 +36,16 @@ def objection_context(change: AddressChange) -> dict[str, Any]:
 
 
 def change_of(token: str) -> AddressChange | None:
-    """Returns the change that a link confirms; None if the change can no longer be confirmed."""
+    """Returns the change of an email address that the token's link confirms. None if it can't be confirmed any more."""
     change = _change_of(token, _signer)
     return change if change and change.user.is_active else None
 
 
 def objected(token: str) -> AddressChange | None:
-    """Returns the change that a link drops; None if the change has expired, or was confirmed or dropped.
+    """Returns the change of an email address that the token's link drops.
 
-    The account may be inactive: its owner can still object, because a second manager could confirm the change.
+    Returns None if the change has expired, or was confirmed or dropped before. The owner of an inactive account can
+    drop the change, too, because a second manager could still confirm it.
     """
     return _change_of(token, _objection_signer)
 

@@ -1,6 +1,6 @@
-"""Page behind the mailed links: an account's owner confirms a new email address, or drops the change.
+"""Page behind the mailed links: an account's owner confirms a change of the email address, or drops it.
 
-The link that confirms goes to the new address. The link that drops the change goes to the present address.
+The link that confirms is mailed to the new address. The link that drops the change is mailed to the present address.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ from api.requests.limits import TooManyRequests
 
 
 class ConfirmAddressForm(forms.Form):
-    """Form that confirms the address. It asks for the password if another user than the owner asked for the address.
+    """Form that confirms a new email address. If another user requested the address, the owner must enter the password.
 
-    Otherwise any reader of the new mailbox could confirm the address, and then get a link to a new password.
+    Otherwise any reader of the new mailbox could confirm the address, and then get a link to choose a new password.
     """
 
     password = forms.CharField(
@@ -94,7 +94,7 @@ class ConfirmAddressView(FormView):
             return self.response_class(
                 self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
-        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # the request's log line has it
+        self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the request's log line
         if self.is_objection:
             security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")
             return self.response_class(self.request, "accounts/pages/address_kept.html", using=self.template_engine)

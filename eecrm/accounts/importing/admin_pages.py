@@ -1,4 +1,4 @@
-"""Pages of the admin site that import and export lists of accounts, with the visitor's rights."""
+"""Pages of the admin site that import and export lists of accounts, with the rights of the logged-in user."""
 
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-MAX_ROWS_SHOWN = 200  # maximum for each list on the check page
+MAX_ROWS_SHOWN = 200  # the check page lists at most so many new accounts and so many changed accounts
 
 _LIST = "admin:accounts_user_changelist"
 
@@ -69,7 +69,7 @@ class CSVPages(admin.ModelAdmin):
         return self._show_check(request, form.upload())
 
     def _show_check(self, request: HttpRequest, upload: Upload) -> HttpResponse:
-        """Shows the effect that the import would have now, and differences from the effect that was confirmed."""
+        """Shows the changes that the import would make now. Marks differences from changes that the user confirmed."""
         visitor = _visitor(request)
         try:
             planned = upload.imported(visitor, is_dry_run=True)
@@ -151,5 +151,5 @@ def _confirmation(request: HttpRequest, planned: ImportPlan) -> Confirmation:
 
 
 def _visitor(request: HttpRequest) -> User:
-    """Returns the user of the request, who is logged in: `admin_view` refuses others."""
+    """Returns the logged-in user of the HTTP request. `admin_view` has refused anonymous visitors before."""
     return cast(User, request.user)

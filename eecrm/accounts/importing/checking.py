@@ -1,4 +1,4 @@
-"""Checks of the rows of an account list, as far as they need no database."""
+"""Checks the rows of an account list without the database. `accounts.importing.planning` does the other checks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ from csv_files.words import quoted
 from csv_files.writing import unguarded
 
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-# Fields that the model's own validation checks. Other columns of the file hold keywords, such as a role or yes.
+# Columns that the model's own validation checks. The other columns hold a role, yes or no, or names of groups.
 _TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
 _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A valid row of the file. `values` has only fields for which the file has a column."""
+    """A valid row of the file. `values` maps fields to values, only for fields that are columns of the file."""
 
     line: int
     username: str
     values: dict[str, str | bool]
-    groups: frozenset[str] | None  # names of groups; None without this column
+    groups: frozenset[str] | None  # names of groups; None if the file has no column `groups`
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Checked:
 
 
 def check_accounts(table: Table, *, is_quiet: bool) -> Checked:
-    """Checks every row. Returns the valid rows and all problems.
+    """Checks every row of an account list. Returns the valid rows, and the problems of the other rows.
 
     Raises CannotImport if the table has unknown or missing columns, or no rows.
     """

@@ -5,7 +5,7 @@ from csv_files import CannotImport
 from csv_files.columns import Columns, only_one
 from csv_files.words import listed, plain
 
-# Column -> help text for the users who fill in its cells.
+# Maps each column of an account list to its help text for the users who fill in the file.
 ACCOUNT_COLUMNS = {
     "username": "Required: who it is. Case makes no difference.",
     "first_name": "",
@@ -20,18 +20,19 @@ ACCOUNT_COLUMNS = {
     ),
     "is_active": "yes or no; a new account without this column is active.",
 }
-# Role value -> label, such as "sales" -> "Sales". A file can't make superusers, so they aren't included.
+# Maps each role to its label, for example `sales` -> `Sales`. Superusers are missing: no file can create them.
 ROLES: dict[str, str] = dict(User._meta.get_field("role").flatchoices)
-# Columns that are fields of the account's row and may be changed by an import.
+# Fields of an account's row that an import may change: all columns except `username` and `groups`.
 ACCOUNT_FIELDS = tuple(name for name in ACCOUNT_COLUMNS if name not in ("username", "groups"))
 
 Membership = User.groups.through
 
 
 def recognise_account_columns(header: list[str]) -> Columns:
-    """Finds the columns by their titles. Raises CannotImport if a title is unknown or double, or username is missing.
+    """Finds the positions of the known columns by their titles in the header.
 
-    If unknown titles were ignored, a misspelt column would be left out without a message.
+    Raises CannotImport if a title is unknown or occurs twice, or if the column `username` is missing. If unknown titles
+    were ignored, an import would skip a misspelt column without a message.
     """
     known = {plain(name): name for name in ACCOUNT_COLUMNS}
     positions_by_name: dict[str, list[int]] = {}
@@ -46,9 +47,9 @@ def recognise_account_columns(header: list[str]) -> Columns:
 
 
 def cell_of(value: object) -> str:
-    """Returns a stored value as the text of a CSV cell, such as True -> "yes".
+    """Returns a stored value as the text of a CSV cell, for example True -> "yes".
 
-    Spaces at the edges are left out, because an import removes them too.
+    Removes spaces at both ends of the text, because an import removes them, too.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -1,4 +1,7 @@
-"""Accounts as CSV: the columns of `accounts.importing.columns`, no password hashes, no formulas for spreadsheets."""
+"""Exports accounts as CSV, with the columns of `accounts.importing.columns`.
+
+The file has no password hashes, and no cell that a spreadsheet would execute as a formula.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,7 @@ from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
 from csv_files.writing import csv_text
 
-# Excel needs this mark to read the file as UTF-8. The import removes it.
+# Excel reads a file as UTF-8 only if this mark is at its start. An import removes the mark.
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -20,12 +23,12 @@ def may_export(user: Caller) -> bool:
 
 
 def exported(rows: UserQuerySet) -> UserQuerySet:
-    """Returns the accounts that an export contains: no superusers, because the import refuses them."""
+    """Returns those accounts that an export contains. Superusers are left out, because an import refuses them."""
     return rows.filter(is_superuser=False).order_by("username")
 
 
 def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int]:
-    """Returns the CSV text and the number of accounts in it. Inserts an Export row, which the audit trail records."""
+    """Returns the CSV text and the number of accounts in it. Inserts an `Export` row, so that the trail records it."""
     groups: dict[int, list[str]] = {}
     for user_id, name in Membership.objects.filter(user__in=rows.order_by().values("pk")).values_list(
         "user_id", "group__name"
@@ -34,7 +37,7 @@ def accounts_csv(rows: UserQuerySet, *, is_quiet: bool = True) -> tuple[str, int
     accounts = list(rows.values("pk", "username", *ACCOUNT_FIELDS))
 
     Export.objects.create(rows=len(accounts))
-    from tqdm import tqdm  # imported here, because a web process shows no progress
+    from tqdm import tqdm  # imported here, because web processes without exports don't need it
 
     def lines() -> Iterator[list[str]]:
         yield list(ACCOUNT_COLUMNS)

@@ -1,4 +1,4 @@
-"""Plan of an account import: the list compared with the stored accounts."""
+"""Plan of an account import: compares the list with the stored accounts, and decides which rows to write."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,13 +19,14 @@ from csv_files.words import listed, quoted
 
 
 class Wishes(NamedTuple):
-    """Options of an import besides the list."""
+    """Options that an account import has in addition to the list of accounts."""
 
     invites: bool = True
-    notify_to: str = ""  # for a rehearsal: address that gets every mail
-    uninvited: frozenset[int] = frozenset()  # keys of listed accounts that are invited again
+    notify_to: str = ""  # for a rehearsal: the email address that gets every mail
+    uninvited: frozenset[int] = frozenset()  # primary keys of the listed accounts to invite again
     actor_id: int | None = None
-    takes_addresses: bool = True  # True if it may remove addresses in use (rule `address_of_claimed`)
+    # If True, the import may empty the email address of an account in use (rule `address_of_claimed`).
+    takes_addresses: bool = True
 
 
 class CellChange(NamedTuple):
@@ -36,20 +37,20 @@ class CellChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Stored:
-    """An account as it is stored."""
+    """An account as the database has it before the import."""
 
     pk: int
     is_superuser: bool
     is_claimed: bool
     values: dict[str, str | bool]
-    groups: dict[str, int]  # group's name -> key of the membership
-    waiting: set[str] = field(default_factory=set)  # addresses that wait to be confirmed
+    groups: dict[str, int]  # maps the name of each group to the primary key of the membership
+    waiting: set[str] = field(default_factory=set)  # email addresses that wait to be confirmed
     has_identity: bool = False
 
     def beside(self, changes: list[CellChange]) -> tuple[CellChange, ...]:
-        """Returns the unchanged values that the page must show beside these changes.
+        """Returns unchanged values that the confirmation page must show next to these changes.
 
-        They belong to the same decision (`User.decided_together`), such as the role if the email address changes.
+        The user has to decide on both together (`User.decided_together`), for example on email address and role.
         """
         written = {change.column for change in changes}
         cells = {name: cell_of(value) for name, value in self.values.items()} | {
@@ -63,18 +64,18 @@ class Stored:
 
 @dataclass(frozen=True)
 class ImportStep:
-    """The writes for one row. A step without `pk` creates an account."""
+    """The planned changes of one account. If `pk` is None, the step creates the account."""
 
     line: int
     username: str
     pk: int | None
     values: dict[str, str | bool]
     changes: tuple[CellChange, ...] = ()
-    beside: tuple[CellChange, ...] = ()  # unchanged values to show beside the changes (`Stored.beside`)
-    joined: tuple[int, ...] = ()  # keys of groups to join
-    left: tuple[int, ...] = ()  # keys of memberships to delete
+    beside: tuple[CellChange, ...] = ()  # unchanged values that the page shows next to the changes (`Stored.beside`)
+    joined: tuple[int, ...] = ()  # primary keys of groups that the account joins
+    left: tuple[int, ...] = ()  # primary keys of memberships to delete
     is_invited: bool = False
-    asks_for_address: bool = False  # the address changes once it is confirmed
+    asks_for_address: bool = False  # the new email address is used only after its confirmation
 
     @property
     def shown(self) -> tuple[CellChange, ...]:
@@ -102,19 +103,19 @@ class ImportPlan:
 
 
 def uninvited_accounts(checked: Checked) -> frozenset[int]:
-    """Returns the keys of the listed accounts that were never in use."""
+    """Returns the primary keys of the listed accounts that were never in use."""
     names = [entry.username for entry in checked.entries]
     unused = User.objects.filter(username__in=names, is_claimed=False)
     return frozenset(unused.values_list("pk", flat=True))
 
 
 def lock_accounts(rows: UserQuerySet) -> None:
-    """Lock these accounts until the transaction ends, always in one order: so two imports wait for each other at most."""
+    """Locks these accounts until the transaction ends, in a fixed order, so that two imports can't deadlock."""
     list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
 
 def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
-    """Compares the list with the stored accounts, and returns the plan. Locks nothing."""
+    """Compares the list with the stored accounts, and returns the plan of the import. Locks no rows."""
     stored = _stored_accounts(entry.username for entry in checked.entries)
     groups = dict(Group.objects.values_list("name", "pk"))
     pending = _accounts_with_mail(wishes.uninvited)
@@ -156,7 +157,7 @@ def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
 
 
 def _former_usernames(usernames: set[str]) -> frozenset[str]:
-    """Returns those of the usernames that another existing account had before (rule `username_was_anothers`)."""
+    """Returns those usernames that another existing account had earlier (rule `username_was_anothers`)."""
     if not usernames:
         return frozenset()
     entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")
@@ -168,7 +169,7 @@ def _former_usernames(usernames: set[str]) -> frozenset[str]:
 
 
 def _accounts_with_mail(pks: frozenset[int]) -> frozenset[int]:
-    """Returns the keys of those of the accounts that have an unsent mail."""
+    """Returns the primary keys of the accounts to which a mail is queued and not sent yet."""
     unsent = Mail.objects.filter(user__in=pks, sent_at=None, given_up_at=None) if pks else Mail.objects.none()
     return frozenset(unsent.values_list("user_id", flat=True))
 
@@ -226,5 +227,8 @@ def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uni
 
 
 def _is_known_address(address: str, account: Stored) -> bool:
-    """True for the present address in other letter case, and for one that waits: a request would send another link."""
+    """Returns True if the account has this email address already, or has requested it. Ignores letter case.
+
+    The import doesn't change such an address, because a request for it would only send another link.
+    """
     return address.lower() in {str(account.values["email"]).lower(), *account.waiting}

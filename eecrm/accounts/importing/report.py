@@ -11,7 +11,7 @@ from csv_files.words import counted, examples, quoted
 
 
 def counts(planned: ImportPlan) -> str:
-    """Returns one line with the numbers of accounts, without names."""
+    """Returns one line with the numbers of created, changed, unchanged and invited accounts. Names no account."""
     return (
         f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
         f" {len(planned.unchanged):,} unchanged, {counted(planned.invitations, 'invitation')} queued."
@@ -37,9 +37,9 @@ def changes_of(step: ImportStep) -> str:
 
 
 def lines_of(planned: ImportPlan) -> Iterator[Line]:
-    """Yields the lines of the page that the user confirms.
+    """Yields the lines of the page on which the user confirms the import.
 
-    A line also has the unchanged values that belong to the same decision as a change (`Stored.beside`).
+    Next to a change, a line has the unchanged values that the user must decide on together (`Stored.beside`).
     """
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
@@ -51,7 +51,7 @@ def lines_of(planned: ImportPlan) -> Iterator[Line]:
 
 
 def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
-    """Logs events of the OWASP Logging Vocabulary, with numbers only."""
+    """Logs an import as events of the OWASP Logging Vocabulary. The events have numbers of accounts, and no names."""
     counts_by_event = {
         "user_created": len(planned.new),
         "user_updated": len(planned.changed),

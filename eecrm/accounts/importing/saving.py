@@ -18,8 +18,8 @@ from csv_files.problems import MAX_PROBLEMS, Problem, failure
 
 MAX_ACCOUNTS_PER_STATEMENT = 1_000
 
-# SQL, because Django's bulk_update would write a CASE of a thousand branches for each column, and its bulk_create takes
-# four times as long.
+# This module writes SQL, because Django's `bulk_update` would write a CASE of 1,000 branches for each column.
+# Django's `bulk_create` would take four times as long as this SQL.
 _WRITTEN_COLUMNS = ", ".join(ACCOUNT_FIELDS)
 _DEFAULTS = {field.name: field.get_default() for field in User._meta.concrete_fields if field.name in ACCOUNT_FIELDS}
 _ARRAYS = ", ".join("%s::boolean[]" if name == "is_active" else "%s::text[]" for name in ACCOUNT_FIELDS)
@@ -45,7 +45,7 @@ _INVITE = """
 
 
 class NotAsShown(Exception):
-    """Raised if the import would now have another effect than the user has confirmed."""
+    """Raised if the import would now make other changes than the user has confirmed."""
 
 
 def save_accounts(
@@ -58,10 +58,9 @@ def save_accounts(
 ) -> ImportPlan:
     """Imports the accounts with the rights of the current PostgreSQL role, and returns the plan.
 
-    An import locks the listed accounts, so that they can't change after the plan, and then calls `is_confirmed`. A dry run
-    is rolled back. It locks only the accounts that it changes, while it tries the writes, because a login waits for such
-    a lock. Raises NotAsShown if `is_confirmed` returns False, and CannotImport with every problem of the list if there is
-    one.
+    An import locks the listed accounts, so that nobody changes them after the plan, and then calls `is_confirmed`.
+    A dry run is rolled back. It locks only the accounts that it changes, while it tries the writes, because logins wait
+    for such a lock. Raises NotAsShown if `is_confirmed` returns False, and CannotImport with all problems of the list.
     """
     with transaction.atomic(), rolled_back_if(is_dry_run):
         if not is_dry_run:
@@ -144,11 +143,11 @@ def _write_rows(steps: list[ImportStep], notify_to: str) -> None:
 
 
 def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
-    """Inserts the new accounts. Returns their keys by username."""
+    """Inserts the new accounts. Maps their usernames to their new primary keys."""
     if not new:
         return {}
-    # Unusable passwords as Django marks them. Django's function for the forty random letters takes twenty times as
-    # long.
+    # The hashes are unusable passwords in Django's format: no password fits them.
+    # Django's own function for their forty random letters would take twenty times as long.
     unusable = [UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30) for _ in new]
     cursor.execute(_INSERT, [[step.username for step in new], unusable, *_column_values(new)])
     return dict(cursor.fetchall())

@@ -19,15 +19,15 @@ from csv_files import CannotImport
 from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
-_EXPIRES = 30 * 60  # seconds from the check to the confirmation
-_MAX_UPLOADED_ROWS = 5_000  # their import takes a few seconds; a request may take thirty
+_EXPIRES = 30 * 60  # maximum number of seconds between the check of the file and the confirmation
+_MAX_UPLOADED_ROWS = 5_000  # the import of so many rows takes a few seconds; a request may take 30 s
 
 
 @dataclass(frozen=True)
 class Upload:
     """An uploaded file, with the option to invite new accounts.
 
-    Between the check and the confirmation, the browser keeps both in a signed form field. The server stores nothing.
+    The browser keeps both in a signed form field between the check and the confirmation. The server doesn't store them.
     """
 
     content: bytes
@@ -36,7 +36,7 @@ class Upload:
     def signed(self, user: User, *, beside: int) -> str:
         """Returns the upload as a signed text for the form of the check page.
 
-        Raises CannotImport if the text and `beside` further characters are too large for a form.
+        Raises CannotImport if the form would be too large. `beside` is the length of the form's other long field.
         """
         text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
         if len(text) + beside > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:

@@ -1,1 +1,1 @@
-"""Worker jobs of the outbox: claim, write and send mails, find alerts, delete expired rows."""
+"""Jobs of the worker process: write and send mails, find unusual activity, delete expired rows."""

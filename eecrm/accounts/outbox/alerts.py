@@ -1,7 +1,7 @@
-"""Alerts about unusual activity: a worker finds it in the audit trail, and mails each alert to all managers once.
+"""Alerts about unusual activity. A worker finds it in the audit trail, and mails each alert to all managers once.
 
-Activity is unusual if one account does many actions of one kind in a short time. All channels (API, admin site,
-commands) count together.
+Activity is unusual if one account does many actions of one kind in a short time. Actions in all channels (API, admin
+site, commands) are counted together.
 """
 
 from datetime import timedelta
@@ -19,20 +19,20 @@ from api.resources.registry import recorded, table_of
 from audit.trail.seen import SNAPSHOT, was_seen
 
 ALERT_INTERVAL_SECONDS = 60
-LOOKBACK = timedelta(days=1)  # if the worker was stopped for less than this, it misses nothing
-MAX_ENTRIES = 50_000  # only so many newest entries of a kind are examined
+LOOKBACK = timedelta(days=1)  # older entries are ignored, so a worker that is stopped for longer misses some
+MAX_ENTRIES = 50_000  # the search examines only so many newest entries of each kind of activity
 
 
 class Watched(NamedTuple):
-    """Audit trail entries of one kind of activity.
+    """Selects the audit trail entries of one kind of activity.
 
-    The conditions must imply those of the indexes in `audit/migrations/0001_initial.py`, so that PostgreSQL uses the
-    indexes.
+    `condition` must imply the condition of an index in `audit/migrations/0001_initial.py`. Otherwise PostgreSQL can't
+    use the index.
     """
 
-    condition: str  # SQL condition of the entries; {nouns} stands for the tables of the resources
-    subject: str  # SQL expression: each of its values is counted separately
-    event: str  # name in the OWASP Logging Vocabulary
+    condition: str  # SQL condition; `{nouns}` is replaced by the table names of all resources
+    subject: str  # SQL expression; entries with different values are counted separately
+    event: str  # name of the event to log, from the OWASP Logging Vocabulary
 
     @property
     def entries(self) -> str:
@@ -69,13 +69,14 @@ WATCHED = {
     Alert.Kind.EXPORTS: Watched("operation = 'insert' AND table_name = 'accounts_export'", "''", "sensitive_read"),
 }
 
-# Finds accounts with at least `threshold` entries within the time `span`. Entries about different subjects (contracts)
-# are counted separately. The alert counts all entries within one span before and after the entry that reaches the
-# threshold. Entries that follow an alert within a span are reported when that span is over. So an account causes at
-# most one mail a span, and later actions are reported too.
+# The query finds accounts with at least `threshold` audit trail entries within the duration `span`.
+# Entries about different subjects (for example, two contracts) are counted separately.
+# An alert counts all entries from `span` before to `span` after the entry that reaches `threshold`.
+# Entries that follow an alert within `span` are reported only after this time has passed.
+# An account therefore causes at most one mail per `span`, and its later actions are reported, too.
 #
-# An entry counts as reported if it is in an alert's period and its transaction was visible in the alert's snapshot
-# (`audit.trail.seen`). An entry that is committed later, with an earlier time, is reported later.
+# An alert has reported an entry if the entry is in the alert's period and in the alert's `pg_current_snapshot()`.
+# An entry that is committed after the alert is reported later, even if the entry has an earlier time.
 _FIND = """
     WITH alert AS (
         SELECT * FROM accounts_alert WHERE kind = %(kind)s
@@ -110,7 +111,7 @@ _FIND = """
        AND watched.at BETWEEN first.at - %(span)s AND first.at + %(span)s
      GROUP BY watched.actor_id, watched.subject, previous
 """
-# All alerts of one transaction get the same time, now(). Their mail lists all alerts with this time.
+# `now()` gives all alerts of one transaction the same time, because one mail lists all alerts with the same time.
 _STORE = """
     INSERT INTO accounts_alert
            (kind, actor_id, actor_name, subject, count, first_at, last_at, previous_id, seen, told_at)
@@ -119,18 +120,18 @@ _STORE = """
 
 
 def send_alerts() -> bool:
-    """Stores new alerts, and queues one mail to each manager. Returns True if there was a new alert."""
-    with acting_as(Role.MANAGEMENT):  # this role may read the whole audit trail
+    """Stores new alerts, and queues one mail to each manager. Returns True if it stored an alert."""
+    with acting_as(Role.MANAGEMENT):  # the role management may read the whole audit trail
         alerts = [alert for kind in WATCHED for alert in _found(kind)]
     if not alerts:
         return False
-    with acting_as_login_role():  # only this role may store alerts
+    with acting_as_login_role():  # only the login role (`eecrm_app`) may store alerts
         stored = [alert for alert in alerts if _is_stored(alert)]
         Mail.objects.bulk_create(
             Mail(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=manager, alert=stored[-1])
             for manager in (_managers() if stored else ())
         )
-    for alert in stored:  # after the commit, so that no rolled back alert is logged
+    for alert in stored:  # logged after the commit, so that no log line is about an alert that was rolled back
         _log_alert(alert)
     return bool(stored)
 
@@ -138,14 +139,14 @@ def send_alerts() -> bool:
 def look() -> None:
     """Job of the worker that finds and stores alerts.
 
-    It returns None, so that the worker waits for the interval even after an alert. A flood of actions therefore causes
-    one mail per interval.
+    Returns None, so that the worker waits for ALERT_INTERVAL_SECONDS even after an alert. A flood of actions therefore
+    causes one mail per interval.
     """
     send_alerts()
 
 
 def _found(kind: Alert.Kind) -> list[Alert]:
-    """Returns new alerts of one kind, not stored yet."""
+    """Searches the audit trail for one kind of unusual activity. Returns new alerts, and doesn't store them."""
     watched, (threshold, seconds) = WATCHED[kind], settings.ALERTS[kind.value]
     values: dict[str, Any] = {"kind": kind.value, "lookback": LOOKBACK, "max_entries": MAX_ENTRIES}
     with connection.cursor() as cursor:

@@ -1,8 +1,8 @@
-"""Claims and sends mails, and answers requests for links. If a worker dies in between, no mail is lost, and a mail is sent
-twice in one case only.
+"""Sends the queued mails, and answers requests for password links. If a worker dies, no mail is lost.
 
-A claim is a lease. When the lease ends, the mail is due again, unless the worker has stored the result. If a worker is
-killed after it has sent a mail and before it has stored this, the mail is sent again, with the same Message-ID.
+A worker claims a mail for a limited time (the lease). If the worker doesn't store a result in this time, the mail is
+due again. One case sends a mail twice: a worker dies after it has sent the mail and before it has stored this. Both
+copies have the same Message-ID.
 """
 
 import logging
@@ -31,10 +31,10 @@ log = logging.getLogger("eecrm.mail")
 
 MAX_MAIL_TRIES = 8
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
-MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two password resets of an account
-MAX_ACCOUNTS_PER_ADDRESS = 10  # a request mails links to so many accounts at most
+MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two mails that reset an account's password
+MAX_ACCOUNTS_PER_ADDRESS = 10  # one request for a link mails at most this number of accounts
 
-# `=`, because with IN the planner may run the subquery again for each row, and then claim every mail.
+# The statement has `=`, because with IN the planner may run the subquery for each row, and claim every mail.
 _CLAIM_MAILS = """
     UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
      WHERE id = (SELECT id FROM accounts_mail
@@ -51,9 +51,9 @@ _CLAIM_REQUEST = """
 
 
 def deliver(lease: timedelta) -> bool:
-    """Sends one mail that is due, or queues the mails of one request for a link. Returns True if there was one.
+    """Sends one mail that is due. If no mail is due, answers one request for a password link.
 
-    Mails come first, so that no number of requests delays them.
+    Returns False if no mail and no request was due. Mails come first, so that many requests can't delay mails.
     """
     mail = _claim(lease)
     if mail is None:
@@ -70,10 +70,10 @@ def deliver(lease: timedelta) -> bool:
 
 
 def _is_flood(mail: Mail, user: User) -> bool:
-    """Counts a mail to an address that its account hasn't confirmed: another user may have chosen it for a stranger.
+    """Returns True if an unconfirmed email address was sent too many mails. Counts this mail.
 
-    The count belongs to the address, so that it stays when the account is deleted or gets another address. An operator
-    of the server may have the invitations of an import sent to one address.
+    Another user may have entered a stranger's address. The count belongs to the address, so it stays if the account is
+    deleted or gets another address. Invitations that an import sends to one chosen address aren't counted.
     """
     address = (mail.address or user.email).lower()
     is_confirmed = bool(user.email_confirmed_at) and address == user.email.lower()
@@ -86,18 +86,18 @@ def _is_flood(mail: Mail, user: User) -> bool:
 
 
 def _claim(lease: timedelta) -> Mail | None:
-    """Claims one due mail for the time of the lease, and returns it or None.
+    """Claims one due mail for the duration `lease`, and returns it. Returns None if no mail is due.
 
-    The claim is committed before the mail is sent. The account is loaded with its password's hash, which the link
-    needs.
+    The claim is committed before the mail is sent. The account is loaded with its password hash, because the token of a
+    password link is computed from the hash.
     """
     row = _claimed_row(_CLAIM_MAILS, lease)
-    # None if the mail was deleted meanwhile, together with its account.
+    # The result is None if the mail was deleted in the meantime, together with its account.
     return Mail.objects.select_related("user", "alert").filter(pk=row[0]).first() if row else None
 
 
 def _claimed_row(statement: str, lease: timedelta) -> Any:
-    """Returns the row that the statement claims for the time of the lease; None if none is due."""
+    """Runs an SQL statement that claims one row for the duration `lease`. Returns the row, or None if none is due."""
     with connection.cursor() as cursor:
         cursor.execute(statement, [lease.total_seconds()])
         return cursor.fetchone()
@@ -109,7 +109,7 @@ def _send(mail: Mail, user: User) -> None:
         message = mails.compose(mail, user)
         if message is not None:
             get_connection().send_messages([message])
-    except Exception as error:  # noqa: BLE001  # after any error the mail must not be lost
+    except Exception as error:  # noqa: BLE001  # an uncaught error of any kind would lose the mail
         _note_failure(mail, error)
         return
     if message is None:
@@ -123,9 +123,9 @@ def _send(mail: Mail, user: User) -> None:
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:
-    """Stores the kind of the error. The mail is then tried again later, or given up.
+    """Stores the kind of the error. The worker sends the mail again later, or gives up after MAX_MAIL_TRIES.
 
-    The error's text isn't stored, because it may contain an address.
+    The error's text isn't stored, because it may contain an email address.
     """
     kind = _error_kind(error)
     if mail.attempts >= MAX_MAIL_TRIES:
@@ -137,7 +137,7 @@ def _note_failure(mail: Mail, error: Exception) -> None:
 
 
 def _error_kind(error: Exception) -> str:
-    """Returns class and SMTP code of the error, e.g. `SMTPRecipientsRefused 550`."""
+    """Returns the class and the SMTP code of an error, for example `SMTPRecipientsRefused 550`."""
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next(iter(error.recipients.values()))[0]
@@ -145,12 +145,12 @@ def _error_kind(error: Exception) -> str:
 
 
 def _next_try_at(attempts: int) -> Combinable:
-    """Returns the time of the next try. The pause doubles after each try.
+    """Returns the time of the next try to send a mail. The pause doubles after each try, up to MAX_MAIL_RETRY.
 
-    It is varied at random by up to half, so that mails that failed together aren't tried again together.
+    The pause varies at random by up to half. So mails that failed at the same time are sent again at different times.
     """
     pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
-    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # the random number is no secret
+    return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # the random number needn't be secret
 
 
 def _give_up(mail: Mail, reason: str) -> None:
@@ -160,14 +160,15 @@ def _give_up(mail: Mail, reason: str) -> None:
 
 
 def _claimed(mail: Mail) -> MailQuerySet:
-    """Returns a queryset of the mail; empty if the lease has ended and another worker has claimed the mail."""
+    """Returns a queryset with the mail. It is empty if the lease has ended and another worker has claimed the mail."""
     return Mail.objects.filter(pk=mail.pk, attempts=mail.attempts, sent_at=None)
 
 
 def _answer_request(lease: timedelta) -> bool:
-    """Replaces a request for a link by a mail to each account that fits the typed text. Returns False if none was due.
+    """Replaces one request for a password link by a mail to each account that has the typed username or email address.
 
-    It is one transaction: after an error the request is still there, and due again when the lease ends.
+    Returns False if no request was due. All writes are one transaction: after an error the request still exists, and is
+    due again when the lease ends.
     """
     request = _claimed_row(_CLAIM_REQUEST, lease)
     if request is None:

@@ -1,4 +1,4 @@
-"""Mail backend for development: writes each mail into a folder, as one file."""
+"""Mail backend for development. It doesn't send mails, but writes each mail to a file in a folder."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 
 class FolderBackend(BaseEmailBackend):
-    """Writes `MAIL_FOLDER/<id>.eml`, named by the Message-ID: a mail that is sent again replaces its file."""
+    """Writes each mail to `MAIL_FOLDER/<id>.eml`. The id is the Message-ID's, so a repeated mail replaces its file."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.MAIL_FOLDER)
@@ -23,7 +23,7 @@ class FolderBackend(BaseEmailBackend):
 
 
 def _write_mail(path: Path, content: bytes) -> None:
-    """Write the file completely or not at all, readable by its owner only from the first byte."""
+    """Writes the file of a mail completely or not at all. Only the file's owner can read it, from its first byte on."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

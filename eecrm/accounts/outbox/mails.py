@@ -1,4 +1,4 @@
-"""Writes the mails of the outbox, or returns the reason why a mail isn't sent."""
+"""Composes the mails that are queued in the outbox, or returns the reason why a mail isn't sent."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from accounts.outbox.news import news_for
 from accounts.passwords import links
 
-MAX_ALERTS = 50  # maximum number of alerts listed in a mail
+MAX_ALERTS = 50  # a mail lists at most this number of alerts
 
-# Kinds of mail with a link to choose a password.
+# Maps kinds of mails to the kind of password link that such a mail contains.
 _LINK_KINDS = {
     Mail.Kind.INVITATION: links.INVITATION,
     Mail.Kind.PASSWORD_RESET: links.PASSWORD_RESET,
     Mail.Kind.FACTOR_RESET: links.PASSWORD_RESET,
 }
-# The owner gets these even if the account is inactive.
+# The account's owner gets mails of these kinds even if the account is inactive.
 _OWNER_KINDS = (
     Mail.Kind.ADDRESS_NOTICE,
     Mail.Kind.ADDRESS_CHANGED,
@@ -33,7 +33,7 @@ _OWNER_KINDS = (
 
 
 def reason_against(kind: str, user: User) -> str:
-    """Returns a sentence with the reason why the account gets no mail of this kind; empty if it gets one."""
+    """Returns a sentence with the reason why the account gets no mail of this kind. Returns "" if it gets the mail."""
     if kind in _OWNER_KINDS:
         return ""
     if not user.is_active:
@@ -53,9 +53,10 @@ def reason_against(kind: str, user: User) -> str:
 
 
 def without_recipient(mail: Mail, user: User) -> str:
-    """Returns a sentence with the reason why the mail has no recipient; empty if it has one.
+    """Returns a sentence with the reason why the mail has no recipient. Returns "" if the mail has one.
 
-    Only an invitation goes to an address that isn't confirmed, because using the invitation confirms the address.
+    Of all mails to the account's own email address, only an invitation may go to an unconfirmed one. Using the
+    invitation confirms the address.
     """
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         is_asked = AddressChange.objects.open().filter(user=user, address=mail.address).exists()
@@ -69,9 +70,9 @@ def without_recipient(mail: Mail, user: User) -> str:
 
 
 def compose(mail: Mail, user: User) -> EmailMessage | None:
-    """Returns the mail as it is sent now; the lifetime of its link begins now.
+    """Returns the mail to send now. The lifetime of its link begins now.
 
-    Returns None if an earlier mail has reported all of its news.
+    Returns None if an earlier mail has already reported all news of this mail.
     """
     context: dict[str, Any] = {
         "name": " ".join((user.display_name or user.username).split()),
@@ -84,7 +85,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
     if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
         context |= address_links.objection_context(change)
-    if mail.alert:  # the mail lists all alerts that were stored together with this one
+    if mail.alert:  # the mail lists all alerts that were stored together with `mail.alert`
         alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by("id"))
         context |= {"alerts": alerts[:MAX_ALERTS], "more": len(alerts[MAX_ALERTS:])}
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:
@@ -93,9 +94,9 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
             return None
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
-        # The same at each try, so that servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
+        # Each try sends the same id, so that servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
         "Message-ID": f"<mail-{mail.pk}-{mail.created_at:%Y%m%d%H%M%S}@{_domain()}>",
-        "Auto-Submitted": "auto-generated",  # RFC 3834: prevents automatic answers
+        "Auto-Submitted": "auto-generated",  # RFC 3834: mail programs don't answer such a mail automatically
     }
     return EmailMessage(subject.strip(), body, to=[mail.address or user.email], headers=headers)
 

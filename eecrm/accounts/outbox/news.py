@@ -15,8 +15,8 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
-MAX_LINES = 50  # in a mail, for each kind of news
-MAX_LINES_PER_ACTOR = 10  # in a mail, for each kind of news
+MAX_LINES = 50  # a mail has at most so many lines for each kind of news
+MAX_LINES_PER_ACTOR = 10  # a mail has at most so many lines for each kind of news and each actor
 _PRIVILEGED = (Role.MANAGEMENT, Role.AUDITOR)
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
@@ -28,14 +28,14 @@ _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
-    """Returns the lines of the mail. They name accounts by username and key, not by names that users choose themselves.
+    """Returns the lines of a mail with news. They name accounts by username and key, because users choose other names.
 
-    Sets `mail.seen` to the present snapshot, from which the next mail goes on. Alerts that this manager wasn't mailed
-    come first: otherwise a manager could deactivate the others, act, and activate them again without their notice.
+    Sets `mail.seen` to the present snapshot: the next mail begins there. Alerts that this manager wasn't mailed come
+    first. Otherwise a manager could deactivate the others, act, and activate them again, and they wouldn't notice.
     """
     last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
-        # Read the snapshot first. An entry committed in between is then reported twice, instead of never.
+        # Read the snapshot before the entries. Otherwise no mail would report an entry that is committed in between.
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {SNAPSHOT}")
             (mail.seen,) = cursor.fetchone()
@@ -53,13 +53,13 @@ def news_for(mail: Mail) -> list[str]:
 
 
 def last_news() -> models.QuerySet[Mail]:
-    """Returns the last mail with news that was sent to each manager. The next mail goes on from its snapshot."""
+    """Returns the last mail with news that was sent to each manager. The next mail begins at its snapshot."""
     sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
     return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
 
 def _unmade_at(mail: Mail) -> list[datetime]:
-    """Returns the last time at which the account was deactivated or lost a manager's role, as a list; empty if never.
+    """Returns, in a list, the last time at which the account was deactivated or lost a manager's role. [] if never.
 
     The account got no news after that time, so its next mail begins there.
     """
@@ -69,7 +69,7 @@ def _unmade_at(mail: Mail) -> list[datetime]:
 
 
 def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
-    """Returns those alerts among these entries that weren't mailed to the mail's manager."""
+    """Returns the alerts that the entries in `rows` record and that weren't mailed to this manager."""
     keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
     # A mail names the last alert of a transaction, and lists all alerts with the same time.
@@ -141,8 +141,8 @@ def _news() -> Q:
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     renamed |= of_accounts & update & Q(new__has_key="username")
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
-    # Whoever makes the account of a colleague anew is taken for the colleague.
-    # With `->>` and the key, as the index `entry_of_username` has them.
+    # A user who gets the username of a deleted account could be mistaken for the colleague who had it.
+    # The filters have `->>` and the test for the key, because the index `entry_of_username` has both.
     earlier = Entry.objects.alias(name=KT("new__username")).filter(of_accounts, new__has_key="username")
     earlier = earlier.filter(name=OuterRef("username")).exclude(row_key=OuterRef("row_key"))
     remade = of_accounts & Q(operation="insert") & Exists(earlier)

@@ -14,14 +14,14 @@ from api.requests import limits
 
 MAX_ENDED_LOGIN_AGE = timedelta(days=30)
 MAX_SENT_MAIL_AGE = timedelta(days=90)
-MAX_LINK_REQUEST_AGE = timedelta(days=1)  # by then its user has asked again
+MAX_LINK_REQUEST_AGE = timedelta(days=1)  # an older request is useless, because its user has sent another one
 
 
 def purge_expired() -> None:
-    """Deletes expired rows: ended logins, sessions, changes of addresses, known places, link requests and sent mails.
+    """Deletes expired rows: ended logins, sessions, changes of email addresses, link requests and sent mails.
 
-    Also deletes unused rate limits. The last mail with news to each manager stays, because the next one goes on from
-    its snapshot.
+    Also deletes unused rate limits and known places (IP address and browser of an earlier login). Keeps each manager's
+    last mail with news, because its snapshot decides at which entry the next mail begins.
     """
     long_ago = Now() - MAX_ENDED_LOGIN_AGE
     with acting_as_login_role():

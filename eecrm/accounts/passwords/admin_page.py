@@ -37,7 +37,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
-            self.user.logins_ended += 1  # the trigger increments the stored number, too
+            self.user.logins_ended += 1  # as a trigger does in the database: a new password ends all logins
             browsers.know(self.request, self.user)
         return self.user
 

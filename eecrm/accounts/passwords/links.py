@@ -13,14 +13,14 @@ from accounts.models import User
 
 
 class OneTimeLink(PasswordResetTokenGenerator):
-    """One-time links of one purpose: an invitation, or the reset of a password.
+    """One-time links for one purpose: an invitation, or the reset of a password.
 
-    A token is a keyed hash of values that change when the link is used, so nothing is stored. A link ends when it is
-    used, and with any other change of the password or the email address. It also ends when the account is deactivated,
-    and after its lifetime.
+    A link's token is a keyed hash of values that change when the link is used, so the database stores no token. A link
+    becomes invalid after its use, after its lifetime, after any other change of the password or the email address, and
+    when the account is deactivated.
 
-    A login doesn't end a link, nor does a change between upper and lower case in the address. Otherwise an attacker who
-    knows the password, or a manager, could end the owner's link.
+    A login doesn't make a link invalid, because an attacker who knows the password could then end the owner's link.
+    A change of letter case in the email address doesn't either, because a manager could then end the owner's link.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -29,9 +29,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
         self.lifetime = lifetime
 
     def url(self, user: User) -> str:
-        """Returns the absolute URL under PUBLIC_URL.
+        """Returns the absolute URL of the account's link. The URL begins with the setting PUBLIC_URL.
 
-        The Host header of a request isn't used, because a caller can write anything there.
+        The URL doesn't use the Host header of the HTTP request, because an attacker can choose that header.
         """
         encoded_key = urlsafe_base64_encode(force_bytes(user.pk))
         return settings.PUBLIC_URL + reverse("choose-password", args=[encoded_key, self.make_token(user)])
@@ -43,9 +43,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(0 <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """Returns the text to hash: Django's text without the last login, and with the address in lower case.
+        """Returns the text to hash for a token. Unlike Django's, it has no last login, and a lower-case email address.
 
-        Line breaks separate the values. Django doesn't separate them, so that different values can give the same text.
+        Line breaks separate the values. Django doesn't separate them, so different values can give the same text there.
         """
         return "\n".join(
             [str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")]
@@ -57,9 +57,9 @@ PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:
-    """Returns True if the token, of either purpose, lets its bearer choose the account's password.
+    """Returns True if the token (of an invitation or a reset) lets its bearer choose the account's password.
 
-    An invitation doesn't work for an account in use, because it goes to an address that isn't confirmed.
+    An invitation doesn't work for an account in use, because invitations are mailed to unconfirmed email addresses.
     """
     invited = user is not None and not user.is_claimed and INVITATION.check_token(user, token)
     return invited or PASSWORD_RESET.check_token(user, token)

@@ -1,6 +1,6 @@
 """Pages on which users choose their own password by a one-time link, or ask for such a link.
 
-They are for every account, so they don't mention the admin site or its URL.
+Users of every role see these pages, so the pages don't mention the admin site or its URL.
 """
 
 from typing import Any, cast
@@ -30,7 +30,7 @@ from api.requests import limits
 from api.requests.client_address import place_of
 
 COOKIE = "eecrm_link"
-IN_COOKIE = "set-password"  # replaces the token in the URL
+IN_COOKIE = "set-password"  # stands in the URL in place of the token, after the token has moved into the cookie
 FORM_METHODS = ["get", "head", "post", "options"]
 PAGE_METHODS = ["get", "head", "options"]
 
@@ -43,7 +43,7 @@ class ForgottenForm(forms.Form):
     )
 
     def clean_account(self) -> str:
-        """Normalises the text, so that all spellings of an account count for the same rate limit."""
+        """Normalises the typed text, so that all spellings of an account use the same rate limit."""
         typed = self.cleaned_data["account"]
         address = normalise_address(typed).lower()
         text = address if "@" in address and address.isascii() else normalise_username(typed)
@@ -53,9 +53,9 @@ class ForgottenForm(forms.Form):
 
 
 class ForgottenView(FormView):
-    """Page for a forgotten password. It queues the typed text and always gives the same answer.
+    """Page for a forgotten password. It queues the typed text, and always gives the same answer.
 
-    The worker looks for accounts later, so the time of the answer reveals nothing.
+    The worker searches for accounts later, so the response time doesn't reveal if an account exists.
     """
 
     http_method_names = FORM_METHODS
@@ -66,8 +66,8 @@ class ForgottenView(FormView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         typed = form.cleaned_data["account"]
         place = place_of(self.request)
-        # The limit of the same text comes first, so that repeated requests for one account don't use up the address's
-        # limit, which colleagues share.
+        # The rate limit for the same typed text comes first: it refuses repeated requests for one account.
+        # Such requests then don't use up the rate limit of the IP address, because colleagues share this limit.
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
@@ -92,23 +92,23 @@ class ChoosePasswordForm(SetPasswordForm):
         self.fields["new_password2"].help_text = ""
 
     def save(self, commit: bool = True) -> User:
-        """Saves only the column `password`. A trigger ends all logins.
+        """Saves only the column `password`. A trigger then ends all logins of the account.
 
-        PostgreSQL's login role (`eecrm_app`) may not write most other columns.
+        Other columns aren't saved, because PostgreSQL's login role (`eecrm_app`) may not write most of them.
         """
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # the trigger increments the stored number, too
+        self.user.logins_ended += 1  # as a trigger does in the database: a new password ends all logins
         return cast(User, self.user)
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
 class ChoosePasswordView(FormView):
-    """Page to choose a password by a one-time link.
+    """Page on which users choose a password by a one-time link.
 
-    A valid token moves from the URL into a cookie, so that no history, log or Referer has it. Django's own view keeps
-    the token in the session, which would store it in clear in the database.
+    The page moves a valid token from the URL into a cookie, so that no browser history, log or Referer header has the
+    token. Django's own view would store the token in the session, unencrypted in the database.
     """
 
     http_method_names = FORM_METHODS
@@ -133,7 +133,7 @@ class ChoosePasswordView(FormView):
     def form_valid(self, form: ChoosePasswordForm) -> HttpResponse:
         user = form.save()
         forget_failures(self.request, user)
-        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line has it
+        self.request.actor_id = user.pk  # type: ignore[attr-defined]  # for the request's log line
         security_event("authn_password_change", self.request, account=user.pk, by="link")
         response = super().form_valid(form)
         browsers.mark(self.request, response)
@@ -142,9 +142,9 @@ class ChoosePasswordView(FormView):
 
 
 def _account_of_link(name: str, *, for_update: bool) -> User | None:
-    """Returns the active account that a link names, with its password's hash.
+    """Returns the active account that a link names, with its password hash. Returns None if there is no such account.
 
-    With `for_update` the account is locked, because the link is about to be used.
+    If `for_update` is True, locks the account, because the link is about to be used.
     """
     try:
         key = int(urlsafe_base64_decode(name).decode("ascii"))
@@ -159,9 +159,9 @@ def _path(name: str) -> str:
 
 
 def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
-    """Redirects with the token in a cookie, for this page only and until the browser is closed.
+    """Redirects the browser, and moves the token into a cookie for this page only, until the browser is closed.
 
-    SameSite=Lax, because users come here from their mail.
+    The cookie has SameSite=Lax, because users come here by a link in a mail.
     """
     response = HttpResponseRedirect(_path(name))
     response.set_cookie(COOKIE, token, path=_path(name), secure=request.is_secure(), httponly=True, samesite="Lax")
@@ -174,9 +174,10 @@ class ChosenView(TemplateView):
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Page for a form without a valid CSRF token (CSRF_FAILURE_VIEW).
+    """Page for a form without a valid CSRF token (setting CSRF_FAILURE_VIEW).
 
-    Django's own page has inline styles, which our Content-Security-Policy forbids. The honeypot keeps Django's page.
+    Django's own page has inline styles, which our Content-Security-Policy forbids. Only the honeypot (the false admin
+    login under `/admin/`) shows Django's page.
     """
     if f"{request.path_info}/".startswith("/admin/"):
         return csrf.csrf_failure(request, reason=reason)

@@ -1,6 +1,6 @@
 """Password rules (NIST SP 800-63B-4, section 3.1.1): long, and hard to guess even for a person who knows the owner.
 
-There are no rules of composition, and nothing is cut off: spaces at the edges are part of a password.
+No rule asks for digits or special characters. A password is used in full: spaces at its edges are part of it.
 """
 
 import re
@@ -16,7 +16,7 @@ PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
 
 
 def require_hashable(password: str) -> None:
-    """Raises ValidationError if a password has more than 1,024 bytes, which would only keep the hasher busy."""
+    """Raises ValidationError if a password has over 1,024 bytes, because a longer one only keeps the hasher busy."""
     if is_too_long(password):
         raise ValidationError(PASSWORD_TOO_LONG, code="password_too_long")
 
@@ -54,11 +54,11 @@ def _has_second_factor(user: User) -> bool:
 
 
 class ContextValidator:
-    """Refuses a password with fewer than 8 characters besides our own words and the account's names."""
+    """Refuses a password that has fewer than 8 characters without the company's words and the account's names."""
 
     WORDS = ("epic", "events", "eecrm", "crm")
     MIN_REMAINING_CHARS = 8
-    MIN_NAME_CHARS = 3  # an initial would remove its letter from every password
+    MIN_NAME_CHARS = 3  # shorter names are ignored, because an initial would remove its letter from every password
 
     def validate(self, password: str, user: User | None = None) -> None:
         names = _names_of_account(user, self.MIN_NAME_CHARS) if user else set()

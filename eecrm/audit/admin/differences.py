@@ -17,7 +17,7 @@ from audit.trail.representation import role_in_words
 
 VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
 
-# Columns that every update changes.
+# Every update changes these columns, so pages don't mark them as changed.
 _BOOKKEEPING = ("updated_at", "version")
 
 
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
 
 class DescribedEntry(NamedTuple):
-    """An entry with the texts and links that a page shows."""
+    """A trail entry with the texts and links that a page shows about the entry."""
 
     entry: Entry
     verb: str
@@ -46,7 +46,7 @@ class DescribedEntry(NamedTuple):
 
 
 def columns(entry: Entry) -> list[str]:
-    """Returns the entry's columns: the model's in their order, then unknown ones, then `updated_at` and `version`."""
+    """Returns the columns in a trail entry: first the model's, then unknown ones, then `updated_at` and `version`."""
     written = {**(entry.old or {}), **(entry.new or {})}
     ordered = [column for column in _fields(entry.table_name) if column in written]
     ordered += sorted(set(written) - set(ordered))
@@ -59,7 +59,7 @@ def changed(entry: Entry) -> list[str]:
 
 
 def tell(site: AdminSite, request: HttpRequest, entries: list[Entry]) -> list[DescribedEntry]:
-    """Describes entries for a page. Sends a few queries for each model that they refer to, not for each entry."""
+    """Describes trail entries for a page. The number of queries depends on the number of models, not of entries."""
     row_keys = {row_key for entry in entries for row_key in (row_key_of(entry), *_references(entry))}
     names = linked(site, request, row_keys)
     is_masked = not policy.sees_personal_data(request.user)

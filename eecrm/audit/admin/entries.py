@@ -1,4 +1,4 @@
-"""Admin pages of the audit trail. They are read-only. Only roles that the policy lets read the trail may open them."""
+"""Read-only admin pages of the audit trail. Only roles that the policy table lets read the trail may open the pages."""
 
 from datetime import UTC
 from typing import Any
@@ -25,7 +25,7 @@ from audit.models import Entry
 from audit.restore.admin_pages import RestoringAdmin
 from audit.trail.representation import role_in_words
 
-ENTRIES_OF_A_ROW = 25  # entries on one page of the history of a row
+ENTRIES_OF_A_ROW = 25  # the *History* page of a row shows so many entries at once
 
 
 @admin.register(Entry)
@@ -47,7 +47,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Lists the newest entries first: by time if the day filter is used, otherwise by id.
 
-        An index exists for each order, so PostgreSQL needn't sort.
+        PostgreSQL needn't sort the entries, because an index exists for each order.
         """
         return ("-at", "-id") if request.GET.get("day") else ("-id",)
 
@@ -63,7 +63,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
         changelist.is_bounded = changelist.result_count >= MAX_COUNTED_ENTRIES
-        # With both counts equal, Django's template shows the count below the list, and not next to the search box.
+        # If both counts are equal, Django's template shows the count below the list, and not next to the search box.
         changelist.full_result_count = changelist.result_count
         names = linked(self.admin_site, request, map(row_key_of, entries))
         for entry in entries:
@@ -127,7 +127,7 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
 
 
 def _list_address(**filters: str) -> str:
-    """Returns the URL of the list of entries with these filters."""
+    """Returns the URL of the admin list of trail entries with these filters."""
     return f"{reverse('admin:audit_entry_changelist')}?{urlencode(filters)}"
 
 

@@ -1,4 +1,4 @@
-"""Filters and search for the admin list of the trail. Each uses an index, because there may be millions of entries."""
+"""Filters and search for the admin list of the trail. Each filter uses an index, because the trail may be very long."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class TypedFilter(admin.SimpleListFilter):
         return ()
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """Yields the parameters of the other filters, which the form sends again, and the URL without this filter."""
+        """Yields the template's data: the other filters' parameters to send again, and the URL without this filter."""
         others = [(name, value) for name, value in changelist.params.items() if name != self.parameter_name]
         yield {"others": others, "without": changelist.get_query_string(remove=[self.parameter_name])}
 
@@ -152,6 +152,6 @@ def matching(rows: Any, text: str) -> Any:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
         reasons = every.annotate(words=SearchVector("reason", config="simple"))
         branches.append(reasons.filter(~Q(reason=""), words=query))
-    # A UNION, because PostgreSQL then uses an index for each part. With an OR it would read the whole table.
+    # A UNION lets PostgreSQL use an index for each part. With an OR, PostgreSQL would read the whole table.
     keys = every.filter(request_id=text).values("pk").union(*(branch.values("pk") for branch in branches))
     return rows.filter(pk__in=keys)

@@ -30,20 +30,20 @@ from audit.admin.page_versions import UNCHANGED, Since
 class Merge:
     """The result of the merge for one form. `refusal` is an error sentence about the whole form."""
 
-    # Fields that aren't written, because the user left them unchanged or entered the current value.
+    # The form doesn't write these fields, because the user left them unchanged or entered the current value.
     kept: frozenset[str] = frozenset()
-    by_others: tuple[str, ...] = ()  # fields in `kept` whose current value isn't the one that the page showed
+    by_others: tuple[str, ...] = ()  # fields in `kept` that only other users changed after the page was shown
     written: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)  # fields that any user has changed since the page was shown
-    # Many-to-many fields in which no related row was added or removed by both users. Their changes don't clash.
+    # In these many-to-many fields, no two users added or removed the same related row. So their changes don't clash.
     shared: frozenset[str] = frozenset()
-    together: tuple[tuple[str, ...], ...] = ()  # the sets in `decided_together` of the model
+    together: tuple[tuple[str, ...], ...] = ()  # `decided_together` of the model: sets of fields
     refusal: str = ""
     data: QueryDict = field(default_factory=QueryDict, repr=False)
 
     @property
     def clashes(self) -> dict[str, list[str]]:
-        """Clashing field -> the fields (itself or others of its set) that changed since the page was shown."""
+        """Maps each clashing field to the fields that changed since the page was shown: itself or others of its set."""
         changed_with = {name: sorted(self._decided_with(name) & self.changed) for name in sorted(self.written)}
         return {name: others for name, others in changed_with.items() if others}
 
@@ -98,7 +98,7 @@ class MergedForm(forms.ModelForm):
         return [name for name in super().changed_data if name not in self.merge.kept]
 
     def _get_validation_exclusions(self) -> set[str]:
-        """Excludes fields that aren't written from validation, because their stored value may no longer be valid.
+        """Excludes from validation the fields that the form doesn't write. Their stored values may be invalid by now.
 
         An example is a contact who was deactivated later. PostgreSQL still checks the whole row.
         """
@@ -106,7 +106,7 @@ class MergedForm(forms.ModelForm):
 
 
 def initial_digests(form: forms.ModelForm) -> dict[str, str | list[str]]:
-    """Returns the form's initial values in short form: field name -> digest, or all keys of a many-to-many field."""
+    """Maps each field of the form to a digest of its initial value, or a many-to-many field to the list of its keys."""
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
 
@@ -131,7 +131,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
             if changed_keys:
                 written.add(name)
             if changed_keys & since.members.get(name, frozenset()):
-                changed.add(name)  # another user changed the same rows, even if the field now has the shown value again
+                changed.add(name)  # clashes even if the other user changed these rows and then changed them back
             else:
                 shared.add(name)
             continue
@@ -146,7 +146,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
 
 
 def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
-    """Returns label -> entered text of each field that the user changed, so that the user can copy the input."""
+    """Maps the label of each field that the user changed to the entered text, so that the user can copy the text."""
     texts = {}
     for name in form.fields:
         if name in before and _typed_value(form, name, before[name]) != before[name]:
@@ -158,13 +158,13 @@ def typed(form: forms.ModelForm, before: dict[str, Any]) -> dict[str, str]:
 
 
 def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[str]:
-    """Returns the digest of a field's sent value, as in `initial_digests`. A field that wasn't sent is unchanged."""
+    """Returns the digest (`_short`) of the value that was sent for a field. A field that wasn't sent is unchanged."""
     form_field, key = form.fields[name], form.add_prefix(name)
     if not isinstance(before, list) and form_field.widget.value_omitted_from_data(form.data, form.files, key):
         return str(before)
     raw = form_field.widget.value_from_datadict(form.data, form.files, key)
     if isinstance(form_field, forms.ModelChoiceField) and not isinstance(before, list):
-        return _short(str(raw or ""))  # not checked by `clean`, which would refuse a row that may no longer be chosen
+        return _short(str(raw or ""))  # `clean` would refuse a row that may no longer be chosen
     try:
         return _short(_plain(form_field.clean(raw)))
     except ValidationError:
@@ -172,7 +172,7 @@ def _typed_value(form: forms.ModelForm, name: str, before: Any) -> str | list[st
 
 
 def _merge_keys(before: set[str], sent: set[str], present: set[str]) -> list[str]:
-    """Merges the keys of a many-to-many field: the current keys, with the user's additions, without the removals."""
+    """Returns the current keys of a many-to-many field, plus the keys that the user added, minus those removed."""
     return sorted((present | (sent - before)) - (before - sent))
 
 
@@ -187,7 +187,7 @@ def _plain(value: Any) -> str | list[str]:
             return sorted(str(_plain(item)) for item in value)
         case datetime():
             moment = value.astimezone(UTC) if value.tzinfo else value
-            return moment.replace(microsecond=0).isoformat()  # forms have no microseconds
+            return moment.replace(microsecond=0).isoformat()  # a form sends times without microseconds
         case Decimal():
             return f"{value.normalize():f}"
     return str(value).strip()
@@ -198,7 +198,7 @@ def _short(value: str | list[str]) -> str | list[str]:
 
 
 def labels(form: forms.ModelForm, names: Iterable[str]) -> list[str]:
-    """Returns labels of fields. `names` may include read-only fields and inline rows, which the form doesn't have."""
+    """Returns the labels of the fields in `names`. The form needn't have them: read-only fields have labels, too."""
     return [str(form[name].label) if name in form.fields else _label(form.instance, name) for name in names]
 
 

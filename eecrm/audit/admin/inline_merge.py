@@ -1,14 +1,14 @@
-"""Merges the inline rows that an admin form sent with the inline rows that exist now."""
+"""Merges the inline rows (related rows on the same page) that an admin form sent with those that exist now."""
 
 from django.forms.models import BaseInlineFormSet
 from django.http import QueryDict
 
 
 def merge_rows(data: QueryDict, formset: BaseInlineFormSet) -> bool:
-    """Removes a new row from `data` if another user has added the same row since the page was shown.
+    """Removes a new inline row from `data` if another user has added the same row since the page was shown.
 
-    `formset` is bound to the sent data. Django itself skips rows that were deleted since then.
-    Returns False for a clash: the object can have only one inline row, and another user has added a different one.
+    `formset` is bound to the sent data. Django itself skips rows that were deleted since the page was shown.
+    Returns False for a clash: the object can have only one inline row, and another user has added a different row.
     """
     count = formset.initial_form_count()
     shown = {data.get(f"{formset.prefix}-{index}-id") for index in range(count)}
@@ -40,7 +40,7 @@ def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
 
 
 def _remove_form(data: QueryDict, formset: BaseInlineFormSet, index: int) -> None:
-    """Removes the form at `index`. No form follows it, because the object can have only one inline row."""
+    """Removes the inline form at `index` from `data`. It is the last one: the object can have only one inline row."""
     for name in [name for name in data if name.startswith(f"{formset.prefix}-{index}-")]:
         del data[name]
     data[f"{formset.prefix}-TOTAL_FORMS"] = str(index)

@@ -1,4 +1,4 @@
-"""Versions of admin pages: which database state a page shows, and which trail entries were written later.
+"""Versions of admin pages. A version identifies the database state that a page shows, to find later trail entries.
 
 A page notes its version before it reads its rows. The form sends the version back with the user's input.
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
@@ -20,7 +20,7 @@ from audit.models import Entry, EntryQuerySet
 _NOW = """
     SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text
 """
-# SQL condition for entries after a page. Its three parameters are the fields of PageVersion, in the same order.
+# SQL condition for trail entries that were written after a page was made. Its three parameters are a PageVersion.
 _SINCE = (
     "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8"
     " OR at > %s::timestamptz)"
@@ -33,12 +33,12 @@ class Since(NamedTuple):
     """The changes of a row since its admin page was made, including values that were changed and then changed back."""
 
     fields: frozenset[str]
-    members: Mapping[str, frozenset[str]]  # name of a many-to-many field -> keys that were added or removed
+    members: Mapping[str, frozenset[str]]  # maps each many-to-many field to the keys that were added or removed
     entries: EntryQuerySet  # trail entries of these changes, oldest first
 
     @classmethod
     def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
-        """Returns the changes of the form fields `names`, with one query, and one more for each many-to-many field."""
+        """Returns later changes of the row's fields in `names`. Sends one query, and one per many-to-many field."""
         entries = version.changes_of(type(row), [row.pk])
         written, members = _changed_columns(entries), {}
         many_to_many: list[Any] = [field for field in row._meta.many_to_many if field.name in names]
@@ -68,15 +68,15 @@ class PageVersion(NamedTuple):
             return cls(*cursor.fetchone())
 
     def entries_since(self) -> EntryQuerySet:
-        """Returns the entries that were written after the page was made, oldest first."""
+        """Returns the trail entries that were written after the page was made, oldest first."""
         return Entry.objects.filter(RawSQL(_SINCE, self, BooleanField())).order_by("id")
 
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
-        """Returns the entries about these rows that were written after the page was made."""
+        """Returns the trail entries about these rows of `model` that were written after the page was made."""
         return self.entries_since().filter(table_name=model._meta.db_table, row_key__in=[str(key) for key in keys])
 
     def changes_below(self, model: type[Model], column: str, key: Any) -> EntryQuerySet:
-        """Returns later entries about rows of `model` whose `column` refers to the row `key`, deleted rows included."""
+        """Returns later trail entries about rows of `model` (also deleted ones) that refer to row `key` by `column`."""
         reference = {column: key}
         refers = Q(old__contains=reference) | Q(new__contains=reference)
         return self.entries_since().filter(refers, table_name=model._meta.db_table)
@@ -87,12 +87,12 @@ def _changed_columns(entries: EntryQuerySet) -> set[str]:
 
 
 def signed(request: HttpRequest, version: PageVersion, **shown: Any) -> str:
-    """Returns the signed value of the hidden form field: version and `shown`. Valid for this user and path only."""
+    """Returns the signed value of the hidden form field. Only this user can send the value, to this URL path only."""
     return signing.dumps({"version": version, **shown}, salt=_salt(request), compress=True)
 
 
 def sent_page(request: HttpRequest) -> dict[str, Any] | None:
-    """Returns the content of the hidden form field. None if it is missing, or was made for another page or user."""
+    """Returns the sent content of the hidden form field. None if it is missing, or made for another page or user."""
     try:
         page: dict[str, Any] = signing.loads(request.POST.get(PAGE_VERSION_FIELD, ""), salt=_salt(request))
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""The field *Reason* on the admin pages that add, change or delete rows."""
+"""Adds the form field *Reason* to the admin pages that add, change or delete rows."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class DeletionForm(forms.Form):
 class ReasonForm(forms.ModelForm):
     change_reason = ReasonField(required=False, help_text="Why you change it, in a line. The trail keeps it.")
 
-    demanded = ""  # sentence of PostgreSQL that asks for a reason, if it has refused the form without one
+    demanded = ""  # PostgreSQL's sentence that asks for a reason, if PostgreSQL refused the form without one
 
     def clean_change_reason(self) -> Any:
         if self.demanded:
@@ -52,7 +52,7 @@ class ReasonAdmin(PolicyModelAdmin):
     form = ReasonForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Adds the reason field for users who may write. It comes before *Record*, a long read-only section."""
+        """Adds the field *Reason* for users who may write. It stands before *Record*, a long read-only section."""
         is_asked = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         fieldsets = super().get_fieldsets(request, obj)
         index = next((index for index, (title, _) in enumerate(fieldsets) if title == "Record"), len(fieldsets))
@@ -64,9 +64,9 @@ class ReasonAdmin(PolicyModelAdmin):
         return type(form.__name__, (form,), {"demanded": getattr(request, "reason_demanded", "")})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Shows the sent form again if PostgreSQL demands a reason, with PostgreSQL's sentence at the reason field.
+        """If PostgreSQL demands a reason, shows the sent form again, with PostgreSQL's sentence at the field *Reason*.
 
-        Django has then already rolled the write back to a savepoint.
+        Before this, Django has rolled the write back to a savepoint.
         """
         try:
             return super().changeform_view(request, *args, **kwargs)

@@ -32,9 +32,9 @@ def kind_of(table: str) -> str:
 
 
 def linked(site: AdminSite, request: HttpRequest, row_keys: Iterable[RowKey]) -> dict[RowKey, Value]:
-    """Returns row key -> name and link, for rows that exist and whose admin pages the user may see.
+    """Maps each row key to the row's name and link, if the row exists and the user may see its admin page.
 
-    Sends one query for each table, and those of the admin page's prefetches.
+    Sends one query for each table, and the prefetch queries of the table's admin page.
     """
     keys: dict[str, set[str]] = {}
     for table, key in row_keys:

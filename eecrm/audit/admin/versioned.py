@@ -1,8 +1,8 @@
 """Admin pages that never overwrite another user's change and never add a row twice.
 
-Each form sends the version of its page (`audit.admin.page_versions`), which is compared with the current rows.
-The rows are locked before this comparison, as in the API, so that nobody can change them until the transaction ends.
-A form that adds a row also sends a one-time id, which is stored like an `Idempotency-Key` of the API.
+Each form sends the version of its page (`audit.admin.page_versions`). The server compares it with the current rows.
+The server locks the rows before this comparison, so that nobody can change them until the transaction ends.
+A form that adds a row also sends a one-time id. The server stores the id like an `Idempotency-Key` of the API.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ from audit.admin.inline_merge import is_written, merge_rows
 from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
-MAX_CHANGES_SHOWN = 20  # changes by other users that a page lists at most
-# Most rows for one action. The confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
+MAX_CHANGES_SHOWN = 20  # a page lists at most so many changes by other users
+# Limit for one action: the confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
 MAX_ROWS_PER_ACTION = 500
 
 _UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
@@ -46,7 +46,7 @@ _LIST_CHANGED = (
 
 @dataclass
 class _Page:
-    """State of an admin page during one request."""
+    """State of an admin page during one HTTP request."""
 
     version: PageVersion
     once: str = ""  # the one-time id of a form that adds a row
@@ -56,7 +56,7 @@ class _Page:
 
 
 def _page(request: HttpRequest) -> _Page:
-    """Returns the page of this request. The first call notes its version. Call it after locking and before reading."""
+    """Returns the state of the request's page. The first call notes the version: lock rows before it, read after it."""
     if not hasattr(request, "versioned_page"):
         request.versioned_page = _Page(PageVersion.now())  # type: ignore[attr-defined]  # an attribute that we add
     page: _Page = request.versioned_page  # type: ignore[attr-defined]  # an attribute that we add
@@ -69,32 +69,32 @@ class VersionedAdmin(PolicyModelAdmin):
     delete_confirmation_template = "admin/audit/delete_confirmation.html"
 
     def _lock(self, request: HttpRequest, keys: Iterable[Any]) -> None:
-        """Locks the rows if the role may update them.
+        """Locks the rows if the user's role may update them.
 
-        PostgreSQL doesn't let other roles lock rows. It refuses their write later.
+        PostgreSQL doesn't let other roles lock rows, and refuses the writes of these roles later.
         """
         if self._allows(request, "update", None):
-            # Always the same order, so that two requests can't deadlock.
+            # The rows are always locked in the same order, so that two requests can't deadlock.
             rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")
             list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
-        """Returns the row if the user may see it, else None. One query reads and locks it if the user may change it."""
+        """Returns the row, or None if the user may not see it. If the user may change the row, locks it, too."""
         try:
             key = self.opts.pk.to_python(unquote(object_id))
         except ValidationError:
             return None
         if self._allows(request, "update", None):
-            # Saving needs no prefetched rows. If the page is shown again, it reads them with another query.
+            # Related rows aren't prefetched, because saving doesn't need them. A page that is shown again reads them.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
-            # A stronger lock would wait for the foreign keys that point to the row: log entries lock their author's
-            # account, so that two managers who save each other's accounts would deadlock.
+            # A stronger lock would wait for foreign keys to this row. Each log entry has one to its author's account.
+            # With a stronger lock, two managers who save each other's accounts would deadlock.
             if row := rows.select_for_update(no_key=True).filter(pk=key).first():
                 return row
         return self.get_object(request, unquote(object_id))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """Returns the row that `_merge_form` has locked and read, on the first call. Later calls read the row again."""
+        """Returns the row that `_merge_form` has locked and read, but only once. Later calls read the row again."""
         page = getattr(request, "versioned_page", None)
         if page is None or page.row is None or from_field:
             return super().get_object(request, object_id, from_field)
@@ -104,7 +104,7 @@ class VersionedAdmin(PolicyModelAdmin):
     def _describe(self, request: HttpRequest, entries: EntryQuerySet) -> list[DescribedEntry]:
         return tell(self.admin_site, request, list(entries[:MAX_CHANGES_SHOWN]))
 
-    # Forms that change a row
+    # The next methods are for forms that change a row.
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
@@ -112,7 +112,7 @@ class VersionedAdmin(PolicyModelAdmin):
         answer = None
         if request.method == "POST":
             request.POST = request.POST.copy()  # type: ignore[assignment]  # a copy, because request.POST is immutable
-            # If a request sent this name, Django would save a new row, even though the page has no such button.
+            # Without this line, a request with `_saveasnew` would add a row, though no page has such a button.
             request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # the copy is mutable
             answer = self._claim_form(request) if object_id is None else self._merge_form(request, object_id)
         return answer or self._save_or_show_again(request, object_id, form_url, extra_context)
@@ -120,7 +120,7 @@ class VersionedAdmin(PolicyModelAdmin):
     def _save_or_show_again(self, request: HttpRequest, *page: Any) -> Any:
         """Saves the form. If PostgreSQL refuses, shows the form again with PostgreSQL's sentence and the user's input.
 
-        Django has then already rolled the write back to a savepoint.
+        Before the form is shown again, Django has rolled the write back to a savepoint.
         """
         shown_page = _page(request)
         try:
@@ -140,7 +140,7 @@ class VersionedAdmin(PolicyModelAdmin):
         return self.get_form(request, row, change=True, fields=fields)(request.POST, request.FILES, instance=row)
 
     def _merge_form(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
-        """Replaces the sent values by the merged values. Returns a response only if the row was deleted meanwhile."""
+        """Replaces the sent values by merged values. Returns a response only if another user has deleted the row."""
         before, row = sent_page(request), self._locked(request, object_id)
         page = _page(request)
         if row is None:
@@ -175,7 +175,7 @@ class VersionedAdmin(PolicyModelAdmin):
         return None
 
     def _deleted_meanwhile(self, request: HttpRequest, object_id: str, before: dict[str, Any]) -> HttpResponse | None:
-        """Returns a page that names the user who deleted the row, and shows the sent values so that none is lost.
+        """Returns a page that names the user who deleted the row, and shows the sent values, so that none is lost.
 
         Returns None if the trail has no deletion of the row since the page was shown.
         """
@@ -207,10 +207,10 @@ class VersionedAdmin(PolicyModelAdmin):
             context["errors"] = []  # hides Django's sentence "correct the errors below", because the input is valid
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # Forms that add a row
+    # The next methods are for forms that add a row.
 
     def _claim_form(self, request: HttpRequest) -> HttpResponse | None:
-        """Redirects to the row that this form has added before. If there is none, stores the form's one-time id."""
+        """Redirects to the row that this form has already added. If there is no row, stores the form's one-time id."""
         page, before = _page(request), sent_page(request)
         if not self.has_add_permission(request):
             return None
@@ -238,10 +238,10 @@ class VersionedAdmin(PolicyModelAdmin):
         idempotency.keep_answer(request.user.pk, f"admin {_page(request).once}", obj.pk, 201)
         return super().response_add(request, obj, post_url_continue)
 
-    # Deletion, and actions on several rows
+    # The next methods are for deletions, and for actions on several rows.
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        """Adds the changes since the page was shown, which it lists if `access.confirmation` finds a difference."""
+        """Adds later changes of the row to the page, to show them if `access.confirmation` finds a difference."""
         page, before = _page(request), sent_page(request) if request.method == "POST" else None
         changes = before["version"].changes_of(self.model, [unquote(object_id)]) if before else Entry.objects.none()
         context = {"changes": self._describe(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
@@ -256,9 +256,9 @@ class VersionedAdmin(PolicyModelAdmin):
         return response
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
-        """Refuses an action if one of its rows has changed since the list was shown, or if it has too many rows.
+        """Refuses an action if a chosen row has changed since the list was shown, or if the user chose too many rows.
 
-        An action with a confirmation page compares its rows in `access.confirmation` instead.
+        For an action with a confirmation page, `access.confirmation` compares the rows instead.
         """
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
@@ -286,8 +286,8 @@ class VersionedAdmin(PolicyModelAdmin):
 def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
     """Returns the labels of clashing fields for the page, in three lists.
 
-    `clashing` are fields that changed since the page was shown. `by_both` are those that the user changed, too.
-    `beside` are other fields of the user's input that are decided together with a changed field.
+    `clashing` are fields whose value changed since the page was shown. `by_both` are those that the user changed, too.
+    `beside` are other fields that the user changed and that are decided together with a clashing field.
     """
     changed = sorted({name for names in clashes.values() for name in names})
     beside = [name for name, names in clashes.items() if name not in names]
@@ -299,7 +299,7 @@ def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[st
 
 
 def _page_digest(request: HttpRequest) -> str:
-    """Returns a digest of the path and of all fields that the user sent, to recognise the same form sent twice."""
+    """Returns a digest of the URL path and of all fields that the user sent, to recognise a form that is sent twice."""
     fields = {
         name: values
         for name, values in request.POST.lists()

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 import audit.models
 
-# The server makes `request_id` for each request. The caller chooses `caller_request_id`.
+# The server makes a `request_id` for each HTTP request. The caller chooses the `caller_request_id`.
 # Entries with the same `transaction_id` were written in one transaction.
 # `row_key` is text because keys are numbers in some tables and UUIDs in others.
 ENTRY = """
@@ -33,7 +33,7 @@ CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHER
 """
 
 # Indexes for the filters and the search of the admin site.
-# Common tables and channels need no index: a query that starts at the newest entry soon finds enough of their entries.
+# Common tables and channels need no index, because a query from the newest entry on soon finds enough of their entries.
 # The index for reasons leaves out entries without a reason, which are most entries.
 READING = """
 CREATE INDEX entry_at ON audit.entry (at, id);
@@ -44,16 +44,16 @@ CREATE INDEX entry_reason ON audit.entry USING gin (to_tsvector('simple'::regcon
     WHERE reason <> '';
 """
 
-# Index for the change log that clients with offline copies read (`audit.sync.views`), so that no number of other entries
-# delays them. The trigger decides when it writes an entry, because the tables follow from the code, and the condition of
-# an index would keep those of its day.
+# Index for the change log of offline copies (`audit.sync.views`), so that many other entries don't delay a query.
+# The trigger sets `is_synced` when it writes an entry, by the present list of copied tables.
+# A list of tables in the condition of the index would become wrong when the code adds a table.
 SYNC = """
 CREATE INDEX entry_for_sync ON audit.entry (transaction_id, id) WHERE is_synced;
 """
 
 # Indexes for the queries of alerts (`accounts.outbox.alerts`). `entry_of_username` finds earlier owners of a username.
 # The indexes are partial, so that writing any other entry doesn't update them.
-# Where possible, they exclude sessions instead of listing resources, so that they serve new resources, too.
+# Where possible, the conditions exclude sessions and list no tables, so that the indexes also serve new resources.
 ALERTS = """
 CREATE INDEX entry_of_deletion ON audit.entry (at) WHERE operation = 'delete' AND table_name <> 'accounts_tokensession';
 CREATE INDEX entry_of_change ON audit.entry (at) WHERE operation = 'update' AND table_name <> 'accounts_tokensession';
@@ -70,7 +70,7 @@ CREATE INDEX entry_of_export ON audit.entry (at) WHERE operation = 'insert' AND 
 
 # `hash` is computed from the seal's other columns and from the digests of its entries in the order of their ids.
 # Seal ids have no gaps, so that a missing seal is noticed.
-# The id range of each seal begins right after that of the seal before, so that no entry can be inserted between them.
+# The id range of each seal begins directly after the range of the previous seal, so no entry can be added between.
 SEALS = """
 CREATE TABLE audit.seal (
     id bigint PRIMARY KEY,

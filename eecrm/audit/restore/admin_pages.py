@@ -28,7 +28,7 @@ class PuttingBackForm(forms.Form):
 
 
 class RestoringAdmin(PolicyModelAdmin):
-    """Adds the pages *Restore* and *Undo* to the admin of entries.
+    """Adds the pages *Restore* and *Undo* to the admin pages of trail entries.
 
     The user's role needs the action *restore* on the resource that the entry is about.
     """
@@ -73,7 +73,7 @@ class RestoringAdmin(PolicyModelAdmin):
         preview: Callable[[Entry], list[FieldReversal]],
         put_back: Callable[[Entry], Model],
     ) -> HttpResponse:
-        """Shows the values to restore and asks for a reason. Restores them once confirmed, and opens the row's page."""
+        """Shows the values to restore, and asks for a reason. After confirmation, restores them and opens the row."""
         entry = self.get_queryset(request).filter(pk=key).first()
         if entry is None:
             raise Http404
@@ -116,7 +116,7 @@ class RestoringAdmin(PolicyModelAdmin):
         confirmation: Confirmation | None,
         problem: str = "",
     ) -> HttpResponse:
-        """Renders the page. It has no form if there are no `steps`, because the row can't be restored or undone."""
+        """Renders the page. Without `steps` the page has no form, because nothing can be restored or undone."""
         is_undo = entry.operation == "update"
         context = {
             **self.admin_site.each_context(request),
@@ -134,10 +134,10 @@ class RestoringAdmin(PolicyModelAdmin):
 
 
 def _confirmation_line(step: FieldReversal) -> Line:
-    """Returns the line of the confirmation page for a field.
+    """Returns the line for one field on the confirmation page.
 
-    For fields that the database writes (times and versions), the line has only the value to restore.
-    Their current value may change at any time, and this must not make the confirmation invalid.
+    For fields that the database writes (times and versions), the line has only the value to restore. The current value
+    of such a field may change at any time, and a change of the line would make the confirmation invalid.
     """
     outcome = f"{step.now_in_words} → {step.then_in_words}" if step.is_of_people else ""
     return Line(str(step.field.verbose_name), outcome, str(step.then))

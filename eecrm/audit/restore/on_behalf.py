@@ -1,4 +1,4 @@
-"""Lets a command act with the rights of management. The trail names a manager as the actor if the command names one."""
+"""Lets a command act with the rights of management. The command may name a manager as the actor for the trail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from access.refusals import refusals_as_command_errors
 
 @contextmanager
 def on_behalf_of(username: str, reason: str, *cells: tuple[str, str], is_dry_run: bool) -> Iterator[None]:
-    """Runs a block in one transaction as the account `username`, and records this reason in the trail.
+    """Runs a block in one transaction as the account `username`. The trail records `reason` with each write.
 
     Without a username, the block has the role management, and its trail entries name no account.
-    `cells` are pairs of resource and action. The account's role must be allowed to do each of them on all rows.
+    `cells` are pairs of resource and action. The account's role must have the right to each action on all rows.
     A dry run does the same work and rolls it back.
     Raises CommandError if the reason or the account isn't acceptable, or if the database refuses a write.
     """

@@ -21,12 +21,12 @@ from access.refusals import refusal_to_show
 from api.resources.registry import model_of, recorded
 from audit.models import Entry
 
-# Fields that the database writes by itself. Undoing a change doesn't restore their old values.
+# The database itself writes these fields. Undoing a change doesn't restore their old values.
 _DATABASE_FIELDS = frozenset({"id", "version", "created_at", "updated_at", "signed_at"})
 
 
 class CannotRestore(Exception):
-    """The row can't be restored, or the change can't be undone. The message is a sentence for users."""
+    """Raised if a row can't be restored or a change can't be undone. The message is a sentence for users."""
 
 
 class FieldReversal(NamedTuple):
@@ -53,19 +53,19 @@ class FieldReversal(NamedTuple):
 
 
 def restorable() -> dict[str, type[Model]]:
-    """Returns resource -> model for the resources that have the action *restore* in the policy table."""
+    """Maps each resource that has the action *restore* in the policy table to its model."""
     return {noun: model_of(viewset) for noun, viewset in recorded().items() if policy.knows(noun, "restore")}
 
 
 def model_of_noun(noun: str) -> type[Model]:
-    """Returns the model of a resource, such as `client`. Raises CannotRestore if it isn't in `restorable`."""
+    """Returns the model of a resource, such as `client`. Raises CannotRestore if `restorable` doesn't have it."""
     if (model := restorable().get(noun)) is None:
         raise _cannot_restore_others()
     return model
 
 
 def noun_of(entry: Entry) -> str:
-    """Returns the resource of an entry's row, such as `client`. Raises CannotRestore if it isn't in `restorable`."""
+    """Returns the resource of an entry's row, such as `client`. Raises CannotRestore if `restorable` lacks it."""
     for noun, model in restorable().items():
         if model._meta.db_table == entry.table_name:
             return noun
@@ -79,7 +79,7 @@ def _cannot_restore_others() -> CannotRestore:
 
 
 def last_deletion(noun: str, key: int) -> Entry:
-    """Returns the newest entry that deleted this row. Raises CannotRestore if the row was never deleted."""
+    """Returns the newest trail entry that deleted this row. Raises CannotRestore if the row was never deleted."""
     rows = Entry.objects.filter(table_name=model_of_noun(noun)._meta.db_table, row_key=str(key), operation="delete")
     if (entry := rows.order_by("-id").first()) is None:
         raise CannotRestore(f"The trail knows of no {noun} {key} that was deleted.")
@@ -168,9 +168,10 @@ def reversal(entry: Entry) -> list[FieldReversal]:
 
 
 def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
-    """Returns the fields of `reversal`, and the model's other fields that are decided together with them.
+    """Returns the fields of `reversal`, and the fields that the model's `decided_together` joins with them.
 
-    The page shows both, because undoing the reopening of a contract signs all of the contract's fields again.
+    The page shows both, because the user decides on both. For example, a user who undoes the reopening of a contract
+    signs all of the contract's fields again.
     """
     steps = reversal(entry)
     model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
@@ -219,7 +220,10 @@ def _stored_fields(model: type[Model]) -> list[Any]:
 
 
 def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
-    """Locks the row. Returns column -> True if it still has the value that the change wrote; None without a row."""
+    """Locks the row. Maps each column to True if its value is still the one that the change wrote, otherwise to False.
+
+    Returns None if the row doesn't exist.
+    """
     table = connection.ops.quote_name(model._meta.db_table)
     quoted = [connection.ops.quote_name(column) for column in columns]
     same = ", ".join(f"stored.{column} IS NOT DISTINCT FROM given.{column}" for column in quoted)

@@ -19,17 +19,17 @@ from rest_framework.exceptions import APIException
 
 from api.requests.problems import BadQuery
 
-# A client with an older cursor must read all rows again. A purge of the trail must keep entries longer than this.
+# An API client with an older cursor must read all rows again. A purge of the trail must keep newer entries.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
-# Fernet tokens begin with a version byte and the time. Base64 of their first bytes doesn't change before the year 2106.
+# Fernet tokens begin with a version byte and the time. Until the year 2106, Base64 of both begins with `gAAAAA`.
 _FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)
-_FERNET_BYTES = 57  # bytes of version, time, initialisation vector and signature
+_FERNET_BYTES = 57  # number of bytes of version, time, initialisation vector and signature
 _BLOCK_BYTES = 16  # the length of the encrypted part is a multiple of this
 
 
 class CursorExpired(APIException):
-    """Error 410: the client must read all rows again, because its cursor can't be continued."""
+    """Error 410: the API client must read all rows again, because its cursor is no longer valid."""
 
     status_code = status.HTTP_410_GONE
     default_code = "cursor_expired"
@@ -46,11 +46,11 @@ class Position(NamedTuple):
 
 
 class SyncCursor(NamedTuple):
-    """The state of an offline copy: all changes up to the position `since` have been sent.
+    """The state of an offline copy: the server has sent all changes up to the position `since`.
 
-    If only a part of the rows to send has been sent, `walked` is the type and key of the last one; otherwise None.
-    These are all visible rows if `until` is None, else the rows that changed between `since` and `until`.
-    `proof` covers all history that the copy may have seen (`sql/history_proof.sql`).
+    `walked` is the type and key of the last row that was sent, or None if no further rows are to be sent.
+    Such rows are all visible rows if `until` is None, otherwise the rows that changed between `since` and `until`.
+    `proof` is a digest of all history that the copy may have seen (`sql/history_proof.sql`).
     If the database was restored to an earlier state, the proof is no longer valid.
     """
 
@@ -69,7 +69,7 @@ class SyncCursor(NamedTuple):
 
     @classmethod
     def decode(cls, text: str, view: str) -> Self:
-        """Decrypts a cursor. `view` is a digest of the caller's account, role and representations.
+        """Decrypts a cursor. `view` is a digest of all that decides which rows and fields the caller may see.
 
         Raises BadQuery if the text doesn't have the form of a cursor.
         Raises CursorExpired if the cursor is too old, or if `view`, the secret key or the content has changed.
@@ -114,7 +114,7 @@ def decrypt_cursor(text: str) -> tuple[int, Any]:
 
 
 def _is_fernet_token(text: str) -> bool:
-    """Returns True if `encrypt_cursor` could have made the text, with any secret key."""
+    """Returns True if the text has the form of a cursor that `encrypt_cursor` makes, with any secret key."""
     byte_count = len(text) * 3 // 4
     return (
         bool(_FERNET.fullmatch(text))

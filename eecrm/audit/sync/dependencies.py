@@ -1,6 +1,7 @@
 """Finds the columns of related rows that a resource's representation shows.
 
-If such a column changes, `sync/` sends the rows that show it again. An example is the name of a contract's client.
+For example, the representation of a contract shows the name of its client. If such a column changes, `sync/` sends the
+rows that show it again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,10 @@ from api.resources.serializers import ResourceSerializer
 
 
 class Dependency(NamedTuple):
-    """Rows whose `lookup` leads to a row of `table` are represented differently after a change of its `columns`."""
+    """A dependency on related rows in `table`, to which `lookup` leads.
+
+    If one of `columns` changes in a related row, the representation of the rows that refer to it changes, too.
+    """
 
     lookup: str
     table: str
@@ -22,13 +26,13 @@ class Dependency(NamedTuple):
 
 @cache
 def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[Dependency, ...]:
-    """Returns the dependencies of a representation on related rows.
+    """Returns the dependencies of a resource's representation on related rows.
 
-    `others` are more lookups whose columns count, because they decide which users may see a row.
+    `others` are further lookups to columns that decide which users may see a row.
     """
     columns: dict[tuple[str, str], set[str]] = {}
     model: Any = serializer.Meta.model
-    # Lookup through the parents -> local field with the same value, such as "client__sales_contact" -> "sales_contact".
+    # Maps lookups to local fields with the same value, for example "client__sales_contact" -> "sales_contact".
     handed_down = model.objects.all().handed_down
     for lookup, table, names in _steps(model, (*serializer.row("", masked=False).paths, *others)):
         columns.setdefault((handed_down.get(lookup, lookup), table), set()).update(names)
@@ -36,7 +40,7 @@ def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[De
 
 
 def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """Yields the lookup, the table, and the used columns of each related model on a path."""
+    """Yields the lookup, the table and the used columns for each related model that the lookup paths go through."""
     for path in paths:
         current, lookup = model, ""
         for step in path.split("__"):

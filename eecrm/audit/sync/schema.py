@@ -1,4 +1,4 @@
-"""OpenAPI description of the endpoint `sync/`, which clients with offline copies read."""
+"""OpenAPI description of the endpoint `sync/`, which API clients with offline copies read."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Generates the SQL functions that name the tables and columns of offline copies, from the viewsets.
+"""Generates two SQL functions from the viewsets: they return the tables and columns of offline copies.
 
-`audit.changes` calls these functions (`sql/changes.sql`).
+The SQL function `audit.changes` calls both (`sql/changes.sql`).
 """
 
 from collections import defaultdict
@@ -12,8 +12,8 @@ from audit.sync.dependencies import dependencies
 def sql_functions() -> dict[str, str]:
     """Returns the functions `sync_tables()` and `sync_columns(table_name)` as SQL.
 
-    The first returns the tables whose rows clients may copy.
-    The second returns the columns of another table that the representations of such rows show, or NULL if none.
+    `sync_tables` returns the tables whose rows API clients may copy.
+    `sync_columns` returns the columns of another table that the representations of such rows show, or NULL if none.
     """
     tables = [table_of(viewset) for viewset in copied().values()]
     cases = "".join(f" WHEN '{table}' THEN {_array(columns)}" for table, columns in _shown(tables).items())
@@ -25,7 +25,7 @@ def sql_functions() -> dict[str, str]:
 
 
 def _shown(tables: list[str]) -> dict[str, list[str]]:
-    """Returns table -> columns for other tables, such as accounts, whose columns the representations show."""
+    """Maps each table that isn't copied, such as accounts, to its columns that the representations show."""
     found: dict[str, set[str]] = defaultdict(set)
     for viewset in copied().values():
         for one in dependencies(viewset.serializer_class):

@@ -1,8 +1,8 @@
-"""The endpoint `sync/`: sends all rows that the caller may see, and later the changes, to clients that work offline.
+"""The endpoint `sync/` for offline copies: sends all rows that the caller may see, and later their changes.
 
-docs/api.md describes it for clients. The audit trail is the change log (`sql/changes.sql`).
-The log only says which rows have changed. Each row is sent in its current state.
-So a row may be sent twice, or with a change whose entry the client hasn't reached yet.
+docs/api.md describes the endpoint for partners. The audit trail is the change log (`sql/changes.sql`).
+The log only says which rows have changed. The endpoint sends each row in its current state.
+So a row may be sent twice, or with a change whose entry the API client hasn't reached yet.
 A copy that has read to the end has the same rows as the server shows to the caller.
 """
 
@@ -31,12 +31,12 @@ from audit.sync.cursor import CursorExpired, Position, SyncCursor
 from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
-BATCH = 1_000  # entries of the change log that one query reads
+BATCH = 1_000  # one query reads at most so many entries of the change log
 
 _END = "SELECT xid::text, id FROM audit.end_of_changes()"
-_START = Position("0", 0)  # position in a change log without entries
+_START = Position("0", 0)  # the position if the change log has no entries
 _HOLDS = "SELECT audit.history_holds(%s)"
-# A subquery, so that PostgreSQL calls the function once for the statement, and not for each row.
+# PostgreSQL calls a function in a subquery once for the statement, and not once for each row.
 _PROOF = "(SELECT audit.history_proof())"
 _CHANGES = """
     SELECT found.xid::text, id, table_name, key, operation, columns
@@ -62,9 +62,9 @@ class SyncChange(NamedTuple):
 
 
 class Batch:
-    """Entries of the change log from one query. The query's last row has no table, only the position of the last entry.
+    """Entries of the change log that one query has returned. `is_full` is true if more entries may follow.
 
-    `is_full` is true if more entries may follow.
+    The query's last row isn't an entry: it has an empty table name, and the position of the last entry.
     """
 
     def __init__(self, entries: list[TrailRow], since: Position) -> None:
@@ -80,7 +80,7 @@ class Batch:
             return cls([TrailRow(*row) for row in database.fetchall()], cursor.since)
 
     def about(self, table: str, columns: frozenset[str] | None = None) -> set[int]:
-        """Returns the keys of the table's rows that have entries in this batch.
+        """Returns the primary keys of the table's rows that have entries in this batch.
 
         With `columns`, returns only the keys of rows in which one of these columns changed.
         """
@@ -91,9 +91,9 @@ class Batch:
         }
 
     def gone(self, table: str) -> dict[int, str]:
-        """Returns key -> "delete" or "revoke" for rows that the caller could no longer see after an entry.
+        """Finds rows that the caller could no longer see after an entry. Maps each key to "delete" or "revoke".
 
-        Some of these rows may be visible again now.
+        Some of these rows may be visible to the caller again now.
         """
         return {
             entry.key: entry.operation
@@ -103,15 +103,15 @@ class Batch:
 
 
 class SyncViewSet(ViewSet):
-    """Offline copies: all that you see, and from then on what has changed since."""
+    """Offline copies: all rows that you may see, and later their changes."""
 
     resource = "offline_copy"
-    proof: str  # covers all history that the rows of this response may show
+    proof: str  # digest of all history that the rows of this response may show
     sources: ClassVar[tuple[Viewset, ...]] = ()  # viewsets of the resources to copy, parents first
     schema = SyncSchema()
 
     def retrieve(self, request: Request) -> Response:
-        """Without a cursor, all that you see; with the `next` of an earlier answer, what has changed since."""
+        """Without a cursor, get all rows that you may see. With the `next` of an earlier answer, get later changes."""
         refuse_unknown(request, ("cursor", "types", "page_size"))
         size = page_size(request, default=MAX_PAGE_SIZE)
         text, view = request.query_params.get("cursor"), self._view()
@@ -134,7 +134,7 @@ class SyncViewSet(ViewSet):
         return Response(JSONText(f'{{"changes":[{",".join(change.text for change in changes)}],{members}}}'))
 
     def _scopes(self) -> dict[Viewset, Scope]:
-        """Returns viewset -> scope, for the resources that the caller may list."""
+        """Maps the viewset of each resource that the caller may list to the scope: all rows, or own rows only."""
         scopes = {source: policy.rule(self.request.user, source.resource, "list").scope for source in self.sources}
         return {source: scope for source, scope in scopes.items() if scope is not Scope.NONE}
 
@@ -149,7 +149,7 @@ class SyncViewSet(ViewSet):
         return types
 
     def _view(self) -> str:
-        """Returns a digest of the caller's account, role and representations. Cursors are valid for one digest only."""
+        """Returns a digest of the account, and of the rows and fields it may see. A cursor is valid for one digest."""
         user, is_masked = self.request.user, not policy.sees_personal_data(self.request.user)
         representations = [
             (source.resource, scope, source.serializer_class.row("", masked=is_masked).template)
@@ -159,7 +159,7 @@ class SyncViewSet(ViewSet):
         return hashlib.sha256(content).hexdigest()[:32]
 
     def _page(self, cursor: SyncCursor, size: int, *, is_first: bool) -> tuple[list[SyncChange], SyncCursor, bool]:
-        """Returns the changes, the next cursor, and True if the client should send the next request immediately."""
+        """Returns the changes, the next cursor, and True if the API client should send its next request at once."""
         batch = None if cursor.is_snapshot else self._batch(cursor)
         walked, key = cursor.walked or (cursor.types[0], 0)
         left = cursor.types[cursor.types.index(walked) :]
@@ -181,9 +181,9 @@ class SyncViewSet(ViewSet):
         return Batch.read(cursor, Scope.ALL if scopes == {Scope.ALL} else Scope.OWN)
 
     def _changes(self, source: Viewset, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
-        """Returns the first `limit` changes of a resource, of rows with keys above `after`.
+        """Returns the first `limit` changes of one resource, for rows with keys above `after`.
 
-        With a batch, these are changes of rows in the batch. Without a batch, each visible row is an upsert.
+        With a batch, returns the changes of the batch. Without a batch, returns each visible row as an upsert.
         """
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")
@@ -214,7 +214,7 @@ class SyncViewSet(ViewSet):
     def _upserts(self, source: Viewset, rows: Any) -> Iterator[SyncChange]:
         is_masked = not policy.sees_personal_data(self.request.user)
         row = source.serializer_class.row(self.request.build_absolute_uri(API_ROOT), masked=is_masked)
-        proof = RawSQL(_PROOF, ())  # read in the same statement as the rows, so that the proof covers them
+        proof = RawSQL(_PROOF, ())  # read by the same statement as the rows, so that the proof covers these rows
         for key, version, data, newest in rows.values_list("pk", "version", row, proof):
             self.proof = newest
             etag = orjson.dumps(Representation(JSONText(data), version).etag).decode()

@@ -19,10 +19,10 @@ from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, recorded_fields, represented, targets
 
-_MOST_CHANGES = 500  # entries of a row that are read at most, to find the fields that changed since a version
+_MOST_CHANGES = 500  # at most so many entries are read to find the fields that changed since a version
 _ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
-# Filters that partners may not use. By trying values, they would find out the actors and requests that are hidden.
+# Partners may not use these filters. By trying values, partners would find out hidden actors and request ids.
 INTERNAL_FILTERS = ("actor", "request_id")
 
 
@@ -38,7 +38,7 @@ class EntryFilterSet(django_filters.FilterSet):
 
 
 class ActorSerializer(serializers.Serializer):
-    """Who did it: the account's key and its username today, or then where the account is gone."""
+    """The account that made the change: its key and its username. A deleted account has the username that it had."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -51,7 +51,7 @@ class ActorSerializer(serializers.Serializer):
 
 
 class FieldChangeSerializer(serializers.Serializer):
-    """A field as the object's own representation has it, before and after. Both may be null."""
+    """A changed field: its old and its new value, in the format of the object itself. Each may be null."""
 
     field = serializers.CharField()
     old = serializers.JSONField()
@@ -65,7 +65,7 @@ class FieldChangeSerializer(serializers.Serializer):
 
 
 class HistoryEntrySerializer(serializers.Serializer):
-    """One write: who changed what, when, through what and why."""
+    """One change of the object: its time, actor, role, channel, reason and changed fields."""
 
     id = serializers.IntegerField()
     at = serializers.DateTimeField()
@@ -130,8 +130,10 @@ class RecordedViewSet(ResourceViewSet):
         ],
     )
     def history(self, request: Request, **kwargs: Any) -> Response:
-        """Who changed what of it, when, through what and why; newest first. Partners are told what happened while it was
-        theirs."""
+        """The changes of this object, newest first: who changed which fields, when, by which channel and why.
+
+        Partners see only the changes from the time when the object was theirs.
+        """
         fields = recorded_fields(self.serializer_class)
         contacts = [field.column for field in fields if field.model is get_user_model()]
         row = self.get_queryset().only("pk", *contacts).filter(pk=kwargs["pk"]).first()
@@ -143,7 +145,7 @@ class RecordedViewSet(ResourceViewSet):
         known_accounts = (
             frozenset({request.user.pk, *(getattr(row, column) for column in contacts)}) if is_partner else None
         )
-        # Excludes updates of columns that the API doesn't show, such as the link from a client to a partner's account.
+        # The filter excludes updates of columns that the API doesn't show, such as the link to a partner's account.
         is_shown = Q(operation__in=("insert", "delete")) | Q(new__has_any_keys=[field.column for field in fields])
         rows = narrowed(Entry.objects.about(row).filter(is_shown), request, EntryFilterSet)
         columns, rows = (_PARTNER_COLUMNS, rows.told_to_partner()) if is_partner else (_ENTRY_COLUMNS, rows)
@@ -155,9 +157,9 @@ class RecordedViewSet(ResourceViewSet):
         return Response(links | {"results": results})
 
     def _changed_since(self, version: int) -> tuple[str, ...] | None:
-        """Returns the names of the shown fields that changed since `version`.
+        """Returns the names of the fields that the API shows and that changed since `version` of the object.
 
-        Returns None if the trail doesn't have this version, or has more than _MOST_CHANGES entries after it.
+        Returns None if the trail doesn't have this version, or has more than _MOST_CHANGES later entries.
         """
         model: Any = self.serializer_class.Meta.model
         entries = Entry.objects.about(model(pk=self.kwargs["pk"]))

@@ -12,7 +12,7 @@ from audit.admin.row_names import model_of_table
 
 @cache
 def shown_tables() -> tuple[str, ...]:
-    """Returns the tables whose values the trail may show: those of the resources, and the `trail_tables` of apps.
+    """Returns the tables whose values the trail may show: the tables of resources, and the `trail_tables` of apps.
 
     All values of other tables are hidden, so that a newly added table can't reveal personal data.
     """
@@ -22,7 +22,7 @@ def shown_tables() -> tuple[str, ...]:
 
 
 def hidden(table: str, column: str, value: Any) -> Any:
-    """Returns a stored value as roles see it that may not see personal data, with stars. Empty values stay empty."""
+    """Returns a stored value with stars in place of personal data, for roles that may not see it. Empty values stay."""
     if value in (None, ""):
         return value
     if table not in shown_tables():

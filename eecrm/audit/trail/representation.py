@@ -20,16 +20,16 @@ from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
 
-# Fields that the list of changes leaves out: the entry has the time and the version, and the URL has the id.
+# The list of changes leaves out these fields, because the entry has the time and version, and the URL has the id.
 _OMITTED_FIELDS = frozenset({"id", "updated_at", "version"})
 
 Target = tuple[type[Model], str, int]  # (model, name column, row key), such as (User, "username", 4)
 
 
 class RepresentedField(NamedTuple):
-    """A field of a resource's representation, and the column in which it is stored.
+    """A field of a resource's representation, and the column that stores the field.
 
-    A reference to another row also has that row's `model`, and in `naming` the column with that row's name.
+    A reference to another row also has the other row's `model`, and `naming`: the column with the other row's name.
     """
 
     name: str
@@ -41,9 +41,9 @@ class RepresentedField(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """A caller who reads entries.
+    """A caller who reads trail entries.
 
-    `known` are the ids of accounts that a partner may see by name. It is None for colleagues, who see all names.
+    `known` are the ids of accounts whose names a partner may see. `known` is None for colleagues, who see all names.
     """
 
     is_masked: bool
@@ -53,7 +53,7 @@ class Reader(NamedTuple):
         return entry.actor_id is not None and (self.known is None or entry.actor_id in self.known)
 
     def actor(self, entry: Entry) -> Target:
-        """Returns the account that wrote the entry, and the column with the name to show.
+        """Returns the account that made the change, and the column with the name to show.
 
         Colleagues see the username, because a user could choose a colleague's name as the display name.
         Partners see the display name, as in the object itself, because a username is half of a login.
@@ -63,7 +63,7 @@ class Reader(NamedTuple):
 
 @cache
 def recorded_fields(serializer: type[ResourceSerializer]) -> tuple[RepresentedField, ...]:
-    """Returns the represented fields whose changes the history shows: those stored in columns of the row itself.
+    """Returns the fields whose changes the history shows: fields that are stored in columns of the row itself.
 
     Changes of fields that come from a parent row are in the parent's history.
     """
@@ -82,7 +82,7 @@ def recorded_fields(serializer: type[ResourceSerializer]) -> tuple[RepresentedFi
 
 
 def role_in_words(role: str) -> str:
-    """Returns a PostgreSQL role as users see it, such as "eecrm_sales" -> "sales". Login roles keep their full name."""
+    """Returns a PostgreSQL role as users see it, for example "eecrm_sales" -> "sales". Login roles stay as they are."""
     word = role.removeprefix(ROLE_PREFIX)
     return word if word in MATRIX_ROLES else role
 
@@ -121,7 +121,7 @@ def changed_fields(entry: Entry, fields: tuple[RepresentedField, ...]) -> Iterat
 
 
 def targets(entries: list[Entry], fields: tuple[RepresentedField, ...], reader: Reader) -> Iterator[Target]:
-    """Yields every row whose name is needed to represent these entries."""
+    """Yields every account and related row whose name the representation of these entries shows."""
     for entry in entries:
         if reader.knows(entry):
             yield reader.actor(entry)

@@ -16,9 +16,9 @@ from api.health import Finding
 log = logging.getLogger("eecrm.audit")
 
 SEAL_INTERVAL_SECONDS = 10
-# An entry that is older and has no seal causes a warning. Usually the worker seals an entry within 20 seconds.
+# An older entry without a seal causes a warning. Usually the worker seals an entry within 20 seconds.
 MAX_UNSEALED_SECONDS = 60
-# A seal has at most 1,000 entries, so the statement stays well below its timeout.
+# One statement makes so many seals of at most 1,000 entries, and stays far below the statement timeout.
 MAX_SEALS_PER_TURN = 50
 
 
@@ -33,13 +33,13 @@ def seal_entries() -> bool:
             "SELECT id, last_id, entries, encode(hash, 'hex') FROM audit.seal_closed(%s)", [MAX_SEALS_PER_TURN]
         )
         made = cursor.fetchall()
-    for number, last_id, entries, digest in made:  # logged only now, after the seals are committed
+    for number, last_id, entries, digest in made:  # logged only now, after the commit of the seals
         log.info("trail_sealed", extra={"seal": number, "last_id": last_id, "entries": entries, "hash": digest})
     return len(made) == MAX_SEALS_PER_TURN
 
 
-# Any role may read from PostgreSQL which processes write, and their role and database.
-# Only the role itself and members of pg_read_all_stats may read when a transaction began. Other roles get NULL.
+# PostgreSQL shows to any role which processes write, with the role and the database of each process.
+# PostgreSQL shows the start of a transaction only to its own role and to pg_read_all_stats. Other roles get NULL.
 _OLDEST = """
     SELECT extract(epoch FROM clock_timestamp() - entry_at)::float, process, gid, role, database, since::text
       FROM audit.unsealed() LEFT JOIN LATERAL (
@@ -54,7 +54,7 @@ _OLDEST = """
 
 
 class Unsealed(NamedTuple):
-    """The age of the oldest entry without a seal, and the oldest transaction that delays its seal, if there is one."""
+    """The age of the oldest entry without a seal, and the oldest transaction that delays the seal, if there is one."""
 
     seconds: float
     pid: int | None = None
@@ -87,7 +87,7 @@ def warn_of_unsealed() -> None:
 
 
 def late() -> Finding | None:
-    """Returns a readiness warning if a seal is late. It doesn't name the transaction, because readiness is public."""
+    """Returns a warning for the readiness check if a seal is late. The check is public, so it names no transaction."""
     oldest = oldest_unsealed()
     if oldest is None or oldest.seconds <= MAX_UNSEALED_SECONDS:
         return None

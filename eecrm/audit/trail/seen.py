@@ -1,12 +1,12 @@
 """Marks that record which trail entries an alert or a mail has reported, so that the next one reports the others.
 
 An entry becomes visible when its transaction commits, perhaps after entries with a later time or a higher id.
-With a time as the mark, entries that a long transaction commits later would be missed.
-So the mark is a PostgreSQL snapshot, and the id of the newest entry that it contains.
+If the mark were a time, the next report would miss entries that a long transaction commits later.
+So the mark is a PostgreSQL snapshot, and the id of the newest entry that the snapshot contains.
 The id is needed because a database that was restored elsewhere uses the same transaction ids again.
 """
 
-# SQL expression for the mark, as text. The mark contains all entries that are visible to the statement.
+# SQL expression that makes the mark, as text. The mark contains all entries that are visible to the statement.
 SNAPSHOT = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) FROM audit.entry)"
 
 

@@ -1,6 +1,6 @@
 """Verifies the seals of the trail: computes each seal again from the stored rows, in Python, and compares.
 
-It calls no SQL function outside of `pg_catalog`, because an attacker may have replaced it.
+The queries call only SQL functions of `pg_catalog`, because an attacker may have replaced others.
 Without the prefix `pg_catalog.`, PostgreSQL could call an attacker's function of the same name.
 """
 
@@ -15,7 +15,7 @@ from csv_files.words import counted
 
 MAX_ENTRIES_PER_QUERY = 5_000  # so few that a query never reaches its timeout, however long the trail is
 
-# PostgreSQL's text of a row, which is hashed, depends on these settings.
+# The hash of a row is computed from PostgreSQL's text of the row, and this text depends on these settings.
 _SET_TEXT_FORMAT = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"
 _SEALS = """
     SELECT id, first_id, last_id, entries, pg_catalog.encode(previous_hash, 'hex'), pg_catalog.encode(hash, 'hex'),
@@ -38,7 +38,7 @@ class Seal(NamedTuple):
     previous_hash: str
     hash: str
     sealed_at: str
-    content: str  # all columns but `hash`, as JSON
+    content: str  # all columns of the seal except `hash`, as JSON
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Checks the rows of a file. A valid row becomes a prospect; problems are collected by line and column."""
+"""Checks the rows of a CSV file. A valid row becomes a prospect. Each problem names its line and column."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from csv_files.reading import Record
 
 _NAME_FIELDS = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")
-# Fields that the check of a row skips: the sales contact is checked once for all rows, the others aren't in the file.
+# The check of a row skips these fields. The sales contact is checked once for all rows; files lack the others.
 _NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *_PHONES}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row without errors. `left_out` has a sentence for each phone number that couldn't be read and is lost."""
+    """A valid row of the file. `left_out` has a sentence for each unreadable phone number, which the import drops."""
 
     line: int
     client: Client
@@ -30,13 +30,13 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """The lower-case email address. Clients with the same key violate the constraint `client_email_unique`."""
+        """The client's email address in lower case. Two clients with one key violate `client_email_unique`."""
         return self.client.email.lower()
 
 
 @dataclass
 class Checker:
-    """Checks rows with the model's own validation, and collects all problems."""
+    """Checks the rows of a file with the validation of the model `Client`, and collects all problems."""
 
     columns: Columns
     sales_contact_id: int

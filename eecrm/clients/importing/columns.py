@@ -9,8 +9,8 @@ from csv_files.words import listed, plain
 REQUIRED = ("company_name", "first_name", "last_name", "email")
 COUNTRY = "country"
 
-# English and French column titles, normalised by `plain`. If a file has two titles of one field, the title that comes
-# first in this list is used.
+# English and French column titles of each field, normalised by `plain`.
+# If a file has two titles of one field, the import uses the title that stands first in this list.
 _KNOWN_TITLES: dict[str, tuple[str, ...]] = {
     "company_name": (
         "companyname", "company", "organisation", "organization", "organisationname", "organizationname", "business",
@@ -37,9 +37,9 @@ CLIENT_FIELDS = tuple(_KNOWN_TITLES)
 
 
 def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Columns:
-    """Find the column of each field by its title. `chosen` (`{field: title}`) overrides the known titles.
+    """Finds the column of each field by the column's title. `chosen` maps fields to titles that the user chose.
 
-    Raises CannotImport if a required field has no column, or if a title is missing or ambiguous.
+    Raises CannotImport if a required field has no column, if the file lacks a chosen title, or if two columns fit.
     """
     positions = {field: _position_of(title, header, field) for field, title in chosen.items()}
     for field in CLIENT_FIELDS:
@@ -58,7 +58,10 @@ def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Co
 
 
 def parse_choices(choices: list[str]) -> dict[str, str]:
-    """`["email=Courriel pro"]` -> `{"email": "Courriel pro"}`. Raises CannotImport for any other form."""
+    """Parses options, for example `["email=Courriel pro"]` -> `{"email": "Courriel pro"}`.
+
+    Raises CannotImport if an option isn't FIELD=TITLE, or names an unknown field.
+    """
     chosen: dict[str, str] = {}
     for choice in choices:
         field, equals, title = choice.partition("=")

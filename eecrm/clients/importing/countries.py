@@ -1,4 +1,4 @@
-"""ISO 3166-1 codes of countries, by the names that files use."""
+"""Finds the ISO 3166-1 code of a country by one of the names that files use for the country."""
 
 import gettext
 import re
@@ -8,7 +8,7 @@ import pycountry
 
 from csv_files.words import plain
 
-# Names that aren't, or are no longer, in ISO 3166-1: short forms, and former states with their likely successors.
+# ISO 3166-1 lacks these names: short forms, and former states. A former state has the code of its likely successor.
 _ALIASES = {
     "Cape Verde": "CV", "Czech": "CZ", "England": "GB", "Great Britain": "GB", "Holland": "NL", "Ivory Coast": "CI",
     "Korea": "KR", "Kosovo": "XK", "Laos": "LA", "Libyan Arab Jamahiriya": "LY", "Macau": "MO", "Macedonia": "MK",
@@ -22,8 +22,8 @@ _ALIASES = {
 
 @cache
 def region_of(name: str) -> str | None:
-    """The two-letter code of a country, by its English or French name or its code. None if it isn't known."""
-    without_remark = re.sub(r"\(.*?\)", "", name)  # such as `Slovakia (Slovak Republic)`
+    """Returns the two-letter code of a country. `name` is an English or French name, or a code. None if unknown."""
+    without_remark = re.sub(r"\(.*?\)", "", name)  # removes the remark in `Slovakia (Slovak Republic)`
     return _regions().get(plain(name)) or _regions().get(plain(without_remark))
 
 

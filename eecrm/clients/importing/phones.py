@@ -9,16 +9,16 @@ from clients.importing.countries import region_of
 
 
 class UnreadablePhone(ValueError):
-    """Raised if a text is no phone number. The message is a sentence for users."""
+    """Raised if a text isn't a valid phone number. The message is a sentence for users."""
 
 
 def read_phone(text: str, country: str) -> PhoneNumber:
     """Parses a phone number, and accepts the same numbers as the API. `country` is a name, a code or empty.
 
-    Raises UnreadablePhone if the text isn't a valid number. An extension (`x123`) is parsed, but E.164 has no place for
-    it, so it is lost when the number is stored.
+    Raises UnreadablePhone if the text isn't a valid number. Accepts an extension (`x123`), but the stored number lacks
+    it, because E.164 has no place for extensions.
     """
-    # Some countries dial another prefix for calls abroad, but 00 at the start always means the international form here.
+    # A leading 00 always means the international form here, although some countries dial another prefix for it.
     international = re.sub(r"^00", "+", text)
     try:
         number: PhoneNumber = PhoneNumber.from_string(international, region=region_of(country))

@@ -1,4 +1,4 @@
-"""Foreign keys that PostgreSQL checks immediately. Django's own are checked only at the commit."""
+"""Makes PostgreSQL check foreign keys immediately. Django's own foreign keys are checked only at the commit."""
 
 from django.db import migrations
 

@@ -1,4 +1,4 @@
-"""Foreign keys that PostgreSQL checks immediately. One keeps the contract's sales contact equal to the client's."""
+"""Makes PostgreSQL check foreign keys immediately. One of them gives a contract the sales contact of its client."""
 
 from django.db import migrations
 

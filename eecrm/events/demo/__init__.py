@@ -1,5 +1,5 @@
-"""Demo data: sample accounts, clients, contracts and events. Loaded by `manage.py load_demo`."""
+"""Demo data: sample accounts, clients, contracts and events. The command `manage.py load_demo` loads them."""
 
 
 class CannotLoad(Exception):
-    """Raised if the demo can't be loaded. The message is a sentence for users."""
+    """Raised if the demo data can't be loaded. The message is a sentence for users."""

@@ -35,7 +35,10 @@ ACCOUNTS = (
 
 
 class Contacts(NamedTuple):
-    """Keys of the sample users who become contacts, and of the partner if its account isn't linked to a client yet."""
+    """Primary keys of the sample accounts for the demo's clients and events: sales users, support users, a partner.
+
+    `partner` is None if the partner's account is linked to a client already.
+    """
 
     sales: tuple[int, ...]
     support: tuple[int, ...]
@@ -43,16 +46,16 @@ class Contacts(NamedTuple):
 
 
 class MadeAccounts(NamedTuple):
-    """The number of accounts that were made, and a sentence for each that PostgreSQL refused."""
+    """The number of accounts that were created, and a sentence for each account that PostgreSQL refused."""
 
     made: int
     refusals: list[str]
 
 
 def make_missing_accounts() -> MadeAccounts:
-    """Add the missing sample accounts. Existing accounts stay as they are.
+    """Creates the missing sample accounts. Doesn't change existing accounts.
 
-    PostgreSQL refuses the username of an account that was renamed.
+    If a sample account was renamed, PostgreSQL refuses a new account with its earlier username.
     """
     usernames = [account.username for account in ACCOUNTS]
     existing = set(User.objects.filter(username__in=usernames).values_list("username", flat=True))
@@ -62,7 +65,7 @@ def make_missing_accounts() -> MadeAccounts:
 
 
 def _make(account: Account) -> str:
-    """Returns a sentence if a rule refuses the account, else the empty string."""
+    """Creates one account. Returns the sentence of the rule that refuses the account, or "" if none does."""
     try:
         with transaction.atomic():
             _user(account).save()
@@ -80,7 +83,7 @@ def _user(account: Account) -> User:
         first_name=account.first_name,
         last_name=account.last_name,
         email=f"{account.username}@epic-events.example",
-        # If the account loses its superuser rights later, it must not have the role of an employee.
+        # An account that later loses its superuser rights must not have the role of an employee.
         role=Role.EXTERNAL if is_superuser else account.role,
         is_superuser=is_superuser,
         password=make_password(PASSWORD),

@@ -24,7 +24,7 @@ class City(NamedTuple):
 
 
 class Company(NamedTuple):
-    """The data of a client's row. Email addresses end in `.example`, a domain that can't be registered (RFC 2606)."""
+    """Data for a client's row. The email address ends in `.example`: nobody can register this domain (RFC 2606)."""
 
     company_name: str
     first_name: str
@@ -58,7 +58,7 @@ PLACES = (
     City("Athens", "E.P.E.", PhoneRange("+302123456", 3), PhoneRange("+306912", 6)),
 )
 
-# Two companies for each place: the list follows the order of PLACES twice.
+# Each place has two companies, because the list follows the order of PLACES twice.
 _BY_HAND = (
     ("Fontaine & Filles", "Claire", "Fontaine"), ("Ateliers du Rhône", "Hugo", "Mercier"),
     ("Brasserie Zenne", "Lieve", "Peeters"), ("Grachtenlicht", "Daan", "Visser"),
@@ -95,7 +95,7 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "đ": "d
 
 
 def company(number: int) -> Company:
-    """The company with this number, from 0 on. The same number always gives the same company."""
+    """Returns the company with this number, from 0 on. The same number always gives the same company."""
     return _company_by_hand(number) if number < BY_HAND else _generated_company(number)
 
 
@@ -126,6 +126,6 @@ def _generated_company(number: int) -> Company:
 
 @cache
 def _slug(name: str) -> str:
-    """A name as part of an email address: `Złoty Kłos` -> `zloty-klos`."""
+    """Converts a name to a part of an email address, for example `Złoty Kłos` -> `zloty-klos`."""
     letters = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
     return "-".join("".join(letter for letter in letters if letter.isascii()).split())

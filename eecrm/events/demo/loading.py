@@ -1,6 +1,6 @@
-"""Loads the demo data in PostgreSQL's role of superusers.
+"""Loads the demo data in the PostgreSQL role of the application's superusers.
 
-This role may insert rows in any status, and may take keys from the sequences.
+This role may insert rows in any status, and may take primary keys from the sequences.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, ClientPlan, Story
 from events.models import Event
 
-# A transaction of the maximum size takes two seconds on two cores with a load of 12. After a timeout `fill` halves the
-# size, but never below the minimum.
+# A transaction with the maximum number of clients takes two seconds on two cores with a load of 12.
+# After a timeout `fill` halves the number of clients, but never below the minimum.
 MAX_CLIENTS_PER_TRANSACTION, MIN_CLIENTS_PER_TRANSACTION = 500, 25
 
 
@@ -44,9 +44,9 @@ def make_accounts() -> MadeAccounts:
 
 
 def load_company() -> Loaded:
-    """Loads the forty clients written by hand, but nothing if one of them exists already.
+    """Loads the forty handwritten clients, but loads nothing if one of these clients exists already.
 
-    A user who has deleted some of them doesn't want them back.
+    A user who has deleted some of these clients doesn't want them back.
     """
     by_hand = [company(number).email for number in range(BY_HAND)]
     with acting_as(Role.SUPERUSER):
@@ -60,15 +60,15 @@ def load_company() -> Loaded:
 
 
 def missing_clients(target: int) -> int:
-    """The number of clients to add until there are `target` clients."""
+    """Returns the number of clients to add until the database has `target` clients."""
     with acting_as(Role.SUPERUSER):
         return max(0, target - Client.objects.count())
 
 
 def fill(count: int) -> Iterator[Loaded]:
-    """Adds `count` generated clients, and yields the numbers of rows of each transaction.
+    """Adds `count` generated clients in several transactions. Yields the numbers of rows of each transaction.
 
-    If a transaction fails, the rows of the earlier ones stay. Start again to continue.
+    If a transaction fails, the rows of earlier transactions stay. Call `fill` again to continue.
 
     A transaction locks the accounts that its rows refer to, so a single transaction for all rows would keep these users
     from logging in. After a statement timeout, all further transactions have half as many clients.
@@ -97,7 +97,7 @@ def _fill(count: int, *, start: int, total: int) -> Loaded:
 
 
 def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
-    """Generates `count` clients from number `start` on. `total` clients are spread evenly over the time until now."""
+    """Generates `count` of `total` clients, from number `start` on. All creation times are evenly spread until now."""
     contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
     shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]
     client_ids = reserve_ids(Client, count)

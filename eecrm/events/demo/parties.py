@@ -1,4 +1,4 @@
-"""Occasions, venues and notes of the demo's events."""
+"""Texts for the demo's contracts and events: occasions, venues and notes."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Rows of the demo data. Each field has the name of its column."""
+"""Types for the rows of the demo data. Each field has the name of its column in the database."""
 
 from datetime import date, datetime
 from typing import NamedTuple

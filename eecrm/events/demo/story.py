@@ -17,9 +17,10 @@ from events.models import Event
 
 T = TypeVar("T")
 
-CAME_IN = timedelta(days=420)  # the age of the first client
-EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)  # time from the client's creation to the party
-PREPARATION = timedelta(days=60)  # an event is in progress this long before its start
+CAME_IN = timedelta(days=420)  # the first client was created so long ago
+# Shortest and longest time from the creation of a client to the client's party.
+EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)
+PREPARATION = timedelta(days=60)  # an event is in progress from this time before its start on
 
 
 class Shape(NamedTuple):
@@ -33,12 +34,12 @@ class Shape(NamedTuple):
         return len(self.events) + self.drafts
 
 
-# Four clients have seven contracts and six events: 1.75 and 1.5 for each client. The last of the four is a prospect.
+# Each group of four clients has seven contracts and six events. The last client of the group is a prospect.
 SHAPES = (Shape((2, 1)), Shape((2, 0), drafts=1), Shape((1,), drafts=1), Shape())
 
 
 class ClientPlan(NamedTuple):
-    """Input for the rows of one client. `came_in` is the time when the client was created, as a prospect."""
+    """Input for the rows of one client. `came_in` is the time at which the client was created as a prospect."""
 
     client_id: int
     contract_ids: Sequence[int]
@@ -122,7 +123,7 @@ class Story:
         return Event.Status.CREATED
 
     def _support_contact(self, status: Event.Status) -> int | None:
-        """A random support contact. 40 % of the events that are only created have none yet."""
+        """Returns a random support contact. Returns None for 40 % of the events with the status *created*."""
         is_unassigned = status is Event.Status.CREATED and self._random() < 0.4
         return None if is_unassigned else self._pick(self.support_contacts)
 
@@ -140,5 +141,5 @@ class Story:
         return (start + (end - start) * self._random()).replace(microsecond=0)
 
     def _soon_after(self, moment: datetime, *, days: int) -> datetime:
-        """A random time at most `days` after `moment`, and never in the future."""
+        """Returns a random time at most `days` after `moment`, and never in the future."""
         return self._between(moment, min(moment + timedelta(days=days), self.now))

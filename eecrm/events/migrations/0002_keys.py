@@ -1,15 +1,16 @@
-"""Foreign keys that PostgreSQL checks immediately, and indexes for the history that a partner reads.
+"""Makes PostgreSQL check foreign keys immediately, and adds indexes for the history that a partner reads.
 
-One foreign key keeps the event's sales contact equal to the contract's.
+One foreign key gives an event the sales contact of its contract.
 """
 
 from django.db import migrations
 
 from access.migration_operations import handed_down, immediate_foreign_keys
 
-# Indexes for the history that a partner reads. For each entry of the audit trail, functions such as `linked_then`
-# search for later entries that linked the client to another account or deleted the row. Without the indexes, the cost
-# grows with the square of the history's length.
+# These indexes speed up the history that a partner reads.
+# For each trail entry, SQL functions such as `linked_then` search for later entries about the same client or row.
+# The functions search for entries that linked the client to another account, or deleted the row.
+# Without the indexes, the cost of a history grows with the square of its length.
 HISTORY = """
 CREATE INDEX entry_of_link ON audit.entry (row_key, id)
     WHERE table_name = 'clients_client' AND (operation <> 'update' OR old ? 'account_id');

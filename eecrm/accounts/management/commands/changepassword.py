@@ -15,9 +15,10 @@ MAX_TRIES = 3
 
 
 class Command(DjangoCommand):
-    """Django's command, run with the rights of a superuser. Every user of the server's shell has these rights.
+    """Django's command, run with a superuser's rights, because every user of the server's shell has these rights.
 
-    No transaction is open while it waits for input: PostgreSQL would end that after idle_in_transaction_session_timeout.
+    No transaction is open while the command waits for input. PostgreSQL would end an idle transaction
+    (`idle_in_transaction_session_timeout`).
     """
 
     def handle(self, *args: Any, **options: Any) -> str:
@@ -25,7 +26,7 @@ class Command(DjangoCommand):
         self.stdout.write(f"Changing password for user '{user}'")
         user.set_password(self._ask(user))
         with refusals_as_command_errors(), acting_as(Role.SUPERUSER):
-            user.save(update_fields=["password"])  # the rest of the account may have changed meanwhile
+            user.save(update_fields=["password"])  # other columns may have changed while the user typed
         return f"Password changed successfully for user '{user}'"
 
     def _ask(self, user: User) -> str:

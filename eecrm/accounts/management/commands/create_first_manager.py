@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def _read_password() -> str:
-    """Returns the first line of standard input, with the spaces at its edges."""
+    """Returns the first line of standard input as the password. Spaces at its edges belong to the password."""
     password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     if not password:
         raise CommandError("--password-stdin: nothing came in; send the password on one line.")

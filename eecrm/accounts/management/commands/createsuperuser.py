@@ -6,7 +6,10 @@ from access.refusals import refusals_as_command_errors
 
 
 class Command(DjangoCommand):
-    """Django's command. `UserManager.create_superuser` enters the superuser's role, once all input is there."""
+    """Django's command, which reports a refusal of the database as a CommandError.
+
+    `UserManager.create_superuser` enters PostgreSQL's role of superusers only after the user has typed all input.
+    """
 
     def handle(self, *args: Any, **options: Any) -> Any:
         with refusals_as_command_errors():

@@ -2,7 +2,7 @@
 
 An attacker who can write the trail's tables can forge entries and then make new seals for all of them.
 Such an attacker can also delete the newest entries with their seals. Nothing in the database reveals either attack.
-Only a seal that was noted outside the database reveals it, if it is passed as `--expect`.
+Only a seal that was noted outside the database reveals the attack: pass this seal as `--expect`.
 `--last` prints the newest seal to note. Each new seal is also in the log, as `trail_sealed`.
 """
 
