@@ -10,15 +10,20 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from access.database import origin
+
 log = logging.getLogger("eecrm.security")
 
 
 def security_event(
     name: str, request: HttpRequest | None = None, *, level: int = logging.WARNING, **fields: Any
 ) -> None:
-    """Logs an event. `name` is from the vocabulary (`authn_login_fail`); `fields` hold keys and roles."""
+    """Logs an event. `name` is from the vocabulary (`authn_login_fail`); `fields` hold keys and roles.
+
+    The channel is the audit trail's: api, admin, command or worker.
+    """
     request_fields = {} if request is None else _request_fields(request)
-    log.log(level, name, extra={"event": name, **request_fields, **fields})
+    log.log(level, name, extra={"event": name, "channel": origin.get().channel, **request_fields, **fields})
 
 
 def _request_fields(request: HttpRequest) -> dict[str, Any]:
