@@ -87,6 +87,8 @@ def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
 WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 
+# A statement that locks rows or a table.
+LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE|KEY\s+SHARE)\b|\bLOCK\s+TABLE\b", re.IGNORECASE)
 # Text that tests send in forms, bodies and URLs of hostile requests. No log line may contain it.
 TYPED = "Typed-by-claire@x.example"
 # Text that no log line may contain: a JWT, a password hash, a password of the tests, text sent by a caller.

@@ -1,7 +1,6 @@
 """No GET, HEAD or OPTIONS changes anything or locks a row, on any route: each is asked twice, and the whole database
 compared."""
 
-import re
 from typing import Any
 
 import pytest
@@ -18,10 +17,10 @@ from accounts.passwords import links
 from accounts.tests.conftest import give_phone
 from accounts.tests.moved_clock import let_pass
 from accounts.tests.test_admin_routes import pages
-from conftest import PASSWORD, Caller, Visitor, World
+from conftest import LOCKING, PASSWORD, Caller, Visitor, World
 
 SITE = f"/{settings.ADMIN_URL}"
-# What reading does change: how much of a limit is used up.
+# What reading does change: how much of a limit is used up. No other function that reads call locks rows.
 EXCEPT = ("api_limit",)
 OTHER_PAGES = ("login/", "password_change/done/", "jsi18n/", "accounts/", "clients/", "nothing/here/", "logout/")
 
@@ -44,15 +43,11 @@ def stage(committed_world: World, migrator: Any) -> tuple[World, Any]:
     return committed_world, migrator
 
 
-# Of the functions that reads call, only `take_limits` locks rows: those of EXCEPT.
-LOCKS = re.compile(r"\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE|KEY\s+SHARE)\b|\bLOCK\s+TABLE\b", re.IGNORECASE)
-
-
 def ask_twice(caller: Any, path: str, migrator: Any, before: dict[str, str]) -> set[int]:
     with CaptureQueriesContext(connection) as queries:
         answers = [getattr(caller, method)(path) for method in ("get", "get", "head", "head", "options")]
     assert len(queries) < connection.queries_limit
-    assert not [query["sql"] for query in queries if LOCKS.search(query["sql"])], path
+    assert not [query["sql"] for query in queries if LOCKING.search(query["sql"])], path
     changed = {table for table, digest in fingerprint(migrator).items() if before[table] != digest}
     assert not changed, (path, changed)
     return {answer.status_code for answer in answers[:-1]}
