@@ -87,6 +87,8 @@ def _add_files_once(middleware: WhiteNoiseMiddleware) -> None:
 WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 
+# Pattern of SQL statements that lock rows or a table.
+LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE|KEY\s+SHARE)\b|\bLOCK\s+TABLE\b", re.IGNORECASE)
 # Text that tests send in forms, request bodies and URLs of hostile requests. No log line may contain this text.
 TYPED = "Typed-by-claire@x.example"
 # Pattern of texts that no log line may contain: JWT, password hash, a test's password, text sent by a caller.

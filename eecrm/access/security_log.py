@@ -10,6 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from access.database import origin
+
 log = logging.getLogger("eecrm.security")
 
 
@@ -18,10 +20,10 @@ def security_event(
 ) -> None:
     """Logs a security event. `name` is a name of the OWASP vocabulary, such as `authn_login_fail`.
 
-    `fields` hold primary keys and roles.
+    `fields` hold primary keys and roles. The log line has the channel of the audit trail: api, admin, command or worker.
     """
     request_fields = {} if request is None else _request_fields(request)
-    log.log(level, name, extra={"event": name, **request_fields, **fields})
+    log.log(level, name, extra={"event": name, "channel": origin.get().channel, **request_fields, **fields})
 
 
 def _request_fields(request: HttpRequest) -> dict[str, Any]:

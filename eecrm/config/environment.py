@@ -18,6 +18,8 @@ from typing import Any
 from decouple import Config, RepositoryEnv, UndefinedValueError, strtobool, undefined
 from django.core.exceptions import ImproperlyConfigured
 
+from api.spelling import has_invisible
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -67,8 +69,8 @@ def env(name: str, *, default: Any = undefined, cast: Any = undefined) -> Any:
     """Returns the value of one variable. If a variable without a default is missing, the start fails."""
     try:
         value = _trimmed(_config, name, default)
-        if isinstance(value, str) and _has_controls(name, value):
-            raise ValueError("it holds a line break or another control character.")
+        if isinstance(value, str):
+            _refuse_unseen(name, value)
         return _cast(value, cast)
     except UndefinedValueError:
         where = "the environment" if IS_PRODUCTION else "the environment or .env, or let scripts/run generate it"
@@ -84,9 +86,17 @@ _CONTROLS = {"Cc", "Zl", "Zp", "Cs"}
 _HOLDING_PEM = {"JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"}  # variables that may hold a PEM text (a key) of several lines
 
 
-def _has_controls(name: str, text: str) -> bool:
+_TRIMMING = {"GROUPS"}  # `config.settings` removes invisible characters around a name, and refuses the others
+
+
+def _refuse_unseen(name: str, text: str) -> None:
+    """Raises ValueError if the text has a character that nobody sees, such as one that turns the direction of writing."""
     allowed = "\r\n" if name in _HOLDING_PEM and "-----BEGIN" in text else ""
-    return any(unicodedata.category(character) in _CONTROLS for character in text if character not in allowed)
+    text = "".join(character for character in text if character not in allowed)
+    if any(unicodedata.category(character) in _CONTROLS for character in text):
+        raise ValueError("it holds a line break or another control character.")
+    if name not in _TRIMMING and has_invisible(text):
+        raise ValueError("it holds a character that nobody sees.")
 
 
 def _cast(value: Any, cast: Any) -> Any:
@@ -102,11 +112,18 @@ def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any 
     While faults are collected, a refused number is replaced by the default, or by `lowest` if there is no default.
     Otherwise a number out of range could raise an error later, which would hide the other faults.
     """
-    value = env(name, default=default, cast=cast)
+    value = env(name, default=default, cast=lambda value: cast(_plain(value)))
     if lowest <= value <= highest:  # false for NaN, so NaN is refused
         return value
     require(False, sentence)
     return lowest if default is undefined else default
+
+
+def _plain(value: Any) -> Any:
+    """Returns a number as it was typed. Python also reads `1_0` and digits of other scripts as numbers."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9.eE+-]+", value) is None:
+        raise ValueError("it isn't a number in plain digits.")
+    return value
 
 
 def require(condition: bool, sentence: str) -> None:

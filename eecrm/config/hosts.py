@@ -5,9 +5,12 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port
+
+from api.served_hosts import is_listed
 
 # An entry of Django's ALLOWED_HOSTS: `*` and `.epic.example` are patterns, IPv6 addresses stand in brackets.
-_HOST = re.compile(r"(\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}|\*))?")
+_HOST = re.compile(r"(\*|[A-Za-z0-9.-]+|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([1-9][0-9]{0,4}|\*))?")
 _USUAL = {"80", "443"}
 # A host name for DNS, in ASCII. Networks of containers use names with an underscore.
 # A top-level domain is never a number.
@@ -17,12 +20,29 @@ _HOST_AND_PORT = re.compile(r"(?:\[([^\[\]@]*:[^\[\]@]*)\]|([^\[\]:@]+))(?::([^:
 
 
 def is_host(text: str) -> bool:
-    """True if `text` is a host name in ASCII, or an IP address without brackets."""
+    """Returns True if `text` is a host name in ASCII, or an IP address without brackets."""
+    return _is_address(text) or _NAME.fullmatch(text) is not None
+
+
+def _is_address(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
-        return _NAME.fullmatch(text) is not None
+        return False
     return True
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether Django can compare the Host of a request with it.
+
+    Django removes the full stop at the end of a Host, and refuses an underscore. `.com` would match the names of
+    strangers, so a pattern with a full stop at its beginning names two labels or more.
+    """
+    if text == "*":
+        return True
+    if text.startswith("."):
+        return "." in text[1:-1] and _is_pattern(text[1:]) and not _is_address(text[1:])
+    return is_host(text.strip("[]")) and not text.endswith(".")
 
 
 def is_port(text: str) -> bool:
@@ -46,6 +66,12 @@ def is_web_address(text: str, *schemes: str) -> bool:
     )
 
 
+def is_listed_address(text: str, ports: dict[str, set[str]]) -> bool:
+    """Whether `ports` (of `ports_by_host`) has the host and the port of this web address with https://."""
+    name, port = split_domain_port(urlsplit(text).netloc)
+    return is_listed(name, "" if port == "443" else port, ports, ports)
+
+
 def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
     """Maps host name to ports: "crm.epic.example" -> {"", "8443"}.
 
@@ -55,9 +81,10 @@ def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
     ports: dict[str, set[str]] = {}
     for entry in entries:
         parts = _HOST.fullmatch(entry)
-        if parts is None or not (parts[2] in (None, "*") or is_port(parts[2])):
+        if parts is None or not _is_pattern(parts[1]) or not (parts[2] in (None, "*") or is_port(parts[2])):
             raise ImproperlyConfigured(
-                "ALLOWED_HOSTS holds names as crm.epic.example or crm.epic.example:8443, with commas between."
+                "ALLOWED_HOSTS holds names as crm.epic.example, crm.epic.example:8443 or .epic.example (all names below "
+                "it), with commas between."
             )
         name, port = parts[1].lower(), parts[2] or unnamed
         ports.setdefault(name, set()).add("" if port in _USUAL else port)

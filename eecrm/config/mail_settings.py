@@ -3,6 +3,7 @@
 from email.errors import ObsoleteHeaderDefect
 from email.policy import default as mail_policy
 
+from api.spelling import has_invisible
 from config.environment import HOME, IS_PRODUCTION, env, number
 from config.environment import require as _require
 from config.hosts import is_host, is_web_address
@@ -16,7 +17,8 @@ def _is_one_mailbox(text: str) -> bool:
     except IndexError:  # Python's parser raises IndexError if nothing follows the @
         return False
     is_sound = all(isinstance(defect, ObsoleteHeaderDefect) for defect in header.defects)
-    return is_sound and [group.display_name for group in header.groups] == [None]
+    # The header shows encoded words (RFC 2047) decoded, so they hide no character from this check.
+    return is_sound and not has_invisible(str(header)) and [group.display_name for group in header.groups] == [None]
 
 
 # Each link in a mail begins with this URL.

@@ -3,13 +3,14 @@
 Example: `python manage.py migrate --settings=config.migrator_settings`
 """
 
-from config.environment import env, read_also
+from config.environment import env, read_also, require
 from config.settings import *  # noqa: F401, F403  # all settings are taken from config.settings
 from config.settings import DATABASES
 
 read_also("migrator.env")
-DATABASES["default"] |= {
-    "USER": env("PG_MIGRATOR_USER", default="eecrm_migrator"),
-    "PASSWORD": env("PG_MIGRATOR_PASSWORD"),
-    "CONN_MAX_AGE": 0,
-}
+_user = env("PG_MIGRATOR_USER", default="eecrm_migrator")
+_password = env("PG_MIGRATOR_PASSWORD")
+require(bool(_user), "PG_MIGRATOR_USER is empty.")
+require(bool(_password), "PG_MIGRATOR_PASSWORD is empty.")
+require(_password != DATABASES["default"]["PASSWORD"], "PG_MIGRATOR_PASSWORD must not be the PG_PASSWORD.")
+DATABASES["default"] |= {"USER": _user, "PASSWORD": _password, "CONN_MAX_AGE": 0}

@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 
 from access.policy import Role
+from access.secret_strength import is_weak
 from accounts.admin_login.seeds import factor_keys
 from accounts.login.signing_keys import key_ring
 from api.spelling import has_invisible, normalise_title
@@ -16,10 +17,10 @@ from config.environment import require as _require
 
 collect_faults()
 
-from config import database_settings  # noqa: E402  # after collect_faults(), which collects faults of this import
+from config import database_settings, mail_settings  # noqa: E402  # after collect_faults(), which collects their faults
 from config.alert_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
 from config.cors_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
-from config.hosts import is_web_address, ports_by_host  # noqa: E402
+from config.hosts import is_listed_address, is_web_address, ports_by_host  # noqa: E402
 from config.mail_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
 from config.resources import RESOURCES  # noqa: E402
 from config.server_settings import *  # noqa: E402, F401, F403  # all names of this module are settings
@@ -29,6 +30,20 @@ def _comma_separated(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+# Words that a scanner tries, alone or together, as in `hidden-admin`.
+_USUAL_WORDS = re.compile(
+    r"administrat[a-z]*|admin|back|office|cms|console|control|crm|dashboard|django|epic|events?|hidden|home|"
+    r"interface|internal|intranet|login|manage(r|ment)?|panel|portal|private|root|secret|secure|site|staff|super|user|"
+    r"web|wp"
+)
+
+
+def _can_be_guessed(path: str) -> bool:
+    """Whether few letters and digits are left, or nearly the same ones, without the usual words."""
+    rest = re.sub(r"[^a-z0-9]", "", _USUAL_WORDS.sub("", path.lower()))
+    return len(rest) < 8 or len(set(rest)) < 6
+
+
 DEBUG = env("DEBUG", default=False, cast=bool)
 SECRET_KEY = env("SECRET_KEY")
 JWT_KEYS = attempt(
@@ -36,7 +51,6 @@ JWT_KEYS = attempt(
     algorithm=env("JWT_ALGORITHM", default="HS256"),
     signing_key=env("JWT_SIGNING_KEY"),
     previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
-    secret_key=SECRET_KEY,
 )
 # Maps a host name to its ports (`ports_by_host`). `api.requests.hosts` checks ports; Django checks names only.
 ALLOWED_PORTS = (
@@ -67,7 +81,7 @@ _require(
     all(name and len(name) <= 150 and not has_invisible(name) for name in GROUPS),
     "GROUPS holds names of 150 characters at most, none of which is one that nobody sees, with commas between.",
 )
-_require(len(SECRET_KEY) >= 50 and len(set(SECRET_KEY)) >= 5, "SECRET_KEY is weak: use 50 random characters or more.")
+_require(not is_weak(SECRET_KEY, 50), "SECRET_KEY is weak: use 50 random characters or more.")
 _require(
     re.fullmatch(r"(\w[\w.~-]*/)+", ADMIN_URL, re.ASCII) is not None
     and ADMIN_URL.split("/")[0].lower() not in {"account", "admin", "api", "health", "static"},
@@ -107,6 +121,32 @@ if IS_PRODUCTION:
         all("*" not in ports for ports in ALLOWED_PORTS.values()),
         "ALLOWED_HOSTS must list each port, or none where it is the usual one.",
     )
+    _require(
+        not (ALLOWED_PORTS and is_web_address(mail_settings.PUBLIC_URL, "https"))
+        or is_listed_address(mail_settings.PUBLIC_URL, ALLOWED_PORTS),
+        "PUBLIC_URL has a host or a port that ALLOWED_HOSTS doesn't list: no link in a mail would work.",
+    )
+    _require(
+        not _can_be_guessed(ADMIN_URL),
+        "ADMIN_URL can be guessed: use 8 letters and digits or more, besides words such as admin, hidden or crm.",
+    )
+
+# A secret has one purpose. Whoever learns one of them, such as the mail server's administrator, learns no other.
+_PURPOSES = {
+    "SECRET_KEY": "sessions",
+    "JWT_SIGNING_KEY": "tokens",
+    "JWT_PREVIOUS_KEYS": "tokens",
+    "SECOND_FACTOR_KEY": "second factors",
+    "SECOND_FACTOR_PREVIOUS_KEYS": "second factors",
+    "EMAIL_HOST_PASSWORD": "mail",
+    "PG_PASSWORD": "database",
+}
+_first_named: dict[str, str] = {}  # secret -> the variable that has it
+for _name, _purpose in _PURPOSES.items():
+    _text = env(_name, default="")
+    for _secret in _comma_separated(_text) if _name.endswith("_PREVIOUS_KEYS") else filter(None, [_text]):
+        _other = _first_named.setdefault(_secret, _name)
+        _require(_PURPOSES[_other] == _purpose, f"{_name} must not be the {_other}: each secret has one purpose.")
 
 INSTALLED_APPS = [
     "access",

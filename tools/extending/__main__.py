@@ -89,7 +89,7 @@ def environment(root: Path) -> dict[str, str]:
         "SECOND_FACTOR_KEY": "YW4tZXhhbXBsZS1rZXktZm9yLWNoZWNrcy0wMTIzNDU=",
         "PG_HOST": "nowhere.invalid",
         "PG_PASSWORD": "none",
-        "PG_MIGRATOR_PASSWORD": "none",
+        "PG_MIGRATOR_PASSWORD": "another",
     }
     return os.environ | values
 

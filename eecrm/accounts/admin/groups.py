@@ -17,6 +17,7 @@ from access.admin import PolicyModelAdmin
 from access.codenames import ROLE_GROUPS, role_group
 from access.group_sync import is_managed
 from access.policy import MATRIX_ROLES
+from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, User
 from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
@@ -111,8 +112,11 @@ class GroupAdmin(TrailHistory):
         Django's own deletion isn't used: it also deletes rows of `auth_group_permissions`, where the database roles
         of the admin site may delete nothing.
         """
-        rows = Group.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
+        members = {group.pk: self._accounts(group).count() for group in queryset}
+        rows = Group.objects.filter(pk__in=list(members))
         rows._raw_delete(rows.db)
+        for key, count in members.items():
+            security_event("privilege_permissions_changed", request, group=key, change="deleted", members=count)
 
     @admin.display(boolean=True, description="made by the code", ordering="managed")
     def is_managed(self, group: Any) -> bool:

@@ -23,7 +23,7 @@ from accounts.admin.identities import IdentityInline
 from accounts.admin.mails import SendsLinks
 from accounts.admin_login.reset import reset_second_factor
 from accounts.importing.admin_pages import CSVPages
-from accounts.models import Mail, User
+from accounts.models import ExternalIdentity, Mail, User
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin, ReasonForm
 
@@ -170,6 +170,9 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        bound = [formset for formset in formsets if formset.model is ExternalIdentity]
+        if any(formset.new_objects or formset.deleted_objects for formset in bound):
+            security_event("user_updated", request, account=form.instance.pk, fields=["identity"])
         if "groups" in form.changed_data:
             names = sorted(group.name for group in form.cleaned_data["groups"])
             security_event("privilege_permissions_changed", request, account=form.instance.pk, groups=names)

@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from access.secret_strength import is_weak
+
 
 def factor_keys(present: str, previous: str) -> MultiFernet:
     """Returns the Fernet keys: SECOND_FACTOR_KEY encrypts, SECOND_FACTOR_PREVIOUS_KEYS only decrypt."""
@@ -24,7 +26,7 @@ def _seed_key(name: str, text: str) -> Fernet:
             f"{name} takes 32 random bytes in URL-safe base64: 44 characters, as `openssl rand -base64 32` makes."
         )
         raise ImproperlyConfigured(sentence) from None
-    if len(set(urlsafe_b64decode(text))) < 5:
+    if is_weak(urlsafe_b64decode(text), 32):
         raise ImproperlyConfigured(f"{name} is weak: use 32 random bytes.")
     return key
 

@@ -18,6 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 from jwt import InvalidKeyError
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
 
+from access.secret_strength import is_weak
+
 ALGORITHMS = ("HS256", "RS256", "ES256")
 SECRET_BYTES, RSA_BITS = 32, 2048  # minimum sizes of RFC 7518, sections 3.2 and 3.3
 
@@ -60,14 +62,14 @@ class KeyRing:
         return {"keys": [jwk for key in self.believed.values() if (jwk := key.public())]}
 
 
-def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secret_key: str = "") -> KeyRing:
+def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "") -> KeyRing:
     """Returns the keys of the settings JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
 
     Raises ImproperlyConfigured if a setting is invalid. The error names the setting.
     """
     if algorithm not in ALGORITHMS:
         raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
-    present = _read_key("JWT_SIGNING_KEY", signing_key, secret_key)
+    present = _read_key("JWT_SIGNING_KEY", signing_key)
     if present.algorithm != algorithm:
         raise ImproperlyConfigured(
             f"JWT_SIGNING_KEY doesn't fit JWT_ALGORITHM {algorithm}: it is for {present.algorithm}."
@@ -75,21 +77,19 @@ def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "", secre
     if present.signing is None:
         raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
     # A PEM text contains no comma, so a comma can separate keys of every kind.
-    previous = [_read_key("JWT_PREVIOUS_KEYS", text, secret_key) for text in previous_keys.split(",") if text.strip()]
+    previous = [_read_key("JWT_PREVIOUS_KEYS", text) for text in previous_keys.split(",") if text.strip()]
     return KeyRing(present, {key.kid: key for key in (*previous, present)})
 
 
-def _read_key(name: str, text: str, secret_key: str) -> Key:
+def _read_key(name: str, text: str) -> Key:
     if "-----BEGIN" in text:
         return _key_pair(name, text)
-    return _secret(name, text.strip(), secret_key)
+    return _secret(name, text.strip())
 
 
-def _secret(name: str, text: str, secret_key: str) -> Key:
+def _secret(name: str, text: str) -> Key:
     secret = text.encode()
-    if text == secret_key:
-        raise ImproperlyConfigured(f"{name} must not be the SECRET_KEY.")
-    if len(secret) < SECRET_BYTES or len(set(text)) < 5:
+    if is_weak(secret, SECRET_BYTES):
         raise ImproperlyConfigured(f"{name} is weak: use {SECRET_BYTES} random bytes or more.")
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)

@@ -16,6 +16,7 @@ from access.database import acting_as, leave
 from access.masks import EMAIL, PHONE
 from access.policy import Caller, Role
 from access.querysets import PolicyQuerySet
+from access.security_log import security_event
 from accounts.login.usernames import UsernameField, normalise_username, username_checked
 from accounts.models.rights import Rights
 from api.email_addresses import AddressField, address_checked
@@ -82,7 +83,9 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         if password is not None:
             validate_password(password, self.model(username=username, is_superuser=True, **fields))
         with acting_as(Role.SUPERUSER):
-            return self.create_user(username, password, is_superuser=True, **fields)
+            user = self.create_user(username, password, is_superuser=True, **fields)
+        security_event("user_created", account=user.pk, role=user.effective_role, by="create_superuser")
+        return user
 
 
 class User(Rights):

@@ -49,7 +49,7 @@ def bound(world: World, provider: Provider, visit: Any) -> User:
 
 @pytest.mark.parametrize("name", ["management", "superuser"])
 def test_who_may_change_an_account_binds_it_while_it_is_nobodys_and_sets_it_free(
-    name: str, world: World, provider: Provider, visit: Any
+    name: str, world: World, provider: Provider, visit: Any, caplog: Any
 ) -> None:
     user, browser = newcomer(), visit(name)
     page = browser.get(page_of(user)).content.decode()
@@ -62,6 +62,8 @@ def test_who_may_change_an_account_binds_it_while_it_is_nobodys_and_sets_it_free
     assert 'name="identity-0-subject"' not in page
     assert browser.post(page_of(user), taking_away(user, **{"identity-0-DELETE": "on"})).status_code == 302
     assert identities() == []
+    told = [one.account for one in caplog.records if getattr(one, "fields", None) == ["identity"]]
+    assert told == [user.pk, user.pk]
 
 
 def test_an_account_is_saved_without_an_identity_too(world: World, provider: Provider, visit: Any) -> None:

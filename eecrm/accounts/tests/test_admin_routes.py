@@ -14,7 +14,8 @@ from access.policy import Role
 from accounts.models import Alert, Cover, Mail
 from api.resources.registry import model_of, viewsets
 from audit.models import Entry
-from conftest import Visitor, World
+from conftest import Visitor, World, make_contract
+from contracts.models import Contract
 
 NOUNS = (
     "accounts/user", "accounts/cover", "accounts/mail", "accounts/alert", "auth/group", "admin/logentry", "audit/entry",
@@ -69,7 +70,13 @@ def pages(world: World) -> list[str]:
             colleague=world.users["sales"], substitute=world.users["other_sales"], reason="Leave",
             ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
-        entry = Entry.objects.about(world.own_client).get()
+        entry = Entry.objects.about(world.own_client).earliest("id")
+        row = make_contract(world.other_client, "Draft")
+        Contract.objects.filter(pk=row.pk).update(name="Renamed")
+        changed = Entry.objects.about(row).get(operation="update")
+        row = make_contract(world.other_client, "Dropped")
+        Contract.objects.filter(pk=row.pk).delete()
+        deleted = Entry.objects.about(row).get(operation="delete")
     moment = timezone.now()
     alert = Alert.objects.create(kind="deletions", count=20, first_at=moment, last_at=moment)
     keys = {
@@ -81,7 +88,7 @@ def pages(world: World) -> list[str]:
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
     lists = ["accounts/user/import/", "accounts/user/export/", f"events/event/hand-over/{world.users['sales'].pk}/"]
     lists += [f"accounts/user/{world.users['unlinked'].pk}/address/"]
-    lists += [f"audit/entry/{entry.pk}/restore/", f"audit/entry/{entry.pk}/undo/"]
+    lists += [f"audit/entry/{each.pk}/{page}/" for each in (entry, changed, deleted) for page in ("restore", "undo")]
     return ["", "autocomplete/", "password_change/", *GATE, *lists, *rows]
 
 

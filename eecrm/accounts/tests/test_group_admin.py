@@ -82,11 +82,15 @@ def test_groups_of_the_code_are_read_only(name: str, group: str, world: World, v
     assert Group.objects.filter(name=group).exists()
 
 
-def test_several_groups_made_by_hand_are_deleted_at_once(world: World, night_shift: Group, visit: Any) -> None:
-    browser = visit("management")
+def test_several_groups_made_by_hand_are_deleted_at_once(
+    world: World, night_shift: Group, visit: Any, caplog: Any
+) -> None:
+    browser, members = visit("management"), night_shift.user_set.count()
     browser.confirm(GROUPS, {"action": "delete_selected", "_selected_action": [night_shift.pk], "post": "yes"})
     assert not Group.objects.filter(pk=night_shift.pk).exists()
     assert groups_of("sales") == set()
+    (told,) = [one for one in caplog.records if one.message == "privilege_permissions_changed"]
+    assert (told.group, told.change, told.members) == (night_shift.pk, "deleted", members) and members
 
 
 def test_a_manager_puts_people_into_groups_and_takes_them_out(world: World, visit: Any, caplog: Any) -> None:

@@ -3,16 +3,21 @@
 import io
 import json
 import logging
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.apps import apps
+from django.core.management import CommandError, call_command, get_commands
 from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticToken
 
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import TokenSession, User
+from accounts.tests.conftest import give_phone
 from accounts.tests.provider import Provider
 from api.requests.logs import JSONFormatter
 from conftest import API, PASSWORD, Caller, World
@@ -105,6 +110,77 @@ def test_what_the_server_does_to_accounts_is_on_record(world: World, provider: P
         ("user_updated", world.users["sales"].pk, ["identity"], "bind_identity"),
     ]
     assert "subject-1" not in json.dumps(events()) and "another@" not in json.dumps(events())
+
+
+TYPED_IN = "seven quiet lanterns"
+# A command that changes accounts -> its arguments, and each event with its account (or the number of accounts).
+ON_RECORD: dict[str, tuple[list[str], list[tuple[str, str | int]]]] = {
+    "changepassword": (["sales"], [("authn_password_change", "sales")]),
+    "createsuperuser": (["--no-input", "--username=first", "--email=first@epic.example"], [("user_created", "first")]),
+    "create_first_manager": (["--username=boss", "--email=boss@epic.example"], [("user_created", "boss"), ("authn_link_printed", "boss")]),
+    "reset_password": (["sales", "--now", "--print-link"], [("authn_password_change", "sales"), ("authn_link_printed", "sales")]),
+    "reset_second_factor": (["auditor"], [("authn_token_revoked", "auditor")]),
+    "encrypt_second_factors": ([], [("user_updated", 1)]),
+    "confirm_address": (["support", "another@epic.example"], [("user_updated", "support")]),
+    "bind_identity": (["sales", "subject-1"], [("user_updated", "sales")]),
+    "import_users": (["{file}"], [("user_created", 1)]),
+    "export_users": (["-"], [("sensitive_read", 9)]),
+    "print_token": (["sales"], [("authn_token_created", "sales")]),
+    "hand_over": (["sales", "other_sales", "--reason=She leaves.", "--deactivate"], [("privilege_permissions_changed", "sales")]),
+    "load_demo": ([], [("user_created", 9)]),
+}  # fmt: skip
+REFUSED = {"addstatictoken"}
+OF_NO_ACCOUNT = {
+    "check_production", "import_clients", "migrate", "purge_idempotency_keys", "restore", "run_worker", "sync_database", "verify_audit",
+}  # fmt: skip
+
+
+def test_each_command_is_known_to_change_accounts_or_not() -> None:
+    others = ("django.", "rest_framework", "drf_")  # none of their commands changes an account
+    ours = {config.name for config in apps.get_app_configs() if not config.name.startswith(others)}
+    assert {name for name, app in get_commands().items() if app in ours} == {*ON_RECORD, *REFUSED, *OF_NO_ACCOUNT}
+
+
+@pytest.mark.parametrize("command", sorted(ON_RECORD.keys() - {"create_first_manager"}))
+def test_what_a_command_does_to_accounts_is_on_record(
+    command: str, world: World, provider: Provider, events: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda **_: TYPED_IN)
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", TYPED_IN)
+    give_phone(world.users["auditor"])
+    (tmp_path / "accounts.csv").write_text("username,email,role\nnewcomer,new@epic.example,sales\n")
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="support").update(email="another@epic.example")
+    assert_on_record(command, events, file=tmp_path / "accounts.csv")
+
+
+def test_the_first_manager_is_on_record(without_world: None, events: Any) -> None:
+    assert_on_record("create_first_manager", events)
+
+
+def assert_on_record(command: str, events: Any, **names_of_files: Path) -> None:
+    arguments, expected = ON_RECORD[command]
+    out, before = io.StringIO(), len(events())
+    call_command(command, *(one.format(**names_of_files) for one in arguments), stdout=out, verbosity=0)
+    found = events()[before:]
+    names = dict(User.objects.values_list("pk", "username"))
+    assert [(one["event"], names[one["account"]] if "account" in one else one["count"]) for one in found] == expected
+    assert {one["channel"] for one in found} == {"command"}
+    secrets = [TYPED_IN, "subject-1", "another@epic.example", *re.findall(r"https?://\S+|eyJ\S+", out.getvalue())]
+    assert not any(secret in json.dumps(found) for secret in secrets)
+
+
+def test_an_event_names_its_channel(world: World, visit: Any, anonymous: Caller, events: Any) -> None:
+    anonymous.post(USERS + "login/", {"username": "sales", "password": "wrong"})
+    visit("management").confirm(f"/hidden-admin/accounts/user/{world.users['unlinked'].pk}/delete/", {"post": "yes"})
+    assert only(events, "authn_login_fail")["channel"] == "api"
+    assert only(events, "user_deleted")["channel"] == "admin"
+
+
+def test_a_code_that_another_program_makes_is_refused(world: World) -> None:
+    with pytest.raises(CommandError, match="reset_second_factor"):
+        call_command("addstatictoken", "sales")
+    assert not StaticToken.objects.exists()
 
 
 def test_no_value_forges_a_line(world: World, events: Any) -> None:

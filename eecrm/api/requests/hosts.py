@@ -7,11 +7,11 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
-from django.utils.http import is_same_domain
 
 from api.requests import limits, problems
 from api.requests.bounds import shortened
 from api.requests.client_address import place_of
+from api.served_hosts import is_listed
 
 log = logging.getLogger("eecrm.request")
 
@@ -48,8 +48,7 @@ def is_served(request: HttpRequest) -> bool:
     if port == ("443" if request.is_secure() else "80"):
         # The default port is removed from the header. Otherwise the redirect from http to https would keep ":80".
         request.META["HTTP_HOST"], port = name, ""
-    patterns = (pattern for pattern in settings.ALLOWED_HOSTS if pattern == "*" or is_same_domain(name, pattern))
-    return any({port, "*"} & settings.ALLOWED_PORTS.get(pattern, {""}) for pattern in patterns)
+    return is_listed(name, port, settings.ALLOWED_HOSTS, settings.ALLOWED_PORTS)
 
 
 def refuse_host(request: HttpRequest) -> HttpResponse:

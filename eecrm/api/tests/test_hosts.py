@@ -92,6 +92,8 @@ def test_the_setting_names_hosts_and_ports(entries: list[str], unnamed: str, por
         "a:*:1",
         "::1",
         "*.epic.example",
+        ".com",
+        "crm..example",
     ],
 )
 def test_what_is_no_host_is_no_setting(entry: str) -> None:

@@ -5,7 +5,6 @@ The server locks the rows before this comparison, so that nobody can change them
 A form that adds a row also sends a one-time id. The server stores the id like an `Idempotency-Key` of the API.
 """
 
-from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -67,16 +66,6 @@ class VersionedAdmin(PolicyModelAdmin):
     change_form_template = "admin/audit/versioned_form.html"
     change_list_template = "admin/audit/versioned_list.html"
     delete_confirmation_template = "admin/audit/delete_confirmation.html"
-
-    def _lock(self, request: HttpRequest, keys: Iterable[Any]) -> None:
-        """Locks the rows if the user's role may update them.
-
-        PostgreSQL doesn't let other roles lock rows, and refuses the writes of these roles later.
-        """
-        if self._allows(request, "update", None):
-            # The rows are always locked in the same order, so that two requests can't deadlock.
-            rows = self.model._default_manager.filter(pk__in=keys).order_by("pk")
-            list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
         """Returns the row, or None if the user may not see it. If the user may change the row, locks it, too."""
@@ -258,7 +247,8 @@ class VersionedAdmin(PolicyModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         """Refuses an action if a chosen row has changed since the list was shown, or if the user chose too many rows.
 
-        For an action with a confirmation page, `access.confirmation` compares the rows instead.
+        Locks no row, because each action shows a confirmation page first. When the user confirms, `access.confirmation`
+        compares the rows instead.
         """
         keys: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":
@@ -271,7 +261,6 @@ class VersionedAdmin(PolicyModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         if is_confirming(request):
             return super().response_action(request, queryset, *args)
-        self._lock(request, keys)
         before = sent_page(request)
         changes = self._describe(request, before["version"].changes_of(self.model, keys)) if before else []
         if keys and (before is None or changes):

@@ -1,7 +1,6 @@
 """Admin pages of a trail entry that restore a deleted row or undo one change."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -51,9 +50,7 @@ class RestoringAdmin(PolicyModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def restore_page(self, request: HttpRequest, key: int) -> HttpResponse:
-        return self._page(
-            request, key, "Restore", partial(restoration.restoration, locks=is_confirming(request)), restoration.restore
-        )
+        return self._page(request, key, "Restore", restoration.restoration, restoration.restore)
 
     def undo_page(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._page(request, key, "Undo", restoration.reversal_and_the_rest, restoration.undo)
@@ -70,10 +67,13 @@ class RestoringAdmin(PolicyModelAdmin):
         request: HttpRequest,
         key: int,
         title: str,
-        preview: Callable[[Entry], list[FieldReversal]],
+        preview: Callable[..., list[FieldReversal]],
         put_back: Callable[[Entry], Model],
     ) -> HttpResponse:
-        """Shows the values to restore, and asks for a reason. After confirmation, restores them and opens the row."""
+        """Shows the values to restore, and asks for a reason. After confirmation, restores them and opens the row.
+
+        Only a request that confirms locks the row.
+        """
         entry = self.get_queryset(request).filter(pk=key).first()
         if entry is None:
             raise Http404
@@ -83,7 +83,7 @@ class RestoringAdmin(PolicyModelAdmin):
         steps: list[FieldReversal] = []
         confirmation = None
         try:
-            steps = preview(entry)
+            steps = preview(entry, locks=is_confirming(request))
             confirmation = Confirmation(request, f"{title} {entry.pk}", map(_confirmation_line, steps))
             if form.is_valid() and confirmation.is_given:
                 give_reason(form.cleaned_data["change_reason"])

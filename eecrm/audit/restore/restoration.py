@@ -147,8 +147,11 @@ def restore(entry: Entry) -> Model:
     return model._default_manager.get(pk=entry.row_key)
 
 
-def reversal(entry: Entry) -> list[FieldReversal]:
-    """Returns the fields that `undo` would write. Locks the row. Raises CannotRestore if `undo` would fail."""
+def reversal(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
+    """Returns the fields that `undo` would write. Raises CannotRestore if `undo` would fail.
+
+    `locks=True` locks the row, so that it stays as it was compared.
+    """
     noun = noun_of(entry)
     model = model_of_noun(noun)
     if entry.operation != "update":
@@ -158,24 +161,31 @@ def reversal(entry: Entry) -> list[FieldReversal]:
     if not fields:
         raise CannotRestore("Nothing that people write was changed: there is nothing to undo.")
     names = [str(field.column) for field in fields]
-    now = _compare_with_change(model, entry, names)
+    now = _compare_with_change(model, entry, names, locks=locks)
     if now is None:
-        raise CannotRestore(f"The {noun} {entry.row_key} was deleted: restore it first.")
+        raise _deleted_since(noun, entry)
     changed = [str(field.verbose_name) for field in fields if not now[str(field.column)]]
     if changed:
         raise CannotRestore(f"This was changed again since: {', '.join(changed)}. Undo the later change first.")
     return [FieldReversal(field, new[field.column], old[field.column]) for field in fields]
 
 
-def reversal_and_the_rest(entry: Entry) -> list[FieldReversal]:
+def _deleted_since(noun: str, entry: Entry) -> CannotRestore:
+    return CannotRestore(f"The {noun} {entry.row_key} was deleted: restore it first.")
+
+
+def reversal_and_the_rest(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     """Returns the fields of `reversal`, and the fields that the model's `decided_together` joins with them.
 
     The page shows both, because the user decides on both. For example, a user who undoes the reopening of a contract
     signs all of the contract's fields again.
     """
-    steps = reversal(entry)
-    model, put_back = model_of_noun(noun_of(entry)), {step.field.name for step in steps}
-    row: Any = model._default_manager.get(pk=entry.row_key)  # `reversal` has locked this row
+    steps = reversal(entry, locks=locks)
+    noun, put_back = noun_of(entry), {step.field.name for step in steps}
+    model = model_of_noun(noun)
+    row: Any = model._default_manager.filter(pk=entry.row_key).first()
+    if row is None:  # without the lock, a colleague may delete it at this moment
+        raise _deleted_since(noun, entry)
     sets: Any = getattr(model, "decided_together", ())
     unchanged_names = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back
     unchanged = [
@@ -190,7 +200,7 @@ def undo(entry: Entry) -> Model:
     Raises CannotRestore if that isn't possible.
     """
     _demand_reason()
-    steps = reversal(entry)
+    steps = reversal(entry, locks=True)
     model = model_of_noun(noun_of(entry))
     table = connection.ops.quote_name(model._meta.db_table)
     columns = [connection.ops.quote_name(str(step.field.column)) for step in steps]
@@ -219,10 +229,12 @@ def _stored_fields(model: type[Model]) -> list[Any]:
     return [field for field in model._meta.concrete_fields if not field.generated]
 
 
-def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -> dict[str, bool] | None:
-    """Locks the row. Maps each column to True if its value is still the one that the change wrote, otherwise to False.
+def _compare_with_change(
+    model: type[Model], entry: Entry, columns: list[str], *, locks: bool
+) -> dict[str, bool] | None:
+    """Maps each column to True if its value is still the one that the change wrote, otherwise to False.
 
-    Returns None if the row doesn't exist.
+    Returns None if the row doesn't exist. `locks=True` locks the row.
     """
     table = connection.ops.quote_name(model._meta.db_table)
     quoted = [connection.ops.quote_name(column) for column in columns]
@@ -230,7 +242,7 @@ def _compare_with_change(model: type[Model], entry: Entry, columns: list[str]) -
     rows = _run(
         f"SELECT {same} FROM {table} AS stored, audit.entry AS entry, "
         f"jsonb_populate_record(NULL::{table}, entry.new) AS given "
-        "WHERE entry.id = %s AND stored.id = %s FOR NO KEY UPDATE OF stored",
+        f"WHERE entry.id = %s AND stored.id = %s {'FOR NO KEY UPDATE OF stored' if locks else ''}",
         [entry.pk, entry.row_key],
     )
     return dict(zip(columns, rows[0], strict=True)) if rows else None

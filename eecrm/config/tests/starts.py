@@ -14,9 +14,9 @@ from config.environment import ROOT
 
 STRONG = {
     "APP_ENV": "production",
-    "SECRET_KEY": "s3cret-" * 10,
-    "JWT_SIGNING_KEY": "another-" * 5,
-    "SECOND_FACTOR_KEY": "c2Vjb25kLWZhY3Rvci1zZWNvbmQtZmFjdG9yLXNlY28=",
+    "SECRET_KEY": "one long text of sessions for tests alone: fjord quartz vex",
+    "JWT_SIGNING_KEY": "a text of tokens: bright vixens jump",
+    "SECOND_FACTOR_KEY": "YSBrZXkgb2Ygc2Vjb25kIGZhY3RvcnMsIGp1c3QgMzI=",
     "ALLOWED_HOSTS": "crm.epic.example",
     "ADMIN_URL": "some-hidden-place/",
     "PUBLIC_URL": "https://crm.epic.example",

@@ -49,6 +49,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         *(("ADMIN_URL", path) for path in ("../x", "a b", "a/../b", "a//b", "a?b", "a#b", "a%2fb", ".x", "é", "Admin", "a/./b", "a\\b", ".", "<x>")),
         *(("RATE_LIMIT_FACTOR", factor) for factor in ("nan", "inf", "-inf", "1e308", "1000000", "0", "-1", "1e-9", "")),
         ("ALERT_CHANGES", "-1"), ("ALERT_CHANGES", "9" * 11),
+        ("ADMIN_URL", "hidden-admin/"), ("ALLOWED_HOSTS", "*:8443"), ("SECRET_KEY", "abcde" * 10), ("SECRET_KEY", "0123456789" * 6),
+        ("JWT_SIGNING_KEY", "abcdefghi-" * 5), ("SECOND_FACTOR_KEY", b64encode(b"abcdefgh" * 4).decode()),
         *(("GROUPS", names) for names in ("a\u200bb", "\u200b", "x" * 151, "PII,a\u202eb")),
     ],
 )  # fmt: skip
@@ -75,19 +77,36 @@ WRONG = {
         "https://crm.epic.example:0", "https://crm.epic.example:65536", "https://crm.epic.example:x", "https://crm.epic.example:",
         "https://crm..example", "https://crm epic.example", "https://[::1", "https://[::1]x", "https://[crm]", "https://:443", "https://crm.example#",
     ],
-    A_SENDER: ["@", "<>", "crm@", "@epic.example", "a@epic.example, b@epic.example", "A, B <a@epic.example>", "CRM <a@epic.example", "CRM: a@epic.example;", "é@epic.example", "CRM a@epic.example"],
+    A_SENDER: ["@", "<>", "crm@", "@epic.example", "a@epic.example, b@epic.example", "A, B <a@epic.example>", "CRM <a@epic.example", "CRM: a@epic.example;", "é@epic.example", "CRM a@epic.example", "=?utf-8?q?CRM=E2=80=AEmoc?= <a@epic.example>", "=?utf-8?b?Q1JN4oCL?= <a@epic.example>"],
     "EMAIL_HOST_USER is ASCII, because the login to a mail server takes no other characters.": ["é"],
     "EMAIL_HOST_PASSWORD is ASCII, because the login to a mail server takes no other characters.": ["pâss"],
     "SECOND_FACTOR_KEY is weak: use 32 random bytes.": [ZEROS],
     "SECOND_FACTOR_PREVIOUS_KEYS is weak: use 32 random bytes.": [ZEROS],
     "PORT is a number from 1 to 65535.": ["0", "65536", "-1"],
-    "PORT can't be used": ["", "x", "80 80"],
+    "PORT can't be used": ["", "x", "80 80", "8_0", "８０"],
+    "EMAIL_PORT can't be used": ["5_87", "٥٨٧"],
+    "TRUSTED_PROXIES can't be used": ["1_0", "١", "0x1"],
+    "RATE_LIMIT_FACTOR can't be used": ["1_0", "1_0.5", "nan", "infinity", "١"],
+    "ALERT_EXPORTS can't be used": ["1_0"],
     "WEB_CONCURRENCY is a number from 1 to 1,000.": ["0", "1001"],
-    "WEB_CONCURRENCY can't be used": ["", "x", "1.5"],
-    "ALLOWED_HOSTS holds names": ["crm.epic.example:65536", "crm.epic.example:0"],
+    "WEB_CONCURRENCY can't be used": ["", "x", "1.5", "1_0"],
+    "ALLOWED_HOSTS holds names": [
+        "crm.epic.example:65536", "crm.epic.example:0", ".com", ".", "-", "..example", "crm..example", "crm.epic.example,.com", ".com:8443", "-crm.epic.example",
+        "crm_1", "crm.epic.example.", "10.0.0.256", ".10.0.0.1", "[10.0.0.1]", "[::1", f"{'x' * 64}.example",
+    ],
+    "PUBLIC_URL has a host or a port that ALLOWED_HOSTS doesn't list": [
+        "https://other.example", "https://epic.example", "https://www.crm.epic.example", "https://crm.epic.example:8443", "https://10.0.0.1", "https://[::1]",
+    ],
+    "ADMIN_URL can be guessed": [
+        "a", "cms", "Hidden_Admin", "hidden/admin", "crm-admin2026", "backoffice", "administration-site", "epic-events-crm", "x" * 20, "abc" * 5, "admin" * 4,
+        "secret7", "super-user-login",
+    ],
+    "PG_DATABASE is empty.": ["", " "],
+    "PG_USER is empty.": ["", " "],
+    "PG_PASSWORD is empty.": ["", " "],
     "CORS_ORIGINS holds origins": ["https://app.epic.example:65536", "https://app..example"],
     "PG_HOST names a host": ["db epic", "db:5432", "https://db", "[::1]"],
-    "PG_PORT is a number": ["٥٤٣٢"],
+    "PG_PORT is a number": ["٥٤٣٢", "54_32", "5432,54_33"],
     "OIDC_ISSUER must be an address": ["https://", "https://idp.example:65536", "https://a b.example", "https://me@idp.example", "idp.example"],
     "OIDC_JWKS_URL must be an address": ["file:///etc/passwd", "https://idp.example:x/jwks.json", "https://idp..example/jwks.json"],
 }  # fmt: skip
@@ -106,20 +125,74 @@ def test_a_value_that_does_not_do_its_work_is_refused(sentence: str, value: str)
     [
         *(("EMAIL_HOST", host) for host in ("localhost", "10.0.0.1", "::1", "mail_server", "smtp.epic.example.")),
         *(("DEFAULT_FROM_EMAIL", sender) for sender in ("crm@epic.example", "Épic Events Ltd. <crm@epic.example>", '"A, B" <crm@mailhost>', "crm@é.example")),
-        *(("PUBLIC_URL", address) for address in ("https://crm.epic.example/", "https://crm.epic.example:8443", "https://[::1]:8443", "https://10.0.0.1")),
+        *(("PUBLIC_URL", address) for address in ("https://crm.epic.example/", "https://crm.epic.example:443", "https://CRM.epic.example.")),
+        *(("ALLOWED_HOSTS", f"crm.epic.example,{host}") for host in ("crm", "localhost:8000", ".epic.example", "[::1]:8443", "10.0.0.1", "xn--crm-9ia.example")),
         *(("PG_HOST", host) for host in ("/run/postgresql", "db_1", "::1", "one, two")),
         ("PORT", "1"), ("PORT", "65535"), ("WEB_CONCURRENCY", "1000"), ("DEBUG", ""),
     ],
 )  # fmt: skip
 def test_a_value_that_does_its_work_is_taken(name: str, value: str) -> None:
-    assert start({"PG_SSLMODE": "require"} | {name: value}).returncode == 0
+    result = start({"PG_SSLMODE": "require"} | {name: value})
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("hosts", "address"),
+    [
+        ("crm.epic.example:8443", "https://crm.epic.example:8443"), ("[::1]:8443", "https://[::1]:8443"), ("10.0.0.1", "https://10.0.0.1"),
+        (".epic.example", "https://any.epic.example"), (".epic.example", "https://epic.example"), ("crm.epic.example:443", "https://crm.epic.example"),
+    ],
+)  # fmt: skip
+def test_links_in_mails_lead_to_a_host_that_is_served(hosts: str, address: str) -> None:
+    result = start({"ALLOWED_HOSTS": hosts, "PUBLIC_URL": address})
+    assert result.returncode == 0, result.stderr
+
+
+# A variable with a secret -> those of other purposes. None of them may have the same value.
+OF_OTHER_PURPOSES = {
+    "SECRET_KEY": ["JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "EMAIL_HOST_PASSWORD", "PG_PASSWORD"],
+    "JWT_SIGNING_KEY": ["EMAIL_HOST_PASSWORD", "PG_PASSWORD"],
+    "SECOND_FACTOR_KEY": ["JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "EMAIL_HOST_PASSWORD", "PG_PASSWORD"],
+    "EMAIL_HOST_PASSWORD": ["PG_PASSWORD"],
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(one, other) for one in OF_OTHER_PURPOSES for other in OF_OTHER_PURPOSES[one]]
+)
+def test_each_secret_has_one_purpose(one: str, other: str) -> None:
+    result = start({other: STRONG[one]})
+    assert result.returncode == 1
+    sentence = result.stderr.splitlines()[-1].removeprefix("django.core.exceptions.ImproperlyConfigured: ")
+    assert re.fullmatch(r"(\w+) must not be the (\w+): each secret has one purpose\.", sentence)
+    assert one in sentence and other in sentence and STRONG[one] not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("USER", "PG_MIGRATOR_USER is empty."), ("PASSWORD", "PG_MIGRATOR_PASSWORD is empty.")]
+)
+def test_the_migrator_has_a_login_of_its_own(name: str, sentence: str) -> None:
+    code, own = "import config.migrator_settings", {"PG_MIGRATOR_PASSWORD": "migrator"}
+    assert start(own, code).returncode == 0
+    assert f"ImproperlyConfigured: {sentence}" in start(own | {f"PG_MIGRATOR_{name}": ""}, code).stderr
+    equal = start({"PG_MIGRATOR_PASSWORD": STRONG["PG_PASSWORD"]}, code)
+    assert "ImproperlyConfigured: PG_MIGRATOR_PASSWORD must not be the PG_PASSWORD." in equal.stderr
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u2066", "\u200b", "\u00ad", "\ufeff", "\u3164"])
+@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "PG_PASSWORD", "OIDC_CLIENT_IDS", "SECRET_KEY"])
+def test_a_character_that_nobody_sees_is_refused(name: str, unseen: str) -> None:
+    result = start({name: f"CRM{unseen} {GOOD[name]}"})
+    assert result.stderr.rstrip().endswith(
+        f"ImproperlyConfigured: {name} can't be used: it holds a character that nobody sees."
+    )
 
 
 SAMPLE = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE)
 # Variables that settings.py doesn't read: of other programs, or of scripts/run.
 ELSEWHERE = {"EECRM_HOME", *(name for name in SAMPLE if re.match("PG_(MIGRATOR|REPORT|BACKUP|ADMIN)_", name))}
 GOOD = STRONG | PROVIDER | {
-    "DEBUG": "false", "JWT_ALGORITHM": "HS256", "JWT_PREVIOUS_KEYS": "previous-" * 5, "OIDC_TYPED_TOKENS": "true",
+    "DEBUG": "false", "JWT_ALGORITHM": "HS256", "JWT_PREVIOUS_KEYS": "an older text of tokens: five wizards", "OIDC_TYPED_TOKENS": "true",
     "OIDC_CREATE_ACCOUNTS": "true", "CORS_ORIGINS": "https://app.epic.example", "RATE_LIMIT_FACTOR": "2", "GROUPS": "Couriers",
     "SECOND_FACTOR": "optional", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
     "EMAIL_PORT": "465", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm", "PG_SSLMODE": "verify-full",
@@ -170,6 +243,10 @@ EXTREME = {
     "WEB_CONCURRENCY": "many",
     "DEFAULT_FROM_EMAIL": "@",
     "EMAIL_HOST_PASSWORD": "a\nb",
+    "ALLOWED_HOSTS": ".com",
+    "PUBLIC_URL": "https://[::1",
+    "SECRET_KEY": "abcde" * 10,
+    "PG_PASSWORD": "",
 }
 
 
@@ -292,7 +369,10 @@ def test_the_server_does_not_start_with_a_route_that_the_policy_does_not_know(ur
     assert ("The route /forgotten/ does list on no resource" in result.stderr) != starts
 
 
-@pytest.mark.parametrize(("path", "served"), [("hidden", "hidden/"), ("/a/b-c_d.e~f/", "a/b-c_d.e~f/"), ("0", "0/")])
+@pytest.mark.parametrize(
+    ("path", "served"),
+    [("fjord7quartz", "fjord7quartz/"), ("/a/b-c_d.e~f/g1h/", "a/b-c_d.e~f/g1h/"), ("19283746", "19283746/")],
+)
 def test_the_admin_site_has_a_plain_path(path: str, served: str) -> None:
     assert start({"ADMIN_URL": path}).stdout == f"{served} verify-full\n"
 

@@ -23,7 +23,7 @@ def in_one_line(pem: str) -> str:
         {"JWT_ALGORITHM": "RS256", "JWT_SIGNING_KEY": private("rsa")},
         {"JWT_ALGORITHM": "ES256", "JWT_SIGNING_KEY": in_one_line(private("ec"))},
         {"JWT_ALGORITHM": "ES256", "JWT_SIGNING_KEY": private("ec"), "JWT_PREVIOUS_KEYS": f"{SECRET}, {in_one_line(public('rsa'))},"},
-        {"JWT_PREVIOUS_KEYS": ",".join([private("rsa"), public("ec"), "previous-" * 4])},
+        {"JWT_PREVIOUS_KEYS": ",".join([private("rsa"), public("ec"), "an older text of tokens: five wizards"])},
         PROVIDER,
         PROVIDER | {"OIDC_CREATE_ACCOUNTS": "true"},
         {"APP_ENV": "local", **PROVIDER, "OIDC_ISSUER": "http://127.0.0.1:1/", "OIDC_JWKS_URL": "http://127.0.0.1:1/keys"},

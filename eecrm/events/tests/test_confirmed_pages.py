@@ -10,6 +10,8 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -23,13 +25,15 @@ from accounts.tests.conftest import give_phone
 from accounts.tests.people import move
 from audit.models import Entry
 from clients.models import Client
-from conftest import API, Caller, Visitor, World, make_client, make_contract, saved, shown
+from conftest import API, LOCKING, Caller, Visitor, World, make_client, make_contract, saved, shown
 from contracts.models import Contract
 from events.models import Event
 from events.tests.trail import last
 
 SITE = "/hidden-admin/"
 WHY = "Agreed on Friday"
+# A statement that locks rows, or writes.
+ACTING = re.compile(rf"{LOCKING.pattern}|^\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 CHANGED = "Nothing was done, because something has changed since this page was shown."
 
 
@@ -327,13 +331,20 @@ def manager(visit: Any) -> Visitor:
 @each_page
 def test_what_was_shown_is_done(make: Any, world: World, manager: Visitor) -> None:
     page = make(world)
-    form = look(manager, page)
+    with CaptureQueriesContext(connection) as looking:
+        form = look(manager, page)
     assert form["shown"]
     assert not is_done(page)
     page.is_idle()
-    answer = manager.post(page.address, form)
+    with CaptureQueriesContext(connection) as doing:
+        answer = manager.post(page.address, form)
     assert answer.status_code == 302, answer.content.decode()
     assert is_done(page)
+    if not make.__name__.startswith("imported"):  # which is done, and rolled back, to find what would be refused
+        assert not [query["sql"] for query in looking if LOCKING.search(query["sql"])]
+    # Rows are locked before the page is compared with what was confirmed. Otherwise they could change in between.
+    steps = ["lock" if LOCKING.search(query["sql"]) else "write" for query in doing if ACTING.search(query["sql"])]
+    assert steps[0] == "lock" or make is restored, "of a deleted client there is no row to lock"
 
 
 @each_page

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as, because
 from access.policy import Role
 from audit.restore.restoration import CannotRestore, undo
 from audit.tests.site_forms import form_on
-from conftest import World, make_client, make_contract, make_event
+from conftest import LOCKING, World, make_client, make_contract, make_event
 from events.tests.trail import change, delete, entries, last, stored
 
 WHY = "That was the wrong company"
@@ -127,6 +128,21 @@ def test_the_page_shows_now_and_then(world: World, visit: Any) -> None:
     assert "The event Own party is as it was before that change." in answer.content.decode()
 
 
+def test_a_row_that_is_deleted_while_its_page_is_made_is_told(world: World, visit: Any) -> None:
+    draft, browser = world.own_draft, visit("management")
+    page = page_of(change(draft, name="Wrong"))
+
+    def delete_once_compared(execute: Any, sql: str, *arguments: Any) -> Any:
+        done = execute(sql, *arguments)
+        if 'stored."name" IS NOT DISTINCT FROM' in sql:
+            type(draft).objects.filter(pk=draft.pk).delete()
+        return done
+
+    with connection.execute_wrapper(delete_once_compared):
+        answer = browser.get(page)
+    assert answer.context["problem"] == f"The contract {draft.pk} was deleted: restore it first."
+
+
 def test_nobody_signs_by_an_undo_what_they_never_saw(world: World, visit: Any) -> None:
     page = page_of(change(world.own_signed, status="draft"))
     manager = visit("management")
@@ -138,7 +154,10 @@ def test_nobody_signs_by_an_undo_what_they_never_saw(world: World, visit: Any) -
     assert "amount has changed" in again.content.decode()
     with acting_as(Role.SUPERUSER):
         assert type(world.own_signed)._default_manager.get(pk=world.own_signed.pk).status == "draft"
-    assert manager.post(page, form_on(again) | {"change_reason": WHY}).status_code == 302
+    with CaptureQueriesContext(connection) as queries:
+        assert manager.post(page, form_on(again) | {"change_reason": WHY}).status_code == 302
+    comparisons = [query["sql"] for query in queries if 'stored."status" IS NOT DISTINCT FROM' in query["sql"]]
+    assert comparisons and all(map(LOCKING.search, comparisons)), "the row could change after it was compared"
 
 
 def test_the_dry_run_tells_now_and_then(world: World, run: Any) -> None:

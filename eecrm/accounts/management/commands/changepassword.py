@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from access.database import acting_as
 from access.policy import Role
 from access.refusals import refusals_as_command_errors
+from access.security_log import security_event
 from accounts.models import User
 
 MAX_TRIES = 3
@@ -27,6 +28,7 @@ class Command(DjangoCommand):
         user.set_password(self._ask(user))
         with refusals_as_command_errors(), acting_as(Role.SUPERUSER):
             user.save(update_fields=["password"])  # other columns may have changed while the user typed
+        security_event("authn_password_change", account=user.pk, by="changepassword")
         return f"Password changed successfully for user '{user}'"
 
     def _ask(self, user: User) -> str:

@@ -41,6 +41,7 @@ class Command(BaseCommand):
         security_event("user_created", level=logging.INFO, account=manager.pk, role=manager.role)
         self.stdout.write(f"{manager.username} is a manager.")
         if password is None:
+            security_event("authn_link_printed", level=logging.INFO, account=manager.pk)
             self.stdout.write(f"To choose a password, once, within 7 days:\n{links.INVITATION.url(manager)}")
 
 

@@ -35,10 +35,10 @@ class Command(BaseCommand):
             if options["now"]:
                 user.set_unusable_password()
                 user.save(update_fields=["password"])
-                security_event("authn_password_change", account=user.pk, by="reset_password --now")
             if not options["print_link"]:
                 Mail.objects.create(kind=Mail.Kind.PASSWORD_RESET, user=user)
         if options["now"]:
+            security_event("authn_password_change", account=user.pk, by="reset_password --now")
             self.stdout.write(f"The password of {user.username} works no more, and every login has ended.")
         if options["print_link"]:
             security_event("authn_link_printed", level=logging.INFO, account=user.pk)

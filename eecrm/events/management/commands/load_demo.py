@@ -7,6 +7,7 @@ from django.template.defaultfilters import pluralize
 from tqdm import tqdm
 
 from access.refusals import refusals_as_command_errors
+from access.security_log import security_event
 from config import environment
 from events.demo import CannotLoad
 from events.demo.accounts import PASSWORD
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         for refusal in accounts.refusals:
             self.stdout.write(refusal)
         if accounts.made:
+            security_event("user_created", count=accounts.made, by="load_demo")
             self.stdout.write(
                 f"Made {accounts.made} sample account{pluralize(accounts.made)} with the password {PASSWORD}"
             )
