@@ -70,6 +70,7 @@ LISTS: dict[str, tuple[str, Callable[[int], str]]] = {
     "managers made": ("username,role", lambda number: f"claimed{number},management"),
     "both": ("username,role,email", lambda number: f"claimed{number},management,other{number}@epic.example"),
     "managers unmade": ("username,role", lambda number: f"manager{number},sales"),
+    "renamed": ("username,first_name", lambda number: f"claimed{number},Another"),
     "deactivated": ("username,is_active", lambda number: f"manager{number},no"),
 }
 
