@@ -76,8 +76,7 @@ def _is_flood(mail: Mail, user: User) -> bool:
     of the server may have the invitations of an import sent to one address.
     """
     address = (mail.address or user.email).lower()
-    is_confirmed = bool(user.email_confirmed_at) and address == user.email.lower()
-    if is_confirmed or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):
+    if mails.is_recipient_confirmed(mail, user) or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):
         return False
     owner = salted_hmac("accounts.outbox", address, algorithm="sha256").hexdigest()
     with acting_as_login_role():
