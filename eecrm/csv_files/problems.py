@@ -20,12 +20,19 @@ class Problem(NamedTuple):
         return f"line {self.line}{where}: {self.sentence}"
 
 
-def failure(problems: Sequence[Problem]) -> str:
-    """Error text of an import: a headline, then the first problems in the order of the file, one on each line."""
+def failure(problems: Sequence[Problem], *, is_complete: bool = True) -> str:
+    """Error text of an import: a headline, then the first problems in the order of the file, one on each line.
+
+    With `is_complete=False` it says that there may be more, because not all rows were tried.
+    """
     shown = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
     more = len(problems) - len(shown)
-    end = [f"and {counted(more, 'more problem')}."] if more else []
-    return "\n".join([f"Nothing was imported, because of {counted(len(problems), 'problem')}:", *map(str, shown), *end])
+    number = counted(len(problems), "problem")
+    if is_complete:
+        end = [f"and {counted(more, 'more problem')}."] if more else []
+    else:
+        number, end = f"at least {number}", ["and maybe more: the other rows weren't tried."]
+    return "\n".join([f"Nothing was imported, because of {number}:", *map(str, shown), *end])
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
