@@ -200,6 +200,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # page after a login if `next` leads to another site
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # usernames are unique by a constraint with a condition (`accounts.models.User`)
 AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

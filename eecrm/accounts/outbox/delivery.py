@@ -176,7 +176,7 @@ def _answer_request(lease: timedelta) -> bool:
         matches = Q(username=typed) | Q(email__iexact=normalise_address(typed))
         # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
-        locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
+        locked = list(accounts.select_for_update(of=("self",), no_key=True).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
             Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
         )
