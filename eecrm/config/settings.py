@@ -242,6 +242,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # page after a login if the parameter `next` leads to another site
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # a constraint with a condition makes usernames unique (`accounts.models.User`)
 AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -20,15 +20,20 @@ class Problem(NamedTuple):
         return f"line {self.line}{where}: {self.sentence}"
 
 
-def failure(problems: Sequence[Problem]) -> str:
+def failure(problems: Sequence[Problem], *, is_complete: bool = True) -> str:
     """Returns the error text of an import: a headline, then one line for each of the first problems.
 
-    The problems are in the order of the file.
+    The problems are in the order of the file. With `is_complete=False` the text says that there may be more problems,
+    because not all rows were tried.
     """
     shown = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
     more = len(problems) - len(shown)
-    end = [f"and {counted(more, 'more problem')}."] if more else []
-    return "\n".join([f"Nothing was imported, because of {counted(len(problems), 'problem')}:", *map(str, shown), *end])
+    number = counted(len(problems), "problem")
+    if is_complete:
+        end = [f"and {counted(more, 'more problem')}."] if more else []
+    else:
+        number, end = f"at least {number}", ["and maybe more: the other rows weren't tried."]
+    return "\n".join([f"Nothing was imported, because of {number}:", *map(str, shown), *end])
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.contrib.postgres.search import SearchVectorField
 from django.db import connection
-from django.db.models import Field, ForeignKey, GeneratedField, Model, OneToOneField, UniqueConstraint
+from django.db.models import Field, ForeignKey, GeneratedField, Model, OneToOneField, Q, UniqueConstraint
 
 _SHORT_TYPES = {"timestamp with time zone": "timestamptz", "double precision": "float8"}
 
@@ -81,13 +81,15 @@ def _is_key(field: Field) -> bool:
 def _unique_fields(model: type[Model]) -> set[str]:
     """Returns the fields that are unique because of a constraint on this one field, or on an expression such as Lower.
 
-    Constraints with a condition don't count.
+    Of the constraints with a condition, only those count whose condition is true for all rows.
     """
     names: set[str] = set()
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
             fields = [*constraint.fields, *(name for part in constraint.expressions for name in _names_in(part))]
-            names |= set(fields) if len(fields) == 1 and constraint.condition is None else set()
+            # Unique constraints ignore NULL anyway, so that a condition of NOT NULL leaves nothing out.
+            if len(fields) == 1 and constraint.condition in (None, Q(**{f"{fields[0]}__isnull": False})):
+                names.add(fields[0])
     return names
 
 

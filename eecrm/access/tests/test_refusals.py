@@ -49,10 +49,14 @@ def test_a_declared_constraint_speaks_its_own_sentence(world: World) -> None:
 
 
 def test_a_column_that_is_unique_by_itself_is_told_by_its_name(world: World) -> None:
-    refusal = refused(sql("UPDATE accounts_user SET username = 'sales' WHERE username = 'support'"))
+    account = world.users["partner"].pk
+    statement = (
+        f"UPDATE clients_client SET account_id = {account} WHERE id IN ({world.own_client.pk}, {world.other_client.pk})"
+    )
+    refusal = refused(sql(statement))
     assert refusal is not None
     assert refusal[:2] == (409, "duplicate")
-    assert refusal.sentence == "Another user has this username already."
+    assert refusal.sentence == "Another client has this account already."
 
 
 def test_an_undeclared_unique_index_has_a_plain_sentence(world: World) -> None:

@@ -78,7 +78,7 @@ class OwnAddressViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         address, account = serializer.validated_data["email"], account_of(request)
         leave(user_id=account.pk)  # only the login role (`eecrm_app`) may read passwords
-        user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=account.pk)
+        user = User.objects.defer(None).select_for_update(of=("self",), no_key=True).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
         if not is_own_password(

@@ -75,7 +75,7 @@ class ConfirmAddressView(FormView):
             )
         if request.method == "POST":
             # Lock the account before the change, as requests for a new address do. Another order could deadlock.
-            change.user = User.objects.defer(None).select_for_update(of=("self",)).get(pk=change.user_id)
+            change.user = User.objects.defer(None).select_for_update(of=("self",), no_key=True).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from math import isqrt
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -68,46 +69,47 @@ def save_accounts(
         planned = plan(checked, wishes)
         if not (planned.problems or is_confirmed(planned)):
             raise NotAsShown
-        problems = [*checked.problems, *planned.problems]
-        if not problems:
-            lock_accounts(User.objects.filter(pk__in=[step.pk for step in planned.changed]))
-            problems = _write_accounts(planned.steps, wishes.notify_to, is_quiet=is_quiet)
-        if problems:
+        if problems := [*checked.problems, *planned.problems]:
             raise CannotImport(failure(problems))
+        lock_accounts(User.objects.filter(pk__in=[step.pk for step in planned.changed]))
+        _write_accounts(planned.steps, wishes.notify_to, is_quiet=is_quiet)
     return planned
 
 
-def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> list[Problem]:
-    """Writes the steps. Returns a problem for each row that the database refused.
+def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> None:
+    """Writes the steps. Raises CannotImport with a problem for each row that the database refused.
 
     A refused row is tried again after the others: e.g. the last manager may be changed once there is a new one. Stops
-    early if there are more problems than a message lists.
+    once there are more problems than a message lists, because each takes several statements to find.
     """
     from tqdm import tqdm
 
     waiting = steps
-    while True:
-        refusals: dict[int, Problem] = {}
+    while waiting:
+        refusals = list[Problem]()
         with tqdm(total=len(waiting), desc="Saving", unit=" rows", disable=is_quiet) as bar:
             for batch in _batches(waiting):
-                refusals |= {problem.line: problem for problem in _write_batch(batch, notify_to)}
+                for problem in _write_batch(batch, notify_to):
+                    refusals.append(problem)
+                    if len(refusals) > MAX_PROBLEMS:
+                        raise CannotImport(failure(refusals, is_complete=False))
                 bar.update(len(batch))
-                if len(refusals) > MAX_PROBLEMS:
-                    return list(refusals.values())
-        if not refusals or len(refusals) == len(waiting):
-            return list(refusals.values())
-        waiting = [step for step in waiting if step.line in refusals]
+        if len(refusals) == len(waiting):
+            raise CannotImport(failure(refusals))
+        refused_lines = {problem.line for problem in refusals}
+        waiting = [step for step in waiting if step.line in refused_lines]
 
 
-def _batches(steps: list[ImportStep]) -> Iterator[list[ImportStep]]:
-    for start in range(0, len(steps), MAX_ACCOUNTS_PER_STATEMENT):
-        yield steps[start : start + MAX_ACCOUNTS_PER_STATEMENT]
+def _batches(steps: list[ImportStep], size: int = MAX_ACCOUNTS_PER_STATEMENT) -> Iterator[list[ImportStep]]:
+    for start in range(0, len(steps), size):
+        yield steps[start : start + size]
 
 
 def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     """Writes these rows. Yields a problem for each row that the database refuses.
 
-    After a refusal, each half of the rows is written separately, and so on until the refused rows are found.
+    After a refusal, smaller parts of the rows are written separately, and so on until the refused rows are found. With
+    parts of √n rows most rows are written twice. With halves, ten refused rows in a thousand would double the time.
     """
     try:
         with transaction.atomic():
@@ -120,9 +122,8 @@ def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     if len(steps) == 1:
         yield Problem(steps[0].line, refusal.sentence)
         return
-    middle = len(steps) // 2
-    yield from _write_batch(steps[:middle], notify_to)
-    yield from _write_batch(steps[middle:], notify_to)
+    for part in _batches(steps, isqrt(len(steps))):
+        yield from _write_batch(part, notify_to)
 
 
 def _write_rows(steps: list[ImportStep], notify_to: str) -> None:

@@ -52,10 +52,9 @@ class Migration(migrations.Migration):
                 (
                     "username",
                     accounts.login.usernames.UsernameField(
-                        error_messages={"unique": "An account with this username exists already."},
+                        db_index=True,
                         help_text="At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference.",
                         max_length=150,
-                        unique=True,
                     ),
                 ),
                 ("first_name", api.person_names.PersonNameField(blank=True, max_length=150)),
@@ -458,6 +457,16 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-created_at", "id"],
             },
+        ),
+        migrations.AddConstraint(
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("username__isnull", False)),
+                fields=("username",),
+                name="user_username_once",
+                violation_error_code="unique",
+                violation_error_message="An account with this username exists already.",
+            ),
         ),
         migrations.AddConstraint(
             model_name="user",

@@ -93,11 +93,10 @@ class User(Rights):
 
     username = UsernameField(
         max_length=150,
-        unique=True,
+        db_index=True,
         help_text=(
             "At most 150 characters: letters, digits and . @ + - _ only, as anna.smith. Case makes no difference."
         ),
-        error_messages={"unique": "An account with this username exists already."},
     )
     first_name = PersonNameField(max_length=150, blank=True)
     last_name = PersonNameField(max_length=150, blank=True)
@@ -181,6 +180,16 @@ class User(Rights):
             ),
         ]
         constraints = [
+            # The condition is always true. With it, foreign keys can't refer to the column, so a new username doesn't
+            # wait for rows that refer to the account, such as log entries and mails. Otherwise two managers who rename
+            # each other's accounts at the same moment would deadlock.
+            models.UniqueConstraint(
+                name="user_username_once",
+                fields=["username"],
+                condition=Q(username__isnull=False),
+                violation_error_code="unique",
+                violation_error_message="An account with this username exists already.",
+            ),
             models.CheckConstraint(
                 name="user_role_known",
                 condition=Q(role__in=[role.value for role in Role if role is not Role.SUPERUSER]),

@@ -76,8 +76,7 @@ def _is_flood(mail: Mail, user: User) -> bool:
     deleted or gets another address. Invitations that an import sends to one chosen address aren't counted.
     """
     address = (mail.address or user.email).lower()
-    is_confirmed = bool(user.email_confirmed_at) and address == user.email.lower()
-    if is_confirmed or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):
+    if mails.is_recipient_confirmed(mail, user) or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):
         return False
     owner = salted_hmac("accounts.outbox", address, algorithm="sha256").hexdigest()
     with acting_as_login_role():
@@ -178,7 +177,7 @@ def _answer_request(lease: timedelta) -> bool:
         matches = Q(username=typed) | Q(email__iexact=normalise_address(typed))
         # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
-        locked = list(accounts.select_for_update(of=("self",)).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
+        locked = list(accounts.select_for_update(of=("self",), no_key=True).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
         recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
             Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
         )

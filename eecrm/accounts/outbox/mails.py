@@ -69,16 +69,29 @@ def without_recipient(mail: Mail, user: User) -> str:
     return "" if is_confirmed else "The address of the account isn't confirmed."
 
 
+def is_recipient_confirmed(mail: Mail, user: User) -> bool:
+    """True if the mail goes to the address that the account's owner has confirmed."""
+    return bool(user.email_confirmed_at) and (mail.address or user.email).lower() == user.email.lower()
+
+
+def _names(mail: Mail, user: User) -> dict[str, str]:
+    """Returns the words of the mail with names of the account.
+
+    At any other address than the confirmed one they have no names. A user may choose a name like `evil.example`, which
+    mail programs turn into a link, and have it mailed to a stranger.
+    """
+    if not is_recipient_confirmed(mail, user):
+        return {"greeting": "Hello,", "account": "your account"}
+    name = " ".join((user.display_name or user.username).split())
+    return {"greeting": f"Hello {name},", "account": f"your account {user.username}"}
+
+
 def compose(mail: Mail, user: User) -> EmailMessage | None:
     """Returns the mail to send now. The lifetime of its link begins now.
 
     Returns None if an earlier mail has already reported all news of this mail.
     """
-    context: dict[str, Any] = {
-        "name": " ".join((user.display_name or user.username).split()),
-        "user": user,
-        "forgotten": settings.PUBLIC_URL + reverse("forgotten"),
-    }
+    context: dict[str, Any] = {"forgotten": settings.PUBLIC_URL + reverse("forgotten")} | _names(mail, user)
     if link := _LINK_KINDS.get(Mail.Kind(mail.kind)):
         context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:

@@ -1,13 +1,14 @@
 """Mails to managers with news of accounts: changes in the audit trail since the last such mail to the manager."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
 
 from access.database import acting_as
 from access.policy import Role
@@ -47,9 +48,9 @@ def news_for(mail: Mail) -> list[str]:
             rows = rows.filter(at__gt=min([mail.created_at, *_unmade_at(mail)]) - _FIRST_PERIOD)
         entries = list(rows.alias(username=KT("new__username")).filter(_news()))
         keys = {_account_key(entry) for entry in entries}
-        names = dict(User.objects.filter(pk__in=keys).values_list("pk", "username"))
+        accounts = User.objects.only("username", "role", "is_superuser").in_bulk(keys)
         alerts = _missed_alerts(mail, rows)
-    return _alert_lines(alerts) + _news_lines(entries, names)
+    return _alert_lines(alerts) + _news_lines(entries, accounts)
 
 
 def last_news() -> models.QuerySet[Mail]:
@@ -82,24 +83,28 @@ def _alert_lines(alerts: list[Alert]) -> list[str]:
     return lines + ([f"and {len(alerts) - MAX_LINES} more alerts"] if len(alerts) > MAX_LINES else [])
 
 
-def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
+def _news_lines(entries: list[Entry], accounts: dict[int, User]) -> list[str]:
     """Returns the lines of the mail, by kind.
 
-    If an account has several new display names, only the last one is listed.
+    If a user changes a display name several times, only the last change is listed.
     """
-    last_names = {entry.row_key: entry.pk for entry in entries if _is_name(entry)}
+    changes = {entry.pk: _changes(entry, accounts.get(_account_key(entry))) for entry in entries}
+    kinds = {key: found[0][0] for key, found in changes.items() if found}
+    last_names = {
+        (entry.row_key, entry.actor_id): entry.pk for entry in entries if kinds.get(entry.pk) == _NAME_COLUMNS
+    }
     lines = []
     for kind in _KINDS:
         of_kind = [
             entry
             for entry in entries
-            if _news_kind(entry) == kind and (kind != _NAME_COLUMNS or last_names[entry.row_key] == entry.pk)
+            if kinds.get(entry.pk) == kind
+            and (kind != _NAME_COLUMNS or last_names[entry.row_key, entry.actor_id] == entry.pk)
         ]
-        # What happened to accounts that were there before comes first: new ones must not displace it.
-        of_kind.sort(key=lambda entry: (entry.actor_id or 0, entry.operation == "insert", entry.pk))
+        of_kind.sort(key=lambda entry: (entry.actor_id or 0, _place(entry, accounts)))
         by_actor = [(actor, list(group)) for actor, group in groupby(of_kind, key=_describe_actor)]
         shown = [entry for _, group in by_actor for entry in group[:MAX_LINES_PER_ACTOR]][:MAX_LINES]
-        lines += [_news_line(entry, names) for entry in sorted(shown, key=lambda entry: entry.pk)]
+        lines += [_news_line(entry, changes[entry.pk], accounts) for entry in sorted(shown, key=lambda entry: entry.pk)]
         too_many = [(actor, len(group) - MAX_LINES_PER_ACTOR) for actor, group in by_actor]
         more = [(actor, number) for actor, number in too_many if number > 0][:MAX_LINES]
         others = len(of_kind) - len(shown) - sum(number for _, number in more)
@@ -108,28 +113,22 @@ def _news_lines(entries: list[Entry], names: dict[int, str]) -> list[str]:
     return lines
 
 
-def _news_kind(entry: Entry) -> str:
-    if entry.table_name == AddressChange._meta.db_table:
-        return _ASKED
-    if entry.table_name == ExternalIdentity._meta.db_table:
-        return _IDENTITIES
-    if entry.operation != "update" or not {"role", "is_superuser", "is_active"}.isdisjoint(entry.new or ()):
-        return _MANAGERS
-    return _NAME_COLUMNS if _is_name(entry) else _OTHERS
+def _place(entry: Entry, accounts: dict[int, User]) -> tuple[bool, bool, int]:
+    """Returns the sort key among the entries of one actor and kind.
+
+    Existing accounts come before new ones, and accounts with many rights before others, so that none of them is
+    displaced.
+    """
+    return entry.operation == "insert", not _is_privileged(accounts.get(_account_key(entry))), entry.pk
 
 
-def _is_name(entry: Entry) -> bool:
-    return (
-        entry.operation == "update"
-        and not {"first_name", "last_name"}.isdisjoint(entry.new or ())
-        and not ({"email", "role", "is_superuser", "is_active", "username"} & (entry.new or {}).keys())
-    )
+def _is_privileged(account: User | None) -> bool:
+    return account is not None and (account.is_superuser or account.role in _PRIVILEGED)
 
 
 def _news() -> Q:
-    renamed = Q(table_name=User._meta.db_table, operation="update", row_key=Cast("actor_id", models.TextField()))
-    renamed &= Q(new__has_any_keys=["first_name", "last_name"])
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
+    renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
     # An address that is corrected before the account is in use is news only if the account's role has many rights.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
@@ -139,7 +138,6 @@ def _news() -> Q:
     managers = of_accounts & (Q(new__role__in=_PRIVILEGED) | Q(new__is_superuser=True))
     former = Q(old__role__in=_PRIVILEGED) & (Q(new__has_key="role") | Q(operation="delete"))
     managers |= of_accounts & (former | Q(old__is_superuser=True))
-    renamed |= of_accounts & update & Q(new__has_key="username")
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
     # A user who gets the username of a deleted account could be mistaken for the colleague who had it.
     # The filters have `->>` and the test for the key, because the index `entry_of_username` has both.
@@ -162,45 +160,54 @@ def _account_key(entry: Entry) -> int:
     return int((entry.new or entry.old or {}).get("user_id") or 0)
 
 
-def _news_line(entry: Entry, names: dict[int, str]) -> str:
+def _news_line(entry: Entry, changes: list[tuple[str, str]], accounts: dict[int, User]) -> str:
     key = _account_key(entry)
-    account = f"{names[key]} (account {key})" if key in names else f"Account {key}"
-    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {_describe_change(entry)}{_describe_actor(entry)}"
+    account = f"{accounts[key].username} (account {key})" if key in accounts else f"Account {key}"
+    described = ", and ".join(sentence for _, sentence in changes)
+    return f"{entry.at:%-d %B, %H:%M} UTC: {account}: {described}{_describe_actor(entry)}"
 
 
 def _describe_actor(entry: Entry) -> str:
     return f", by {entry.actor_name} (account {entry.actor_id})" if entry.actor_id else ", by a command on the server"
 
 
-def _describe_change(entry: Entry) -> str:
-    new = entry.new or {}
+def _changes(entry: Entry, account: User | None) -> list[tuple[str, str]]:
+    """Returns each change of the entry with its kind of news. The entry is listed among the kind of the first one."""
+    new, old = entry.new or {}, entry.old or {}
     if entry.table_name == AddressChange._meta.db_table:
-        return "another address was asked for, and waits to be confirmed"
+        return [(_ASKED, "another address was asked for, and waits to be confirmed")]
     if entry.table_name == ExternalIdentity._meta.db_table:
-        return "bound to an identity" if entry.operation == "insert" else "its identity was taken away"
+        bound = entry.operation == "insert"
+        return [(_IDENTITIES, "bound to an identity" if bound else "its identity was taken away")]
     if entry.operation == "delete":
-        return f"the account of {_title(entry.old or {})} was deleted"
+        return [(_MANAGERS, f"the account of {_title(old)} was deleted")]
     if entry.operation == "insert":
-        is_privileged = new.get("is_superuser") or new.get("role") in _PRIVILEGED
-        return f"a new account: {_title(new)}" if is_privileged else "a new account under the username of a deleted one"
-    if new.get("role") in _PRIVILEGED or new.get("is_superuser"):
-        return f"became {_title(new)}"
-    if "role" in new or "is_superuser" in new:
-        return f"is {_title(entry.old or {})} no more"
-    if "is_active" in new:
-        return f"a privileged account {'is active again' if new['is_active'] else 'was deactivated'}"
+        made = f"a new account: {_title(new)}" if _title(new) else "a new account under the username of a deleted one"
+        return [(_MANAGERS, made)]
+    return list(_changes_of_account(new, old, is_privileged=_is_privileged(account)))
+
+
+def _changes_of_account(new: dict[str, Any], old: dict[str, Any], *, is_privileged: bool) -> Iterator[tuple[str, str]]:
+    if _title(new):
+        yield _MANAGERS, f"became {_title(new)}"
+    elif _title(old):
+        yield _MANAGERS, f"is {_title(old)} no more"
+    elif "is_active" in new and is_privileged:
+        yield _MANAGERS, f"a privileged account {'is active again' if new['is_active'] else 'was deactivated'}"
     if "username" in new:
-        return f"was called {(entry.old or {}).get('username')} before"
-    return _describe_address_change(new) if "email" in new else "another display name"
+        yield _OTHERS, f"was called {old.get('username')} before"
+    if "email" in new and not new["email"]:
+        yield _OTHERS, "its address was taken away"
+    elif "email" in new and "email_confirmed_at" in new:
+        yield _OTHERS, "its address was changed"
+    elif "email" in new and is_privileged:
+        yield _OTHERS, "its address was changed before it was in use"
+    if not {"first_name", "last_name"}.isdisjoint(new):
+        yield _NAME_COLUMNS, "another display name"
 
 
-def _describe_address_change(new: dict[str, object]) -> str:
-    if not new["email"]:
-        return "its address was taken away"
-    return "its address was changed" if "email_confirmed_at" in new else "its address was changed before it was in use"
-
-
-def _title(new: dict[str, object]) -> str:
-    if new.get("is_superuser"):
+def _title(values: dict[str, Any]) -> str:
+    """Returns a name for the rights that these columns give; empty if they are few."""
+    if values.get("is_superuser"):
         return "a superuser"
-    return "an auditor" if new.get("role") == Role.AUDITOR else "a manager"
+    return {Role.AUDITOR.value: "an auditor", Role.MANAGEMENT.value: "a manager"}.get(values.get("role", ""), "")

@@ -151,7 +151,7 @@ def _account_of_link(name: str, *, for_update: bool) -> User | None:
     except ValueError:
         return None
     accounts = User.objects.active().filter(pk=key, identity=None).defer(None)
-    return (accounts.select_for_update(of=("self",)) if for_update else accounts).first()
+    return (accounts.select_for_update(of=("self",), no_key=True) if for_update else accounts).first()
 
 
 def _path(name: str) -> str:

@@ -43,10 +43,8 @@ BEGIN
               OR EXISTS (SELECT FROM accounts_addresschange
                           WHERE created_at = statement_timestamp() AND asked_by_id IS DISTINCT FROM user_id)) THEN
         PERFORM tell_managers(true);
-    -- Display names are their owners' to choose, and managers learn of it.
-    ELSIF has_role AND EXISTS (SELECT display_name FROM former WHERE id::text = caller
-                               EXCEPT
-                               SELECT display_name FROM written WHERE id::text = caller) THEN
+    -- A display name is how histories and lists call somebody. It is news whoever changed it, at most once a day.
+    ELSIF EXISTS (SELECT id, display_name FROM former EXCEPT SELECT id, display_name FROM written) THEN
         PERFORM tell_managers(false);
     END IF;
     RETURN NULL;

@@ -18,7 +18,7 @@ from accounts.outbox import news as writing
 from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
-from accounts.tests.people import account, left_open, newcomer, sent
+from accounts.tests.people import account, left_open, lines, newcomer, run_import, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from api.tests.test_at_once import alone
 from clients.models import Client
@@ -189,12 +189,74 @@ def test_what_one_mail_tells_no_other_tells_again(committed_world: World) -> Non
     assert not Mail.objects.filter(kind="account_news").waiting().exists()
 
 
-def test_what_a_manager_changes_of_a_name_is_no_news(world: World, visit: Any) -> None:
-    user = world.users["sales"]
+def by_form(world: World, visit: Any, tmp_path: Path) -> None:
     form = {"username": "sales", "role": "sales", "is_active": "on", "email": OLD, "first_name": "Corrected"}
-    assert visit("management").post(page_of(user), form).status_code == 302
+    assert visit("management").post(page_of(world.users["sales"]), form).status_code == 302
+
+
+def by_command(world: World, visit: Any, tmp_path: Path) -> None:
+    run_import(tmp_path / "people.csv", lines("sales,Corrected", header="username,first_name"))
+
+
+def by_sql(world: World, visit: Any, tmp_path: Path) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk), connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_user SET first_name = 'Corrected' WHERE username = 'sales'")
+
+
+@pytest.mark.parametrize(
+    ("rename_sales", "by"), [(by_form, "management"), (by_sql, "management"), (by_command, "a command on the server")]
+)
+def test_a_display_name_that_another_user_gives_is_told_to_managers(
+    rename_sales: Any, by: str, world: World, visit: Any, tmp_path: Path
+) -> None:
+    rename_sales(world, visit, tmp_path)
     assert account("sales").first_name == "Corrected"
-    assert not Mail.objects.exists()
+    told = news()
+    assert set(told) == {"management@epic.example", "other_management@epic.example"}
+    for body in told.values():
+        assert f"sales (account {world.users['sales'].pk}): another display name, by {by}" in body
+        assert "Corrected" not in body
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"is_active": False}, "another display name"),
+        ({"role": "external"}, "another display name"),
+        ({"role": "management"}, "became a manager, and another display name"),
+        ({"username": "seller"}, "was called sales before, and another display name"),
+        ({"email": NEW}, "another display name"),
+    ],
+)
+def test_a_display_name_is_told_together_with_what_else_changes(
+    change: dict[str, Any], told: str, world: World
+) -> None:
+    switch(world, change | {"first_name": "Another"}, name="sales")
+    key = world.users["sales"].pk
+    assert f"(account {key}): {told}, by management" in news()["other_management@epic.example"]
+
+
+def test_another_display_name_hides_none_that_somebody_else_gave(world: World, sales: Caller) -> None:
+    switch(world, {"first_name": "Another"}, name="sales")
+    sales.patch(API + "users/me/", {"first_name": "Helen"})
+    body = news()["other_management@epic.example"]
+    for name in ("management", "sales"):
+        assert f"another display name, by {name} (account {world.users[name].pk})" in body
+
+
+def test_new_display_names_of_many_hide_none_of_a_manager(world: World) -> None:
+    people = [newcomer(f"person{number}").pk for number in range(60)]
+    sent()
+    manager = world.users["management"]
+    with acting_as(Role.MANAGEMENT, user_id=manager.pk):
+        User.objects.filter(pk__in=people).update(first_name="Noise")
+        User.objects.filter(username="other_management").update(first_name="Noise")
+        User.objects.filter(username="support").update(role="management")
+    body = news()["other_management@epic.example"]
+    assert "support (account " in body and "became a manager" in body
+    key = world.users["other_management"].pk
+    assert f"other_management (account {key}): another display name, by management" in body
+    assert f"\n- and 51 more by management (account {manager.pk}): display names\n" in body
 
 
 @pytest.mark.parametrize(
@@ -433,10 +495,14 @@ def test_new_accounts_displace_no_account_that_was_there(world: World) -> None:
     assert "support (account " in news()["other_management@epic.example"]
 
 
-def test_news_of_many_new_accounts_cost_their_number(committed_world: World, migrator: Any) -> None:
+@pytest.mark.parametrize("are_renamed", [False, True])
+def test_news_of_many_new_accounts_cost_their_number(are_renamed: bool, committed_world: World, migrator: Any) -> None:
     manager = committed_world.users["management"]
     with acting_as(Role.MANAGEMENT, user_id=manager.pk):
         User.objects.bulk_create(User(username=f"new{number}", role=Role.SALES, password="!") for number in range(400))
+        if are_renamed:
+            User.objects.filter(username__startswith="new").update(first_name="Another")
+            assert Mail.objects.filter(kind="account_news").count() == 2
     migrator.cursor().execute("ANALYZE audit.entry")
     mail = Mail(kind="account_news", user=manager, created_at=timezone.now())
     with transaction.atomic(), connection.cursor() as cursor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
 from access.policy import Role
@@ -16,6 +17,8 @@ from accounts.models import User
 from accounts.tests.people import lines
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from conftest import API, PASSWORD, PATIENCE, Caller, World, as_migrator
+from csv_files import CannotImport
+from csv_files.problems import MAX_PROBLEMS
 from csv_files.reading import parse_table
 
 FEW, MANY = 50, 200
@@ -70,6 +73,7 @@ LISTS: dict[str, tuple[str, Callable[[int], str]]] = {
     "managers made": ("username,role", lambda number: f"claimed{number},management"),
     "both": ("username,role,email", lambda number: f"claimed{number},management,other{number}@epic.example"),
     "managers unmade": ("username,role", lambda number: f"manager{number},sales"),
+    "renamed": ("username,first_name", lambda number: f"claimed{number},Another"),
     "deactivated": ("username,is_active", lambda number: f"manager{number},no"),
 }
 
@@ -87,6 +91,39 @@ def test_what_is_read_grows_with_the_rows_and_not_with_rows_times_accounts(name:
     few, many = read(FEW), read(MANY)
     costs = {table: (many[table] - few.get(table, 0)) / (MANY - FEW) for table in many}
     assert {table: cost for table, cost in costs.items() if cost > MAX_READ_PER_ROW} == {}
+
+
+# Letters of U+AB70 are small to Unicode's case folding, and not to PostgreSQL's lower(), so that the database refuses them.
+REFUSED_LETTER = "\uab70"
+
+
+def check_refused(world: World, *, rows: int, every: int) -> str:
+    """Checks so many new rows, of which each one in `every` is refused, and returns the message."""
+    named = (f"user{number}{REFUSED_LETTER if number % every == every - 1 else ''}" for number in range(rows))
+    with pytest.raises(CannotImport) as error:
+        content = lines(*(f"{name},u@epic.example" for name in named), header="username,email")
+        check(content, world.users["management"])
+    return str(error.value)
+
+
+def test_a_list_of_refused_rows_ends_with_what_a_message_lists(world: World) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        said = check_refused(world, rows=1_000, every=1)
+    assert said.startswith("Nothing was imported, because of at least 51 problems:\nline 2: ")
+    assert said.endswith("\nand maybe more: the other rows weren't tried.")
+    assert said.count("\n") == MAX_PROBLEMS + 1
+    assert len(queries) < 10 * MAX_PROBLEMS
+
+
+def test_refused_rows_are_found_with_few_repeated_writes(world: World) -> None:
+    with connection.cursor() as cursor:
+        written = "SELECT n_tup_ins FROM pg_stat_xact_user_tables WHERE relid = 'eecrm.accounts_user'::regclass"
+        cursor.execute(written)
+        before = cursor.fetchone()[0]
+        said = check_refused(world, rows=1_000, every=100)
+        cursor.execute(written)
+        assert cursor.fetchone()[0] - before < 2.5 * 1_000
+    assert said.startswith("Nothing was imported, because of 10 problems:\nline 101: ")
 
 
 @pytest.fixture

@@ -212,7 +212,8 @@ def test_many_rows_that_the_database_refuses_are_found_one_by_one(refused: Run) 
     said = refused(lines(*rows, header="username,email"))
     assert "because of 10 problems:\nline 2: A username is stored in lowercase.\nline 42: " in said
     rows = [f"user{number}ꭰ,u@epic.example" for number in range(200)]
-    assert "because of 200 problems:\nline 2: " in refused(lines(*rows, header="username,email"))
+    said = refused(lines(*rows, header="username,email"))
+    assert "because of at least 51 problems:\nline 2: " in said and "the other rows weren't tried" in said
 
 
 @pytest.mark.parametrize("row", ["superuser,,,,sales,,,,no", "SUPERUSER,,,,external,,,,yes"])

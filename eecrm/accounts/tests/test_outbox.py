@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import Alert, LinkRequest, Mail, TokenSession, User
+from accounts.models import AddressChange, Alert, LinkRequest, Mail, TokenSession, User
 from accounts.outbox import delivery
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
@@ -97,6 +97,42 @@ def test_a_manager_has_five_links_a_day_sent_to_one_account(kind: str, world: Wo
     assert "was sent 5 links within a day" in page.content.decode()
     assert Mail.objects.filter(user=person).count() == 5
     Mail.objects.create(kind="password_reset", user=world.users["sales"])  # as the login role, for whoever forgot it
+
+
+# Alerts and news name other accounts. They go to confirmed addresses of managers only.
+OWN_KINDS = [kind for kind in Mail.Kind if kind not in (Mail.Kind.ACCOUNT_NEWS, Mail.Kind.UNUSUAL_ACTIVITY)]
+
+
+@pytest.mark.parametrize("kind", OWN_KINDS)
+def test_a_mail_to_an_address_that_nobody_confirmed_has_no_words_of_a_user(kind: Mail.Kind, world: World) -> None:
+    """Mail programs turn the username into a link, and anna.smith is one that a company gives."""
+    stranger = "stranger@victim.example"
+    words = {"username": "evil.example", "first_name": "Prize", "last_name": "Winner"}
+    if kind == Mail.Kind.INVITATION:
+        user = newcomer(**words, email=stranger)
+    else:
+        user = world.users["sales"]
+        with acting_as(Role.SUPERUSER):
+            User.objects.filter(pk=user.pk).update(**words)
+        AddressChange.objects.create(user=user, address=stranger)
+    Mail.objects.all().delete()
+    Mail.objects.create(kind=kind, user=user, address="" if kind == Mail.Kind.INVITATION else stranger)
+    empty_the_queue()
+    (message,) = django_mail.outbox
+    assert message.to == [stranger]
+    text = f"{message.subject} {message.body}".lower()
+    assert not [word for word in (*words.values(), "victim") if word.lower() in text]
+
+
+@pytest.mark.parametrize("kind", sorted(set(Mail.Kind) - set(OWN_KINDS)))
+def test_mails_that_name_other_accounts_go_to_confirmed_addresses_only(kind: str, world: World) -> None:
+    user, now = newcomer(role=Role.MANAGEMENT), timezone.now()
+    alert = Alert.objects.create(kind="deletions", count=4, first_at=now, last_at=now)
+    row = Mail.objects.create(kind=kind, user=user, alert=alert if kind == Mail.Kind.UNUSUAL_ACTIVITY else None)
+    Mail.objects.exclude(pk=row.pk).delete()
+    empty_the_queue()
+    row.refresh_from_db()
+    assert (django_mail.outbox, row.error) == ([], "The address of the account isn't confirmed.")
 
 
 BECAME = ("created_at", "due_at", "attempts", "sent_at", "given_up_at", "seen")  # what became of a mail
