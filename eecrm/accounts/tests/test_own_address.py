@@ -65,6 +65,7 @@ def test_an_address_changes_once_it_is_confirmed(name: str, world: World, caller
 def test_the_mails_hold_no_word_of_anybody_else(world: World) -> None:
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(first_name="Buy cheap", last_name="pills now")
+    sent()  # news of the display name
     ask(Caller.as_user(world.users["sales"]))
     for message in sent():
         text = f"{message.subject}\n{message.body}"

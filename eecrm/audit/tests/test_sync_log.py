@@ -119,7 +119,10 @@ def test_an_entry_says_if_copies_read_it(committed_world: World, migrator: Any) 
     change(world.users["sales"], mobile="+33612345679")
     Mail.objects.create(kind="invitation", user=world.users["sales"])
     with migrator.cursor() as cursor:
-        cursor.execute("SELECT table_name, is_synced FROM audit.entry ORDER BY id DESC LIMIT 4")
+        cursor.execute(
+            "SELECT table_name, is_synced FROM audit.entry WHERE new ->> 'kind' IS DISTINCT FROM 'account_news'"
+            " ORDER BY id DESC LIMIT 4"
+        )
         assert cursor.fetchall() == [
             ("accounts_mail", False), ("accounts_user", False), ("accounts_user", True), ("clients_client", True),
         ]  # fmt: skip
