@@ -100,7 +100,8 @@ def test_a_poll_reads_no_entry_of_other_tables(
 
     *_, since = read(Position("0", 0))
     trail.run(_OF_OTHERS, 2_000)
-    migrator.cursor().execute("VACUUM ANALYZE audit.entry")  # the planner reads rows that others left
+    # The planner reads the ends of indexes. Few dead entries stay there, unless INDEX_CLEANUP asks for their removal.
+    migrator.cursor().execute("VACUUM (ANALYZE, INDEX_CLEANUP ON) audit.entry")
     closed()
     count, entries, end = read(since)
     assert (entries, end) == ([], since)
