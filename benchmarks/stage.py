@@ -87,7 +87,7 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
     _drop()
     try:
         database.bootstrap(DATABASE, os.environ)
-        database.migrate_all([DATABASE], os.environ)
+        database.migrate(DATABASE, os.environ)
         _allow_statement_log()
         _fill(clients, with_orders=for_comparison)
         if for_comparison:

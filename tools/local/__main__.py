@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import database
 import generated
 import home
 import pooler
+import template_database
+from cluster import Cluster
 from dotenv import ROOT, chosen, read
 from processes import Failed, keep_ledger, say, start, status_of, wait
 
@@ -22,6 +25,8 @@ SETTINGS = HOME / "settings.env"  # settings that the web server and the worker 
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read (config.migrator_settings)
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
+MAX_PROCESSES = 4  # test processes, because the roles in bootstrap.sql have few connections
+EXEC_PROCESSES = 2  # test processes that scripts/mutate-policy starts
 # These commands read or change the schema, so they need the privileges of the database role eecrm_migrator.
 MIGRATOR_COMMANDS = (
     "makemigrations",
@@ -32,7 +37,6 @@ MIGRATOR_COMMANDS = (
     "squashmigrations",
     "sync_database",
 )
-TEST_DATABASES = ("eecrm_test_gw0", "eecrm_test_gw1")  # one database for each process of pytest-xdist
 
 sys.path.insert(0, str(ROOT / "eecrm"))
 
@@ -68,11 +72,12 @@ def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
 
 
 def prepare(settings: Mapping[str, str]) -> None:
+    name = settings.get("PG_DATABASE") or DEMO_DATABASE
     if chosen("PG_HOST") and not settings.get("PG_ADMIN_USER"):
         say("PG_ADMIN_USER isn't set, so roles and schema are taken to be there already.")
     else:
-        database.bootstrap(settings.get("PG_DATABASE") or DEMO_DATABASE, settings)
-    database.migrate(settings)
+        database.bootstrap(name, settings)
+    database.migrate(name, settings)
     database.load_demo()
 
 
@@ -101,23 +106,17 @@ def run_tests(arguments: list[str]) -> int:
     is_wheel, is_reset, is_exec = (take(flag, arguments) for flag in ("--wheel", "--reset", "--exec"))
     if is_exec and not arguments:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
-    server = private_server(TEST_DATABASES[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel)
-    with server as settings:
+    databases = test_databases(EXEC_PROCESSES if is_exec else processes_of(arguments))
+    with private_server(databases[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel) as server:
         # The private server's settings override .env, which may name a server that tests mustn't touch.
-        os.environ.update(read(SETTINGS) | settings | {"APP_ENV": "local"})
-        for name in TEST_DATABASES:
-            database.bootstrap(name, settings)
-        try:
-            database.migrate_all(TEST_DATABASES, settings)
-        except Failed as failure:
-            if not is_exec:
-                raise
-            say(f"{failure} The command runs all the same, since it may be there to repair them.")
+        os.environ.update(read(SETTINGS) | server.settings | {"APP_ENV": "local"})
+        template_database.update(server, may_fail=is_exec)
+        template_database.copy(server, databases)
         if is_exec:
             # The command gets the caller's umask, because it may write into the repository.
             return execute(arguments, umask=UMASK)
         pooler.provide(HOME)
-        return execute(pytest(arguments), cwd=ROOT)
+        return execute([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
 
 
 def take(flag: str, arguments: list[str]) -> bool:
@@ -127,15 +126,26 @@ def take(flag: str, arguments: list[str]) -> bool:
     return True
 
 
-def pytest(arguments: list[str]) -> list[str]:
-    """Returns the pytest command, for two processes.
+def processes_of(arguments: list[str]) -> int:
+    """Returns the number of test processes, and adds it to pytest's `arguments` if they don't have it.
 
-    If `arguments` name a single test or a number of processes, pytest gets these arguments only.
+    A single test needs one process. More tests get one process more than there are processors, because some tests wait.
     """
-    command = [sys.executable, "-m", "pytest"]
-    if any(argument.startswith(("-n", "--numprocesses")) or "::" in argument for argument in arguments):
-        return [*command, *arguments]
-    return [*command, "-n", str(len(TEST_DATABASES)), *arguments]
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-n", "--numprocesses", type=int)
+    chosen_number: int | None = parser.parse_known_args(arguments)[0].numprocesses
+    if chosen_number is not None:
+        return max(chosen_number, 1)
+    if any("::" in argument for argument in arguments):
+        return 1
+    number = min((os.cpu_count() or 1) + 1, MAX_PROCESSES)
+    arguments[:0] = ["-n", str(number)]
+    return number
+
+
+def test_databases(number: int) -> list[str]:
+    """Returns the names of the databases: one for each process of pytest-xdist, which calls them gw0, gw1 and so on."""
+    return [f"{template_database.NAME}_gw{place}" for place in range(number)]
 
 
 def execute(command: list[str], **options: Any) -> int:
@@ -154,8 +164,8 @@ def execute(command: list[str], **options: Any) -> int:
 def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
     """Provides PostgreSQL for the demo: a private server, or the server in PG_HOST. Yields all PG_ settings."""
     if not chosen("PG_HOST"):
-        with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset) as settings:
-            yield settings
+        with private_server(DEMO_DATABASE, is_durable=True, is_reset=is_reset) as server:
+            yield server.settings
         return
     if is_reset:
         raise Failed("PG_HOST names a server that isn't private to scripts/run, so --reset doesn't touch it.")
@@ -169,10 +179,8 @@ def demo_server(*, is_reset: bool) -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def private_server(
-    database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False
-) -> Iterator[Mapping[str, str]]:
-    """Runs a private PostgreSQL server for the block, and yields its settings.
+def private_server(database: str, *, is_durable: bool, is_reset: bool, is_wheel: bool = False) -> Iterator[Cluster]:
+    """Runs a private PostgreSQL server for the block, and yields this server.
 
     The machine's PostgreSQL and the PostgreSQL from the wheel have separate data directories.
     One version of PostgreSQL can't read the data of another version.
@@ -189,7 +197,7 @@ def private_server(
     os.environ.update(generated.select_for_application(server.settings))
     os.environ["PG_PROGRAMS"] = str(server.programs.directory)
     with server.running():
-        yield server.settings
+        yield server
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ MAX_WAIT_SECONDS = 60  # seconds for the server to start or stop, including reco
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
 # These options turn durability off, because test databases needn't survive a crash.
 # Autovacuum is off, because a test's query plans would depend on the time at which it last analysed the tables.
-FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off")
+# JIT compilation is off, because it takes longer than it saves. bootstrap.sql turns it off for eecrm_app only.
+FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off", "-cjit=off")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,20 @@ class Cluster:
         finally:
             self._stop(server)
 
+    def connect(self) -> "psycopg2.extensions.connection":
+        """Connects as the administrator to the database `postgres`. Each statement commits."""
+        connection = psycopg2.connect(
+            host="127.0.0.1",
+            port=self.port,
+            dbname="postgres",
+            user=self.settings["PG_ADMIN_USER"],
+            password=self.settings["PG_ADMIN_PASSWORD"],
+            sslmode="disable",
+            connect_timeout=5,
+        )
+        connection.autocommit = True
+        return connection
+
     def _prepare_files(self) -> None:
         self.owner.open_way_to(self.data)
         self.owner.open_way_to(self.programs.path("postgres"))
@@ -126,7 +141,7 @@ class Cluster:
             if server.poll() is not None:
                 raise Failed(f"PostgreSQL ended while starting. The end of {self.log}:\n{self._tail()}")
             try:
-                self._connect().close()
+                self.connect().close()
             except psycopg2.OperationalError:
                 time.sleep(0.05)
                 continue
@@ -148,17 +163,6 @@ class Cluster:
             server.send_signal(signal.SIGQUIT)
             server.wait()
         forget(server)
-
-    def _connect(self) -> "psycopg2.extensions.connection":
-        return psycopg2.connect(
-            host="127.0.0.1",
-            port=self.port,
-            dbname="postgres",
-            user=self.settings["PG_ADMIN_USER"],
-            password=self.settings["PG_ADMIN_PASSWORD"],
-            sslmode="disable",
-            connect_timeout=5,
-        )
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])

@@ -13,46 +13,52 @@ from processes import Command, Failed, run, run_together, say
 
 MANAGE: Command = [sys.executable, ROOT / "eecrm" / "manage.py"]
 MIGRATE: Command = [*MANAGE, "migrate", "--no-input", "--verbosity=0", "--settings=config.migrator_settings"]
-MIGRATIONS_FAILED = "The migrations failed; Django says why above."
+BOOTSTRAP_FAILED = "The roles and the schema could not be prepared; psql says why above."
 
 
-def bootstrap(database: str, settings: Mapping[str, str]) -> None:
-    """Runs bootstrap.sql as PostgreSQL's administrator.
+def bootstrap(name: str, settings: Mapping[str, str]) -> None:
+    """Runs bootstrap.sql as PostgreSQL's administrator."""
+    say(f"Preparing roles and schema of the database {name} …")
+    run(_bootstrap(), failure=BOOTSTRAP_FAILED, env=_bootstrap_environment(name, settings))
+
+
+def bootstrap_all(names: Sequence[str], settings: Mapping[str, str]) -> None:
+    """Runs bootstrap.sql for several databases at the same time. The file itself makes one wait for the other."""
+    environments = [_bootstrap_environment(name, settings) for name in names]
+    run_together(_bootstrap(), environments, failure=BOOTSTRAP_FAILED)
+
+
+def _bootstrap() -> Command:
+    return [_psql(), "--no-psqlrc", "--quiet", "--no-password", f"--file={ROOT / 'deploy/postgres/bootstrap.sql'}"]
+
+
+def _bootstrap_environment(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that bootstrap.sql and psql read.
 
     Passwords are passed in environment variables, because other users of the machine can read a command line.
     """
     # This import is late, because it makes config.environment read settings.env.
     from config import database_settings
 
-    say(f"Preparing roles and schema of the database {database} …")
-    for name in ("PG_HOST", "PG_ADMIN_USER", "PG_ADMIN_PASSWORD"):
-        if not settings.get(name):
-            raise Failed(f"{name} is not set: set it in the environment or .env.")
+    for required in ("PG_HOST", "PG_ADMIN_USER", "PG_ADMIN_PASSWORD"):
+        if not settings.get(required):
+            raise Failed(f"{required} is not set: set it in the environment or .env.")
     environment = {
         "PGHOST": database_settings.HOSTS,
         "PGPORT": database_settings.PORTS,
-        **{f"PG{name.replace('_', '').upper()}": value for name, value in database_settings.OPTIONS.items()},
+        **{f"PG{option.replace('_', '').upper()}": value for option, value in database_settings.OPTIONS.items()},
         "PGUSER": settings["PG_ADMIN_USER"],
         "PGPASSWORD": settings["PG_ADMIN_PASSWORD"],
         "PGDATABASE": "postgres",
     }
-    run(
-        [_psql(), "--no-psqlrc", "--quiet", "--no-password", f"--file={ROOT / 'deploy/postgres/bootstrap.sql'}"],
-        failure="The roles and the schema could not be prepared; psql says why above.",
-        env=os.environ | settings | {"PG_DATABASE": database} | environment,
-    )
+    return os.environ | settings | {"PG_DATABASE": name} | environment
 
 
-def migrate(settings: Mapping[str, str]) -> None:
+def migrate(name: str, settings: Mapping[str, str]) -> None:
     """Runs the migrations as the role eecrm_migrator, because the role that serves requests may not change tables."""
-    say("Migrating …")
-    run(MIGRATE, failure=MIGRATIONS_FAILED, env=os.environ | select_for_migrator(settings))
-
-
-def migrate_all(databases: Sequence[str], settings: Mapping[str, str]) -> None:
-    say(f"Migrating {' and '.join(databases)} …")
-    environment = os.environ | select_for_migrator(settings)
-    run_together(MIGRATE, [environment | {"PG_DATABASE": name} for name in databases], failure=MIGRATIONS_FAILED)
+    say(f"Migrating the database {name} …")
+    environment = os.environ | {"PG_DATABASE": name} | select_for_migrator(settings)
+    run(MIGRATE, failure="The migrations failed; Django says why above.", env=environment)
 
 
 def load_demo() -> None:

@@ -16,7 +16,7 @@ from access.database import acting_as
 from access.permissions import InGroups, belongs_to_groups
 from access.policy import Role
 from access.tests.test_cells import CELLS
-from access.tests.test_database_roles import manage
+from access.tests.test_database_roles import manage, run_as_migrator
 from accounts.models import User
 from clients.models import Client
 from conftest import World
@@ -70,9 +70,7 @@ def test_what_the_table_says_is_not_said_again_by_a_model(monkeypatch: Any) -> N
 
 
 def sync(*options: str) -> str:
-    result = manage("sync_database", MIGRATOR, *options)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    return run_as_migrator("sync_database", *options)
 
 
 @pytest.fixture
@@ -183,7 +181,8 @@ def test_the_variable_adds_plain_groups_and_takes_none_away(catalogue: Any, sett
 
 def test_the_variable_is_read_from_the_environment(catalogue: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("GROUPS", "Night shift, Couriers")
-    assert sync().splitlines()[:2] == [f"group {name}: made, as GROUPS says" for name in ("Night shift", "Couriers")]
+    lines = manage("sync_database", MIGRATOR).stdout.splitlines()
+    assert lines[:2] == [f"group {name}: made, as GROUPS says" for name in ("Night shift", "Couriers")]
     assert not Group.objects.get(name="Couriers").permissions.exists()
     monkeypatch.setenv("GROUPS", "PII")
     result = manage("check")

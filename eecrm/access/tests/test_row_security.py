@@ -12,7 +12,7 @@ from access.database import acting_as
 from access.grants import privilege_differences, wanted_policies
 from access.policy import MATRIX_ROLES, Role, Scope
 from access.row_security import BACKUP_ROLE, RowPolicy
-from access.tests.test_database_roles import REFUSED, manage, run
+from access.tests.test_database_roles import REFUSED, run, run_as_migrator
 from accounts.login import tokens
 from accounts.models import Cover
 from audit.models import Entry
@@ -249,8 +249,7 @@ def test_a_drift_is_told_and_mended_and_the_server_is_not_ready_meanwhile(
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         assert answer.json()["detail"] == f"The database differs from the code in {len(cures)} places."
     finally:
-        mended = manage("sync_database", "--settings=config.migrator_settings")
-    assert mended.returncode == 0, mended.stderr
+        run_as_migrator("sync_database")
     assert drifts() == []
     assert anonymous.get("/health/ready/").status_code == 200
 

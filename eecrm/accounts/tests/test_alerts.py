@@ -30,10 +30,9 @@ MANAGERS = ["management", "other_management", "superuser"]
 
 
 @pytest.fixture(autouse=True)
-def empty_trail(migrator: Any) -> None:
+def empty_trail(django_db_setup: None) -> None:
     """What other tests committed is no day old."""
-    with migrator.cursor() as cursor:
-        empty_the_trail(cursor)
+    empty_the_trail()
 
 
 @pytest.fixture(autouse=True)

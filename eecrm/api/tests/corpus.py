@@ -1,12 +1,14 @@
 """Hostile requests to every operation of the OpenAPI document: each field, parameter, header and path of it with each value.
 
-What the document describes is covered by itself. `CORPUS=full` lets every role send each of them.
+What the document describes is covered by itself. Operations with the same code share the values: each value reaches each
+field by one of them. `CORPUS=full` sends each value to each operation, from every role.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from itertools import cycle
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,7 +21,7 @@ IS_FULL = os.environ.get("CORPUS") == "full"
 EVERYBODY = ("superuser", "management", "sales", "support", "auditor", "partner", "unlinked")
 WRITERS = ("management", "superuser")  # whose values get past the permissions
 
-# What JSON can say, and what it can't, as text.
+# Values as text, in JSON.
 VALUES = [
     *(json.dumps(value) for value in (
         None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**40, 1.5, -0.0, "", " ", "\t\n", "a\x00b", "\x00", "a" * 10_001, "é" * 300, "💥" * 60, "\u202e\u200b\ufeff",
@@ -28,9 +30,11 @@ VALUES = [
         "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2027-01-01T25:61:61Z", "2027-01-01T00:00:00+99:99", "infinity", "+33", "+999999999999999999", "+33199001234;ext=1", "a@b",
         "a@" + "b" * 300 + ".example", "\u212aelvin@\u0130.example", [], [[]], ["x"], [None] * 50, {}, {"id": 1}, {"$gt": ""}, {"a": {"b": {"c": []}}},
     )),
-    "NaN", "-Infinity", "1e400", "-1e400", "1e-400", "1E5", "-0", "01", "9" * 5000, "0." + "3" * 5000, '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', "[" * 1_000 + "]" * 1_000,
-    '{"a":' * 1_000 + "1" + "}" * 1_000, '{"a": 1, "a": 2}', "'a'", "undefined", '"\t"', "",
+    "1e400", "-1e400", "1e-400", "1E5", "-0", "9" * 5000, "0." + "3" * 5000, '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', "[" * 1_000 + "]" * 1_000,
+    '{"a":' * 1_000 + "1" + "}" * 1_000, '{"a": 1, "a": 2}',
 ]  # fmt: skip
+# The parser refuses them whichever field has them.
+MALFORMED = ["NaN", "-Infinity", "01", "'a'", "undefined", '"\t"', ""]
 QUERY = [
     "", "%00", "%FF%FE", "%ED%A0%80", "%F4%90%80%80", "١", "-1", "0", "99999999999999999999", "1e5", "NaN", "sNaN", "Infinity", "1E9999", "9" * 5000, "true", "null", "[]", "%7B%7D", "' OR 1=1",
     "%25%25", "a" * 3000, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2027-03-28T02:30:00", "2027-02-30",
@@ -75,6 +79,9 @@ TYPES = [
 ]  # fmt: skip
 
 
+_PARENTS = re.compile(r"/clients/\{client\}/(contracts/\{contract\}/)?")
+
+
 class Operation(NamedTuple):
     path: str
     method: str
@@ -83,6 +90,11 @@ class Operation(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def code(self) -> tuple[str, str]:
+        """What names the operation's code: below a parent too, a row is changed by one serializer, with PUT and PATCH."""
+        return _PARENTS.sub("/", self.path), "PUT" if self.method == "PATCH" else self.method
 
 
 class Hostile(NamedTuple):
@@ -95,6 +107,7 @@ class Hostile(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+@cache
 def operations() -> list[Operation]:
     found = [
         (path, method.upper(), described)
@@ -167,34 +180,53 @@ def _by_value(operation: Operation, world: World) -> Iterator[Hostile]:
     """Without a name yet: whoever sends it comes later."""
     address, body = filled(operation.path, world), right_body(operation, world)
     right = json.dumps(body).encode() if operation.method in ("POST", "PUT", "PATCH") else b""
-    declared = [(one["name"], one["in"]) for one in operation.described.get("parameters", ())]
-    properties, _ = _properties(operation)
-    for name in [*properties, "unknown"] if properties else []:
-        yield from (Hostile("", address, _with(body, name, raw)) for raw in VALUES)
+    for name in fields(operation):
+        yield from (Hostile("", address, _with(body, name, raw)) for raw in in_turn(operation, name, VALUES))
+    if fields(operation):
+        yield from (Hostile("", address, _with(body, "unknown", raw)) for raw in MALFORMED)
     if operation.method in ("POST", "PUT", "PATCH"):
         yield from (Hostile("", address, raw) for raw in BODIES)
         yield from (Hostile("", address, right, content_type) for content_type in TYPES)
-    names = [name for name, place in declared if place == "query"]
-    for query in [*_queries(names), *_shared(operation, _queries(("a" * 300, "%00", "format", "%FF")))]:
+    for name in parameters(operation, "query"):
+        yield from (Hostile("", f"{address}?{it}", right) for it in in_turn(operation, name, queries(name)))
+    for query in shared(operation.place, [it for name in ("a" * 300, "%00", "format", "%FF") for it in queries(name)]):
         yield Hostile("", f"{address}?{query}", right)
-    for name in (name for name, place in declared if place == "path"):
+    for name in parameters(operation, "path"):
         for value in PATHS:
             yield Hostile(
                 "", filled(operation.path.replace(f"{{{name}}}", "\x1a"), world).replace("\x1a", value), right
             )
-    for header in _shared(operation, [(name, value) for name in EVERY_HEADER for value in HEADERS]):
+    for header in shared(operation.place, [(name, value) for name in EVERY_HEADER for value in HEADERS]):
         yield Hostile("", address, right, headers=(header,))
 
 
-def _queries(names: Iterable[str]) -> list[str]:
-    return [
-        query for name in names for query in (*(f"{name}={value}" for value in QUERY), f"{name}=1&{name}=true&{name}")
+def queries(name: str) -> list[str]:
+    return [*(f"{name}={value}" for value in QUERY), f"{name}=1&{name}=true&{name}"]
+
+
+def fields(operation: Operation) -> list[str]:
+    """Names of the members of the body, and one that is none."""
+    properties, _ = _properties(operation)
+    return [*properties, "unknown"] if properties else []
+
+
+def parameters(operation: Operation, place: str) -> list[str]:
+    return [one["name"] for one in operation.described.get("parameters", ()) if one["in"] == place]
+
+
+def in_turn(operation: Operation, name: str, values: list[str]) -> list[str]:
+    """Those of the values that this operation takes: operations with the same code and the same input take turns."""
+    kin = [
+        other.place
+        for other in operations()
+        if other.code == operation.code and name in (*fields(other), *parameters(other, "query"))
     ]
+    return values if IS_FULL else values[kin.index(operation.place) :: len(kin)]
 
 
-def _shared(operation: Operation, values: list[Any]) -> list[Any]:
-    """What is the same for all operations: each of them takes an eighth of it."""
-    return values if IS_FULL else values[operation.place % 8 :: 8]
+def shared(place: int, values: list[Any]) -> list[Any]:
+    """Values for code that all operations have in common: each operation takes an eighth."""
+    return values if IS_FULL else values[place % 8 :: 8]
 
 
 def hostile_requests(operation: Operation, world: World) -> Iterator[Hostile]:

@@ -20,8 +20,7 @@ from conftest import PATIENCE, WAITS, Caller, World, empty_the_trail
 @pytest.fixture
 def trail(committed_world: World, migrator: Any) -> "Trail":
     """An empty trail in the open, in a database where nobody else writes."""
-    with migrator.cursor() as cursor:
-        empty_the_trail(cursor)
+    empty_the_trail()
     return Trail(migrator)
 
 

@@ -87,6 +87,7 @@ def test_a_poll_reads_no_entry_of_other_tables(
 ) -> None:
     """Counts the rows and index entries that are read, and not the time."""
     world = committed_world
+    trail.run("TRUNCATE audit.entry")  # index entries of rows that earlier tests have deleted would count
     change(world.own_client, first_name="Before")
     closed()
 

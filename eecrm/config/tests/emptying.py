@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2
 from django.db import connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from access.codenames import managed_groups
 from config.environment import env
@@ -56,12 +57,31 @@ class State:
 @contextmanager
 def committing(blocker: Any) -> Iterator[None]:
     """Lets its block commit, outside of a transaction of the test."""
-    with blocker.unblock(), _emptied(), closing(connection):
+    with blocker.unblock(), _emptied(), _connection_as_it_was():
         State.is_open = True
         try:
             yield
         finally:
             State.is_open = False
+
+
+@contextmanager
+def _connection_as_it_was() -> Iterator[None]:
+    """Closes the connection afterwards, unless the block has used the one that it found, which is reset.
+
+    PostgreSQL plans the statements and triggers of a new connection again, which costs more than most tests.
+    """
+    connection.ensure_connection()
+    found = connection.connection
+    try:
+        yield
+    finally:
+        is_kept = connection.connection is found and not connection.in_atomic_block and connection.is_usable()
+        if is_kept and found.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            with connection.cursor() as cursor:
+                cursor.execute("DISCARD ALL")
+        else:
+            connection.close()
 
 
 @contextmanager
@@ -122,8 +142,12 @@ def keep_ids_apart() -> None:
         cursor.execute(_START_APART, [_APART])
 
 
-def empty_the_trail(cursor: Any) -> None:
-    cursor.execute("TRUNCATE audit.entry, audit.seal; UPDATE audit.boundary SET last_id = 0, xid = '0'")
+def empty_the_trail() -> None:
+    """The few entries of a test's first rows: to truncate the two tables takes 20 ms."""
+    with _as_administrator() as cursor:
+        cursor.execute(
+            "DELETE FROM audit.entry; DELETE FROM audit.seal; UPDATE audit.boundary SET last_id = 0, xid = '0'"
+        )
 
 
 @contextmanager

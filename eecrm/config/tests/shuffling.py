@@ -52,8 +52,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """pytest-randomly shows the seed at the start, and with -q never."""
     if (seed := seed_of(config)) is not None:
+        number = config.getoption("numprocesses", None)
+        processes = f"-n {number} " if number else ""
         terminalreporter.write_line(
-            f"Random order: repeat it with --randomly-seed={seed}, or turn it off with -p no:randomly."
+            f"Random order: repeat it with {processes}--randomly-seed={seed}, or turn it off with -p no:randomly."
         )
 
 

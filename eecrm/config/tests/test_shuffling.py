@@ -31,7 +31,7 @@ def run(directory: Path, seed: int) -> set[str]:
         cwd=directory, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"--randomly-seed={seed}, or" in done.stdout
+    assert f"with -n 2 --randomly-seed={seed}, or" in done.stdout
     return {(directory / name).read_text() for name in ("gw0", "gw1")}
 
 
