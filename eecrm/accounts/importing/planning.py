@@ -44,7 +44,7 @@ class Stored:
     is_claimed: bool
     values: dict[str, str | bool]
     groups: dict[str, int]  # maps the name of each group to the primary key of the membership
-    waiting: set[str] = field(default_factory=set)  # email addresses that wait to be confirmed
+    waiting_address: str = ""  # the email address that waits to be confirmed
     has_identity: bool = False
 
     def beside(self, changes: list[CellChange]) -> tuple[CellChange, ...]:
@@ -76,10 +76,19 @@ class ImportStep:
     left: tuple[int, ...] = ()  # primary keys of memberships to delete
     is_invited: bool = False
     asks_for_address: bool = False  # the new email address is used only after its confirmation
+    dropped_address: str = ""  # the email address that waits to be confirmed, and that the new address replaces
 
     @property
     def shown(self) -> tuple[CellChange, ...]:
         return self.changes + self.beside
+
+    @property
+    def address_note(self) -> str:
+        """What a new email address does besides, in brackets: it waits itself, or it replaces an address that waits."""
+        notes = ["once it is confirmed"] if self.asks_for_address else []
+        if self.dropped_address:
+            notes.append(f"instead of {quoted(self.dropped_address)}, which waits to be confirmed")
+        return f" ({', '.join(notes)})" if notes else ""
 
     @property
     def changes_rights(self) -> bool:
@@ -139,17 +148,25 @@ def plan(checked: Checked, wishes: Wishes) -> ImportPlan:
 
 
 def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
-    rows = User.objects.filter(username__in=list(usernames)).order_by("pk")
+    names_in_file = list(usernames)
+    rows = User.objects.filter(username__in=names_in_file).order_by("pk")
     accounts, names = dict[int, Stored](), dict[str, int]()
     has_identity = Exists(ExternalIdentity.objects.filter(user=OuterRef("pk")))
+    waiting = dict(
+        AddressChange.objects.open().filter(user__username__in=names_in_file).values_list("user_id", "address")
+    )
     for row in rows.values("pk", "username", "is_superuser", "is_claimed", *ACCOUNT_FIELDS, bound=has_identity):
         values = {name: row[name] if isinstance(row[name], bool) else str(row[name]) for name in ACCOUNT_FIELDS}
         accounts[row["pk"]] = Stored(
-            row["pk"], row["is_superuser"], row["is_claimed"], values, {}, has_identity=row["bound"]
+            row["pk"],
+            row["is_superuser"],
+            row["is_claimed"],
+            values,
+            {},
+            waiting.get(row["pk"], ""),
+            has_identity=row["bound"],
         )
         names[row["username"]] = row["pk"]
-    for key, address in AddressChange.objects.open().filter(user__in=accounts).values_list("user_id", "address"):
-        accounts[key].waiting.add(address.lower())
     memberships = Membership.objects.filter(user__in=accounts).values_list("pk", "user_id", "group__name")
     for key, user_id, name in memberships:
         accounts[user_id].groups[name] = key
@@ -212,6 +229,7 @@ def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uni
     wanted = account.groups.keys() if entry.groups is None else entry.groups
     if wanted != account.groups.keys():
         changes.append(CellChange("groups", join_names(account.groups), join_names(wanted)))
+    new_address = next((change.after for change in changes if change.column == "email"), None)
     return ImportStep(
         entry.line,
         entry.username,
@@ -222,7 +240,8 @@ def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uni
         joined=tuple(groups[name] for name in sorted(wanted - account.groups.keys())),
         left=tuple(key for name, key in account.groups.items() if name not in wanted),
         is_invited=account.pk in uninvited and bool(values["is_active"] and values["email"]),
-        asks_for_address=account.is_claimed and any(change.column == "email" and change.after for change in changes),
+        asks_for_address=account.is_claimed and bool(new_address),
+        dropped_address=account.waiting_address if new_address is not None else "",
     )
 
 
@@ -231,4 +250,5 @@ def _is_known_address(address: str, account: Stored) -> bool:
 
     The import doesn't change such an address, because a request for it would only send another link.
     """
-    return address.lower() in {str(account.values["email"]).lower(), *account.waiting}
+    present, waiting = str(account.values["email"]), account.waiting_address
+    return address.lower() == present.lower() or bool(waiting) and address.lower() == waiting.lower()

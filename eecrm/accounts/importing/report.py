@@ -30,8 +30,7 @@ def account_import_summary(planned: ImportPlan, *, notify_to: str, is_dry_run: b
 
 def changes_of(step: ImportStep) -> str:
     return ", ".join(
-        f"{column} {quoted(before)} → {quoted(after)}"
-        + (" (once it is confirmed)" if column == "email" and step.asks_for_address else "")
+        f"{column} {quoted(before)} → {quoted(after)}{step.address_note if column == 'email' else ''}"
         for column, before, after in step.changes
     )
 
@@ -47,7 +46,11 @@ def lines_of(planned: ImportPlan) -> Iterator[Line]:
             yield Line(step.username, f"new{invited}", repr((sorted(step.values.items()), step.joined)))
         else:
             stays = "".join(f", {one.column} stays {quoted(one.before)}" for one in step.beside)
-            yield Line(step.username, f"{changes_of(step) or 'unchanged'}{stays}{invited}", repr(step.shown))
+            yield Line(
+                step.username,
+                f"{changes_of(step) or 'unchanged'}{stays}{invited}",
+                repr((step.shown, step.dropped_address)),
+            )
 
 
 def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:

@@ -153,6 +153,8 @@ class User(Rights):
     # The fields in `decided_together` decide which rights the account has and who gets its invitation.
     # A form that changes one field of `decided_together` must show the present values of the others.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
+    # A new email address of an account in use waits in an `AddressChange`. Another new address would replace it.
+    waiting_values = {"email": "address_change"}
     report_fields = (
         *PUBLIC_FIELDS,
         "first_name",

@@ -15,6 +15,7 @@ from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import account, link_to, newcomer, run_import, sent
 from audit.models import Entry
+from audit.tests.site_forms import Tab
 from conftest import API, PASSWORD, PRIVILEGE, Caller, Visitor, World, refused_with
 
 USERS = "/hidden-admin/accounts/user/"
@@ -437,3 +438,26 @@ def test_an_address_that_waits_keeps_no_account_from_being_deleted(gone: str, wo
             " WHERE conrelid = 'eecrm.accounts_addresschange'::regclass AND contype = 'f'"
         )
         assert cursor.fetchall() == [("c", False)]
+
+
+def test_a_form_that_was_open_replaces_no_address_that_began_to_wait(world: World, visit: Any) -> None:
+    user = world.users["sales"]
+    manager, other = Tab(visit("management"), page_of(user)), Tab(visit("other_management"), page_of(user))
+    unconcerned = Tab(visit("superuser"), page_of(user))
+    assert other.send(email="other@epic.example").status_code == 302
+    assert manager.send(email=NEW).status_code == 200
+    page = manager.page.content.decode()
+    assert "other_management" in page and "other@epic.example" in page
+    assert [change.address for change in AddressChange.objects.all()] == ["other@epic.example"]
+    assert unconcerned.send(job_title="Sales").status_code == 302
+    assert manager.send().status_code == 302
+    assert [change.address for change in AddressChange.objects.all()] == [NEW]
+
+
+def test_a_form_that_was_open_replaces_no_address_that_its_owner_asked_for(world: World, visit: Any) -> None:
+    user = world.users["sales"]
+    manager = Tab(visit("management"), page_of(user))
+    asked = Caller.as_user(user).post(f"{API}users/me/email/", {"email": "own@home.example", "password": PASSWORD})
+    assert asked.status_code == 202
+    assert manager.send(email=NEW).status_code == 200
+    assert [change.address for change in AddressChange.objects.all()] == ["own@home.example"]

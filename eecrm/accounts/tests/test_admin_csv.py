@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from access.database import acting_as
 from access.policy import Role
 from accounts.importing import saving
-from accounts.models import User
+from accounts.models import AddressChange, User
 from accounts.tests.people import ROW, account, lines, mails, stored
 from conftest import PASSWORD, Caller, Visitor, World, shown
 
@@ -148,6 +148,17 @@ def test_what_was_checked_is_asked_again_of_the_database_when_it_is_confirmed(ma
     assert account("other_support").role == "support"
     manager.post(IMPORT, signed(page))
     assert account("other_management").role == "sales"
+
+
+def test_an_import_replaces_no_address_that_began_to_wait_after_its_check(manager: Visitor, world: World) -> None:
+    list_ = signed(manager.post(IMPORT, chosen(lines("sales,new@epic.example", header="username,email"))))
+    with acting_as(Role.MANAGEMENT, user_id=world.users["other_management"].pk):
+        User.objects.filter(username="sales").update(email="other@epic.example")
+    again = manager.post(IMPORT, list_)
+    assert "once it is confirmed, instead of 'other@epic.example', which waits to be confirmed" in words(again)
+    assert [change.address for change in AddressChange.objects.all()] == ["other@epic.example"]
+    manager.post(IMPORT, signed(again))
+    assert [change.address for change in AddressChange.objects.all()] == ["new@epic.example"]
 
 
 @pytest.mark.parametrize(

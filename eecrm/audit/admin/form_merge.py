@@ -4,6 +4,9 @@ A field that the user left unchanged keeps its current value. A field that the u
 A field clashes if both this user and somebody else have changed it since the page was shown.
 If a field clashes, nothing is saved, and the page asks the user which value is right.
 
+A model may name in `waiting_values` the relation whose row holds a field's new value until the value is confirmed.
+Such a row counts as a change of the field.
+
 A model may list sets of field names in `decided_together`, for fields that make sense only together.
 A user who changes one field of a set must have seen the current values of the others. Otherwise it is a clash, too.
 The names are fields, many-to-many fields, or inline rows by the name of their relation.

@@ -38,7 +38,11 @@ class Since(NamedTuple):
 
     @classmethod
     def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
-        """Returns later changes of the row's fields in `names`. Sends one query, and one per many-to-many field."""
+        """Returns later changes of the row's fields in `names`.
+
+        A field in the model's `waiting_values` changes also if a value begins or ends to wait for its confirmation.
+        Sends one query, and one for each many-to-many field and each field in `waiting_values`.
+        """
         entries = version.changes_of(type(row), [row.pk])
         written, members = _changed_columns(entries), {}
         many_to_many: list[Any] = [field for field in row._meta.many_to_many if field.name in names]
@@ -47,8 +51,15 @@ class Since(NamedTuple):
             sides = below.values_list("old", "new")
             members[field.name] = frozenset(str((new or old or {})[field.m2m_reverse_name()]) for old, new in sides)
             entries = entries | below
-        fields = frozenset(field.name for field in row._meta.concrete_fields if field.column in written)
-        return cls(fields, members, entries)
+        fields = {field.name for field in row._meta.concrete_fields if field.column in written}
+        for name, relation in getattr(row, "waiting_values", {}).items():
+            if name in names:
+                waiting: Any = row._meta.get_field(relation)
+                below = version.changes_below(waiting.related_model, waiting.field.column, row.pk)
+                if below.exists():
+                    fields.add(name)
+                    entries = entries | below
+        return cls(frozenset(fields), members, entries)
 
 
 UNCHANGED = Since(frozenset(), {}, Entry.objects.none())

@@ -84,7 +84,8 @@ class RestoringAdmin(PolicyModelAdmin):
         confirmation = None
         try:
             steps = preview(entry, locks=is_confirming(request))
-            confirmation = Confirmation(request, f"{title} {entry.pk}", map(_confirmation_line, steps))
+            lines = [_entry_line(entry), *map(_confirmation_line, steps)]
+            confirmation = Confirmation(request, f"{title} {entry.pk}", lines)
             if form.is_valid() and confirmation.is_given:
                 give_reason(form.cleaned_data["change_reason"])
                 return self._done(request, put_back(entry), title)
@@ -131,6 +132,14 @@ class RestoringAdmin(PolicyModelAdmin):
             "action": title,
         }
         return TemplateResponse(request, "admin/audit/entry/put_back.html", context)
+
+
+def _entry_line(entry: Entry) -> Line:
+    """Returns the line that names the row and the time of the trail entry on the confirmation page.
+
+    After PostgreSQL's data was restored from an older copy, another entry may get the id of the shown one.
+    """
+    return Line(f"entry {entry.pk}", f"{restoration.noun_of(entry)} {entry.row_key}", entry.at.isoformat())
 
 
 def _confirmation_line(step: FieldReversal) -> Line:
