@@ -40,6 +40,7 @@ from config.tests.emptying import (  # noqa: F401  # tests import these names fr
     PATIENCE,
     WAITS,
     State,
+    age_the_trail,
     as_migrator,
     committing,
     empty_database,

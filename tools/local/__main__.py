@@ -26,6 +26,7 @@ MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read 
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
 MAX_PROCESSES = 4  # test processes, because the roles in bootstrap.sql have few connections
+MIN_PROCESSES = 2  # test processes on a machine with one processor, because some tests wait
 EXEC_PROCESSES = 2  # test processes that scripts/mutate-policy starts
 # These commands read or change the schema, so they need the privileges of the database role eecrm_migrator.
 MIGRATOR_COMMANDS = (
@@ -129,7 +130,7 @@ def take(flag: str, arguments: list[str]) -> bool:
 def processes_of(arguments: list[str]) -> int:
     """Returns the number of test processes, and adds it to pytest's `arguments` if they don't have it.
 
-    A single test needs one process. More tests get one process more than there are processors, because some tests wait.
+    A single test needs one process. More tests get as many as there are processors, since each of them imports all tests.
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-n", "--numprocesses", type=int)
@@ -138,7 +139,7 @@ def processes_of(arguments: list[str]) -> int:
         return max(chosen_number, 1)
     if any("::" in argument for argument in arguments):
         return 1
-    number = min((os.cpu_count() or 1) + 1, MAX_PROCESSES)
+    number = min(max(os.cpu_count() or 1, MIN_PROCESSES), MAX_PROCESSES)
     arguments[:0] = ["-n", str(number)]
     return number
 

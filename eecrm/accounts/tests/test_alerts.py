@@ -22,7 +22,7 @@ from accounts.tests.people import left_open
 from api.jobs import declared_jobs
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
 from clients.models import Client
-from conftest import API, PRIVILEGE, Caller, Visitor, World, empty_the_trail, make_contract, new_client, refused_with
+from conftest import API, PRIVILEGE, Caller, Visitor, World, age_the_trail, make_contract, new_client, refused_with
 from contracts.models import Contract
 
 SITE = "/hidden-admin/"
@@ -30,9 +30,9 @@ MANAGERS = ["management", "other_management", "superuser"]
 
 
 @pytest.fixture(autouse=True)
-def empty_trail(django_db_setup: None) -> None:
-    """What other tests committed is no day old."""
-    empty_the_trail()
+def old_trail(kept_world: None) -> None:
+    """The entries of the world that tests share count for no alert. Later tests of this process need them."""
+    age_the_trail()
 
 
 @pytest.fixture(autouse=True)

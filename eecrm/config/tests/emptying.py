@@ -142,6 +142,12 @@ def keep_ids_apart() -> None:
         cursor.execute(_START_APART, [_APART])
 
 
+def age_the_trail() -> None:
+    """Makes all entries of the trail two days old."""
+    with _as_administrator() as cursor:
+        cursor.execute("UPDATE audit.entry SET at = now() - interval '2 days'")
+
+
 def empty_the_trail() -> None:
     """The few entries of a test's first rows: to truncate the two tables takes 20 ms."""
     with _as_administrator() as cursor:

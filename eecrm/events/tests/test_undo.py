@@ -11,7 +11,7 @@ from access.database import acting_as, because
 from access.policy import Role
 from audit.restore.restoration import CannotRestore, undo
 from audit.tests.site_forms import form_on
-from conftest import LOCKING, World, as_migrator, make_client, make_contract, make_event
+from conftest import LOCKING, Visitor, World, as_migrator, make_client, make_contract, make_event
 from events.tests.trail import change, delete, entries, last, stored
 
 WHY = "That was the wrong company"
@@ -160,13 +160,14 @@ def test_nobody_signs_by_an_undo_what_they_never_saw(world: World, visit: Any) -
     assert comparisons and all(map(LOCKING.search, comparisons)), "the row could change after it was compared"
 
 
-def test_an_entry_that_got_the_number_of_another_is_not_undone_for_it(committed_world: World, visit: Any) -> None:
+def test_an_entry_that_got_the_number_of_another_is_not_undone_for_it(committed_world: World) -> None:
     """As after a data folder that was put back: the number of the entry, its values and those of the row are the same."""
     mine, other = committed_world.own_client, committed_world.other_client
     for client in (mine, other):
         change(client, company_name="Before")
     entry = change(mine, company_name="Wrong")
-    manager = visit("management")
+    manager = Visitor()
+    manager.force_login(committed_world.users["management"])
     shown = form_on(manager.get(page_of(entry)))
     change(other, company_name="Wrong")
     with as_migrator() as migrator:
