@@ -152,7 +152,7 @@ def wanted_policies() -> set[RowPolicy]:
 
 _ACTUAL_GRANTS = f"""
     {TABLES_QUERY}
-    SELECT grantee::regrole::text, privilege_type, table_name, column_name
+    SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, table_name, column_name
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
             SELECT tables.name, attname::text, (aclexplode(attacl)).*
@@ -160,12 +160,15 @@ _ACTUAL_GRANTS = f"""
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
               FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges
-     WHERE grantee <> 0 AND grantee::regrole::text = ANY(%s)
+     WHERE grantee = 0 OR grantee::regrole::text = ANY(%s)
 """
 
 
 def actual() -> set[Grant]:
-    """Returns all privileges that the roles have in the database now, no matter who granted them."""
+    """Returns all privileges that the roles and PUBLIC have in the database now, no matter who granted them.
+
+    All roles have the privileges of PUBLIC. The policy gives it none.
+    """
     roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
         cursor.execute(_ACTUAL_GRANTS, [roles])

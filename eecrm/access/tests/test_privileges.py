@@ -6,6 +6,8 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from access.grants import actual, privilege_differences, wanted_policies
 from access.report_views import wanted_views
 
@@ -42,3 +44,18 @@ def test_a_column_that_was_dropped_has_no_privileges(db: None, migrator: Any) ->
             assert privilege_differences() == []
         finally:
             cursor.execute("DROP TABLE eecrm.passing")
+
+
+@pytest.mark.parametrize(
+    "grant",
+    ["SELECT ON accounts_user", "SELECT (password) ON accounts_user", "EXECUTE ON FUNCTION refuse(text)", "USAGE ON SEQUENCE clients_client_id_seq"],
+)  # fmt: skip
+def test_what_is_granted_to_everybody_is_seen_and_taken_back(grant: str, db: None, migrator: Any) -> None:
+    with migrator.cursor() as cursor:
+        cursor.execute(f"GRANT {grant} TO PUBLIC")
+        try:
+            (revoke,) = privilege_differences()
+            cursor.execute(revoke)
+            assert privilege_differences() == []
+        finally:
+            cursor.execute(f"REVOKE {grant} FROM PUBLIC")

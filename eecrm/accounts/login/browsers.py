@@ -14,12 +14,13 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from access.database import as_login_role
 from accounts.models import KnownPlace, User, note_place
-from accounts.models.session import UNUSED_PLACES
+from accounts.models.session import MAX_KNOWN_ADDRESSES, UNUSED_PLACES
 from api.requests.client_address import place_of
 
 # Maximum number of known browsers of an account. The browsers that were used last stay.
@@ -68,8 +69,10 @@ def _know(request: HttpRequest, user: User) -> None:
         request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # for `mark`
     for known in {place, place_of(request)}:
         note_place(user, known)
-    rows = KnownPlace.objects.filter(user=user, place__startswith="browser ")
-    rows.filter(pk__in=rows.order_by("-used_at", "-pk").values("pk")[MAX_KNOWN_BROWSERS:]).delete()
+    is_browser = Q(place__startswith="browser ")
+    for kind, limit in ((is_browser, MAX_KNOWN_BROWSERS), (~is_browser, MAX_KNOWN_ADDRESSES)):
+        rows = KnownPlace.objects.filter(kind, user=user)
+        rows.filter(pk__in=rows.order_by("-used_at", "-pk").values("pk")[limit:]).delete()
 
 
 def mark(request: HttpRequest, response: HttpResponse) -> None:

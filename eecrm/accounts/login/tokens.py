@@ -22,6 +22,7 @@ from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 from access.database import ORIGIN_SETTINGS, leave, origin
 from accounts.login.signing_keys import KeyRing
 from accounts.models import TokenSession, User
+from accounts.models.session import MAX_KNOWN_ADDRESSES, MAX_OPEN_LOGINS
 from api.requests.client_address import neighbourhood
 
 REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # an API client that lost the response may repeat its refresh
@@ -156,6 +157,9 @@ def _token_pair(session: TokenSession) -> Pair:
 # A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.
+#
+# The parts `forgotten` and `ended` bound the rows of an account. Without a bound, an attacker who knows the password
+# could log in so often that no statement could end all logins within its timeout.
 _LOG_IN = f"""
     WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          account AS (UPDATE accounts_user SET last_login = %s
@@ -163,7 +167,15 @@ _LOG_IN = f"""
                         AND is_active
                      RETURNING id),
          known_place AS (INSERT INTO accounts_knownplace (user_id, place, used_at) SELECT id, %s, now() FROM account
-                         ON CONFLICT (user_id, place) DO UPDATE SET used_at = now())
+                         ON CONFLICT (user_id, place) DO UPDATE SET used_at = now()),
+         forgotten AS (DELETE FROM accounts_knownplace WHERE id IN (
+                           SELECT id FROM accounts_knownplace
+                            WHERE user_id = (SELECT id FROM account) AND place <> %s AND place NOT LIKE 'browser %%'
+                            ORDER BY used_at DESC, id DESC OFFSET {MAX_KNOWN_ADDRESSES - 1})),
+         ended AS (UPDATE accounts_tokensession SET revoked_at = now() WHERE id IN (
+                       SELECT id FROM accounts_tokensession
+                        WHERE user_id = (SELECT id FROM account) AND revoked_at IS NULL
+                        ORDER BY created_at DESC, id OFFSET {MAX_OPEN_LOGINS - 1}))
     INSERT INTO accounts_tokensession
            (user_id, id, refresh_jti, rotated_at, created_at, expires_at, user_agent, address)
     SELECT account.id, %s, %s, %s, %s, %s, %s, %s FROM origin, account
@@ -174,8 +186,8 @@ _LOG_IN = f"""
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
     """Starts a login and returns its first tokens. Runs in PostgreSQL's login role (`eecrm_app`).
 
-    Also stores the time of the login, and the IP address of the request as a known place. Raises LoginRefused if
-    the account's password, role, activity or second factor has changed since the password was checked, or if all
+    Also stores the time of the login, and the IP address of the request as a known place. Ends the oldest login if the
+    account has more than MAX_OPEN_LOGINS. Raises LoginRefused if the account's password, role, activity or second factor has changed since the password was checked, or if all
     its logins were ended meanwhile.
     """
     now = timezone.now()
@@ -190,7 +202,8 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
     row: list[Any] = [session.pk, session.refresh_jti, now, now, session.expires_at, user_agent[:200], address]
     device_id = user.second_factor.pk if user.second_factor else None
     with connection.cursor() as cursor:
-        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, neighbourhood(address), *row, device_id])
+        place = neighbourhood(address)
+        cursor.execute(_LOG_IN, [str(user.pk), *origin.get(), now, *checked, place, place, *row, device_id])
         if not cursor.rowcount:
             raise LoginRefused
     return _token_pair(session)

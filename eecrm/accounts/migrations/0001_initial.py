@@ -647,6 +647,12 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=("user", "place"), name="known_place_once"),
         ),
         migrations.AddIndex(
+            model_name="tokensession",
+            index=models.Index(
+                condition=models.Q(("revoked_at", None)), fields=["user", "-created_at", "id"], name="login_open"
+            ),
+        ),
+        migrations.AddIndex(
             model_name="user",
             index=models.Index(
                 models.F("id"),

@@ -12,6 +12,10 @@ from accounts.models.user import User
 SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revoked_at", "user_agent", "address")
 
 
+MAX_OPEN_LOGINS = 1_000  # open logins of one account; one more login ends the oldest
+MAX_KNOWN_ADDRESSES = 100  # IP addresses among the known places of one account; the addresses that were used last stay
+
+
 class TokenSessionQuerySet(models.QuerySet["TokenSession"]):
     def open(self) -> "TokenSessionQuerySet":
         return self.filter(revoked_at=None, expires_at__gt=Now())
@@ -44,6 +48,10 @@ class TokenSession(models.Model):
 
     class Meta:
         ordering = ["-created_at", "id"]
+        # Index for each login, which ends the oldest login of an account that has too many.
+        indexes = [
+            models.Index(fields=["user", "-created_at", "id"], name="login_open", condition=models.Q(revoked_at=None))
+        ]
 
 
 UNUSED_PLACES = timedelta(days=90)  # a known place is deleted after this time without use

@@ -13,6 +13,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
+from accounts.models.session import MAX_KNOWN_ADDRESSES
 from accounts.outbox.purging import purge_expired
 from accounts.passwords import links
 from accounts.tests.hashers import CountedHasher
@@ -365,6 +366,16 @@ def test_places_are_forgotten_where_nobody_has_logged_in_for_long(world: World) 
     assert list(KnownPlace.objects.values_list("user__username", "place")) == [("sales", "192.0.2.7")]
     assert log_in("sales", address="192.0.2.7").status_code == 200
     assert KnownPlace.objects.count() == 1
+
+
+def test_an_account_has_a_bounded_number_of_known_addresses_from_the_admin_site_too(world: World) -> None:
+    user, long_ago = world.users["management"], timezone.now() - timedelta(days=1)
+    KnownPlace.objects.bulk_create(
+        KnownPlace(user=user, place=f"198.51.100.{number}", used_at=long_ago) for number in range(MAX_KNOWN_ADDRESSES)
+    )
+    marked()
+    places = [known.place for known in user.known_places.all() if not known.place.startswith("browser ")]
+    assert len(places) == MAX_KNOWN_ADDRESSES and places[0] == "192.0.2.1"
 
 
 @pytest.mark.parametrize("limit", ["login", "login_failed_address"])

@@ -19,7 +19,7 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import AddressChange, Alert, LinkRequest, Mail, TokenSession, User
-from accounts.outbox import delivery
+from accounts.outbox import delivery, purging
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import move, newcomer
@@ -431,6 +431,14 @@ def test_on_a_laptop_a_mail_is_a_file_for_its_owner_alone(world: World, settings
 
 
 # Jobs
+
+
+def test_many_old_rows_are_purged_in_several_turns(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(purging, "MAX_ROWS_PER_TURN", 2)
+    for number in range(5):
+        Session.objects.create(session_key=str(number), session_data="", expire_date=timezone.now())
+    assert [purge_expired() for _ in range(3)] == [True, True, False]
+    assert not Session.objects.exists()
 
 
 def test_old_logins_sessions_and_mails_are_purged_and_no_others(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -9,7 +10,8 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.login import tokens
-from accounts.models import TokenSession
+from accounts.models import KnownPlace, TokenSession
+from accounts.models.session import MAX_KNOWN_ADDRESSES, MAX_OPEN_LOGINS
 from conftest import API, PASSWORD, PRIVILEGE, Caller, World, refused_with
 
 ME, SESSIONS, NEW_PASSWORD = API + "users/me/", API + "users/me/sessions/", API + "users/me/password/"
@@ -45,6 +47,36 @@ def test_one_sees_ones_own_open_logins_by_device(world: World) -> None:
     }
     assert [row["is_current"] for row in phone.get(SESSIONS).json()["results"]] == [False, True]
     assert phone.get(SESSIONS + "?bogus=1").status_code == 400
+
+
+def test_an_account_has_a_bounded_number_of_open_logins_and_known_addresses(world: World) -> None:
+    """However often somebody logs in, so that one statement can always end all logins of an account."""
+    user, now = world.users["sales"], timezone.now()
+    TokenSession.objects.bulk_create(
+        TokenSession(
+            id=uuid4(), user=user, refresh_jti=uuid4(), rotated_at=now, expires_at=now + timedelta(days=1),
+            created_at=now - timedelta(seconds=age),
+        ) for age in range(1, MAX_OPEN_LOGINS)
+    )  # fmt: skip
+    KnownPlace.objects.bulk_create(
+        KnownPlace(user=user, place=place, used_at=now - timedelta(seconds=age))
+        for age in range(1, MAX_KNOWN_ADDRESSES)
+        for place in (f"192.0.2.{age}", f"browser {age}")
+    )
+    others = log_in(world, "support")
+    assert log_in(world, "sales").get(SESSIONS).status_code == 200
+    assert TokenSession.objects.open().filter(user=user).count() == MAX_OPEN_LOGINS
+    oldest = TokenSession.objects.filter(user=user).order_by("created_at")
+    latest = tokens.log_in(user, address="198.51.100.7")
+    assert [row.revoked_at is None for row in oldest[:2]] == [False, True]
+    assert TokenSession.objects.open().filter(user=user).count() == MAX_OPEN_LOGINS
+    addresses = KnownPlace.objects.filter(user=user).exclude(place__startswith="browser ")
+    assert addresses.count() == MAX_KNOWN_ADDRESSES
+    assert addresses.filter(place="198.51.100.7").exists()
+    assert not addresses.filter(place=f"192.0.2.{MAX_KNOWN_ADDRESSES - 1}").exists()
+    assert KnownPlace.objects.filter(place__startswith="browser ").count() == MAX_KNOWN_ADDRESSES - 1
+    assert Caller(HTTP_AUTHORIZATION=f"Bearer {latest.access}").get(ME).status_code == 200
+    assert others.get(ME).status_code == 200
 
 
 def test_one_ends_one_of_ones_own_logins(world: World) -> None:
