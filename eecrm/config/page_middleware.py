@@ -1,4 +1,4 @@
-"""Django's middlewares for browser pages. They skip requests to the API.
+"""Django's middlewares, as far as this project uses them. Those for sessions and messages skip requests to the API.
 
 The API uses tokens and no cookies, so it needs no session. Without these middlewares a list request costs a tenth less.
 
@@ -14,6 +14,7 @@ from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
+from django.middleware import common
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.admin_login import session_limits
@@ -47,6 +48,17 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
                 return problems.from_exception(request, refusal)
         response: HttpResponse = super().__call__(request)
         return response
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Sets the header Content-Length.
+
+    Django's class would first read the Host of the request for redirects, which no setting here turns on. Health checks
+    by IP address would then be a 400, because ALLOWED_HOSTS doesn't list the server's IP address.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        pass
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):

@@ -178,7 +178,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.page_middleware.StaticFilesMiddleware",
     "config.page_middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.page_middleware.CommonMiddleware",
     "api.requests.compression.CompressionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.page_middleware.AuthenticationMiddleware",

@@ -63,8 +63,17 @@ def test_a_redirect_to_https_leaves_the_port_of_http_behind(settings: Any, world
 
 
 @pytest.mark.parametrize("path", ["/health/live/", "/health/ready/"])
-def test_health_is_asked_by_address(path: str, world: World, anonymous: Caller) -> None:
-    assert anonymous.get(path, HTTP_HOST="crm.epic.example:8443").status_code == 200
+@pytest.mark.parametrize(
+    "host", ["crm.epic.example:8443", "10.0.0.5:8000", "[fd00::5]:8000", "evil.example", "a b", "*", ""]
+)
+@pytest.mark.parametrize("redirects", [True, False])
+def test_health_ignores_the_host(
+    path: str, host: str, redirects: bool, world: World, anonymous: Caller, settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = redirects
+    answer = anonymous.get(path, HTTP_HOST=host)
+    assert answer.status_code == 200, answer.content
+    assert answer["Content-Length"] == str(len(answer.content))
 
 
 @pytest.mark.parametrize(
