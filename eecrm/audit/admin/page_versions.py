@@ -4,6 +4,8 @@ A page notes its version before it reads its rows. The form sends the version ba
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
 The newest entry id isn't enough, because an entry with a lower id may be committed later.
 The version also has the time, because a database that was restored from a backup uses transaction ids a second time.
+The version names the newest entry of the trail. If that entry is no longer in the database, the database was restored to
+an earlier state. A key that the user chose on the page may then belong to another row, so the form counts as unknown.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,9 +20,12 @@ from django.http import HttpRequest
 from audit.models import Entry, EntryQuerySet
 
 _NOW = """
-    SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text
+    SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text,
+           (SELECT concat_ws(' ', id, transaction_id, at) FROM audit.entry ORDER BY id DESC LIMIT 1),
+           EXISTS (SELECT FROM audit.entry WHERE id = split_part(%(newest)s, ' ', 1)::bigint
+                                             AND concat_ws(' ', id, transaction_id, at) = %(newest)s)
 """
-# SQL condition for trail entries that were written after a page was made. Its three parameters are a PageVersion.
+# SQL condition for trail entries that were written after a page was made. Its three parameters are the first fields of a PageVersion.
 _SINCE = (
     "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8"
     " OR at > %s::timestamptz)"
@@ -41,24 +46,27 @@ class Since(NamedTuple):
         """Returns later changes of the row's fields in `names`.
 
         A field in the model's `waiting_values` changes also if a value begins or ends to wait for its confirmation.
-        Sends one query, and one for each many-to-many field and each field in `waiting_values`.
+        Sends one query, and one for each many-to-many field.
         """
-        entries = version.changes_of(type(row), [row.pk])
-        written, members = _changed_columns(entries), {}
+        entries, fields_by_table = version.changes_of(type(row), [row.pk]), dict[str, str]()
+        for name, relation in getattr(row, "waiting_values", {}).items():
+            if name in names:
+                waiting: Any = row._meta.get_field(relation)
+                entries = entries | version.changes_below(waiting.related_model, waiting.field.column, row.pk)
+                fields_by_table[waiting.related_model._meta.db_table] = name
+        fields, written, members = set[str](), set[str](), {}
+        for table, old, new in entries.values_list("table_name", "old", "new"):
+            if table in fields_by_table:
+                fields.add(fields_by_table[table])
+            else:
+                written |= {*(old or ()), *(new or ())}
+        fields |= {field.name for field in row._meta.concrete_fields if field.column in written}
         many_to_many: list[Any] = [field for field in row._meta.many_to_many if field.name in names]
         for field in many_to_many:
             below = version.changes_below(field.remote_field.through, field.m2m_column_name(), row.pk)
             sides = below.values_list("old", "new")
             members[field.name] = frozenset(str((new or old or {})[field.m2m_reverse_name()]) for old, new in sides)
             entries = entries | below
-        fields = {field.name for field in row._meta.concrete_fields if field.column in written}
-        for name, relation in getattr(row, "waiting_values", {}).items():
-            if name in names:
-                waiting: Any = row._meta.get_field(relation)
-                below = version.changes_below(waiting.related_model, waiting.field.column, row.pk)
-                if below.exists():
-                    fields.add(name)
-                    entries = entries | below
         return cls(frozenset(fields), members, entries)
 
 
@@ -71,16 +79,23 @@ class PageVersion(NamedTuple):
     # The page shows the writes of this transaction, although the snapshot doesn't contain them.
     own: str
     at: str
+    newest: str | None  # id, transaction and time of the newest trail entry; None if the trail was empty
 
     @classmethod
-    def now(cls) -> Self:
+    def now(cls, earlier: Self | None = None) -> tuple[Self, bool]:
+        """Returns the version of a page that is made now, and whether the version `earlier` belongs to this database.
+
+        `earlier` doesn't belong to it if its newest trail entry is lost, because the database was restored from a backup.
+        """
+        newest = earlier and earlier.newest
         with connection.cursor() as cursor:
-            cursor.execute(_NOW)
-            return cls(*cursor.fetchone())
+            cursor.execute(_NOW, {"newest": newest})
+            *version, is_there = cursor.fetchone()
+        return cls(*version), newest is None or is_there
 
     def entries_since(self) -> EntryQuerySet:
         """Returns the trail entries that were written after the page was made, oldest first."""
-        return Entry.objects.filter(RawSQL(_SINCE, self, BooleanField())).order_by("id")
+        return Entry.objects.filter(RawSQL(_SINCE, [self.snapshot, self.own, self.at], BooleanField())).order_by("id")
 
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
         """Returns the trail entries about these rows of `model` that were written after the page was made."""
@@ -91,10 +106,6 @@ class PageVersion(NamedTuple):
         reference = {column: key}
         refers = Q(old__contains=reference) | Q(new__contains=reference)
         return self.entries_since().filter(refers, table_name=model._meta.db_table)
-
-
-def _changed_columns(entries: EntryQuerySet) -> set[str]:
-    return {column for sides in entries.values_list("old", "new") for side in sides if side for column in side}
 
 
 def signed(request: HttpRequest, version: PageVersion, **shown: Any) -> str:

@@ -48,6 +48,7 @@ class _Page:
     """State of an admin page during one HTTP request."""
 
     version: PageVersion
+    sent: dict[str, Any] | None  # what the form sent about its page; None if unknown (`sent_page`), or of lost history
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
@@ -57,7 +58,9 @@ class _Page:
 def _page(request: HttpRequest) -> _Page:
     """Returns the state of the request's page. The first call notes the version: lock rows before it, read after it."""
     if not hasattr(request, "versioned_page"):
-        request.versioned_page = _Page(PageVersion.now())  # type: ignore[attr-defined]  # an attribute that we add
+        sent = sent_page(request) if request.method == "POST" else None
+        version, is_known = PageVersion.now(sent["version"] if sent else None)
+        request.versioned_page = _Page(version, sent if is_known else None)  # type: ignore[attr-defined]  # we add it
     page: _Page = request.versioned_page  # type: ignore[attr-defined]  # an attribute that we add
     return page
 
@@ -130,8 +133,8 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def _merge_form(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
         """Replaces the sent values by merged values. Returns a response only if another user has deleted the row."""
-        before, row = sent_page(request), self._locked(request, object_id)
-        page = _page(request)
+        row, page = self._locked(request, object_id), _page(request)
+        before = page.sent
         if row is None:
             return self._deleted_meanwhile(request, object_id, before) if before else None
         if not self.has_change_permission(request, row):
@@ -200,7 +203,8 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def _claim_form(self, request: HttpRequest) -> HttpResponse | None:
         """Redirects to the row that this form has already added. If there is no row, stores the form's one-time id."""
-        page, before = _page(request), sent_page(request)
+        page = _page(request)
+        before = page.sent
         if not self.has_add_permission(request):
             return None
         if before is None:
@@ -231,7 +235,8 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Adds later changes of the row to the page, to show them if `access.confirmation` finds a difference."""
-        page, before = _page(request), sent_page(request) if request.method == "POST" else None
+        page = _page(request)
+        before = page.sent
         changes = before["version"].changes_of(self.model, [unquote(object_id)]) if before else Entry.objects.none()
         context = {"changes": self._describe(request, changes), PAGE_VERSION_FIELD: signed(request, page.version)}
         return super().delete_view(request, object_id, {**context, **(extra_context or {})})
@@ -261,7 +266,7 @@ class VersionedAdmin(PolicyModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         if is_confirming(request):
             return super().response_action(request, queryset, *args)
-        before = sent_page(request)
+        before = _page(request).sent
         changes = self._describe(request, before["version"].changes_of(self.model, keys)) if before else []
         if keys and (before is None or changes):
             messages.warning(request, _LIST_CHANGED)

@@ -14,7 +14,8 @@ from audit.admin.page_versions import PAGE_VERSION_FIELD
 from audit.models import Entry
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
-from conftest import API, World, make_client, make_event
+from conftest import API, Visitor, World, as_migrator, make_client, make_event
+from contracts.models import Contract
 from events.models import Event
 
 ADMIN = "/hidden-admin/"
@@ -192,6 +193,32 @@ def test_a_form_that_does_not_say_what_it_showed_is_shown_again(mark: str, world
     assert fresh(world.own_client).company_name == "Own Company"
     assert tab.send().status_code == 302
     assert fresh(world.own_client).company_name == "Old page"
+
+
+def test_a_form_from_before_the_data_were_put_back_is_shown_again(committed_world: World) -> None:
+    """A key that was chosen on it may be another row's now."""
+    browser = Visitor()
+    browser.force_login(committed_world.users["management"])
+    with acting_as(Role.SUPERUSER):
+        lost = make_client("Lost", committed_world.users["sales"])
+    change = Tab(browser, place(committed_world.own_client))
+    adding = Tab(browser, f"{ADMIN}contracts/contract/add/")
+    chosen = Tab(browser, f"{ADMIN}clients/client/")
+    typed = {"client": lost.pk, "name": "Gala", "amount": "1.00", "payment_due": "2027-01-01"}
+    with as_migrator() as migrator:  # what a copy of the data folder from before doesn't have
+        cursor = migrator.cursor()
+        cursor.execute(
+            "UPDATE audit.entry SET at = at + interval '1 hour' WHERE id = (SELECT max(id) FROM audit.entry)"
+        )
+    for tab, fields in ((change, {"company_name": "Old page"}), (adding, typed)):
+        page = tab.send(**fields)
+        assert page.status_code == 200
+        assert b"say any more what it showed" in page.content
+        assert tab.send().status_code == 302
+    assert [row.client_id for row in stored(Contract, name="Gala")] == [lost.pk]
+    action = {"action": "delete_selected", "_selected_action": [str(lost.pk)]}
+    answer = browser.post(chosen.path, chosen.form | action, follow=True)
+    assert "Nothing was done: what you chose changed" in answer.content.decode()
 
 
 @pytest.mark.parametrize("way", ["site", "api"])
