@@ -81,8 +81,8 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
     import database
 
     # The migrations, the servers, and Django in this process read these environment variables.
-    # RATE_LIMIT_FACTOR is 1 as in production. With a higher factor, a worker would count requests by the thousand.
-    # With a high RATE_LIMIT_FACTOR, the rate limit would seem to cost nothing.
+    # RATE_LIMIT_FACTOR is 1, as in production.
+    # With a higher factor, a worker would ask the database about its limits so rarely that limits seem to cost nothing.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:

@@ -3,8 +3,8 @@
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
-# Django makes PostgreSQL check foreign keys only at the commit.
-# At the commit it is too late for a view to turn a foreign key error into a sentence.
+# Makes PostgreSQL check foreign keys immediately. Django's migrations let PostgreSQL check them at the commit.
+# At the commit it would be too late for a view to turn the error into a readable sentence.
 _FOREIGN_KEYS = """
 DO $keys$
 DECLARE foreign_key record;

@@ -12,5 +12,5 @@ _MIN_PAIRS = 20
 
 
 def is_weak(secret: str | bytes, min_length: int) -> bool:
-    """Whether the secret is shorter than `min_length` (characters of a text, or bytes) or isn't random."""
+    """Returns True if the secret is shorter than `min_length` (characters of a text, or bytes) or isn't random."""
     return len(secret) < min_length or len(set(secret)) < _MIN_CHARACTERS or len(set(pairwise(secret))) < _MIN_PAIRS

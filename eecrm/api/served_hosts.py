@@ -6,9 +6,9 @@ from django.utils.http import is_same_domain
 
 
 def is_listed(name: str, port: str, patterns: Iterable[str], ports: Mapping[str, set[str]]) -> bool:
-    """Whether a pattern matches the host `name` and has the port, which is "" if it is the usual one.
+    """Returns True if a pattern matches the host `name` and has the port. The port is "" if it is the default port.
 
-    `ports` has the ports of each pattern. A pattern without ports, as in tests, is served at the usual one.
+    `ports` maps each pattern to its ports. A pattern that `ports` doesn't have, as in tests, has the default port.
     """
     matching = (pattern for pattern in patterns if pattern == "*" or is_same_domain(name, pattern))
     return any({port, "*"} & ports.get(pattern, {""}) for pattern in matching)

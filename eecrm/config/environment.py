@@ -139,7 +139,7 @@ def require(condition: bool, sentence: str) -> None:
 def attempt(factory: Callable[..., Any], **values: Any) -> Any:
     """Calls `factory` and returns its result.
 
-    If `factory` raises ImproperlyConfigured, the start is refused and the result is None.
+    If `factory` raises ImproperlyConfigured, notes this fault and returns None. The start is then refused with all faults.
     """
     try:
         return factory(**values)

@@ -33,10 +33,10 @@ def _is_address(text: str) -> bool:
 
 
 def _is_pattern(text: str) -> bool:
-    """Whether Django can compare the Host of a request with it.
+    """Returns True if an entry of ALLOWED_HOSTS is a host, or a pattern that Django compares with the request's Host.
 
-    Django removes the full stop at the end of a Host, and refuses an underscore. `.com` would match the names of
-    strangers, so a pattern with a full stop at its beginning names two labels or more.
+    Django removes the full stop at the end of a Host, and refuses an underscore. `.com` would match the domains of other
+    people, so a pattern that begins with a full stop must have two labels or more: `.epic.example`.
     """
     if text == "*":
         return True
@@ -67,7 +67,7 @@ def is_web_address(text: str, *schemes: str) -> bool:
 
 
 def is_listed_address(text: str, ports: dict[str, set[str]]) -> bool:
-    """Whether `ports` (of `ports_by_host`) has the host and the port of this web address with https://."""
+    """Returns True if `ports` (from `ports_by_host`) lists the host and the port of this web address (https://…)."""
     name, port = split_domain_port(urlsplit(text).netloc)
     return is_listed(name, "" if port == "443" else port, ports, ports)
 

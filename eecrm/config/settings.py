@@ -39,7 +39,7 @@ _USUAL_WORDS = re.compile(
 
 
 def _can_be_guessed(path: str) -> bool:
-    """Whether few letters and digits are left, or nearly the same ones, without the usual words."""
+    """Returns True if the path without the usual words has few letters and digits, or few different ones."""
     rest = re.sub(r"[^a-z0-9]", "", _USUAL_WORDS.sub("", path.lower()))
     return len(rest) < 8 or len(set(rest)) < 6
 

@@ -52,7 +52,7 @@ def _edges(entities: list[Entity]) -> Iterator[Edge]:
     for relation in relations:
         head, tail = ("teeodot" if relation.is_unique else "crowodot"), ("teeodot" if relation.is_null else "teetee")
         yield Edge(relation.target, f"{relation.source}:{relation.column}:w", f"arrowhead={head} arrowtail={tail}")
-    # A model without a relation gets an invisible line. In the first column it would make the picture longer.
+    # An invisible line moves a model without relations out of the first column, where it would make the picture longer.
     related = {name for relation in relations for name in (relation.source, relation.target)}
     for entity in entities:
         if entity.name not in related:

@@ -81,7 +81,7 @@ def _is_key(field: Field) -> bool:
 def _unique_fields(model: type[Model]) -> set[str]:
     """Returns the fields that are unique because of a constraint on this one field, or on an expression such as Lower.
 
-    Of the constraints with a condition, only those count whose condition is true for all rows.
+    A constraint with a condition doesn't count, unless the condition is true for all rows, such as "is not null".
     """
     names: set[str] = set()
     for constraint in model._meta.constraints:

@@ -69,7 +69,8 @@ def draw(title: str, about: Iterable[str], nodes: Mapping[str, str], edges: Iter
         *(f"{edge.tail} -> {edge.head} [{edge.attributes}]" for edge in edges),
     ]
     svg = _laid_out("\n".join([f'digraph "{title}" {{', *statements, "}"]))
-    # Graphviz draws with Courier, because it knows the widths of few fonts. Better-looking fonts replace Courier.
+    # Graphviz lays out the text in Courier, one of the few fonts whose widths it knows.
+    # The finished picture names better-looking fonts of nearly the same width instead.
     return svg.replace('"Courier,monospace"', '"ui-monospace, Menlo, Consolas, monospace"')
 
 

@@ -91,9 +91,9 @@ class Account:
         return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
     def _grant(self, path: Path, bits: int) -> None:
-        """Gives this account the permission `bits` for a path, written as bits for "others".
+        """Gives this account rights on a path. `bits` are the mode bits that "others" would get, such as 0o5.
 
-        If no group has rights on the path, the account's group gets the rights, so that other accounts get none.
+        If the path's group has no rights, the path is given to the account's group, so that only this group gets them.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

@@ -1,7 +1,7 @@
 """Variables that a request sets for later requests of its folder, such as the id of a new row.
 
-A folder's description contains `{{client_id}}`, for example. The collection then has `{{sales_client_id}}`, so that
-the variables of different folders are separate.
+The Python code of a folder names a variable `{{client_id}}`, for example. The written collection puts the folder's name
+before it (`{{sales_client_id}}`), so that folders don't share variables.
 """
 
 import json

@@ -30,7 +30,7 @@ from accounts.login import browsers
 
 # Key under which a session's data contains the start of the session, in seconds since 1970.
 STARTED = "started_at"
-# Key under which a session's data contains the counter `logins_ended` of the account at the login.
+# Key in a session's data. Its value is what the account's counter `logins_ended` was at the login.
 ENDED = "logins_ended"
 _SALT = "accounts.admin_login.session_limits"
 

@@ -69,7 +69,10 @@ class CSVPages(admin.ModelAdmin):
         return self._show_check(request, form.upload())
 
     def _show_check(self, request: HttpRequest, upload: Upload) -> HttpResponse:
-        """Shows the changes that the import would make now. Marks differences from changes that the user confirmed."""
+        """Shows the changes that the import would make now.
+
+        If the user has confirmed the import, but its changes are no longer the confirmed ones, lists the differences.
+        """
         visitor = _visitor(request)
         try:
             planned = upload.imported(visitor, is_dry_run=True)

@@ -84,7 +84,7 @@ class ImportStep:
 
     @property
     def address_note(self) -> str:
-        """What a new email address does besides, in brackets: it waits itself, or it replaces an address that waits."""
+        """A note in brackets about a new email address: it must be confirmed, or it replaces an address that waits."""
         notes = ["once it is confirmed"] if self.asks_for_address else []
         if self.dropped_address:
             notes.append(f"instead of {quoted(self.dropped_address)}, which waits to be confirmed")

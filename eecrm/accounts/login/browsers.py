@@ -78,7 +78,7 @@ def _know(request: HttpRequest, user: User) -> None:
 def mark(request: HttpRequest, response: HttpResponse) -> None:
     """Sets the cookie of the browser if an account logged in during this request.
 
-    The cookie lasts as long as an unused known place (IP address or browser) is remembered.
+    The cookie expires when the server would also forget a known place (IP address or browser) that nobody uses.
     """
     if value := getattr(request, "browser_mark", ""):
         age = int(UNUSED_PLACES.total_seconds())

@@ -80,7 +80,8 @@ def _account_query() -> InstanceStatement:
 
 # If a limit of _ADDRESS_LIMITS is used up, the attempt is refused with 429.
 # If a limit of _ACCOUNT_LIMITS is used up, the account is locked out.
-# Limits after the refusing one count nothing, so that one IP address can't use up the limit of an account.
+# The limits are checked in order. If a limit refuses an attempt, the later limits don't count this attempt.
+# So one IP address can't use up the limit of an account.
 _ADDRESS_LIMITS, _ACCOUNT_LIMITS = ("login", "login_failed_address"), ("login_failed_here", "login_failed_account")
 _LOGIN_LIMITS = _ADDRESS_LIMITS + _ACCOUNT_LIMITS
 

@@ -172,7 +172,7 @@ def _describe_actor(entry: Entry) -> str:
 
 
 def _changes(entry: Entry, account: User | None) -> list[tuple[str, str]]:
-    """Returns each change of the entry with its kind of news. The entry is listed among the kind of the first one."""
+    """Returns the changes of the entry, each with its kind of news. The mail lists the entry under the first kind."""
     new, old = entry.new or {}, entry.old or {}
     if entry.table_name == AddressChange._meta.db_table:
         return [(_ASKED, "another address was asked for, and waits to be confirmed")]

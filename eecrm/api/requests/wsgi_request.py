@@ -78,7 +78,7 @@ def _parameters_of_part(header: str) -> Any:
     return parse_header_parameters(header)
 
 
-# Django's function is replaced by `_parameters_of_part`, because Django has no setting for this.
+# `_parameters_of_part` replaces Django's parser, because Django has no setting that refuses such parameters.
 multipartparser.parse_header_parameters = _parameters_of_part  # type: ignore[attr-defined]
 
 

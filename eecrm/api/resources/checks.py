@@ -106,10 +106,10 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that the SQL functions of history and `sync/` know when a row belonged to a partner.
+    """Checks that the SQL functions of history and `sync/` can tell when a row belonged to a partner.
 
-    A partner may see no changes from a time when the row belonged to somebody else.
-    Also refuses offline copies of a resource if another role may list only its own rows.
+    A partner may see no change from a time when the row belonged to another partner. Also reports a resource with offline
+    copies of which a role other than partner may list its own rows only, because the functions don't know this role.
     """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}

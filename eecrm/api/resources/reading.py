@@ -240,7 +240,11 @@ def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
 
 @lru_cache(maxsize=1_000)
 def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
-    """Compiles the SQL query that reads a parent row. `outer` has the keyword and the lookup of each outer parent."""
+    """Compiles the SQL query that reads a parent row.
+
+    `outer` has a pair for each further parent in a nested URL: the keyword argument of the URL pattern (`client`),
+    and the ORM lookup that must equal it.
+    """
     keys = {lookup: Slot(keyword) for keyword, lookup in outer}
     return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())
 

@@ -25,7 +25,8 @@ _NOW = """
            EXISTS (SELECT FROM audit.entry WHERE id = split_part(%(newest)s, ' ', 1)::bigint
                                              AND concat_ws(' ', id, transaction_id, at) = %(newest)s)
 """
-# SQL condition for trail entries that were written after a page was made. Its three parameters are the first fields of a PageVersion.
+# SQL condition for trail entries that were written after a page was made.
+# Its three parameters are the first fields of a PageVersion.
 _SINCE = (
     "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8"
     " OR at > %s::timestamptz)"

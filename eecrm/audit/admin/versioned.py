@@ -77,7 +77,7 @@ class VersionedAdmin(PolicyModelAdmin):
         except ValidationError:
             return None
         if self._allows(request, "update", None):
-            # Related rows aren't prefetched, because saving doesn't need them. A page that is shown again reads them.
+            # Related rows aren't prefetched, because saving doesn't need them. A form that is shown again reads them then.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
             # A stronger lock would wait for foreign keys to this row. Each log entry has one to its author's account.
             # With a stronger lock, two managers who save each other's accounts would deadlock.

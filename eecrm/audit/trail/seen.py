@@ -11,7 +11,10 @@ SNAPSHOT = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) F
 
 
 def was_seen(seen: str, entry: str = "audit.entry") -> str:
-    """Returns an SQL condition that is true if the mark `seen` (an SQL expression) contains the entry."""
+    """Returns an SQL condition that is true if a reader of the trail has seen the entry.
+
+    `seen` is an SQL expression for the reader's mark: the snapshot and the newest entry of the last reading.
+    """
     return (
         f"({entry}.id <= split_part({seen}, ' ', 2)::bigint"
         f" AND pg_visible_in_snapshot({entry}.transaction_id, split_part({seen}, ' ', 1)::pg_snapshot))"

@@ -30,7 +30,7 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """The client's email address in lower case. Two clients with one key violate `client_email_unique`."""
+        """The key for finding duplicates: the client's email address in lower case (constraint `client_email_unique`)."""
         return self.client.email.lower()
 
 

@@ -1,4 +1,7 @@
-"""Makes PostgreSQL check foreign keys immediately. One of them gives a contract the sales contact of its client."""
+"""Makes PostgreSQL check foreign keys immediately.
+
+The foreign key to the client includes the sales contact: ON UPDATE CASCADE copies a new sales contact to the contracts.
+"""
 
 from django.db import migrations
 
