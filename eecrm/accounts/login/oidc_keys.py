@@ -6,12 +6,14 @@ each unknown key id.
 
 import json
 import logging
-from http.client import HTTPException
-from threading import Lock
+import socket
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from threading import Lock, Timer
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -29,7 +31,7 @@ MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provi
 # While the provider is unavailable, its cached keys stay accepted for this time, even a withdrawn key.
 # A day is longer than the provider's outages, and limits the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # limit for connecting, for each read, and for reading the whole body
+FETCH_TIMEOUT_SECONDS = 2  # limit for connecting, and for the whole exchange after that
 MAX_JWKS_BYTES = 256 * 1024
 
 
@@ -51,7 +53,46 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
-_opener = build_opener(_NoRedirects)
+class _CutOff:
+    """Connection that ends FETCH_TIMEOUT_SECONDS after it was opened.
+
+    The timeout of urllib is for each single read, so a provider that sends a byte each second could hold a worker.
+    """
+
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # defined by the other base class
+        timer = Timer(FETCH_TIMEOUT_SECONDS, _shut_down, [self.sock])
+        timer.daemon = True
+        timer.start()
+
+
+def _shut_down(sock: Any) -> None:
+    """Ends a connection, so that the thread that reads from it goes on at once. It may be closed already."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _PlainConnection(_CutOff, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_CutOff, HTTPSConnection):
+    pass
+
+
+class _PlainHandler(HTTPHandler):
+    def http_open(self, req: Request) -> Any:
+        return self.do_open(_PlainConnection, req)
+
+
+class _TLSHandler(HTTPSHandler):
+    def https_open(self, req: Request) -> Any:
+        return self.do_open(_TLSConnection, req)
+
+
+_opener = build_opener(_NoRedirects, _PlainHandler, _TLSHandler)
 # The User-Agent is changed, because the gateways of some providers refuse the default one of urllib.
 _opener.addheaders = [("User-Agent", "epic-events-crm"), ("Accept", "application/json")]
 
@@ -111,13 +152,11 @@ def _fetch(url: str) -> Any:
 
     Raises OSError, HTTPException, ValueError or RecursionError if the document can't be read.
     """
-    deadline, body = monotonic() + FETCH_TIMEOUT_SECONDS, b""
     try:
         with _opener.open(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
-            while part := answer.read1(MAX_JWKS_BYTES):
-                body += part
-                if len(body) > MAX_JWKS_BYTES or monotonic() > deadline:
-                    raise ValueError("the answer is too large or too slow")
+            body = answer.read(MAX_JWKS_BYTES + 1)
+            if len(body) > MAX_JWKS_BYTES:
+                raise ValueError("the answer is too large")
     except HTTPError as error:
         error.close()
         raise

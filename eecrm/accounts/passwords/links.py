@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import base36_to_int, urlsafe_base64_encode
 
+from accounts.login.tokens import LEEWAY
 from accounts.models import User
 
 
@@ -40,7 +41,7 @@ class OneTimeLink(PasswordResetTokenGenerator):
         if user is None or token is None or not user.is_active or not super().check_token(user, token):
             return False
         age = self._num_seconds(self._now()) - base36_to_int(token.split("-")[0])
-        return bool(0 <= age <= self.lifetime.total_seconds())
+        return bool(-LEEWAY <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         """Returns the text to hash for a token. Unlike Django's, it has no last login, and a lower-case email address.

@@ -103,21 +103,23 @@ def waits(provider: Provider) -> None:
     provider.during = lambda handler: handler.connection.recv(1)
 
 
-def drips(provider: Provider) -> None:
+def drips(start: bytes, drop: bytes = b" ") -> Callable[[Provider], None]:
     """Byte by byte, each in time, for ever."""
     gone = Event()
 
     def drip(handler: Any) -> None:
-        handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        handler.wfile.write(start)
         while True:
-            handler.wfile.write(b" ")
+            handler.wfile.write(drop)
             gone.wait(0.01)
 
-    provider.during = drip
+    return lambda provider: setattr(provider, "during", drip)
 
 
 BAD_DAYS = {
-    "stopped": Provider.stop, "500": answers_500, "redirect": redirects, "hangs up": hangs_up, "nonsense": talks_nonsense, "waits": waits, "drips": drips,
+    "stopped": Provider.stop, "500": answers_500, "redirect": redirects, "hangs up": hangs_up, "nonsense": talks_nonsense, "waits": waits, "drips": drips(b"HTTP/1.0 200 OK\r\n\r\n"),
+    "drips a status": drips(b"HTTP/1.0 200"), "drips a header": drips(b"HTTP/1.0 200 OK\r\nX: "),
+
     "no JSON": says(b"<html>"), "not UTF-8": says(b"\xff\xfe\xfa"), "deep": says(b"[" * 200_000), "empty": says(b""), "list": says([]), "text": says("keys"),
     "number": says(7), "null": says(None), "no keys": says({}), "keys null": says({"keys": None}), "keys object": says({"keys": {"kid": "key-1"}}), "keys empty": says({"keys": []}),
     "too large": says({"keys": [jwk_of(1)], "padding": "x" * 300_000}),
@@ -128,7 +130,7 @@ BAD_DAYS = {
 def bad_day(name: str, provider: Provider) -> Iterator[None]:
     """Only a provider that would keep us waiting for ever is given up soon: a loaded machine is slow on any day."""
     with pytest.MonkeyPatch.context() as patched:
-        if name in ("waits", "drips"):
+        if name.startswith(("waits", "drips")):
             patched.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", 0.3)
         BAD_DAYS[name](provider)
         yield

@@ -267,10 +267,11 @@ def test_sql_writes_no_other_names(field: str, table: str, name: str, world: Wor
             cursor.execute(f"UPDATE {table} SET {field} = %s", [name])
 
 
-# One of each group: controls, marks of direction, joiners, variation selectors, fillers, tags.
+# One of each group: controls, marks of direction, joiners, variation selectors, fillers, tags, private use, blanks.
 UNSEEN = (
     "\x01\n\x1f\x7f\x85\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u200b\u200d\u200f\u2028\u2029\u202e"
-    "\u2060\u2069\u206f\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufffb\U000e0001\U000e0fff"
+    "\u2060\u2069\u206f\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufffb\ufffe\uffff\U000e0001\U000e0fff"
+    "\ue000\uf8ff\U000f0000\U0010ffff\U00013441\U00013442\U00016fe4\U0001bca0\U0001d159\U0001d173"
 )
 
 
