@@ -11,7 +11,7 @@ from django.utils import timezone
 from access import policy
 from accounts.addresses import links as address_links
 from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
-from accounts.outbox.news import news_for
+from accounts.outbox.news import ALERT_ORDER, news_for
 from accounts.passwords import links
 
 MAX_ALERTS = 50  # a mail lists at most this number of alerts
@@ -99,7 +99,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
     if mail.kind == Mail.Kind.ADDRESS_NOTICE and (change := AddressChange.objects.open().filter(user=user).first()):
         context |= address_links.objection_context(change)
     if mail.alert:  # the mail lists all alerts that were stored together with `mail.alert`
-        alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by("id"))
+        alerts = list(Alert.objects.filter(told_at=mail.alert.told_at).order_by(*ALERT_ORDER))
         context |= {"alerts": alerts[:MAX_ALERTS], "more": len(alerts[MAX_ALERTS:])}
     if mail.kind == Mail.Kind.ACCOUNT_NEWS:
         context["news"] = news_for(mail)

@@ -18,6 +18,8 @@ from audit.trail.seen import SNAPSHOT, was_seen
 
 MAX_LINES = 50  # a mail has at most so many lines for each kind of news
 MAX_LINES_PER_ACTOR = 10  # a mail has at most so many lines for each kind of news and each actor
+# Alerts about one contract come last. Otherwise a user who signs and reopens many contracts could displace the others.
+ALERT_ORDER = ("subject", "id")
 _PRIVILEGED = (Role.MANAGEMENT, Role.AUDITOR)
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
@@ -75,7 +77,7 @@ def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
     # A mail names the last alert of a transaction, and lists all alerts with the same time.
     missed = Alert.objects.filter(pk__in=[int(key) for key in keys])
-    return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by("id"))
+    return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by(*ALERT_ORDER))
 
 
 def _alert_lines(alerts: list[Alert]) -> list[str]:

@@ -373,6 +373,16 @@ def test_all_that_is_found_together_is_in_one_mail(room: int, committed_world: W
     assert ("And 1 more." in body) is (room == 2)
 
 
+def test_alerts_about_one_contract_displace_no_others(committed_world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(mails, "MAX_ALERTS", 1)
+    sign_and_reopen(committed_world.own_draft, 3, by=committed_world.users["management"])
+    export(committed_world, count=3)
+    call_command("run_worker", "--once")
+    assert [kind for kind, *_ in told()] == ["signatures", "exports"]
+    (body,) = [str(one.body) for one in django_mail.outbox if one.to == ["other_management@epic.example"]]
+    assert "Accounts were exported 3 times" in body and "And 1 more." in body
+
+
 def test_the_mail_names_the_account_and_nothing_that_people_typed(world: World) -> None:
     with acting_as(Role.SUPERUSER):
         User.objects.filter(username="sales").update(first_name="Typed", last_name="Words")
