@@ -111,7 +111,7 @@ def _mail_owner(user: User) -> None:
     """
     recent = Mail.objects.filter(kind=Mail.Kind.CODES_REFUSED, user=user, created_at__gt=Now() - timedelta(days=1))
     if not recent.exists():
-        Mail.objects.create(kind=Mail.Kind.CODES_REFUSED, user=user)
+        Mail.objects.tell_owner(Mail.Kind.CODES_REFUSED, user)
 
 
 def offer(user: User) -> AuthenticatorApp:
@@ -171,13 +171,13 @@ def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
     app.save(force_insert=True)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
     security_event("authn_token_created", request, level=logging.INFO, account=user.pk, factor="totp")
-    Mail.objects.create(kind=kind, user=user)
+    Mail.objects.tell_owner(kind, user)
     return _new_codes(request, user)
 
 
 def new_recovery_codes(request: HttpRequest, user: User) -> list[str]:
     """Replaces the account's recovery codes by ten new ones, and returns the new ones. The owner gets a mail."""
-    Mail.objects.create(kind=Mail.Kind.RECOVERY_CODES, user=user)
+    Mail.objects.tell_owner(Mail.Kind.RECOVERY_CODES, user)
     return _new_codes(request, user)
 
 
@@ -199,7 +199,7 @@ def remove(request: HttpRequest, user: User) -> None:
     """
     erase(user)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
-    Mail.objects.create(kind=Mail.Kind.FACTOR_REMOVED, user=user)
+    Mail.objects.tell_owner(Mail.Kind.FACTOR_REMOVED, user)
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="removed")
 
 

@@ -373,6 +373,12 @@ class Migration(migrations.Migration):
                         blank=True, help_text="Where it goes instead of the account's own address.", max_length=254
                     ),
                 ),
+                (
+                    "is_address_confirmed",
+                    models.BooleanField(
+                        db_default=False, editable=False, help_text="The account's owner had confirmed `address`."
+                    ),
+                ),
                 ("seen", models.TextField(blank=True, db_default="", editable=False)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
@@ -714,6 +720,16 @@ class Migration(migrations.Migration):
                 condition=models.Q(("alert", None), ("kind", "unusual_activity"), _connector="XOR"),
                 name="mail_names_its_alert",
                 violation_error_message="A mail about unusual activity names its alert, and no other does.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_address_confirmed", False), models.Q(("address", ""), _negated=True), _connector="OR"
+                ),
+                name="mail_confirmed_address",
+                violation_error_message="Only a mail with an address of its own says that it was confirmed.",
             ),
         ),
     ]

@@ -23,6 +23,14 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
     def given_up(self) -> "MailQuerySet":
         return self.exclude(given_up_at=None)
 
+    def tell_owner(self, kind: str, user: User) -> "Mail":
+        """Queues a mail to the email address that the account has now.
+
+        The mail still goes there if another user then deactivates the account or takes the address away.
+        """
+        is_confirmed = user.email_confirmed_at is not None
+        return self.create(kind=kind, user=user, address=user.email, is_address_confirmed=is_confirmed)
+
 
 class Mail(models.Model):
     """A mail that `manage.py run_worker` writes and sends.
@@ -52,6 +60,10 @@ class Mail(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
+    # Stored when the mail is queued, because the account may have another address or none when the mail is sent.
+    is_address_confirmed = models.BooleanField(
+        db_default=False, editable=False, help_text="The account's owner had confirmed `address`."
+    )
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
     # Mark (`audit.trail.seen`): which entries of the audit trail existed when the worker wrote the mail.
     seen = models.TextField(blank=True, db_default="", editable=False)
@@ -105,6 +117,11 @@ class Mail(models.Model):
                 name="mail_names_its_alert",
                 condition=Q(alert=None) ^ Q(kind="unusual_activity"),
                 violation_error_message="A mail about unusual activity names its alert, and no other does.",
+            ),
+            models.CheckConstraint(
+                name="mail_confirmed_address",
+                condition=Q(is_address_confirmed=False) | ~Q(address=""),
+                violation_error_message="Only a mail with an address of its own says that it was confirmed.",
             ),
         ]
 

@@ -29,7 +29,14 @@ _OWNER_KINDS = (
     Mail.Kind.IDENTITY_BOUND,
     Mail.Kind.IDENTITY_REMOVED,
     Mail.Kind.MANAGER_UNMADE,
+    Mail.Kind.FACTOR_SET_UP,
+    Mail.Kind.FACTOR_REPLACED,
+    Mail.Kind.FACTOR_REMOVED,
+    Mail.Kind.RECOVERY_CODES,
+    Mail.Kind.CODES_REFUSED,
 )
+# Kinds that may also go to an unconfirmed email address. Using an invitation confirms it.
+UNCONFIRMED_KINDS = (Mail.Kind.INVITATION, Mail.Kind.ADDRESS_CONFIRMATION, Mail.Kind.ADDRESS_CHANGED)
 
 
 def reason_against(kind: str, user: User) -> str:
@@ -53,31 +60,29 @@ def reason_against(kind: str, user: User) -> str:
 
 
 def without_recipient(mail: Mail, user: User) -> str:
-    """Returns a sentence with the reason why the mail has no recipient. Returns "" if the mail has one.
-
-    Of all mails to the account's own email address, only an invitation may go to an unconfirmed one. Using the
-    invitation confirms the address.
-    """
+    """Returns a sentence with the reason why the mail has no recipient. Returns "" if the mail has one."""
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         is_asked = AddressChange.objects.open().filter(user=user, address=mail.address).exists()
         return "" if is_asked else "This address isn't asked for any more."
-    if mail.address:
-        return ""
-    if not user.email:
+    if not (mail.address or user.email):
         return "The account has no email address."
-    is_confirmed = mail.kind == Mail.Kind.INVITATION or user.email_confirmed_at
-    return "" if is_confirmed else "The address of the account isn't confirmed."
+    is_allowed = mail.kind in UNCONFIRMED_KINDS or is_recipient_confirmed(mail, user)
+    return "" if is_allowed else "The address of the account isn't confirmed."
 
 
 def is_recipient_confirmed(mail: Mail, user: User) -> bool:
-    """True if the mail goes to the address that the account's owner has confirmed."""
-    return bool(user.email_confirmed_at) and (mail.address or user.email).lower() == user.email.lower()
+    """True if the mail goes to an address that the account's owner has confirmed.
+
+    The row of a mail with an address of its own keeps this. Otherwise a manager could have many mails sent to a
+    colleague's address, and take it from the account: the mails about that would then count as sent to a stranger.
+    """
+    return mail.is_address_confirmed if mail.address else user.email_confirmed_at is not None
 
 
 def _names(mail: Mail, user: User) -> dict[str, str]:
     """Returns the words of the mail with names of the account.
 
-    At any other address than the confirmed one they have no names. A user may choose a name like `evil.example`, which
+    At an unconfirmed address they have no names. A user may choose a name like `evil.example`, which
     mail programs turn into a link, and have it mailed to a stranger.
     """
     if not is_recipient_confirmed(mail, user):

@@ -37,8 +37,9 @@ BEGIN
             -- address and the managers get a mail.
             IF OLD.is_claimed OR OLD.role IN ('management', 'auditor') OR OLD.is_superuser THEN
                 
-    INSERT INTO accounts_mail (kind, user_id, address)
-    SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+    SELECT 'address_changed', account.id, account.email, account.email_confirmed_at IS NOT NULL
+      FROM accounts_user AS account
      WHERE account.id = OLD.id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL
             -- Invited, not yet in use. One such mail a day, because a manager chooses the address.

@@ -8,8 +8,8 @@ BEGIN
     SELECT 'address_confirmation', id, NEW.address FROM accounts_user
      WHERE id = NEW.user_id AND password NOT LIKE '!%';
     
-    INSERT INTO accounts_mail (kind, user_id, address)
-    SELECT 'address_notice', account.id, account.email FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+    SELECT 'address_notice', account.id, account.email, true FROM accounts_user AS account
      WHERE account.id = NEW.user_id AND account.email_confirmed_at IS NOT NULL
        AND (
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'

@@ -4,8 +4,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_se
 AS $function$
 BEGIN
     
-    INSERT INTO accounts_mail (kind, user_id, address)
-    SELECT 'address_changed', account.id, account.email FROM accounts_user AS account
+    INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+    SELECT 'address_changed', account.id, account.email, account.email_confirmed_at IS NOT NULL
+      FROM accounts_user AS account
      WHERE account.id = NEW.user_id AND account.email <> ''
        AND (account.email_confirmed_at IS NOT NULL
             -- Invited, not yet in use. One such mail a day, because a manager chooses the address.

@@ -6,8 +6,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
     IF current_setting('role') <> 'none' THEN
-        INSERT INTO accounts_mail (kind, user_id, address)
-        SELECT CASE TG_OP WHEN 'INSERT' THEN 'identity_bound' ELSE 'identity_removed' END, id, email FROM accounts_user
+        INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+        SELECT CASE TG_OP WHEN 'INSERT' THEN 'identity_bound' ELSE 'identity_removed' END, id, email, true
+          FROM accounts_user
          WHERE id = coalesce(NEW.user_id, OLD.user_id) AND email <> '' AND email_confirmed_at IS NOT NULL;
         PERFORM tell_managers(true);
     END IF;

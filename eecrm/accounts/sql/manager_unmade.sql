@@ -9,7 +9,8 @@ BEGIN
        AND NOT (NEW.is_active AND (NEW.role IN ('management', 'auditor') OR NEW.is_superuser))
        AND (SELECT count(*) FROM accounts_mail WHERE user_id = OLD.id AND kind = 'manager_unmade'
                AND created_at > statement_timestamp() - interval '1 day') < 3 THEN
-        INSERT INTO accounts_mail (kind, user_id, address) VALUES ('manager_unmade', OLD.id, OLD.email);
+        INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+        VALUES ('manager_unmade', OLD.id, OLD.email, true);
     END IF;
     RETURN NULL;
 END

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from access.database import acting_as, acting_as_login_role
 from access.policy import Role
-from accounts.models import Alert, Mail, User
+from accounts.models import Alert, ExternalIdentity, Mail, User
 from accounts.outbox import news as writing
 from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
-from accounts.tests.people import account, left_open, lines, newcomer, run_import, sent
+from accounts.tests.people import account, left_open, lines, move, newcomer, run_import, sent
 from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
 from api.tests.test_at_once import alone
 from clients.models import Client
@@ -460,6 +460,71 @@ def test_an_owner_gets_three_mails_a_day_of_rights_that_are_lost(world: World) -
         switch(world, {"role": "sales"})
         switch(world, {"role": "management"})
     assert unmade() == ["other_management@epic.example"] * 3
+
+
+def fill(address: str) -> None:
+    """A manager has all mails of a day sent to an address, by inviting accounts that get it."""
+    for number in range(6):
+        Mail.objects.create(kind="invitation", user=newcomer(f"puppet{number}", email=address))
+    assert [one.to for one in sent() if one.subject == "Your account at Epic Events CRM"] == [[address]] * 6
+
+
+def unmake(user: User) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username="management").pk):
+        User.objects.filter(pk=user.pk).update(is_active=False, email="")
+
+
+def correct(user: User) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username="management").pk):
+        User.objects.filter(pk=user.pk).update(email=NEW)
+
+
+def confirm_another(user: User) -> None:
+    move(user.username, NEW)
+
+
+def bind(user: User) -> None:
+    with acting_as(Role.SUPERUSER, user_id=User.objects.get(username="superuser").pk):
+        ExternalIdentity.objects.create(user=user, issuer="https://idp.example", subject="s")
+
+
+def bind_and_take_away(user: User) -> None:
+    bind(user)
+    with acting_as(Role.MANAGEMENT, user_id=User.objects.get(username="management").pk):
+        ExternalIdentity.objects.filter(user=user).delete()
+
+
+@pytest.mark.parametrize(
+    ("act", "kinds"),
+    [
+        (unmake, {"address_changed", "manager_unmade"}), (confirm_another, {"address_changed", "address_notice"}),
+        (correct, {"address_notice"}), (bind, {"identity_bound"}), (bind_and_take_away, {"identity_removed"}),
+    ],
+)  # fmt: skip
+def test_many_mails_to_a_confirmed_address_hide_nothing_from_it(act: Any, kinds: set[str], world: World) -> None:
+    """The address is taken away before the worker writes the mails: it was confirmed when they were queued."""
+    colleague = world.users["other_management"]
+    fill(colleague.email)
+    act(colleague)
+    unmake(colleague)
+    named = "your account other_management in Epic Events CRM"
+    told = {one.subject for one in sent() if one.to == [colleague.email] and named in one.body}
+    mails = Mail.objects.filter(user=colleague, address=colleague.email)
+    assert kinds <= set(mails.exclude(sent_at=None).values_list("kind", flat=True))
+    assert not mails.filter(sent_at=None).exists()
+    assert len(told) == mails.values("kind").distinct().count()
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_many_mails_to_an_address_that_was_never_confirmed_are_its_last(is_full: bool, world: World) -> None:
+    fresh = newcomer("fresh", role=Role.AUDITOR)
+    if is_full:
+        fill(fresh.email)
+    correct(fresh)
+    bodies = [str(one.body) for one in sent() if one.to == [fresh.email]]
+    assert len(bodies) == (not is_full) and all(body.startswith("Hello,\n") for body in bodies)
+    error = "This address was sent many mails within a day, and nobody has confirmed it." if is_full else ""
+    assert Mail.objects.get(kind="address_changed").error == error
 
 
 def keep(puppet: User) -> None:

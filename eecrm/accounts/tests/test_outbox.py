@@ -21,6 +21,7 @@ from access.policy import Role
 from accounts.models import AddressChange, Alert, LinkRequest, Mail, TokenSession, User
 from accounts.outbox import delivery, purging
 from accounts.outbox.delivery import deliver
+from accounts.outbox.mails import UNCONFIRMED_KINDS
 from accounts.outbox.purging import purge_expired
 from accounts.tests.people import move, newcomer
 from api.jobs import Every, declared_jobs
@@ -99,11 +100,7 @@ def test_a_manager_has_five_links_a_day_sent_to_one_account(kind: str, world: Wo
     Mail.objects.create(kind="password_reset", user=world.users["sales"])  # as the login role, for whoever forgot it
 
 
-# Alerts and news name other accounts. They go to confirmed addresses of managers only.
-OWN_KINDS = [kind for kind in Mail.Kind if kind not in (Mail.Kind.ACCOUNT_NEWS, Mail.Kind.UNUSUAL_ACTIVITY)]
-
-
-@pytest.mark.parametrize("kind", OWN_KINDS)
+@pytest.mark.parametrize("kind", UNCONFIRMED_KINDS)
 def test_a_mail_to_an_address_that_nobody_confirmed_has_no_words_of_a_user(kind: Mail.Kind, world: World) -> None:
     """Mail programs turn the username into a link, and anna.smith is one that a company gives."""
     stranger = "stranger@victim.example"
@@ -124,11 +121,15 @@ def test_a_mail_to_an_address_that_nobody_confirmed_has_no_words_of_a_user(kind:
     assert not [word for word in (*words.values(), "victim") if word.lower() in text]
 
 
-@pytest.mark.parametrize("kind", sorted(set(Mail.Kind) - set(OWN_KINDS)))
-def test_mails_that_name_other_accounts_go_to_confirmed_addresses_only(kind: str, world: World) -> None:
+@pytest.mark.parametrize("address", ["", "stranger@victim.example"])
+@pytest.mark.parametrize("kind", sorted(set(Mail.Kind) - set(UNCONFIRMED_KINDS)))
+def test_all_other_mails_go_to_confirmed_addresses_only(kind: str, address: str, world: World) -> None:
+    """Some name other accounts, or have a link to a new password."""
     user, now = newcomer(role=Role.MANAGEMENT), timezone.now()
     alert = Alert.objects.create(kind="deletions", count=4, first_at=now, last_at=now)
-    row = Mail.objects.create(kind=kind, user=user, alert=alert if kind == Mail.Kind.UNUSUAL_ACTIVITY else None)
+    row = Mail.objects.create(
+        kind=kind, user=user, address=address, alert=alert if kind == Mail.Kind.UNUSUAL_ACTIVITY else None
+    )
     Mail.objects.exclude(pk=row.pk).delete()
     empty_the_queue()
     row.refresh_from_db()
@@ -166,7 +167,8 @@ def test_people_have_sent_again_what_was_given_up_and_no_more(world: World) -> N
 
 
 def test_a_mail_may_go_to_another_address(world: World) -> None:
-    owe(world, "sales", address="tester@epic.example")
+    world.users["newcomer"] = newcomer()
+    owe(world, "newcomer", "invitation", address="tester@epic.example")
     empty_the_queue()
     assert django_mail.outbox[0].to == ["tester@epic.example"]
 
@@ -186,19 +188,22 @@ def test_nothing_goes_to_an_account_that_must_not_have_it(change: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("kind", "has_alert", "constraint"),
+    ("kind", "has_alert", "fields", "constraint"),
     [
-        ("chain_letter", False, "mail_kind_known"), ("unusual_activity", False, "mail_names_its_alert"),
-        ("invitation", True, "mail_names_its_alert"), ("password_reset", False, ""), ("unusual_activity", True, ""),
+        ("chain_letter", False, {}, "mail_kind_known"), ("unusual_activity", False, {}, "mail_names_its_alert"),
+        ("invitation", True, {}, "mail_names_its_alert"), ("password_reset", False, {}, ""),
+        ("unusual_activity", True, {}, ""),
+        ("password_reset", False, {"is_address_confirmed": True}, "mail_confirmed_address"),
+        ("password_reset", False, {"is_address_confirmed": True, "address": "a@epic.example"}, ""),
     ],
 )  # fmt: skip
 def test_sql_writes_no_mail_that_nobody_could_compose(
-    kind: str, has_alert: bool, constraint: str, world: World
+    kind: str, has_alert: bool, fields: dict[str, Any], constraint: str, world: World
 ) -> None:
     now = timezone.now()
     alert = Alert.objects.create(kind="deletions", count=4, first_at=now, last_at=now) if has_alert else None
     with pytest.raises(DatabaseError, match=constraint) if constraint else nullcontext(), transaction.atomic():
-        owe(world, "management", kind, alert=alert)
+        owe(world, "management", kind, alert=alert, **fields)
 
 
 def test_a_claim_is_a_lease(world: World) -> None:

@@ -9,8 +9,10 @@ from urllib.parse import unquote
 import pytest
 from django_otp.plugins.otp_static.models import StaticToken
 
+from access.database import acting_as
+from access.policy import Role
 from accounts.admin_login import seeds
-from accounts.models import AuthenticatorApp, Mail
+from accounts.models import AuthenticatorApp, Mail, User
 from accounts.outbox.delivery import deliver
 from accounts.tests.conftest import Phone
 from accounts.tests.test_second_factor import ADMIN, ENTER, MANAGE, SET_UP, after_the_password
@@ -264,6 +266,9 @@ def test_the_owner_learns_by_mail_of_each_change(world: World, mailoutbox: Any) 
     new.wait()
     browser.post(MANAGE, {"action": "remove", "code": new.code()})
     assert mailed(owner) == ["factor_set_up", "factor_replaced", "recovery_codes", "factor_removed"]
+    with acting_as(Role.SUPERUSER):  # a colleague who did it could try to hide it
+        User.objects.filter(pk=owner.pk).update(is_active=False, email="")
+    Mail.objects.exclude(kind__in=mailed(owner)[:4]).delete()
     while deliver(timedelta(minutes=1)):
         pass
     assert {sent.to[0] for sent in mailoutbox} == {"management@epic.example"}
