@@ -82,8 +82,8 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answers a POST that the database refused: redirects to the same page, which then shows the refusal's sentence.
 
-    Rolls back the request's transaction, so that nothing is saved. Raises the error again if the request isn't a POST,
-    if the error is an outage, or if it is no refusal.
+    Rolls back the request's transaction, so that nothing is saved. Raises the error again if the request has another
+    method, or if an outage or a bug caused the error.
     """
     if request.method != "POST":
         raise error

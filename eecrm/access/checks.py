@@ -71,8 +71,8 @@ _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 def nothing_finer_is_wider_than_update(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """System check: a role may do a finer action (sign, assign) only on rows that the role may also update.
 
-    PostgreSQL has one UPDATE privilege for both actions. If a role might sign more rows than it may update, it could
-    write every updatable column of those rows.
+    PostgreSQL has one UPDATE privilege for both actions. Suppose a role may sign all contracts, but update only its
+    own. The role could then write every updatable column of all contracts.
     """
     return [
         Error(

@@ -28,8 +28,9 @@ def _model_names() -> dict[str, tuple[str, str]]:
 def permission_cells() -> dict[str, Cell]:
     """Maps each permission to its resource and action: `clients.assign_client` -> (`client`, `assign`).
 
-    A resource without a model (`personal_data`) gets a content type of its own in the app *access*. So its permissions
-    are found by name like all others, and belong to no unrelated model.
+    Django stores each permission with a content type, usually the content type of a model. A resource without a model
+    (`personal_data`) gets a content type of its own in the app *access*. So its permissions have names like all others,
+    for example `access.view_personal_data`.
     """
     model_names = _model_names()
     cells = {}

@@ -1,9 +1,8 @@
 """Queries that Django compiles to SQL once, and that each request fills with its own values (ADR 18).
 
 Building and compiling the same queryset for each request took a third of the time of a list request (`scripts/bench`).
-
 A queryset is built as usual, but with a `Slot` (placeholder) for each value that differs between requests. The SQL is
-cached. The cache key must name everything else that shapes the query: the role, the groups, the parents, the order.
+cached. The cache key must contain everything else that shapes the query: the role, the groups, the parents, the order.
 """
 
 from typing import Any, NamedTuple, Self
@@ -54,7 +53,8 @@ class InstanceStatement(NamedTuple):
     statement: Statement
     model: type[Model]
     names: tuple[str, ...]  # attributes of the model, in the order of the columns
-    converters: dict[int, Any]  # maps a column's position to Django's conversion functions and the column's expression
+    # Maps a column's position to Django's functions that convert its values, and to Django's object for the column.
+    converters: dict[int, Any]
 
     @classmethod
     def of(cls, queryset: QuerySet[Any, Any]) -> Self:

@@ -14,9 +14,9 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
 CONFIRMATION_FIELD = "shown"  # hidden field in the form of a confirmation page
-MAX_DIFFERENCES = 50  # maximum number of differences that a page lists
-MAX_QUOTED_LINES = 200  # with more lines, the hidden field holds only hashes, so that the form stays small
-MAX_QUOTED_CHARS = 200  # maximum length of each outcome in the hidden field
+MAX_DIFFERENCES = 50  # maximum number of changed, new or missing lines that a page reports
+MAX_QUOTED_LINES = 200  # if a page has more lines, its hidden field holds only hashes, so that the form stays small
+MAX_QUOTED_CHARS = 200  # the hidden field cuts each line's outcome (its text on the page) to this length
 
 _UNREADABLE = "This page wasn't shown to you in this form."
 
@@ -24,21 +24,24 @@ _UNREADABLE = "This page wasn't shown to you in this form."
 class Line(NamedTuple):
     """One effect of an action, shown as one line of the confirmation page."""
 
-    subject: str  # name of the object, which doesn't change, such as "client 7"
+    subject: str  # text that identifies the object and doesn't change, such as "client 7"
     outcome: str = ""  # effect of the action on the object, in the words of the page
     state: str = ""  # text that is compared but not shown, such as the row's version
 
     @property
     def digest(self) -> str:
-        """Hash of the line. Nine bytes are enough: the hidden field is signed, so a user can't choose hashes."""
+        """Hash of the line, cut to nine bytes.
+
+        A longer hash would add no safety: the hidden field is signed, so a user can't send a hash of their own.
+        """
         return b64encode(sha256(json.dumps(self).encode()).digest()[:9]).decode()
 
 
 class Confirmation:
     """Compares the lines that a confirmation page has now with the lines that the user confirmed.
 
-    `page` names the page and its object. The signed hidden field (`token`) is valid only for this user and this `page`.
-    The server stores nothing.
+    `page` identifies the page and its object. The signed hidden field (`token`) is valid only for this user and this
+    `page`. The server stores nothing.
     """
 
     def __init__(self, request: HttpRequest, page: str, lines: Iterable[Line]) -> None:

@@ -58,7 +58,7 @@ class ConfirmsDeletions(admin.ModelAdmin):
     def deletion_form(self, request: HttpRequest) -> forms.Form:
         """Returns the form for further input on the confirmation page. This form has no fields; subclasses add some.
 
-        If nothing is deleted, the page shows the form again with the user's input.
+        If the deletion is refused, the page shows this form again with the user's input.
         """
         return forms.Form(request.POST if request.method == "POST" else None)
 
@@ -127,10 +127,10 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 
 
 def _compared_columns(row: Model) -> list[str]:
-    """Returns the columns that are compared to detect a change of the row.
+    """Returns the names of the columns that are compared to detect a change of the row.
 
-    If the row has a version, columns that aren't editable are left out, because the database copies their values from
-    parent rows.
+    If the row has no version, these are all its columns. If the row has a version, only the editable columns are
+    compared, because the database copies the values of other columns from parent rows.
     """
     fields = row._meta.concrete_fields
     return [field.attname for field in fields if field.editable or not hasattr(row, "version")]

@@ -28,7 +28,7 @@ class Origin(NamedTuple):
     reason: str = ""
 
 
-_COMMAND = Origin()  # origin of writes outside of HTTP requests and of the worker
+_COMMAND = Origin()  # origin of writes by commands: neither by an HTTP request nor by the worker
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
 # One statement sets role and origin together, so that no write under the role lacks its origin.
@@ -94,9 +94,9 @@ def acting_as(role: str, *, user_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def rolled_back_if(is_dry_run: bool) -> Iterator[None]:
-    """Context manager: in a dry run it rolls its block back, so that a dry run meets the constraints of a real run.
+    """Context manager: runs its block, and rolls the block back at the end if `is_dry_run` is True.
 
-    Use it inside a transaction.
+    So a dry run meets the same constraints of the database as a real run. Use the context manager inside a transaction.
     """
     if not is_dry_run:
         yield

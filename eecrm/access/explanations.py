@@ -101,14 +101,17 @@ class _Explanation:
         return self._answer_by_state(action, rules[-1])
 
     def _answer_by_state(self, action: str, decisive: Rule) -> Answer:
-        """Answers for an action that the policy table permits. A state rule may refuse it or require a reason."""
+        """Returns the answer for an action that the policy table permits, but that a state rule may still refuse.
+
+        A state rule may also require a change reason for the action.
+        """
         demands_reason = False
         for state in self._states(action):
             if state.needs_reason:
                 demands_reason = True
                 continue
             exemption = policy.rule(self.user, self.resource, state.unless)
-            if exemption.scope is Scope.NONE:  # like triggers, this check ignores the row's owner
+            if exemption.scope is Scope.NONE:  # triggers don't check the row's owner, so this check doesn't
                 return Answer(action, False, state.name, state.sentence)
             decisive = exemption
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)

@@ -167,7 +167,7 @@ _ACTUAL_GRANTS = f"""
 def actual() -> set[Grant]:
     """Returns all privileges that the roles and PUBLIC have in the database now, no matter who granted them.
 
-    All roles have the privileges of PUBLIC. The policy gives it none.
+    The privileges of PUBLIC are included, because every role has them too. The policy table gives PUBLIC no privilege.
     """
     roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:

@@ -80,7 +80,8 @@ def _group_changes() -> Iterator[GroupChange]:
     wanted = {name: permissions | {f"{NO_MODEL}.{MARK}"} for name, permissions in managed_groups().items()}
     made = {group.name: _permissions_of(group) for group in is_managed(Group.objects.order_by("name"))}
     for group in Group.objects.filter(name__in=wanted).exclude(name__in=made):
-        # A group made by hand has the managed group's name. Its members weren't chosen for the permissions in code.
+        # A group made by hand has the same name as a managed group.
+        # The members of the group made by hand weren't chosen for the managed group's permissions.
         # So the group made by hand gets another name, and the managed group is created without members.
         name = f"{group.name} (made by hand, {group.pk})"
         yield GroupChange(f"group {group.name}: renamed to {name}", partial(_rename, group.pk, name))

@@ -53,7 +53,7 @@ _MEMBERSHIPS = """
 
 
 def is_log_discreet(cursor: Any) -> bool:
-    """True if PostgreSQL's log gets neither failed statements of this login role nor values from the failing rows."""
+    """True if PostgreSQL logs neither failed statements of this login role nor values from failing rows."""
     cursor.execute("SELECT current_setting('log_min_error_statement'), current_setting('log_error_verbosity')")
     return bool(cursor.fetchone() == ("panic", "terse"))
 

@@ -42,7 +42,7 @@ class PolicyPermission(BasePermission):
             raise NotAuthenticated
         action = getattr(view, "action", None)
         if action == "metadata" or (action is None and request.method not in view.allowed_methods):
-            return True  # no action of the view runs: OPTIONS lists its methods, any other method gets 405
+            return True  # OPTIONS only lists the view's methods; a method that the view lacks gets 405 later
         rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
             # If the caller may not see a row in the path, the answer is 404: a 403 would reveal that the row exists.
@@ -89,7 +89,7 @@ class InGroups(BasePermission):
         if belongs_to_groups(request.user, *self.names):
             return True
         refusal = PermissionDenied(f"Only members of {' or '.join(self.names) or 'no group'} may do this.")
-        refusal.rule = f"group.{'|'.join(self.names)}"  # type: ignore[attr-defined]  # Refused has this attribute too
+        refusal.rule = f"group.{'|'.join(self.names)}"  # type: ignore[attr-defined]  # the 403 answer names this rule
         raise refusal
 
 

@@ -128,20 +128,21 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "event": (FieldAction("assign", "support_contact"),),
 }
 # Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
-# The actions *amend*, *reopen* and *restore* depend on the row's state, so the API refuses them with 409.
+# A change needs *amend*, *reopen* or *restore* only in some states of the row.
+# The API therefore refuses such a change with 409 (state) and not with 403 (permission).
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
 # Resources whose rows belong to a contact, such as the sales contact of a client.
 # A colleague who stands in for a contact on leave (leave cover) owns the contact's rows too.
-# In TABLE, some staff roles may do an action on their own rows of such a resource, other roles on all rows.
+# The code finds these resources in TABLE: some staff roles may do an action on *own* rows, others on *all*.
 # A profile or a session belongs to no contact: every user may act on their own profile and sessions only.
 CONTACT_RESOURCES = tuple(
     dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
 )
 
 
-# Maps (resource, action) to words for a rule's sentence.
+# Maps (resource, action) to the words for this action in a rule's sentence ("Your role may …").
 # Without an entry here, the words are made from action and resource, such as "update any client".
 _PHRASES = {
     ("access", "explain"): "ask what somebody else may do",

@@ -13,7 +13,7 @@ M = TypeVar("M", bound=Model, covariant=True)
 
 
 class PolicyQuerySet(QuerySet[M]):
-    """Queryset for one resource of the policy table. A subclass names its resource and the owners of its rows."""
+    """Queryset for one resource of the policy table. A subclass states its resource and the owners of its rows."""
 
     resource: ClassVar[str] = ""
     # Maps a role to the lookup from a row to its owner, for example EXTERNAL -> "client__account".
@@ -107,7 +107,8 @@ def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    # A field that isn't editable gets its value from the parent row, so only an editable field is compared here.
+    # A column that isn't editable gets its value from the parent row, which the view has checked.
+    # So only an editable column is compared with the ids of the accounts whose rows the user owns.
     if (field := _contact_field(model, role)) and field.editable:
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners

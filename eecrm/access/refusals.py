@@ -47,7 +47,8 @@ _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be sto
 
 # Maps an SQLSTATE, or its class (the first two characters), to a refusal: "53100" -> DISK_FULL.
 # Appendix A of PostgreSQL's manual lists the classes of SQLSTATEs.
-# The state of the server causes these database errors, and not the HTTP request. Class 54 is an exception.
+# The server's state causes these errors, and not the HTTP request.
+# The exception is class 54: a value in the request is too large.
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
@@ -144,7 +145,7 @@ def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
 def of_unique_column(table: str, name: str) -> str:
     """Returns the sentence for a duplicate value in a unique column. `name` is the name of the column's constraint.
 
-    The error may name the column nowhere else, because PostgreSQL leaves out details under row security.
+    The column is found by the constraint's name, because under row security PostgreSQL's error may not name the column.
     """
     model = _model_of(table)
     for field in model._meta.concrete_fields if model else ():

@@ -51,10 +51,10 @@ def owned(model: type[Model], lookup: str) -> str:
 def seen(key: str, *models: type[Model]) -> str:
     """Returns the SQL condition for audit trail entries about rows of `models` that the role may see now.
 
-    An entry has the row's table in `table_name`, and the row's primary key as text in the column `key`. A separate
-    subquery casts this text to a number. Otherwise PostgreSQL would run the cast only after row security has checked a
-    row, because an error of the cast could reveal a value. PostgreSQL would then check every row of the table instead
-    of using the index.
+    An entry has the row's table in `table_name`, and the row's primary key as text in the column `key`. The condition
+    casts this text to a number in a subquery of its own. Without the subquery PostgreSQL would run the cast only after
+    the row security check of a row, because an error of the cast could reveal a value. PostgreSQL would then check
+    every row of the table instead of using the index.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
     tables = [model._meta.db_table for model in models]
@@ -102,9 +102,9 @@ class RowPolicy(NamedTuple):
 def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[RowPolicy]:
     """Returns the policies for all tables on which a role may use a privilege on some rows only.
 
-    `granted` yields (role, command, table, rows), where `rows` is an SQL condition. Conditions for the same role,
-    command and table are joined with OR. For example, a manager may change their own profile and all accounts.
-    PostgreSQL optimises `… OR true` away.
+    `granted` yields (role, command, table, rows), where `rows` is an SQL condition. If the same role, command and table
+    have several conditions, the policy joins these with OR. For example, a manager may change their own profile and all
+    accounts. PostgreSQL simplifies this policy's condition `… OR true` to `true`.
     """
     conditions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for role, command, table, rows in granted:
@@ -149,7 +149,10 @@ def _rows(sql: str) -> list[Any]:
 
 
 def _altered_policies(policies: set[RowPolicy]) -> dict[tuple[str, str], str]:
-    """Maps (table, policy name) to the condition of each stored policy that `policies` lacks or whose hash differs."""
+    """Maps (table, policy name) to the condition in the database, for each policy there that is wrong.
+
+    A policy in the database is wrong if `policies` lacks it, or if its hash differs from the hash in its COMMENT.
+    """
     wanted = {(policy.table, policy.name): policy for policy in policies}
     return {
         (table, name): stored

@@ -65,7 +65,8 @@ def _deletion_rules(model: type[Model]) -> Iterator[Known]:
             yield Known(refusal.rule, refusal.status, refusal.sentence, f"{_noun(model._meta.db_table)} is deleted")
 
 
-# Rules that no table, model or trigger declares. A name in angle brackets stands for several rules.
+# Rules that no table, model or trigger declares.
+# Angle brackets mark a part that varies: `group.<names>` stands for `group.Sales` and others.
 OTHERS = (
     Known("default.deny", 403, "You may not do this.", "nobody has said that it is allowed"),
     Known("group.<names>", 403, "Only members of <names> may do this.", "a view is open to some groups only"),

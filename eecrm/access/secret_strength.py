@@ -1,13 +1,13 @@
-"""One rule for all secrets of the configuration: long enough, and neither repeated nor made of few characters.
+"""Check for all secrets of the configuration: long enough, with many different characters, and not repetitive.
 
-The settings use it, so it doesn't read them.
+The settings import this module, so the module must not read the settings.
 """
 
 from itertools import pairwise
 
-_MIN_CHARACTERS = 8  # different ones
-# Different pairs of neighbours. `abcde` again and again has 5. Of 32 random hexadecimal digits, fewer than 20 occur in
-# less than one of a million.
+_MIN_CHARACTERS = 8  # minimum number of different characters in a secret
+# Minimum number of different pairs of neighbouring characters: `abcdeabcde…` has only 5 different pairs.
+# Fewer than one in a million random secrets of 32 hexadecimal digits have fewer than 20 pairs.
 _MIN_PAIRS = 20
 
 

@@ -4,9 +4,9 @@ A file holds the current version of one function, and the triggers that call it.
 adds triggers on the tables of that app. The files are repeatable migrations. `sync_database` runs the files of each
 function that differs from the database, and writes a hash of the files (the stamp) into the function's COMMENT.
 
-A trigger for each row may run thousands of times in one statement, and PostgreSQL caches its query plans. A plan that
-was made for a small table would read the whole table for each row, while an import fills the table. So a function that
-may have such a plan sets `enable_seqscan = off`.
+A trigger for each row may run thousands of times in one statement, and PostgreSQL caches the plans of its queries. A
+plan made for a small table reads the whole table each time, even when an import has filled the table. So a function
+that may have such a plan sets `enable_seqscan = off`.
 """
 
 import hashlib
@@ -107,13 +107,15 @@ def install(changes: dict[str, str]) -> None:
     Only the migrator role may call it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL check_function_bodies = off")  # a function may call another that is created later
+        # Without this setting a function couldn't call another function that is created later.
+        cursor.execute("SET LOCAL check_function_bodies = off")
         for name, text in changes.items():
             _drop_triggers(name)  # the SQL creates again all triggers that the files still contain
             if not text or not _create_or_replace(text):
                 _drop(name)
                 cursor.execute(text or "SELECT")
-        # CREATE has added a second function if the arguments changed. So all functions of this name are dropped first.
+        # If the arguments of a function changed, CREATE has added a second function of this name.
+        # So all functions of this name are dropped first.
         for name in _overloaded() & changes.keys():
             _drop(name)
             cursor.execute(changes[name])

@@ -17,11 +17,12 @@ from django.utils.module_loading import module_has_submodule
 class StateRule(NamedTuple):
     """A state rule, with its sentence for the user.
 
-    `when` describes the writes that a trigger checks. It is empty if no trigger enforces the rule.
+    `when` describes the writes that a trigger checks. `when` is empty if no trigger enforces the rule.
 
-    While a row of `resource` has one of `statuses`, the rule refuses `actions` on it. A role with the action named in
-    `unless` is exempt. An action such as `create_event` concerns the parent row, here the contract. These four fields
-    only predict the trigger's decision, for `{object}/access/`.
+    While a row of `resource` has one of `statuses`, the rule refuses `actions` on the row. `unless` names an action: a
+    role that may do it is exempt from the rule. For an action such as `create_event`, the row is the parent row, here
+    the contract. `resource`, `actions`, `statuses` and `unless` only predict the trigger's decision, for
+    `{object}/access/`.
     """
 
     name: str
@@ -32,7 +33,9 @@ class StateRule(NamedTuple):
     statuses: tuple[str, ...] = ()
     unless: str = ""
     is_moot: bool = False  # true if the action would change nothing, such as signing a signed contract
-    needs_reason: bool = False  # true if the action needs X-Change-Reason: without, 400 reason_required and not 409
+    # True if the action needs a change reason in the header X-Change-Reason.
+    # Without this header the answer is 400 `reason_required`, while other state rules answer 409.
+    needs_reason: bool = False
 
 
 @cache

@@ -98,7 +98,8 @@ class AccountsConfig(AppConfig):
         # Owners request another email address, and confirm it by the link that was mailed to that address.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
-        # The function enrol_identity only creates an external account for an unknown user of the provider.
+        # The login role may not insert accounts. It may call the function enrol_identity.
+        # This function creates only an external account, for an unknown user of the provider.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:

@@ -8,7 +8,8 @@ def _count(name: str, default: int) -> int:
     return int(number(name, sentence, 1, 1_000_000, default=default))
 
 
-# Maps a kind of activity to (count, seconds): so many actions of one account in this time cause an alert.
+# Maps a kind of activity to (count, seconds). For example, (20, 600): 20 actions of one account in 10 minutes.
+# If an account reaches this count within this time, all managers get an alert.
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # changes of clients, contracts and events

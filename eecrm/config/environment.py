@@ -120,7 +120,10 @@ def number(name: str, sentence: str, lowest: Any, highest: Any, *, default: Any 
 
 
 def _plain(value: Any) -> Any:
-    """Returns a number as it was typed. Python also reads `1_0` and digits of other scripts as numbers."""
+    """Returns the value unchanged if it is a number in plain digits. Otherwise raises ValueError.
+
+    Python would also read `1_0` and digits of other scripts as numbers.
+    """
     if isinstance(value, str) and re.fullmatch(r"[0-9.eE+-]+", value) is None:
         raise ValueError("it isn't a number in plain digits.")
     return value
@@ -129,7 +132,8 @@ def _plain(value: Any) -> Any:
 def require(condition: bool, sentence: str) -> None:
     """Refuses to start if `condition` is false. `sentence` is the error message, and begins with the variable's name.
 
-    Nothing is refused if the sentence names a variable that couldn't be read, because that fault is reported already.
+    Nothing is refused if the sentence is about a variable that couldn't be read, because that fault is reported
+    already.
     """
     names = re.findall(r"\b[A-Z][A-Z0-9_]+\b", sentence)
     if not condition and _unread.isdisjoint(names):
@@ -139,7 +143,8 @@ def require(condition: bool, sentence: str) -> None:
 def attempt(factory: Callable[..., Any], **values: Any) -> Any:
     """Calls `factory` and returns its result.
 
-    If `factory` raises ImproperlyConfigured, notes this fault and returns None. The start is then refused with all faults.
+    If `factory` raises ImproperlyConfigured, records this fault and returns None. `refuse_faults` later refuses the
+    start, and reports all recorded faults.
     """
     try:
         return factory(**values)
@@ -149,7 +154,7 @@ def attempt(factory: Callable[..., Any], **values: Any) -> Any:
 
 
 def collect_faults() -> None:
-    """Starts to collect faults instead of raising the first one, so that `refuse_faults` names all of them at once."""
+    """Starts to collect faults instead of raising the first one. `refuse_faults` then reports all of them at once."""
     global _is_collecting
     _is_collecting = True
     require(_APP_ENV in ("local", "production"), "APP_ENV is local or production.")

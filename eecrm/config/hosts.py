@@ -12,8 +12,8 @@ from api.served_hosts import is_listed
 # An entry of Django's ALLOWED_HOSTS: `*` and `.epic.example` are patterns, IPv6 addresses stand in brackets.
 _HOST = re.compile(r"(\*|[A-Za-z0-9.-]+|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([1-9][0-9]{0,4}|\*))?")
 _USUAL = {"80", "443"}
-# A host name for DNS, in ASCII. Networks of containers use names with an underscore.
-# A top-level domain is never a number.
+# A host name for DNS, in ASCII. Underscores are allowed, because names in container networks have underscores.
+# The last label can't be a number, because a top-level domain is never a number.
 _NAME = re.compile(r"(?=.{1,253}\Z)(\w([\w-]{0,61}\w)?\.)*(?!\d+\.?\Z)\w([\w-]{0,61}\w)?\.?", re.ASCII)
 
 _HOST_AND_PORT = re.compile(r"(?:\[([^\[\]@]*:[^\[\]@]*)\]|([^\[\]:@]+))(?::([^:]*))?")
@@ -73,10 +73,10 @@ def is_listed_address(text: str, ports: dict[str, set[str]]) -> bool:
 
 
 def ports_by_host(entries: list[str], *, unnamed: str) -> dict[str, set[str]]:
-    """Maps host name to ports: "crm.epic.example" -> {"", "8443"}.
+    """Maps host name to allowed ports, for example "crm.epic.example" -> {"", "8443"}.
 
-    The port "*" means any port, and "" means the default port of http or https. An entry that names no port gets the
-    port `unnamed`. Raises ImproperlyConfigured if an entry isn't a host name with or without a port.
+    The port "*" means any port, and "" means the default port of http or https. `unnamed` is the port for entries
+    without a port. Raises ImproperlyConfigured if an entry isn't a host name with or without a port.
     """
     ports: dict[str, set[str]] = {}
     for entry in entries:

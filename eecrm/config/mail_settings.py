@@ -17,7 +17,7 @@ def _is_one_mailbox(text: str) -> bool:
     except IndexError:  # Python's parser raises IndexError if nothing follows the @
         return False
     is_sound = all(isinstance(defect, ObsoleteHeaderDefect) for defect in header.defects)
-    # The header shows encoded words (RFC 2047) decoded, so they hide no character from this check.
+    # `str(header)` decodes encoded words (RFC 2047), so this check also finds invisible characters in encoded words.
     return is_sound and not has_invisible(str(header)) and [group.display_name for group in header.groups] == [None]
 
 

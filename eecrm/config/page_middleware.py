@@ -51,10 +51,10 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """Sets the header Content-Length.
+    """Sets the header Content-Length, and does nothing else of Django's class.
 
-    Django's class would first read the Host of the request for redirects, which no setting here turns on. Health checks
-    by IP address would then be a 400, because ALLOWED_HOSTS doesn't list the server's IP address.
+    Django's class would also read the Host of each request, for redirects that no setting here turns on. A health check
+    by IP address would then get a 400, because ALLOWED_HOSTS doesn't list the server's IP address.
     """
 
     def process_request(self, request: HttpRequest) -> None:

@@ -30,7 +30,7 @@ def _comma_separated(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-# Words that a scanner tries, alone or together, as in `hidden-admin`.
+# Usual words in the URLs of admin sites. Scanners try these words, alone or together, as in `hidden-admin`.
 _USUAL_WORDS = re.compile(
     r"administrat[a-z]*|admin|back|office|cms|console|control|crm|dashboard|django|epic|events?|hidden|home|"
     r"interface|internal|intranet|login|manage(r|ment)?|panel|portal|private|root|secret|secure|site|staff|super|user|"
@@ -39,7 +39,10 @@ _USUAL_WORDS = re.compile(
 
 
 def _can_be_guessed(path: str) -> bool:
-    """Returns True if the path without the usual words has few letters and digits, or few different ones."""
+    """Returns True if a scanner could guess the path.
+
+    Without the usual words, such a path has fewer than 8 letters and digits, or fewer than 6 different ones.
+    """
     rest = re.sub(r"[^a-z0-9]", "", _USUAL_WORDS.sub("", path.lower()))
     return len(rest) < 8 or len(set(rest)) < 6
 
@@ -131,7 +134,7 @@ if IS_PRODUCTION:
         "ADMIN_URL can be guessed: use 8 letters and digits or more, besides words such as admin, hidden or crm.",
     )
 
-# A secret has one purpose. Whoever learns one of them, such as the mail server's administrator, learns no other.
+# Each secret has one purpose. So the mail server's administrator, for example, learns only the mail password.
 _PURPOSES = {
     "SECRET_KEY": "sessions",
     "JWT_SIGNING_KEY": "tokens",
@@ -141,7 +144,7 @@ _PURPOSES = {
     "EMAIL_HOST_PASSWORD": "mail",
     "PG_PASSWORD": "database",
 }
-_first_named: dict[str, str] = {}  # secret -> the variable that has it
+_first_named: dict[str, str] = {}  # maps each secret to the first variable that contains it
 for _name, _purpose in _PURPOSES.items():
     _text = env(_name, default="")
     for _secret in _comma_separated(_text) if _name.endswith("_PREVIOUS_KEYS") else filter(None, [_text]):
@@ -242,7 +245,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # page after a login if the parameter `next` leads to another site
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # a constraint with a condition makes usernames unique (`accounts.models.User`)
+# The system check auth.W004 complains that usernames aren't unique, but they are.
+# The check overlooks the constraint in `accounts.models.User`, because this constraint has a condition.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["accounts.login.credentials.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.hashers.TunedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -282,7 +287,7 @@ _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
     0.0001,
-    100_000,  # with this factor a limit still fits into PostgreSQL's integer
+    100_000,  # maximum: with this factor, the largest limit still fits into PostgreSQL's integer
     default=1.0,
     cast=float,
 )

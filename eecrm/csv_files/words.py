@@ -7,7 +7,9 @@ from django.template.defaultfilters import pluralize
 
 MAX_EXAMPLES = 5
 _MAX_NAMES = 40
-_MAX_WORD_CHARS = 1_000  # limit, because normalisation sorts a letter's accents one by one: 130,000 would take seconds
+# Longer texts aren't normalised. Normalisation sorts the accents of a letter one by one.
+# For a letter with 130,000 accents the sorting would take seconds.
+_MAX_WORD_CHARS = 1_000
 _MAX_QUOTED_CHARS = 60  # maximum length of a user's text that a message quotes
 
 

@@ -14,9 +14,10 @@ _objection_signer = signing.TimestampSigner(salt="accounts.addresses.links.objec
 
 
 def context(change: AddressChange) -> dict[str, Any]:
-    """Returns the template context of the mail to the new email address: the link, its expiry, and `needs_password`.
+    """Returns the values for the mail to the new email address: the link, its expiry, and `needs_password`.
 
-    The link works while the row of the change exists: until the link is used, or another address is requested.
+    `needs_password` is True if the page behind the link asks for a password. The link ends when the row of the change
+    is deleted: after the link was used, or another address was requested.
     """
     token = _signer.sign(change.mark)
     return {

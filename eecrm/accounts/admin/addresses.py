@@ -80,8 +80,8 @@ class AddressPages(PolicyModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Saves the account, and warns the user if a trigger kept the old email address.
 
-        A trigger keeps the old address of an account in use until the new address is confirmed. For every account,
-        a trigger keeps the old spelling of an address if only upper and lower case differ.
+        If the account is in use, a trigger keeps the old address until the new address is confirmed. If the new address
+        differs only in upper and lower case, a trigger always keeps the old spelling.
         """
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:

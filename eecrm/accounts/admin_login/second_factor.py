@@ -212,7 +212,7 @@ def erase(user: User) -> bool:
 
     Managers may call this function, because it reads no secret. If a manager deletes the second factor, the trigger
     `totp_reset_ends_password` also ends the password and mails the owner a link. If the login role (`eecrm_app`)
-    deletes it, the password stays, because the owner has entered a code.
+    deletes the second factor, the password stays, because the owner has entered a code.
     """
     had_one = _delete(AuthenticatorApp, user) > 0
     return _delete(RecoveryCodes, user) > 0 or had_one

@@ -3,9 +3,9 @@
 All sessions of an account end together with its API tokens. For this, each session stores the account's counter
 `logins_ended`, which a trigger raises when all logins end. A session with another number has ended.
 
-The time of the last request is stored in a signed cookie and not in the session. So a GET writes nothing, and users
-can read pages on a server that takes no changes. The cookie holds the session's name, so it is useless for another
-session.
+The time of the last request is stored in a signed cookie and not in the session. So a GET writes nothing, and users can
+read pages on a server that takes no changes. The cookie contains a digest of the session key, so the cookie is invalid
+for another session.
 """
 
 import logging
@@ -30,7 +30,7 @@ from accounts.login import browsers
 
 # Key under which a session's data contains the start of the session, in seconds since 1970.
 STARTED = "started_at"
-# Key in a session's data. Its value is what the account's counter `logins_ended` was at the login.
+# Key under which a session's data contains the account's counter `logins_ended`, as it was at the login.
 ENDED = "logins_ended"
 _SALT = "accounts.admin_login.session_limits"
 
@@ -143,8 +143,9 @@ def _ending(request: HttpRequest, user: Any) -> str:
 def go_on(request: HttpRequest, user: Any) -> None:
     """Keeps this session alive after a request of its owner has ended all logins of the account.
 
-    `user.logins_ended` (counter: the end of all logins raises it) includes that end already. If other code ended
-    the logins at the same time, the counter in the database is higher, and this session ends too.
+    The session stores `user.logins_ended` (counter: each end of all logins raises it). This number already includes the
+    end by this request. If other code ended the logins at the same time, the counter in the database is higher, and
+    this session ends too.
     """
     request.session[ENDED] = user.logins_ended
 

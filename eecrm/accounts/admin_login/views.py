@@ -51,10 +51,10 @@ class GateView(RedirectURLMixin, FormView):
         raise NotImplementedError
 
     def address(self, name: str, *, next_url: str | None = None) -> str:
-        """Returns the URL of the page `name`.
+        """Returns the URL of the page `name`, whose parameter `next` holds the URL of the page after that.
 
-        The page `name` redirects to `next_url` later. If `next_url` is None, the page redirects to the parameter
-        `next` of this request.
+        `next_url` is the value of the parameter. If `next_url` is None, the parameter is copied from this request. If
+        it is empty, the URL has no such parameter.
         """
         next_url = self.get_redirect_url() if next_url is None else next_url
         query = f"?{urlencode({'next': next_url})}" if next_url else ""

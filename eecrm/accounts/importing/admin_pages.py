@@ -71,7 +71,8 @@ class CSVPages(admin.ModelAdmin):
     def _show_check(self, request: HttpRequest, upload: Upload) -> HttpResponse:
         """Shows the changes that the import would make now.
 
-        If the user has confirmed the import, but its changes are no longer the confirmed ones, lists the differences.
+        After a confirmation, these changes may differ from those that the user has confirmed. The page then lists the
+        differences.
         """
         visitor = _visitor(request)
         try:

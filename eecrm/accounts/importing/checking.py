@@ -24,7 +24,10 @@ _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A valid row of the file. `values` maps fields to values, only for fields that are columns of the file."""
+    """A valid row of the file.
+
+    `values` maps each field that has a column in the file to its value, for example `email` -> `ann@epic.example`.
+    """
 
     line: int
     username: str

@@ -13,7 +13,7 @@ from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
 from csv_files.writing import csv_text
 
-# Excel reads a file as UTF-8 only if this mark is at its start. An import removes the mark.
+# Excel reads a file as UTF-8 only if the file begins with this byte order mark. An import removes the mark.
 BYTE_ORDER_MARK = "\ufeff"
 
 

@@ -22,8 +22,8 @@ class Wishes(NamedTuple):
     """Options that an account import has in addition to the list of accounts."""
 
     invites: bool = True
-    notify_to: str = ""  # for a rehearsal: the email address that gets every mail
-    uninvited: frozenset[int] = frozenset()  # primary keys of the listed accounts to invite again
+    notify_to: str = ""  # one email address that gets every invitation, for a rehearsal of the import
+    uninvited: frozenset[int] = frozenset()  # primary keys of listed accounts to invite again, never used before
     actor_id: int | None = None
     # If True, the import may empty the email address of an account in use (rule `address_of_claimed`).
     takes_addresses: bool = True

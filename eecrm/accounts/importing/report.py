@@ -11,7 +11,7 @@ from csv_files.words import counted, examples, quoted
 
 
 def counts(planned: ImportPlan) -> str:
-    """Returns one line with the numbers of created, changed, unchanged and invited accounts. Names no account."""
+    """Returns one line with the numbers of created, changed, unchanged and invited accounts, without any username."""
     return (
         f"{counted(len(planned.new), 'account')} created, {len(planned.changed):,} changed,"
         f" {len(planned.unchanged):,} unchanged, {counted(planned.invitations, 'invitation')} queued."

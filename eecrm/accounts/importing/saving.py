@@ -59,9 +59,12 @@ def save_accounts(
 ) -> ImportPlan:
     """Imports the accounts with the rights of the current PostgreSQL role, and returns the plan.
 
-    An import locks the listed accounts, so that nobody changes them after the plan, and then calls `is_confirmed`.
-    A dry run is rolled back. It locks only the accounts that it changes, while it tries the writes, because logins wait
-    for such a lock. Raises NotAsShown if `is_confirmed` returns False, and CannotImport with all problems of the list.
+    An import first locks the listed accounts, so that nobody changes them after the plan was made. Then the import
+    calls `is_confirmed` with the plan. Raises NotAsShown if `is_confirmed` returns False, and CannotImport with all
+    problems of the list.
+
+    A dry run tries the writes and is rolled back. A dry run locks only the accounts that it changes, because logins
+    wait for such a lock.
     """
     with transaction.atomic(), rolled_back_if(is_dry_run):
         if not is_dry_run:
@@ -77,10 +80,11 @@ def save_accounts(
 
 
 def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> None:
-    """Writes the steps. Raises CannotImport with a problem for each row that the database refused.
+    """Writes the steps (planned changes). Raises CannotImport with a problem for each row that the database refused.
 
-    A refused row is tried again after the others: e.g. the last manager may be changed once there is a new one. Stops
-    once there are more problems than a message lists, because each takes several statements to find.
+    Refused rows are tried again after all others. For example, the last manager may be changed after another row has
+    made a new manager. The function stops when it has found more problems than an error message lists, because it takes
+    several statements to find each problem.
     """
     from tqdm import tqdm
 
@@ -108,8 +112,9 @@ def _batches(steps: list[ImportStep], size: int = MAX_ACCOUNTS_PER_STATEMENT) ->
 def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     """Writes these rows. Yields a problem for each row that the database refuses.
 
-    After a refusal, smaller parts of the rows are written separately, and so on until the refused rows are found. With
-    parts of √n rows most rows are written twice. With halves, ten refused rows in a thousand would double the time.
+    After a refusal, the n rows are split into parts of √n rows, and each part is written separately. A refused part is
+    split again, until each refused row is found. So most rows are written twice. If the parts were halves, ten refused
+    rows in a thousand would take twice the time.
     """
     try:
         with transaction.atomic():
@@ -144,7 +149,7 @@ def _write_rows(steps: list[ImportStep], notify_to: str) -> None:
 
 
 def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
-    """Inserts the new accounts. Maps their usernames to their new primary keys."""
+    """Inserts the new accounts. Returns their primary keys by username, for example `ann` -> 17."""
     if not new:
         return {}
     # The hashes are unusable passwords in Django's format: no password fits them.

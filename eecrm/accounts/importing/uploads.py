@@ -20,7 +20,7 @@ from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # maximum number of seconds between the check of the file and the confirmation
-_MAX_UPLOADED_ROWS = 5_000  # the import of so many rows takes a few seconds; a request may take 30 s
+_MAX_UPLOADED_ROWS = 5_000  # maximum, because a request may take 30 s; importing 5,000 rows takes a few seconds
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class Upload:
     invites: bool
 
     def signed(self, user: User, *, beside: int) -> str:
-        """Returns the upload as a signed text for the form of the check page.
+        """Returns the upload as a signed text for a hidden field of the check page's form.
 
-        Raises CannotImport if the form would be too large. `beside` is the length of the form's other long field.
+        `beside` is the length of the form's other long field, the confirmation token. Raises CannotImport if the two
+        fields together would be too long for a form.
         """
         text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
         if len(text) + beside > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:

@@ -66,7 +66,8 @@ def _know(request: HttpRequest, user: User) -> None:
         request.browser_mark = value  # type: ignore[attr-defined]  # `mark` reads this attribute
         note_place(user, f"browser {browser}")
     else:
-        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # for `mark`
+        # `mark` reads this attribute, and sets the cookie again.
+        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]
     for known in {place, place_of(request)}:
         note_place(user, known)
     is_browser = Q(place__startswith="browser ")

@@ -107,7 +107,7 @@ class _Attempt:
         self.place = browsers.place_for(request, self.name)
         self.limits_taken = len(_LOGIN_LIMITS)
         self.limit_keys = {
-            "login": place_of(request),  # without the username, because hashing costs the same for each user
+            "login": place_of(request),  # counts attempts for any username, because each costs the same hashing
             "login_failed_address": self.place,
             "login_failed_here": f"{self.name} {self.place}",
             "login_failed_account": self.name,
@@ -185,7 +185,7 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
         leave(user_id=user.pk)  # so that the audit trail names the owner if a recovery code is used
         sentence = second_factor.use_code(request, user, code)
     if sentence:
-        limits.give_back(request)  # cancels the earlier give_back, so that the failed login stays counted
+        limits.give_back(request)  # undoes the give_back for the right password, so that this failure stays counted
         raise SecondFactorRefused(sentence, code="otp_invalid")
 
 
@@ -196,11 +196,11 @@ _SET_UP_FIRST = "This account needs a second factor: log in to the admin site an
 def forget_failures(request: HttpRequest, user: User) -> None:
     """Resets the account's login limits after the owner has chosen a password by link.
 
-    Also stores the IP address and the browser of the request as known places. The caller sets the browser's cookie
-    on the response (`browsers.mark`).
+    Also stores the IP address and the browser of the request as known places. The caller sets the browser's cookie on
+    the response (`browsers.mark`).
 
-    The limits are reset after the response. This request has locked the account, but a login locks the limits first
-    and then the account, so both could deadlock.
+    The limits are reset after the response, when this request no longer locks the account. Otherwise this request and a
+    login could deadlock, because a login locks the limits first and then the account.
     """
     attempt = _Attempt(request, user.username)
     here, account = attempt._limits(*_ACCOUNT_LIMITS)

@@ -48,7 +48,7 @@ class Key:
         return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
-@dataclass(frozen=True, eq=False)  # two rings are never equal, because `tokens` caches claims by ring
+@dataclass(frozen=True, eq=False)  # a ring equals only itself, because `tokens` uses rings as keys of a cache
 class KeyRing:
     """All configured keys of our own tokens. The key `present` signs new tokens.
 
@@ -95,7 +95,7 @@ def _secret(name: str, text: str) -> Key:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         raise ImproperlyConfigured(f"{name} isn't a secret but some form of a key pair: write that as PEM.") from None
-    # The key id is computed like a token's signature, so it reveals no more of the secret than a token does.
+    # The key id is an HMAC with the secret, like a token's signature. So the id reveals no more than a token does.
     kid = hmac.digest(secret, b"key id", hashlib.sha256)[:16]
     return Key(_base64url(kid), "HS256", verifying=secret, signing=secret)
 

@@ -25,7 +25,7 @@ from accounts.models import TokenSession, User
 from accounts.models.session import MAX_KNOWN_ADDRESSES, MAX_OPEN_LOGINS
 from api.requests.client_address import neighbourhood
 
-REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # an API client that lost the response may repeat its refresh
+REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # time in which an API client may repeat a refresh after a lost response
 MAX_LOGIN_DURATION = timedelta(days=30)  # a login ends after this time, even if it is refreshed all the time
 # Seconds by which an issuer's clock may be ahead of ours, for the provider's tokens and for our own tokens.
 # Clocks under NTP differ by milliseconds. A clock that has just resumed or lost its source differs by seconds.
@@ -150,7 +150,7 @@ def _token_pair(session: TokenSession) -> Pair:
 
 
 # A login is one SQL statement, so it needs no transaction around the statement.
-# For the audit trail, triggers at the end of the statement read the account from a setting of `origin`.
+# The part `origin` sets `eecrm.user_id`. Triggers at the end of the statement write this account to the trail.
 #
 # The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
 # After waiting for the lock, PostgreSQL compares the account's values again.
@@ -158,8 +158,9 @@ def _token_pair(session: TokenSession) -> Pair:
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.
 #
-# The parts `forgotten` and `ended` bound the rows of an account. Without a bound, an attacker who knows the password
-# could log in so often that no statement could end all logins within its timeout.
+# The parts `forgotten` and `ended` limit the number of known places and open logins of an account.
+# Without a limit, an attacker who knows the password could create any number of these rows.
+# A statement that ends all logins would then exceed its timeout.
 _LOG_IN = f"""
     WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          account AS (UPDATE accounts_user SET last_login = %s

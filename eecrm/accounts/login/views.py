@@ -95,7 +95,8 @@ class RefreshViewSet(_PublicTokenViewSet):
             security_event("authn_token_reuse", request._request, account=pair.user)
             # The refusal is returned and not raised, because an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # DRF sets it too
+            # Django REST framework sets this attribute too, on errors that a view raises.
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
 
@@ -182,7 +183,8 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    rule = "user_password_elsewhere"  # a trigger enforces the same rule for all other writes
+    # A trigger enforces the same rule for all other writes of a password.
+    rule = "user_password_elsewhere"
 
 
 def login_of(request: Request) -> str:

@@ -6,7 +6,7 @@ import accounts.models.second_factor
 from access.migration_operations import immediate_foreign_keys
 
 # Each account has at most one confirmed authenticator app and one set of recovery codes.
-# An encrypted seed (Fernet, 20 bytes) takes 120 characters, but django_otp's column has only 80.
+# An encrypted seed (Fernet, 20 bytes) takes 120 characters, so django_otp's column of 80 characters is widened.
 SECOND_FACTOR = """
 CREATE UNIQUE INDEX second_factor_one_app ON otp_totp_totpdevice (user_id) WHERE confirmed;
 CREATE UNIQUE INDEX second_factor_one_set_of_codes ON otp_static_staticdevice (user_id);
@@ -64,6 +64,6 @@ class Migration(migrations.Migration):
             "otp_totp_totpdevice",
             cascade=True,
         ),
-        # An account can't be deleted while rows of these two tables refer to the account.
+        # An account can't be deleted while a leave cover or an entry of the admin site's log refers to the account.
         immediate_foreign_keys("accounts_cover", "django_admin_log"),
     ]

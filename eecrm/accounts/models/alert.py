@@ -39,7 +39,7 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # mark: which entries of the audit trail were examined
+    seen = models.TextField(editable=False)  # snapshot of the search, which shows the trail entries that existed then
     # Primary key of the previous alert of the same kind, account and subject; 0 if there was none.
     # A unique constraint contains this column, so that two concurrent workers can't both store the next alert.
     previous_id = models.BigIntegerField(default=0)

@@ -28,7 +28,8 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
     def naming(self, party: str) -> list[dict[str, Any]]:
         """Returns a list of `{id, name, until, reason}`, one for each cover.
 
-        `id` and `name` belong to the account in the field `party`, which is `colleague` or `substitute`.
+        `party` is `colleague` or `substitute`. `id` and `name` are those of the account that has this part in the
+        cover.
         """
         rows = self.order_by("ends_at", "id").values_list(f"{party}_id", f"{party}__display_name", "ends_at", "reason")
         return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]

@@ -14,7 +14,8 @@ class ExternalIdentity(models.Model):
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="identity")
     issuer = models.CharField(max_length=200)
     subject = models.CharField(max_length=255)
-    # A trigger sets this time when all logins of the account end, because the provider can't revoke access tokens.
+    # A trigger sets this time when all logins of the account end. Tokens issued before this time are refused.
+    # The reason: the provider can't revoke access tokens.
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -14,7 +14,7 @@ from access.policy import NONE, Role, rule, scope_of
 def _effective_role(is_superuser: bool, role: str) -> Role:
     """Returns the role that the policy uses. The result is cached for each stored role.
 
-    The result isn't cached on the account, because it would stay there after a change of the account's role.
+    The account keeps no copy of the result, because a copy would be wrong after a change of the account's role.
     """
     return Role.SUPERUSER if is_superuser else Role(role)
 

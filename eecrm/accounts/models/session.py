@@ -48,7 +48,7 @@ class TokenSession(models.Model):
 
     class Meta:
         ordering = ["-created_at", "id"]
-        # Index for each login, which ends the oldest login of an account that has too many.
+        # Index with which a login finds the account's oldest open logins, to end them if there are too many.
         indexes = [
             models.Index(fields=["user", "-created_at", "id"], name="login_open", condition=models.Q(revoked_at=None))
         ]

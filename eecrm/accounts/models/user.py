@@ -174,7 +174,7 @@ class User(Rights):
         ordering = ["username"]
         base_manager_name = "objects"
         indexes = [
-            # Index of the active managers: managers get mails about accounts, and the last manager must stay.
+            # Index of active managers, for mails to all managers and for the check that one manager stays.
             models.Index(
                 "id",
                 name="user_managers",
@@ -182,9 +182,9 @@ class User(Rights):
             ),
         ]
         constraints = [
-            # The condition is always true. With it, foreign keys can't refer to the column, so a new username doesn't
-            # wait for rows that refer to the account, such as log entries and mails. Otherwise two managers who rename
-            # each other's accounts at the same moment would deadlock.
+            # The condition is always true, but because of it foreign keys can't use this constraint.
+            # So a new username doesn't wait for rows that refer to the account, such as log entries and mails.
+            # Otherwise two managers who rename each other's accounts at the same moment would deadlock.
             models.UniqueConstraint(
                 name="user_username_once",
                 fields=["username"],
@@ -239,7 +239,7 @@ class User(Rights):
             with transaction.atomic():
                 leave(user_id=self.pk)
                 # The update fires a trigger that ends the existing logins and increments `logins_ended`.
-                # Incrementing `logins_ended` here too lets the login of this request succeed.
+                # `logins_ended` is incremented here too, because a login with an older number would be refused.
                 self.logins_ended += type(self).objects.filter(pk=self.pk, password=weak).update(password=self.password)
 
         return check_password(raw_password, self.password, strengthen)
@@ -265,6 +265,6 @@ class User(Rights):
 
 @cache
 def _second_factor_query() -> InstanceStatement:
-    from accounts.models.second_factor import AuthenticatorApp  # imported here, because it imports this module
+    from accounts.models.second_factor import AuthenticatorApp  # imported here, because that module imports this one
 
     return InstanceStatement.of(AuthenticatorApp.objects.filter(user=Slot("user"), confirmed=True).order_by("pk")[:1])

@@ -75,7 +75,7 @@ WATCHED = {
 # Entries that follow an alert within `span` are reported only after this time has passed.
 # An account therefore causes at most one mail per `span`, and its later actions are reported, too.
 #
-# An alert has reported an entry if the entry is in the alert's period, and its stored snapshot sees the entry.
+# An alert has reported the entries of its period that the alert's stored snapshot (`Alert.seen`) sees.
 # An entry that is committed after the alert is reported later, even if the entry has an earlier time.
 _FIND = """
     WITH alert AS (

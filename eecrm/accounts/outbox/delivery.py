@@ -70,10 +70,11 @@ def deliver(lease: timedelta) -> bool:
 
 
 def _is_flood(mail: Mail, user: User) -> bool:
-    """Returns True if an unconfirmed email address was sent too many mails. Counts this mail.
+    """Counts this mail. Returns True if an unconfirmed email address was sent too many mails.
 
-    Another user may have entered a stranger's address. The count belongs to the address, so it stays if the account is
-    deleted or gets another address. Invitations that an import sends to one chosen address aren't counted.
+    The limit protects strangers, because any user may have entered a stranger's address. The count belongs to the
+    address, so the count stays if the account is deleted or gets another address. Invitations that an import sends to
+    one chosen address aren't counted.
     """
     address = (mail.address or user.email).lower()
     if mails.is_recipient_confirmed(mail, user) or not address or (mail.address and mail.kind == Mail.Kind.INVITATION):

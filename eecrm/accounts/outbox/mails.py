@@ -80,10 +80,10 @@ def is_recipient_confirmed(mail: Mail, user: User) -> bool:
 
 
 def _names(mail: Mail, user: User) -> dict[str, str]:
-    """Returns the words of the mail with names of the account.
+    """Returns the words of the mail that may contain names of the account.
 
-    At an unconfirmed address they have no names. A user may choose a name like `evil.example`, which
-    mail programs turn into a link, and have it mailed to a stranger.
+    In a mail to an unconfirmed address, these words contain no name. Otherwise a user could choose a name like
+    `evil.example`, which mail programs turn into a link, and have the name mailed to a stranger.
     """
     if not is_recipient_confirmed(mail, user):
         return {"greeting": "Hello,", "account": "your account"}

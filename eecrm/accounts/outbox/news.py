@@ -24,17 +24,20 @@ _PRIVILEGED = (Role.MANAGEMENT, Role.AUDITOR)
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
 
 # Kinds of news, in their order in the mail. Changes that may let a user into another account come first.
-# Each kind has its own maximum, so that none displaces another.
+# Each kind has its own maximum number of lines, so that a kind with many lines doesn't displace another kind.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
 _ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
 _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
-    """Returns the lines of a mail with news. They name accounts by username and key, because users choose other names.
+    """Returns the lines of a mail with news. Sets `mail.seen` to the present snapshot.
 
-    Sets `mail.seen` to the present snapshot: the next mail begins there. Alerts that this manager wasn't mailed come
-    first. Otherwise a manager could deactivate the others, act, and activate them again, and they wouldn't notice.
+    The manager's next mail begins at this snapshot. The lines identify accounts by username and key, because users can
+    change their other names.
+
+    Alerts that weren't mailed to this manager come first. Otherwise a manager could deactivate the other managers, act,
+    and activate them again, and the others wouldn't notice.
     """
     last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
@@ -75,7 +78,7 @@ def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
     """Returns the alerts that the entries in `rows` record and that weren't mailed to this manager."""
     keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
-    # A mail names the last alert of a transaction, and lists all alerts with the same time.
+    # A mail has the key of the last alert of a transaction, and lists all alerts with the same time.
     missed = Alert.objects.filter(pk__in=[int(key) for key in keys])
     return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by(*ALERT_ORDER))
 
@@ -142,7 +145,7 @@ def _news() -> Q:
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
     # A user who gets the username of a deleted account could be mistaken for the colleague who had it.
-    # The filters have `->>` and the test for the key, because the index `entry_of_username` has both.
+    # The filters repeat expression and condition of the index `entry_of_username`, so that PostgreSQL uses the index.
     earlier = Entry.objects.alias(name=KT("new__username")).filter(of_accounts, new__has_key="username")
     earlier = earlier.filter(name=OuterRef("username")).exclude(row_key=OuterRef("row_key"))
     remade = of_accounts & Q(operation="insert") & Exists(earlier)
@@ -209,7 +212,10 @@ def _changes_of_account(new: dict[str, Any], old: dict[str, Any], *, is_privileg
 
 
 def _title(values: dict[str, Any]) -> str:
-    """Returns a name for the rights that these columns give; empty if they are few."""
+    """Returns "a superuser", "an auditor" or "a manager" for these columns.
+
+    Returns an empty string for all other roles, because they have few rights.
+    """
     if values.get("is_superuser"):
         return "a superuser"
     return {Role.AUDITOR.value: "an auditor", Role.MANAGEMENT.value: "a manager"}.get(values.get("role", ""), "")

@@ -44,9 +44,10 @@ class OneTimeLink(PasswordResetTokenGenerator):
         return bool(-LEEWAY <= age <= self.lifetime.total_seconds())
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        """Returns the text to hash for a token. Unlike Django's, it has no last login, and a lower-case email address.
+        """Returns the text to hash for a token.
 
-        Line breaks separate the values. Django doesn't separate them, so different values can give the same text there.
+        Unlike Django's text, this text leaves out the last login, and has the email address in lower case. Line breaks
+        separate the values. Django's text has no separators, so different values can give the same text there.
         """
         return "\n".join(
             [str(user.pk), user.password, str(timestamp), user.email.lower(), str(user.deactivated_at or "")]

@@ -99,7 +99,7 @@ class ChoosePasswordForm(SetPasswordForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # as a trigger does in the database: a new password ends all logins
+        self.user.logins_ended += 1  # the database has this number too: a trigger raises it for a new password
         return cast(User, self.user)
 
 
@@ -142,7 +142,7 @@ class ChoosePasswordView(FormView):
 
 
 def _account_of_link(name: str, *, for_update: bool) -> User | None:
-    """Returns the active account that a link names, with its password hash. Returns None if there is no such account.
+    """Returns the active account to which a link belongs, with its password hash; None if there is no such account.
 
     If `for_update` is True, locks the account, because the link is about to be used.
     """

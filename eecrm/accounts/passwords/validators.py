@@ -54,7 +54,7 @@ def _has_second_factor(user: User) -> bool:
 
 
 class ContextValidator:
-    """Refuses a password that has fewer than 8 characters without the company's words and the account's names."""
+    """Refuses a password if fewer than 8 characters remain without the company's words and the account's names."""
 
     WORDS = ("epic", "events", "eecrm", "crm")
     MIN_REMAINING_CHARS = 8

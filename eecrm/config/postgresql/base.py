@@ -17,8 +17,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _accepts_writes(self) -> bool:
         """False if the server was demoted to a standby or made read-only.
 
-        Django then opens a new connection, which may reach another server (ADR 27). The server reports changes of both
-        settings with its answers, so no query is needed.
+        Django then opens a new connection, which may reach another server (ADR 27). PostgreSQL reports a change of
+        `in_hot_standby` or `default_transaction_read_only` with its next answer, so no query is needed.
         """
         status = self.connection.info.parameter_status
         return "on" not in (status("in_hot_standby"), status("default_transaction_read_only"))

@@ -27,7 +27,7 @@ class Command(DjangoCommand):
         self.stdout.write(f"Changing password for user '{user}'")
         user.set_password(self._ask(user))
         with refusals_as_command_errors(), acting_as(Role.SUPERUSER):
-            user.save(update_fields=["password"])  # other columns may have changed while the user typed
+            user.save(update_fields=["password"])  # leaves other columns alone, because they may have changed meanwhile
         security_event("authn_password_change", account=user.pk, by="changepassword")
         return f"Password changed successfully for user '{user}'"
 
