@@ -28,7 +28,7 @@ class Origin(NamedTuple):
     reason: str = ""
 
 
-_COMMAND = Origin()  # origin of writes by commands: neither by an HTTP request nor by the worker
+_COMMAND = Origin()  # origin of writes that neither an HTTP request nor the worker makes
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
 # One statement sets role and origin together, so that no write under the role lacks its origin.

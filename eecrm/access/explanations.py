@@ -16,7 +16,7 @@ from access.querysets import owns, resource_of
 from access.refusals import still_used
 from access.state_rules import StateRule
 
-# These actions need no existing row, so the explanation of a row leaves them out.
+# The actions *list*, *create* and *restore* need no existing row, so the explanation of a row leaves them out.
 _ELSEWHERE = ("list", "create", "restore")
 _BELOW = "create_"
 
@@ -51,9 +51,10 @@ def actions_of(model: type[Model]) -> list[str]:
 
 
 def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
-    """Returns the cells (resource, action) of the policy table that the server checks for an action, in this order.
+    """Returns the cells (resource, action) of the policy table that the server checks for an action.
 
-    State rules come after all cells. An action that changes a row, such as *sign*, needs *update* as well.
+    The cells are in the order of the checks. State rules come after all cells. An action that changes a row, such as
+    *sign*, needs *update* as well.
     """
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)

@@ -129,7 +129,7 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
 }
 # Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
 # A change needs *amend*, *reopen* or *restore* only in some states of the row.
-# The API therefore refuses such a change with 409 (state) and not with 403 (permission).
+# So if one of these three actions is missing, the API answers 409 (wrong state) and not 403.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 

@@ -48,7 +48,7 @@ _TOO_LARGE = Refusal(400, "invalid", "value", "A value is larger than can be sto
 # Maps an SQLSTATE, or its class (the first two characters), to a refusal: "53100" -> DISK_FULL.
 # Appendix A of PostgreSQL's manual lists the classes of SQLSTATEs.
 # The server's state causes these errors, and not the HTTP request.
-# The exception is class 54: a value in the request is too large.
+# SQLSTATEs of class 54 are an exception: there, a value in the request is too large.
 _OUTAGES = {
     "08": UNAVAILABLE,
     "25006": READ_ONLY,
@@ -132,7 +132,7 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     # PostgreSQL raises a foreign key error with the same table name in two cases.
-    # Either a row refers to a missing row, or a deletion concerns a row to which other rows refer.
+    # A foreign key error means that a row refers to a missing row, or that other rows refer to a deleted row.
     # Only the error message tells the two cases apart, and the message is in the server's language.
     # So the code examines the SQL statement instead of the error message.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"

@@ -22,7 +22,7 @@ EVERY_ROW, NO_ROW = "true", "false"
 BACKUP_ROLE = f"{ROLE_PREFIX}backup"
 
 # SQL for the id of the user who acts, null if no user is set.
-# The id is a subquery, because PostgreSQL computes a subquery once per statement and not once per row.
+# The id is read in a subquery, because PostgreSQL computes a subquery once per statement and not once per row.
 _ME = "(SELECT nullif(current_setting('eecrm.user_id', true), '')::bigint)"
 # SQL for the ids of the user who acts, and of colleagues on leave for whom this user stands in now.
 # The file accounts/sql/own_ids.sql defines the function own_ids().

@@ -115,7 +115,7 @@ def install(changes: dict[str, str]) -> None:
                 _drop(name)
                 cursor.execute(text or "SELECT")
         # If the arguments of a function changed, CREATE has added a second function of this name.
-        # So all functions of this name are dropped first.
+        # If a name belongs to two functions, both are dropped before the SQL runs again.
         for name in _overloaded() & changes.keys():
             _drop(name)
             cursor.execute(changes[name])

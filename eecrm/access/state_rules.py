@@ -34,7 +34,7 @@ class StateRule(NamedTuple):
     unless: str = ""
     is_moot: bool = False  # true if the action would change nothing, such as signing a signed contract
     # True if the action needs a change reason in the header X-Change-Reason.
-    # Without this header the answer is 400 `reason_required`, while other state rules answer 409.
+    # Without the header X-Change-Reason the answer is 400 `reason_required`, while other state rules answer 409.
     needs_reason: bool = False
 
 

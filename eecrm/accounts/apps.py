@@ -25,7 +25,7 @@ class AccountsConfig(AppConfig):
     }
 
     # Tables whose changes a trigger writes to the audit trail (`sql/record.sql`).
-    # Some of these tables belong to Django and django_otp.
+    # Tables of Django and django_otp are listed here too, because these packages know nothing of the audit trail.
     trail_tables = (
         "accounts_user",
         "accounts_tokensession",
@@ -84,7 +84,7 @@ class AccountsConfig(AppConfig):
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
-        # A user who has forgotten the password requests a link without a login.
+        # A user who has forgotten the password can't log in. So the login role stores the request for a link.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", LinkRequest._meta.db_table, Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", LinkRequest, "due_at")
         grants |= on_columns(
@@ -92,14 +92,14 @@ class AccountsConfig(AppConfig):
         )
         readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
-        # A login writes `last_login`, and a new hash of the password if the hasher has become stronger.
-        # A mailed link lets the owner set the password. The owner's logout everywhere raises `logins_ended`.
+        # A login stores `last_login`, and a new hash of the password if the hasher has become stronger.
+        # The login role also stores a password chosen by link, and raises `logins_ended` at a logout everywhere.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
-        # Owners request another email address, and confirm it by the link that was mailed to that address.
+        # The login role stores an email address that the account's owner requests, and its confirmation by link.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", AddressChange, "confirmed_by")
-        # The login role may not insert accounts. It may call the function enrol_identity.
-        # This function creates only an external account, for an unknown user of the provider.
+        # The login role may not insert accounts, but it may call the function enrol_identity.
+        # The function enrol_identity creates only external accounts, for unknown users of the provider.
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:

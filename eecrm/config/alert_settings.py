@@ -9,7 +9,7 @@ def _count(name: str, default: int) -> int:
 
 
 # Maps a kind of activity to (count, seconds). For example, (20, 600): 20 actions of one account in 10 minutes.
-# If an account reaches this count within this time, all managers get an alert.
+# If an account reaches the count within the seconds, all managers get an alert.
 ALERTS = {
     "deletions": (_count("ALERT_DELETIONS", 20), 600),
     "changes": (_count("ALERT_CHANGES", 100), 600),  # changes of clients, contracts and events

@@ -21,7 +21,7 @@ def _is_one_mailbox(text: str) -> bool:
     return is_sound and not has_invisible(str(header)) and [group.display_name for group in header.groups] == [None]
 
 
-# Each link in a mail begins with this URL.
+# Each link in a mail begins with PUBLIC_URL.
 # The Host header of a request isn't used for links, because the request's sender can choose any value.
 PUBLIC_URL = env("PUBLIC_URL", **({} if IS_PRODUCTION else {"default": f"http://127.0.0.1:{PORT}"})).rstrip("/")
 _require(

@@ -363,7 +363,7 @@ STATIC_URL = "static/"
 # The server reads static files from the installed packages, so that no start needs `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_MAX_AGE = 600  # seconds in a browser's cache; each request counts against the IP address's rate limit
+WHITENOISE_MAX_AGE = 600  # seconds in a browser's cache, because each request for a file counts in a rate limit
 
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -403,7 +403,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # This logger is silent because api.requests.middleware logs each 4xx and 5xx answer already.
+        # The logger `django.request` is silent, because api.requests.middleware logs each 4xx and 5xx answer already.
         "django.request": {"level": "CRITICAL"},
     },
 }

@@ -68,7 +68,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
     list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
-    # The filter lists only groups with stored members.
+    # The filter of the account list offers only groups with stored members.
     # The group of a role has no stored members, because an account belongs to it through its role.
     list_filter = [
         "role",

@@ -56,7 +56,7 @@ class SessionLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = SimpleLazyObject(partial(_current_user, request, request.user))
-        request.user = user  # type: ignore[assignment]  # a lazy proxy of the user
+        request.user = user  # type: ignore[assignment]  # a proxy that checks the session when a view reads the user
         response = self.get_response(request)
         _note_use(request, response)
         browsers.mark(request, response)

@@ -23,7 +23,7 @@ class Wishes(NamedTuple):
 
     invites: bool = True
     notify_to: str = ""  # one email address that gets every invitation, for a rehearsal of the import
-    uninvited: frozenset[int] = frozenset()  # primary keys of listed accounts to invite again, never used before
+    uninvited: frozenset[int] = frozenset()  # primary keys of never used accounts that get another invitation
     actor_id: int | None = None
     # If True, the import may empty the email address of an account in use (rule `address_of_claimed`).
     takes_addresses: bool = True

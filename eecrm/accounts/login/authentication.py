@@ -27,7 +27,7 @@ from api.requests.client_address import place_of
 MAX_TOKEN_CHARS = 8192  # gunicorn refuses longer header lines (deploy/gunicorn.conf.py)
 
 _NEEDED = {"id", "username", "first_name", "last_name", "display_name", "email", "role", "is_superuser", "is_active"}
-# Names of the fields that are read, in the order of the model's fields, because from_db requires this order.
+# Fields that the statement below reads, in the order of the model's fields, because `from_db` requires this order.
 _CALLER_FIELDS = [field.name for field in User._meta.concrete_fields if field.name in _NEEDED]
 
 # The statement reads role and activity for each request, because a token only proves which account it belongs to.

@@ -24,7 +24,7 @@ from accounts.models.session import MAX_KNOWN_ADDRESSES, UNUSED_PLACES
 from api.requests.client_address import place_of
 
 # Maximum number of known browsers of an account. The browsers that were used last stay.
-# The number is limited, because each known browser allows more wrong passwords.
+# The number of known browsers is limited, because each known browser allows more wrong passwords.
 MAX_KNOWN_BROWSERS = 10
 
 
@@ -67,7 +67,7 @@ def _know(request: HttpRequest, user: User) -> None:
         note_place(user, f"browser {browser}")
     else:
         # `mark` reads this attribute, and sets the cookie again.
-        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]
+        request.browser_mark = request.COOKIES[settings.BROWSER_COOKIE_NAME]  # type: ignore[attr-defined]  # for `mark`
     for known in {place, place_of(request)}:
         note_place(user, known)
     is_browser = Q(place__startswith="browser ")

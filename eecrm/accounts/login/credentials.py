@@ -88,7 +88,7 @@ _LOGIN_LIMITS = _ADDRESS_LIMITS + _ACCOUNT_LIMITS
 # All columns are listed, because the default queryset leaves out the password hash.
 _ACCOUNT_COLUMNS = [field.attname for field in User._meta.concrete_fields]
 _SELECTED_COLUMNS = ", ".join(f"account.{name}" for name in _ACCOUNT_COLUMNS)
-# This statement counts the attempt in the limits and reads the account, before the password is hashed.
+# A login runs this statement before the password is hashed. It counts the attempt, and reads the account.
 # The result has one row for each limit in which the attempt was counted. The first row contains the account.
 # At a known place (IP address or browser of an earlier login), the limit `login_failed_account` counts nothing.
 _TAKE_LOGIN_LIMITS = f"""
@@ -157,7 +157,7 @@ def _user_of_row(fields: list[Any], device_id: int | None) -> User | None:
         return None
     user: User = User.from_db(connection.alias, _ACCOUNT_COLUMNS, fields)
     if device_id is None:
-        user.second_factor = None  # cached, so that `log_in` and the admin site needn't query it
+        user.second_factor = None  # cached: `log_in` and the admin site then need no query for the second factor
     return user
 
 
@@ -182,7 +182,7 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
     if code is None:
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
-        leave(user_id=user.pk)  # so that the audit trail names the owner if a recovery code is used
+        leave(user_id=user.pk)  # makes the audit trail name the owner if a recovery code is used
         sentence = second_factor.use_code(request, user, code)
     if sentence:
         limits.give_back(request)  # undoes the give_back for the right password, so that this failure stays counted

@@ -17,7 +17,7 @@ from accounts.login.tokens import LEEWAY, InvalidToken
 ALGORITHM = "RS256"
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 TOKEN_TYPES = ("jwt", *ACCESS_TOKEN_TYPES)
-SUBJECT = re.compile(r"[!-~]{1,255}")  # format of OpenID Connect Core, section 2; a database constraint checks it, too
+SUBJECT = re.compile(r"[!-~]{1,255}")  # format of a subject (OpenID Connect Core, section 2), as in a constraint
 # Claims that only an ID token has. An ID token describes a user to a front-end and gives no access to an API.
 ID_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash"}
 

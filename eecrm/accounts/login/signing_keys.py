@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
 from access.secret_strength import is_weak
 
 ALGORITHMS = ("HS256", "RS256", "ES256")
-SECRET_BYTES, RSA_BITS = 32, 2048  # minimum sizes of RFC 7518, sections 3.2 and 3.3
+SECRET_BYTES, RSA_BITS = 32, 2048  # minimum sizes in bytes and in bits (RFC 7518, sections 3.2 and 3.3)
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 # JWK members (JSON fields) that identify a public key (RFC 7638, section 3.2).

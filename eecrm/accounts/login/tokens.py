@@ -159,8 +159,8 @@ def _token_pair(session: TokenSession) -> Pair:
 # A subquery would see the second factor as it was when the statement began.
 #
 # The parts `forgotten` and `ended` limit the number of known places and open logins of an account.
-# Without a limit, an attacker who knows the password could create any number of these rows.
-# A statement that ends all logins would then exceed its timeout.
+# Without a limit, an attacker who knows the password could create any number of known places and logins.
+# With too many logins, the statement that ends all logins of an account would exceed its timeout.
 _LOG_IN = f"""
     WITH origin AS MATERIALIZED (SELECT set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}),
          account AS (UPDATE accounts_user SET last_login = %s
@@ -228,7 +228,7 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
     now: datetime = aware_utcnow()
     # The filter isn't `user__is_active`, because Django would then put a join into a subquery.
     # After waiting for a concurrent exchange, PostgreSQL doesn't evaluate a subquery again.
-    # With the subquery, several requests would therefore rotate the same token.
+    # With `user__is_active` in the filter, several requests would therefore rotate the same token.
     active = User.objects.active().filter(pk=claims.user)
     login_rows = TokenSession.objects.open().filter(pk=claims.session, user__in=active)
     with transaction.atomic():
@@ -257,6 +257,6 @@ def log_out(text: str) -> int:
     """
     claims = read_token(RefreshToken, text)
     with transaction.atomic():
-        leave(user_id=claims.user)  # so that the audit trail names the account
+        leave(user_id=claims.user)  # makes the audit trail name the account
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
     return claims.user

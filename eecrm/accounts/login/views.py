@@ -52,7 +52,7 @@ class _PublicTokenViewSet(GenericViewSet):
         return 'Bearer realm="api"'
 
 
-# Without this decorator, a refused login would roll back the counts of failed logins.
+# Without `non_atomic_requests`, a refused login would roll back the counts of failed logins.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class LoginViewSet(_PublicTokenViewSet):
     """View to log in."""
@@ -96,7 +96,7 @@ class RefreshViewSet(_PublicTokenViewSet):
             # The refusal is returned and not raised, because an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
             # Django REST framework sets this attribute too, on errors that a view raises.
-            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]
+            refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF does
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
 

@@ -15,7 +15,7 @@ class ExternalIdentity(models.Model):
     issuer = models.CharField(max_length=200)
     subject = models.CharField(max_length=255)
     # A trigger sets this time when all logins of the account end. Tokens issued before this time are refused.
-    # The reason: the provider can't revoke access tokens.
+    # Only this time ends an access token of the provider early, because the provider can't revoke access tokens.
     not_before = models.DateTimeField(null=True, editable=False, help_text="Tokens issued earlier are refused.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -32,7 +32,7 @@ class ExternalIdentity(models.Model):
             ),
             models.CheckConstraint(
                 name="external_identity_subject_ascii",
-                condition=Q(subject__regex=r"^[!-~]+$"),  # format of OpenID Connect Core, section 2
+                condition=Q(subject__regex=r"^[!-~]+$"),  # format of a subject (OpenID Connect Core, section 2)
                 violation_error_message=(
                     "A subject is what the provider calls the account: letters, digits and signs, without spaces."
                 ),

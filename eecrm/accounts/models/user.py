@@ -182,7 +182,7 @@ class User(Rights):
             ),
         ]
         constraints = [
-            # The condition is always true, but because of it foreign keys can't use this constraint.
+            # The constraint has a condition, which is always true, because foreign keys can't use such a constraint.
             # So a new username doesn't wait for rows that refer to the account, such as log entries and mails.
             # Otherwise two managers who rename each other's accounts at the same moment would deadlock.
             models.UniqueConstraint(

@@ -112,7 +112,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
             return None
     subject, _, body = render_to_string(f"accounts/mail/{mail.kind}.txt", context).partition("\n\n")
     headers = {
-        # Each try sends the same id, so that servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
+        # Each try sends the same Message-ID: servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
         "Message-ID": f"<mail-{mail.pk}-{mail.created_at:%Y%m%d%H%M%S}@{_domain()}>",
         "Auto-Submitted": "auto-generated",  # RFC 3834: mail programs don't answer such a mail automatically
     }

@@ -65,9 +65,9 @@ def last_news() -> models.QuerySet[Mail]:
 
 
 def _unmade_at(mail: Mail) -> list[datetime]:
-    """Returns, in a list, the last time at which the account was deactivated or lost a manager's role. [] if never.
+    """Returns a list with the last time at which the account was deactivated or lost a manager's role; [] if never.
 
-    The account got no news after that time, so its next mail begins there.
+    The account got no mail with news after that time, so its next mail begins there.
     """
     lost = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
     own = Entry.objects.filter(lost, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
@@ -144,7 +144,7 @@ def _news() -> Q:
     former = Q(old__role__in=_PRIVILEGED) & (Q(new__has_key="role") | Q(operation="delete"))
     managers |= of_accounts & (former | Q(old__is_superuser=True))
     switched = of_accounts & update & Q(new__has_key="is_active", row_key__in=_keys(User.objects.filter(is_privileged)))
-    # A user who gets the username of a deleted account could be mistaken for the colleague who had it.
+    # A new account with a deleted account's username is news: colleagues could mistake its user for the former one.
     # The filters repeat expression and condition of the index `entry_of_username`, so that PostgreSQL uses the index.
     earlier = Entry.objects.alias(name=KT("new__username")).filter(of_accounts, new__has_key="username")
     earlier = earlier.filter(name=OuterRef("username")).exclude(row_key=OuterRef("row_key"))

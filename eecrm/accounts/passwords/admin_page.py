@@ -37,7 +37,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
-            self.user.logins_ended += 1  # the database has this number too: a trigger raises it for a new password
+            self.user.logins_ended += 1  # a trigger has raised the database's counter, because the password changed
             browsers.know(self.request, self.user)
         return self.user
 

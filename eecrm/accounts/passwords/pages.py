@@ -67,7 +67,7 @@ class ForgottenView(FormView):
         typed = form.cleaned_data["account"]
         place = place_of(self.request)
         # The rate limit for the same typed text comes first: it refuses repeated requests for one account.
-        # Such requests then don't use up the rate limit of the IP address, because colleagues share this limit.
+        # Repeated requests for one account thus don't use up the IP address's rate limit, which colleagues share.
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
@@ -99,7 +99,7 @@ class ChoosePasswordForm(SetPasswordForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # the database has this number too: a trigger raises it for a new password
+        self.user.logins_ended += 1  # a trigger has raised the database's counter, because the password changed
         return cast(User, self.user)
 
 

@@ -58,7 +58,7 @@ class ContextValidator:
 
     WORDS = ("epic", "events", "eecrm", "crm")
     MIN_REMAINING_CHARS = 8
-    MIN_NAME_CHARS = 3  # shorter names are ignored, because an initial would remove its letter from every password
+    MIN_NAME_CHARS = 3  # shorter names are ignored: otherwise an initial such as A would be removed from every password
 
     def validate(self, password: str, user: User | None = None) -> None:
         names = _names_of_account(user, self.MIN_NAME_CHARS) if user else set()
