@@ -81,7 +81,7 @@ class Account:
                 self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
     def _missing_bits(self, path: Path, bits: int) -> int:
-        """Returns those of the permission `bits` for a path that this account lacks.
+        """Returns the permission bits that this account lacks on a path, among the needed `bits`.
 
         The bits are written as bits for "others", such as S_IXOTH.
         """

@@ -61,7 +61,7 @@ def _close_to_others(environment: Path) -> None:
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # For root, the group may still enter: PostgreSQL's account may have its programs inside (account.py).
+    # If root runs this program, the group may still enter: PostgreSQL's account may run programs in this directory.
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
