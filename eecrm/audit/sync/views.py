@@ -107,7 +107,7 @@ class SyncViewSet(ViewSet):
     """Offline copies: all rows that you may see, and later their changes."""
 
     resource = "offline_copy"
-    proof: str  # digest of all history that the rows of this response may show
+    proof: str  # `proof` of the next cursor: digest of the history that the sent rows may show
     sources: ClassVar[tuple[Viewset, ...]] = ()  # viewsets of the resources to copy, parents first
     schema = SyncSchema()
 

@@ -95,7 +95,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # With the copied context, the audit trail records the channel "worker" also for writes of this thread.
+        # Without the copied context, the audit trail wouldn't record the channel "worker" for writes of this thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
         log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
