@@ -93,7 +93,7 @@ class Account:
     def _grant(self, path: Path, bits: int) -> None:
         """Gives this account rights on a path. `bits` are the mode bits that "others" would get, such as 0o5.
 
-        If the path's group has no rights, the path is given to the account's group, so that only this group gets them.
+        If the path's group has no rights, the path is given to the account's group. So no other group gets rights.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

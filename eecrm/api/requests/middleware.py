@@ -57,7 +57,7 @@ def _change_reason(request: HttpRequest) -> str:
 def _max_body_bytes(path: str) -> int:
     """Returns the maximum number of bytes of a form at this path; 0 if the code that reads the body checks the size.
 
-    Pages for users who aren't logged in have the smallest maximum, because a refused form repeats its input.
+    Pages for users who aren't logged in have the smallest maximum, because the page repeats the input of a refused form.
     """
     if path.startswith(_SITE) and path != f"{_SITE}login/":
         return MAX_FORM_BYTES

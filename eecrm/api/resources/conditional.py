@@ -58,7 +58,7 @@ class Condition(NamedTuple):
         return next((f'"{tag.opaque}"' for tag in self.tags if tag.names(etag)), None)
 
     def newest_until(self, version: int) -> int | None:
-        """Returns the highest version number in the tags that isn't above `version`; None if no tag has one."""
+        """Returns the highest version number in the tags that is at most `version`; None if there is none."""
         versions = (int(tag.version) for tag in self.tags if re.fullmatch(r"[0-9]{1,19}", tag.version))
         return max((number for number in versions if 0 < number <= version), default=None)
 

@@ -22,7 +22,7 @@ from api.requests.problems import BadQuery
 # An API client with an older cursor must read all rows again. A purge of the trail must keep newer entries.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
-# Fernet tokens begin with a version byte and the time. Until the year 2106, Base64 of both begins with `gAAAAA`.
+# A cursor is a Fernet token in Base64. Until the year 2106, all such tokens begin with `gAAAAA` (version and time).
 _FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)
 _FERNET_BYTES = 57  # number of bytes of version, time, initialisation vector and signature
 _BLOCK_BYTES = 16  # the length of the encrypted part is a multiple of this number of bytes

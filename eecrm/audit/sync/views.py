@@ -184,7 +184,8 @@ class SyncViewSet(ViewSet):
     def _changes(self, source: Viewset, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
         """Returns the first `limit` changes of one resource, for rows with keys above `after`.
 
-        With a batch, returns the changes of the batch. Without a batch, returns each visible row as an upsert.
+        With `batch` (entries of the change log), returns the changes of rows in the batch. Without a batch, returns
+        each visible row as an upsert.
         """
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")

@@ -50,9 +50,10 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """A request to the worker to stop. The handler of SIGTERM and SIGINT sends this request through a pipe.
+    """A request to the worker to stop. The handler of SIGTERM and SIGINT writes to a pipe.
 
-    A handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
+    The worker checks the pipe between its jobs. So a signal is never missed, and doesn't interrupt a mail that is being
+    sent.
     """
 
     def __init__(self) -> None:
