@@ -92,7 +92,7 @@ def refused_login(server: Server) -> float:
 
 
 def routes() -> Iterator[tuple[str, list[str]]]:
-    """Yields each path with those of its methods that accept a body.
+    """Yields each path with the methods to test there, such as ("/api/v1/clients/", ["POST"]). GET isn't listed.
 
     The paths are those of all routes, of the admin site, and some unknown paths.
     """

@@ -35,7 +35,7 @@ def _token(header: bytes, payload: bytes) -> str:
     return f"{_part(header)}.{_part(payload)}.{'s' * 40}"
 
 
-_ROOM = LINE * 3 // 4 - 200  # bytes that fit into a token; base64 encoding makes them longer
+_ROOM = LINE * 3 // 4 - 200  # maximum bytes in a token of LINE characters; base64 makes them a third longer
 TOKENS = {
     "a long token": "x" * LINE,
     "a token of dots": "." * LINE,

@@ -53,10 +53,10 @@ def max_login_rate(server: Server, generator: load.Load) -> int:
 
 @contextmanager
 def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
-    """Sends `rate` logins a second during the block, two at a time.
+    """Sends `rate` logins a second during the block, two at a time. Each login opens a new connection.
 
-    Each login opens a new connection. On an open connection, a sync worker would wait for the next login.
-    In production a proxy stands in front of the workers, so the workers don't wait on idle connections.
+    With an open connection, a sync worker would wait for the connection's next login, and serve nobody else. In
+    production a proxy stands in front of the workers, so the workers don't wait on idle connections.
     """
     job, ended, statuses = _FLOOD.job(server.port, ""), Event(), Counter[str]()
 

@@ -58,7 +58,11 @@ class Image(NamedTuple):
 
 
 def build() -> Image:
-    """Builds the image in an empty directory, because an earlier image may lack files or have compiled files."""
+    """Builds the image in an empty directory.
+
+    An earlier image isn't reused, because files may be missing in it, and Python may have written compiled files into
+    it.
+    """
     image = Image(stage.HOME / "benchmarks" / "image")
     shutil.rmtree(image.home, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", image.home], failure="No environment could be made, see above.")

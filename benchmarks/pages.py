@@ -14,7 +14,7 @@ from samples import BOTH, Rounds, medians, sample, times
 from servers import OURS, Server, running
 from tqdm import trange
 
-PAGE_ROWS, MAX_PAGE_ROWS = 50, 200  # rows of the measured pages; rows of the pages that lead to the last one
+PAGE_ROWS, MAX_PAGE_ROWS = 50, 200  # page size that is measured; page size of the requests that lead to the last page
 MAX_RATIO = 1.2
 _FIRST = OPERATIONS["list"]._replace(name="first page")
 

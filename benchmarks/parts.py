@@ -14,8 +14,10 @@ from operations import OPERATIONS, Operation
 from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# Maps a part of this project to SQL: a query for its tables, and commands that turn the part off and on again.
-# The owner of the tables runs the ALTER TABLE commands that turn a part off and on.
+# Maps a part of this project, such as row security, to three pieces of SQL.
+# The first piece is a query for the tables of the part.
+# The other two pieces of SQL are ALTER TABLE commands that turn the part off and on again.
+# The owner of the tables runs these commands.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -38,8 +40,8 @@ REWARM_REQUESTS = 10  # unmeasured requests before each sample, which fill the p
 class Part(NamedTuple):
     """A part of this project that can be left out, to measure its cost.
 
-    `out` names the parts that without.py removes. `off` names the parts that _SWITCHES turns off.
-    `headers` names request headers that aren't sent.
+    `out` lists the parts that without.py removes. `off` lists the parts that _SWITCHES turns off. `headers` lists the
+    request headers that aren't sent.
     """
 
     name: str
@@ -98,7 +100,7 @@ Measured = dict[str, dict[Part, Rounds]]  # maps the name of an operation to its
 
 
 def samples(names: Sequence[str]) -> int:
-    """Returns the number of samples for each round of `--rounds`, over all operations."""
+    """Returns the number of samples that `--rounds 1` takes, over all operations."""
     return ROUNDS_FACTOR * sum(len(parts) + 1 for parts in _empty(names).values())
 
 

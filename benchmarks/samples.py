@@ -53,7 +53,7 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """Returns the ratio of a figure between two implementations: the median of the ratios in each round.
+    """Returns the ratio of a figure of `rounds` to the same figure of `others`: the median over all rounds.
 
     `of` is a function that returns the figure of a sample.
     """

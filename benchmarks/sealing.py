@@ -85,7 +85,7 @@ def measure(owner: Any, number: int) -> None:
     with owner.cursor() as cursor:
         cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
         cursor.execute(_FILL, [number])
-        # The deletion makes a gap in the ids of the audit trail, as a rollback does.
+        # The deletion makes a gap in the ids, as a rollback does. Later, a forged entry is put into this gap.
         cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")
     _, seconds = timed(lambda: seal_all(owner, number - 1))
     say(f"sealing {number:,} entries: {seconds:.1f} s")

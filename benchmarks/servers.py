@@ -96,9 +96,9 @@ class Server:
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """Returns the memory of the largest worker.
+        """Returns the memory of the largest worker, except for `pss`.
 
-        Only `pss` is an average of all workers, with gunicorn's main process.
+        `pss` is the memory of gunicorn's main process and all workers, divided by the number of workers.
         """
         workers = [memory(pid) for pid in children(self.process.pid)]
         total = memory(self.process.pid).pss + sum(worker.pss for worker in workers)

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "
 
 # Argon2's parameters are those of accounts.passwords.hashers, so that all servers check passwords at the same cost.
 # The salt is as long as Django's. With another length, Django would store a new hash at the first login.
-# Because of the new hash, another login at the same moment would be refused.
+# Storing a new hash would refuse another login of the same account at that moment.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
     PASSWORD, salt=b"22 bytes, as in Django"
 )

@@ -73,7 +73,7 @@ def throttle() -> None:
     from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
-    # The SQL text that replaces the call must use all parameters, because the caller still passes all of them.
+    # This SQL text replaces the call of take_limits. It uses the call's parameters, because they are still passed.
     granted = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls({}) = 0) AS granted"
     counted = re.search(r"take_limits\(.+\) WITH ORDINALITY", credentials._COUNT, re.DOTALL)
     assert counted, "the statement of logins has changed"

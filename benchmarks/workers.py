@@ -132,7 +132,7 @@ def table(measured: Measured) -> str:
             rate_ratio = statistics.median(sample.rate / baseline.rate for sample, baseline in pairs)
             cost_ratio = statistics.median(sample.server / baseline.server for sample, baseline in pairs)
             figures = [f"{rate:.0f}", f"{rate_ratio:.2f}", f"{p99:.0f}"]
-            if name != LIST_WITH_LOGINS:  # the logins would be part of the processor time
+            if name != LIST_WITH_LOGINS:  # the measured processor time includes the logins
                 figures += [f"{cost:.2f}", f"{cost_ratio:.2f}", f"{database:.2f}"]
             lines.append([name, kind.name, *figures, *[""] * (len(lines[0]) - 2 - len(figures))])
     return report.table(lines)

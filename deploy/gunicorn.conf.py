@@ -26,7 +26,8 @@ preload_app = True
 def when_ready(_arbiter: object) -> None:
     """Excludes the loaded code from garbage collection, so that the workers keep sharing the memory pages of the code.
 
-    A worker then needs 16 MiB besides the shared pages instead of 37. It also ends in a quarter of the time.
+    Besides the shared pages, a worker then needs 16 MiB. Without this function a worker needs 37 MiB. A worker also
+    ends in a quarter of the time.
     """
     gc.freeze()
 
@@ -57,5 +58,5 @@ limit_request_line = 8190
 limit_request_fields = 60
 limit_request_field_size = 8190  # maximum bytes of a header; the longest accepted token fits in
 
-# gunicorn would make a control socket in the home directory. Nothing here uses this socket.
+# gunicorn would make a control socket in the home directory. The socket is turned off, because nothing here uses it.
 control_socket_disable = True

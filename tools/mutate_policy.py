@@ -16,7 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "eecrm/access/tests/test_cells.py"
-# These tests compare the table with a copy. A flip that no other test notices doesn't change any Python behaviour.
+# These tests compare the policy table with a copy of the table.
+# If only these tests notice a flip, the flip changes no behaviour of the Python code.
 LITERAL = ("test_everybody_is_told_their_own_column", "test_the_database_grants_what_the_table_says")
 WORKERS = ("gw0", "gw1")
 
@@ -50,7 +51,7 @@ def flips(resources: list[str]) -> Iterator[Flip]:
 class Flipper:
     """A pytest plugin that runs the tests of each flip (changed cell of the policy table).
 
-    For each flip, the plugin writes one byte: which tests noticed the flip.
+    For each flip, the plugin writes one byte to a pipe. The byte says which tests noticed the flip, if any.
     """
 
     def __init__(self, own_flips: list[Flip], verdicts: int) -> None:

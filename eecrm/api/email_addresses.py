@@ -47,8 +47,8 @@ def normalise_address(text: str) -> str:
 def _ascii_domain(domain: str) -> str | None:
     """Returns the domain of an email address in lower case and ASCII (IDNA); None if the domain has no such form.
 
-    IDNA lowers letters beyond ASCII, because `str.lower` gives another result: IDNA always turns Σ into σ.
-    An IP address in brackets has several spellings. The shortest spelling is returned.
+    Letters beyond ASCII are put into lower case by IDNA, because `str.lower` turns a final Σ into ς instead of σ. An IP
+    address in brackets has several spellings. The shortest spelling is returned.
     """
     if domain.startswith("[") and domain.endswith("]"):
         try:

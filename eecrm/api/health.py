@@ -118,9 +118,9 @@ class _Readiness:
     _until = float("-inf")
 
     def findings(self) -> dict[str, Finding] | Exception:
-        """Maps the name of a check, such as "migrations", to its fault.
+        """Maps the name of each check that found a fault, such as "migrations", to the fault.
 
-        Returns the exception that a check raised, if any.
+        If a check raised an exception, returns this exception instead.
         """
         if time.monotonic() >= self._until:
             self._findings = _run_checks()

@@ -1,4 +1,8 @@
-"""Comparison of a host name and a port with those of ALLOWED_HOSTS. The settings use it, so it doesn't read them."""
+"""Compares a host name and a port with those of ALLOWED_HOSTS.
+
+The caller passes the content of ALLOWED_HOSTS. This module doesn't import the settings, because the settings import
+this module.
+"""
 
 from collections.abc import Iterable, Mapping
 

@@ -17,7 +17,7 @@ _EDGE = re.compile(rf"[\s{SIGNS}]*+")
 _INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, which a name must not contain.
-# So a name may not have a full stop between one character and two more characters.
+# So a name may not have a full stop between one character and two more characters, as in `a.bc`.
 # The name J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
 # A domain can contain any character except spaces and punctuation: letters, digits, marks and pictographs.
 # The patterns are applied to a text's NFKC form, which replaces look-alikes of a character by the character itself.

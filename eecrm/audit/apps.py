@@ -18,7 +18,7 @@ _PROOF_FUNCTIONS = ("audit.history_proof()", "audit.history_holds(text)", "audit
 def _readable_entries(role: Role) -> str:
     """Returns the SQL condition for trail entries about rows that the role may see.
 
-    The condition names only tables that the role may read. Otherwise PostgreSQL would refuse every query of the role.
+    The condition uses only tables that the role may read. Otherwise PostgreSQL would refuse every query of the role.
     """
     from api.resources.registry import model_of, recorded
 

@@ -85,7 +85,7 @@ class Client(models.Model):
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [
-            # A foreign key of contracts refers to both columns of this constraint.
+            # A foreign key of contracts refers to both columns, so a contract has its client's sales contact.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="client_sales_contact"),
             models.UniqueConstraint(
                 Lower("email"),

@@ -63,7 +63,7 @@ class ClientSerializer(ResourceSerializer):
         """Sets or requires the sales contact of a new client (access matrix, rule 7).
 
         A user who may create only their own clients becomes the sales contact. A user who may create any client must
-        name the sales contact.
+        choose the sales contact.
         """
         if self.instance is None and "sales_contact" not in attrs:
             user = self.context["request"].user

@@ -97,7 +97,7 @@ class Contract(models.Model):
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [
-            # A foreign key of events refers to both columns of this constraint.
+            # A foreign key of events refers to both columns, so an event has its contract's sales contact.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="contract_sales_contact"),
             models.CheckConstraint(
                 name="contract_status_known",

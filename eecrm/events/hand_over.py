@@ -54,7 +54,11 @@ def events_of(leaver: User) -> QuerySet[Event]:
 
 
 def numbers(leaver: User, role: str) -> HandOverCounts:
-    """Returns the numbers of rows that would go to a successor with this role. Counts the rows of clients, too."""
+    """Returns the numbers of clients, contracts and events that would go to a successor with this role.
+
+    For a sales user, counts the clients, their draft contracts and their open events. For a support user, counts the
+    open events.
+    """
     open_events = Event.objects.exclude(status=Event.Status.CLOSED)
     match role:
         case Role.SALES:
@@ -69,7 +73,10 @@ def numbers(leaver: User, role: str) -> HandOverCounts:
 
 
 def successors(leaver: User) -> QuerySet[User]:
-    """Returns active users with the leaver's role, or with a role that fits the leaver's present clients or events."""
+    """Returns the possible successors: active users with the leaver's role, or with a role that fits the leaver's rows.
+
+    These rows are the leaver's present clients or events.
+    """
     roles = {leaver.role} & {Role.SALES, Role.SUPPORT}
     roles |= {Role.SALES} if clients_of(leaver).exists() else set()
     roles |= {Role.SUPPORT} if events_of(leaver).exists() else set()

@@ -25,7 +25,7 @@ def draw() -> str:
 
 
 def _about() -> Iterator[str]:
-    # The API refuses these finer actions with 403.
+    # The API refuses finer actions, such as *sign*, with 403. So the sentence about 409 leaves them out.
     finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}
     state = ", ".join(sorted(STATE_ACTIONS - finer))
     yield muted("Below /api/v1/. Drawn from the routes and the policy table by scripts/pictures.")

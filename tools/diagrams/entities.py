@@ -87,7 +87,7 @@ def _unique_fields(model: type[Model]) -> set[str]:
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
             fields = [*constraint.fields, *(name for part in constraint.expressions for name in _names_in(part))]
-            # Unique constraints ignore NULL anyway, so that a condition of NOT NULL leaves nothing out.
+            # A unique constraint allows any number of NULLs, so the condition "is not null" exempts no row.
             if len(fields) == 1 and constraint.condition in (None, Q(**{f"{fields[0]}__isnull": False})):
                 names.add(fields[0])
     return names

@@ -70,7 +70,7 @@ def draw(title: str, about: Iterable[str], nodes: Mapping[str, str], edges: Iter
     ]
     svg = _laid_out("\n".join([f'digraph "{title}" {{', *statements, "}"]))
     # Graphviz lays out the text in Courier, one of the few fonts whose widths it knows.
-    # The finished picture names better-looking fonts of nearly the same width instead.
+    # In the finished picture, better-looking fonts of nearly the same width replace Courier.
     return svg.replace('"Courier,monospace"', '"ui-monospace, Menlo, Consolas, monospace"')
 
 

@@ -21,7 +21,7 @@ class Line:
     path: str
     action: str
     scopes: tuple[Scope, ...] | None
-    is_condition: bool = False  # true for an action that a method needs only for some changes
+    is_condition: bool = False  # true for an action that only some changes need, such as *sign*
 
 
 @dataclass

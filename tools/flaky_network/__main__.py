@@ -48,7 +48,7 @@ def main(workflows: int, seed: int) -> int:
 class NoFaults(Random):
     """A random generator that never chooses a fault, for the checks at the end.
 
-    The fault with an empty name means no fault. It is the first of FAULTS.
+    `choices` always returns the first item. The first of FAULTS is the empty name, which means no fault.
     """
 
     def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:

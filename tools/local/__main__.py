@@ -25,8 +25,8 @@ SETTINGS = HOME / "settings.env"  # settings that the web server and the worker 
 MIGRATOR_SETTINGS = HOME / "migrator.env"  # settings that only migrations read (config.migrator_settings)
 UMASK = os.umask(0o077)
 DEMO_DATABASE = "eecrm"
-MAX_PROCESSES = 4  # test processes, because the roles in bootstrap.sql have few connections
-MIN_PROCESSES = 2  # test processes on a machine with one processor, because some tests wait
+MAX_PROCESSES = 4  # maximum number of test processes, because the roles in bootstrap.sql may open few connections
+MIN_PROCESSES = 2  # minimum number of test processes, because some tests wait and leave the processor idle
 EXEC_PROCESSES = 2  # test processes that scripts/mutate-policy starts
 # These commands read or change the schema, so they need the privileges of the database role eecrm_migrator.
 MIGRATOR_COMMANDS = (
@@ -98,7 +98,7 @@ def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
     module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    # File descriptor 3 is the standard output of scripts/manage.
+    # scripts/manage writes its own messages to standard error, and passes standard output as file descriptor 3.
     # The command gets the caller's umask, because a command such as makemigrations writes into the repository.
     return execute(command, stdout=3, umask=UMASK)
 
@@ -109,7 +109,7 @@ def run_tests(arguments: list[str]) -> int:
         raise Failed("Usage: scripts/test [--wheel] [--reset] --exec COMMAND")
     databases = test_databases(EXEC_PROCESSES if is_exec else processes_of(arguments))
     with private_server(databases[0], is_durable=False, is_reset=is_reset, is_wheel=is_wheel) as server:
-        # The private server's settings override .env, which may name a server that tests mustn't touch.
+        # The private server's settings override .env, because the tests mustn't change data of the server in .env.
         os.environ.update(read(SETTINGS) | server.settings | {"APP_ENV": "local"})
         template_database.update(server, may_fail=is_exec)
         template_database.copy(server, databases)
@@ -128,9 +128,10 @@ def take(flag: str, arguments: list[str]) -> bool:
 
 
 def processes_of(arguments: list[str]) -> int:
-    """Returns the number of test processes, and adds it to pytest's `arguments` if they don't have it.
+    """Returns the number of test processes. Adds the option `-n` to pytest's `arguments` if it is missing.
 
-    A single test needs one process. More tests get as many as there are processors, since each of them imports all tests.
+    A single test runs in one process, without `-n`. Several tests get a process for each processor, between
+    MIN_PROCESSES and MAX_PROCESSES. Further processes would cost time, because each process imports all tests.
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-n", "--numprocesses", type=int)

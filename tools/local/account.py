@@ -81,7 +81,7 @@ class Account:
                 self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
     def _missing_bits(self, path: Path, bits: int) -> int:
-        """Returns those of the permission `bits` for a path that this account lacks.
+        """Returns the permission bits that this account lacks on a path, among the needed `bits`.
 
         The bits are written as bits for "others", such as S_IXOTH.
         """
@@ -93,7 +93,7 @@ class Account:
     def _grant(self, path: Path, bits: int) -> None:
         """Gives this account rights on a path. `bits` are the mode bits that "others" would get, such as 0o5.
 
-        If the path's group has no rights, the path is given to the account's group, so that only this group gets them.
+        If the path's group has no rights, the path is given to the account's group. So no other group gets rights.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

@@ -41,9 +41,9 @@ class Binaries:
 
 
 def find(*, is_wheel: bool = False) -> Binaries | None:
-    """Returns the machine's PostgreSQL programs.
+    """Returns the machine's PostgreSQL programs, or else those of the wheel; None if neither is found.
 
-    Returns the wheel's programs if there are none or `is_wheel` is true.
+    With `is_wheel`, the machine's programs aren't used.
     """
     return (None if is_wheel else of_this_machine()) or of_the_wheel()
 

@@ -23,7 +23,10 @@ def bootstrap(name: str, settings: Mapping[str, str]) -> None:
 
 
 def bootstrap_all(names: Sequence[str], settings: Mapping[str, str]) -> None:
-    """Runs bootstrap.sql for several databases at the same time. The file itself makes one wait for the other."""
+    """Runs bootstrap.sql for several databases at the same time.
+
+    A lock in bootstrap.sql makes the runs change the server one after the other.
+    """
     environments = [_bootstrap_environment(name, settings) for name in names]
     run_together(_bootstrap(), environments, failure=BOOTSTRAP_FAILED)
 

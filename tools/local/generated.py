@@ -80,7 +80,8 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Servers also set SO_REUSEADDR. Without it, a port seems taken while an earlier server's connections close.
+        # The check sets SO_REUSEADDR, as servers do.
+        # Without this option, a port seems taken while an earlier server's connections close.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -61,7 +61,7 @@ def _close_to_others(environment: Path) -> None:
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # For root, the group may still enter: PostgreSQL's account may have its programs inside (account.py).
+    # If root runs this program, the group may still enter: PostgreSQL's account may run programs in this directory.
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
@@ -87,7 +87,7 @@ def main(command: str, *arguments: str) -> int:
     except home.HomeInUse as in_use:
         if command != "manage" or in_use.holder != "scripts/run":
             raise
-        command = "manage-beside"  # this command uses the database that scripts/run has started
+        command = "manage-beside"  # needs no lock, because scripts/run has started the database
     else:
         os.set_inheritable(lock, True)  # so that the executed program keeps the lock until it ends
     if command == "run":
@@ -96,7 +96,7 @@ def main(command: str, *arguments: str) -> int:
     install(environment, requirements(command))
     os.environ["EECRM_HOME"] = str(state)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-        # PYTHONDONTWRITEBYTECODE was set to keep the repository clean, so bytecode files go elsewhere.
+        # PYTHONDONTWRITEBYTECODE kept the repository clean. From now on, bytecode files go to another directory.
         # Without bytecode files, each process would compile all modules again.
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(environment / "bytecode"))
     python = str(environment / "bin" / "python")

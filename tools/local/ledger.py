@@ -44,7 +44,8 @@ class Entry(NamedTuple):
             if _wait_until(lambda: not self.is_running):
                 break
         if leads_a_group:
-            os.killpg(self.pid, self.signals[-1])  # children may not notice that their group's leader has ended
+            # Children may not notice that the leader of their group has ended, so the whole group is killed.
+            os.killpg(self.pid, self.signals[-1])
 
 
 def _wait_until(is_done: Callable[[], bool]) -> bool:

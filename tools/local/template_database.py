@@ -38,7 +38,7 @@ def update(server: Cluster, *, may_fail: bool) -> None:
                 raise
             say(f"{failure} The command runs all the same, since it may be there to repair them.")
             return
-        # Written last, so that the next run doesn't use what a failed or interrupted migration left.
+        # The comment is written last. After a failed or interrupted migration, the next run finds no comment.
         _execute(cursor, f"COMMENT ON DATABASE {{}} IS '{wanted}'", NAME)
 
 
@@ -48,7 +48,8 @@ def copy(server: Cluster, names: list[str]) -> None:
         for name in names:
             _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
             _execute(cursor, "CREATE DATABASE {} TEMPLATE {}", name, NAME)
-    # A copy lacks the privileges and settings that its template has as a database.
+    # CREATE DATABASE copies the tables of the template, but not the database's own privileges and settings.
+    # bootstrap.sql sets these for each copy.
     database.bootstrap_all(names, server.settings)
 
 

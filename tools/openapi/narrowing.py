@@ -9,7 +9,7 @@ _ALL_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object
 _MAX_DEPTH = 12  # deeper members aren't compared, because a schema may refer to itself
 
 Schema = dict[str, Any]
-# A difference is a pair of its place in the schema and its description: ("/name", "a maxLength above 100").
+# A difference is a pair: a place in the schema, and a description. For example, ("/name", "a maxLength above 100").
 Found = Iterator[tuple[str, str]]
 
 

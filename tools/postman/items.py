@@ -156,7 +156,7 @@ def _numbers(text: str) -> str:
 
 
 def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
-    """Returns the headers that the request sends, then all others in the OpenAPI document, switched off."""
+    """Returns the headers that the request sends, then the OpenAPI document's other headers, switched off."""
     known = {parameter["name"]: parameter for parameter in operation.parameters("header")}
     used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
     headers = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []

@@ -7,7 +7,10 @@ from django.db import models
 
 
 class SamePasswordHasher(Argon2PasswordHasher):
-    """Argon2 with this project's parameters. Django's default needs five times the memory, so it can't be compared."""
+    """Argon2 with this project's parameters, so that costs can be compared.
+
+    Django's default needs five times the memory.
+    """
 
     memory_cost = 19_456  # memory in KiB
     time_cost = 2

@@ -31,7 +31,7 @@ class ProblemAutoSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return names.operation_summary(self.path, self._action)
 
-    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular does the same
+    def get_description(self) -> str:  # type: ignore[override]  # the method of drf-spectacular ignores the same error
         """Returns what the operation does, and which roles may do it.
 
         The roles come from the policy table, so that the rules are stated only once.

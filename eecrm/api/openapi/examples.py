@@ -27,7 +27,10 @@ def of_serializer(serializer: Any, name: str) -> Any:
 
 
 def of_key(name: str) -> int:
-    """Returns the example of a row's id in a path: the example `id` of the resource `name`; 7 for any other name."""
+    """Returns an example of a row's id for a path.
+
+    The example is that of the resource `name`, or 7 if no resource has this name.
+    """
     viewset = viewsets().get(name)
     return int(of_serializer(viewset.serializer_class, "field_docs")["id"][1]) if viewset else _BY_TYPE["integer"]
 
@@ -48,7 +51,8 @@ def sample(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         case {"type": "array", "items": items}:
             return [sample(items, components)]
         case {"type": "object"}:
-            # Write-only members are left out, because they name rows that the reader's database may not have.
+            # Write-only members, such as `sales_contact_id`, are left out.
+            # Write-only members are ids, and the reader's database may have no row with this id.
             members = schema.get("properties", {}).items()
             return {name: sample(member, components) for name, member in members if not member.get("writeOnly")}
         case {"format": name} if name in _BY_FORMAT:

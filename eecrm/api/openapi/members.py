@@ -28,7 +28,7 @@ def complete(schema: dict[str, Any], serializer: Any, direction: str) -> dict[st
             and name in personal(serializer.Meta.model)
         ):
             member.pop("format", None)  # a masked email address isn't a valid email address
-    schema.pop("description", None)  # this description may come from the docstring of a parent class
+    schema.pop("description", None)  # drops drf-spectacular's description, which may be the docstring of a parent class
     if about := _body_description(serializer, direction):
         schema["description"] = about
     if direction == "response":

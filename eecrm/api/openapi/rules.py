@@ -39,7 +39,7 @@ def refusing(view: Any, path: str) -> list[Rule]:
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
-            # The cells of finer actions, such as *sign*, are left out if *update* refuses the same role and scope.
+            # If *update* refuses a role and scope, the same refusal by a finer action, such as *sign*, is left out.
             refused = {(rule.role, rule.scope) for rule in refusals}
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells

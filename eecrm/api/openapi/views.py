@@ -19,7 +19,7 @@ from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
 # `scripts/openapi` writes this file. A test compares the file with the code.
-# Generating the OpenAPI document in a worker would take a second, and 6 MiB of memory that isn't freed.
+# The views send this file. To generate the document, a worker would need a second, and 6 MiB that it never frees.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 

@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, ErrorDetail
 # This is the maximum body size of requests with passwords or tokens: login, refresh, logout and change of password.
 MAX_CREDENTIAL_BYTES = 16 * 1024
 # This is the maximum size of a form in the admin site. Without a maximum, Django would read a form of any size.
-# An uploaded file may have 1 MiB. If the form is within the maximum, the page explains why a larger file is refused.
+# A file may have 1 MiB. Forms may be larger, so that a page can say that the uploaded file is too large.
 MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50

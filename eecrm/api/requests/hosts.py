@@ -15,7 +15,8 @@ from api.served_hosts import is_listed
 
 log = logging.getLogger("eecrm.request")
 
-_IGNORE_HOST = "/health/"  # any Host is accepted: load balancers call it by IP address, and its answers have no URL
+# Health checks accept any Host, because load balancers call them by IP address. Their answers contain no URL.
+_IGNORE_HOST = "/health/"
 
 
 class HostMiddleware:

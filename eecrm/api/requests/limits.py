@@ -26,7 +26,7 @@ from access.security_log import security_event
 log = logging.getLogger("eecrm.limits")
 
 _MAX_LEASES = 10_000  # number of leases that a worker keeps in memory
-LIGHT_SHARE = 10  # an IP address may send one tenth (1 / LIGHT_SHARE) of its limit as uncounted cheap requests
+LIGHT_SHARE = 10  # an IP address may send a tenth (1 / LIGHT_SHARE) of its limit as cheap requests that need no query
 
 
 class Limit(NamedTuple):
@@ -105,13 +105,13 @@ class _Lease:
     """
 
     def __init__(self, taken: Taken) -> None:
-        # The lease loses one request at once: the request for which the worker asked PostgreSQL.
+        # The request for which the worker asked PostgreSQL already uses one request of the lease.
         self.left, self.remaining = max(0, taken.granted - 1), taken.remaining
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
-# Maps (limit, IP address) to the time at which none of the address's cheap requests counts any more.
+# Maps (limit, IP address) to the time from which the address's earlier cheap requests no longer count.
 # Cheap requests, such as health checks, are counted in this process only (GCRA, monotonic time).
 _light: dict[tuple[Limit, str], float] = {}
 
@@ -119,7 +119,7 @@ _light: dict[tuple[Limit, str], float] = {}
 def admit(request: HttpRequest, name: str, owner: str) -> None:
     """Counts a request. Raises TooManyRequests if `owner` (an account or IP address) has used up the limit `name`."""
     key = (limit(name), owner)
-    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # `settle` reads both
+    request.limited, request.is_paid = key, False  # type: ignore[attr-defined]  # `settle` reads both attributes
     lease = _leases.get(key)
     if lease is None:
         return
@@ -157,7 +157,8 @@ def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
 
     If the request gets no answer, no request is given back.
     """
-    request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]  # `settle` reads it
+    # `settle` reads this attribute.
+    request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]
 
 
 def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
@@ -165,7 +166,8 @@ def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
 
     The bucket is then full, as if no request had been counted.
     """
-    request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]  # for settle
+    # `settle` reads this attribute.
+    request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:

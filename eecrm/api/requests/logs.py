@@ -29,7 +29,10 @@ def _cut(value: Any) -> Any:
 
 
 def _is_refused(record: logging.LogRecord) -> bool:
-    """Is this log record Django's about a request that Django refused (4xx)? Then our code has no fault."""
+    """Did Django write this log record about a request that it refused (4xx)?
+
+    Such a request isn't a fault of our code.
+    """
     status = getattr(record, "status_code", None)
     return record.name.startswith("django.security.") or (
         record.name == "django.request" and isinstance(status, int) and status < 500

@@ -57,7 +57,7 @@ def _change_reason(request: HttpRequest) -> str:
 def _max_body_bytes(path: str) -> int:
     """Returns the maximum number of bytes of a form at this path; 0 if the code that reads the body checks the size.
 
-    Pages for users who aren't logged in have the smallest maximum, because a refused form repeats its input.
+    Pages for users who aren't logged in have the smallest maximum, because the page repeats the input of a refused form.
     """
     if path.startswith(_SITE) and path != f"{_SITE}login/":
         return MAX_FORM_BYTES
@@ -84,7 +84,7 @@ class RequestMiddleware:
         response["X-Request-ID"] = problems.known_as(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         response.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else _DATA_POLICY)
-        # SecurityMiddleware also sets the next two headers, but CorsMiddleware or HostMiddleware may answer first.
+        # SecurityMiddleware sets the next two headers, too, but not if CorsMiddleware or HostMiddleware answers.
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         if request.path_info.startswith("/api/"):
@@ -112,7 +112,8 @@ class RequestMiddleware:
             if max_bytes and body_length(request) > max_bytes:
                 raise BodyTooLarge(max_bytes)
             if not f"{request.path_info}/".startswith(("/api/", "/admin/")):
-                refuse_other_charsets(request)  # API parsers also refuse other charsets; the honeypot accepts them
+                # The API's parsers check the charset themselves. The honeypot (a fake admin login) accepts any charset.
+                refuse_other_charsets(request)
             if request.path_info.startswith("/api/"):
                 if "HTTP_TRANSFER_ENCODING" in request.META:
                     raise LengthRequired

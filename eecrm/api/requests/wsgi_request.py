@@ -16,7 +16,8 @@ _UTF8 = ("utf-8", "utf8")
 
 # Matches a media type (RFC 9110, section 8.3) in ASCII, without backslashes and asterisks.
 # Python treats backslashes and asterisks specially, so a media type with one of them isn't accepted.
-# An asterisk would name a charset (RFC 2231), and Python caches the name of each charset for ever.
+# An asterisk marks a parameter with a charset (`name*=utf-8''…`, RFC 2231).
+# Python keeps the name of each such charset in memory for ever, so requests could fill the memory.
 # The possessive quantifiers (`++`) prevent backtracking, which could be slow.
 _HTTP_TOKEN = r"[!#$%&'+\-.^_`|~0-9A-Za-z]++"
 _PARAMETER = rf'({_HTTP_TOKEN})=({_HTTP_TOKEN}|"[\t !#-)+-\[\]-~]*+")'

@@ -85,7 +85,7 @@ def _is_documented(name: str, viewset: type[Any]) -> Iterator[Fault]:
 def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
     """Checks that SQL files create the triggers of the resource's table.
 
-    `sources` maps each SQL function to the text of its files in all apps. The text names each table that has the
+    `sources` maps each SQL function to the text of its files in all apps. This text lists the tables that get the
     trigger.
     """
     sources, table, model = sql_functions.sources(), table_of(viewset), model_of(viewset)
@@ -106,10 +106,11 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that the SQL functions of history and `sync/` can tell when a row belonged to a partner.
+    """Checks that the SQL functions of history and `sync/` support the resource's table, if partners may list its rows.
 
-    A partner may see no change from a time when the row belonged to another partner. Also reports a resource with offline
-    copies of which a role other than partner may list its own rows only, because the functions don't know this role.
+    The functions find the times at which a row belonged to a partner, because a partner may see no other changes. Also
+    reports a resource with offline copies if another role may list its own rows only, because the functions support
+    only partners.
     """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}

@@ -58,7 +58,7 @@ class Condition(NamedTuple):
         return next((f'"{tag.opaque}"' for tag in self.tags if tag.names(etag)), None)
 
     def newest_until(self, version: int) -> int | None:
-        """Returns the highest version number in the tags that isn't above `version`; None if no tag has one."""
+        """Returns the highest version number in the tags that is at most `version`; None if there is none."""
         versions = (int(tag.version) for tag in self.tags if re.fullmatch(r"[0-9]{1,19}", tag.version))
         return max((number for number in versions if 0 < number <= version), default=None)
 
@@ -77,11 +77,12 @@ class Representation(NamedTuple):
         return Response(self.body, status=status, headers={"ETag": self.etag} | headers)
 
     def answer_if_new(self, request: Request) -> Response:
-        """Returns a 304 if `If-None-Match` names this representation, else an answer with the representation."""
+        """Returns a 304 if `If-None-Match` contains this representation's ETag, else the representation."""
         known = condition(request, "If-None-Match")
         if known is None or (etag := known.same_as(self.etag)) is None:
             return self.answer()
-        return Response(status=304, headers={"ETag": etag})  # the tag that the caller sent, compressed or plain
+        # The tag is the one that the caller sent. It may be the tag of a compressed answer.
+        return Response(status=304, headers={"ETag": etag})
 
 
 class PreconditionFailed(APIException):

@@ -121,7 +121,7 @@ def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
         if cursor.fetchone():
             return None
         cursor.execute(_SELECT_ANSWER, [user_id, key])
-        return FirstAnswer(*cursor.fetchone())  # the row exists, because the refused claim has locked it
+        return FirstAnswer(*cursor.fetchone())  # the row can't be deleted now, because the refused claim has locked it
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:

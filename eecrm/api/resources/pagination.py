@@ -19,7 +19,7 @@ from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-MAX_TERMS = 10  # maximum number of fields to order by; no list allows so many
+MAX_TERMS = 10  # maximum number of fields in the order of a list; each list has fewer ordering fields
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 
@@ -93,7 +93,7 @@ def _after(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expr
     """
     names, directions = zip(*order, strict=True)
     if len(set(directions)) == 1:
-        # In a compiled query the values are parameters. A parameter is a Value object already.
+        # The values of a compiled query are placeholders (`Slot`), which are Value objects already.
         expressions = (value if isinstance(value, Value) else Value(value) for value in values)
         columns, edge = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, expressions))
         return LessThan(columns, edge) if directions[0] else GreaterThan(columns, edge)

@@ -27,7 +27,10 @@ _AFTER = tuple(Slot(f"after{number}") for number in range(MAX_TERMS))
 
 
 class Parent(NamedTuple):
-    """A parent in a nested path: keyword in the URL pattern, model, and lookup from a row to this parent."""
+    """A parent in a nested path. For example, an event's parent is `Parent("contract", Contract, "contract_id")`.
+
+    `keyword` is the parent's keyword argument in the URL pattern. `lookup` leads from a row to the parent's id.
+    """
 
     keyword: str
     model: type[Model]
@@ -87,7 +90,9 @@ class ReadingViewSet(GenericViewSet):
             outer.keyword: outer.lookup.removeprefix(nearest.lookup.removesuffix("_id") + "__")
             for outer in outer_parents
         }
-        if user.covered_ids:  # the caller stands in for colleagues, so the role alone doesn't decide
+        # The caller stands in for colleagues, so the visible rows don't depend on the role alone.
+        # So the query that is compiled once for the role can't be used for this caller.
+        if user.covered_ids:
             rows = _below(nearest.model, user, {lookup: self.kwargs[keyword] for keyword, lookup in lookups.items()})
             row = rows.filter(pk=self.kwargs[nearest.keyword]).first()
         else:
@@ -192,8 +197,8 @@ def _first_representation(rows: Any) -> Representation:
 class Look(NamedTuple):
     """Cache key of a compiled query: all that determines the query's SQL, except for order and size of a page.
 
-    `caller` stands for any user of a role. If `caller` is None, the row's visibility is already checked.
-    `action` is the policy's action. `parents` are the keywords of the parents in the path.
+    `caller` stands for any user of a role; None if the row's visibility is already checked. `action` is an action of
+    the policy. `parents` are the URL pattern's keyword arguments for the parents, such as `client`.
     """
 
     viewset: type[ReadingViewSet]
@@ -242,8 +247,8 @@ def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
 def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
     """Compiles the SQL query that reads a parent row.
 
-    `outer` has a pair for each further parent in a nested URL: the keyword argument of the URL pattern (`client`),
-    and the ORM lookup that must equal it.
+    `outer` are the further parents in a nested URL. Each is a pair such as `("client", "client_id")`: a keyword
+    argument of the URL pattern, and the ORM lookup for the rows with this argument's value.
     """
     keys = {lookup: Slot(keyword) for keyword, lookup in outer}
     return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())

@@ -40,5 +40,6 @@ class SearchableQuerySet(QuerySet[Any]):
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
-        # Without this hint PostgreSQL scans the whole list, because it expects a match in one of 200 rows.
+        # PostgreSQL expects a match in one of 200 rows, so it would read the list until the page is full.
+        # This hint makes PostgreSQL use the search index.
         return hint_selective(self, Q(search=query))

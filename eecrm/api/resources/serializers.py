@@ -41,7 +41,10 @@ class Reference(serializers.Field):
 
 
 class CanonicalURL(serializers.Field):
-    """Field for the absolute URL of a row, which includes all its parents: `CanonicalURL(clients="id")`."""
+    """Field for the absolute URL of a row, below its parents.
+
+    For example, `CanonicalURL(clients="client_id", contracts="id")` gives `…/clients/7/contracts/21/`.
+    """
 
     def __init__(self, **steps: str) -> None:
         self.steps = steps
@@ -70,7 +73,7 @@ class RelatedKey(serializers.PrimaryKeyRelatedField):
 
 
 class StrictSerializer(serializers.Serializer):
-    """Serializer that refuses unknown and read-only fields. The error names each of these fields (`api.md`)."""
+    """Serializer that refuses unknown and read-only fields. The error lists each of these fields (`api.md`)."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Returns copies of the serializer's fields, which are built only once for each class.

@@ -71,7 +71,8 @@ class ResourceViewSet(ReadingViewSet):
         row = self._locked()
         deleted, _ = row.delete()
         if not deleted:
-            raise Refused(rule_for(request, self.resource, "delete"))  # row security hid the row from the DELETE
+            # The DELETE found no row, because row security hid the row.
+            raise Refused(rule_for(request, self.resource, "delete"))
         return Response(status=204)
 
     def require_visible(self) -> None:
@@ -134,14 +135,14 @@ class ResourceViewSet(ReadingViewSet):
     def _refuse_foreign_parent(self, parent: Model) -> None:
         """Raises Refused if the caller may only create rows of their own, but the parent belongs to another user.
 
-        A row has the owner of its parent, so the check needs no saved row and comes before any 409.
+        A new row gets the owner of its parent. So this check only needs the parent, and can come before any 409.
         """
         rule = rule_for(self.request, self.resource, "create")
         if rule.scope is Scope.OWN and not owns(self.request.user, parent):
             raise Refused(rule)
 
     def _refuse_for_others(self, values: dict[str, Any]) -> None:
-        """Raises Refused if the caller may only create rows of their own, but `values` name another owner.
+        """Raises Refused if the caller may only create rows of their own, but the owner in `values` is another user.
 
         This check comes before saving. Otherwise a 409 or a refusal of PostgreSQL would come first.
         """

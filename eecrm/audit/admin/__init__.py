@@ -1,1 +1,1 @@
-from audit.admin import entries  # noqa: F401  # importing it registers the admin pages
+from audit.admin import entries  # noqa: F401  # this import registers the admin pages

@@ -63,7 +63,8 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         changelist: Any = super().get_changelist_instance(request)
         changelist.result_list = entries = list(changelist.result_list)
         changelist.is_bounded = changelist.result_count >= MAX_COUNTED_ENTRIES
-        # If both counts are equal, Django's template shows the count below the list, and not next to the search box.
+        # If `full_result_count` differs from `result_count`, Django's template shows a count next to the search box.
+        # Here both are equal, so the template shows the count only below the list.
         changelist.full_result_count = changelist.result_count
         names = linked(self.admin_site, request, map(row_key_of, entries))
         for entry in entries:

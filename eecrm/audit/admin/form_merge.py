@@ -46,7 +46,10 @@ class Merge:
 
     @property
     def clashes(self) -> dict[str, list[str]]:
-        """Maps each clashing field to the fields that changed since the page was shown: itself or others of its set."""
+        """Maps each clashing field to the fields that changed since the page was shown.
+
+        These are the field itself, or other fields that must be decided together with it (`decided_together`).
+        """
         changed_with = {name: sorted(self._decided_with(name) & self.changed) for name in sorted(self.written)}
         return {name: others for name, others in changed_with.items() if others}
 
@@ -190,7 +193,8 @@ def _plain(value: Any) -> str | list[str]:
             return sorted(str(_plain(item)) for item in value)
         case datetime():
             moment = value.astimezone(UTC) if value.tzinfo else value
-            return moment.replace(microsecond=0).isoformat()  # a form sends times without microseconds
+            # A form sends times without microseconds. The stored time must give the same text.
+            return moment.replace(microsecond=0).isoformat()
         case Decimal():
             return f"{value.normalize():f}"
     return str(value).strip()
@@ -201,7 +205,10 @@ def _short(value: str | list[str]) -> str | list[str]:
 
 
 def labels(form: forms.ModelForm, names: Iterable[str]) -> list[str]:
-    """Returns the labels of the fields in `names`. The form needn't have them: read-only fields have labels, too."""
+    """Returns the labels of the fields in `names`.
+
+    A field needn't be in the form, because the page also shows read-only fields.
+    """
     return [str(form[name].label) if name in form.fields else _label(form.instance, name) for name in names]
 
 

@@ -40,7 +40,10 @@ def is_written(data: QueryDict, formset: BaseInlineFormSet) -> bool:
 
 
 def _remove_form(data: QueryDict, formset: BaseInlineFormSet, index: int) -> None:
-    """Removes the inline form at `index` from `data`. It is the last one: the object can have only one inline row."""
+    """Removes the inline form at `index` from `data`.
+
+    No form follows it, because the object can have only one inline row.
+    """
     for name in [name for name in data if name.startswith(f"{formset.prefix}-{index}-")]:
         del data[name]
     data[f"{formset.prefix}-TOTAL_FORMS"] = str(index)

@@ -46,8 +46,8 @@ class Since(NamedTuple):
     def of(cls, version: "PageVersion", row: Model, names: Collection[str]) -> Self:
         """Returns later changes of the row's fields in `names`.
 
-        A field in the model's `waiting_values` changes also if a value begins or ends to wait for its confirmation.
-        Sends one query, and one for each many-to-many field.
+        The model's `waiting_values` lists fields whose new value waits for a confirmation. Such a field also counts as
+        changed if a value begins or ends to wait. Sends one query, and one for each many-to-many field.
         """
         entries, fields_by_table = version.changes_of(type(row), [row.pk]), dict[str, str]()
         for name, relation in getattr(row, "waiting_values", {}).items():
@@ -84,9 +84,10 @@ class PageVersion(NamedTuple):
 
     @classmethod
     def now(cls, earlier: Self | None = None) -> tuple[Self, bool]:
-        """Returns the version of a page that is made now, and whether the version `earlier` belongs to this database.
+        """Returns the version of a page that is made now, and False if the history of the version `earlier` is lost.
 
-        `earlier` doesn't belong to it if its newest trail entry is lost, because the database was restored from a backup.
+        The history is lost if the newest trail entry in `earlier` is missing, because the database was restored from a
+        backup.
         """
         newest = earlier and earlier.newest
         with connection.cursor() as cursor:

@@ -40,7 +40,8 @@ class DeletionForm(forms.Form):
 class ReasonForm(forms.ModelForm):
     change_reason = ReasonField(required=False, help_text="Why you change it, in a line. The trail keeps it.")
 
-    demanded = ""  # PostgreSQL's sentence that asks for a reason, if PostgreSQL refused the form without one
+    # PostgreSQL's sentence that asks for a reason; "" unless PostgreSQL refused the form because it had no reason.
+    demanded = ""
 
     def clean_change_reason(self) -> Any:
         if self.demanded:

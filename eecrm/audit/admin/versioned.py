@@ -48,7 +48,9 @@ class _Page:
     """State of an admin page during one HTTP request."""
 
     version: PageVersion
-    sent: dict[str, Any] | None  # what the form sent about its page; None if unknown (`sent_page`), or of lost history
+    # Content of the form's hidden field (`sent_page`). None if the field is missing or invalid.
+    # `sent` is also None if a restored backup has lost the trail entries from before the page.
+    sent: dict[str, Any] | None
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
@@ -56,11 +58,15 @@ class _Page:
 
 
 def _page(request: HttpRequest) -> _Page:
-    """Returns the state of the request's page. The first call notes the version: lock rows before it, read after it."""
+    """Returns the state of the request's page. The first call makes the version of the page.
+
+    Lock rows before the first call, and read them after it.
+    """
     if not hasattr(request, "versioned_page"):
         sent = sent_page(request) if request.method == "POST" else None
         version, is_known = PageVersion.now(sent["version"] if sent else None)
-        request.versioned_page = _Page(version, sent if is_known else None)  # type: ignore[attr-defined]  # we add it
+        # Later calls read the state from this attribute, which Django's request class doesn't have.
+        request.versioned_page = _Page(version, sent if is_known else None)  # type: ignore[attr-defined]
     page: _Page = request.versioned_page  # type: ignore[attr-defined]  # an attribute that we add
     return page
 
@@ -77,9 +83,11 @@ class VersionedAdmin(PolicyModelAdmin):
         except ValidationError:
             return None
         if self._allows(request, "update", None):
-            # Related rows aren't prefetched, because saving doesn't need them. A form that is shown again reads them then.
+            # Related rows aren't prefetched, because saving doesn't need them.
+            # If the form is shown again, Django reads the related rows then.
             rows = self.get_queryset(request).prefetch_related(None).order_by()
-            # A stronger lock would wait for foreign keys to this row. Each log entry has one to its author's account.
+            # A stronger lock would wait for transactions that write a foreign key to this row.
+            # Each log entry of the admin site has a foreign key to its author's account.
             # With a stronger lock, two managers who save each other's accounts would deadlock.
             if row := rows.select_for_update(no_key=True).filter(pk=key).first():
                 return row
@@ -167,7 +175,7 @@ class VersionedAdmin(PolicyModelAdmin):
         return None
 
     def _deleted_meanwhile(self, request: HttpRequest, object_id: str, before: dict[str, Any]) -> HttpResponse | None:
-        """Returns a page that names the user who deleted the row, and shows the sent values, so that none is lost.
+        """Returns a page that says who deleted the row, and shows the sent values, so that no input is lost.
 
         Returns None if the trail has no deletion of the row since the page was shown.
         """

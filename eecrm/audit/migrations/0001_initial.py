@@ -33,7 +33,7 @@ CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHER
 """
 
 # Indexes for the filters and the search of the admin site.
-# Common tables and channels need no index, because a query from the newest entry on soon finds enough of their entries.
+# Tables and channels with many entries need no index: a query that reads from the newest entry soon finds enough.
 # The index for reasons leaves out entries without a reason, which are most entries.
 READING = """
 CREATE INDEX entry_at ON audit.entry (at, id);
@@ -45,15 +45,16 @@ CREATE INDEX entry_reason ON audit.entry USING gin (to_tsvector('simple'::regcon
 """
 
 # Index for the change log of offline copies (`audit.sync.views`), so that many other entries don't delay a query.
-# The trigger sets `is_synced` when it writes an entry, by the present list of copied tables.
-# A list of tables in the condition of the index would become wrong when the code adds a table.
+# The trigger sets `is_synced` when it writes an entry that changes offline copies.
+# If the index listed the copied tables instead, the index would become wrong when the code adds a table.
 SYNC = """
 CREATE INDEX entry_for_sync ON audit.entry (transaction_id, id) WHERE is_synced;
 """
 
 # Indexes for the queries of alerts (`accounts.outbox.alerts`). `entry_of_username` finds earlier owners of a username.
 # The indexes are partial, so that writing any other entry doesn't update them.
-# Where possible, the conditions exclude sessions and list no tables, so that the indexes also serve new resources.
+# Where possible, the conditions don't list the recorded tables, but exclude sessions.
+# So the indexes also serve the tables of new resources.
 ALERTS = """
 CREATE INDEX entry_of_deletion ON audit.entry (at) WHERE operation = 'delete' AND table_name <> 'accounts_tokensession';
 CREATE INDEX entry_of_change ON audit.entry (at) WHERE operation = 'update' AND table_name <> 'accounts_tokensession';

@@ -135,9 +135,10 @@ class RestoringAdmin(PolicyModelAdmin):
 
 
 def _entry_line(entry: Entry) -> Line:
-    """Returns the line that names the row and the time of the trail entry on the confirmation page.
+    """Returns the line of the confirmation page with the row and the time of the trail entry.
 
-    After PostgreSQL's data was restored from an older copy, another entry may get the id of the shown one.
+    After PostgreSQL's data was restored from an older copy, another entry may have the same id. Its line differs, so
+    that the confirmation is refused.
     """
     return Line(f"entry {entry.pk}", f"{restoration.noun_of(entry)} {entry.row_key}", entry.at.isoformat())
 

@@ -1,4 +1,7 @@
-"""Lets a command act with the rights of management. The command may name a manager as the actor for the trail."""
+"""Lets a command act with the rights of management.
+
+The user of the command may choose a manager as the trail's actor.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -175,16 +175,16 @@ def _deleted_since(noun: str, entry: Entry) -> CannotRestore:
 
 
 def reversal_and_the_rest(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
-    """Returns the fields of `reversal`, and the fields that the model's `decided_together` joins with them.
+    """Returns the fields of `reversal`, and all fields that must be decided together with them (`decided_together`).
 
-    The page shows both, because the user decides on both. For example, a user who undoes the reopening of a contract
-    signs all of the contract's fields again.
+    The page shows all of these fields. For example, a user who undoes the reopening of a contract signs all of the
+    contract's fields again.
     """
     steps = reversal(entry, locks=locks)
     noun, put_back = noun_of(entry), {step.field.name for step in steps}
     model = model_of_noun(noun)
     row: Any = model._default_manager.filter(pk=entry.row_key).first()
-    if row is None:  # without the lock, a colleague may delete it at this moment
+    if row is None:  # if the row isn't locked, a colleague may delete the row at this moment
         raise _deleted_since(noun, entry)
     sets: Any = getattr(model, "decided_together", ())
     unchanged_names = {name for names in sets if not put_back.isdisjoint(names) for name in names} - put_back

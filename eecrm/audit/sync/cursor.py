@@ -22,10 +22,10 @@ from api.requests.problems import BadQuery
 # An API client with an older cursor must read all rows again. A purge of the trail must keep newer entries.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
-# Fernet tokens begin with a version byte and the time. Until the year 2106, Base64 of both begins with `gAAAAA`.
+# A cursor is a Fernet token in Base64. Until the year 2106, all such tokens begin with `gAAAAA` (version and time).
 _FERNET = re.compile(r"gAAAAA[\w-]+", re.ASCII)
 _FERNET_BYTES = 57  # number of bytes of version, time, initialisation vector and signature
-_BLOCK_BYTES = 16  # the length of the encrypted part is a multiple of this
+_BLOCK_BYTES = 16  # the length of the encrypted part is a multiple of this number of bytes
 
 
 class CursorExpired(APIException):
@@ -48,10 +48,10 @@ class Position(NamedTuple):
 class SyncCursor(NamedTuple):
     """The state of an offline copy: the server has sent all changes up to the position `since`.
 
-    `walked` is the type and key of the last row that was sent, or None if no further rows are to be sent.
-    Such rows are all visible rows if `until` is None, otherwise the rows that changed between `since` and `until`.
-    `proof` is a digest of all history that the copy may have seen (`sql/history_proof.sql`).
-    If the database was restored to an earlier state, the proof is no longer valid.
+    If `walked` is None, the next answer begins with the changes after `since`. Otherwise the server is still sending
+    rows: all visible rows if `until` is None, else the rows that changed between `since` and `until`. `walked` is then
+    the type and key of the last row that was sent. `proof` is a digest of all history that the copy may have seen
+    (`sql/history_proof.sql`). If the database was restored to an earlier state, the proof is no longer valid.
     """
 
     types: tuple[str, ...]

@@ -14,9 +14,10 @@ from api.resources.serializers import ResourceSerializer
 
 
 class Dependency(NamedTuple):
-    """A dependency on related rows in `table`, to which `lookup` leads.
+    """A dependency of a resource's rows on related rows, such as of contracts on their client.
 
-    If one of `columns` changes in a related row, the representation of the rows that refer to it changes, too.
+    `lookup` leads from a row to the related row in `table`. If one of `columns` changes there, the representation of
+    the row changes, too.
     """
 
     lookup: str
@@ -40,7 +41,10 @@ def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[De
 
 
 def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """Yields the lookup, the table and the used columns for each related model that the lookup paths go through."""
+    """Yields the lookup, the table and the used columns of each related model on the way of the lookup paths.
+
+    For example, "client__company_name" -> ("client", "clients_client", {"company_name"}).
+    """
     for path in paths:
         current, lookup = model, ""
         for step in path.split("__"):

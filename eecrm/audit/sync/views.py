@@ -107,7 +107,7 @@ class SyncViewSet(ViewSet):
     """Offline copies: all rows that you may see, and later their changes."""
 
     resource = "offline_copy"
-    proof: str  # digest of all history that the rows of this response may show
+    proof: str  # `proof` of the next cursor: digest of the history that the sent rows may show
     sources: ClassVar[tuple[Viewset, ...]] = ()  # viewsets of the resources to copy, parents first
     schema = SyncSchema()
 
@@ -184,7 +184,8 @@ class SyncViewSet(ViewSet):
     def _changes(self, source: Viewset, batch: Batch | None, after: int, limit: int) -> list[SyncChange]:
         """Returns the first `limit` changes of one resource, for rows with keys above `after`.
 
-        With a batch, returns the changes of the batch. Without a batch, returns each visible row as an upsert.
+        With `batch` (entries of the change log), returns the changes of rows in the batch. Without a batch, returns
+        each visible row as an upsert.
         """
         rows: Any = source.queryset
         rows = rows.visible_to(self.request.user, action="list").filter(pk__gt=after).order_by("pk")

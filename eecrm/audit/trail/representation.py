@@ -177,5 +177,5 @@ def _in_utc(text: str) -> str:
         return text
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):  # the text is PostgreSQL's `infinity`
+    except (ValueError, OverflowError):  # PostgreSQL's `infinity`, which has no time zone
         return text

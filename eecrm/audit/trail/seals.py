@@ -16,9 +16,10 @@ from api.health import Finding
 log = logging.getLogger("eecrm.audit")
 
 SEAL_INTERVAL_SECONDS = 10
-# An older entry without a seal causes a warning. Usually the worker seals an entry within 20 seconds.
+# An entry without a seal causes a warning after this number of seconds. Usually its seal comes within 20 seconds.
 MAX_UNSEALED_SECONDS = 60
-# One statement makes so many seals of at most 1,000 entries, and stays far below the statement timeout.
+# Maximum number of seals that one statement makes. A seal covers at most 1,000 entries.
+# With this maximum, the statement stays far below the statement timeout.
 MAX_SEALS_PER_TURN = 50
 
 
@@ -87,7 +88,10 @@ def warn_of_unsealed() -> None:
 
 
 def late() -> Finding | None:
-    """Returns a warning for the readiness check if a seal is late. The check is public, so it names no transaction."""
+    """Returns a warning for the readiness check if a seal is late.
+
+    The check is public, so the warning doesn't say which transaction delays the seal.
+    """
     oldest = oldest_unsealed()
     if oldest is None or oldest.seconds <= MAX_UNSEALED_SECONDS:
         return None

@@ -13,7 +13,7 @@ from django.db import connection
 
 from csv_files.words import counted
 
-MAX_ENTRIES_PER_QUERY = 5_000  # so few that a query never reaches its timeout, however long the trail is
+MAX_ENTRIES_PER_QUERY = 5_000  # a query for so few entries never reaches its timeout, even in a long trail
 
 # The hash of a row is computed from PostgreSQL's text of the row, and this text depends on these settings.
 _SET_TEXT_FORMAT = "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'"

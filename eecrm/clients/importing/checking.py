@@ -1,4 +1,4 @@
-"""Checks the rows of a CSV file. A valid row becomes a prospect. Each problem names its line and column."""
+"""Checks the rows of a CSV file. A valid row becomes a prospect. Each problem is reported with its line and column."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,8 @@ from csv_files.reading import Record
 
 _NAME_FIELDS = ("company_name", "first_name", "last_name", "email")
 _PHONES = ("phone", "mobile")
-# The check of a row skips these fields. The sales contact is checked once for all rows; files lack the others.
+# The check of a row skips these fields: the sales contact, and fields that no file contains.
+# The sales contact is the same for all rows, and is checked once.
 _NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *_PHONES}
 
 

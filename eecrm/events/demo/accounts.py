@@ -83,7 +83,7 @@ def _user(account: Account) -> User:
         first_name=account.first_name,
         last_name=account.last_name,
         email=f"{account.username}@epic-events.example",
-        # An account that later loses its superuser rights must not have the role of an employee.
+        # Superusers get the role of partners, so an account without its superuser rights has no employee's rights.
         role=Role.EXTERNAL if is_superuser else account.role,
         is_superuser=is_superuser,
         password=make_password(PASSWORD),

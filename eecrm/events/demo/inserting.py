@@ -24,6 +24,7 @@ def reserve_ids(model: type[Model], count: int) -> list[int]:
 def insert_rows(model: type[Model], rows: Iterable[NamedTuple], columns: tuple[str, ...]) -> None:
     """Inserts rows into the model's table. `columns` are the column names of a row's values, in the same order."""
     statement = f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES %s"
-    # Django's own cursor translates database errors. `execute_values` needs psycopg2's cursor, which doesn't.
+    # `execute_values` needs psycopg2's own cursor, which doesn't turn database errors into Django's exceptions.
+    # `wrap_database_errors` turns them into Django's exceptions.
     with connection.cursor() as cursor, connection.wrap_database_errors:
         execute_values(cursor.cursor, statement, rows, page_size=MAX_DEMO_ROWS_PER_STATEMENT)

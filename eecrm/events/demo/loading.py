@@ -97,7 +97,10 @@ def _fill(count: int, *, start: int, total: int) -> Loaded:
 
 
 def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
-    """Generates `count` of `total` clients, from number `start` on. All creation times are evenly spread until now."""
+    """Generates `count` of `total` clients, from number `start` on.
+
+    The creation times of all `total` clients are spread evenly over the time CAME_IN until now.
+    """
     contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
     shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]
     client_ids = reserve_ids(Client, count)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 CAME_IN = timedelta(days=420)  # the first client was created so long ago
 # Shortest and longest time from the creation of a client to the client's party.
 EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)
-PREPARATION = timedelta(days=60)  # an event is in progress from this time before its start on
+PREPARATION = timedelta(days=60)  # an event gets the status *in progress* so long before its start
 
 
 class Shape(NamedTuple):

@@ -50,9 +50,10 @@ class Command(BaseCommand):
 
 
 class StopRequest:
-    """A request to the worker to stop. The handler of SIGTERM and SIGINT sends this request through a pipe.
+    """A request to the worker to stop. The handler of SIGTERM and SIGINT writes to a pipe.
 
-    A handler that only writes to a pipe misses no signal, and doesn't interrupt a mail that is being sent.
+    The worker checks the pipe between its jobs. So a signal is never missed, and doesn't interrupt a mail that is being
+    sent.
     """
 
     def __init__(self) -> None:
@@ -95,7 +96,7 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # With the copied context, the audit trail records the channel "worker" also for writes of this thread.
+        # Without the copied context, the audit trail wouldn't record the channel "worker" for writes of this thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
         log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
