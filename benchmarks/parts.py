@@ -14,8 +14,8 @@ from operations import OPERATIONS, Operation
 from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# Maps a part of this project, such as row security, to three pieces of SQL.
-# The first piece is a query for the tables of the part.
+# Maps a part of this project whose cost is measured, such as row security, to three pieces of SQL.
+# The first piece of SQL finds the tables of the part.
 # The other two pieces of SQL are ALTER TABLE commands that turn the part off and on again.
 # The owner of the tables runs these commands.
 _SWITCHES = {

@@ -71,12 +71,12 @@ class Flipper:
 
 
 def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str, str], other: Scope) -> bool:
-    """Returns True if one of the tests fails while the policy's cell has the scope `other`. The tests run in a fork."""
+    """Gives the policy's cell the scope `other`, and runs the tests in a forked process. Returns True if a test fails."""
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # Answers aren't compared with the OpenAPI document here, because generating the document takes a second.
-        # The comparison would find nothing, because the document is generated from the changed table.
+        # The tests compare answers with the OpenAPI document. This comparison is left out, because it finds nothing here.
+        # The document would be generated from the changed cell, which takes a second.
         setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy would refuse an assignment here
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)

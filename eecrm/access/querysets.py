@@ -84,9 +84,9 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Returns the foreign key that leads directly from a row to its owner in this role.
+    """Returns the row's own foreign key to its owner, by the definition of ownership for this role.
 
-    None if the way to the owner leads through a parent row, or if the role owns no rows.
+    None if the owner is reached through a parent row only, or if users of the role own no rows of the table.
     """
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")

@@ -131,9 +131,8 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 
 
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
-    # PostgreSQL raises a foreign key error with the same table name in two cases.
-    # A foreign key error means that a row refers to a missing row, or that other rows refer to a deleted row.
-    # Only the error message tells the two cases apart, and the message is in the server's language.
+    # A foreign key error has two causes: a row refers to a missing row, or rows still refer to a row to be deleted.
+    # Only the error message tells the two causes apart, and the message is in the server's language.
     # So the code examines the SQL statement instead of the error message.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None

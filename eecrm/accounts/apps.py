@@ -125,7 +125,7 @@ class AccountsConfig(AppConfig):
             grants |= on_columns(role, "SELECT", Cover, *COVER_FIELDS, rows=own_covers)
         grants |= on_functions(tuple(map(database_role, MATRIX_ROLES)), "own_ids()")
         # Every role may read the permissions of groups: `has_perm` reads them, and they are no secret.
-        # Fewer roles may read the members of groups (`_login_grants` and `_admin_site_grants`).
+        # Only the roles in `_login_grants` and `_admin_site_grants` may read who is a member of a group.
         all_roles = (LOGIN_ROLE, *map(database_role, MATRIX_ROLES))
         tables = ("auth_group", "auth_permission", "auth_group_permissions", "django_content_type")
         return grants | on_tables(all_roles, "SELECT", *tables)

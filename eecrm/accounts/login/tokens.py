@@ -153,7 +153,7 @@ def _token_pair(session: TokenSession) -> Pair:
 # The part `origin` sets `eecrm.user_id`. Triggers at the end of the statement write this account to the trail.
 #
 # The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
-# After waiting for the lock, PostgreSQL compares the account's values again.
+# After waiting for the lock, PostgreSQL checks the WHERE conditions again, now on the changed row of the account.
 # A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.

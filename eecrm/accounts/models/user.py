@@ -78,7 +78,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """Saves and returns a new superuser.
 
-        Runs in the superuser's database role, which every user of the server's shell may use.
+        Runs in the PostgreSQL role `eecrm_superuser`. Every user with a shell on the server may use this role.
         """
         if password is not None:
             validate_password(password, self.model(username=username, is_superuser=True, **fields))

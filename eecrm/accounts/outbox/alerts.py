@@ -76,7 +76,7 @@ WATCHED = {
 # An account therefore causes at most one mail per `span`, and its later actions are reported, too.
 #
 # An alert has reported the entries of its period that the alert's stored snapshot (`Alert.seen`) sees.
-# An entry that is committed after the alert is reported later, even if the entry has an earlier time.
+# If an entry is committed only after an alert, a later alert reports this entry, even if its time is earlier.
 _FIND = """
     WITH alert AS (
         SELECT * FROM accounts_alert WHERE kind = %(kind)s

@@ -18,7 +18,8 @@ from audit.trail.seen import SNAPSHOT, was_seen
 
 MAX_LINES = 50  # a mail has at most so many lines for each kind of news
 MAX_LINES_PER_ACTOR = 10  # a mail has at most so many lines for each kind of news and each actor
-# Alerts about one contract come last. Otherwise a user who signs and reopens many contracts could displace the others.
+# Alerts about a single contract come last, because a mail lists at most MAX_LINES alerts.
+# Otherwise a user who signs and reopens many contracts could push more important alerts out of the mail.
 ALERT_ORDER = ("subject", "id")
 _PRIVILEGED = (Role.MANAGEMENT, Role.AUDITOR)
 _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for this time
@@ -135,7 +136,8 @@ def _news() -> Q:
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
-    # An address that is corrected before the account is in use is news only if the account's role has many rights.
+    # A manager may correct the address of an account before its first login.
+    # Managers get a mail about such a correction only if the account's role has many rights.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))

@@ -40,7 +40,7 @@ class Deprecation:
     def headers(self) -> dict[str, str]:
         """Returns the response headers that announce the deprecation.
 
-        `Deprecation` has a date of RFC 9651 (RFC 9745). `Sunset` has an HTTP date (RFC 8594).
+        `Deprecation` (RFC 9745) has a date in the format of RFC 9651. `Sunset` (RFC 8594) has an HTTP date.
         """
         return {
             "Deprecation": f"@{self.since.timestamp():.0f}",

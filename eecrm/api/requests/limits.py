@@ -205,7 +205,7 @@ def _pay(given_back: list[tuple[Limit, str, int]], owed: tuple[Limit, str] | Non
         is_outage = refusal is not None and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
         log.log(logging.WARNING if is_outage else logging.ERROR, "limits_not_counted", extra=extra)
         # The request already has its answer, so this database error isn't raised.
-        # The worker may admit some requests uncounted, so that they don't wait for an unreachable database.
+        # Each web server process then admits some requests without counting, so that they don't wait for the database.
         taken = [Taken(share, 0, 0)]
     if owed:
         if len(_leases) >= _MAX_LEASES:

@@ -62,7 +62,7 @@ class AccessSerializer(serializers.Serializer):
 
 
 class ExplainedViewSet(ResourceViewSet):
-    """Resource with the endpoint `access/`: an account's actions on an object, and the rules that decide."""
+    """Resource with the endpoint `access/`: which actions an account may do on an object, and which rules say so."""
 
     @extend_schema(
         responses=AccessSerializer,

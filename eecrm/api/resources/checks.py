@@ -106,11 +106,11 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that the SQL functions of history and `sync/` support the resource's table, if partners may list its rows.
+    """Checks that the SQL functions of history and `sync/` know the resource's table, if partners may list its rows.
 
-    The functions find the times at which a row belonged to a partner, because a partner may see no other changes. Also
-    reports a resource with offline copies if another role may list its own rows only, because the functions support
-    only partners.
+    A partner may see only changes from the times when the row belonged to the partner. The functions find these times.
+    Also reports a resource with offline copies if a role other than partner may list its own rows only, because the
+    functions find the times of partners only.
     """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}

@@ -177,8 +177,8 @@ def _deleted_since(noun: str, entry: Entry) -> CannotRestore:
 def reversal_and_the_rest(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     """Returns the fields of `reversal`, and all fields that must be decided together with them (`decided_together`).
 
-    The page shows all of these fields. For example, a user who undoes the reopening of a contract signs all of the
-    contract's fields again.
+    The page shows all of these fields. For example, if the reopening of a contract is undone, the contract is signed
+    again, so the page shows all fields that the signature covers.
     """
     steps = reversal(entry, locks=locks)
     noun, put_back = noun_of(entry), {step.field.name for step in steps}

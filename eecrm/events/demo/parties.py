@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Occasion(NamedTuple):
-    """A kind of party: the name of its contract, and the names of the two events under the contract."""
+    """A kind of celebration in the demo data: the name of its contract, and the names of the contract's two events."""
 
     contract: str
     events: tuple[str, str]

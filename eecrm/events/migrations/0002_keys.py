@@ -7,7 +7,7 @@ from django.db import migrations
 
 from access.migration_operations import handed_down, immediate_foreign_keys
 
-# These indexes speed up the history that a partner reads.
+# These indexes speed up `history/` for users with the role partner.
 # For each trail entry, SQL functions such as `linked_then` search for later entries about the same client or row.
 # The functions search for entries that linked the client to another account, or deleted the row.
 # Without the indexes, the cost of a history grows with the square of its length.
