@@ -71,11 +71,11 @@ class Flipper:
 
 
 def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str, str], other: Scope) -> bool:
-    """Gives the policy's cell the scope `other`, and runs the tests in a forked process. Returns True if a test fails."""
+    """Gives the policy's cell the scope `other`, and runs the tests in a fork. Returns True if a test fails."""
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # The tests compare answers with the OpenAPI document. This comparison is left out, because it finds nothing here.
+        # The tests compare answers with the OpenAPI document. Here this comparison would find nothing.
         # The document would be generated from the changed cell, which takes a second.
         setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy would refuse an assignment here
         for item in items:

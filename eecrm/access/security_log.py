@@ -20,7 +20,8 @@ def security_event(
 ) -> None:
     """Logs a security event. `name` is a name of the OWASP vocabulary, such as `authn_login_fail`.
 
-    `fields` hold primary keys and roles. The log line has the channel of the audit trail: api, admin, command or worker.
+    `fields` hold primary keys and roles. The log line has the channel as in the audit trail: api, admin, command or
+    worker.
     """
     request_fields = {} if request is None else _request_fields(request)
     log.log(level, name, extra={"event": name, "channel": origin.get().channel, **request_fields, **fields})

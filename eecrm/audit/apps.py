@@ -59,7 +59,7 @@ class AuditConfig(AppConfig):
         """Returns the privileges that API clients need for offline copies (`audit.sync.views`).
 
         Roles that may list all rows may read the whole change log. Partners may read the log of their own rows.
-        Every role with offline copies may read the log's last position, and the proof that a cursor belongs to this log.
+        Every role with offline copies may read the log's last position, and the proof that a cursor belongs to the log.
         Neither reveals a row.
         """
         from api.resources.registry import copied

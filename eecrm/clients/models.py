@@ -81,7 +81,8 @@ class Client(models.Model):
             models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
             models.Index("last_name", "id", name="client_last_name"),
             models.Index("created_at", "id", name="client_created_at"),
-            # The index contains the columns of the filters. So PostgreSQL filters a list without reading other rows (ADR 16).
+            # The index contains the columns of the filters.
+            # So PostgreSQL filters a list without reading other rows (ADR 16).
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [

@@ -90,7 +90,7 @@ _TRIMMING = {"GROUPS"}  # `config.settings` removes invisible characters around 
 
 
 def _refuse_unseen(name: str, text: str) -> None:
-    """Raises ValueError if the text has a character that nobody sees, such as one that turns the direction of writing."""
+    """Raises ValueError if the text has a character that nobody sees, such as a mark that turns the writing direction."""
     allowed = "\r\n" if name in _HOLDING_PEM and "-----BEGIN" in text else ""
     text = "".join(character for character in text if character not in allowed)
     if any(unicodedata.category(character) in _CONTROLS for character in text):

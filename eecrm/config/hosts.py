@@ -35,8 +35,8 @@ def _is_address(text: str) -> bool:
 def _is_pattern(text: str) -> bool:
     """Returns True if an entry of ALLOWED_HOSTS is a host, or a pattern that Django compares with the request's Host.
 
-    Django removes the full stop at the end of a Host, and refuses an underscore. `.com` would match the domains of other
-    people, so a pattern that begins with a full stop must have two labels or more: `.epic.example`.
+    Django removes the full stop at the end of a Host, and refuses an underscore. `.com` would match the domains
+    of other people, so a pattern that begins with a full stop must have two labels or more: `.epic.example`.
     """
     if text == "*":
         return True

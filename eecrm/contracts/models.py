@@ -93,7 +93,8 @@ class Contract(models.Model):
             models.Index("created_at", "id", name="contract_created_at"),
             models.Index("name", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
-            # The index contains the columns of the filters. So PostgreSQL filters a list without reading other rows (ADR 16).
+            # The index contains the columns of the filters.
+            # So PostgreSQL filters a list without reading other rows (ADR 16).
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [

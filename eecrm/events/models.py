@@ -100,7 +100,8 @@ class Event(models.Model):
             models.Index("created_at", "id", name="event_created_at"),
             models.Index("name", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
-            # The index contains the columns of the filters. So PostgreSQL filters a list without reading other rows (ADR 16).
+            # The index contains the columns of the filters.
+            # So PostgreSQL filters a list without reading other rows (ADR 16).
             models.Index("id", "created_at", "updated_at", "starts_at", "status", name="event_list"),
         ]
         constraints = [

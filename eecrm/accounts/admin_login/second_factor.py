@@ -134,7 +134,7 @@ def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) ->
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """Returns the new authenticator app from `text`, the encrypted seed that the set-up form sends back (`sealed_offer`).
+    """Returns the new authenticator app from `text`, the encrypted seed that the form sends back (`sealed_offer`).
 
     Returns None if the text is too old, belongs to another account, or if the account's app is no longer the one that
     the new app was offered to replace.

@@ -187,9 +187,9 @@ _LOG_IN = f"""
 def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> Pair:
     """Starts a login and returns its first tokens. Runs in PostgreSQL's login role (`eecrm_app`).
 
-    Also stores the time of the login, and the IP address of the request as a known place. Ends the oldest login if the
-    account has more than MAX_OPEN_LOGINS. Raises LoginRefused if the account's password, role, activity or second factor
-    has changed since the password was checked, or if all its logins were ended meanwhile.
+    Also stores the time of the login, and the IP address of the request as a known place. Ends the oldest login if
+    the account has more than MAX_OPEN_LOGINS. Raises LoginRefused if the account's password, role, activity or second
+    factor has changed since the password was checked, or if all its logins were ended meanwhile.
     """
     now = timezone.now()
     session = TokenSession(

@@ -163,7 +163,7 @@ class TokenSessionViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """Your open logins: at most 200, the newest first."""
         refuse_unknown(request, ())
-        # The list marks the login of this request as current. A token of the identity provider belongs to no login here.
+        # The list marks the login of this request as current. A token of the identity provider belongs to no login.
         current = request.auth.session if isinstance(request.auth, Claims) else None
         logins = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
         return Response({"next": None, "previous": None, "results": self.get_serializer(logins, many=True).data})

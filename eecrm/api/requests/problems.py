@@ -126,7 +126,7 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
-        # If PostgreSQL refuses a privilege (403), the code has a bug. An outage (503) needs an operator. Both are logged.
+        # If PostgreSQL refuses a privilege (403), the code has a bug. An outage (503) needs an operator. Log both.
         extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
         log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)

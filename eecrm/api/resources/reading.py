@@ -197,9 +197,9 @@ def _first_representation(rows: Any) -> Representation:
 class Look(NamedTuple):
     """Cache key of a compiled query. It has all that changes the query's SQL, except for order and size of a page.
 
-    `caller` represents a role, and not a single user. It is None if the view has checked already that the caller may see
-    the row. `action` is an action of the policy. `parents` are the URL pattern's keyword arguments for the parents, such
-    as `client`.
+    `caller` represents a role, and not a single user. It is None if the view has checked already that the caller may
+    see the row. `action` is an action of the policy. `parents` are the URL pattern's keyword arguments for the parents,
+    such as `client`.
     """
 
     viewset: type[ReadingViewSet]

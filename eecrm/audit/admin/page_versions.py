@@ -4,8 +4,8 @@ A page notes its version before it reads its rows. The form sends the version ba
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
 The newest entry id isn't enough, because an entry with a lower id may be committed later.
 The version also has the time, because a database that was restored from a backup uses transaction ids a second time.
-The version names the newest entry of the trail. If that entry is no longer in the database, the database was restored to
-an earlier state. A key that the user chose on the page may then belong to another row, so the form counts as unknown.
+The version names the newest entry of the trail. If that entry is no longer in the database, the database was restored
+to an earlier state. A key that the user chose on the page may then belong to another row, so the form counts as unknown.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -64,8 +64,8 @@ class SyncChange(NamedTuple):
 class Batch:
     """Entries of the change log that one query has returned. `is_full` is true if more entries may follow.
 
-    The query adds a last row that is no entry. Its table name is empty. It holds the position of the last entry that the
-    query has examined, where the next query goes on.
+    The query adds a last row that is no entry. Its table name is empty. It holds the position of the last entry that
+    the query has examined, where the next query goes on.
     """
 
     def __init__(self, entries: list[TrailRow], since: Position) -> None:

@@ -31,7 +31,7 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """The key for finding duplicates: the client's email address in lower case (constraint `client_email_unique`)."""
+        """The key for finding duplicates: the client's email address in lower case (as in `client_email_unique`)."""
         return self.client.email.lower()
 
 

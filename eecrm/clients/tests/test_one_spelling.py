@@ -283,3 +283,10 @@ def test_no_sign_that_nobody_sees_is_in_a_name(field: str, world: World, sales: 
         for table in ("clients_client", "accounts_user"):
             with pytest.raises(DatabaseError, match="_plain"), acting_as(Role.SUPERUSER), connection.cursor() as cursor:
                 cursor.execute(f"UPDATE {table} SET {field} = %s", [f"Lé{sign}a"])
+
+
+def test_no_sign_that_nobody_sees_is_in_the_name_of_a_group(world: World) -> None:
+    for sign in UNSEEN:
+        with pytest.raises(DatabaseError) as refusal, acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [f"P{sign}I"])
+        assert refusal.value.__cause__.diag.constraint_name == "group_name_plain", hex(ord(sign))
