@@ -53,7 +53,7 @@ class ConfirmsDeletions(admin.ModelAdmin):
         context = {"confirmation": confirmation, "deletion_form": form, **(extra_context or {})}
         if confirmation.is_given and form.is_valid():
             return self.delete_confirmed(request, object_id, form, context)
-        return super().delete_view(_as_get(request), object_id, context)
+        return super().delete_view(as_get(request), object_id, context)
 
     def deletion_form(self, request: HttpRequest) -> forms.Form:
         """Returns the form for further input on the confirmation page. This form has no fields; subclasses add some.
@@ -72,7 +72,7 @@ class ConfirmsDeletions(admin.ModelAdmin):
             return super().delete_view(request, object_id, context)
         except (DatabaseError, ProtectedError) as error:
             form.add_error(None, refusal_to_show(error).sentence)
-        return super().delete_view(_as_get(request), object_id, context)
+        return super().delete_view(as_get(request), object_id, context)
 
 
 @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
@@ -83,7 +83,7 @@ def delete_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
     """
     lines = page.lines_of_deletion(present(page, request, list(queryset)))
     confirmation = Confirmation(request, f"delete selected {page.opts.label}", lines)
-    response: Any = delete_without_comparing(page, request if confirmation.is_given else _as_get(request), queryset)
+    response: Any = delete_without_comparing(page, request if confirmation.is_given else as_get(request), queryset)
     if response is not None:
         response.context_data["confirmation"] = confirmation
     return response
@@ -136,7 +136,7 @@ def _compared_columns(row: Model) -> list[str]:
     return [field.attname for field in fields if field.editable or not hasattr(row, "version")]
 
 
-def _as_get(request: HttpRequest) -> HttpRequest:
+def as_get(request: HttpRequest) -> HttpRequest:
     """Returns a copy of the request with the method GET.
 
     For a GET, Django's view shows its confirmation page and deletes nothing.

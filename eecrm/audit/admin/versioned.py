@@ -24,6 +24,7 @@ from django.urls import reverse
 
 from access.admin import PolicyModelAdmin
 from access.confirmation import is_confirming
+from access.confirmed_admin import as_get
 from access.refusals import refusal_to_show
 from api.resources import idempotency
 from audit.admin.differences import DescribedEntry, tell
@@ -54,6 +55,7 @@ class _Page:
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
+    typed: dict[str, str] | None = None  # input to an unknown page, shown beside the row as it is now
     row: Any = None  # locked row that `_merge_form` has read; `get_object` returns it once
 
 
@@ -115,6 +117,8 @@ class VersionedAdmin(PolicyModelAdmin):
             # Without this line, a request with `_saveasnew` would add a row, though no page has such a button.
             request.POST.pop("_saveasnew", None)  # type: ignore[misc]  # the copy is mutable
             answer = self._claim_form(request) if object_id is None else self._merge_form(request, object_id)
+            if _page(request).typed is not None:
+                request = as_get(request)
         return answer or self._save_or_show_again(request, object_id, form_url, extra_context)
 
     def _save_or_show_again(self, request: HttpRequest, *page: Any) -> Any:
@@ -147,12 +151,13 @@ class VersionedAdmin(PolicyModelAdmin):
             return self._deleted_meanwhile(request, object_id, before) if before else None
         if not self.has_change_permission(request, row):
             return None
-        if before is None:
-            page.merge = Merge(refusal=_UNKNOWN_PAGE)
-            return None
         fields = flatten_fieldsets(self.get_fieldsets(request, row))
         prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
+        if before is None:
+            # The fields may hold old values of the row, or of another row that had this key before a restore.
+            page.typed = typed(form, initial_digests(form))
+            return None
         page.row = copy(row)  # a copy, because inline formsets may change the object that they get
         since = Since.of(before["version"], row, form.fields)
         page.merge, entries = merge(form, before["shown"], since), since.entries
@@ -200,6 +205,8 @@ class VersionedAdmin(PolicyModelAdmin):
         context |= {
             PAGE_VERSION_FIELD: signed(request, page.version, **proof),
             "changes": page.changes,
+            "typed": page.typed,
+            "is_unknown": page.typed is not None,
             **_clash_labels(form, page.merge.clashes),
         }
         clashing = {name if name in form.fields else NON_FIELD_ERRORS for name in page.merge.clashes}

@@ -186,13 +186,17 @@ def test_a_form_that_does_not_say_what_it_showed_is_shown_again(mark: str, world
         "of_another_visitor": form_on(visit("other_management").get(place(world.own_client)))[PAGE_VERSION_FIELD][0],
     }
     tab = Tab(visit("management"), place(world.own_client))
-    page = tab.send(company_name="Old page", **{PAGE_VERSION_FIELD: marks.get(mark, mark)})
+    with acting_as(Role.SUPERUSER):
+        Client.objects.filter(pk=world.own_client.pk).update(company_name="Renamed", phone="+33123456789")
+    page = tab.send(last_name="Typed", **{PAGE_VERSION_FIELD: marks.get(mark, mark)})
     assert page.status_code == 200
     assert b"say any more what it showed" in page.content
-    assert tab.form["company_name"] == ["Old page"]
-    assert fresh(world.own_client).company_name == "Own Company"
+    assert '<th scope="row">Last name</th><td>Typed</td>' in page.content.decode()
+    assert (tab.form["company_name"], tab.form["last_name"]) == (["Renamed"], [world.own_client.last_name])
     assert tab.send().status_code == 302
-    assert fresh(world.own_client).company_name == "Old page"
+    row = fresh(world.own_client)
+    assert (row.company_name, row.last_name, row.phone) == ("Renamed", world.own_client.last_name, "+33123456789")
+    assert tab.browser.get(tab.path).status_code == 200
 
 
 def test_a_form_from_before_the_data_were_put_back_is_shown_again(committed_world: World) -> None:
@@ -215,6 +219,7 @@ def test_a_form_from_before_the_data_were_put_back_is_shown_again(committed_worl
         assert page.status_code == 200
         assert b"say any more what it showed" in page.content
         assert tab.send().status_code == 302
+    assert fresh(committed_world.own_client).company_name == "Own Company"
     assert [row.client_id for row in stored(Contract, name="Gala")] == [lost.pk]
     action = {"action": "delete_selected", "_selected_action": [str(lost.pk)]}
     answer = browser.post(chosen.path, chosen.form | action, follow=True)
