@@ -37,7 +37,7 @@ MAX_CHANGES_SHOWN = 20  # a page lists at most so many changes by other users
 # Limit for one action: the confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
 MAX_ROWS_PER_ACTION = 500
 
-_UNKNOWN_PAGE = "This page doesn't say any more what it showed. Check each field, then save again."
+_UNKNOWN_PAGE = "This form is out of date. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
 _LIST_CHANGED = (
     "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
