@@ -53,8 +53,8 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """Returns the ratio of a figure of `rounds` to the same figure of `others`: the median over all rounds.
+    """Compares two series of measurements, round by round. Returns the median of the rounds' ratios.
 
-    `of` is a function that returns the figure of a sample.
+    `of` returns the compared figure of a sample. A ratio is the figure in `rounds` divided by the figure in `others`.
     """
     return statistics.median(of(sample) / of(other) for sample, other in zip(rounds, others, strict=True))

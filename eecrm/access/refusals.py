@@ -133,7 +133,7 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     # A foreign key error has two causes: a row refers to a missing row, or rows still refer to a row to be deleted.
     # Only the error message tells the two causes apart, and the message is in the server's language.
-    # So the code examines the SQL statement instead of the error message.
+    # Because of the language, the code finds the cause in the SQL statement: a DELETE or another one.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):

@@ -131,9 +131,9 @@ class AccountsConfig(AppConfig):
         return grants | on_tables(all_roles, "SELECT", *tables)
 
     def _admin_site_grants(self) -> set[Grant]:
-        """Returns the database grants of managers, superusers and auditors, who may open the admin site.
+        """Returns the database grants that the admin site needs: those of managers, superusers and auditors.
 
-        Only the login role (`eecrm_app`) may read or write sessions (`accounts.admin_login.session_store`).
+        Sessions are granted to the login role (`eecrm_app`) instead (`accounts.admin_login.session_store`).
         """
         from accounts.models import AddressChange, ExternalIdentity, Mail
 

@@ -15,7 +15,10 @@ ROOT = "api/v1/"
 
 @dataclass(frozen=True)
 class Line:
-    """One method of one path. `scopes` has a scope for each of MATRIX_ROLES; None if no account is needed."""
+    """One HTTP method of one path. `scopes` says which rows (all, own, none) each role in MATRIX_ROLES may reach.
+
+    `scopes` is None if the route needs no account.
+    """
 
     method: str
     path: str

@@ -56,9 +56,9 @@ class NoFaults(Random):
 
 
 def play_all(crews: list[Crew], run: str, workflows: int) -> None:
-    """Runs all workflows, with one thread for each crew (the phones of one workflow).
+    """Runs all workflows. A crew is a group of phones that runs one workflow after the other, in a thread of its own.
 
-    With three crews, crew 0 runs the workflows 0, 3, 6 …
+    The workflows are dealt out in turn: with three crews, crew 0 runs the workflows 0, 3, 6 …
     """
 
     def play_some(first: int) -> None:
