@@ -9,7 +9,7 @@ import logging
 import socket
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from threading import Lock, Timer
+from threading import Lock, Thread, Timer
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
@@ -31,7 +31,7 @@ MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provi
 # While the provider is unavailable, its cached keys stay accepted for a day, even a withdrawn key.
 # A day is longer than the provider's outages, and limits the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # limit for connecting, and for the whole exchange after that
+FETCH_TIMEOUT_SECONDS = 2  # limit for the wait of a request, and for an exchange with the provider
 MAX_JWKS_BYTES = 256 * 1024
 
 
@@ -130,13 +130,23 @@ class ProviderKeys:
         return cached.keys[kid]
 
     def _refresh(self) -> None:
+        """Fetches the keys in a thread, and waits for it at most FETCH_TIMEOUT_SECONDS.
+
+        Without the thread, a request could wait much longer: for a name server, and for each IP address of the provider.
+        """
         if not self._fetching.acquire(blocking=False):
             return
+        now = monotonic()
+        if now - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:
+            self._fetching.release()
+            return
+        self._tried_at = now
+        fetching = Thread(target=self._fetch_keys, args=[now], daemon=True)
+        fetching.start()
+        fetching.join(FETCH_TIMEOUT_SECONDS)
+
+    def _fetch_keys(self, now: float) -> None:
         try:
-            now = monotonic()
-            if now - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:
-                return
-            self._tried_at = now
             self._cached = _CachedKeys(_usable_keys(_fetch(settings.OIDC_JWKS_URL)), now)
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             log.warning("the keys of the identity provider can't be read: %s", error)

@@ -1,9 +1,9 @@
 """The provider's keys: rotated, withdrawn, out of reach, asked for in storms; and what is no key at all."""
 
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from socket import SHUT_RDWR
 from threading import Event
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db import connection
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.login import oidc_keys
+from accounts.login import oidc, oidc_keys
 from accounts.models import ExternalIdentity
 from accounts.tests.provider import Provider, jwk_of, rsa_key
 from conftest import API, PATIENCE, Caller, World
@@ -91,7 +91,7 @@ def says(document: Any) -> Callable[[Provider], None]:
 
 
 def hangs_up(provider: Provider) -> None:
-    provider.during = lambda handler: handler.connection.shutdown(SHUT_RDWR)
+    provider.during = lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def talks_nonsense(provider: Provider) -> None:
@@ -153,6 +153,17 @@ def test_keys_that_are_known_serve_on_while_the_provider_is_down(
         response = Caller(HTTP_AUTHORIZATION=f"Bearer {good}").get(ME)
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
     assert "Retry-After" in response
+
+
+def test_no_request_waits_for_a_provider_that_is_not_reached(bound: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that is silent, or many addresses that are: urllib's timeout is for each of them."""
+    reached, real = Event(), socket.create_connection
+    monkeypatch.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "create_connection", lambda *where: reached.wait(PATIENCE) and real(*where))
+    assert status(bound.token()) == 503
+    assert not reached.is_set() and not bound.fetches
+    reached.set()
+    assert oidc.provider_keys._fetching.acquire(timeout=PATIENCE), "the thread goes on"
 
 
 @pytest.mark.parametrize("name", BAD_DAYS)

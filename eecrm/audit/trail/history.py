@@ -38,7 +38,7 @@ class EntryFilterSet(django_filters.FilterSet):
 
 
 class ActorSerializer(serializers.Serializer):
-    """The account that made the change: its key, and its username at that time."""
+    """The account that made the change: its key and username. A deleted account has the username of that time."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
