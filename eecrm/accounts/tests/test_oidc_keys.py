@@ -157,11 +157,17 @@ def test_keys_that_are_known_serve_on_while_the_provider_is_down(
 
 def test_no_request_waits_for_a_provider_that_is_not_reached(bound: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that is silent, or many addresses that are: urllib's timeout is for each of them."""
-    reached, real = Event(), socket.create_connection
+    reached, connected, real = Event(), Event(), socket.create_connection
+
+    def connect(*where: Any) -> Any:
+        reached.wait(PATIENCE)
+        connected.set()
+        return real(*where)
+
     monkeypatch.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", 0.1)
-    monkeypatch.setattr(socket, "create_connection", lambda *where: reached.wait(PATIENCE) and real(*where))
+    monkeypatch.setattr(socket, "create_connection", connect)
     assert status(bound.token()) == 503
-    assert not reached.is_set() and not bound.fetches
+    assert not connected.is_set()
     reached.set()
     assert oidc.provider_keys._fetching.acquire(timeout=PATIENCE), "the thread goes on"
 
