@@ -8,12 +8,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from access import policy
-from access.database import as_login_role
-from access.security_log import security_event
 from accounts.login.authentication import account_of
+from accounts.login.credentials import count_own_change
 from accounts.models import User
 from accounts.serializers import ContactSerializer, OwnPermissionsSerializer, ProfileSerializer
-from api.requests import limits
 from api.resources.filters import refuse_unknown
 from api.resources.pagination import PARAMETERS, QuerySetSource, page
 from api.resources.serializers import differs
@@ -37,21 +35,10 @@ class ProfileViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         account = account_of(request)
         if any(differs(account, name, value) for name, value in serializer.validated_data.items()):
-            self._count(request, account)
+            # The audit trail keeps each name, and managers get a mail about the newest name.
+            count_own_change(request._request, account, "own_name")
             serializer.save()
         return Response(self._representation(account))
-
-    @staticmethod
-    def _count(request: Request, account: User) -> None:
-        """Counts a change of names in the rate limit. Raises TooManyRequests if the limit is used up.
-
-        The limit is needed, because the audit trail keeps each name. Managers get a mail about the newest name.
-        """
-        with as_login_role():
-            (taken,) = limits.take((limits.limit("own_name"), str(account.pk), 1))
-        if not taken.granted:
-            security_event("excess_rate_limit_exceeded", request._request, limit="own_name")
-            raise limits.TooManyRequests(taken.wait)
 
     def _representation(self, user: User) -> dict[str, Any]:
         return {name: getattr(user, name) for name in ProfileSerializer.Meta.fields}

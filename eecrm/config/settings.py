@@ -303,6 +303,9 @@ RATE_LIMITS = {
     )
 } | {
     "own_password": (20, 600),  # times that a user enters the current password, to change the password or email
+    # Times that an account may change its password by entering the current one. Each change ends the links of the account.
+    # Without this limit, a thief who knows the password could end each link before the owner uses it.
+    "own_password_change": (5, 86_400),
     "address_link": (10, 86_400),  # passwords entered to confirm an email address that another user has set
     "address_change": (5, 86_400),  # new email addresses that an account may request
     "own_name": (100, 86_400),  # changes of an account's own name; the audit trail keeps each name

@@ -17,12 +17,11 @@ from rest_framework.viewsets import GenericViewSet
 from access.database import leave
 from access.security_log import security_event
 from accounts.login.authentication import account_of
-from accounts.login.credentials import is_own_password
+from accounts.login.credentials import count_own_change, is_own_password
 from accounts.login.views import PasswordElsewhere, login_of
 from accounts.models import AddressChange, ExternalIdentity, User
 from accounts.models.address import LIFETIME
 from accounts.serializers import AddressRequestSerializer, PendingAddressSerializer
-from api.requests import limits
 from api.requests.bounds import MAX_CREDENTIAL_BYTES
 from api.requests.problems import from_exception
 
@@ -43,10 +42,7 @@ def ask(request: HttpRequest, user: User, address: str) -> AddressChange:
     """
     if user.email_confirmed_at and user.email.lower() == address.lower():
         raise Unchanged
-    (taken,) = limits.take((limits.limit("address_change"), str(user.pk), 1))
-    if not taken.granted:
-        security_event("excess_rate_limit_exceeded", request, limit="address_change")
-        raise limits.TooManyRequests(taken.wait)
+    count_own_change(request, user, "address_change")
     AddressChange.objects.filter(user=user).delete()
     change = AddressChange.objects.create(user=user, address=address)
     change.refresh_from_db(fields=["created_at"])

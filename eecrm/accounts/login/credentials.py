@@ -209,6 +209,15 @@ def forget_failures(request: HttpRequest, user: User) -> None:
     browsers.know(request, user)
 
 
+def count_own_change(request: HttpRequest, user: User, limit: str) -> None:
+    """Counts a change of the caller's own account in this rate limit. Raises TooManyRequests if it is used up."""
+    with as_login_role():
+        (taken,) = limits.take((limits.limit(limit), str(user.pk), 1))
+    if not taken.granted:
+        security_event("excess_rate_limit_exceeded", request, limit=limit)
+        raise limits.TooManyRequests(taken.wait)
+
+
 ADDRESS_LINK = "address link"
 
 

@@ -21,7 +21,7 @@ from access.permissions import Public
 from access.security_log import security_event
 from accounts.login import tokens
 from accounts.login.authentication import account_of
-from accounts.login.credentials import account_for, is_own_password, require_second_factor
+from accounts.login.credentials import account_for, count_own_change, is_own_password, require_second_factor
 from accounts.login.tokens import Claims
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
 from accounts.serializers import (
@@ -223,6 +223,7 @@ class PasswordViewSet(GenericViewSet):
             validate_password(new, user)
         except DjangoValidationError as error:
             raise ValidationError({"new_password": error.messages}) from None
+        count_own_change(request._request, user, "own_password_change")
         user.set_password(new)
         user.save(update_fields=["password"])  # triggers end all logins and delete all known places
         note_place(user, place_of(request._request))

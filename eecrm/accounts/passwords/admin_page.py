@@ -11,7 +11,7 @@ from access.database import as_login_role
 from access.security_log import security_event
 from accounts.admin_login.session_limits import go_on, name_of
 from accounts.login import browsers
-from accounts.login.credentials import is_own_password
+from accounts.login.credentials import count_own_change, is_own_password
 from api.requests.limits import TooManyRequests
 
 
@@ -28,6 +28,15 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         except TooManyRequests as refusal:
             raise ValidationError(str(refusal.detail), code="throttled") from None
         raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        if not self.errors:
+            try:
+                count_own_change(self.request, self.user, "own_password_change")
+            except TooManyRequests as refusal:
+                raise ValidationError(str(refusal.detail), code="throttled") from None
+        return cleaned
 
     def save(self, commit: bool = True) -> Any:
         """Saves the password in PostgreSQL's login role (`eecrm_app`).

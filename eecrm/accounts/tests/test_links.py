@@ -172,6 +172,28 @@ def test_a_link_ends_after_its_time(
     assert is_dead(link), "made in the future"
 
 
+@pytest.mark.parametrize("way", ["api", "site"])
+def test_who_knows_the_password_ends_no_more_than_a_few_links(way: str, world: World, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"own_password_change": (2, 86_400)}
+    name, known = "management", [PASSWORD, *(f"{GOOD} {number}" for number in range(3))]
+
+    def change(old: str, new: str) -> int:
+        if way == "api":
+            thief = Caller.as_user(account(name))
+            return thief.post(API + "users/me/password/", {"old_password": old, "new_password": new}).status_code
+        browser = Visitor()
+        browser.force_login(account(name))
+        form = {"old_password": old, "new_password1": new, "new_password2": new}
+        return int(browser.post("/hidden-admin/password_change/", form).status_code)
+
+    assert change(known[0], "short") in (400, 200), "which counts nothing"
+    assert [change(*known[place : place + 2]) for place in range(2)] == ([204, 204] if way == "api" else [302, 302])
+    link = link_for(name)
+    assert change(known[2], known[3]) == (429 if way == "api" else 200)
+    assert choose(link).status_code == 302
+    assert can_log_in(name, GOOD)
+
+
 @pytest.mark.parametrize("kind", LINKS)
 def test_a_link_of_before_a_deactivation_is_dead_after_a_reactivation(kind: str, world: World) -> None:
     whose = invited(world.users["sales"]) if kind == "invitation" else "sales"
