@@ -63,6 +63,25 @@ def _privileges() -> Finding | None:
     return Finding("unavailable", f"The database differs from the code in {len(drift)} places.")
 
 
+# The rows need more room than `work_mem`, so PostgreSQL writes some 200 kB of them to a temporary file. It takes 2 ms.
+_FILL_TEMPORARY_FILE = "SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
+
+
+def _disk() -> Finding | None:
+    """A warning and no 503, because reads still work, and all servers share the disk of the database.
+
+    A temporary file shows a full disk that small writes don't meet, because they fit into pages that exist already.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_FILL_TEMPORARY_FILE)
+    except DatabaseError as error:
+        if refusals.refusal_of(error) != refusals.DISK_FULL:
+            raise
+        return Finding("", refusals.DISK_FULL.sentence)
+    return None
+
+
 def _server_log() -> Finding | None:
     with connection.cursor() as cursor:
         return None if is_log_discreet(cursor) else Finding("", _LOG_HOLDS_VALUES)
@@ -83,6 +102,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
         ("read_only", _read_only),
         ("migrations", _migrations),
         ("privileges", _privileges),
+        ("disk", _disk),
         ("server_log", _server_log),
     )
     for app in apps.get_app_configs():

@@ -144,8 +144,10 @@ def attempt(factory: Callable[..., Any], **values: Any) -> Any:
     """Calls `factory` and returns its result.
 
     If `factory` raises ImproperlyConfigured, records this fault and returns None. `refuse_faults` later refuses the
-    start, and reports all recorded faults.
+    start, and reports all recorded faults. Also returns None if a value is None, because its fault is recorded already.
     """
+    if None in values.values():
+        return None
     try:
         return factory(**values)
     except ImproperlyConfigured as error:

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from access.policy import Role
 from access.secret_strength import is_weak
-from accounts.admin_login.seeds import factor_keys
-from accounts.login.signing_keys import key_ring
+from accounts.admin_login.seeds import factor_keys, read_previous_seed_keys, read_seed_key
+from accounts.login.signing_keys import ALGORITHMS, key_ring, read_previous_keys, read_signing_key
 from api.spelling import has_invisible, normalise_title
 from config.environment import IS_PRODUCTION, ROOT, attempt, collect_faults, env, number, refuse_faults
 from config.environment import require as _require
@@ -49,11 +49,12 @@ def _can_be_guessed(path: str) -> bool:
 
 DEBUG = env("DEBUG", default=False, cast=bool)
 SECRET_KEY = env("SECRET_KEY")
+_algorithm = env("JWT_ALGORITHM", default="HS256")
+_require(_algorithm in ALGORITHMS, f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
 JWT_KEYS = attempt(
     key_ring,
-    algorithm=env("JWT_ALGORITHM", default="HS256"),
-    signing_key=env("JWT_SIGNING_KEY"),
-    previous_keys=env("JWT_PREVIOUS_KEYS", default=""),
+    present=attempt(read_signing_key, text=env("JWT_SIGNING_KEY"), algorithm=_algorithm),
+    previous=attempt(read_previous_keys, texts=env("JWT_PREVIOUS_KEYS", default="")),
 )
 # Maps a host name to its ports (`ports_by_host`). `api.requests.hosts` checks ports; Django checks names only.
 ALLOWED_PORTS = (
@@ -95,8 +96,8 @@ SECOND_FACTOR = env("SECOND_FACTOR", default="required" if IS_PRODUCTION else "o
 _require(SECOND_FACTOR in {"required", "optional"}, "SECOND_FACTOR is required or optional.")
 SECOND_FACTOR_KEYS = attempt(
     factor_keys,
-    present=env("SECOND_FACTOR_KEY"),
-    previous=env("SECOND_FACTOR_PREVIOUS_KEYS", default=""),
+    present=attempt(read_seed_key, text=env("SECOND_FACTOR_KEY")),
+    previous=attempt(read_previous_seed_keys, texts=env("SECOND_FACTOR_PREVIOUS_KEYS", default="")),
 )
 # Identity provider for logins from outside: AWS Cognito or any other OpenID Connect issuer.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")

@@ -12,13 +12,19 @@ from django.core.exceptions import ImproperlyConfigured
 from access.secret_strength import is_weak
 
 
-def factor_keys(present: str, previous: str) -> MultiFernet:
-    """Returns the Fernet keys: SECOND_FACTOR_KEY encrypts, SECOND_FACTOR_PREVIOUS_KEYS only decrypt."""
-    texts = {"SECOND_FACTOR_KEY": [present], "SECOND_FACTOR_PREVIOUS_KEYS": previous.split(",") if previous else []}
-    return MultiFernet([_seed_key(name, text.strip()) for name, keys in texts.items() for text in keys])
+def factor_keys(present: Fernet, previous: list[Fernet]) -> MultiFernet:
+    """Returns the Fernet keys: `present` encrypts, `previous` only decrypt."""
+    return MultiFernet([present, *previous])
 
 
-def _seed_key(name: str, text: str) -> Fernet:
+def read_previous_seed_keys(texts: str) -> list[Fernet]:
+    """Returns the keys of the setting SECOND_FACTOR_PREVIOUS_KEYS. Raises ImproperlyConfigured if one is invalid."""
+    return [read_seed_key(text, "SECOND_FACTOR_PREVIOUS_KEYS") for text in texts.split(",")] if texts else []
+
+
+def read_seed_key(text: str, name: str = "SECOND_FACTOR_KEY") -> Fernet:
+    """Returns the key of the setting `name`. Raises ImproperlyConfigured if it is invalid."""
+    text = text.strip()
     try:
         key = Fernet(text)
     except ValueError:  # binascii.Error is a subclass of ValueError

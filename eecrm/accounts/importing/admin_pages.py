@@ -98,13 +98,13 @@ class CSVPages(admin.ModelAdmin):
             planned = upload.imported(
                 visitor, is_dry_run=False, is_confirmed=lambda plan: _confirmation(request, plan).is_given
             )
-        except NotAsShown:
-            return self._show_check(request, upload)
         except BadSignature:
             sentence = "This list was checked too long ago, or not for you: choose the file again."
             return self._choose(request, UploadForm(), sentence)
-        except CannotImport as error:
-            return self._choose(request, UploadForm(), str(error))
+        except (NotAsShown, CannotImport):
+            # A new check says more than the refusals do. If another request has imported the same list since the plan
+            # was made, the database refuses each new row, although the list has no fault.
+            return self._show_check(request, upload)
         self._record(request, "Import of accounts", counts(planned))
         log_import(planned, request)
         messages.success(request, counts(planned))

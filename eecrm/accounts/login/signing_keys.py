@@ -62,23 +62,29 @@ class KeyRing:
         return {"keys": [jwk for key in self.believed.values() if (jwk := key.public())]}
 
 
-def key_ring(*, algorithm: str, signing_key: str, previous_keys: str = "") -> KeyRing:
-    """Returns the keys of the settings JWT_ALGORITHM, JWT_SIGNING_KEY and JWT_PREVIOUS_KEYS.
-
-    Raises ImproperlyConfigured if a setting is invalid. The error names the setting.
-    """
-    if algorithm not in ALGORITHMS:
-        raise ImproperlyConfigured(f"JWT_ALGORITHM must be one of {', '.join(ALGORITHMS)}.")
-    present = _read_key("JWT_SIGNING_KEY", signing_key)
-    if present.algorithm != algorithm:
-        raise ImproperlyConfigured(
-            f"JWT_SIGNING_KEY doesn't fit JWT_ALGORITHM {algorithm}: it is for {present.algorithm}."
-        )
-    if present.signing is None:
-        raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
-    # A PEM text contains no comma, so a comma can separate keys of every kind.
-    previous = [_read_key("JWT_PREVIOUS_KEYS", text) for text in previous_keys.split(",") if text.strip()]
+def key_ring(present: Key, previous: list[Key]) -> KeyRing:
     return KeyRing(present, {key.kid: key for key in (*previous, present)})
+
+
+def read_signing_key(text: str, algorithm: str) -> Key:
+    """Returns the key of the setting JWT_SIGNING_KEY. Raises ImproperlyConfigured if it is invalid.
+
+    An unknown `algorithm` isn't a fault of the key.
+    """
+    key = _read_key("JWT_SIGNING_KEY", text)
+    if algorithm in ALGORITHMS and key.algorithm != algorithm:
+        raise ImproperlyConfigured(f"JWT_SIGNING_KEY doesn't fit JWT_ALGORITHM {algorithm}: it is for {key.algorithm}.")
+    if key.signing is None:
+        raise ImproperlyConfigured("JWT_SIGNING_KEY is a public key: signing takes the private one.")
+    return key
+
+
+def read_previous_keys(texts: str) -> list[Key]:
+    """Returns the keys of the setting JWT_PREVIOUS_KEYS. Raises ImproperlyConfigured if one is invalid.
+
+    A PEM text contains no comma, so a comma can separate keys of every kind.
+    """
+    return [_read_key("JWT_PREVIOUS_KEYS", text) for text in texts.split(",") if text.strip()]
 
 
 def _read_key(name: str, text: str) -> Key:

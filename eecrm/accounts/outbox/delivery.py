@@ -1,8 +1,10 @@
 """Sends the queued mails, and answers requests for password links. If a worker dies, no mail is lost.
 
 A worker claims a mail for a limited time (the lease). If the worker doesn't store a result in this time, the mail is
-due again. One case sends a mail twice: a worker dies after it has sent the mail and before it has stored this. Both
+due again. One case sends a mail twice: a worker ends after it has sent the mail and before it has stored this. Both
 copies have the same Message-ID.
+
+If the disk is full, no mail is sent, because a claim first tries whether the result could be stored.
 """
 
 import logging
@@ -20,7 +22,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
-from access.database import acting_as_login_role
+from access.database import acting_as_login_role, rolled_back_if
 from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
@@ -49,12 +51,17 @@ _CLAIM_REQUEST = """
     RETURNING id, typed
 """
 
+# Mails that this worker has sent, and whose results aren't stored yet, for example because the database restarts.
+_unstored: list[Mail] = []
+
 
 def deliver(lease: timedelta) -> bool:
     """Sends one mail that is due. If no mail is due, answers one request for a password link.
 
-    Returns False if no mail and no request was due. Mails come first, so that many requests can't delay mails.
+    Returns False if no mail and no request was due. Mails come first, so that many requests can't delay mails. If the
+    result of an earlier mail can't be stored, raises the error of the database and sends nothing.
     """
+    _store_results()
     mail = _claim(lease)
     if mail is None:
         return _answer_request(lease)
@@ -91,9 +98,16 @@ def _claim(lease: timedelta) -> Mail | None:
     The claim is committed before the mail is sent. The account is loaded with its password hash, because the token of a
     password link is computed from the hash.
     """
-    row = _claimed_row(_CLAIM_MAILS, lease)
-    # The result is None if the mail was deleted in the meantime, together with its account.
-    return Mail.objects.select_related("user", "alert").filter(pk=row[0]).first() if row else None
+    with acting_as_login_role():
+        row = _claimed_row(_CLAIM_MAILS, lease)
+        # The result is None if the mail was deleted in the meantime, together with its account.
+        mail = Mail.objects.select_related("user", "alert").filter(pk=row[0]).first() if row else None
+        if mail is not None:
+            # The claim itself needs no trail entry, so it succeeds even on a full disk. There, each lease would send
+            # the mail again, because its result, which needs an entry, couldn't be stored.
+            with rolled_back_if(True):
+                _store_sent(mail)
+        return mail
 
 
 def _claimed_row(statement: str, lease: timedelta) -> Any:
@@ -117,9 +131,21 @@ def _send(mail: Mail, user: User) -> None:
             _claimed(mail).delete()
         _log_delivery(logging.INFO, "mail_told_already", mail)
         return
-    with acting_as_login_role():
-        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="", seen=mail.seen)
+    _unstored.append(mail)
     _log_delivery(logging.INFO, "mail_sent", mail, milliseconds=round((time.perf_counter() - started) * 1000))
+    _store_results()
+
+
+def _store_results() -> None:
+    """Stores that mails were sent. A mail whose result can't be stored stays in `_unstored`, and the error is raised."""
+    while _unstored:
+        with acting_as_login_role():
+            _store_sent(_unstored[0])
+        del _unstored[0]
+
+
+def _store_sent(mail: Mail) -> None:
+    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), error="", seen=mail.seen)
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from accounts.login.signing_keys import KeyRing, key_ring
+from accounts.login.signing_keys import KeyRing, key_ring, read_previous_keys, read_signing_key
 
 SECRET = "a-secret-of-its-own-longer-than-thirty-two-bytes"
 # Which kind of key each algorithm takes.
@@ -49,4 +49,5 @@ def text_of(algorithm: str, number: int = 0) -> str:
 
 def ring(algorithm: str, *previous: str, number: int = 0) -> KeyRing:
     """A ring that signs with this algorithm and still believes these texts."""
-    return key_ring(algorithm=algorithm, signing_key=text_of(algorithm, number), previous_keys=",".join(previous))
+    present = read_signing_key(text_of(algorithm, number), algorithm)
+    return key_ring(present, read_previous_keys(",".join(previous)))

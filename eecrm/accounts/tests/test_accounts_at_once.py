@@ -1,20 +1,26 @@
 """Changes of accounts at the same moment as other changes, and as new rows that refer to the accounts."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from access.database import acting_as
+from access.policy import Role
+from accounts.importing import saving
 from accounts.models import LinkRequest, User
 from accounts.passwords import links
-from accounts.tests.people import link_to, sent
+from accounts.tests.people import lines, link_to, sent
 from accounts.tests.test_address_changes import page_of
+from accounts.tests.test_admin_csv import IMPORT, chosen, signed, words
 from accounts.tests.test_links import choose
+from api.tests.test_at_once import alone
 from api.tests.test_races import ROUNDS, Crowd, at_once  # noqa: F401  # a fixture
 from audit.admin.page_versions import PAGE_VERSION_FIELD
-from conftest import API, PASSWORD, Caller, Visitor, World
+from conftest import API, PASSWORD, PATIENCE, Caller, Visitor, World
 
 NAME = "other_management"
 
@@ -98,3 +104,28 @@ def test_managers_rename_each_other_at_the_same_moment(committed_world: World, a
             version = {PAGE_VERSION_FIELD: browser.version_of(page_of(account))}
             sends.append(partial(browser.post, page_of(account), form | version))
         assert [answer.status_code for answer in at_once(sends)] == [302, 302]
+
+
+def test_of_two_confirmations_of_an_import_the_later_one_shows_what_has_changed(committed_world: World) -> None:
+    browser = Visitor()
+    browser.force_login(committed_world.users["management"])
+    new = [f"new{number},new{number}@epic.example,sales" for number in range(60)]
+    form = signed(browser.post(IMPORT, chosen(lines(*new, header="username,email,role"))))
+    firsts: list[Any] = []
+
+    def confirm_before(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql == saving._INSERT and not firsts:
+            with ThreadPoolExecutor() as pool:
+                confirming = alone(lambda: firsts.append(browser.post(IMPORT, form)))
+                pool.submit(confirming).result(timeout=PATIENCE)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(confirm_before):
+        second = browser.post(IMPORT, form)
+    assert [answer.status_code for answer in (*firsts, second)] == [302, 200]
+    said = words(second)
+    assert "The list would do nothing: 0 accounts created, 0 changed, 60 unchanged" in said
+    assert "new0 is no longer here." in said
+    assert "Nothing was imported" not in said
+    with acting_as(Role.MANAGEMENT):
+        assert User.objects.filter(username__startswith="new").count() == 60

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail as django_mail
+from django.core.mail.backends.locmem import EmailBackend as LocmemBackend
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -418,6 +419,58 @@ def test_a_late_failure_does_not_undo_what_another_worker_did(world: World) -> N
         delivery._note_failure(slow, error)
     row.refresh_from_db()
     assert (row.sent_at is not None, row.error) == (True, "")
+
+
+# A disk without room for the audit trail
+
+FULL_DISK = """
+    CREATE OR REPLACE FUNCTION eecrm.fail() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE 'full' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER fail BEFORE INSERT ON audit.entry EXECUTE FUNCTION eecrm.fail()
+"""
+ROOM_AGAIN = "DROP FUNCTION IF EXISTS eecrm.fail() CASCADE"
+
+
+@pytest.fixture
+def write_ddl(migrator: Any) -> Iterator[Any]:
+    """Runs one statement as the migrator. At the end, the disk has room again."""
+    with migrator.cursor() as cursor:
+        yield cursor.execute
+        cursor.execute(ROOM_AGAIN)
+
+
+class DiskFillingServer(LocmemBackend):
+    """Takes mails, while the disk of the database becomes full."""
+
+    write_ddl: Any
+
+    def send_messages(self, messages: Any) -> int:
+        self.write_ddl(FULL_DISK)
+        return int(super().send_messages(messages))
+
+
+@pytest.mark.parametrize("is_full_before", [True, False])
+def test_on_a_full_disk_each_mail_leaves_once(
+    is_full_before: bool, committed_world: World, write_ddl: Any, settings: Any, monkeypatch: Any
+) -> None:
+    row = owe(committed_world, "sales")
+    if is_full_before:
+        write_ddl(FULL_DISK)
+    else:
+        settings.EMAIL_BACKEND = f"{__name__}.{DiskFillingServer.__name__}"
+        monkeypatch.setattr(DiskFillingServer, "write_ddl", staticmethod(write_ddl), raising=False)
+    for _ in range(3):
+        with pytest.raises(DatabaseError, match="full"):
+            deliver(LEASE)
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        row.refresh_from_db()
+        assert (len(django_mail.outbox), row.attempts, row.sent_at) == (
+            (0, 0, None) if is_full_before else (1, 1, None)
+        )
+    write_ddl(ROOM_AGAIN)
+    empty_the_queue()
+    row.refresh_from_db()
+    assert (len(django_mail.outbox), row.attempts, row.sent_at is None) == (1, 1, False)
 
 
 # The folder of a laptop

@@ -18,7 +18,8 @@ from conftest import World
 
 
 def keys(present: bytes, *previous: bytes) -> Any:
-    return seeds.factor_keys(present.decode(), ",".join(key.decode() for key in previous))
+    texts = ",".join(key.decode() for key in previous)
+    return seeds.factor_keys(seeds.read_seed_key(present.decode()), seeds.read_previous_seed_keys(texts))
 
 
 def spellings(seed: bytes) -> set[str]:

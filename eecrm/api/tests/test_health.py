@@ -8,6 +8,7 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from access import refusals
 from api import health
 from api.tests.test_problems import failing
 from conftest import Caller, World
@@ -77,3 +78,32 @@ def test_a_database_that_goes_away_and_comes_back_is_noticed(kept: Any, world: W
     assert answers[0].json()["request_id"] != answers[1].json()["request_id"]
     is_over(kept)
     assert anonymous.get(READY).status_code == 200
+
+
+@pytest.mark.parametrize(("state", "status"), [("53100", 200), ("57014", 503)])
+def test_a_full_disk_is_a_warning(state: str, status: int, kept: Any, world: World, anonymous: Caller) -> None:
+    def fill(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql == health._FILL_TEMPORARY_FILE:
+            sql = f"DO $$ BEGIN RAISE 'full' USING ERRCODE = '{state}'; END $$"
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fill):
+        answer = anonymous.get(READY)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["warnings"] == [{"check": "disk", "detail": refusals.DISK_FULL.sentence}]
+    is_over(kept)
+    assert "warnings" not in anonymous.get(READY).json()
+
+
+def test_readiness_writes_to_the_disk(in_the_open: None) -> None:
+    before = temporary_bytes()
+    assert health._disk() is None
+    assert temporary_bytes() - before > 100_000, "an answer from memory alone would say nothing of the disk"
+
+
+def temporary_bytes() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])

@@ -249,6 +249,8 @@ EXTREME = {
     "PG_PASSWORD": "",
 }
 
+KEYS = ("JWT_ALGORITHM", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "SECOND_FACTOR_KEY", "SECOND_FACTOR_PREVIOUS_KEYS")
+
 
 @pytest.mark.parametrize(
     "changes",
@@ -257,6 +259,7 @@ EXTREME = {
         dict.fromkeys(STRONG.keys() - {"APP_ENV"}),
         WEAK,
         dict.fromkeys(STRONG.keys() - {"APP_ENV"}) | WEAK,
+        dict.fromkeys(KEYS, "none"),
     ],
 )
 def test_all_that_is_wrong_is_told_at_once_a_line_each(changes: dict[str, str | None]) -> None:
