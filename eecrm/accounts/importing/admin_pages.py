@@ -15,7 +15,7 @@ from access.confirmation import Confirmation
 from access.security_log import security_event
 from accounts.importing.columns import ACCOUNT_COLUMNS
 from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported, may_export
-from accounts.importing.planning import ImportPlan
+from accounts.importing.planning import ImportPlan, ImportStep
 from accounts.importing.report import counts, lines_of, log_import
 from accounts.importing.saving import NotAsShown
 from accounts.importing.uploads import ExportForm, Upload, UploadForm
@@ -23,7 +23,8 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-MAX_ROWS_SHOWN = 200  # the check page lists at most so many new accounts and so many changed accounts
+# The check page lists so many new accounts and so many changed accounts. It lists more if more are decisive.
+MAX_ROWS_SHOWN = 200
 
 _LIST = "admin:accounts_user_changelist"
 
@@ -81,11 +82,12 @@ class CSVPages(admin.ModelAdmin):
             signed = upload.signed(visitor, beside=len(confirmation.token))
         except CannotImport as error:
             return self._choose(request, UploadForm(initial={"invites": upload.invites}), str(error))
+        new, changed = _first_rows(planned.new), _first_rows(planned.changed)
         context: dict[str, Any] = {
             "counts": counts(planned),
-            "new": planned.new[:MAX_ROWS_SHOWN],
-            "changed": planned.changed[:MAX_ROWS_SHOWN],
-            "not_shown": len(planned.new[MAX_ROWS_SHOWN:]) + len(planned.changed[MAX_ROWS_SHOWN:]),
+            "new": new,
+            "changed": changed,
+            "not_shown": len(planned.new) + len(planned.changed) - len(new) - len(changed),
             "signed": signed if planned.steps else "",
             "confirmation": confirmation,
         }
@@ -157,3 +159,12 @@ def _confirmation(request: HttpRequest, planned: ImportPlan) -> Confirmation:
 def _visitor(request: HttpRequest) -> User:
     """Returns the logged-in user of the HTTP request. `admin_view` has refused anonymous visitors before."""
     return cast(User, request.user)
+
+
+def _first_rows(steps: list[ImportStep]) -> list[ImportStep]:
+    """Returns the rows that the check page lists. If there are many: all decisive ones, then others up to the limit."""
+    if len(steps) <= MAX_ROWS_SHOWN:
+        return steps
+    decisive = [step for step in steps if step.is_decisive]
+    others = [step for step in steps if not step.is_decisive]
+    return [*decisive, *others[: max(0, MAX_ROWS_SHOWN - len(decisive))]]

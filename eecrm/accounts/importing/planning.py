@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef
 from django.db.models.fields.json import KT
 
+from access.policy import Role
 from accounts.importing.checking import Checked, CheckedRow
 from accounts.importing.columns import ACCOUNT_FIELDS, Membership, cell_of
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
@@ -89,6 +90,16 @@ class ImportStep:
         if self.dropped_address:
             notes.append(f"instead of {quoted(self.dropped_address)}, which waits to be confirmed")
         return f" ({', '.join(notes)})" if notes else ""
+
+    @property
+    def is_decisive(self) -> bool:
+        """True if the step decides what an account may do or who gets its mails (`User.decided_together`).
+
+        The check page shows all such steps: a colleague may have decided otherwise after the file was made.
+        """
+        if self.pk is None:
+            return bool(self.joined) or self.values.get("role") in (Role.MANAGEMENT, Role.AUDITOR)
+        return any(change.column in together for change in self.changes for together in User.decided_together)
 
     @property
     def changes_rights(self) -> bool:
@@ -215,7 +226,8 @@ def _problems_of_row(
 def _plan_creation(entry: CheckedRow, groups: dict[str, int], wishes: Wishes) -> ImportStep:
     joined = tuple(groups[name] for name in sorted(entry.groups or ()))
     invited = wishes.invites and bool(entry.values.get("is_active", True))
-    return ImportStep(entry.line, entry.username, None, entry.values, joined=joined, is_invited=invited)
+    changes = (CellChange("groups", "", join_names(entry.groups or ())),) if joined else ()
+    return ImportStep(entry.line, entry.username, None, entry.values, changes, joined=joined, is_invited=invited)
 
 
 def _plan_update(entry: CheckedRow, account: Stored, groups: dict[str, int], uninvited: frozenset[int]) -> ImportStep:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.importing import saving
+from accounts.importing import admin_pages, saving
 from accounts.models import AddressChange, User
 from accounts.tests.people import ROW, account, lines, mails, stored
 from conftest import PASSWORD, Caller, Visitor, World, shown
@@ -106,7 +106,7 @@ def test_a_list_is_checked_shown_and_imported_when_it_is_confirmed(manager: Visi
     page = manager.post(IMPORT, chosen(content))
     said = words(page)
     assert "This is what the list would do: 1 account created, 2 changed, 1 unchanged, 1 invitation queued." in said
-    assert "New Line Username Name Email Role Invited 2 ada Ada ada@epic.example support yes" in said
+    assert "New Line Username Name Email Role Groups Invited 2 ada Ada ada@epic.example support yes" in said
     assert "3 sales first_name Sales Sonia 4 unlinked role external sales" in said
     assert (stored(), mails()) == (before, [])
 
@@ -148,6 +148,19 @@ def test_what_was_checked_is_asked_again_of_the_database_when_it_is_confirmed(ma
     assert account("other_support").role == "support"
     manager.post(IMPORT, signed(page))
     assert account("other_management").role == "sales"
+
+
+def test_what_decides_of_rights_is_shown_however_many_rows_there_are(
+    groups: None, manager: Visitor, world: World, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(admin_pages, "MAX_ROWS_SHOWN", 1)
+    rows = ["other_sales,Seller,yes,", "other_support,Carrier,yes,", "support,Helper,no,", "sales,Seller,yes,"]
+    rows += ["first,A,no,", "second,B,no,", "third,C,no,Crew A"]
+    page = words(manager.post(IMPORT, chosen(lines(*rows, header="username,job_title,is_active,groups"))))
+    assert "is_active yes no" in page, page
+    assert "third external Crew A" in page
+    assert "Carrier" not in page and "second" not in page
+    assert "all shown. 5 more rows are not." in page
 
 
 def test_an_import_replaces_no_address_that_began_to_wait_after_its_check(manager: Visitor, world: World) -> None:
