@@ -216,6 +216,6 @@ def refusals_as_command_errors(*, before: str = "", after: str = "") -> Iterator
     """
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         refusal = refusal_of(error)
         raise CommandError(f"{before}{refusal.sentence if refusal else error}{after}") from error

@@ -7,10 +7,16 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+from django.apps import apps
+from django.core.management import get_commands
+from django.db import connection
+
+from access.refusals import READ_ONLY, UNAVAILABLE
 from config.environment import ROOT
 from config.tests.starts import start
 from config.tests.test_scripts import home, port, running  # noqa: F401  # fixtures, and what runs scripts/run
-from conftest import PATIENCE
+from conftest import PATIENCE, World
 
 
 def manage(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -46,3 +52,95 @@ def test_nobody_prints_a_token_in_production() -> None:
     result = start({"DJANGO_SETTINGS_MODULE": "config.settings"}, code)
     assert result.returncode == 1
     assert "APP_ENV is production" in result.stderr
+
+
+MANAGE = """
+import os, runpy, sys
+sys.argv = ["manage.py", *{arguments}]
+status = 0
+try:
+    runpy.run_path("manage.py", run_name="__main__")
+except SystemExit as end:
+    status = end.code
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(1 if status else 0)
+"""
+# Maps each command that uses the database to its arguments.
+USES_DATABASE = {
+    "bind_identity": "sales subject",
+    "changepassword": "sales",
+    "confirm_address": "sales sales@epic.example",
+    "create_first_manager": "--username first --email first@epic.example",
+    "createsuperuser": "--no-input --username root --email root@epic.example",
+    "encrypt_second_factors": "",
+    "export_users": "-",
+    "hand_over": "sales other_sales --reason leaves",
+    "import_clients": "{clients} --sales-contact sales",
+    "import_users": "{accounts}",
+    "load_demo": "",
+    "migrate": "",
+    "print_token": "sales",
+    "purge_idempotency_keys": "",
+    "reset_password": "sales",
+    "reset_second_factor": "sales",
+    "restore": "client 7 --reason mistake",
+    "run_worker": "--once",
+    "sync_database": "--check",
+    "verify_audit": "",
+}
+USES_NONE = {"addstatictoken", "check_production"}
+# These read first, and find nothing to write in this test. The worker says in its log what each job met.
+WRITES_NOTHING = {
+    "confirm_address",
+    "create_first_manager",
+    "migrate",
+    "restore",
+    "run_worker",
+    "sync_database",
+    "verify_audit",
+}
+
+
+def run_command(name: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    accounts, clients = folder / "accounts.csv", folder / "clients.csv"
+    accounts.write_text("username,email\nnew,new@epic.example\n")
+    clients.write_text("company name,first name,last name,email\nNew,A,B,new@epic.example\n")
+    arguments = [name, *USES_DATABASE[name].format(accounts=accounts, clients=clients).split()]
+    database = {name: value for name, value in os.environ.items() if name.startswith("PG_")}
+    provider = {name: "https://provider.example/" for name in ("OIDC_ISSUER", "OIDC_JWKS_URL", "OIDC_CLIENT_IDS")}
+    environment = {"APP_ENV": "local", "PG_SSLROOTCERT": None, "DJANGO_SUPERUSER_PASSWORD": "quite a long phrase"}
+    chosen = environment | provider | database | {"PG_DATABASE": connection.settings_dict["NAME"]} | variables
+    return start(chosen, MANAGE.format(arguments=arguments))
+
+
+def test_each_command_is_known_to_use_the_database_or_not() -> None:
+    others = ("django.", "rest_framework", "drf_")
+    ours = {config.name for config in apps.get_app_configs() if not config.name.startswith(others)}
+    assert {name for name, app in get_commands().items() if app in ours} == {*USES_DATABASE, *USES_NONE}
+
+
+@pytest.mark.parametrize("name", USES_DATABASE)
+def test_a_command_without_its_database_ends_with_a_sentence(name: str, db: None, tmp_path: Path) -> None:
+    result = run_command(name, tmp_path, PG_PORT="1")
+    assert result.returncode == 1
+    assert UNAVAILABLE.sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+# `changepassword` would ask for a password on the terminal before it writes.
+@pytest.mark.parametrize("name", sorted(USES_DATABASE.keys() - {"changepassword"}))
+def test_a_command_on_a_read_only_database_ends_with_a_sentence(
+    name: str, committed_world: World, tmp_path: Path
+) -> None:
+    result = run_command(name, tmp_path, PGOPTIONS="-c default_transaction_read_only=on")
+    assert (READ_ONLY.sentence in result.stderr) == (name not in WRITES_NOTHING)
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bug_in_a_command_has_its_traceback(committed_world: World, tmp_path: Path) -> None:
+    result = run_command("print_token", tmp_path, PGOPTIONS="-c search_path=pg_catalog")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr and 'relation "accounts_user" does not exist' in result.stderr
