@@ -31,6 +31,7 @@ class Person:
     token: str = ""
     written: set[Write] = field(default_factory=set)
     doubtful: set[Write] = field(default_factory=set)
+    outages: list[bytes] = field(default_factory=list)  # the answers with 503
     answered: int = 0
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -69,6 +70,7 @@ class Person:
             answer, content = self._send(write, method, path, body, key)
             if answer.status == 503:
                 self.doubtful.add(write)
+                self.outages.append(content)
                 continue
             assert (answer.status, answer.headers["X-Request-ID"]) == (expected, write.caller_request_id), content
             self.answered += 1
