@@ -42,9 +42,15 @@ def of(command: str) -> Path:
 def claim(directory: Path, script: str) -> int:
     """Locks the state directory, and stops processes that an earlier run left behind.
 
-    Returns a file descriptor. The lock ends when this descriptor is closed.
-    Raises HomeInUse if another process has the lock.
+    Returns a file descriptor. The lock ends when this descriptor is closed. Raises HomeInUse if another process has the
+    lock, and Failed if the directory has files of others, because all files of the directory become private.
     """
+    locks = (base() / "lock", base() / "test" / "lock")
+    if base().is_dir() and any(base().iterdir()) and not any(path.exists() for path in locks):
+        raise Failed(
+            f"{base()} has files that no script of this project wrote, and all files in EECRM_HOME become private:"
+            " name a new or an empty directory."
+        )
     owner = account.for_server()
     for private in (base(), directory):
         owner.keep_private(private)

@@ -19,6 +19,7 @@ from access.policy import Role
 from access.security_log import security_event
 from accounts.login import oidc
 from accounts.login.oidc import Identity
+from accounts.login.oidc_keys import ProviderUnavailable
 from accounts.login.tokens import AccessToken, Claims, InvalidToken, read_token
 from accounts.models import User
 from api.requests import limits
@@ -144,7 +145,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             return None
         try:
             user, claims = _read_caller(token.strip(), request._request)
-        except InvalidToken:
+        except (InvalidToken, ProviderUnavailable):
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise
         request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line names this account

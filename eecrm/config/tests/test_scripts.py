@@ -30,6 +30,7 @@ OTHERS = ("PG_ADMIN_", "PG_MIGRATOR_", "PG_READONLY_", "PG_REPORT_", "PG_BACKUP_
 def home() -> Iterator[Path]:
     """A directory for the state, with a space in its name, as every path may have."""
     made = Path(tempfile.mkdtemp(prefix="a home ", dir=HOME))
+    (made / "lock").touch()  # of an earlier run, so that tests may put files beside it
     yield made
     shutil.rmtree(made)
 
@@ -250,6 +251,16 @@ def test_the_children_of_a_leader_that_was_killed_are_stopped_too(age: int | Non
         finally:
             if is_alive(child):
                 os.kill(child, signal.SIGKILL)
+
+
+def test_a_directory_with_files_of_others_is_refused_and_keeps_its_rights(home: Path, port: int) -> None:
+    (home / "lock").unlink()
+    home.chmod(0o755)
+    (home / "index.html").write_text("a page of others")
+    (home / "index.html").chmod(0o644)
+    assert command(home, port).wait(PATIENCE) == 1
+    assert "name a new or an empty directory" in said(home)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "index.html")] == [0o755, 0o644]
 
 
 def test_a_second_run_with_the_same_state_is_refused_and_stops_nothing(home: Path) -> None:
