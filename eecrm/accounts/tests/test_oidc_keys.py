@@ -134,6 +134,7 @@ def bad_day(name: str, provider: Provider) -> Iterator[None]:
             patched.setattr(oidc_keys, "FETCH_TIMEOUT_SECONDS", 0.3)
         BAD_DAYS[name](provider)
         yield
+        await_the_fetch()
 
 
 def await_the_fetch() -> None:
