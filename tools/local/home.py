@@ -46,7 +46,8 @@ def claim(directory: Path, script: str) -> int:
     lock, and Failed if the directory has files of others, because all files of the directory become private.
     """
     locks = (base() / "lock", base() / "test" / "lock")
-    if base().is_dir() and any(base().iterdir()) and not any(path.exists() for path in locks):
+    is_ours = base() == ROOT / ".local" or any(path.exists() for path in locks)
+    if base().is_dir() and any(base().iterdir()) and not is_ours:
         raise Failed(
             f"{base()} has files that no script of this project wrote, and all files in EECRM_HOME become private:"
             " name a new or an empty directory."
