@@ -16,6 +16,7 @@ from accounts.importing.saving import save_accounts
 from accounts.models import User
 from accounts.tests.people import lines
 from api.tests.test_at_once import alone, wait_for_a_blocked_statement
+from config.tests.counting import rows_read
 from conftest import API, PASSWORD, PATIENCE, Caller, World, as_migrator
 from csv_files import CannotImport
 from csv_files.problems import MAX_PROBLEMS
@@ -47,16 +48,6 @@ def company(small_tables: None, world: World) -> World:
     with acting_as(Role.SUPERUSER):
         User.objects.bulk_create(MADE)
     return world
-
-
-def rows_read() -> dict[str, int]:
-    """Table -> rows that this transaction has read until now, in triggers and foreign keys too."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
-            " WHERE schemaname IN ('eecrm', 'audit')"
-        )
-        return dict(cursor.fetchall())
 
 
 def check(content: str, manager: User) -> None:

@@ -9,12 +9,8 @@ from django.db import connection
 from access.database import acting_as, because
 from access.policy import Role
 from access.tests.paths import address
+from config.tests.counting import rows_read
 from conftest import Caller, World, make_contract, make_event
-
-# Entries of the trail that this connection has read lately.
-_READ = """
-    SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_all_tables WHERE relid = 'audit.entry'::regclass
-"""
 
 SECRET = "Pays late, see the file of the lawyer"
 
@@ -179,11 +175,9 @@ def test_a_long_history_costs_its_length_and_not_its_square(kind: str, committed
     with migrator.cursor() as cursor:
         cursor.execute("REINDEX TABLE audit.entry; ANALYZE audit.entry")
     with acting_as(Role.EXTERNAL, user_id=world.users["unlinked"].pk), connection.cursor() as cursor:
-        cursor.execute(_READ)
-        (before,) = cursor.fetchone()
+        before = rows_read()["entry"]
         cursor.execute(
             "SELECT count(*) FROM audit.entry WHERE table_name = %s AND row_key = %s", [row._meta.db_table, str(row.pk)]
         )
         assert cursor.fetchone()[0] >= changes
-        cursor.execute(_READ)
-        assert cursor.fetchone()[0] - before < 20 * changes
+        assert rows_read()["entry"] - before < 20 * changes
