@@ -10,12 +10,10 @@ settings, and the operator sets them for the whole server.
 from typing import Any
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE
+from access.grants import LOGIN_ROLE, MIGRATOR_ROLE
 from access.policy import MATRIX_ROLES
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
-
-MIGRATOR = "eecrm_migrator"
 
 _SETTINGS = """
     WITH logins AS (
@@ -66,7 +64,7 @@ def faults(cursor: Any) -> list[str]:
     groups = [database_role(role) for role in MATRIX_ROLES]
     names = {
         "login": LOGIN_ROLE,
-        "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR],
+        "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR_ROLE],
         "backup": BACKUP_ROLE,
         "groups": groups,
         "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],

@@ -122,7 +122,7 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
 # A report view is named like `report.clients_client`. Other tables, views and sequences have no schema in the name.
 TABLES_QUERY = """
     WITH tables AS (
-        SELECT oid, relacl, relrowsecurity, relkind,
+        SELECT oid, relnamespace, relacl, relrowsecurity, relkind,
                CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
                                  WHEN to_regnamespace('report') THEN format('report.%%s', relname)
                                  ELSE relname::text END AS name

@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from access import grants, refusals, sql_functions
+from access import grants, refusals, sql_functions, surroundings
 from access.logins import faults, is_log_discreet
 from access.permissions import public
 from api.requests.problems import from_exception, problem
@@ -63,6 +63,16 @@ def _privileges() -> Finding | None:
     return Finding("unavailable", f"The database differs from the code in {len(drift)} places.")
 
 
+def _surroundings() -> Finding | None:
+    """A warning and no 503: a login that others were given, for example, hinders no request."""
+    with connection.cursor() as cursor:
+        found = surroundings.faults(cursor)
+    if not found:
+        return None
+    log.error("the database differs from bootstrap.sql: run it again", extra={"faults": found})
+    return Finding("", f"The database differs from bootstrap.sql in {len(found)} places.")
+
+
 # The rows need more room than `work_mem`, so PostgreSQL writes some 200 kB of them to a temporary file. It takes 2 ms.
 _FILL_TEMPORARY_FILE = "SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
 
@@ -102,6 +112,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
         ("read_only", _read_only),
         ("migrations", _migrations),
         ("privileges", _privileges),
+        ("surroundings", _surroundings),
         ("disk", _disk),
         ("server_log", _server_log),
     )

@@ -319,7 +319,9 @@ def test_a_newcomer_whose_request_is_refused_leaves_nothing_behind(
     assert status(open_door.token("newcomer")) == 200
 
 
-@pytest.mark.parametrize("how", ["deactivated", "ended", "set free", "deactivated and set free", "renamed and set free"])
+@pytest.mark.parametrize(
+    "how", ["deactivated", "ended", "set free", "deactivated and set free", "renamed and set free"]
+)
 def test_an_open_door_lets_nobody_back_in(how: str, world: World, open_door: Provider) -> None:
     token = open_door.token("newcomer")
     name = bearer(token).get(ME).json()["username"]

@@ -6,6 +6,8 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from access.table_rules import rule_differences
+
 
 def require_migrator(command: str) -> None:
     """Raises CommandError if the PostgreSQL role of this connection may not change tables.
@@ -26,6 +28,11 @@ class Command(DjangoMigrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_migrator("migrate")
+        if connection.introspection.table_names() and (differences := rule_differences()):
+            # The note of the tables' rules is written anew after migrations, so it would take in what differs now.
+            raise CommandError(
+                f"The tables differ from what migrations made in {len(differences)} places. Run sync_database first."
+            )
         super().handle(*args, **options)
         if options["plan"] or options["check_unapplied"]:
             return
