@@ -36,7 +36,8 @@ _RULES = """
       FROM pg_trigger JOIN tables ON tables.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
      WHERE NOT tgisinternal AND pronamespace NOT IN (current_schema()::regnamespace, 'audit'::regnamespace)
 """
-# The note counts for these migrations, and for the PostgreSQL that wrote the statements: another may word them otherwise.
+# The note counts for these migrations, and for the version of PostgreSQL that wrote the statements. Another version may
+# word them otherwise.
 _STATE = """
     SELECT concat_ws(' ', count(*), max(id), current_setting('server_version_num')::integer / 10000),
            obj_description('django_migrations'::regclass, 'pg_class')
