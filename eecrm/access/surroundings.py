@@ -63,8 +63,9 @@ _NOTED = """
      WHERE line ~ '^setting ' AND line !~ '^setting log_'
      UNION ALL
     SELECT 'PUBLIC may execute ' || pg_proc.oid::regprocedure
-      FROM noted JOIN pg_proc ON proname = split_part(line, 'closed function ', 2)::name  -- uses the index of names
-     WHERE line ~ '^closed function ' AND pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege('public', pg_proc.oid, 'EXECUTE')
+      FROM noted JOIN pg_proc ON proname = split_part(line, 'closed function ', 2)::name
+     WHERE line ~ '^closed function ' AND pronamespace = 'pg_catalog'::regnamespace
+       AND has_function_privilege('public', pg_proc.oid, 'EXECUTE')
      UNION ALL
     SELECT 'PUBLIC may connect to the database ' || datname
       FROM pg_database JOIN noted ON line = 'closed database ' || datname

@@ -4,10 +4,9 @@ AS $function$
 BEGIN
     -- A user who could choose the address of a mail with a link could set the password of any account.
     -- Mails that another trigger queues (depth > 1) are allowed: they send no password link to a chosen address.
-    -- Without SET ROLE somebody logs in, whom mails tell of it. Those have an address and no link.
+    -- Without SET ROLE, the login role may queue any mail, but not change where one goes.
     IF is_migrator() OR policy_allows('user.set_password') OR pg_trigger_depth() > 1
-       OR current_setting('role') = 'none' AND TG_OP = 'INSERT'
-          AND NEW.kind NOT IN ('invitation', 'password_reset', 'address_confirmation') THEN
+       OR current_setting('role') = 'none' AND TG_OP = 'INSERT' THEN
         RETURN NEW;
     END IF;
     IF TG_OP = 'INSERT' AND NEW.address <> '' OR TG_OP = 'UPDATE' AND
