@@ -20,7 +20,7 @@ MAX_RATIO = {"list": 2.5, "detail": 4.0, "create": 6.0}
 
 @dataclass
 class Results:
-    # Maps an operation, such as "list", to its implementations, and each implementation to its samples (one a round).
+    # Maps an operation, such as "list", to its implementations, and each implementation to its samples (one for each round).
     rounds: dict[str, dict[Implementation, Rounds]] = field(default_factory=dict)
     statements: dict[tuple[str, Implementation], Statements] = field(default_factory=dict)
     memory: dict[Implementation, Memory] = field(default_factory=dict)

@@ -136,7 +136,7 @@ def _copy() -> None:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # This is the planner setting of eecrm_app in bootstrap.sql, so that both roles get the same query plans.
+        # bootstrap.sql gives eecrm_app this planner setting. With it, both database roles get the same query plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:

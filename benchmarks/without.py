@@ -19,7 +19,7 @@ django.setup()
 
 
 def authentication() -> None:
-    """Removes authentication: all requests have the same user, and connections a fixed database role.
+    """Removes authentication: all requests come from one user, and each connection uses one fixed database role.
 
     Rate limits remain.
     """

@@ -67,7 +67,7 @@ def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
 def explained(user: Caller, row: Any, *, about: str = "") -> list[Answer]:
     """Returns an answer for each action on the row.
 
-    The sentences are about "your role", unless `about` gives the account's name for another user who asks.
+    `about` is the account's name if another user asks about the account. Otherwise the sentences say "your role".
     """
     explanation = _Explanation(user, row, about)
     return [explanation.answer(action) for action in actions_of(type(row))]

@@ -128,8 +128,8 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "event": (FieldAction("assign", "support_contact"),),
 }
 # Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
-# A change needs *amend*, *reopen* or *restore* only in some states of the row.
-# So if one of these three actions is missing, the API answers 409 (wrong state) and not 403.
+# Only in some states of a row, its change needs *amend*, *reopen* or *restore* in the policy table too.
+# So if the role lacks one of these three actions, the API answers 409 (wrong state) and not 403.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
@@ -239,9 +239,10 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 
 
 def contact_roles() -> tuple[Role, ...]:
-    """Returns the roles whose accounts own rows as contacts. Colleagues can stand in for these accounts during leave.
+    """Returns the roles whose users own rows as their contact, for example as `sales_contact` of a client.
 
-    External partners aren't among these roles. A partner owns rows through the link between client and account.
+    A colleague can stand in for a user with one of these roles. Partners aren't among these roles: a partner owns a
+    row because a client is linked to the partner's account.
     """
     owners = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
     return tuple(role for role in MATRIX_ROLES if role in owners and role is not Role.EXTERNAL)

@@ -84,9 +84,9 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Returns the row's own foreign key to its owner, by the definition of ownership for this role.
+    """Returns the model's foreign key to the user who owns a row, for example `sales_contact` for the role sales.
 
-    None if the owner is reached through a parent row only, or if users of the role own no rows of the table.
+    None if a parent row leads to the owner, or if users of the role own no rows of the table.
     """
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")
@@ -95,7 +95,10 @@ def _contact_field(model: type[Model], role: str) -> Any:
 
 @cache
 def _ownership_query(model: type[Model], role: str) -> Statement:
-    """Returns the compiled query that finds the row if a user of this role owns it. The query ignores leave covers."""
+    """Returns a compiled query with two parameters: a user of this role, and the primary key of a row.
+
+    The query finds the row if the user owns it. Rows of colleagues on leave, for whom the user stands in, don't count.
+    """
     rows: Any = model._default_manager.all()
     return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 

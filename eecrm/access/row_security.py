@@ -35,7 +35,7 @@ def about_me(column: str) -> str:
 
 
 def owned(model: type[Model], lookup: str) -> str:
-    """Returns the SQL condition for rows that the acting user owns, also as a stand-in for colleagues on leave.
+    """Returns the SQL condition for rows of the acting user, and of colleagues for whom the user stands in.
 
     `lookup` leads from a row to its owner, for example `client__account` (`PolicyQuerySet.owners`).
     """
@@ -118,7 +118,7 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
 
 
 # SQL for tables, views and sequences, under the names that the code uses.
-# A table of the audit trail is named `"audit"."entry"`, as in Django's `db_table`.
+# Tables of the audit trail have schema and quotes in the name, for example `"audit"."entry"`.
 # A report view is named like `report.clients_client`. Other tables, views and sequences have no schema in the name.
 TABLES_QUERY = """
     WITH tables AS (

@@ -143,7 +143,7 @@ class ContactSerializer(ResourceSerializer):
 
 
 class CoverSerializer(serializers.Serializer):
-    """A leave cover in effect now, and the other colleague: the one on leave, or the one who stands in."""
+    """A leave cover in effect now, as one of its two colleagues sees it. `id` and `name` are the other colleague's."""
 
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(read_only=True)

@@ -104,8 +104,9 @@ class CSVPages(admin.ModelAdmin):
             sentence = "This list was checked too long ago, or not for you: choose the file again."
             return self._choose(request, UploadForm(), sentence)
         except (NotAsShown, CannotImport):
-            # A new check says more than the refusals do. If another request has imported the same list since the plan
-            # was made, the database refuses each new row, although the list has no fault.
+            # The user sees the page of a new check, which says more than the refusals do.
+            # An example: another request has imported the same list in the meantime.
+            # The database then refuses each new row, although the list has no fault.
             return self._show_check(request, upload)
         self._record(request, "Import of accounts", counts(planned))
         log_import(planned, request)

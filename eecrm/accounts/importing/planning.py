@@ -93,9 +93,9 @@ class ImportStep:
 
     @property
     def is_decisive(self) -> bool:
-        """True if the step decides what an account may do or who gets its mails (`User.decided_together`).
+        """True if the import changes what this account may do, or who gets its mails (`User.decided_together`).
 
-        The check page shows all such steps: a colleague may have decided otherwise after the file was made.
+        The check page shows each such account, because a colleague may have changed it after the file was made.
         """
         if self.pk is None:
             return bool(self.joined) or self.values.get("role") in (Role.MANAGEMENT, Role.AUDITOR)

@@ -1,11 +1,9 @@
 """Saves imported accounts: all of them or none."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from math import isqrt
 from typing import Any
 
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError, connection, transaction
 
 from access.database import rolled_back_if
@@ -31,8 +29,8 @@ _UPDATE = f"""
 """
 _INSERT = f"""
     INSERT INTO accounts_user (username, password, is_superuser, {_WRITTEN_COLUMNS})
-    SELECT username, password, false, {_WRITTEN_COLUMNS}
-      FROM unnest(%s::text[], %s::text[], {_ARRAYS}) AS row (username, password, {_WRITTEN_COLUMNS})
+    SELECT username, unusable_password(), false, {_WRITTEN_COLUMNS}
+      FROM unnest(%s::text[], {_ARRAYS}) AS row (username, {_WRITTEN_COLUMNS})
     RETURNING username, id
 """
 _JOIN = """
@@ -152,10 +150,7 @@ def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
     """Inserts the new accounts. Returns their primary keys by username, for example `ann` -> 17."""
     if not new:
         return {}
-    # The hashes are unusable passwords in Django's format: no password fits them.
-    # Django's own function for their forty random letters would take twenty times as long.
-    unusable = [UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30) for _ in new]
-    cursor.execute(_INSERT, [[step.username for step in new], unusable, *_column_values(new)])
+    cursor.execute(_INSERT, [[step.username for step in new], *_column_values(new)])
     return dict(cursor.fetchall())
 
 

@@ -150,15 +150,16 @@ def _token_pair(session: TokenSession) -> Pair:
 
 
 # A login is one SQL statement, so it needs no transaction around the statement.
-# The part `origin` sets `eecrm.user_id`. Triggers at the end of the statement write this account to the trail.
+# The subquery `origin` sets `eecrm.user_id` to the account's key.
+# Triggers, which run at the end of the statement, write this account to the audit trail as the actor.
 #
-# The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
+# The subquery `account` locks the account's row. If another transaction holds the lock, this statement waits.
 # After waiting for the lock, PostgreSQL checks the WHERE conditions again, now on the changed row of the account.
 # A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.
 #
-# The parts `forgotten` and `ended` limit the number of known places and open logins of an account.
+# The subqueries `forgotten` and `ended` limit the number of known places and open logins of an account.
 # Without a limit, an attacker who knows the password could create any number of known places and logins.
 # With too many logins, the statement that ends all logins of an account would exceed its timeout.
 _LOG_IN = f"""

@@ -184,7 +184,7 @@ class User(Rights):
         constraints = [
             # The constraint has a condition, which is always true, because foreign keys can't use such a constraint.
             # So a new username doesn't wait for rows that refer to the account, such as log entries and mails.
-            # Otherwise two managers who rename each other's accounts at the same moment would deadlock.
+            # Without the condition, two managers who rename each other's accounts at the same moment would deadlock.
             models.UniqueConstraint(
                 name="user_username_once",
                 fields=["username"],

@@ -60,7 +60,10 @@ def news_for(mail: Mail) -> list[str]:
 
 
 def last_news() -> models.QuerySet[Mail]:
-    """Returns the last mail with news that was sent to each manager. The next mail begins at its snapshot."""
+    """Returns the last mail with news that was sent to each manager.
+
+    The next mail to a manager tells of all changes that came after the last one was written.
+    """
     sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
     return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
@@ -137,7 +140,7 @@ def _news() -> Q:
     renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
     # A manager may correct the address of an account before its first login.
-    # Managers get a mail about such a correction only if the account's role has many rights.
+    # Other managers get a mail about a corrected address only if the account is a manager's or an auditor's.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))

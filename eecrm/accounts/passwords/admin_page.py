@@ -39,7 +39,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         return cleaned
 
     def save(self, commit: bool = True) -> Any:
-        """Saves the password in PostgreSQL's login role (`eecrm_app`).
+        """Writes the password to the account's row, with the database role `eecrm_app`.
 
         Most roles of the admin site may not write passwords, and many may not write accounts at all.
         """

@@ -19,7 +19,8 @@ from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
 # `scripts/openapi` writes this file. A test compares the file with the code.
-# The views send this file. To generate the document, a worker would need a second, and 6 MiB that it never frees.
+# The views send the file, because generating the document takes about one second.
+# A worker that generated the document would also keep 6 MiB of memory.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
@@ -40,9 +41,9 @@ class SchemaView(APIView):
         )
 
 
-# These are the hashes of Redoc's two inline styles.
-# The first hash belongs to an empty style element, which Redoc fills through the CSSOM.
-# The second hash belongs to the style of Redoc's scrollbar.
+# Redoc has two inline styles. The Content-Security-Policy allows them by their hashes.
+# The first hash is of an empty style element, which Redoc fills through the CSSOM.
+# The second hash is of the style of Redoc's scrollbar.
 # `scripts/browse` fails if another version of Redoc has another style.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"

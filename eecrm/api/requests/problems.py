@@ -34,25 +34,25 @@ class BadQuery(exceptions.ValidationError):
     """Error 400 about parameters of the query string. The answer points to a parameter as `?name`."""
 
 
-def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
-    """Returns an error answer: a problem document with the HTTP status `code`.
+def problem(request: HttpRequest, status_code: int, code: str, detail: str, **members: Any) -> HttpResponse:
+    """Returns an error answer: a problem document with this HTTP status.
 
-    `name` becomes the document's member `code`. `members` are further members, such as `rule`.
+    `code` is the document's member `code`, for example "not_found". `members` are further members, such as `rule`.
     """
-    if code == status.HTTP_403_FORBIDDEN:
+    if status_code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
-    title = TITLES.get(code) or HTTPStatus(code).phrase
+    title = TITLES.get(status_code) or HTTPStatus(status_code).phrase
     body = {
         "type": "about:blank",
         "title": title,
-        "status": code,
+        "status": status_code,
         "detail": _sentence(detail),
-        "code": name,
+        "code": code,
         "request_id": known_as(request),
         **members,
     }
-    response = HttpResponse(orjson.dumps(body), status=code, content_type="application/problem+json")
-    if code == status.HTTP_503_SERVICE_UNAVAILABLE:
+    response = HttpResponse(orjson.dumps(body), status=status_code, content_type="application/problem+json")
+    if status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
         response["Retry-After"] = "1"
     return response
 

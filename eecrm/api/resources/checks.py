@@ -106,7 +106,7 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that the SQL functions of history and `sync/` know the resource's table, if partners may list its rows.
+    """Checks a resource whose rows partners may list: the SQL functions of history and `sync/` must know its table.
 
     A partner may see only changes from the times when the row belonged to the partner. The functions find these times.
     Also reports a resource with offline copies if a role other than partner may list its own rows only, because the

@@ -112,7 +112,10 @@ class MergedForm(forms.ModelForm):
 
 
 def initial_digests(form: forms.ModelForm) -> dict[str, str | list[str]]:
-    """Maps each field of the form to a digest of its initial value, or a many-to-many field to the list of its keys."""
+    """Returns a digest of each field's initial value, by the field's name.
+
+    For a many-to-many field, the result has the list of the chosen objects' keys instead of a digest.
+    """
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
 
