@@ -112,7 +112,7 @@ class _Explanation:
                 demands_reason = True
                 continue
             exemption = policy.rule(self.user, self.resource, state.unless)
-            if exemption.scope is Scope.NONE:  # triggers don't check the row's owner, so this check doesn't
+            if exemption.scope is Scope.NONE:  # the row's owner plays no part here, as in the triggers
                 return Answer(action, False, state.name, state.sentence)
             decisive = exemption
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)
