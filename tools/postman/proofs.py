@@ -1,4 +1,7 @@
-"""Checks, with Newman, the sentences that users see if they send a request too early or to a wrong web address."""
+"""Checks, with Newman, the error sentences that Postman users see.
+
+For example, a user sends a request before another request that it needs, or enters a wrong web address of the server.
+"""
 
 import threading
 from collections.abc import Iterator
