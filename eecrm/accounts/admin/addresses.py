@@ -131,7 +131,7 @@ class AddressPages(PolicyModelAdmin):
     def _decide(self, request: HttpRequest, account: User) -> HttpResponse:
         """Confirms or drops the new email address that the page showed.
 
-        Shows an error if that address doesn't wait to be confirmed any more.
+        Shows an error if that address no longer waits for a confirmation.
         """
         if not self.has_change_permission(request, account):
             raise PermissionDenied
