@@ -156,7 +156,8 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._disabled(part):
-            # These unmeasured requests let the open database connections notice that a part was turned off.
+            # The server was told to do without a part, such as row security. These requests, which aren't measured, come first:
+            # with them, the open database connections take over the new setting.
             server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 

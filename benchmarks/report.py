@@ -54,7 +54,7 @@ def table(lines: Iterable[Iterable[str]]) -> str:
 def summary(results: Results) -> str:
     """Returns a table of the server's processor milliseconds for each operation.
 
-    The table also shows the ratio to the minimum (references/floor.py).
+    The table also says how many times as long this is as in the smallest possible server (references/floor.py).
     """
     implementations = list(dict.fromkeys(name for rounds in results.rounds.values() for name in rounds))
     lines = [["server CPU a request", *(implementation.name for implementation in implementations)]]

@@ -33,8 +33,8 @@ def when_ready(_arbiter: object) -> None:
 
 
 # Workers without threads ("sync") need less time and memory, as `scripts/bench workers` has measured.
-# Workers with threads use 1.4 times the processor time for the same requests.
-# If the requests reuse connections, workers with threads use 1.25 times the processor time.
+# Workers with threads use 1.4 times the processor time of workers without threads.
+# If HTTP connections are kept open between requests, workers with threads use 1.25 times the processor time.
 # A worker with four threads takes 150 MiB instead of 90, because Argon2 leaves 19 MiB in each thread.
 # A slow client blocks a sync worker, so gunicorn must be behind a proxy.
 # The proxy must buffer whole requests and answers, as nginx does by default.

@@ -128,15 +128,15 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "event": (FieldAction("assign", "support_contact"),),
 }
 # Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
-# While a row has certain states, its change also needs one of the actions *amend*, *reopen* and *restore*.
-# The refusal then depends on the state: a role without the action gets 409 (wrong state) and not 403.
+# *Amend*, *reopen* and *restore* are needed only while a row has certain states, for example to change a signed contract.
+# A role that may not do such an action gets the error 409 (wrong state) and not 403.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# Resources whose rows belong to a contact, such as the sales contact of a client.
-# A colleague who stands in for a contact on leave (leave cover) owns the contact's rows too.
+# Resources whose rows belong to an employee, for example to the sales contact of a client.
+# If the employee is on leave, the colleague who stands in (leave cover) owns these rows too.
 # A resource is one of them if TABLE lets one staff role do an action on *own* rows, and another role on *all* rows.
-# A profile or a session belongs to no contact: every user may act on their own profile and sessions only.
+# Profiles and sessions are none of them: every user may act on their own profile and sessions only.
 CONTACT_RESOURCES = tuple(
     dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
 )

@@ -21,7 +21,7 @@ _CLOSED = "http://127.0.0.1:9/api/v1"  # nothing listens on port 9, which belong
 
 @dataclass(frozen=True)
 class Proof:
-    """A run of some `parts` of the collection that must fail in an expected way.
+    """A proof that the collection fails as it should: Newman runs some `parts` of the collection, and tests must fail.
 
     The message of each failed test must contain `sentence`. Only the requests in `sent` may reach the server.
     """

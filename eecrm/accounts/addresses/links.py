@@ -46,10 +46,10 @@ def change_of(token: str) -> AddressChange | None:
 
 
 def objected(token: str) -> AddressChange | None:
-    """Returns the requested change of an email address for the token of a link that drops the change.
+    """Finds the requested change of an email address by the token in the link with which the owner refuses the change.
 
-    Returns None if the change has expired, or was confirmed or dropped before. The owner of an inactive account can
-    drop the change, too. Otherwise a second manager could confirm the change against the owner's will.
+    Returns None if the change has expired, or was confirmed or refused before. The owner of an inactive account can
+    refuse the change, too. Otherwise two managers could agree on another address for the account.
     """
     return _change_of(token, _objection_signer)
 

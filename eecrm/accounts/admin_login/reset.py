@@ -25,7 +25,7 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
     Triggers then end every login of the account, make its password unusable, and mail the owner a link to choose a new
     password. If the old password stayed valid, a thief of that password could set up the next second factor.
     """
-    # Logins and set-ups of a second factor also lock the account first. Another order could deadlock.
+    # The account's row is locked first, as at a login or at the set-up of a second factor. Another order could deadlock.
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     if not second_factor.erase(user):
         return False

@@ -135,10 +135,10 @@ def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) ->
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """Returns the new authenticator app from `text`, the encrypted seed that the form sends back (`sealed_offer`).
+    """Returns the new authenticator app whose seed the form sends back in `text`, encrypted by `sealed_offer`.
 
     `replaces` is the account's present app, or None. Returns None if the text is too old or belongs to another account.
-    Also returns None if the account had another app, or none, when the text was made.
+    Also returns None if the account's app has changed since the text was made.
     """
     content = seeds.decrypt_seed(text, within=MAX_SET_UP_SECONDS) or b""
     user_key, _, rest = content.partition(b" ")

@@ -55,7 +55,7 @@ def read_provider_token(text: str) -> Identity:
     try:
         header = jwt.get_unverified_header(text)
         # With OIDC_TYPED_TOKENS, a token is an access token only if the field `typ` of its header says at+jwt.
-        # With OIDC_TYPED_TOKENS, any other token counts as an ID token, which gives no access.
+        # With OIDC_TYPED_TOKENS, a token without at+jwt in `typ` counts as an ID token, which gives no access.
         types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken

@@ -29,7 +29,7 @@ log = logging.getLogger("eecrm.oidc")
 REFRESH_AFTER_SECONDS = 5 * 60  # after this time the keys are fetched again, to notice withdrawn keys
 MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provider's keys
 # While the provider is unavailable, its cached keys stay accepted for a day, even a withdrawn key.
-# A day is longer than the provider's outages, and limits the use of a stolen key.
+# One day is longer than an outage of the provider, and short enough to limit the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
 FETCH_TIMEOUT_SECONDS = 2  # maximum time that a request waits for the keys, and that one fetch of the keys takes
 MAX_JWKS_BYTES = 256 * 1024

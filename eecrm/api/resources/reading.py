@@ -248,8 +248,8 @@ def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
 def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
     """Compiles the SQL query that reads a parent row.
 
-    `outer` are the further parents in a nested URL. Each is a pair such as `("client", "client_id")`: the keyword
-    argument of the URL pattern that has the further parent's id, and the ORM lookup from the parent row to this id.
+    `outer` has a pair such as `("client", "client_id")` for each parent of the parent in a nested URL. The pair names the
+    keyword argument with this row's id in the URL pattern, and the ORM lookup that leads from the parent row to this id.
     """
     keys = {lookup: Slot(keyword) for keyword, lookup in outer}
     return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())
