@@ -124,7 +124,10 @@ def _resource_grants(resource: str, model: type[Model]) -> Iterator[Grant]:
 
 
 def _declared_grants() -> set[Grant]:
-    """Returns the privileges of the policy table, the apps and the reports, each with its SQL condition for rows."""
+    """Returns the PostgreSQL privileges that the policy table, the apps and the reports declare.
+
+    A privilege on some rows only has an SQL condition.
+    """
     grants = {grant for resource, model in _resource_models() for grant in _resource_grants(resource, model)}
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)

@@ -126,7 +126,10 @@ def install(changes: dict[str, str]) -> None:
 
 
 def _create_or_replace(text: str) -> bool:
-    """Runs the SQL of a function. Returns False if its return type differs, which PostgreSQL refuses to change."""
+    """Runs `text`, a CREATE OR REPLACE FUNCTION statement.
+
+    Returns False if the present function has another return type. PostgreSQL can't replace such a function.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(text)

@@ -19,7 +19,8 @@ from api.requests.problems import from_exception, problem
 log = logging.getLogger("eecrm.health")
 
 # The result of the readiness checks is reused for this number of seconds.
-# The cache protects a public endpoint, because its checks cost as much as a refused login.
+# The endpoint is public, and its checks cost as much as a refused login.
+# Without this cache, callers could overload the database with requests to the endpoint.
 KEPT_SECONDS = 1.0
 
 
@@ -73,14 +74,18 @@ def _surroundings() -> Finding | None:
     return Finding("", f"The database differs from bootstrap.sql in {len(found)} places.")
 
 
-# The rows need more room than `work_mem`, so PostgreSQL writes some 200 kB of them to a temporary file. It takes 2 ms.
+# This query makes more rows than fit into `work_mem`, so PostgreSQL writes some 200 kB to a temporary file.
+# The query fails if the disk is full. Otherwise it takes 2 ms.
 _FILL_TEMPORARY_FILE = "SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
 
 
 def _disk() -> Finding | None:
-    """A warning and no 503, because reads still work, and all servers share the disk of the database.
+    """Finds a full disk of the database. A full disk is a warning and doesn't cause a 503.
 
-    A temporary file shows a full disk that small writes don't meet, because they fit into pages that exist already.
+    Reads still work on a full disk. Another server wouldn't help, because all servers use the same database.
+
+    A small write may succeed on a full disk, because the row fits into a page that exists already. A temporary file
+    always needs new space, so this check writes a temporary file.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -90,7 +90,7 @@ _TRIMMING = {"GROUPS"}  # `config.settings` removes invisible characters around 
 
 
 def _refuse_unseen(name: str, text: str) -> None:
-    """Raises ValueError if the text has a character that nobody sees, such as a mark that turns the writing direction."""
+    """Raises ValueError if the text has an invisible character, such as a mark that turns the writing direction."""
     allowed = "\r\n" if name in _HOLDING_PEM and "-----BEGIN" in text else ""
     text = "".join(character for character in text if character not in allowed)
     if any(unicodedata.category(character) in _CONTROLS for character in text):
@@ -144,7 +144,8 @@ def attempt(factory: Callable[..., Any], **values: Any) -> Any:
     """Calls `factory` and returns its result.
 
     If `factory` raises ImproperlyConfigured, records this fault and returns None. `refuse_faults` later refuses the
-    start, and reports all recorded faults. Also returns None if a value is None, because its fault is recorded already.
+    start, and reports all recorded faults.
+    If an argument for `factory` is None, returns None without a call, because the argument's fault is recorded already.
     """
     if None in values.values():
         return None

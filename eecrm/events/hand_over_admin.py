@@ -62,7 +62,8 @@ class HandOverForm(forms.Form):
 class HandOverPage(admin.ModelAdmin):
     """Adds the page `hand-over/<account>/` to the admin pages of events.
 
-    The page is part of the app `events`, because the app `clients` may not import it.
+    The page is part of the app `events`, because it needs clients, contracts and events. The app `clients` may not
+    import `events`.
     """
 
     def get_urls(self) -> list[URLPattern]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: Path) -> dict[str, str]:
-    """Returns the variables in a `.env` file. The file is read by the same rules as python-decouple's."""
+    """Returns the variables in a `.env` file. The syntax of the file is that of python-decouple."""
     values = {}
     for line in path.read_text().splitlines() if path.is_file() else []:
         name, separator, value = line.strip().partition("=")

@@ -150,7 +150,7 @@ def run(command: Command, *, failure: str, **options: Any) -> None:
 
 
 def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
-    """Runs a command in several environments at the same time.
+    """Runs a command several times at once, each time with other environment variables.
 
     If one run fails, prints the output of this run and raises Failed.
     """

@@ -91,7 +91,7 @@ MAX_LINKS_PER_DAY = 5
 
 
 class SendsLinks(PolicyModelAdmin):
-    """Mixin with actions of the account list that mail the account's owner a link to choose a password.
+    """Mixin for the account list, with actions that send the owner of an account a link to choose a password.
 
     Managers send links because only the owner can set the account's password.
     """
@@ -118,7 +118,8 @@ class SendsLinks(PolicyModelAdmin):
     def _mail_line(self, user: User, reason: str) -> Line:
         """Returns the account's line on the confirmation page, with the number of links mailed within a day.
 
-        Each mailed link changes this number. So the server refuses a confirmation page that is sent twice.
+        Each mailed link changes this number. The server compares the line that was shown with the present line, so a
+        confirmation page can't be used twice.
         """
         count = self._links_of_today(user)
         beside = f", beside {counted(count, 'link')} within a day" if count else ""

@@ -182,8 +182,8 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Returns the contents of the page that confirms the deletion of accounts.
 
-        The page lists the rows that prevent the deletion. Django's own method isn't used: it would count the
-        accounts' log entries as deleted, and read password hashes.
+        The page lists the rows that prevent the deletion. Django's own method isn't used. It would list the accounts'
+        log entries among the rows to delete, and it would read password hashes.
         """
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [

@@ -29,7 +29,8 @@ REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # time in which an API client may 
 MAX_LOGIN_DURATION = timedelta(days=30)  # a login ends after this time, even if it is refreshed all the time
 # Seconds by which an issuer's clock may be ahead of ours, for the provider's tokens and for our own tokens.
 # Clocks under NTP differ by milliseconds. A clock that has just resumed or lost its source differs by seconds.
-# An attacker gains nothing from this leeway, because a token doesn't exist before it is signed.
+# With the leeway, a token is accepted although its issue time is still in the future by our clock.
+# An attacker gains nothing from this, because nobody has a token before its issuer signs it.
 # `read_token` checks the expiry (`exp`) of our own tokens without leeway.
 LEEWAY = 30
 
@@ -150,15 +151,16 @@ def _token_pair(session: TokenSession) -> Pair:
 
 
 # A login is one SQL statement, so it needs no transaction around the statement.
-# The part `origin` sets `eecrm.user_id`. Triggers at the end of the statement write this account to the trail.
+# The subquery `origin` sets `eecrm.user_id` to the account's key.
+# Triggers, which run at the end of the statement, write this account to the audit trail as the actor.
 #
-# The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
+# The subquery `account` locks the account's row. If another transaction holds the lock, this statement waits.
 # After waiting for the lock, PostgreSQL checks the WHERE conditions again, now on the changed row of the account.
 # A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.
 #
-# The parts `forgotten` and `ended` limit the number of known places and open logins of an account.
+# The subqueries `forgotten` and `ended` limit the number of known places and open logins of an account.
 # Without a limit, an attacker who knows the password could create any number of known places and logins.
 # With too many logins, the statement that ends all logins of an account would exceed its timeout.
 _LOG_IN = f"""
@@ -217,12 +219,14 @@ class Reused(NamedTuple):
 
 
 def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
-    """Exchanges a refresh token for new tokens. If the token was exchanged before, ends the login and returns Reused.
+    """Exchanges a refresh token for new tokens. Raises InvalidToken if the token is invalid or its login has ended.
 
-    Raises InvalidToken if the token is invalid or its login has ended.
+    For 30 seconds, requests that send the same token again get the same new tokens, for example after a lost response
+    (`api.md`, Tokens). After that time, or after the next exchange, a request with the old token ends the login. The
+    function then returns Reused.
 
-    If several requests send the same token, one UPDATE decides: exactly one request rotates the token. The other
-    requests, and an API client that lost the response, get the same new tokens for 30 seconds (`api.md`, Tokens).
+    If several requests send the same token at the same time, one UPDATE decides: exactly one request exchanges the
+    token, and the other requests get the same new tokens.
     """
     claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()

@@ -16,8 +16,8 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
-MAX_LINES = 50  # a mail has at most so many lines for each kind of news
-MAX_LINES_PER_ACTOR = 10  # a mail has at most so many lines for each kind of news and each actor
+MAX_LINES = 50  # maximum number of lines in a mail for each kind of news
+MAX_LINES_PER_ACTOR = 10  # maximum number of lines in a mail for each kind of news and each actor
 # Alerts about a single contract come last, because a mail lists at most MAX_LINES alerts.
 # Otherwise a user who signs and reopens many contracts could push more important alerts out of the mail.
 ALERT_ORDER = ("subject", "id")
@@ -34,11 +34,12 @@ _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 def news_for(mail: Mail) -> list[str]:
     """Returns the lines of a mail with news. Sets `mail.seen` to the present snapshot.
 
-    The manager's next mail begins at this snapshot. The lines identify accounts by username and key, because users can
-    change their other names.
+    The manager's next mail has the news since this snapshot. The lines identify accounts by username and key, because
+    users can change their other names.
 
-    Alerts that weren't mailed to this manager come first. Otherwise a manager could deactivate the other managers, act,
-    and activate them again, and the others wouldn't notice.
+    The first lines are alerts that weren't mailed to this manager, for example because the account was inactive.
+    Without these lines, a manager could deactivate the other managers, act, and activate them again. The others
+    wouldn't notice.
     """
     last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
@@ -60,15 +61,18 @@ def news_for(mail: Mail) -> list[str]:
 
 
 def last_news() -> models.QuerySet[Mail]:
-    """Returns the last mail with news that was sent to each manager. The next mail begins at its snapshot."""
+    """Returns the last mail with news that was sent to each manager.
+
+    The next mail to a manager tells of all changes that came after the last one was written.
+    """
     sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
     return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
 
 def _unmade_at(mail: Mail) -> list[datetime]:
-    """Returns a list with the last time at which the account was deactivated or lost a manager's role; [] if never.
+    """Returns a list with one time: when the account was last deactivated or lost a manager's role. [] if never.
 
-    The account got no mail with news after that time, so its next mail begins there.
+    After that time the account got no mail with news. So its next mail must also have the news since that time.
     """
     lost = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
     own = Entry.objects.filter(lost, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
@@ -79,7 +83,8 @@ def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
     """Returns the alerts that the entries in `rows` record and that weren't mailed to this manager."""
     keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
-    # A mail has the key of the last alert of a transaction, and lists all alerts with the same time.
+    # All alerts of a transaction have the same time, and one mail lists all of them.
+    # The mail's row refers only to the last of these alerts, so the alerts in the mail are found by their time.
     missed = Alert.objects.filter(pk__in=[int(key) for key in keys])
     return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by(*ALERT_ORDER))
 
@@ -120,10 +125,10 @@ def _news_lines(entries: list[Entry], accounts: dict[int, User]) -> list[str]:
 
 
 def _place(entry: Entry, accounts: dict[int, User]) -> tuple[bool, bool, int]:
-    """Returns the sort key among the entries of one actor and kind.
+    """Returns the key by which the entries of one actor and kind are sorted. The mail lists only the first entries.
 
-    Existing accounts come before new ones, and accounts with many rights before others, so that none of them is
-    displaced.
+    Existing accounts come before new ones, and accounts with many rights before others. So entries about less important
+    accounts can't push them out of the mail.
     """
     return entry.operation == "insert", not _is_privileged(accounts.get(_account_key(entry))), entry.pk
 
@@ -137,7 +142,7 @@ def _news() -> Q:
     renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
     # A manager may correct the address of an account before its first login.
-    # Managers get a mail about such a correction only if the account's role has many rights.
+    # Other managers get a mail about a corrected address only if the account is a manager's or an auditor's.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))

@@ -20,8 +20,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
     becomes invalid after its use, after its lifetime, after any other change of the password or the email address, and
     when the account is deactivated.
 
-    A login doesn't make a link invalid, because an attacker who knows the password could then end the owner's link.
-    A change of letter case in the email address doesn't either, because a manager could then end the owner's link.
+    A login doesn't make a link invalid. Otherwise an attacker who knows the password could log in to make the owner's
+    link invalid. A change of letter case in the email address doesn't make a link invalid either. Otherwise a manager
+    could make the owner's link invalid by such a change.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:

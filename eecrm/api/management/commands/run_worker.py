@@ -23,7 +23,7 @@ log = logging.getLogger("eecrm.worker")
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
 # The number of seconds for which a worker may hold a mail that it is sending.
-# The slowest attempt to send a mail takes less: eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT).
+# Sending a mail takes at most 80 s: the mail server gives eight answers, each within ten seconds (EMAIL_TIMEOUT).
 LEASE = 180.0
 
 
@@ -96,7 +96,8 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # Without the copied context, the audit trail wouldn't record the channel "worker" for writes of this thread.
+        # The new thread runs in a copy of the current context variables. One of these is the channel, "worker".
+        # Without the copy, the audit trail wouldn't record the channel for the writes of the new thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
         log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
@@ -128,7 +129,7 @@ class Turn(NamedTuple):
 
 
 def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
-    """Runs each job once, even if other jobs fail. Each failure in a row doubles the pause of a job (`api.jobs`)."""
+    """Runs each job once, even if other jobs fail. Each consecutive failure doubles the pause of a job (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
     is_busy = has_failed = False
     for job in jobs:
