@@ -23,7 +23,7 @@ log = logging.getLogger("eecrm.worker")
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
 # The number of seconds for which a worker may hold a mail that it is sending.
-# Sending a mail takes at most 80 s: the mail server gives eight answers, each within ten seconds (EMAIL_TIMEOUT).
+# Sending a mail takes at most 60 s (MAX_DELIVERY_SECONDS).
 LEASE = 180.0
 
 
