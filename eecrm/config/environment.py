@@ -15,16 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from decouple import Config, RepositoryEnv, UndefinedValueError, strtobool, undefined
+from decouple import Config, UndefinedValueError, strtobool, undefined
 from django.core.exceptions import ImproperlyConfigured
 
 from api.spelling import has_invisible
+from config.env_file import WrongLine, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def _variables_in(path: Path) -> dict[str, str]:
-    return RepositoryEnv(str(path)).data if path.is_file() else {}
+    try:
+        return read_variables(path)
+    except WrongLine as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
 def _trimmed(config: Config, name: str, default: Any) -> Any:

@@ -82,7 +82,7 @@ def successors(leaver: User) -> QuerySet[User]:
     roles |= {Role.SALES} if clients_of(leaver).exists() else set()
     roles |= {Role.SUPPORT} if events_of(leaver).exists() else set()
     people = User.objects.active().filter(role__in=roles, is_superuser=False).exclude(pk=leaver.pk)
-    return people.only(*PUBLIC_FIELDS).order_by("display_name", "pk")
+    return people.only(*PUBLIC_FIELDS, "date_joined").order_by("display_name", "pk")
 
 
 def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:

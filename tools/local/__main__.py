@@ -42,8 +42,6 @@ MIGRATOR_COMMANDS = (
     "sync_database",
 )
 
-sys.path.insert(0, str(ROOT / "eecrm"))
-
 
 def main(command: str, *arguments: str) -> int:
     if command == "manage-beside":

@@ -53,7 +53,10 @@ def status_of(program: Callable[..., int], *arguments: str) -> int:
     If a signal arrives, the child processes are stopped first.
     After Failed or PermissionError, the function prints a sentence to standard error and returns 1.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it, to outlive the terminal
+        stops.append(signal.SIGHUP)
+    for signum in stops:
         signal.signal(signum, _on_signal)
     try:
         return program(*arguments)

@@ -13,6 +13,7 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Line
 from access.confirmed_admin import confirmed_action
 from accounts.models import Mail, User
+from accounts.passwords.links import link_queued
 from audit.admin.versioned import VersionedAdmin
 from csv_files.words import counted
 
@@ -75,6 +76,8 @@ class MailAdmin(VersionedAdmin):
         rows.update(given_up_at=None, due_at=Now(), attempts=0, error="")
         for mail in given_up:
             self.log_change(request, mail, "To be sent again.")
+            if mail.kind in PASSWORD_LINKS:
+                link_queued(mail.user_id, mail.kind, request)
         left = queryset.count() - len(given_up)
         _report_mails(
             self,
@@ -166,6 +169,7 @@ class SendsLinks(PolicyModelAdmin):
     def _queue_mail(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
+        link_queued(user.pk, kind, request)
 
 
 def _recipient(mail: Mail) -> str:

@@ -10,7 +10,7 @@ import jwt
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Value
-from django.db.models.functions import Least
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import tokens as simplejwt
@@ -144,7 +144,8 @@ def _token_pair(session: TokenSession) -> Pair:
         RefreshToken(),
         session,
         jti=session.refresh_jti.hex,
-        iat=datetime_to_epoch(session.rotated_at),
+        # Not `rotated_at`, because PostgreSQL's clock may be ahead of ours: we would refuse the token as issued later.
+        iat=datetime_to_epoch(session.expires_at - api_settings.REFRESH_TOKEN_LIFETIME),
         exp=datetime_to_epoch(session.expires_at),
     )
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
@@ -239,14 +240,15 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
         login_rows.filter(refresh_jti=claims.jti).update(
             previous_jti=claims.jti,
             refresh_jti=uuid4(),
-            rotated_at=now,
+            rotated_at=Now(),
             address=address,
             expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + MAX_LOGIN_DURATION),
         )
-        session = login_rows.first()
+        # Only PostgreSQL's clock is the same for all servers. Their own clocks may differ by more than the window.
+        session = login_rows.annotate(age=Now() - F("rotated_at")).first()
     if session is None:
         raise InvalidToken
-    if session.previous_jti == claims.jti and now - session.rotated_at < REFRESH_RETRY_WINDOW:
+    if session.previous_jti == claims.jti and session.age < REFRESH_RETRY_WINDOW:
         return _token_pair(session)
     with transaction.atomic():
         leave(user_id=claims.user)

@@ -27,6 +27,7 @@ from access.database import acting_as_login_role, rolled_back_if
 from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
+from accounts.passwords.links import link_queued
 from api.email_addresses import normalise_address
 from api.requests import limits
 
@@ -215,6 +216,8 @@ def _answer_request(lease: timedelta) -> bool:
         resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]
         Mail.objects.bulk_create(resets)
         LinkRequest.objects.filter(pk=key).delete()
+    for mail in resets:
+        link_queued(mail.user_id, mail.kind)
     log.info("mail_accounts_found", extra={"link_request": key, "mails": len(resets)})
     return True
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 
@@ -27,7 +27,7 @@ _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for 
 # Kinds of news, in their order in the mail. Changes that may let a user into another account come first.
 # Each kind has its own maximum number of lines, so that a kind with many lines doesn't displace another kind.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
-_ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
+_ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for or dropped", "other changes of accounts", "display names"
 _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
@@ -141,6 +141,9 @@ def _news() -> Q:
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
+    # The worker deletes changes that have expired, and the confirmation deletes its change.
+    dropped = Q(table_name=AddressChange._meta.db_table, operation="delete", old__confirmed_by_id=None)
+    dropped &= ~Q(channel="worker") & ~Q(old__asked_by_id=F("old__user_id"))
     # A manager may correct the address of an account before its first login.
     # Other managers get a mail about a corrected address only if the account is a manager's or an auditor's.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
@@ -159,7 +162,7 @@ def _news() -> Q:
     # An identity without an actor isn't news: `enrol_identity` created it together with an external account.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
-    return renamed | asked | moved | managers | switched | remade | identities
+    return renamed | asked | dropped | moved | managers | switched | remade | identities
 
 
 def _keys(accounts: models.QuerySet[User]) -> list[str]:
@@ -186,6 +189,8 @@ def _describe_actor(entry: Entry) -> str:
 def _changes(entry: Entry, account: User | None) -> list[tuple[str, str]]:
     """Returns the changes of the entry, each with its kind of news. The mail lists the entry under the first kind."""
     new, old = entry.new or {}, entry.old or {}
+    if entry.table_name == AddressChange._meta.db_table and entry.operation == "delete":
+        return [(_ASKED, "the other address, which waited to be confirmed, was dropped")]
     if entry.table_name == AddressChange._meta.db_table:
         return [(_ASKED, "another address was asked for, and waits to be confirmed")]
     if entry.table_name == ExternalIdentity._meta.db_table:

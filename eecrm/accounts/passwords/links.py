@@ -1,14 +1,17 @@
 """One-time links with which users choose their own password, for an invitation or a reset."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import base36_to_int, urlsafe_base64_encode
 
+from access.security_log import security_event
 from accounts.login.tokens import LEEWAY
 from accounts.models import User
 
@@ -57,6 +60,11 @@ class OneTimeLink(PasswordResetTokenGenerator):
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))
 PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
+
+
+def link_queued(account: int, kind: str, request: HttpRequest | None = None) -> None:
+    """Logs that a mail with a link to a new password was queued for an account. `kind` is the kind of the mail."""
+    security_event("authn_link_queued", request, level=logging.INFO, account=account, kind=str(kind))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from access.database import acting_through, refuse_privileged_role
 from access.refusals import UNAVAILABLE, refusal_of, sqlstate_of
+from api.command_numbers import number_between
 from api.jobs import EachTurn, Every, declared_jobs
 
 log = logging.getLogger("eecrm.worker")
@@ -23,8 +24,9 @@ log = logging.getLogger("eecrm.worker")
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
 # The number of seconds for which a worker may hold a mail that it is sending.
-# Sending a mail takes at most 80 s: the mail server gives eight answers, each within ten seconds (EMAIL_TIMEOUT).
+# Sending a mail takes at most 60 s (MAX_DELIVERY_SECONDS).
 LEASE = 180.0
+MAX_LEASE = 86_400.0
 
 
 class Command(BaseCommand):
@@ -33,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="run the jobs that are due now, and end")
         parser.add_argument(
-            "--lease", type=float, default=LEASE, metavar="SECONDS",
+            "--lease", type=number_between(1.0, MAX_LEASE), default=LEASE, metavar="SECONDS",
             help=f"how long a worker holds a mail before another one may send it (default: {LEASE:.0f})",
         )  # fmt: skip
 
