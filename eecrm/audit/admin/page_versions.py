@@ -29,9 +29,7 @@ _NOW = """
                                              AND concat_ws(' ', id, transaction_id, at) = %(newest)s)
 """
 # SQL condition for trail entries that were written after a page was made.
-_SINCE = (
-    f"(NOT {was_visible('%s::pg_snapshot', '%s::bigint')} AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
-)
+_SINCE = f"(NOT {was_visible('%s::pg_snapshot', '%s::bigint')} AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
 
 PAGE_VERSION_FIELD = "page_version"  # the name of the hidden form field
 
