@@ -269,6 +269,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "api.requests.renderers.AllowedMethods",
     "EXCEPTION_HANDLER": "api.requests.problems.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",  # api.times, which formats all other moments of answers, reads it
 }
 
 # Each token has an audience and an issuer (RFC 9068), and the server checks both (RFC 8725).

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import ErrorDetail, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
 from api.requests import deprecation, limits, problems
-from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shortened
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shortened, with_value
 from api.requests.client_address import client_address, place_of
 from api.requests.parsers import LengthRequired
 from api.requests.wsgi_request import refuse_other_charsets
@@ -40,17 +40,14 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _change_reason(request: HttpRequest) -> str:
-    """Returns the header `X-Change-Reason`, decoded as UTF-8.
-
-    Raises ValidationError unless the header is one line of text.
-    """
+    """Returns the header `X-Change-Reason` as text. Raises BadHeader unless the header is one line of text."""
+    header = request.META.get("HTTP_X_CHANGE_REASON", "")
     try:
-        text = reasons.one_line(request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode())
-        fault = reasons.fault_of(text)
-    except UnicodeError:
-        fault = reasons.UNFIT
-    if fault:
-        raise ValidationError({"X-Change-Reason": [ErrorDetail(fault, code="invalid")]})
+        text = reasons.one_line(reasons.decode_header(header))
+    except ValueError as error:
+        raise problems.BadHeader(reasons.HEADER, with_value(str(error), header)) from None
+    if fault := reasons.fault_of(text):
+        raise problems.BadHeader(reasons.HEADER, fault)
     return text
 
 
