@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils import timezone
 from rest_framework import serializers
 
 NOT_A_MOMENT = "This is no moment with an offset: write one as 2027-06-01T18:00:00Z."
@@ -46,6 +47,11 @@ def parse_day(text: str) -> date:
 def format_moment(moment: datetime) -> str:
     notation: Any = settings.REST_FRAMEWORK["DATETIME_FORMAT"]
     return moment.astimezone(UTC).strftime(notation)
+
+
+def format_local(moment: datetime, pattern: str = "%d %B %Y, %H:%M") -> str:
+    """Formats a moment for people, with the name of its zone: the staff's zone on pages, UTC in mails and commands."""
+    return f"{timezone.localtime(moment):{pattern} %Z}"
 
 
 def moment_sql(column: str) -> str:

@@ -6,6 +6,7 @@ secrets and variables are required, and weak values are refused.
 
 import re
 from datetime import timedelta
+from zoneinfo import available_timezones
 
 from access.policy import Role
 from access.secret_strength import is_weak
@@ -361,7 +362,12 @@ SPECTACULAR_SETTINGS = {
 OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists our codes
 
 LANGUAGE_CODE = "en-gb"
+# The API and the database use UTC. Pages for people show and take local times of this zone.
 TIME_ZONE = "UTC"
+STAFF_TIME_ZONE = env("STAFF_TIME_ZONE", default="Europe/Paris")
+_require(
+    STAFF_TIME_ZONE in available_timezones(), "STAFF_TIME_ZONE is a name of the tz database, such as Europe/Paris."
+)
 USE_TZ = True
 
 STATIC_URL = "static/"

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 
 from access import reasons
@@ -74,7 +75,9 @@ class RequestMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]  # our own attribute
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # our own attribute
         channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        with acting_through(channel, request_id, caller_request_id):
+        # With None the API uses UTC (TIME_ZONE).
+        zone = settings.STAFF_TIME_ZONE if problems.is_admin_page(request) else None
+        with acting_through(channel, request_id, caller_request_id), timezone.override(zone):
             response = self.get_response(request)
         limits.settle(request, response)
         deprecation.announce(request, response)
