@@ -76,7 +76,8 @@ class LocalMomentField(forms.SplitDateTimeField):
 
 def _moment(day: date, clock: time) -> datetime:
     if clock.tzinfo is not None:
-        return datetime.combine(day, clock).astimezone(UTC)
+        # Pages must be able to show the moment, so it must exist in the current zone, too.
+        return datetime.combine(day, clock).astimezone(get_current_timezone()).astimezone(UTC)
     readings = _readings(day, clock)
     if len(readings) == 1:
         return readings[0].astimezone(UTC)

@@ -72,6 +72,7 @@ def test_a_form_takes_local_times(day: str, clock: str, moment: str, event: Even
         ("2027-06-12", "20:00 +99:00", "Enter a valid time."), ("2027-06-12", "20:00 CEST", "Enter a valid time."),
         ("2027-06-12", "", "This field is required."), ("", "20:00", "This field is required."), ("0001-01-01", "00:00", "Enter a valid date."),
         ("2027-06-12", "+02:00", "Enter a valid time."), ("9999-12-31", "23:00 -05:00", "Enter a valid date."),
+        ("9999-12-31", "23:59 +00:00", "Enter a valid date."),
     ],
 )  # fmt: skip
 def test_a_time_that_is_no_moment_is_refused_at_its_field(
