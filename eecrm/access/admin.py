@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
@@ -67,6 +68,10 @@ class EpicEventsAdminSite(admin.AdminSite):
                 raise SuspiciousOperation("This request makes no sense.") from None
 
         return entered
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Adds the zone of the times for `admin/base_site.html`. The honeypot's site lacks it, as a stock site does."""
+        return super().each_context(request) | {"local_zone": settings.STAFF_TIME_ZONE}
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return log_entries(super().get_log_entries(request))

@@ -74,9 +74,10 @@ class RequestMiddleware:
         request.caller_request_id = caller_request_id  # type: ignore[attr-defined]  # our own attribute
         request.request_id = request_id  # type: ignore[attr-defined]  # our own attribute
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # our own attribute
-        channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        # With None the API uses UTC (TIME_ZONE).
-        zone = settings.STAFF_TIME_ZONE if problems.is_admin_page(request) else None
+        path = request.path_info.lstrip("/")
+        channel = "admin" if path.startswith(settings.ADMIN_URL) else "api"
+        # With None the API uses UTC (TIME_ZONE), and so does the honeypot, which mustn't differ from a stock site.
+        zone = settings.STAFF_TIME_ZONE if path.startswith((settings.ADMIN_URL, "account/")) else None
         with acting_through(channel, request_id, caller_request_id), timezone.override(zone):
             response = self.get_response(request)
         limits.settle(request, response)

@@ -121,8 +121,9 @@ class ChoicesFilter(django_filters.Filter):
     """Filters a list by one or more values of a column, separated by commas.
 
     PostgreSQL evaluates `=`, `<=` and `>=` in the index of a list, but reads the rows themselves for `IN (…)`.
-    So values that are neighbours in the order of their texts are written as a range.
-    The values without one are written as `NOT (… = that one)`, which the index may have as a column.
+    So values that are neighbours in the order of their texts are written as a range. This order is the same in every
+    collation, because the values are lowercase words. If other values lie between, the filter excludes the others.
+    The index may have this condition as a column.
     """
 
     field_class = _ChoicesField
@@ -136,9 +137,7 @@ class ChoicesFilter(django_filters.Filter):
             return queryset.filter(**{self.field_name: chosen[0]})
         if not any(chosen[0] < other < chosen[-1] for other in others):
             return queryset.filter(**{f"{self.field_name}__gte": chosen[0], f"{self.field_name}__lte": chosen[-1]})
-        if len(others) == 1:
-            return queryset.exclude(**{self.field_name: others[0]})
-        return queryset.filter(**{f"{self.field_name}__in": chosen})
+        return queryset.exclude(**{f"{self.field_name}__in": others})
 
 
 class ResourceFilterSet(django_filters.FilterSet):
