@@ -156,7 +156,8 @@ class ResourceFilterSet(django_filters.FilterSet):
         "updated_before": ("Last changed at this time or earlier.", "2027-03-31T23:59:59Z"),
     }
 
-    # These filters use personal data. Roles that see masked data may not use them, or they could guess values.
+    # These filters use personal data. Roles that see masked data may not use them.
+    # Otherwise a user of such a role could find a hidden value by trying values.
     personal: tuple[str, ...] = ()
 
 

@@ -135,5 +135,5 @@ def _display_value(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
 def _moment(text: str) -> str:
     try:
         return format_local(datetime.fromisoformat(text), "%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError):  # text that is no time: PostgreSQL's `infinity`, or stars
+    except (ValueError, OverflowError):  # text that is no time: PostgreSQL's `infinity`, or stars that hide a value
         return text
