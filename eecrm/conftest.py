@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, connection, transaction
 from django.test import Client as Browser
@@ -226,6 +228,11 @@ class Caller(_RoleEnds, APIClient):
         caller = cls(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
         caller.user = user
         return caller
+
+
+def local(moment: datetime) -> datetime:
+    """A moment as the admin site shows it and as its forms take it."""
+    return timezone.localtime(moment, ZoneInfo(settings.STAFF_TIME_ZONE))
 
 
 def shown(page: Any) -> dict[str, str]:

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import Model, ProtectedError, QuerySet
+from django.db.models import DateTimeField, Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
+from django.utils.dateparse import parse_datetime
 from django.utils.text import smart_split
 
 from access.confirmed_admin import ConfirmsDeletions, delete_selected
@@ -67,6 +69,10 @@ class EpicEventsAdminSite(admin.AdminSite):
 
         return entered
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Adds the zone of the times for `admin/base_site.html`. The honeypot's site lacks it, as a stock site does."""
+        return super().each_context(request) | {"local_zone": settings.STAFF_TIME_ZONE}
+
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return log_entries(super().get_log_entries(request))
 
@@ -106,7 +112,20 @@ class OfferedFilters:
         offered = {getattr(item, "parameter_name", item) for item in filters}
         offered.add(self.date_hierarchy)  # type: ignore[attr-defined]  # defined by ModelAdmin
         is_offered = any(name and (lookup == name or lookup.startswith(f"{name}__")) for name in offered)
-        return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # from ModelAdmin
+        if not is_offered or self._compares_with_naive_time(lookup, value):
+            return False
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # from ModelAdmin
+        return allowed
+
+    def _compares_with_naive_time(self, lookup: str, value: Any) -> bool:
+        """Does the lookup compare a moment with a text without an offset? Django would read such a text as UTC."""
+        name, _, kind = lookup.partition("__")
+        fields = self.opts.concrete_fields  # type: ignore[attr-defined]  # defined by ModelAdmin
+        moments = {field.name for field in fields if isinstance(field, DateTimeField)}
+        if name not in moments or kind not in ("", "exact", "gt", "gte", "lt", "lte"):
+            return False
+        moment = parse_datetime(str(value))
+        return moment is None or moment.tzinfo is None
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Searches for the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the search text is too long."""

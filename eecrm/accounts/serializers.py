@@ -82,6 +82,9 @@ class AddressRequestSerializer(StrictSerializer):
 
     field_docs = {"email": ("", "j.moreau@epic-events.example"), "password": ("", "Epic-Events-2026!")}
 
+    def repeats_value(self, name: str) -> bool:
+        return name == "email"
+
 
 class PendingAddressSerializer(serializers.Serializer):
     """A new email address that waits to be confirmed."""
@@ -91,7 +94,7 @@ class PendingAddressSerializer(serializers.Serializer):
 
     field_docs = {
         "email": ("As it will be stored: its domain in ASCII (IDNA).", "j.moreau@epic-events.example"),
-        "expires_at": ("Until when its link works.", "2027-03-08T09:30:00Z"),
+        "expires_at": ("Until when its link works.", "2027-03-08T09:30:00.000000Z"),
     }
 
 

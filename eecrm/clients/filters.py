@@ -1,17 +1,15 @@
-import django_filters
-
-from api.resources.filters import ContactFilterSet, EmailFilter, KeyFilter, TextFilter
+from api.resources.filters import ChoicesFilter, ContactFilterSet, EmailFilter, KeyFilter, TextFilter
 from clients.models import Client
 
 
 class ClientFilterSet(ContactFilterSet):
-    status = django_filters.ChoiceFilter(choices=Client.Status)
+    status = ChoicesFilter(choices=Client.Status)
     company_name = TextFilter()
     email = EmailFilter()
     sales_contact = KeyFilter()
 
     field_docs = ContactFilterSet.field_docs | {
-        "status": ("Prospects, or clients.", "client"),
+        "status": ("In one of these statuses, separated by commas.", "client"),
         "company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
         "email": (
             "With this email address, in any spelling of it; not for those who see it masked.",

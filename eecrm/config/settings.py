@@ -6,6 +6,7 @@ secrets and variables are required, and weak values are refused.
 
 import re
 from datetime import timedelta
+from zoneinfo import available_timezones
 
 from access.policy import Role
 from access.secret_strength import is_weak
@@ -271,6 +272,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "api.requests.renderers.AllowedMethods",
     "EXCEPTION_HANDLER": "api.requests.problems.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",  # api.times, which formats all other moments of answers, reads it
 }
 
 # Each token has an audience and an issuer (RFC 9068), and the server checks both (RFC 8725).
@@ -367,7 +369,12 @@ SPECTACULAR_SETTINGS = {
 OTP_TOTP_ISSUER = "Epic Events CRM"  # name that an authenticator app shows beside the one-time codes of this site
 
 LANGUAGE_CODE = "en-gb"
+# The API and the database use UTC. Pages for people show and take local times of this zone.
 TIME_ZONE = "UTC"
+STAFF_TIME_ZONE = env("STAFF_TIME_ZONE", default="Europe/Paris")
+_require(
+    STAFF_TIME_ZONE in available_timezones(), "STAFF_TIME_ZONE is a name of the tz database, such as Europe/Paris."
+)
 USE_TZ = True
 
 STATIC_URL = "static/"

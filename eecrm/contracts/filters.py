@@ -1,25 +1,33 @@
-import django_filters
 from django.db.models import Q
 
-from api.resources.filters import ContactFilterSet, DecimalFilter, EmailFilter, FlagFilter, KeyFilter, TextFilter
+from api.resources.filters import (
+    ChoicesFilter,
+    ContactFilterSet,
+    DayFilter,
+    DecimalFilter,
+    EmailFilter,
+    FlagFilter,
+    KeyFilter,
+    TextFilter,
+)
 from contracts.models import MAX_AMOUNT, OVERDUE, Contract
 
 
 class ContractFilterSet(ContactFilterSet):
-    status = django_filters.ChoiceFilter(choices=Contract.Status)
+    status = ChoicesFilter(choices=Contract.Status)
     client = KeyFilter()
     client_email = EmailFilter(field_name="client__email")
     client_company_name = TextFilter(field_name="client__company_name")
     amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=MAX_AMOUNT)
     amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=MAX_AMOUNT)
-    payment_due_after = django_filters.DateFilter(field_name="payment_due", lookup_expr="gte")
-    payment_due_before = django_filters.DateFilter(field_name="payment_due", lookup_expr="lte")
+    payment_due_after = DayFilter(field_name="payment_due", lookup_expr="gte")
+    payment_due_before = DayFilter(field_name="payment_due", lookup_expr="lte")
     # Drafts are never overdue, because the client owes nothing before the signature.
     overdue = FlagFilter(Q(status=Contract.Status.SIGNED) & OVERDUE)
     sales_contact = KeyFilter()
 
     field_docs = ContactFilterSet.field_docs | {
-        "status": ("Drafts, or signed ones.", "signed"),
+        "status": ("In one of these statuses, separated by commas.", "signed"),
         "client": ("Of this client.", 7),
         "client_email": (
             "Of the client with this email address, in any spelling of it; not for those who see it masked.",

@@ -1,6 +1,6 @@
 """Contracts: the orders of clients, with the amount and the day on which the payment is due."""
 
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
 # Condition for contracts with a payment that was due before today's date in UTC.
-OVERDUE = Q(payment_due__lt=TruncDate(Now()))
+OVERDUE = Q(payment_due__lt=TruncDate(Now(), tzinfo=UTC))
 MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 

@@ -21,7 +21,7 @@ class ContractSerializer(ResourceSerializer):
             "signed_at": ("Null for a draft.", None),
         }
         patch = {"status": "signed"}
-        effect = {"signed_at": "2027-03-02T10:00:00Z"}
+        effect = {"signed_at": "2027-03-02T10:00:00.000000Z"}
         model = Contract
         fields = [
             "id", "url", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due",

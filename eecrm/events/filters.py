@@ -1,21 +1,19 @@
-import django_filters
-
-from api.resources.filters import ContactFilterSet, EmailFilter, FlagFilter, KeyFilter
+from api.resources.filters import ChoicesFilter, ContactFilterSet, EmailFilter, FlagFilter, KeyFilter, MomentFilter
 from events.models import UNASSIGNED, Event
 
 
 class EventFilterSet(ContactFilterSet):
-    status = django_filters.ChoiceFilter(choices=Event.Status)
+    status = ChoicesFilter(choices=Event.Status)
     client = KeyFilter(field_name="contract__client")
     contract = KeyFilter()
     client_email = EmailFilter(field_name="contract__client__email")
     support_contact = KeyFilter()
     unassigned = FlagFilter(UNASSIGNED)
-    starts_after = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
-    starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lte")
+    starts_after = MomentFilter(field_name="starts_at", lookup_expr="gte")
+    starts_before = MomentFilter(field_name="starts_at", lookup_expr="lte")
 
     field_docs = ContactFilterSet.field_docs | {
-        "status": ("In this status.", "in_progress"),
+        "status": ("In one of these statuses, separated by commas.", "created,in_progress"),
         "client": ("Of this client.", 7),
         "contract": ("Under this contract.", 21),
         "client_email": (

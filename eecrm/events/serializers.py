@@ -39,8 +39,8 @@ class EventSerializer(ResourceSerializer):
             "name": ("", "Gala dinner"),
             "status": ("It goes one way: created, in progress, closed. Closed it is read-only.", "created"),
             "attendees": ("", 120),
-            "starts_at": ("From 2000 to 2099, with a time zone.", "2027-06-12T18:00:00Z"),
-            "ends_at": ("Not before it starts.", "2027-06-12T23:00:00Z"),
+            "starts_at": ("From 2000 to 2099, with a time zone.", "2027-06-12T18:00:00.000000Z"),
+            "ends_at": ("Not before it starts.", "2027-06-12T23:00:00.000000Z"),
             "location": ("", "Old Harbour Hall"),
             "notes": ("", "Twelve guests eat vegetarian, two can't have nuts."),
         }

@@ -128,11 +128,15 @@ for (const status of ["in_progress", "closed"] as const) {
 }
 
 // 8. Management reopens the event, with a reason. Sales may not: the answer is 403 with the name of the rule.
-const header8 = { "X-Change-Reason": "The caterer was never paid" };
+// `fetch` sends Latin letters only, so the reason is encoded as RFC 8187 says.
+const reason = "Le traiteur n'a pas été payé : il manque 500 €";
+const header8 = { "X-Change-Reason": "UTF-8''" + encodeURIComponent(reason) };
 const reopening = { params: { ...ofEvent.params, header: header8 }, body: { status: "in_progress" as const } };
 const refused = expectRefusal(403, await sales.PATCH("/api/v1/events/{id}/", reopening));
 assert("rule" in refused, "a 403 names its rule");
 event = expect(await management.PATCH("/api/v1/events/{id}/", reopening));
+const [newest] = expect(await management.GET("/api/v1/events/{id}/history/", ofEvent)).results;
+assert(newest?.reason === reason, "the history has the reason as it was written");
 console.log(`8. ${refused.detail} (${refused.rule}) Management has reopened it: ${event.status}.`);
 
 // Fills a copy of the visible rows that an app keeps offline: first all rows, page by page, later only the changes.

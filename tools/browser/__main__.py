@@ -37,6 +37,8 @@ class Story:
 
     def play(self) -> None:
         self.developer.read(self.step, "oc-salesman", PASSWORD)
+        self.developer.send_reason(self.contract_of_a_colleague(), self.nina.token("oc-salesman", PASSWORD))
+        self.step("A change with a reason in French is sent by fetch, and the history has it.")
         self.check_honeypot()
         self.manager.log_in("oc-manager", PASSWORD)
         self.step("A manager logs in with a password, and is led to a second factor.", self.manager.page)

@@ -1,5 +1,6 @@
 """Compares two versions of an OpenAPI schema: finds values that one version accepts and the other doesn't."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -130,8 +131,14 @@ def _stricter_bounds(old: Schema, new: Schema) -> Iterator[str]:
         if key in new and new[key] < old.get(key, float("inf")):
             yield f"a {key} above {new[key]}"
     for key in ("pattern", "format"):
-        if key in new and new[key] != old.get(key):
+        if key in new and new[key] != old.get(key) and not (key == "pattern" and _all_match(old, new[key])):
             yield f"another {key} than {new[key]}"
+
+
+def _all_match(schema: Schema, pattern: str) -> bool:
+    """Returns True if the schema lists its values in an `enum` of texts, and each of them matches the pattern."""
+    values = schema.get("enum", [])
+    return bool(values) and all(isinstance(value, str) and re.search(pattern, value) for value in values)
 
 
 def _is_object(schema: Schema) -> bool:

@@ -123,6 +123,9 @@ BREAKING: dict[str, tuple[Change, str]] = {
     "a body's text is shorter": (lambda d: _sent(d)["properties"]["name"].update(maxLength=100), "a maxLength above 100"),
     "a body's text is longer": (lambda d: _sent(d)["properties"]["name"].update(minLength=2), "a minLength below 2"),
     "a body's pattern is another": (lambda d: _sent(d)["properties"]["amount"].update(pattern="^9$"), "another pattern"),
+    "a pattern leaves out a value of the enum": (
+        lambda d: _sent(d)["properties"].update(status={"type": "string", "pattern": "^client$"}), "another pattern",
+    ),
     "a body's items are fewer": (lambda d: _sent(d)["properties"]["tags"].update(maxItems=1), "a maxItems above 1"),
     "a body's items are others": (lambda d: _sent(d)["properties"]["tags"].update(items={"type": "integer"}), "tags/*: the type string"),
     "a status is gone": (lambda d: _list(d)["responses"].pop("404"), "404 is gone"),
@@ -174,6 +177,9 @@ HARMLESS: dict[str, Change] = {
     "an optional member of a body is new": lambda d: _sent(d)["properties"].update(notes={"type": "string"}),
     "a member of a body becomes optional": lambda d: _sent(d)["required"].clear(),
     "a value of an enum is taken as well": lambda d: _sent(d)["properties"]["status"]["enum"].append("lost"),
+    "a pattern takes each value of the enum": lambda d: _sent(d)["properties"].update(
+        status={"type": "string", "pattern": "^(prospect|client)(,(prospect|client))*$"}
+    ),
     "a body's bounds are wider": lambda d: _sent(d)["properties"]["name"].update(maxLength=300, minLength=0),
     "a body takes any member": lambda d: _sent(d).pop("additionalProperties"),
     "a refusal is new": lambda d: _create(d)["responses"].update({"418": {"content": _json("Client")}}),

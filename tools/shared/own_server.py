@@ -48,6 +48,7 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
     `is_reset` deletes the server's database first. `settings` are variables of .env.sample.
     """
     home.mkdir(parents=True, exist_ok=True)
+    (home / "lock").touch()  # by this file scripts/run knows the directory as one of the project
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
         # Without this symbolic link, the server would install all packages again.

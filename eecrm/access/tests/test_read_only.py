@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -233,9 +234,10 @@ def test_a_session_ends_at_a_read_only_database_too(client: Client, tmp_path: Pa
             assert [leaver.cookie(name) for name in names] == [None, None]
             assert b'name="password"' in leaver.get(SITE).content
             assert b'name="password"' not in thief.get(SITE).content, "as it was told"
-        end = re.search(rb"until (\S+ \S+) UTC", gone.content)
+        end = re.search(rb"until (\S+ \S+) (CEST|CET) at the latest", gone.content)
         assert end
-        left = datetime.strptime(end[1].decode(), "%Y-%m-%d %H:%M").replace(tzinfo=UTC) - datetime.now(UTC)
+        paris = ZoneInfo(settings.STAFF_TIME_ZONE)
+        left = datetime.strptime(end[1].decode(), "%Y-%m-%d %H:%M").replace(tzinfo=paris) - datetime.now(UTC)
         assert timedelta(hours=7, minutes=55) < left <= timedelta(hours=8)
 
 

@@ -16,6 +16,7 @@ from access.confirmed_admin import confirmed_action
 from access.policy import contact_roles
 from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, Cover, User
+from api.times import format_local
 from audit.admin.entries import TrailHistory
 
 
@@ -65,7 +66,7 @@ class CoverAdmin(TrailHistory):
         return [
             Line(
                 f"{cover} (cover {cover.pk})",
-                f"ends now, instead of at {cover.ends_at:%d %B %Y, %H:%M:%S} UTC"
+                f"ends now, instead of at {format_local(cover.ends_at, '%d %B %Y, %H:%M:%S')}"
                 if cover.ends_at > now
                 else "is over already",
             )

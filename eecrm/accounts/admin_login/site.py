@@ -14,6 +14,7 @@ from accounts.admin_login import session_limits
 from accounts.admin_login.forms import PasswordForm
 from accounts.admin_login.session_store import SessionStore
 from api.requests import problems
+from api.times import format_local
 
 
 def is_staff(request: HttpRequest) -> bool:
@@ -74,7 +75,7 @@ class GatedAdminSite(EpicEventsAdminSite):
         return problems.outage_page(
             session.undeleted,
             f"You are logged out in this browser. Your session itself isn't ended: a copy of its cookies would let in"
-            f" until {latest_end:%Y-%m-%d %H:%M} UTC at the latest. Log in when changes are taken again, and log out"
+            f" until {format_local(latest_end, '%Y-%m-%d %H:%M')} at the latest. Log in when changes are taken again, and log out"
             " everywhere.",
         )
 

@@ -10,13 +10,13 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import Cover, User
-from conftest import World
+from conftest import World, local
 
 COVERS = "/hidden-admin/accounts/cover/"
 
 
 def form(world: World, colleague: str = "other_sales", substitute: str = "sales", **changes: str) -> dict[str, Any]:
-    start = timezone.now()
+    start = local(timezone.now())
     end = start + timedelta(days=14)
     return {
         "colleague": world.users[colleague].pk, "substitute": world.users[substitute].pk, "reason": "Parental leave",
@@ -65,10 +65,10 @@ def test_a_cover_is_ended_early_on_its_page_and_not_rewritten(world: World, visi
     assert b'name="ends_at_0"' in content
     for name in (b"colleague", b"substitute", b"starts_at_0", b"reason"):
         assert b'name="%s"' % name not in content
-    tomorrow = f"{timezone.now() + timedelta(days=1):%Y-%m-%d}"
+    tomorrow = f"{local(timezone.now() + timedelta(days=1)):%Y-%m-%d}"
     response = manager.post(page, form(world, reason="Other", ends_at_0=tomorrow, ends_at_1="12:00:00"))
     assert response.status_code == 302
-    assert (stored().reason, f"{stored().ends_at:%Y-%m-%d %H}") == ("Parental leave", f"{tomorrow} 12")
+    assert (stored().reason, f"{local(stored().ends_at):%Y-%m-%d %H}") == ("Parental leave", f"{tomorrow} 12")
     answer = manager.post(page, form(world), follow=True)
     assert b"A cover can only be ended early: make another one instead." in answer.content
 

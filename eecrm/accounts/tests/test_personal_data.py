@@ -139,9 +139,15 @@ def test_no_list_of_the_admin_site_is_probed_by_a_column_that_it_does_not_offer(
     assert (response.status_code, world.own_client.company_name in response.content.decode()) == (400, False)
 
 
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "2026-01-01", "2026-01-01%2000:00", "yesterday", ""])
+def test_a_filter_takes_no_time_without_an_offset(moment: str, world: World, visit: Any) -> None:
+    assert visit("auditor").get(f"{ADMIN}events/event/?starts_at__gte={moment}").status_code == 400
+
+
 def test_the_filters_that_are_offered_work(world: World, visit: Any) -> None:
     for query in (
-        "accounts/user/?role__exact=sales&is_active__exact=1", "events/event/?starts_at__gte=2026-01-01T00:00:00Z",
+        "accounts/user/?role__exact=sales&is_active__exact=1", "events/event/?starts_at__gte=2026-01-01T00:00:00Z", "events/event/?starts_at__isnull=True",
+        "events/event/?starts_at__gte=2026-01-01%2000:00:00%2B01:00&starts_at__lt=2026-01-02%2000:00:00%2B01:00",
         f"clients/client/?sales_contact__id__exact={world.users['sales'].pk}", "admin/logentry/?action_time__year=2026",
     ):  # fmt: skip
         assert visit("auditor").get(ADMIN + query).status_code == 200, query

@@ -11,7 +11,7 @@ from typing import Any
 
 from api.resources.registry import viewsets
 
-_TIMESTAMP = "2027-03-01T09:30:00Z"
+_TIMESTAMP = "2027-03-01T09:30:00.000000Z"
 _BY_TYPE: dict[str, Any] = {"integer": 7, "boolean": True, "string": "text", "null": None}
 _BY_FORMAT = {
     "date-time": _TIMESTAMP,

@@ -9,7 +9,7 @@ from access import reasons
 from access.search_bounds import MAX_SEARCH_CHARS
 from api.openapi.fields import KEY
 from api.resources import idempotency
-from api.resources.filters import FlagFilter, KeyFilter, TextFilter
+from api.resources.filters import ChoicesFilter, DayFilter, FlagFilter, KeyFilter, MomentFilter, TextFilter
 from api.resources.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from api.resources.search import SearchableQuerySet
 
@@ -36,8 +36,10 @@ REQUEST_ID_PARAMETER = parameter(
     "phone-7f3a.42", location=IN_HEADER,
 )  # fmt: skip
 REASON = parameter(
-    "X-Change-Reason", {"type": "string", "maxLength": reasons.MAX_REASON_CHARS},
-    "Why: a line of text in UTF-8, for the trail. Whoever reopens a contract or an event must say.",
+    reasons.HEADER, {"type": "string"},
+    f"Why: a line of text in UTF-8, for the trail, of at most {reasons.MAX_REASON_CHARS} characters. Programs "
+    "that can't send UTF-8, such as browsers, use the form of RFC 8187: `\"UTF-8''\" + encodeURIComponent(reason)`. "
+    "Whoever reopens a contract or an event must say.",
     "The client asked for it on the phone.", location=IN_HEADER,
 )  # fmt: skip
 KEY_OF_REPEATS = parameter(
@@ -83,21 +85,21 @@ def of_list(view: Any) -> list[dict[str, Any]]:
     if getattr(view, "filterset_class", None) is None:
         return common
     search = [SEARCH] if isinstance(view.queryset, SearchableQuerySet) else []
-    return [*common, *search, *filters(view.filterset_class, view.queryset.model)]
+    return [*common, *search, *filters(view.filterset_class)]
 
 
-def filters(filterset: Any, model: Any) -> list[dict[str, Any]]:
+def filters(filterset: Any) -> list[dict[str, Any]]:
     """Returns the OpenAPI parameters of a list's filters.
 
     The filterset's `field_docs` has descriptions and examples.
     """
     return [
-        parameter(name, _filter_schema(name, filter_, model), *filterset.field_docs[name])
+        parameter(name, _filter_schema(filter_), *filterset.field_docs[name])
         for name, filter_ in filterset.base_filters.items()
     ]
 
 
-def _filter_schema(name: str, filter_: Any, model: Any) -> dict[str, Any]:
+def _filter_schema(filter_: Any) -> dict[str, Any]:
     match filter_:
         case KeyFilter():
             return KEY
@@ -105,11 +107,12 @@ def _filter_schema(name: str, filter_: Any, model: Any) -> dict[str, Any]:
             return {"type": "boolean"}
         case TextFilter():
             return {"type": "string", "maxLength": filter_.extra["max_length"]}
-        case django_filters.ChoiceFilter():
-            return {"$ref": f"#/components/schemas/{model._meta.object_name}{name.title()}"}
-        case django_filters.IsoDateTimeFilter():
+        case ChoicesFilter():
+            choice = f"({'|'.join(filter_.extra['choices'].values)})"
+            return {"type": "string", "pattern": f"^{choice}(,{choice})*$"}
+        case MomentFilter():
             return {"type": "string", "format": "date-time"}
-        case django_filters.DateFilter():
+        case DayFilter():
             return {"type": "string", "format": "date"}
         case django_filters.NumberFilter():
             low, high = (float(validator.limit_value) for validator in filter_.extra["validators"])

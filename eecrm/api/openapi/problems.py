@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from access import reasons
 from access import refusals as database
 from access.permissions import Public, policy_action
 from api.openapi import rules
@@ -34,7 +35,7 @@ _CHANGED_FIELDS = {
     "items": STRING,
     "description": "The fields that differ from the version that If-Match names; null where nobody can tell.",
 }
-_POINTER = "Where: `#/name` is a member of the body, `?name` a parameter, `#/Name-Of-Header` or its name a header."
+_POINTER = "Where: `#/name` is a member of the body, `?name` a parameter, `Name-Of-Header` a header."
 
 SCHEMAS = {
     "Problem": obj("A refusal (RFC 9457).", **_PROBLEM_MEMBERS),
@@ -91,9 +92,7 @@ def _invalid_problem(pointer: str, code: str, detail: str) -> dict[str, Any]:
 _UNKNOWN_PARAMETER = _invalid_problem(
     "?colour", "invalid", "This parameter is unknown. Known: count, cursor, ordering, page_size."
 )
-_REASON = _invalid_problem(
-    "#/X-Change-Reason", "invalid", "A reason is a line of text in UTF-8 of at most 500 characters."
-)
+_REASON = _invalid_problem(reasons.HEADER, "invalid", f"{reasons.UNFIT} This one has 501.")
 _REQUIRED = _invalid_problem("#/name", "required", "This field is required.")
 _UNKNOWN_FIELD = _invalid_problem("#/colour", "unknown", "This field is unknown.")
 _NOT_JSON_DETAIL = "The body is not JSON: unexpected end of data at line 1, column 1."

@@ -1,5 +1,6 @@
 """Maximum sizes of requests and answers. So a long text from a caller can't make an answer or a log line long."""
 
+import json
 import re
 from typing import Any
 
@@ -22,6 +23,15 @@ MAX_DETAIL_CHARS = 1_000  # maximum characters of an error sentence, which may l
 def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
     """Cuts a text that is longer than `max_chars` and ends it with an ellipsis."""
     return text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
+
+
+def with_value(sentence: str, value: Any) -> str:
+    """Adds the refused value to an error sentence, shortened. Characters that can't be seen are shown as escapes."""
+    sentence = sentence if sentence.endswith(".") else f"{sentence}."
+    if not isinstance(value, str):
+        return f"{sentence} You sent {shortened(json.dumps(value))}."
+    visible = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in value[: MAX_SHOWN_CHARS + 1])
+    return f"{sentence} You sent “{shortened(visible)}”."
 
 
 def in_words(size: int) -> str:

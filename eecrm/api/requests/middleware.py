@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import ErrorDetail, UnsupportedMediaType, ValidationError
+from django.utils import timezone
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 
 from access import reasons
 from access.database import acting_through, origin
 from access.security_log import request_ids
 from api.requests import deprecation, limits, problems
-from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shortened
+from api.requests.bounds import MAX_CREDENTIAL_BYTES, MAX_FORM_BYTES, BodyTooLarge, body_length, shortened, with_value
 from api.requests.client_address import client_address, place_of
 from api.requests.parsers import LengthRequired
 from api.requests.wsgi_request import refuse_other_charsets
@@ -40,17 +41,14 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _change_reason(request: HttpRequest) -> str:
-    """Returns the header `X-Change-Reason`, decoded as UTF-8.
-
-    Raises ValidationError unless the header is one line of text.
-    """
+    """Returns the header `X-Change-Reason` as text. Raises BadHeader unless the header is one line of text."""
+    header = request.META.get("HTTP_X_CHANGE_REASON", "")
     try:
-        text = reasons.one_line(request.META.get("HTTP_X_CHANGE_REASON", "").encode("latin-1").decode())
-        fault = reasons.fault_of(text)
-    except UnicodeError:
-        fault = reasons.UNFIT
-    if fault:
-        raise ValidationError({"X-Change-Reason": [ErrorDetail(fault, code="invalid")]})
+        text = reasons.one_line(reasons.decode_header(header))
+    except ValueError as error:
+        raise problems.BadHeader(reasons.HEADER, with_value(str(error), header)) from None
+    if fault := reasons.fault_of(text):
+        raise problems.BadHeader(reasons.HEADER, fault)
     return text
 
 
@@ -77,8 +75,11 @@ class RequestMiddleware:
         request.caller_request_id = caller_request_id  # type: ignore[attr-defined]  # our own attribute
         request.request_id = request_id  # type: ignore[attr-defined]  # our own attribute
         request.client_address = client_address(request)  # type: ignore[attr-defined]  # our own attribute
-        channel = "admin" if request.path_info.lstrip("/").startswith(settings.ADMIN_URL) else "api"
-        with acting_through(channel, request_id, caller_request_id):
+        path = request.path_info.lstrip("/")
+        channel = "admin" if path.startswith(settings.ADMIN_URL) else "api"
+        # With None the API uses UTC (TIME_ZONE), and so does the honeypot, which mustn't differ from a stock site.
+        zone = settings.STAFF_TIME_ZONE if path.startswith((settings.ADMIN_URL, "account/")) else None
+        with acting_through(channel, request_id, caller_request_id), timezone.override(zone):
             response = self.get_response(request)
         limits.settle(request, response)
         deprecation.announce(request, response)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 from django.conf import settings
@@ -15,12 +16,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.views import defaults
 from django.views.defaults import ERROR_PAGE_TEMPLATE
 from rest_framework import exceptions, status
+from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
+from access import reasons
 from access.refusals import REASON_REQUIRED, refusal_of, sqlstate_of
 from access.security_log import request_ids, security_event
 from api.requests import limits
-from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shortened
+from api.requests.bounds import MAX_DETAIL_CHARS, MAX_ERRORS, BodyTooLarge, shortened, with_value
 from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
@@ -32,6 +35,33 @@ NOT_FOUND = "Nothing is here, or nothing that you may see."
 
 class BadQuery(exceptions.ValidationError):
     """Error 400 about parameters of the query string. The answer points to a parameter as `?name`."""
+
+
+class BadHeader(exceptions.ValidationError):
+    """Error 400 about a header of the request. The answer points to the header by its name, as in `If-Match`."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__({name: [sentence]})
+
+
+def bad_parameter(request: Request, name: str, sentence: str) -> BadQuery:
+    """Returns the error for a parameter with a wrong value. The sentence should show a right value."""
+    return BadQuery({name: [_with_parameter(request, name, sentence)]})
+
+
+def bad_parameters(request: Request, sentences: dict[str, list[str]]) -> BadQuery:
+    """Returns the error for several parameters with wrong values."""
+    return BadQuery(
+        {name: [_with_parameter(request, name, text) for text in texts] for name, texts in sentences.items()}
+    )
+
+
+def _with_parameter(request: Request, name: str, sentence: str) -> str:
+    """Adds the parameter's value to an error sentence, and advice if a `+` in the query string became a space."""
+    sentence = with_value(sentence, request.query_params.get(name, ""))
+    pairs = (pair.partition("=") for pair in request.META["QUERY_STRING"].split("&"))
+    has_plus = any("+" in value for key, _, value in pairs if unquote_plus(key) == name)
+    return f"{sentence} A bare + in a query string means a space: write it as %2B." if has_plus else sentence
 
 
 def problem(request: HttpRequest, status_code: int, code: str, detail: str, **members: Any) -> HttpResponse:
@@ -82,10 +112,12 @@ def _pointers(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
 
 def _invalid(request: HttpRequest, error: exceptions.ValidationError) -> HttpResponse:
     errors = list(islice(_pointers(error.detail, "#"), MAX_ERRORS))
-    where = "request"
-    if isinstance(error, BadQuery):
-        where = "query"
-        errors = [entry | {"pointer": "?" + entry["pointer"].removeprefix("#").removeprefix("/")} for entry in errors]
+    where = "query" if isinstance(error, BadQuery) else "request"
+    if isinstance(error, BadQuery | BadHeader):
+        prefix = "?" if where == "query" else ""
+        errors = [
+            entry | {"pointer": prefix + entry["pointer"].removeprefix("#").removeprefix("/")} for entry in errors
+        ]
     fields = ", ".join(dict.fromkeys(entry["pointer"].lstrip("#/?") for entry in errors if len(entry["pointer"]) > 1))
     sentence = f"The {where} can't be accepted: see {fields}." if fields else errors[0]["detail"]
     return problem(request, 400, "invalid", sentence, errors=errors)
@@ -118,7 +150,7 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
     members: dict[str, Any] = {}
     pointer = "#"
     if refusal.code == REASON_REQUIRED:
-        pointer = "X-Change-Reason"
+        pointer = reasons.HEADER
         refusal = refusal._replace(sentence=f"{refusal.sentence} Send a reason with {pointer}.")
     match refusal.status:
         case 400:

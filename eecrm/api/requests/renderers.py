@@ -1,11 +1,14 @@
 """Rendering of answers, and content negotiation: the API answers with JSON only."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
+
+from api.times import format_moment
 
 
 class JSONText(str):
@@ -20,7 +23,13 @@ class OrjsonRenderer(BaseRenderer):
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         if data is None:
             return b""
-        return data.encode() if isinstance(data, JSONText) else orjson.dumps(data, default=str)
+        if isinstance(data, JSONText):
+            return data.encode()
+        return orjson.dumps(data, default=_text_of, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _text_of(value: Any) -> str:
+    return format_moment(value) if isinstance(value, datetime) else str(value)
 
 
 class OnlyJSON(BaseContentNegotiation):

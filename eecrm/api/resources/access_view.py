@@ -18,7 +18,7 @@ from access.database import as_login_role
 from access.explanations import explained
 from access.permissions import Refused
 from access.policy import Role, Scope
-from api.requests.problems import BadQuery
+from api.requests.problems import bad_parameter
 from api.resources.filters import refuse_unknown
 from api.resources.views import ResourceViewSet
 
@@ -87,7 +87,7 @@ class ExplainedViewSet(ResourceViewSet):
             self._refuse_questions_about_others()
         refuse_unknown(request, (_AS,))
         if is_about_other:
-            user = _account_asked_about(request.query_params[_AS])
+            user = _account_asked_about(request)
         visible = not is_about_other or type(row)._default_manager.visible_to(user).filter(pk=row.pk).exists()
         answers = explained(user, row, about=user.get_username() if is_about_other else "")
         return Response(
@@ -106,19 +106,20 @@ class ExplainedViewSet(ResourceViewSet):
             raise Refused(rule)
 
 
-def _account_asked_about(username: str) -> Any:
+def _account_asked_about(request: Request) -> Any:
     """Returns the account with its groups and its leave covers (the absent colleagues whom it replaces).
 
     The policy needs the groups and leave covers to decide as it would for a request of this account. All other queries
     still run in the database role of the real caller. Raises BadQuery for an unknown or inactive account.
     """
     users: Any = get_user_model()._default_manager
+    username = request.query_params[_AS]
     with as_login_role():  # the login role may read the groups and leave covers of every account
         user = users.filter(username=users.model.normalize_username(username)).first()
         if user is not None:
             _ = user.group_names, user.covering
     if user is None:
-        raise BadQuery({_AS: ["There is no account with this username."]})
+        raise bad_parameter(request, _AS, "There is no account with this username.")
     if not user.is_active:
-        raise BadQuery({_AS: [f"The account {user} isn't active: it may do nothing."]})
+        raise bad_parameter(request, _AS, "This account isn't active: it may do nothing.")
     return user

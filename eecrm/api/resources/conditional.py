@@ -11,11 +11,13 @@ import re
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.requests.bounds import with_value
+from api.requests.problems import BadHeader
 from api.requests.renderers import JSONText
 
 GZIPPED = "-gzip"
@@ -112,7 +114,7 @@ class Mismatch(NamedTuple):
 def condition(request: Request, name: str) -> Condition | None:
     """Parses the header `name`, such as `If-Match`. Returns None if the request doesn't have this header.
 
-    Raises ValidationError unless the header is a list of entity tags or `*`.
+    Raises BadHeader unless the header is a list of entity tags or `*`.
     """
     value = request.headers.get(name)
     if value is None:
@@ -131,7 +133,7 @@ def condition(request: Request, name: str) -> Condition | None:
             f"{name} holds entity tags as an ETag header gave them, in double quotes and separated by commas, "
             'or "*" without quotes.'
         )
-        raise ValidationError({name: [ErrorDetail(sentence, code="invalid")]})
+        raise BadHeader(name, with_value(sentence, value))
     return Condition(tuple(tags))
 
 
@@ -143,7 +145,7 @@ def is_conditional(request: Request) -> bool:
 def mismatch(request: Request, present: Representation) -> Mismatch | None:
     """Returns the first precondition of the request that fails, in the order of RFC 9110, section 13.2.2; else None.
 
-    `answer_if_new` handles the `If-None-Match` of a GET. Raises ValidationError for invalid headers.
+    `answer_if_new` handles the `If-None-Match` of a GET. Raises BadHeader for invalid headers.
     """
     if_match, if_none_match = condition(request, "If-Match"), condition(request, "If-None-Match")
     version, etag = present.version, present.etag

@@ -1,5 +1,6 @@
 """Filters of the API's lists. An undeclared query parameter is refused, because it would have no effect."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -16,15 +17,19 @@ from rest_framework.request import Request
 from access.search_bounds import MAX_SEARCH_CHARS
 from api.email_addresses import normalise_address
 from api.requests.bounds import unknown
-from api.requests.problems import BadQuery
+from api.requests.problems import BadQuery, bad_parameters
 from api.resources.pagination import PARAMETERS
 from api.resources.planner_hints import hint_selective
+from api.spelling import trim
+from api.times import DayParameterField, MomentParameterField
+
+_NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class _KeyField(forms.RegexField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(regex=r"^[1-9][0-9]{0,17}$", **kwargs)
-        self.error_messages["invalid"] = _("A key is a whole number above zero.")
+        self.error_messages["invalid"] = _("A key is one whole number above zero, such as 7.")
 
 
 class KeyFilter(django_filters.CharFilter):
@@ -78,7 +83,7 @@ class TextFilter(django_filters.CharFilter):
         super().__init__(max_length=300, **kwargs)
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(value)))) if value else queryset
+        return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(value))))
 
 
 class EmailFilter(TextFilter):
@@ -88,22 +93,67 @@ class EmailFilter(TextFilter):
         return super().filter(queryset, normalise_address(value))
 
 
-def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:
-    return django_filters.IsoDateTimeFilter(field_name=name, lookup_expr=lookup)
+class MomentFilter(django_filters.Filter):
+    """Filters a list by a moment (RFC 3339, with an offset)."""
+
+    field_class = MomentParameterField
+
+
+class DayFilter(django_filters.Filter):
+    """Filters a list by a day (`YYYY-MM-DD`)."""
+
+    field_class = DayParameterField
+
+
+class _ChoicesField(forms.Field):
+    def __init__(self, *, choices: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.values = [str(value) for value, _label in choices.choices]
+
+    def to_python(self, value: str | None) -> list[str]:
+        chosen = value.split(",") if value else []
+        if not set(chosen) <= set(self.values):
+            raise forms.ValidationError(f"Name one or more of {', '.join(self.values)}, separated by commas.")
+        return chosen
+
+
+class ChoicesFilter(django_filters.Filter):
+    """Filters a list by one or more values of a column, separated by commas.
+
+    PostgreSQL evaluates `=`, `<=` and `>=` in the index of a list, but reads the rows themselves for `IN (…)`.
+    So values that are neighbours in the order of their texts are written as a range. This order is the same in every
+    collation, because the values are lowercase words. If other values lie between, the filter excludes the others.
+    The index may have this condition as a column.
+    """
+
+    field_class = _ChoicesField
+
+    def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        chosen, known = sorted(set(value)), sorted(self.extra["choices"].values)
+        others = [choice for choice in known if choice not in chosen]
+        if not others:
+            return queryset
+        if len(chosen) == 1:
+            return queryset.filter(**{self.field_name: chosen[0]})
+        if not any(chosen[0] < other < chosen[-1] for other in others):
+            return queryset.filter(**{f"{self.field_name}__gte": chosen[0], f"{self.field_name}__lte": chosen[-1]})
+        return queryset.exclude(**{f"{self.field_name}__in": others})
 
 
 class ResourceFilterSet(django_filters.FilterSet):
     """Filters that every list of a resource has. Ranges of times include both of their ends."""
 
-    created_after = moment("created_at", "gte")
-    created_before = moment("created_at", "lte")
-    updated_after = moment("updated_at", "gte")
+    created_after = MomentFilter("created_at", "gte")
+    created_before = MomentFilter("created_at", "lte")
+    updated_after = MomentFilter("updated_at", "gte")
+    updated_before = MomentFilter("updated_at", "lte")
 
     # Maps a filter to its description and example in the OpenAPI document.
     field_docs: ClassVar[dict[str, tuple[str, Any]]] = {
         "created_after": ("Made at this time or later.", "2027-01-01T00:00:00Z"),
         "created_before": ("Made at this time or earlier.", "2027-12-31T23:59:59Z"),
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
+        "updated_before": ("Last changed at this time or earlier.", "2027-03-31T23:59:59Z"),
     }
 
     # These filters use personal data. Roles that see masked data may not use them.
@@ -124,7 +174,7 @@ class ContactFilterSet(_MineFilterSet, ResourceFilterSet):
 
 
 def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
-    """Raises BadQuery for query parameters that aren't in `known`, are repeated, or have no value.
+    """Raises BadQuery for query parameters that aren't in `known`, are repeated, or have no visible value.
 
     Only `search` may be empty. An empty search matches all rows.
     """
@@ -136,7 +186,7 @@ def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
     for name, values in request.query_params.lists():
         if len(values) > 1:
             errors[name] = ["This parameter is given more than once: send it once."]
-        elif not values[0] and name != "search":
+        elif not trim(values[0]) and name != "search":
             errors[name] = ["This parameter has no value: leave it out."]
     if errors:
         raise BadQuery(errors)
@@ -160,7 +210,7 @@ def narrowed(queryset: Any, request: Request, filterset_class: Any) -> Any:
     names = frozenset(filterset_class.base_filters).intersection(request.query_params)
     filterset = _filterset_of(filterset_class, names)(request.query_params, queryset=queryset, request=request)
     if not filterset.is_valid():
-        raise BadQuery({name: [str(text) for text in texts] for name, texts in filterset.errors.items()})
+        raise bad_parameters(request, {name: list(map(str, texts)) for name, texts in filterset.errors.items()})
     return filterset.qs
 
 
@@ -205,11 +255,20 @@ class Narrowing:
         return rows.matching(self.text, weights="A" if self.is_masked else "") if self.text.strip() else rows
 
 
+class _DecimalField(forms.DecimalField):
+    def to_python(self, value: Any) -> Any:
+        if value not in self.empty_values and not _NUMBER.fullmatch(value):  # Decimal() also reads 1_000 and ١٢
+            raise forms.ValidationError("This is no number: write one as 1250.50.")
+        return super().to_python(value)
+
+
 class DecimalFilter(django_filters.NumberFilter):
     """Filters a list by a decimal number between `-largest` and `largest`.
 
     Row security keeps PostgreSQL from using its statistics of decimal columns, so the filter gives the planner a hint.
     """
+
+    field_class = _DecimalField
 
     def __init__(self, *, largest: Any, **kwargs: Any) -> None:
         super().__init__(validators=[MinValueValidator(-largest), MaxValueValidator(largest)], **kwargs)

@@ -16,11 +16,13 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 from rest_framework import status
-from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.database import acting_as_login_role
+from api.requests.bounds import with_value
+from api.requests.problems import BadHeader
 from api.requests.renderers import JSONText
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
@@ -73,7 +75,7 @@ class FirstAnswer(NamedTuple):
 def key_of(request: Request) -> str:
     """Returns the request's idempotency key; "" if the request has none. `"abc"` and `abc` are the same key.
 
-    Raises ValidationError for an invalid key.
+    Raises BadHeader for an invalid key.
     """
     header = request.headers.get(KEY_HEADER)
     if header is None:
@@ -83,7 +85,7 @@ def key_of(request: Request) -> str:
         string = _QUOTED_STRING.fullmatch(key)
         key = re.sub(r"\\(.)", r"\1", string[1]) if string else ""
     if not _VALID_KEY.fullmatch(key):
-        raise ValidationError({KEY_HEADER: [ErrorDetail(_INVALID_KEY, code="invalid")]})
+        raise BadHeader(KEY_HEADER, with_value(_INVALID_KEY, header))
     return key
 
 

@@ -6,6 +6,7 @@ So page 20,000 costs as much as page 1.
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
@@ -15,40 +16,47 @@ from django.db.models import Expression, Field, Func, Model, Q, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework.request import Request
 
-from api.requests.problems import BadQuery
+from api.requests.problems import BadQuery, bad_parameter
 from api.requests.renderers import JSONText
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 MAX_TERMS = 10  # number of placeholders for ordering fields in a compiled query; every list has fewer ordering fields
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
-
-
-def _bad_parameter(parameter: str, detail: str) -> BadQuery:
-    return BadQuery({parameter: [detail]})
+_OTHER_CURSOR = (
+    "This cursor is not one of this list: send the other parameters that its page had, or start again without it."
+)
 
 
 @dataclass(frozen=True)
 class PageCursor:
-    """Position in a list: the values of the first or last row on a page, and the direction in which to read on."""
+    """Position in a list: the values of the first or last row on a page, and the direction in which to read on.
 
+    `list_digest` identifies the list, because a position means nothing in another one.
+    """
+
+    list_digest: str
     backwards: bool
     values: tuple[Any, ...]
 
     def encode(self) -> str:
-        return base64.urlsafe_b64encode(orjson.dumps([self.backwards, *self.values], default=str)).decode().rstrip("=")
+        parts = [self.list_digest, self.backwards, *self.values]
+        return base64.urlsafe_b64encode(orjson.dumps(parts, default=str)).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str, model: type[Model], fields: list[str]) -> "PageCursor":
-        """Parses a cursor. Raises BadQuery unless the cursor has a valid value for each ordering field."""
+    def decode(cls, text: str, list_digest: str, model: type[Model], fields: list[str]) -> "PageCursor":
+        """Parses a cursor.
+
+        Raises BadQuery if the cursor is one of another list, or lacks a valid value for an ordering field.
+        """
         try:
-            backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            if type(backwards) is not bool or len(values) != len(fields):
+            digest, backwards, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            if digest != list_digest or type(backwards) is not bool or len(values) != len(fields):
                 raise ValueError
             pairs = zip(fields, values, strict=True)
-            return cls(backwards, tuple(_typed_field(model, name, value) for name, value in pairs))
+            return cls(list_digest, backwards, tuple(_typed_field(model, name, value) for name, value in pairs))
         except (ValueError, TypeError, ValidationError, ArithmeticError):
-            raise _bad_parameter("cursor", "This cursor is not one of this list: start again without it.") from None
+            raise BadQuery({"cursor": [_OTHER_CURSOR]}) from None
 
 
 def _typed_field(model: type[Model], name: str, value: Any) -> Any:
@@ -61,10 +69,20 @@ def _typed_field(model: type[Model], name: str, value: Any) -> Any:
     return typed
 
 
+def _list_digest(request: Request, order: Sequence[tuple[str, bool]]) -> str:
+    """Returns a digest of the path, the order, the filters and the search of a list.
+
+    The size of a page and the count may differ from page to page.
+    """
+    selection = {name: value for name, value in request.query_params.items() if name not in PARAMETERS and value}
+    content = orjson.dumps([request.path, list(order), selection], option=orjson.OPT_SORT_KEYS)
+    return blake2b(content, digest_size=9).hexdigest()
+
+
 def page_size(request: Request, *, default: int = DEFAULT_PAGE_SIZE) -> int:
     text = request.query_params.get("page_size", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
-        raise _bad_parameter("page_size", f"A page holds 1 to {MAX_PAGE_SIZE} rows.")
+        raise bad_parameter(request, "page_size", f"A page holds 1 to {MAX_PAGE_SIZE} rows.")
     return int(text)
 
 
@@ -78,7 +96,7 @@ def _ordering(request: Request, allowed: tuple[str, ...], default: str) -> list[
     names = [name for name, _ in order]
     if any(name not in allowed for name in names) or len(set(names)) != len(names):
         detail = f"Order by one or more of {', '.join(allowed)}; a minus sign before it turns it round."
-        raise _bad_parameter("ordering", detail)
+        raise bad_parameter(request, "ordering", detail)
     if names[-1] != "id":
         order.append(("id", order[-1][1]))
     return order
@@ -160,8 +178,8 @@ def cut(
     """
     size = page_size(request)
     order = _ordering(request, allowed, default)
-    text = request.query_params.get("cursor")
-    cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
+    digest, text = _list_digest(request, order), request.query_params.get("cursor")
+    cursor = PageCursor.decode(text, digest, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards
     direction = tuple((name, descending != backwards) for name, descending in order)
     # One row more than the page shows is read. If this row exists, there is another page.
@@ -174,7 +192,7 @@ def cut(
     for label, is_back, edge in (("next", False, -1), ("previous", True, 0)):
         is_linked = has_more if is_back == backwards else cursor is not None
         links[label] = (
-            _page_url(request, PageCursor(is_back, rows[edge][-len(order) :])) if rows and is_linked else None
+            _page_url(request, PageCursor(digest, is_back, rows[edge][-len(order) :])) if rows and is_linked else None
         )
     return rows, links
 
@@ -192,5 +210,5 @@ def page(source: Source, request: Request, model: type[Model], *, allowed: tuple
         case "false":
             pass
         case _:
-            raise _bad_parameter("count", "count is true or false.")
+            raise bad_parameter(request, "count", "This is true or false.")
     return JSONText(f'{{{",".join(members)},"results":[{",".join([row[0] for row in rows])}]}}')

@@ -9,7 +9,7 @@ from functools import cache
 from string import Formatter
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import DateField, DateTimeField, Model
 from rest_framework import serializers
 
 from access.compiled_queries import Slot
@@ -17,8 +17,9 @@ from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
 from api.free_text import FreeTextField, FreeTextSerializerField
 from api.person_names import PersonNameField, PersonNameSerializerField
-from api.requests.bounds import unknown
+from api.requests.bounds import unknown, with_value
 from api.resources.json_rows import Row, sql_literal
+from api.times import DaySerializerField, MomentSerializerField, moment_sql
 
 API_ROOT = "/api/v1/"
 
@@ -98,16 +99,56 @@ class StrictSerializer(serializers.Serializer):
                 raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Adds the refused value to the error sentences of the fields whose values may be repeated."""
+        try:
+            return super().run_validation(data)
+        except serializers.ValidationError as error:
+            if isinstance(data, dict) and isinstance(error.detail, dict):
+                raise serializers.ValidationError(
+                    {name: self._with_value(name, texts, data) for name, texts in error.detail.items()}
+                ) from None
+            raise
+
+    def repeats_value(self, name: str) -> bool:
+        """May an error sentence repeat the value of this field? No by default, because it may be a secret."""
+        return False
+
+    def _with_value(self, name: str, texts: Any, data: dict[str, Any]) -> Any:
+        value = data.get(name)
+        if not isinstance(value, str | int | float) or value == "" or not self.repeats_value(name):
+            return texts
+        return [
+            text
+            if text.code in ("unknown", "read_only")
+            else serializers.ErrorDetail(with_value(str(text), value), code=text.code)
+            for text in texts
+        ]
+
+
+class ListedChoiceField(serializers.ChoiceField):
+    """Choice field whose error sentence lists the choices."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        self.error_messages["invalid_choice"] = f"Choose one of {', '.join(map(str, self.choices))}."
+
 
 class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     """Base class of a resource's serializer. It masks `personal_fields` for roles that may not see personal data."""
 
     serializer_related_field = RelatedKey
+    serializer_choice_field = ListedChoiceField
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         AddressField: AddressSerializerField,
+        DateField: DaySerializerField,
+        DateTimeField: MomentSerializerField,
         FreeTextField: FreeTextSerializerField,
         PersonNameField: PersonNameSerializerField,
     }
+
+    def repeats_value(self, name: str) -> bool:
+        return True
 
     def get_unique_together_validators(self) -> list[Any]:
         """Returns no validators, because constraints in PostgreSQL refuse duplicates.
@@ -172,4 +213,6 @@ def _field_sql(cls: type[ResourceSerializer], name: str, field: Any, masked: boo
             return mask.sql(column)
         case serializers.DecimalField():
             return f"{column}::text"
+        case serializers.DateTimeField():
+            return moment_sql(column)
     return column

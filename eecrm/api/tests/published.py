@@ -144,10 +144,13 @@ class Published:
 
 
 def closed(schema: Any) -> Any:
-    """The schema without room for members that it doesn't name."""
+    """The schema without room for members that it doesn't name, and with the one notation of moments in answers."""
     if isinstance(schema, dict):
         if schema.get("type") == "object" and isinstance(schema.get("properties"), dict):
             schema.setdefault("additionalProperties", False)
+            for member in schema["properties"].values():
+                if member.get("format") == "date-time":
+                    member["pattern"] = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"
         for part in schema.values():
             closed(part)
     elif isinstance(schema, list):

@@ -94,10 +94,11 @@ def test_an_account_that_can_do_nothing_is_a_400_that_says_so(name: str, world: 
         type(world.users["unlinked"]).objects.filter(username="unlinked").update(is_active=False)
     unknown, inactive = (
         "There is no account with this username.",
-        "The account unlinked isn't active: it may do nothing.",
+        "This account isn't active: it may do nothing.",
     )
     for whom, sentence in {
-        "nobody": unknown, "%00": unknown, "%ED%A0%80": unknown, "x" * 2000: unknown, "unlinked": inactive,
+        "nobody": f"{unknown} You sent “nobody”.", "%00": f"{unknown} You sent “\\u0000”.", "%ED%A0%80": f"{unknown} You sent “���”.",
+        "x" * 2000: f"{unknown} You sent “{'x' * 99}…”.", "unlinked": f"{inactive} You sent “unlinked”.",
     }.items():  # fmt: skip
         response = caller(name).get(f"{address(world.own_client)}access/?as={whom}")
         assert response.status_code == 400

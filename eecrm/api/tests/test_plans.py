@@ -17,7 +17,7 @@ from access.database import acting_as, because
 from access.policy import Role
 from access.tests.paths import body_of
 from accounts.models import User
-from api.resources.filters import FlagFilter, KeyFilter, TextFilter
+from api.resources.filters import ChoicesFilter, FlagFilter, KeyFilter, TextFilter
 from audit.sync.views import BATCH
 from audit.tests.replica import Replica
 from audit.trail.history import INTERNAL_FILTERS, EntryFilterSet
@@ -145,8 +145,8 @@ def asked(name: str, one: Any, model: Any) -> list[str]:
     match one:
         case FlagFilter():
             return ["true", "false"]
-        case django_filters.ChoiceFilter():
-            return list(one.extra["choices"].values)
+        case ChoicesFilter():
+            return [*one.extra["choices"].values, ",".join(one.extra["choices"].values[-2:])]
     with acting_as(Role.SUPERUSER):
         rows = model.objects.order_by("pk").values_list(one.field_name, flat=True)
         match one:

@@ -225,3 +225,27 @@ def test_every_answer_carries_the_strict_headers(path: str, world: World, sales:
     if path.startswith("/api/"):
         assert response["Cache-Control"] == "no-store"
     response.close()
+
+
+def test_a_refusal_quotes_the_wrong_value_and_never_a_secret(world: World, sales: Caller) -> None:
+    path = f"{API}clients/{world.own_client.pk}/"
+    for field, value, shown in (
+        ("email", "no address", "“no address”"), ("status", "open", "Choose one of prospect, client. You sent “open”."),
+        ("sales_contact_id", 10**12, "You sent 1000000000000."), ("company_name", "x" * 500, f"“{'x' * 99}…”"),
+        ("first_name", "a\u202eb", "“a\\u202eb”"),
+    ):  # fmt: skip
+        (error,) = sales.patch(path, {field: value}).json()["errors"]
+        assert error["pointer"] == f"#/{field}"
+        assert shown in error["detail"], error["detail"]
+    for body in ({"first_name": ""}, {"first_name": None}, {"first_name": ["x"]}, {"colour": "red"}, {"version": 5}):
+        (error,) = sales.patch(path, body).json()["errors"]
+        assert "You sent" not in error["detail"]
+    secret = "s3cret" * 800
+    for url, body in (
+        ("login/", {"username": secret, "password": secret, "otp": secret}), ("refresh/", {"refresh": secret}),
+        ("me/password/", {"old_password": secret, "new_password": secret}), ("me/email/", {"email": "x", "password": secret}),
+    ):  # fmt: skip
+        answer = sales.post(f"{API}users/{url}", body)
+        assert answer.status_code == 400, answer.content
+        assert b"s3cret" not in answer.content
+    assert "You sent “x”." in str(answer.json()["errors"])

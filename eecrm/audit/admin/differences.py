@@ -1,7 +1,7 @@
 """Describes trail entries for admin pages: the action, the row, the user, and each column's old and new value."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.admin import AdminSite
@@ -10,6 +10,7 @@ from django.db.models import DateTimeField, ForeignKey
 from django.http import HttpRequest
 
 from access import policy
+from api.times import format_local
 from audit.admin.row_names import RowKey, Value, kind_of, linked, model_of_table
 from audit.models import Entry
 from audit.trail.personal import hidden
@@ -133,6 +134,6 @@ def _display_value(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
 
 def _moment(text: str) -> str:
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        return format_local(datetime.fromisoformat(text), "%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):  # text that is no time: PostgreSQL's `infinity`, or stars that hide a value
         return text

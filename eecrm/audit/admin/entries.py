@@ -1,9 +1,9 @@
 """Read-only admin pages of the audit trail. Only roles with the right to read the trail may open the pages."""
 
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import quote, unquote
@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator, capfirst
 
@@ -89,9 +90,9 @@ class EntryAdmin(RestoringAdmin, PolicyModelAdmin):
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description="time (UTC)")
+    @admin.display(description=f"time ({settings.STAFF_TIME_ZONE})")
     def time(self, entry: Entry) -> str:
-        return f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="person")
     def person(self, entry: Entry) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -12,6 +12,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from audit.admin.row_names import kind_of
@@ -114,12 +115,12 @@ class DayFilter(TypedFilter):
     input_type = "date"
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Returns the entries of one day in UTC. Raises SuspiciousOperation if the text is no date."""
+        """Returns the entries of one local day. Raises SuspiciousOperation if the text is no date."""
         if not self.value():
             return queryset
         try:
             day = date.fromisoformat(self.value() or "")
-            begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            begin = datetime(day.year, day.month, day.day, tzinfo=timezone.get_current_timezone())
             return queryset.filter(at__gte=begin, at__lt=begin + timedelta(days=1))
         except (ValueError, OverflowError):
             raise SuspiciousOperation("A day is written as 2026-11-21.") from None

@@ -18,7 +18,7 @@ from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError
-from django.db.models import Model, ProtectedError, QuerySet, prefetch_related_objects
+from django.db.models import DateTimeField, Model, ProtectedError, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,7 +27,9 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import is_confirming
 from access.confirmed_admin import as_get
 from access.refusals import refusal_to_show
+from api.local_times import LocalMomentField, LocalMomentWidget
 from api.resources import idempotency
+from api.times import format_local
 from audit.admin.differences import DescribedEntry, tell
 from audit.admin.form_merge import Merge, MergedForm, initial_digests, labels, merge, typed
 from audit.admin.inline_merge import is_written, merge_rows
@@ -81,6 +83,7 @@ class VersionedAdmin(PolicyModelAdmin):
     change_form_template = "admin/audit/versioned_form.html"
     change_list_template = "admin/audit/versioned_list.html"
     delete_confirmation_template = "admin/audit/delete_confirmation.html"
+    formfield_overrides = {DateTimeField: {"form_class": LocalMomentField, "widget": LocalMomentWidget}}
 
     def _locked(self, request: HttpRequest, object_id: str) -> Any:
         """Returns the row, or None if the user may not see it. If the user may change the row, locks it, too."""
@@ -303,7 +306,9 @@ class VersionedAdmin(PolicyModelAdmin):
         if keys and (before is None or changes):
             messages.warning(request, _LIST_CHANGED)
             for change in changes:
-                sentence = f"{change.person.text} {change.verb} {change.row.text} at {change.entry.at:%H:%M} UTC."
+                sentence = (
+                    f"{change.person.text} {change.verb} {change.row.text} at {format_local(change.entry.at, '%H:%M')}."
+                )
                 messages.warning(request, sentence)
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args)

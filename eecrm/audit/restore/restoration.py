@@ -7,7 +7,6 @@ PostgreSQL then checks it again: its grants, triggers and constraints apply as f
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -19,6 +18,7 @@ from access.database import origin
 from access.querysets import resource_of
 from access.refusals import refusal_to_show
 from api.resources.registry import model_of, recorded
+from api.times import format_local
 from audit.models import Entry
 
 # The database itself writes these fields. Undoing a change doesn't restore their old values.
@@ -222,7 +222,7 @@ def _in_words(field: Any, value: Any) -> str:
     if field.related_model:
         return str(field.related_model._default_manager.filter(pk=value).first() or f"number {value}, which is gone")
     if isinstance(field, DateTimeField):
-        return f"{field.to_python(value).astimezone(UTC):%d %B %Y, %H:%M} UTC"
+        return format_local(field.to_python(value))
     return str(dict(field.flatchoices).get(value, value))
 
 

@@ -20,7 +20,7 @@ from rest_framework.viewsets import ViewSet
 from access import policy
 from access.permissions import Refused
 from access.policy import Scope
-from api.requests.problems import BadQuery
+from api.requests.problems import bad_parameter
 from api.requests.renderers import JSONText
 from api.resources.conditional import Representation
 from api.resources.filters import refuse_unknown
@@ -120,7 +120,7 @@ class SyncViewSet(ViewSet):
         if text:
             cursor = SyncCursor.decode(text, view)
             if "types" in request.query_params and types != cursor.types:
-                raise BadQuery({"types": [f"This cursor is one for {','.join(cursor.types)}."]})
+                raise bad_parameter(request, "types", f"This cursor is one for {','.join(cursor.types)}.")
             if _row(_HOLDS, cursor.proof) != (True,):
                 raise CursorExpired("The database was restored since")
         else:
@@ -143,7 +143,7 @@ class SyncViewSet(ViewSet):
         known = [source.resource for source in self.sources]
         requested = request.query_params.get("types", ",".join(known)).split(",")
         if not set(requested) <= set(known):
-            raise BadQuery({"types": [f"Name one or more of {', '.join(known)}, separated by commas."]})
+            raise bad_parameter(request, "types", f"Name one or more of {', '.join(known)}, separated by commas.")
         types = tuple(source.resource for source in self._scopes() if source.resource in requested)
         if not types:
             raise Refused(policy.rule(request.user, requested[0], "list"))

@@ -24,7 +24,7 @@ from api.resources.registry import collections, recorded
 from api.tests.published import published
 from api.tests.test_declared import Stage
 from audit.models import Entry
-from conftest import API, PASSWORD, Caller, Visitor, World, shown
+from conftest import API, PASSWORD, Caller, Visitor, World, local, shown
 from events.tests.trail import change, delete
 
 SITE = f"/{settings.ADMIN_URL}"
@@ -186,7 +186,7 @@ def site(world: World) -> Iterator[Site]:
     yield Site(world)
 
 
-_sooner = timezone.now() + timedelta(hours=12)  # a cover is ended early
+_sooner = local(timezone.now() + timedelta(hours=12))  # a cover is ended early
 SOONER = {"ends_at_0": f"{_sooner:%Y-%m-%d}", "ends_at_1": f"{_sooner:%H:%M:%S}"}
 CHANGES = {
     "accounts/user": {"job_title": "Something else"}, "accounts/cover": SOONER, "auth/group": {"name": "Day shift"},

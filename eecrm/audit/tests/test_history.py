@@ -73,7 +73,7 @@ def test_a_change_is_told_with_who_when_why_and_through_what(world: World, sales
     assert (response.status_code, response["X-Request-ID"]) == (200, "the-request-1")
     newest = history(sales, world.own_client)[0]
     assert started <= datetime.fromisoformat(newest["at"]) <= datetime.now(UTC)
-    assert newest["at"].endswith("+00:00")
+    assert newest["at"].endswith("Z")
     assert {key: newest[key] for key in newest if key not in ("id", "at", "request_id")} == {
         "action": "update", "actor": {"id": world.users["sales"].pk, "name": "sales"}, "role": "sales",
         "channel": "api", "caller_request_id": "the-request-1", "reason": "Remarié(e)", "version": response.json()["version"],
@@ -362,4 +362,4 @@ def test_a_time_that_was_written_elsewhere_is_told_in_utc(world: World, manageme
             ends_at=datetime(2027, 6, 1, 18, 0, tzinfo=UTC) + timedelta(hours=3),
         )  # fmt: skip
         cursor.execute("SET LOCAL timezone = 'UTC'")
-    assert told(history(management, event)[-1])["starts_at"] == (None, "2027-06-01T18:00:00+00:00")
+    assert told(history(management, event)[-1])["starts_at"] == (None, "2027-06-01T18:00:00.000000Z")

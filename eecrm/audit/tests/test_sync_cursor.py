@@ -188,7 +188,8 @@ def test_a_page_has_a_size(size: str, sales: Caller) -> None:
 def test_types_are_known_ones(types: str, sales: Caller) -> None:
     response = sales.get(f"{API}sync/", {"types": types})
     assert response.status_code == 400
-    assert response.json()["errors"][0]["detail"] == "Name one or more of client, contract, event, separated by commas."
+    sentence = "Name one or more of client, contract, event, separated by commas."
+    assert response.json()["errors"][0]["detail"].startswith(f"{sentence} You sent “{types}”.")
 
 
 def test_a_cursor_stays_with_its_types(sales: Caller) -> None:

@@ -23,7 +23,7 @@ from accounts.models import Cover, ExternalIdentity, Mail, User
 from audit.admin import filters
 from audit.models import Entry
 from audit.trail.personal import hidden, shown_tables
-from conftest import API, Caller, Visitor, World
+from conftest import API, Caller, Visitor, World, local
 
 ADMIN = "/hidden-admin/"
 TRAIL = f"{ADMIN}audit/entry/"
@@ -108,7 +108,7 @@ def test_the_list_tells_time_person_action_object_channel_role_reason_and_reques
     assert row
     cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row[0], re.DOTALL)]
     assert cells == [
-        f"{entry.at:%Y-%m-%d %H:%M:%S}", "sales", "changed phone", "client Own Company", "api", "superuser",
+        f"{local(entry.at):%Y-%m-%d %H:%M:%S}", "sales", "changed phone", "client Own Company", "api", "superuser",
         "Moved &lt;b&gt;house&lt;/b&gt;", "a-request",
     ]  # fmt: skip
     assert f'href="{ADMIN}clients/client/{world.own_client.pk}/change/"' in row[0]
@@ -251,7 +251,7 @@ def test_filters_filter(world: World, visit: Any) -> None:
         world.own_draft.name = "Renamed"
         world.own_draft.save(update_fields=["name"])
     third = newest()
-    day = f"{first.at:%Y-%m-%d}"
+    day = f"{local(first.at):%Y-%m-%d}"
     for query, expected in (
         ("person=sales", [third, first]), (f"person=%23{people['sales'].pk}", [third, first]), ("person=SALES", [third, first]), ("person=nobody", []),
         ("person=%23", []), ("person=%239999999999", []), ("kind=clients_client&person=sales", [first]), ("kind=events_event&person=sales", []),

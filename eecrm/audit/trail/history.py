@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.policy import Role, role_of
-from api.resources.filters import KeyFilter, moment, narrowed, refuse_unknown
+from api.resources.filters import KeyFilter, MomentFilter, narrowed, refuse_unknown
 from api.resources.pagination import PAGE_PARAMETER_NAMES, QuerySetSource, cut
 from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
@@ -29,8 +29,8 @@ INTERNAL_FILTERS = ("actor", "request_id")
 class EntryFilterSet(django_filters.FilterSet):
     actor = KeyFilter(field_name="actor_id")
     request_id = django_filters.CharFilter(max_length=64, method="of_request")
-    after = moment("at", "gte")
-    before = moment("at", "lte")
+    after = MomentFilter("at", "gte")
+    before = MomentFilter("at", "lte")
 
     def of_request(self, rows: Any, name: str, value: str) -> Any:
         """Returns the entries of one request, found by the id that the server made or the id that the caller sent."""

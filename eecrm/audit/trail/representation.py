@@ -1,7 +1,7 @@
 """Represents a trail entry in the API. Changed fields have the same names and formats as in the resource itself."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from access.masks import Mask, personal
 from access.policy import MATRIX_ROLES, Caller
 from access.querysets import resource_of
 from api.resources.serializers import CanonicalURL, Reference, ResourceSerializer
+from api.times import format_moment
 from audit.models import Entry
 
 ACTIONS = {"insert": "create", "update": "update", "delete": "delete"}
@@ -135,7 +136,7 @@ def represented(entry: Entry, fields: tuple[RepresentedField, ...], names: Names
     role = role_in_words(entry.role)
     return {
         "id": entry.pk,
-        "at": entry.at.astimezone(UTC).isoformat(),
+        "at": format_moment(entry.at),
         "action": ACTIONS[entry.operation],
         "actor": names.reference(reader.actor(entry), "name", entry.actor_name) if reader.knows(entry) else None,
         # Partners don't see PostgreSQL login roles, because these may contain the name of a colleague.
@@ -167,15 +168,13 @@ def _value(field: RepresentedField, value: Any, names: Names, is_masked: bool) -
         case serializers.DecimalField() as decimal:
             return f"{Decimal(value):.{decimal.decimal_places}f}"
         case serializers.DateTimeField():
-            return _in_utc(value)
+            return _moment(value)
     return value
 
 
-def _in_utc(text: str) -> str:
-    """Converts a time from the trail to UTC. A time that a psql session wrote may have another time zone."""
-    if text.endswith("+00:00"):
-        return text
+def _moment(text: str) -> str:
+    """Formats a moment from the trail as in other answers. If a psql session wrote it, it may have any time zone."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+        return format_moment(datetime.fromisoformat(text))
     except (ValueError, OverflowError):  # PostgreSQL's `infinity`, which has no time zone
         return text

@@ -39,7 +39,8 @@ def test_management_names_the_sales_contact(world: World, management: Caller) ->
 def test_a_sales_contact_is_an_active_sales_user(contact: str, world: World, management: Caller) -> None:
     response = management.post(API + "clients/", BODY | {"sales_contact_id": world.users[contact].pk})
     assert response.status_code == 400
-    assert response.json()["errors"][0]["detail"] == "A sales contact is an active sales user."
+    sentence = f"A sales contact is an active sales user. You sent {world.users[contact].pk}."
+    assert response.json()["errors"][0]["detail"] == sentence
 
 
 def test_an_email_address_is_used_once_ignoring_case(world: World, sales: Caller) -> None:

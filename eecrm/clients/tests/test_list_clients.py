@@ -2,6 +2,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
@@ -119,34 +120,6 @@ def test_a_wrong_parameter_is_named(query: str, world: World, sales: Caller) -> 
     assert [error["pointer"] for error in response.json()["errors"]] == ["?" + query.split("=")[0]]
 
 
-WITH_PARAMETERS = [
-    ("clients/", ["cursor", "ordering", "page_size", "count", "status", "mine", "email", "created_after"]),
-    ("contracts/", ["cursor", "mine", "client", "status", "created_before"]),
-    ("events/", ["cursor", "mine", "contract", "status", "without_support"]),
-    ("users/sales-contacts/", ["cursor", "ordering", "page_size", "count"]),
-    ("sync/", ["cursor", "types", "page_size"]),
-    ("clients/{client}/history/", ["cursor", "page_size", "since", "operation"]),
-    ("clients/{client}/access/", ["as"]),
-]
-
-
-@pytest.mark.parametrize(("path", "names"), WITH_PARAMETERS)
-def test_a_parameter_has_one_value(path: str, names: list[str], world: World, management: Caller) -> None:
-    """Read as none at all, or as the last one, it would list other rows than were asked for."""
-    url = API + path.format(client=world.own_client.pk)
-    for name in names:
-        for query in (f"{name}=", f"{name}", f"{name}=true&{name}=true", f"{name}=&{name}="):
-            response = management.get(f"{url}?{query}")
-            assert response.status_code == 400, (name, query)
-            assert [error["pointer"] for error in response.json()["errors"]] == [f"?{name}"]
-
-
-def test_a_search_for_nothing_lists_all_and_is_given_once(world: World, management: Caller) -> None:
-    everything = management.get(API + "clients/").json()["results"]
-    assert management.get(API + "clients/?search=").json()["results"] == everything
-    assert management.get(API + "clients/?search=&search=").status_code == 400
-
-
 def test_an_unknown_parameter_lists_the_known_ones(world: World, sales: Caller) -> None:
     detail = sales.get(LIST + "?stauts=client").json()["errors"][0]["detail"]
     for known in (
@@ -170,9 +143,16 @@ def test_an_unknown_parameter_lists_the_known_ones(world: World, sales: Caller) 
      [False, ["a"], 1], [False, "a" * 300, 1], ["no", "a", 1], [False, "a"], [False, "a", 1, 2], {"a": 1}, "a", 1, None],
 )  # fmt: skip
 def test_a_forged_cursor_is_refused(position: Any, world: World, sales: Caller) -> None:
-    cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
-    response = sales.get(f"{LIST}?ordering=company_name&cursor={cursor}")
-    assert response.json()["errors"][0]["pointer"] == "?cursor", response.content
+    link = sales.get(f"{LIST}?ordering=company_name&page_size=1").json()["next"]
+    digest, *right = json.loads(base64.urlsafe_b64decode(parse_qs(urlsplit(link).query)["cursor"][0] + "=="))
+    for forged, status in (
+        ([digest, *right], 200),
+        ([digest, *position] if isinstance(position, list) else position, 400),
+    ):
+        cursor = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
+        response = sales.get(f"{LIST}?ordering=company_name&cursor={cursor}")
+        assert response.status_code == status, response.content
+    assert response.json()["errors"][0]["pointer"] == "?cursor"
 
 
 def test_a_cursor_of_another_ordering_is_refused(many: list[int], sales: Caller) -> None:
@@ -209,7 +189,7 @@ def test_filters_filter(query: str, found: list[str], world: World, sales: Calle
 
 def test_both_ends_of_a_time_range_belong_to_it(world: World, sales: Caller) -> None:
     row = sales.get(f"{LIST}{world.own_client.pk}/").json()
-    for name in ("created_after", "created_before", "updated_after"):
+    for name in ("created_after", "created_before", "updated_after", "updated_before"):
         assert row["company_name"] in names(sales.get(LIST, {name: row["created_at"]}))
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert names(sales.get(LIST, {"created_after": later})) == []

@@ -11,7 +11,7 @@ from django_otp.oath import totp
 
 from accounts.models import User
 from accounts.outbox.delivery import deliver
-from conftest import API, PASSWORD, Caller, Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World, local
 
 SITE, LOGIN = "/hidden-admin/", API + "users/login/"
 CHOSEN = "seven quiet lanterns"
@@ -62,10 +62,11 @@ def test_from_the_invitation_to_the_end(world: World, settings: Any) -> None:
     phone = log_in("newcomer", CHOSEN)
     draft = f"{API}contracts/{world.own_draft.pk}/"
     assert phone.patch(draft, {"name": "Taken over"}).status_code == 403
-    newcomer, until = User.objects.get(username="newcomer"), timezone.now() + timedelta(days=14)
+    newcomer, now = User.objects.get(username="newcomer"), local(timezone.now())
+    until = now + timedelta(days=14)
     cover = {
         "colleague": world.users["sales"].pk, "substitute": newcomer.pk, "reason": "Leave",
-        "starts_at_0": f"{timezone.now():%Y-%m-%d}", "starts_at_1": f"{timezone.now():%H:%M:%S}",
+        "starts_at_0": f"{now:%Y-%m-%d}", "starts_at_1": f"{now:%H:%M:%S}",
         "ends_at_0": f"{until:%Y-%m-%d}", "ends_at_1": f"{until:%H:%M:%S}",
     }  # fmt: skip
     assert manager.post(SITE + "accounts/cover/add/", cover).status_code == 302

@@ -50,7 +50,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         *(("EMAIL_PORT", port) for port in ("-1", "0", "65536", "999999")), *(("TRUSTED_PROXIES", many) for many in ("101", "9" * 11)),
         *(("ADMIN_URL", path) for path in ("../x", "a b", "a/../b", "a//b", "a?b", "a#b", "a%2fb", ".x", "é", "Admin", "a/./b", "a\\b", ".", "<x>")),
         *(("RATE_LIMIT_FACTOR", factor) for factor in ("nan", "inf", "-inf", "1e308", "1000000", "0", "-1", "1e-9", "")),
-        ("ALERT_CHANGES", "-1"), ("ALERT_CHANGES", "9" * 11),
+        ("ALERT_CHANGES", "-1"), ("ALERT_CHANGES", "9" * 11), *(("STAFF_TIME_ZONE", zone) for zone in ("Paris", "CEST", "+01:00", "../etc", "")),
         ("ADMIN_URL", "hidden-admin/"), ("ALLOWED_HOSTS", "*:8443"), ("SECRET_KEY", "abcde" * 10), ("SECRET_KEY", "0123456789" * 6),
         ("JWT_SIGNING_KEY", "abcdefghi-" * 5), ("SECOND_FACTOR_KEY", b64encode(b"abcdefgh" * 4).decode()),
         *(("GROUPS", names) for names in ("a\u200bb", "\u200b", "x" * 151, "PII,a\u202eb")),
@@ -198,7 +198,7 @@ GOOD = STRONG | PROVIDER | {
     "OIDC_CREATE_ACCOUNTS": "true", "CORS_ORIGINS": "https://app.epic.example", "RATE_LIMIT_FACTOR": "2", "GROUPS": "Couriers",
     "SECOND_FACTOR": "optional", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
     "EMAIL_PORT": "465", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm", "PG_SSLMODE": "verify-full",
-    "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3",
+    "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3", "STAFF_TIME_ZONE": "America/Cayenne",
 } | {name: "7" for name in SAMPLE if name.startswith("ALERT_")}  # fmt: skip
 DUMP = """
 import config.settings as settings

@@ -136,6 +136,9 @@ class Migration(migrations.Migration):
                         models.F("updated_at"),
                         models.F("starts_at"),
                         models.F("status"),
+                        models.ExpressionWrapper(
+                            models.Q(("status", "created"), _negated=True), output_field=models.BooleanField()
+                        ),
                         name="event_list",
                     ),
                 ],

@@ -34,7 +34,7 @@ def test_an_event_is_made_below_its_signed_contract(world: World, sales: Caller)
         "name": "Garden party",
         "status": "created",
         "attendees": 120,
-        "starts_at": "2027-06-01T18:00:00+00:00",
+        "starts_at": "2027-06-01T18:00:00.000000Z",
         "ends_at": None,
         "location": "Lyon",
         "notes": "",
@@ -61,7 +61,7 @@ def test_a_support_contact_is_an_active_support_user(
         {
             "pointer": "#/support_contact_id",
             "code": "does_not_exist",
-            "detail": "A support contact is an active support user.",
+            "detail": f"A support contact is an active support user. You sent {world.users[contact].pk}.",
         }
     ]
 
@@ -140,11 +140,44 @@ def test_a_number_that_no_machine_holds_is_refused(field: str, number: str, addr
     assert "inf" not in management.get(address).json()["name"]
 
 
-def test_times_of_any_zone_are_answered_in_utc(address: str, support: Caller) -> None:
-    row = support.patch(
-        address, {"starts_at": "2027-03-28T02:30:00+05:30", "ends_at": "2027-03-28T02:30:00+05:30"}
-    ).json()
-    assert row["starts_at"] == row["ends_at"] == "2027-03-27T21:00:00+00:00"
+@pytest.mark.parametrize(
+    ("moment", "answered"),
+    [
+        ("2027-03-28T02:30:00+05:30", "2027-03-27T21:00:00.000000Z"), ("2027-03-27T21:00:00Z", "2027-03-27T21:00:00.000000Z"),
+        ("2027-03-27t21:00:00.5z", "2027-03-27T21:00:00.500000Z"), ("2027-03-27T21:00:00.123456789-00:00", "2027-03-27T21:00:00.123456Z"),
+    ],
+)  # fmt: skip
+def test_moments_of_any_offset_are_answered_in_one_notation(
+    moment: str, answered: str, address: str, support: Caller
+) -> None:
+    changed = support.patch(address, {"starts_at": moment, "ends_at": moment}).json()
+    assert changed["starts_at"] == changed["ends_at"] == answered
+    assert support.get(address).json()["starts_at"] == answered
+    newest = support.get(f"{address}history/").json()["results"][0]
+    assert {change["new"] for change in newest["changes"]} == {answered}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2027-06-01T18:00:00", "2027-06-01T18:00", "2027-06-01", "2027-W05-1", "2027-W05-1T10:00:00Z", "2027-152T18:00:00Z", "20270601T180000Z",
+        "2027-06-01 18:00:00Z", "2027-06-01T18:00Z", "2027-06-01T18:00:00,5Z", "2027-06-01T18:00:00+02", "2027-06-01T18:00:00+0200",
+        "2027-06-01T18:00:00+02:00:30", "2027-06-01T24:00:00Z", "2027-06-01T18:00:60Z", "2027-02-30T18:00:00Z", "2027-06-01T18:00:00+99:99",
+        " 2027-06-01T18:00:00Z", "2027-06-01T18:00:00Z\n", "٢٠٢٧-06-01T18:00:00Z", "2027-06-01T18:00:00[Europe/Paris]", "1796061600", "",
+        "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
+    ],
+)  # fmt: skip
+def test_what_is_no_moment_with_an_offset_is_refused_everywhere(text: str, address: str, management: Caller) -> None:
+    for response, pointer in (
+        (management.patch(address, {"starts_at": text}), "#/starts_at"),
+        (management.get(f"{API}events/", {"starts_after": text}), "?starts_after"),
+        (management.get(f"{API}events/", {"updated_before": text}), "?updated_before"),
+        (management.get(f"{address}history/", {"after": text}), "?after"),
+    ):
+        assert response.status_code == 400, response.content
+        (error,) = response.json()["errors"]
+        assert error["pointer"] == pointer
+        assert text == "" or "2027-06-01T18:00:00Z" in error["detail"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from audit.admin.page_versions import PAGE_VERSION_FIELD
 from audit.models import Entry
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
-from conftest import API, Visitor, World, as_migrator, make_client, make_event, move_the_trail_here
+from conftest import API, Visitor, World, as_migrator, local, make_client, make_event, move_the_trail_here
 from contracts.models import Contract
 from events.models import Event
 
@@ -83,7 +83,7 @@ def test_a_clash_tells_who_changed_what_and_keeps_what_was_typed(world: World, t
     assert {(one.label, one.before.text, one.after.text) for one in changes[0].differences if one.is_marked} == {
         ("company name", "Own Company", "Theirs"), ("phone", "+33199001234", "+33199001235"),
     }  # fmt: skip
-    assert f"{changes[0].entry.at:%H:%M:%S} UTC" in content
+    assert f"{local(changes[0].entry.at):%H:%M:%S %Z}" in content
     assert (second.form["company_name"], second.form["last_name"]) == (["Mine"], ["Also mine"])
     assert (second.form["phone"], second.form["change_reason"]) == (["+33199001235"], ["Heard so"])
     row = fresh(world.own_client)

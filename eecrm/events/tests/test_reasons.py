@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, because, enter, leave
 from access.policy import Role
-from conftest import API, Caller, World, make_client, make_contract, make_event
+from conftest import API, Caller, World, local, make_client, make_contract, make_event
 from events.tests.trail import delete, entries, last, logged, stored
 
 WHY = {"HTTP_X_CHANGE_REASON": "Signed too early"}
@@ -175,7 +175,8 @@ def form_of(row: Any) -> dict[str, Any]:
         return {name: str(getattr(row, name)) for name in names} | {"sales_contact": row.sales_contact_id}
     if row._meta.model_name == "contract":
         return {name: str(getattr(row, name)) for name in ("name", "status", "amount", "currency", "payment_due")}
-    starts = {"starts_at_0": f"{row.starts_at:%Y-%m-%d}", "starts_at_1": f"{row.starts_at:%H:%M:%S}"}
+    starts_at = local(row.starts_at)
+    starts = {"starts_at_0": f"{starts_at:%Y-%m-%d}", "starts_at_1": f"{starts_at:%H:%M:%S}"}
     return {name: str(getattr(row, name)) for name in ("name", "status", "attendees")} | starts
 
 

@@ -3,6 +3,7 @@
 import html
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -132,6 +133,46 @@ def test_pasted_spaces_become_plain(typed: str, kept: str, world: World, visit: 
     caller = Caller.as_user(world.users["management"])
     assert caller.patch(f"{API}contracts/{row.pk}/", {"name": "Again"}, **header).status_code == 200
     assert (last(row).new["name"], last(row).reason) == ("Again", kept)
+
+
+# Headers as bytes, and the reason that the trail keeps.
+SENT = {
+    "pas été payé".encode(): "pas été payé", b"UTF-8''pas%20%C3%A9t%C3%A9%20pay%C3%A9": "pas été payé", b"utf-8'fr'Pay%c3%a9": "Payé",
+    b"UTF-8''" + quote("Agréé (l'été) *!~", safe="!'()*~").encode(): "Agréé (l'été) *!~", b"UTF-8''%F0%9F%8E%89%20%E6%B4%BE%E5%AF%B9": "🎉 派对",
+    b"UTF-8''" + quote("é" * 500).encode(): "é" * 500, b"100%25 sure": "100%25 sure", b"UTF-8 isn't 'all'": "UTF-8 isn't 'all'",
+    b"Pay%C3%A9": "Pay%C3%A9", b"UTF-8''%20Paid%C2%A0now%20": "Paid now",
+}  # fmt: skip
+UNREADABLE = (
+    b"pas \xe9t\xe9 pay\xe9", b"UTF-8''pas \xc3\xa9t\xc3\xa9", b"UTF-8''%C3", b"UTF-8''%E9t%E9", b"UTF-8''%", b"UTF-8''%4", b"UTF-8''%zz", b"UTF-8''a b",
+    b"UTF-8'paid", b"UTF-8'f r'paid", b"UTF-8''a\"b", b"UTF-8''%ED%A0%80",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "kept"), SENT.items(), ids=ascii)
+def test_a_reason_comes_in_utf8_or_in_the_form_of_rfc_8187(sent: bytes, kept: str, world: World) -> None:
+    caller, url = Caller.as_user(world.users["management"]), f"{API}contracts/{world.own_signed.pk}/"
+    header = {"HTTP_X_CHANGE_REASON": sent.decode("latin-1")}
+    assert caller.patch(url, {"status": "draft"}, **header).status_code == 200
+    assert last(world.own_signed).reason == kept
+
+
+@pytest.mark.parametrize("sent", UNREADABLE, ids=ascii)
+def test_what_is_neither_form_is_refused_and_quoted(sent: bytes, world: World, sales: Caller) -> None:
+    answer = sales.get(f"{API}clients/", HTTP_X_CHANGE_REASON=sent.decode("latin-1"))
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "X-Change-Reason"
+    assert "UTF-8''pas%20%C3%A9t%C3%A9%20pay%C3%A9" in error["detail"]
+    assert f"You sent “{sent.decode('latin-1')}”." in error["detail"]
+
+
+@pytest.mark.parametrize(
+    "encoded", [b"UTF-8''Two%0Alines", b"UTF-8''nul%00", b"UTF-8''%E2%80%AEdenrut", b"UTF-8''" + b"%C3%A9" * 501]
+)
+def test_an_encoded_reason_is_one_line_of_visible_text_too(encoded: bytes, world: World, sales: Caller) -> None:
+    (error,) = sales.get(f"{API}clients/", HTTP_X_CHANGE_REASON=encoded.decode()).json()["errors"]
+    assert error["pointer"] == "X-Change-Reason"
+    assert error["detail"].startswith("A reason is a line of text in UTF-8 of at most 500 characters. This one has")
 
 
 def test_a_deletion_that_the_database_refuses_keeps_what_was_typed(world: World, visit: Any) -> None:
