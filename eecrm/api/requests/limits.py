@@ -174,13 +174,15 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
     """Counts an answered request, unless it is part of a lease. Sets the rate limit headers of the response.
 
     A lease is a number of requests that the worker may admit without asking PostgreSQL.
-    The function runs when no transaction is open. A request with the answer 503 isn't counted.
+    The function runs when no transaction is open. A request with the answer 503 isn't counted, unless the code that
+    refused the request has set `request.is_always_counted`.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
     given_back = getattr(request, "given_back", [])
     key = getattr(request, "limited", None)
     is_paid = getattr(request, "is_paid", False)
-    is_owed = key is not None and not is_paid and response.status_code != 503
+    counts = response.status_code != 503 or getattr(request, "is_always_counted", False)
+    is_owed = key is not None and not is_paid and counts
     if given_back or is_owed:
         _pay(given_back, key if is_owed else None)
     if key is None or (lease := _leases.get(key)) is None:
