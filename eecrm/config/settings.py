@@ -99,6 +99,12 @@ SECOND_FACTOR_KEYS = attempt(
     present=attempt(read_seed_key, text=env("SECOND_FACTOR_KEY")),
     previous=attempt(read_previous_seed_keys, texts=env("SECOND_FACTOR_PREVIOUS_KEYS", default="")),
 )
+# Name under which an authenticator app lists our codes. The apps' address format separates name and account by a colon.
+OTP_TOTP_ISSUER = env("TOTP_ISSUER", default="Epic Events CRM")
+_require(
+    0 < len(OTP_TOTP_ISSUER) <= 50 and ":" not in OTP_TOTP_ISSUER,
+    "TOTP_ISSUER is a name of 1 to 50 characters without a colon.",
+)
 # Identity provider for logins from outside: AWS Cognito or any other OpenID Connect issuer.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
@@ -356,8 +362,6 @@ SPECTACULAR_SETTINGS = {
         "Channel": "audit.models.CHANNELS",
     },
 }
-
-OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists our codes
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

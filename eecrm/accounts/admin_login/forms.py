@@ -116,9 +116,9 @@ class SetUpForm(forms.Form):
         raise forms.ValidationError("This is not your password.", code="wrong")
 
     def clean_new_code(self) -> str:
-        code = "".join(self.cleaned_data["new_code"].split())
-        if not second_factor.is_first_code(self.app, code):
-            raise forms.ValidationError(second_factor.WRONG)
+        code: str = self.cleaned_data["new_code"]
+        if sentence := second_factor.first_code_refusal(self.app, code):
+            raise forms.ValidationError(sentence)
         return code
 
     clean_code = CodeForm.clean_code
