@@ -13,7 +13,7 @@ _TOKEN_FIELD = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
 class LoginSerializer(StrictSerializer):
     """Username and password of a login."""
 
-    username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
+    username = serializers.CharField(max_length=254)  # the maximum of an email address
     # The length is limited, because Argon2 would also hash a password of a megabyte, which no user types.
     password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
@@ -24,7 +24,10 @@ class LoginSerializer(StrictSerializer):
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     field_docs = {
-        "username": ("Case makes no difference.", "oc-salesman"),
+        "username": (
+            "The username, or the confirmed email address if only one account has it. Case makes no difference.",
+            "oc-salesman",
+        ),
         "password": ("", "Epic-Events-2026!"),
         "otp": (
             "Six digits of the authenticator app, or a recovery code; read only where the account has a second factor.",

@@ -19,6 +19,12 @@ class PasswordForm(AdminAuthenticationForm):
     `AccountBackend` there stores the seconds to wait in `request.login_wait`.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["username"]
+        field.label = "Username or email address"
+        field.widget.attrs["maxlength"] = 254  # the maximum of an email address
+
     def get_invalid_login_error(self) -> forms.ValidationError:
         if wait := getattr(self.request, "login_wait", None):
             sentence = f"Too many tries from your address: try again in {wait} s."

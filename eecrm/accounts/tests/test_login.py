@@ -11,7 +11,8 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import TokenSession, User
-from conftest import API, PASSWORD, Caller, World
+from accounts.tests.people import move, newcomer
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 LOGIN, REFRESH, LOGOUT, ME = (API + "users/" + path for path in ("login/", "refresh/", "logout/", "me/"))
 
@@ -73,10 +74,53 @@ def test_a_failed_login_does_not_tell_why(username: str, password: str, world: W
     "body",
     [{}, {"username": "sales"}, {"password": "x"}, {"username": "", "password": ""}, {"username": ["sales"], "password": PASSWORD},
      {"username": {"a": 1}, "password": PASSWORD}, {"username": None, "password": None}, {"username": "sales", "password": "x" * 1025},
-     {"username": "x" * 151, "password": "x"}, {"username": "sales", "password": PASSWORD, "role": "management"}, [], "sales", 1, None],
+     {"username": "x" * 255, "password": "x"}, {"username": "sales", "password": PASSWORD, "role": "management"}, [], "sales", 1, None],
 )  # fmt: skip
 def test_a_malformed_login_is_a_400(body: Any, world: World, anonymous: Caller) -> None:
     assert anonymous.post(LOGIN, body).status_code == 400
+
+
+def status(username: str) -> int:
+    return int(Caller().post(LOGIN, {"username": username, "password": PASSWORD}).status_code)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["sal@épic.example", " SAL@ÉPIC.example ", "Sal@xn--pic-9la.example", "sal@e\u0301pic.example", "sal@\u200bépic.example", "ｓal＠épic.example"],
+)  # fmt: skip
+def test_a_confirmed_address_logs_in_in_any_spelling(spelling: str, world: World, anonymous: Caller) -> None:
+    move("sales", "Sal@épic.example")
+    answer = anonymous.post(LOGIN, {"username": spelling, "password": PASSWORD})
+    assert answer.status_code == 200
+    assert bearer(answer.json()["access"]).get(ME).json()["username"] == "sales"
+    page = Visitor().post("/hidden-admin/login/", {"username": "management@epic.example", "password": PASSWORD})
+    assert page.status_code == 302
+
+
+def test_an_address_logs_in_where_it_is_one_accounts_and_confirmed(world: World) -> None:
+    address = "support@epic.example"
+    newcomer("unconfirmed", email=address)
+    assert status(address) == 200, "somebody typed it into another account: that takes nothing from its owner"
+    move("sales", address)
+    assert [status(address), status("support")] == [401, 200], "it is two accounts' now"
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_active=False)
+    assert status(address) == 200
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="support").update(is_active=False)
+    assert status(address) == 401
+
+
+def test_an_address_that_waits_for_its_owner_logs_nobody_in(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="sales").update(email="mail@epic.example")
+    assert [status("mail@epic.example"), status("sales@epic.example")] == [401, 200]
+
+
+def test_a_username_goes_before_an_address(world: World, anonymous: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("sales@epic.example", "correct horse battery staple")
+    assert [status("sales@epic.example"), status("sales")] == [401, 200]
 
 
 def test_a_refresh_token_is_exchanged_for_new_ones(pair: dict[str, str], anonymous: Caller) -> None:
