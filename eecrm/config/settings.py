@@ -298,17 +298,15 @@ _FACTOR = number(
     default=1.0,
     cast=float,
 )
-RATE_LIMITS = {
-    name: (max(1, round(requests * _FACTOR)), seconds)
-    for name, requests, seconds in (
-        ("anonymous", 3_000, 60),
-        ("read", 12_000, 60),
-        ("read.external", 1_200, 60),
-        ("write", 6_000, 60),
-        ("write.external", 300, 60),
-        ("login", 600, 60),  # logins per IP address, successful or not, counted before the password is hashed
-    )
-} | {
+_PER_MINUTE = {
+    "anonymous": 3_000,
+    "read": 12_000,
+    "read.external": 1_200,
+    "write": 6_000,
+    "write.external": 300,
+    "login": 600,  # logins per IP address, successful or not, counted before the password is hashed
+}
+RATE_LIMITS = {name: (max(1, round(requests * _FACTOR)), 60) for name, requests in _PER_MINUTE.items()} | {
     "own_password": (20, 600),  # times that a user enters the current password, to change the password or email
     # Times that an account may change its password by entering the current one. Each change ends the links of the account.
     # Without this limit, a thief who knows the password could end each link before the owner uses it.
@@ -334,7 +332,13 @@ SPECTACULAR_SETTINGS = {
         "token ends. Errors are problem documents (RFC 9457), and each 403 and 409 names its rule. Send an "
         "`Idempotency-Key` with what creates something, and `If-Match` with what changes something. Answers may get "
         "new members: ignore what you don't know. Every path answers HEAD and OPTIONS as well, and 405 with `Allow` to "
-        "methods that it doesn't have."
+        "methods that it doesn't have.\n\n"
+        "A login ends after 30 days, however often it is refreshed: `login_ends_at` tells when.\n\n"
+        f"Rate limits by role, in requests a minute: an account of the staff reads {_PER_MINUTE['read']:,} and writes "
+        f"{_PER_MINUTE['write']:,} times, an account of a partner (role `external`) {_PER_MINUTE['read.external']:,} and "
+        f"{_PER_MINUTE['write.external']:,} times. An IP address sends {_PER_MINUTE['anonymous']:,} requests without a "
+        f"token, of which {_PER_MINUTE['login']:,} may be logins. An installation may have other limits: "
+        "`RateLimit-Policy` has the one that counts, and a 429 has `Retry-After`."
     ),
     "TAGS": [
         {"name": "auth", "description": "Log in and out: a pair of tokens for each device."},

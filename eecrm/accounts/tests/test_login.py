@@ -1,5 +1,5 @@
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -23,11 +23,13 @@ def bearer(access: str) -> Caller:
 
 @pytest.fixture
 def pair(world: World, anonymous: Caller) -> dict[str, str]:
-    return anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    """The two tokens of a login."""
+    answer = anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    assert set(answer) == {"access", "refresh", "login_ends_at"}
+    return {kind: answer[kind] for kind in ("access", "refresh")}
 
 
 def test_logging_in_gives_two_tokens_that_work(world: World, pair: dict[str, str]) -> None:
-    assert set(pair) == {"access", "refresh"}
     assert bearer(pair["access"]).get(ME).json()["username"] == "sales"
     user = User.objects.get(username="sales")
     assert user.last_login is not None
@@ -157,12 +159,24 @@ def test_the_token_before_the_last_is_reuse_at_once(pair: dict[str, str], anonym
 
 
 def test_a_login_grows_no_older_than_thirty_days(pair: dict[str, str], anonymous: Caller) -> None:
-    TokenSession.objects.update(created_at=timezone.now() - timedelta(days=29, hours=23))
-    fresh = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()["refresh"]
+    began = timezone.now() - timedelta(days=29, hours=23)
+    TokenSession.objects.update(created_at=began)
+    answer = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    fresh = answer["refresh"]
+    assert datetime.fromisoformat(answer["login_ends_at"]) == began + timedelta(days=30)
     claims = jwt.decode(fresh, options={"verify_signature": False})
     assert claims["exp"] <= (timezone.now() + timedelta(hours=1, seconds=5)).timestamp()
     TokenSession.objects.update(expires_at=timezone.now())
     assert anonymous.post(REFRESH, {"refresh": fresh}).status_code == 401
+
+
+def test_the_end_of_a_login_is_told_and_stays(world: World, anonymous: Caller) -> None:
+    first = anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    began = TokenSession.objects.get().created_at
+    assert datetime.fromisoformat(first["login_ends_at"]) == began + timedelta(days=30)
+    for _ in range(2):  # the second time as after a lost answer
+        answer = anonymous.post(REFRESH, {"refresh": first["refresh"]}).json()
+        assert answer["login_ends_at"] == first["login_ends_at"]
 
 
 def test_logging_out_ends_access_and_refresh_at_once(pair: dict[str, str], world: World, anonymous: Caller) -> None:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from api.requests import client_address, limits
 from api.requests.limits import Limit, take
+from config.environment import ROOT
 from conftest import API, Caller, World
 
 CLIENTS, ME = API + "clients/", API + "users/me/"
@@ -62,6 +63,14 @@ def test_reading_and_writing_are_counted_apart(few: Any, world: World, sales: Ca
 def test_a_role_may_have_a_limit_of_its_own(few: Any, world: World, sales: Caller, partner: Caller) -> None:
     assert [partner.get(ME).status_code for _ in range(4)] == [200] * 3 + [429]
     assert sales.get(ME)["RateLimit-Policy"] == '"read";q=5;w=86400'
+
+
+def test_the_limits_by_role_are_documented() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    document = (ROOT / "docs" / "openapi.yaml").read_text()
+    for name in ("anonymous", "read", "read.external", "write", "write.external", "login"):
+        number = f"{limits.limit(name).capacity:,}"
+        assert f" {number}" in page and f" {number} " in document, name
 
 
 def test_ones_limit_is_nobody_elses(few: Any, world: World, sales: Caller, other_sales: Caller) -> None:
