@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import group_sync, sql_functions
+from access import collations, group_sync, sql_functions
 from access.grants import privilege_differences, stamp
 from access.logins import faults
 from access.management.commands.migrate import require_migrator
@@ -42,6 +42,7 @@ class Command(BaseCommand):
                 raise CommandError(f"The database differs from the code in {count} places.")
             if role_faults:
                 raise CommandError(f"The roles of the database differ from bootstrap.sql in {role_faults} places.")
+            self._refuse_outdated_collations()
             self.stdout.write("The database says what the code says.")
             return
         with connection.cursor() as cursor:
@@ -56,6 +57,13 @@ class Command(BaseCommand):
     def _write(self, lines: list[str]) -> None:
         for line in lines:
             self.stdout.write(line)
+
+    def _refuse_outdated_collations(self) -> None:
+        with connection.cursor() as cursor:
+            found = collations.outdated_collations(cursor)
+        if found:
+            way_out = "Build the indexes again: see docs/operations.md, Collation versions."
+            raise CommandError(f"{'; '.join(found)}. {way_out}")
 
     def _role_faults(self) -> int:
         """Writes each difference between the roles and bootstrap.sql to stderr. Returns the number of differences."""
