@@ -117,6 +117,7 @@ class TokenSessionSerializer(serializers.Serializer):
     is_current = serializers.BooleanField(read_only=True)
 
     field_docs = {
+        "expires_at": ("When it ends if it isn't refreshed before.", "2027-03-15T09:30:00Z"),
         "device": (
             "A short name from `user_agent`, empty if that names nothing. The device chose it, so it proves nothing.",
             "EpicEvents on Android",
