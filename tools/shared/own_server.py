@@ -48,6 +48,7 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
     `is_reset` deletes the server's database first. `settings` are variables of .env.sample.
     """
     home.mkdir(parents=True, exist_ok=True)
+    (home / "lock").touch()  # without this file, scripts/run refuses a directory that has files already
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
         (home / "venv").symlink_to(sys.prefix)  # without this link, the server would install all packages again
