@@ -54,14 +54,20 @@ class Server:
         text = self.run("pg_restore", "--data-only", "--file=-", str(dump)).stdout
         return sorted(line for line in text.splitlines() if line and not line.startswith(("--", "\\")))
 
-    def rows(self, statement: str, database: str = "") -> list[Any]:
-        """As the administrator; a statement that returns nothing gives no rows."""
+    @contextmanager
+    def cursor(self, database: str = "") -> Iterator[Any]:
+        """The administrator's. Each statement commits."""
         opened = psycopg2.connect(
             host=self.settings["PG_HOST"], port=self.settings["PG_PORT"], dbname=database or self.settings["PG_DATABASE"],
             user="eecrm_admin", password=self.settings["PG_ADMIN_PASSWORD"],
         )  # fmt: skip
         opened.autocommit = True
         with closing(opened), opened.cursor() as cursor:
+            yield cursor
+
+    def rows(self, statement: str, database: str = "") -> list[Any]:
+        """As the administrator; a statement that returns nothing gives no rows."""
+        with self.cursor(database) as cursor:
             cursor.execute(statement)
             return sorted(cursor.fetchall()) if cursor.description else []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from access import surroundings
 from access.tests.clusters import Server, new_cluster
 from conftest import PRIVILEGE, World
 
@@ -113,6 +114,48 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
     assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
 
 
+def test_bootstrap_again_closes_what_was_opened_around_the_tables(empty: Server) -> None:
+    empty.bootstrap()
+    name = empty.settings["PG_DATABASE"]
+    later = "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_migrator"
+    with empty.cursor() as cursor:
+        assert surroundings.faults(cursor) == []
+        cursor.execute(
+            f"CREATE ROLE spy LOGIN; GRANT eecrm_sales TO spy; GRANT CONNECT ON DATABASE {name} TO spy WITH GRANT OPTION;"
+            f" GRANT TEMPORARY ON DATABASE {name} TO PUBLIC; GRANT ALL ON SCHEMA eecrm, public TO spy, eecrm_app, PUBLIC;"
+            f" {later} IN SCHEMA eecrm GRANT ALL ON TABLES TO spy; {later} GRANT SELECT ON TABLES TO PUBLIC;"
+            f" {later} GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DATABASE {name} SET row_security = off;"
+            f" GRANT CONNECT ON DATABASE template1 TO PUBLIC"
+        )
+        assert len(surroundings.faults(cursor)) > 15
+        assert empty.bootstrap() == ""
+        assert surroundings.faults(cursor) == []
+        cursor.execute("DROP ROLE spy")
+
+
+def test_the_logins_are_kept_out_of_other_databases_where_all_are_ours(empty: Server) -> None:
+    empty.bootstrap()
+    for database in ("postgres", "template1"):
+        refused = empty.run("psql", "-X", "-c", "SELECT 1", database, login="REPORT")
+        assert (refused.returncode, database in refused.stderr) == (2, True), refused.stderr
+    empty.rows("CREATE DATABASE other", "postgres")
+    empty.rows("GRANT CONNECT ON DATABASE postgres TO PUBLIC", "postgres")
+    try:
+        assert "The logins may connect to databases that others may need, too: postgres. See" in empty.bootstrap()
+    finally:
+        empty.rows("DROP DATABASE other", "postgres")
+    assert empty.bootstrap() == ""
+
+
+def test_the_temporary_files_of_reports_are_limited(empty: Server) -> None:
+    empty.bootstrap()
+    name = empty.settings["PG_DATABASE"]
+    shown = empty.run("psql", "-XAtq", "-c", "SHOW temp_file_limit", name, login="REPORT")
+    assert shown.stdout == "2GB\n"
+    lifting = empty.run("psql", "-X", "-c", "SET temp_file_limit = -1", name, login="REPORT")
+    assert (lifting.returncode, "temp_file_limit" in lifting.stderr) == (1, True)
+
+
 def test_a_service_without_a_superuser_is_told_what_stays_open(worker_id: str) -> None:
     is_open = "SELECT has_function_privilege('public', 'ts_stat(text)', 'EXECUTE')"
     passes = "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'eecrm_backup'"
@@ -141,7 +184,8 @@ def test_what_takes_a_superuser_is_told_where_there_is_none(empty: Server) -> No
     )
     password = empty.settings["PG_ADMIN_PASSWORD"]
     empty.rows(
-        f"CREATE ROLE platform LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; GRANT {roles} TO platform WITH ADMIN OPTION"
+        f"CREATE ROLE platform LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; GRANT {roles} TO platform WITH ADMIN OPTION;"
+        " GRANT CONNECT ON DATABASE postgres TO platform"
     )
     managed = Server(empty.settings | {"PG_DATABASE": "managed"})
     managed.administrator = "platform"

@@ -88,7 +88,11 @@ class RefreshViewSet(_PublicTokenViewSet):
         operation_id="auth_refresh", tags=["auth"], summary="Refresh tokens", responses={200: TokenPairSerializer}
     )
     def create(self, request: Request) -> Any:
-        """Exchange a refresh token for new tokens, once. A second use after 30 seconds ends the whole login."""
+        """Exchange a refresh token for new tokens.
+
+        You can repeat the exchange for 30 seconds, for example after a lost response. A later use of the same refresh
+        token ends the whole login.
+        """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
@@ -96,7 +100,8 @@ class RefreshViewSet(_PublicTokenViewSet):
             security_event("authn_token_reuse", request._request, account=pair.user)
             # The refusal is returned and not raised, because an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            # Django REST framework sets this attribute too, on errors that a view raises.
+            # The attribute becomes the header `WWW-Authenticate`.
+            # Django REST framework sets the attribute only on errors that a view raises.
             refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF does
             return from_exception(request._request, refusal)
         return Response(TokenPairSerializer(pair).data)
@@ -211,7 +216,7 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    # A trigger enforces the same rule for all other writes of a password.
+    # A trigger enforces this rule for all other code that writes a password.
     rule = "user_password_elsewhere"
 
 

@@ -1,4 +1,6 @@
-"""Versions of admin pages. A version identifies the database state that a page shows, to find later trail entries.
+"""Versions of admin pages. A version records the database state that a page shows.
+
+With the version, the server finds the trail entries that were written after the page was made.
 
 A page notes its version before it reads its rows. The form sends the version back with the user's input.
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
@@ -47,7 +49,7 @@ class Since(NamedTuple):
         """Returns later changes of the row's fields in `names`.
 
         The model's `waiting_values` lists fields whose new value waits for a confirmation. Such a field also counts as
-        changed if a value begins or ends to wait. Sends one query, and one for each many-to-many field.
+        changed if a new value waits since then, or waits no longer. Sends one query, and one for each many-to-many field.
         """
         entries, fields_by_table = version.changes_of(type(row), [row.pk]), dict[str, str]()
         for name, relation in getattr(row, "waiting_values", {}).items():

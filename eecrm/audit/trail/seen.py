@@ -1,4 +1,4 @@
-"""Marks that record which trail entries an alert or a mail has reported, so that the next one reports the others.
+"""A mark records which trail entries an alert or a mail has reported. The next alert or mail reports only the rest.
 
 An entry becomes visible when its transaction commits, perhaps after entries with a later time or a higher id.
 If the mark were a time, the next report would miss entries that a long transaction commits later.
@@ -11,9 +11,9 @@ SNAPSHOT = "(SELECT pg_current_snapshot()::text || ' ' || coalesce(max(id), 0) F
 
 
 def was_seen(seen: str, entry: str = "audit.entry") -> str:
-    """Returns an SQL condition that is true if a reader of the trail has seen the entry.
+    """Returns an SQL condition that is true if an alert or a mail has already reported the entry.
 
-    `seen` is an SQL expression for the reader's mark: the snapshot and the newest entry of the last reading.
+    `seen` is an SQL expression for the mark of this alert or mail.
     """
     return (
         f"({entry}.id <= split_part({seen}, ' ', 2)::bigint"

@@ -4,9 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import collations, group_sync, sql_functions
+from access import collations, group_sync, logins, sql_functions, surroundings
 from access.grants import privilege_differences, stamp
-from access.logins import faults
 from access.management.commands.migrate import require_migrator
 
 
@@ -32,7 +31,7 @@ class Command(BaseCommand):
         if not options["check"]:
             sql_functions.install(functions)
         statements = privilege_differences()
-        role_faults = self._role_faults()
+        bootstrap_faults = self._bootstrap_faults()
         changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
         level = 2 if options["check"] else options["verbosity"]
         self._write([*changed, *statements] if level > 1 else [])
@@ -40,8 +39,8 @@ class Command(BaseCommand):
         if options["check"]:
             if count := len(functions) + len(statements) + len(groups):
                 raise CommandError(f"The database differs from the code in {count} places.")
-            if role_faults:
-                raise CommandError(f"The roles of the database differ from bootstrap.sql in {role_faults} places.")
+            if bootstrap_faults:
+                raise CommandError(f"Roles and database differ from bootstrap.sql in {bootstrap_faults} places.")
             self._refuse_outdated_collations()
             self.stdout.write("The database says what the code says.")
             return
@@ -65,10 +64,10 @@ class Command(BaseCommand):
             way_out = "Build the indexes again: see docs/operations.md, Collation versions."
             raise CommandError(f"{'; '.join(found)}. {way_out}")
 
-    def _role_faults(self) -> int:
-        """Writes each difference between the roles and bootstrap.sql to stderr. Returns the number of differences."""
+    def _bootstrap_faults(self) -> int:
+        """Writes each difference from bootstrap.sql to stderr. Returns the number of differences."""
         with connection.cursor() as cursor:
-            found = faults(cursor)
+            found = [*logins.faults(cursor), *surroundings.faults(cursor)]
         for fault in found:
             self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
         return len(found)
