@@ -6,6 +6,8 @@ puts right what differs.
 """
 
 import json
+import re
+from collections.abc import Iterable
 
 from django.db import connection
 
@@ -45,19 +47,31 @@ _STATE = """
 """
 
 
-def _present() -> set[tuple[str, str]]:
+# PostgreSQL reads its own statement and writes it with other casts and brackets, for example after the restore of a dump:
+# `ANY ((ARRAY['a'::character varying])::text[])` becomes `ANY (ARRAY[('a'::character varying)::text])`.
+_WORDING = re.compile(r"::(?:character varying|text)(?:\[\])?|[()\s]")
+
+Rules = dict[tuple[str, str], tuple[str, str]]
+
+
+def _by_meaning(rules: Iterable[tuple[str, str]]) -> Rules:
+    """Maps the two statements without casts, brackets and spaces to the statements as PostgreSQL wrote them."""
+    return {(drop, _WORDING.sub("", add)): (drop, add) for drop, add in rules}
+
+
+def _present() -> Rules:
     with connection.cursor() as cursor:
         cursor.execute(_RULES)
-        return set(cursor.fetchall())
+        return _by_meaning(cursor.fetchall())
 
 
-def _noted() -> set[tuple[str, str]] | None:
+def _noted() -> Rules | None:
     """Returns the noted rules; None if the note is missing or counts no longer."""
     with connection.cursor() as cursor:
         cursor.execute(_STATE)
         state, text = cursor.fetchone()
     note = json.loads(text) if text else {}
-    return {(drop, add) for drop, add in note["rules"]} if note.get("state") == state else None
+    return _by_meaning((drop, add) for drop, add in note["rules"]) if note.get("state") == state else None
 
 
 def rule_differences() -> list[str]:
@@ -70,8 +84,9 @@ def rule_differences() -> list[str]:
         return []
     present = _present()
     # A foreign key comes last, because it needs the unique constraint to which it refers.
-    made = sorted((add for _, add in noted - present), key=lambda statement: (" FOREIGN KEY " in statement, statement))
-    return [*sorted(drop for drop, _ in present - noted), *made]
+    missing = (noted[meaning][1] for meaning in noted.keys() - present.keys())
+    made = sorted(missing, key=lambda statement: (" FOREIGN KEY " in statement, statement))
+    return [*sorted(drop for drop, _ in present.keys() - noted.keys()), *made]
 
 
 def note_rules() -> None:
@@ -80,5 +95,5 @@ def note_rules() -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_STATE)
-        note = {"state": cursor.fetchone()[0], "rules": sorted(_present())}
+        note = {"state": cursor.fetchone()[0], "rules": sorted(_present().values())}
         cursor.execute("COMMENT ON TABLE django_migrations IS %s", [json.dumps(note)])

@@ -40,6 +40,19 @@ class Server:
             [PROGRAMS / program, *arguments], env=environment, capture_output=True, text=True, check=False
         )
 
+    def manage(self, *arguments: str) -> str:
+        """What a management command of the migrator says, errors too."""
+        command = [sys.executable, ROOT / "eecrm" / "manage.py", *arguments, "--settings=config.migrator_settings"]
+        done = subprocess.run(
+            command,
+            env=os.environ | self.settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
     def bootstrap(self, login: str = "ADMIN") -> str:
         done = self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(BOOTSTRAP), "postgres", login=login)
         assert done.returncode == 0, done.stderr

@@ -57,6 +57,7 @@ def test_a_dump_restores_into_an_empty_cluster(server: Server, empty: Server, tm
     assert empty.counts() == server.counts()
     assert min(empty.counts()[table] for table in ("eecrm.clients_client", "eecrm.accounts_user", "audit.entry")) > 1
     assert empty.rows(_RIGHTS) == server.rows(_RIGHTS)
+    assert empty.manage("sync_database", "--check") == "The database says what the code says.\n"
     closed = {name for (name,) in empty.rows(_RIGHTS) if name.startswith("closed")}
     assert "closed: ts_stat(text)" in closed
 

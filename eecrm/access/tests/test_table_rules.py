@@ -6,7 +6,7 @@ import pytest
 from django.test import Client as Browser
 
 from access.grants import privilege_differences
-from access.table_rules import _present
+from access.table_rules import _RULES, _by_meaning, _present
 from access.tests.test_database_roles import run_as_migrator
 
 _CHECK = "ALTER TABLE clients_client ADD CONSTRAINT client_names_filled CHECK"
@@ -66,6 +66,24 @@ def test_a_rule_that_was_changed_by_hand_is_put_right(
             cursor.execute("DROP FUNCTION IF EXISTS report.spy")
     assert privilege_differences() == []
     assert _present() == before
+
+
+def test_a_rule_as_postgresql_words_it_again_is_the_same(in_the_open: None, migrator: Any) -> None:
+    """As after the restore of a dump, where each rule is made from PostgreSQL's own words."""
+    before = {drop: add for drop, add in _present().values() if " CHECK " in add or " WHERE " in add}
+    migrator.autocommit = False
+    try:
+        with migrator.cursor() as cursor:
+            for statements in before.items():
+                for statement in statements:
+                    cursor.execute(statement)
+            cursor.execute(_RULES)
+            again = cursor.fetchall()
+    finally:
+        migrator.rollback()
+        migrator.autocommit = True
+    assert {drop: add for drop, add in again if drop in before} != before, "PostgreSQL words nothing in another way"
+    assert _by_meaning(again).keys() == _present().keys()
 
 
 def test_no_migration_takes_in_what_was_changed_by_hand(in_the_open: None, migrator: Any) -> None:

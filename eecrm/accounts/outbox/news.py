@@ -49,7 +49,7 @@ def news_for(mail: Mail) -> list[str]:
             (mail.seen,) = cursor.fetchone()
         rows = Entry.objects.order_by("id")
         if last_seen:
-            is_seen = RawSQL(was_seen("%s"), [last_seen, last_seen], models.BooleanField())
+            is_seen = RawSQL(was_seen("%s"), [last_seen] * 3, models.BooleanField())
             rows = rows.alias(is_seen=is_seen).filter(is_seen=False)
         else:
             rows = rows.filter(at__gt=min([mail.created_at, *_unmade_at(mail)]) - _FIRST_PERIOD)

@@ -23,7 +23,7 @@ from accounts.tests.test_address_changes import NEW, OLD, by_the_site, decide, p
 from api.tests.test_at_once import alone
 from clients.models import Client
 from config.tests.counting import rows_read
-from conftest import API, CAST, PASSWORD, Caller, Visitor, World
+from conftest import API, CAST, PASSWORD, Caller, Visitor, World, move_the_trail_here
 
 
 def news() -> dict[str, str]:
@@ -600,6 +600,17 @@ def test_an_address_that_nobody_confirmed_gets_six_mails_a_day(afterwards: Any, 
         mailed += [one.to for one in sent()].count(["Stranger@victim.example"])
         afterwards(puppet)
     assert mailed == 6
+
+
+def test_after_the_restore_of_a_dump_news_are_told_once(committed_world: World) -> None:
+    """The entries of the other cluster have higher transaction ids than any of this one."""
+    for number in range(3):
+        with acting_as(Role.MANAGEMENT, user_id=committed_world.users["management"].pk):
+            User.objects.create(username=f"made{number}", role=Role.MANAGEMENT, password="!")
+        told = news()["other_management@epic.example"]
+        assert [f"made{one} (account " in told for one in range(3)] == [one == number for one in range(3)]
+        if number == 0:
+            move_the_trail_here()
 
 
 def test_new_accounts_displace_no_account_that_was_there(world: World) -> None:
