@@ -103,7 +103,7 @@ def test_a_code_may_have_any_signs_between_its_letters(spelling: str, world: Wor
 def test_a_code_of_an_earlier_minute_is_told_and_none_of_a_later_one(
     steps: int, is_told: bool, world: World, phone: Any, events: Any
 ) -> None:
-    """Whoever guessed the code of a later minute could wait for that minute."""
+    """A caller who guessed the code of a later minute could wait for that minute."""
     app = phone("management")
     AuthenticatorApp.objects.update(last_t=2**40)  # whatever the app shows is refused
     answer = log_in("management", otp=app.code(steps=steps))
