@@ -105,7 +105,7 @@ def test_a_code_of_an_earlier_minute_is_told_and_none_of_a_later_one(
 ) -> None:
     """A caller who guessed the code of a later minute could wait for that minute."""
     app = phone("management")
-    AuthenticatorApp.objects.update(last_t=2**40)  # whatever the app shows is refused
+    AuthenticatorApp.objects.update(last_t=2**40)  # each code that the app shows now is refused
     answer = log_in("management", otp=app.code(steps=steps))
     assert code_of(answer) == (401, "otp_invalid")
     assert (answer.json()["detail"] == second_factor.OTHER_MINUTE) == is_told
