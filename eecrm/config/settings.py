@@ -290,8 +290,9 @@ SIMPLE_JWT = {
 }
 
 # Maps the name of a rate limit to (requests, seconds).
-# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…` and `login`.
-# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address.
+# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…`, `own_logins` and `login`.
+# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address,
+# `own_logins` one login.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
@@ -306,6 +307,7 @@ _PER_MINUTE = {
     "read.external": 1_200,
     "write": 6_000,
     "write.external": 300,
+    "own_logins": 60,  # requests of one login that end logins or change the password
     "login": 600,  # logins per IP address, successful or not, counted before the password is hashed
 }
 RATE_LIMITS = {name: (max(1, round(requests * _FACTOR)), 60) for name, requests in _PER_MINUTE.items()} | {
