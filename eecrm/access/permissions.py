@@ -15,7 +15,13 @@ if TYPE_CHECKING:  # at run time this import would be a cycle: rest_framework.vi
     from rest_framework.views import APIView
 
 # Maps a viewset's action to the policy table's action if the names differ, for example `destroy` -> `delete`.
-_ACTIONS = {"partial_update": "update", "destroy": "delete", "history": "retrieve", "access": "retrieve"}
+_ACTIONS = {
+    "partial_update": "update",
+    "destroy": "delete",
+    "destroy_others": "delete",
+    "history": "retrieve",
+    "access": "retrieve",
+}
 
 
 class Refused(PermissionDenied):

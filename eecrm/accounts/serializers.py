@@ -1,7 +1,8 @@
 from rest_framework import serializers
 
 from access.policy import Role, Scope
-from accounts.models import User
+from accounts.login.devices import device_name
+from accounts.models import TokenSession, User
 from accounts.passwords.validators import require_hashable
 from api.email_addresses import AddressSerializerField, require_address
 from api.resources.serializers import ResourceSerializer, StrictSerializer
@@ -13,7 +14,7 @@ _TOKEN_FIELD = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiI0In0.signature"
 class LoginSerializer(StrictSerializer):
     """Username and password of a login."""
 
-    username = serializers.CharField(max_length=150, help_text="Case makes no difference.")
+    username = serializers.CharField(max_length=254)  # the maximum of an email address
     # The length is limited, because Argon2 would also hash a password of a megabyte, which no user types.
     password = serializers.CharField(
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
@@ -24,7 +25,10 @@ class LoginSerializer(StrictSerializer):
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     field_docs = {
-        "username": ("Case makes no difference.", "oc-salesman"),
+        "username": (
+            "The username, or the confirmed email address if only one account has it. Case makes no difference.",
+            "oc-salesman",
+        ),
         "password": ("", "Epic-Events-2026!"),
         "otp": (
             "Six digits of the authenticator app, or a recovery code; read only where the account has a second factor.",
@@ -46,10 +50,15 @@ class TokenPairSerializer(serializers.Serializer):
 
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
+    login_ends_at = serializers.DateTimeField(read_only=True)
 
     field_docs = {
         "access": ("For `Authorization: Bearer …`, for 10 minutes.", _TOKEN_FIELD),
         "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN_FIELD),
+        "login_ends_at": (
+            "When this login ends, however often it is refreshed: 30 days after it began.",
+            "2027-03-31T09:30:00Z",
+        ),
     }
 
 
@@ -105,14 +114,23 @@ class TokenSessionSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(source="rotated_at", read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
+    device = serializers.SerializerMethodField()
     user_agent = serializers.CharField(read_only=True)
     address = serializers.IPAddressField(read_only=True, allow_null=True)
     is_current = serializers.BooleanField(read_only=True)
 
     field_docs = {
+        "expires_at": ("When it ends if it isn't refreshed before.", "2027-03-15T09:30:00Z"),
+        "device": (
+            "A short name from `user_agent`, empty if that names nothing. The device chose it, so it proves nothing.",
+            "EpicEvents on Android",
+        ),
         "user_agent": ("What the device called itself.", "EpicEvents/2.1 (Android 15)"),
         "address": ("From where it logged in: IPv4 or IPv6.", "192.0.2.17"),
     }
+
+    def get_device(self, login: TokenSession) -> str:
+        return device_name(login.user_agent)
 
 
 class ProfileSerializer(ResourceSerializer):

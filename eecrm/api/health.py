@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from access import grants, refusals, sql_functions, surroundings
+from access import collations, grants, refusals, sql_functions, surroundings
 from access.logins import faults, is_log_discreet
 from access.permissions import public
 from api.requests.problems import from_exception, problem
@@ -102,6 +102,16 @@ def _server_log() -> Finding | None:
         return None if is_log_discreet(cursor) else Finding("", _LOG_HOLDS_VALUES)
 
 
+def _collations() -> Finding | None:
+    """A warning and no 503, because an administrator must build indexes again, and all servers share the database.
+
+    The answer is public, so it doesn't name the versions. `sync_database --check` names them.
+    """
+    with connection.cursor() as cursor:
+        return Finding("", _OTHER_COLLATIONS) if collations.outdated_collations(cursor) else None
+
+
+_OTHER_COLLATIONS = "Indexes were built with another version of a collation: see docs/operations.md."
 _LOG_HOLDS_VALUES = "PostgreSQL's log gets the values of statements that fail: see docs/operations.md."
 
 Check = Callable[[], Finding | None]
@@ -120,6 +130,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
         ("surroundings", _surroundings),
         ("disk", _disk),
         ("server_log", _server_log),
+        ("collations", _collations),
     )
     for app in apps.get_app_configs():
         yield from getattr(app, "readiness_checks", dict)().items()

@@ -102,6 +102,12 @@ SECOND_FACTOR_KEYS = attempt(
     present=attempt(read_seed_key, text=env("SECOND_FACTOR_KEY")),
     previous=attempt(read_previous_seed_keys, texts=env("SECOND_FACTOR_PREVIOUS_KEYS", default="")),
 )
+# Name under which an authenticator app lists our codes. The apps' address format separates name and account by a colon.
+OTP_TOTP_ISSUER = env("TOTP_ISSUER", default="Epic Events CRM")
+_require(
+    0 < len(OTP_TOTP_ISSUER) <= 50 and ":" not in OTP_TOTP_ISSUER,
+    "TOTP_ISSUER is a name of 1 to 50 characters without a colon.",
+)
 # Identity provider for logins from outside: AWS Cognito or any other OpenID Connect issuer.
 OIDC_ISSUER = env("OIDC_ISSUER", default="")
 OIDC_JWKS_URL = env("OIDC_JWKS_URL", default="")
@@ -297,18 +303,16 @@ _FACTOR = number(
     default=1.0,
     cast=float,
 )
-RATE_LIMITS = {
-    name: (max(1, round(requests * _FACTOR)), seconds)
-    for name, requests, seconds in (
-        ("anonymous", 3_000, 60),
-        ("read", 12_000, 60),
-        ("read.external", 1_200, 60),
-        ("write", 6_000, 60),
-        ("write.external", 300, 60),
-        ("own_logins", 60, 60),  # requests of one login that end logins or change the password
-        ("login", 600, 60),  # logins per IP address, successful or not, counted before the password is hashed
-    )
-} | {
+_PER_MINUTE = {
+    "anonymous": 3_000,
+    "read": 12_000,
+    "read.external": 1_200,
+    "write": 6_000,
+    "write.external": 300,
+    "own_logins": 60,  # requests of one login that end logins or change the password
+    "login": 600,  # logins per IP address, successful or not, counted before the password is hashed
+}
+RATE_LIMITS = {name: (max(1, round(requests * _FACTOR)), 60) for name, requests in _PER_MINUTE.items()} | {
     # Wrong entries of the current password by a logged-in user, for example in the form that changes the password.
     "own_password": (20, 600),
     # Password changes of an account with the current password. Each change makes the account's reset links invalid.
@@ -337,7 +341,13 @@ SPECTACULAR_SETTINGS = {
         "token ends. Errors are problem documents (RFC 9457), and each 403 and 409 names its rule. Send an "
         "`Idempotency-Key` with what creates something, and `If-Match` with what changes something. Answers may get "
         "new members: ignore what you don't know. Every path answers HEAD and OPTIONS as well, and 405 with `Allow` to "
-        "methods that it doesn't have."
+        "methods that it doesn't have.\n\n"
+        "A login ends after 30 days, however often it is refreshed: `login_ends_at` tells when.\n\n"
+        f"Rate limits by role, in requests a minute: an account of the staff reads {_PER_MINUTE['read']:,} and writes "
+        f"{_PER_MINUTE['write']:,} times, an account of a partner (role `external`) {_PER_MINUTE['read.external']:,} and "
+        f"{_PER_MINUTE['write.external']:,} times. An IP address sends {_PER_MINUTE['anonymous']:,} requests without a "
+        f"token, of which {_PER_MINUTE['login']:,} may be logins. An installation may have other limits: "
+        "`RateLimit-Policy` has the one that counts, and a 429 has `Retry-After`."
     ),
     "TAGS": [
         {"name": "auth", "description": "Log in and out: a pair of tokens for each device."},
@@ -365,8 +375,6 @@ SPECTACULAR_SETTINGS = {
         "Channel": "audit.models.CHANNELS",
     },
 }
-
-OTP_TOTP_ISSUER = "Epic Events CRM"  # name that an authenticator app shows beside the one-time codes of this site
 
 LANGUAGE_CODE = "en-gb"
 # The API and the database use UTC. Pages for people show and take local times of this zone.

@@ -38,7 +38,11 @@ _api = [
     path("users/me/", ProfileViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="profile"),
     path("users/me/password/", PasswordViewSet.as_view({"post": "update"}), name="password"),
     path("users/me/email/", OwnAddressViewSet.as_view({"post": "update"}), name="own-address"),
-    path("users/me/sessions/", TokenSessionViewSet.as_view({"get": "list"}), name="session-list"),
+    path(
+        "users/me/sessions/",
+        TokenSessionViewSet.as_view({"get": "list", "delete": "destroy_others"}),
+        name="session-list",
+    ),
     path("users/me/sessions/<uuid:pk>/", TokenSessionViewSet.as_view({"delete": "destroy"}), name="session-detail"),
     path("users/me/permissions/", EffectiveMatrixViewSet.as_view({"get": "retrieve"}), name="effective-matrix"),
     path("users/sales-contacts/", SalesContactViewSet.as_view({"get": "list"}), name="sales-contacts"),

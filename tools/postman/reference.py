@@ -21,7 +21,8 @@ _ROLE = "management"
 _ORDER = ("POST", "GET", "PUT", "PATCH", "DELETE")
 _LOGIN = "POST users/login/"
 _CREDENTIALS = {"username": f"{{{{{_ROLE}_username}}}}", "password": f"{{{{{_ROLE}_password}}}}"}
-_ENDS = {"POST users/logout/", "POST users/logout-all/"}  # sent last, because they end sessions of other requests
+# Sent last, because they end sessions of other requests.
+_ENDS = {"POST users/logout/", "POST users/logout-all/", "DELETE users/me/sessions/"}
 # These settings replace examples of the OpenAPI document that can't be sent.
 # Such an example has another user's account or token, or would change the account that sends it.
 _SENT: dict[str, dict[str, Any]] = {

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client as Browser
 
 from access import surroundings
+from access.collations import outdated_collations
 from access.logins import faults
 from config.environment import env
 
@@ -21,17 +22,51 @@ def told() -> list[str]:
         return faults(cursor)
 
 
-@pytest.fixture
-def administrator(django_db_setup: None) -> Iterator[Any]:
-    """The administrator's cursor, in a transaction that is rolled back: nobody else ever sees what it did."""
+def as_administrator() -> Any:
     settings = connection.settings_dict
-    opened = psycopg2.connect(
+    return psycopg2.connect(
         host=settings["HOST"], port=settings["PORT"], dbname=settings["NAME"], user=env("PG_ADMIN_USER"),
         password=env("PG_ADMIN_PASSWORD"), options="-c search_path=eecrm",
     )  # fmt: skip
-    with closing(opened), opened.cursor() as cursor:
+
+
+@pytest.fixture
+def administrator(django_db_setup: None) -> Iterator[Any]:
+    """The administrator's cursor, in a transaction that is rolled back: nobody else ever sees what it did."""
+    with closing(as_administrator()) as opened, opened.cursor() as cursor:
         yield cursor
         opened.rollback()
+
+
+@pytest.fixture
+def other_version(in_the_open: None) -> Iterator[None]:
+    """As after an upgrade of the C library: the database notes the version that its indexes were built with."""
+    record = "UPDATE pg_database SET datcollversion = %s WHERE datname = current_database() RETURNING (SELECT datcollversion FROM pg_database WHERE datname = current_database())"
+    with closing(as_administrator()) as opened, opened.cursor() as cursor:
+        cursor.execute(record, ["2.0"])
+        (before,) = cursor.fetchone()
+        opened.commit()
+        yield
+        cursor.execute(record, [before])
+        opened.commit()
+
+
+def test_another_version_of_the_collation_is_a_warning_and_fails_the_check(other_version: None) -> None:
+    answer = Browser().get("/health/ready/").json()
+    assert [warning["check"] for warning in answer["warnings"]] == ["collations"]
+    name = connection.settings_dict["NAME"]
+    with pytest.raises(CommandError, match=f"^The database {name} has indexes of version 2.0, and the server has "):
+        call_command("sync_database", "--check", stdout=StringIO())
+
+
+def test_a_collation_of_a_column_is_compared_too(administrator: Any) -> None:
+    assert outdated_collations(administrator) == []
+    administrator.execute("CREATE COLLATION dictionary (locale = 'C.UTF-8')")
+    administrator.execute("CREATE COLLATION unused (locale = 'C.UTF-8')")
+    administrator.execute("CREATE INDEX ON accounts_user (first_name COLLATE dictionary)")
+    administrator.execute("UPDATE pg_collation SET collversion = '1' WHERE collname IN ('dictionary', 'unused')")
+    (sentence,) = outdated_collations(administrator)
+    assert sentence.startswith("The collation dictionary has indexes of version 1, and the server has ")
 
 
 def test_after_bootstrap_nothing_is_wrong(db: None, administrator: Any) -> None:

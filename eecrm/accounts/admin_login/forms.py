@@ -19,6 +19,12 @@ class PasswordForm(AdminAuthenticationForm):
     `AccountBackend` stores the seconds to wait in `request.login_wait`.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["username"]
+        field.label = "Username or email address"
+        field.widget.attrs["maxlength"] = 254  # the maximum of an email address
+
     def get_invalid_login_error(self) -> forms.ValidationError:
         if wait := getattr(self.request, "login_wait", None):
             sentence = f"Too many tries from your address: try again in {wait} s."
@@ -116,9 +122,9 @@ class SetUpForm(forms.Form):
         raise forms.ValidationError("This is not your password.", code="wrong")
 
     def clean_new_code(self) -> str:
-        code = "".join(self.cleaned_data["new_code"].split())
-        if not second_factor.is_first_code(self.app, code):
-            raise forms.ValidationError(second_factor.WRONG)
+        code: str = self.cleaned_data["new_code"]
+        if sentence := second_factor.first_code_refusal(self.app, code):
+            raise forms.ValidationError(sentence)
         return code
 
     clean_code = CodeForm.clean_code

@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import time
+import unicodedata
 from base64 import b32encode
 from datetime import timedelta
 from hashlib import sha256
@@ -18,24 +19,30 @@ from django.db.models import Model
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
-from django_otp.oath import TOTP
+from django_otp.oath import TOTP, hotp
 from django_otp.plugins.otp_static.models import StaticToken
 
 from access.security_log import security_event
 from accounts.admin_login import seeds
 from accounts.models import AuthenticatorApp, Mail, RecoveryCodes, User
 from accounts.models.second_factor import SEED_BYTES, SeedUnreadable
+from api.spelling import without_signs
 
 RECOVERY_CODES = 10
 
 _TOTP = re.compile(r"[0-9]{6}")
 _RECOVERY = re.compile(r"[A-Z2-7]{16}")
 
-WRONG = "This code isn't right, or was used before: wait for the next one."
+WRONG = "This code isn't right, or was used before: wait for the next one. If that fails too, check the phone's clock."
+OTHER_MINUTE = (
+    "This code is right for another minute: let the phone set its clock by itself, and enter the newest code."
+)
 NO_CODE = "A code is the six digits of your app, or one of your recovery codes."
 UNREADABLE = "The codes of your app can't be checked at the moment: use a recovery code, or ask a manager for a reset."
 
 MIN_FAILURES_TO_MAIL = 5  # wrong codes in a row after which the owner gets a mail
+# Maximum error of a phone's clock that a refusal names: an hour, as after a change of summer time, and some minutes.
+MAX_CLOCK_ERROR_SECONDS = 65 * 60
 MAX_SET_UP_SECONDS = 15 * 60  # time to enter the app's first code after the page has shown the seed (TOTP secret)
 
 
@@ -44,8 +51,10 @@ def grouped(text: str) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def _plain_code(text: str) -> str:
-    return re.sub(r"[\s-]", "", text).upper()
+def plain_code(text: str) -> str:
+    """Returns a typed or pasted code without spaces, dashes, dots and invisible characters, in capital letters."""
+    visible = without_signs(unicodedata.normalize("NFKC", text))
+    return "".join(filter(str.isalnum, visible)).upper()
 
 
 def _code_digest(code: str) -> str:
@@ -69,9 +78,24 @@ def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
         seconds = ceil((details["locked_until"] - timezone.now()).total_seconds())
         return f"Too many wrong codes: try again in {seconds} second{'' if seconds == 1 else 's'}."
     try:
-        return "" if device.verify_token(token) else WRONG
+        if device.verify_token(token):
+            return ""
     except SeedUnreadable:
         return UNREADABLE
+    is_old = isinstance(device, AuthenticatorApp) and _is_of_another_time(device, token, until=-device.tolerance - 1)
+    return OTHER_MINUTE if is_old else WRONG
+
+
+def _is_of_another_time(app: AuthenticatorApp, code: str, *, until: int) -> bool:
+    """Returns True if the app showed this code within the last MAX_CLOCK_ERROR_SECONDS, or shows it soon.
+
+    `until` is the latest time that counts, in steps of the app (30 seconds) from now. It must be in the past for an
+    app in use. Otherwise an attacker could guess a code of a later time, learn that it is right, and use it then.
+    """
+    now = int(time.time() - app.t0) // app.step + app.drift
+    steps = range(now - MAX_CLOCK_ERROR_SECONDS // app.step, now + until + 1)
+    seed = app.bin_key
+    return any(hotp(seed, step, app.digits) == int(code) for step in steps)
 
 
 def use_code(request: HttpRequest, user: User, code: str) -> str:
@@ -80,7 +104,7 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
     Returns an empty string if the code is right, otherwise a sentence with the reason. The view must return this
     sentence without raising an exception, because an exception would roll back the count of failures.
     """
-    text = _plain_code(code)
+    text = plain_code(code)
     devices: Any
     if _TOTP.fullmatch(text):
         factor, devices, token = "totp", AuthenticatorApp.objects, text
@@ -99,7 +123,7 @@ def use_code(request: HttpRequest, user: User, code: str) -> str:
         factor=factor,
         failures=device.throttling_failure_count if device else 0,
     )
-    if sentence == WRONG and device and device.throttling_failure_count >= MIN_FAILURES_TO_MAIL:
+    if sentence in (WRONG, OTHER_MINUTE) and device and device.throttling_failure_count >= MIN_FAILURES_TO_MAIL:
         _mail_owner(user)
     return sentence
 
@@ -150,17 +174,22 @@ def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> Auth
     return app
 
 
-def is_first_code(app: AuthenticatorApp, code: str) -> bool:
-    """Returns True if the new app shows this code now.
+def first_code_refusal(app: AuthenticatorApp, code: str) -> str:
+    """Checks the first code of a new app. Returns an empty string if the app shows this code now, else a sentence.
 
-    A right code then counts as used, so that nobody can log in with the same code.
+    A right code then counts as used, so that nobody can log in with the same code. The user knows the seed of the new
+    app, so the sentence may name a wrong clock in both directions.
     """
+    text = plain_code(code)
     clock = TOTP(app.bin_key, app.step, app.t0, app.digits)
     clock.time = time.time()
-    if not _TOTP.fullmatch(code) or not clock.verify(int(code), app.tolerance):
-        return False
+    if not _TOTP.fullmatch(text):
+        return WRONG
+    if not clock.verify(int(text), app.tolerance):
+        soon = MAX_CLOCK_ERROR_SECONDS // app.step
+        return OTHER_MINUTE if _is_of_another_time(app, text, until=soon) else WRONG
     app.last_t, app.drift = clock.t(), clock.drift
-    return True
+    return ""
 
 
 def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:

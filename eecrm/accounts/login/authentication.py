@@ -3,6 +3,7 @@
 The role is a PostgreSQL role (SET ROLE). The role limits what the request may read and write.
 """
 
+import logging
 from functools import partial
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from access.policy import Role
 from access.security_log import security_event
 from accounts.login import oidc
 from accounts.login.oidc import Identity
-from accounts.login.oidc_keys import ProviderUnavailable
+from accounts.login.oidc_keys import KeyNotRead, ProviderTokenRefused, ProviderUnavailable
 from accounts.login.tokens import AccessToken, Claims, InvalidToken, read_token
 from accounts.models import User
 from api.requests import limits
@@ -120,6 +121,12 @@ def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Ident
     return user, claims
 
 
+def _log_refusal(request: HttpRequest, reason: str) -> None:
+    """Logs the check that a token of the identity provider failed, without the token or its claims."""
+    level = logging.INFO if reason == "expired" else logging.WARNING  # every token expires
+    security_event("authn_login_fail", request, level=level, reason=reason, issuer=settings.OIDC_ISSUER)
+
+
 def login_of(claims: Any, user: User) -> str:
     """Returns a text that identifies the login of a request. All tokens of the identity provider count as one login."""
     return str(claims.session) if isinstance(claims, Claims) else f"provider {user.pk}"
@@ -139,8 +146,9 @@ class SessionTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
         """Authenticates the request, and counts the request in a rate limit.
 
-        A request with a valid token counts for the caller, or for the login if the view has `ends_logins`. A request with any other Authorization header counts for
-        its IP address. A request without this header isn't counted here, because RequestMiddleware has counted it.
+        A request with a valid token counts for the caller, or for the login if the view has `ends_logins`. A request
+        with any other Authorization header counts for its IP address. A request without this header isn't counted here,
+        because RequestMiddleware has counted it.
         """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
@@ -150,8 +158,12 @@ class SessionTokenAuthentication(BaseAuthentication):
             return None
         try:
             user, claims = _read_caller(token.strip(), request._request)
-        except (InvalidToken, ProviderUnavailable):
+        except (InvalidToken, ProviderUnavailable) as refusal:
             limits.admit(request._request, "anonymous", place_of(request._request))
+            if isinstance(refusal, ProviderTokenRefused):
+                _log_refusal(request._request, refusal.reason)
+            # Each caller can invent key ids, so such requests count although their answer is a 503.
+            request._request.is_always_counted = isinstance(refusal, KeyNotRead)  # type: ignore[attr-defined]  # for `settle`
             raise
         request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line names this account
         is_read = request.method in SAFE_METHODS

@@ -4,7 +4,8 @@ The limits are checked before the password is hashed, because hashing is expensi
 - the limit of the IP address;
 - the limit of the account at this IP address;
 - the general limit of the account, for all IP addresses together.
-A username counts in its normalised spelling, even if no account has this username.
+A username counts in its normalised spelling, even if no account has this username. An email address counts for its
+account.
 
 No caller can lock a colleague out (`security.md` 34). If the limit of an account at one IP address is used up, further
 requests from there don't count in the account's general limit. The limit at one IP address refills more slowly than the
@@ -31,20 +32,49 @@ from accounts.admin_login import second_factor
 from accounts.login import browsers
 from accounts.models import User, normalise_username
 from accounts.passwords.validators import is_too_long
+from api.email_addresses import normalise_address
 from api.requests import limits
 from api.requests.client_address import place_of
+from api.spelling import MAX_NORMALISED_CHARS, without_signs
 
 _NO_PASSWORD = "!"  # an unusable hash: its check in Django takes as long as that of a real hash
 
 
 def account_for(request: HttpRequest, *, username: str, password: str) -> User | None:
-    """Returns the active account with this username and password, or None.
+    """Returns the active account with this password and this username or email address, or None.
 
     Raises TooManyRequests if the IP address of the request has used up its limit.
     """
     if is_too_long(password):
         return None
-    return _Attempt(request, username).account_for(password)
+    return _Attempt(request, _username_of(username)).account_for(password)
+
+
+# A username goes before an email address. Only confirmed addresses count. Otherwise a manager who typed the address of
+# another account into a new one could make the address ambiguous, and lock its owner out of a login by address.
+_USERNAME_OF = """
+    SELECT coalesce((SELECT username FROM accounts_user WHERE username = %(name)s),
+                    (SELECT min(username) FROM accounts_user
+                      WHERE upper(email) = upper(%(address)s) AND email_confirmed_at IS NOT NULL AND is_active
+                     HAVING count(*) = 1),
+                    %(name)s)
+"""
+
+
+def _username_of(typed: str) -> str:
+    """Returns the normalised username that a typed text means.
+
+    An email address means the only active account that has confirmed this address. If there are none or several, the
+    text itself is returned, and no account has it as its username. The statement is the same for all addresses, so the
+    answer's time doesn't reveal if an account has one.
+    """
+    name = normalise_username(typed)
+    if "@" not in name or len(typed) > MAX_NORMALISED_CHARS:
+        return name
+    with connection.cursor() as cursor:
+        cursor.execute(_USERNAME_OF, {"name": name, "address": normalise_address(without_signs(typed))})
+        (username,) = cursor.fetchone()
+    return str(username)
 
 
 class AccountBackend(ModelBackend):
@@ -106,7 +136,7 @@ _TAKE_LOGIN_LIMITS = f"""
 
 class _Attempt:
     def __init__(self, request: HttpRequest, username: str) -> None:
-        self.request, self.name = request, normalise_username(username)
+        self.request, self.name = request, username
         self.place = browsers.place_for(request, self.name)
         self.limits_taken = len(_LOGIN_LIMITS)
         self.limit_keys = {

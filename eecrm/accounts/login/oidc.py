@@ -6,13 +6,16 @@ Keys come only from OIDC_JWKS_URL, and the only algorithm is RS256. The header o
 
 import re
 from functools import lru_cache
+from time import time
 from typing import Any, NamedTuple
 
 import jwt
 from django.conf import settings
+from jwt import exceptions
+from rest_framework_simplejwt.settings import api_settings
 
-from accounts.login.oidc_keys import provider_keys
-from accounts.login.tokens import LEEWAY, InvalidToken
+from accounts.login.oidc_keys import ProviderTokenRefused, provider_keys
+from accounts.login.tokens import LEEWAY
 
 ALGORITHM = "RS256"
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
@@ -31,26 +34,47 @@ class Identity(NamedTuple):
     issued_at: int
 
 
+# Errors of PyJWT, and the reason that the log has for each. The first class that fits counts.
+_REASONS = {
+    exceptions.ExpiredSignatureError: "expired",
+    exceptions.ImmatureSignatureError: "not_yet_valid",
+    exceptions.InvalidSignatureError: "signature",
+    exceptions.InvalidAlgorithmError: "algorithm",
+    exceptions.MissingRequiredClaimError: "claim_missing",
+    exceptions.InvalidIssuedAtError: "claim_invalid",
+    exceptions.InvalidSubjectError: "claim_invalid",
+}
+
+
 def is_from_provider(text: str) -> bool:
     """Returns True if a token names the provider as its issuer.
 
-    Such a token is checked only with the provider's keys, never with our own.
+    Such a token is checked only with the provider's keys, never with our own. Raises ProviderTokenRefused if there
+    is a provider, and the token names an issuer that is neither the provider nor this server.
     """
-    return bool(settings.OIDC_ISSUER) and _claimed_issuer(text) == settings.OIDC_ISSUER
+    if not settings.OIDC_ISSUER:
+        return False
+    issuer, _ = _claimed_issue(text)
+    if issuer not in (None, settings.OIDC_ISSUER, api_settings.ISSUER):
+        raise ProviderTokenRefused("issuer")
+    return bool(issuer == settings.OIDC_ISSUER)
 
 
 @lru_cache(maxsize=1024)
-def _claimed_issuer(text: str) -> Any:
+def _claimed_issue(text: str) -> tuple[Any, Any]:
+    """Returns the issuer and the issue time that a token claims, without any check."""
     try:
-        return jwt.decode(text, options={"verify_signature": False}).get("iss")
+        claims = jwt.decode(text, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
-        return None
+        return None, None
+    return claims.get("iss"), claims.get("iat")
 
 
 def read_provider_token(text: str) -> Identity:
     """Checks a token of the provider, and returns the identity in it.
 
-    Raises InvalidToken if the token isn't valid, and ProviderUnavailable if the provider's keys can't be read.
+    Raises ProviderTokenRefused if the token isn't valid, and ProviderUnavailable if it can't be checked, because the
+    provider's keys can't be read.
     """
     try:
         header = jwt.get_unverified_header(text)
@@ -58,20 +82,30 @@ def read_provider_token(text: str) -> Identity:
         # With OIDC_TYPED_TOKENS, a token without at+jwt in `typ` counts as an ID token, which gives no access.
         types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
-            raise InvalidToken
+            raise ProviderTokenRefused("typ")
+        if "kid" not in header:
+            raise ProviderTokenRefused("key_unnamed")
         claims = jwt.decode(
             text,
-            provider_keys.key(header["kid"]),
+            provider_keys.key(header["kid"], issued_at=_plausible_issue_time(text)),
             algorithms=[ALGORITHM],
             issuer=settings.OIDC_ISSUER,
             leeway=LEEWAY,
             options={"require": ["exp", "iat", "sub", "iss"], "verify_aud": False},
         )
-    except (KeyError, jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        raise InvalidToken from None
-    if not (_is_access(claims) and _is_for_us(claims) and _is_sound(claims)):
-        raise InvalidToken
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "malformed")
+        raise ProviderTokenRefused(reason) from None
+    for check, reason in ((_is_access, "not_an_access_token"), (_is_for_us, "audience"), (_is_sound, "claim_invalid")):
+        if not check(claims):
+            raise ProviderTokenRefused(reason)
     return Identity(claims["iss"], claims["sub"], int(claims["iat"]))
+
+
+def _plausible_issue_time(text: str) -> float:
+    """Returns the issue time that a token claims (seconds since 1970); 0 if the time can't be right."""
+    _, issued_at = _claimed_issue(text)
+    return issued_at if type(issued_at) in (int, float) and 0 <= issued_at <= time() + LEEWAY else 0
 
 
 def _is_access(claims: dict[str, Any]) -> bool:

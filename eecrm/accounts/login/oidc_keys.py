@@ -9,8 +9,9 @@ import logging
 import socket
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from math import ceil
 from threading import Lock, Thread, Timer
-from time import monotonic
+from time import monotonic, time
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
@@ -27,7 +28,8 @@ from accounts.login.tokens import InvalidToken
 log = logging.getLogger("eecrm.oidc")
 
 REFRESH_AFTER_SECONDS = 5 * 60  # after this time the keys are fetched again, to notice withdrawn keys
-MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provider's keys
+# Minimum time between two fetches of the provider's keys. An unknown key allows one more fetch in this time.
+MIN_FETCH_INTERVAL_SECONDS = 30
 # While the provider is unavailable, its cached keys stay accepted for a day, even a withdrawn key.
 # One day is longer than an outage of the provider, and short enough to limit the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
@@ -44,6 +46,25 @@ class ProviderUnavailable(APIException):
     status_code = 503
     default_detail = "The keys of the identity provider can't be read: try again in a moment."
     default_code = "unavailable"
+
+
+class KeyNotRead(ProviderUnavailable):
+    """Error 503: the token names a key that the provider may have published after the cached keys were read.
+
+    `wait` is the number of seconds after which the keys may be fetched again.
+    """
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"The identity provider's key for this token hasn't been read yet: try again in {wait} s.")
+        self.wait = wait
+
+
+class ProviderTokenRefused(InvalidToken):
+    """Error 401 for a token of the identity provider. `reason` names the check that failed, for the log only."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -114,36 +135,54 @@ class ProviderKeys:
     def __init__(self) -> None:
         self._cached = _CachedKeys({}, float("-inf"))
         self._tried_at = float("-inf")
+        self._has_looked_again = False
         self._fetching = Lock()
 
-    def key(self, kid: str) -> RSAPublicKey:
+    def key(self, kid: str, *, issued_at: float) -> RSAPublicKey:
         """Returns the provider's public key with the key id `kid`.
 
-        Raises InvalidToken if the provider doesn't have this key, and ProviderUnavailable if the cached keys are
-        too old.
-        """
-        cached = self._cached
-        if kid not in cached.keys or monotonic() - cached.read_at > REFRESH_AFTER_SECONDS:
-            self._refresh()
-            cached = self._cached
-        if monotonic() - cached.read_at > MAX_KEY_AGE_SECONDS:
-            raise ProviderUnavailable
-        if kid not in cached.keys:
-            raise InvalidToken
-        return cached.keys[kid]
+        `issued_at` is the issue time of the token (seconds since 1970), as the token claims it.
 
-    def _refresh(self) -> None:
+        Raises ProviderTokenRefused if the provider doesn't have this key, KeyNotRead if the provider may have
+        published it since the keys were read, and ProviderUnavailable if the cached keys are too old.
+        """
+        asked_at = monotonic()
+        is_known = kid in self._cached.keys
+        if not is_known or asked_at - self._cached.read_at > REFRESH_AFTER_SECONDS:
+            self._refresh(may_look_again=not is_known)
+        cached, now = self._cached, monotonic()
+        if now - cached.read_at > MAX_KEY_AGE_SECONDS:
+            raise ProviderUnavailable
+        if kid in cached.keys:
+            return cached.keys[kid]
+        # A token names the second of its issue, so its key may be up to a second newer.
+        if cached.read_at < asked_at and time() - issued_at < now - cached.read_at + 1:
+            raise KeyNotRead(self._wait(now))
+        raise ProviderTokenRefused("key_unknown")
+
+    def _wait(self, now: float) -> int:
+        """Returns the seconds until a request can know more: until the fetch under way ends, or the next may begin."""
+        if self._fetching.locked():
+            return ceil(FETCH_TIMEOUT_SECONDS)
+        return max(1, ceil(self._tried_at + MIN_FETCH_INTERVAL_SECONDS - now))
+
+    def _refresh(self, *, may_look_again: bool) -> None:
         """Fetches the keys in a thread, and waits for it at most FETCH_TIMEOUT_SECONDS.
 
         Without the thread, a request could wait much longer: for a name server, and for each IP address of the provider.
+
+        With `may_look_again`, one fetch more is allowed soon after a successful one, because a provider may use a new
+        key at once. More than one would let callers who invent key ids send many requests to the provider.
         """
         if not self._fetching.acquire(blocking=False):
             return
         now = monotonic()
-        if now - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:
+        is_due = now - self._tried_at >= MIN_FETCH_INTERVAL_SECONDS
+        looks_again = may_look_again and not self._has_looked_again and self._cached.read_at == self._tried_at
+        if not is_due and not looks_again:
             self._fetching.release()
             return
-        self._tried_at = now
+        self._tried_at, self._has_looked_again = now, not is_due
         fetching = Thread(target=self._fetch_keys, args=[now], daemon=True)
         fetching.start()
         fetching.join(FETCH_TIMEOUT_SECONDS)

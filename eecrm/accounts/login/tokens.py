@@ -36,8 +36,11 @@ LEEWAY = 30
 
 
 class Pair(NamedTuple):
+    """Tokens of a login. `login_ends_at` is the time after which the login can't be refreshed any more."""
+
     access: str
     refresh: str
+    login_ends_at: datetime
 
 
 class Claims(NamedTuple):
@@ -148,7 +151,8 @@ def _token_pair(session: TokenSession) -> Pair:
         iat=datetime_to_epoch(session.expires_at - api_settings.REFRESH_TOKEN_LIFETIME),
         exp=datetime_to_epoch(session.expires_at),
     )
-    return Pair(access=_signed(AccessToken(), session), refresh=refresh)
+    login_ends_at = session.created_at + MAX_LOGIN_DURATION
+    return Pair(access=_signed(AccessToken(), session), refresh=refresh, login_ends_at=login_ends_at)
 
 
 # A login is one SQL statement, so it needs no transaction around the statement.
@@ -200,6 +204,7 @@ def log_in(user: User, *, user_agent: str = "", address: str | None = None) -> P
         user=user,
         refresh_jti=uuid4(),
         rotated_at=now,
+        created_at=now,
         expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
     )
     checked: list[Any] = [user.pk, user.password, user.role, user.is_superuser, user.logins_ended]
@@ -266,3 +271,18 @@ def log_out(text: str) -> int:
         leave(user_id=claims.user)  # makes the audit trail name the account
         TokenSession.objects.filter(pk=claims.session, user=claims.user).revoke()
     return claims.user
+
+
+def end_others(user: User, claims: Claims) -> None:
+    """Ends all logins of the account but the one that the claims belong to, and all sessions of the admin site.
+
+    Runs in a transaction in PostgreSQL's login role (`eecrm_app`). Raises InvalidToken if the login has ended meanwhile.
+    """
+    # A login locks the account first, too. With another order of locks, the two could deadlock.
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
+    kept = TokenSession.objects.open().filter(pk=claims.session, user=user)
+    # Without the lock, a login that another request has just ended would be opened again below.
+    if not list(kept.select_for_update().values_list("pk")):
+        raise InvalidToken
+    User.objects.filter(pk=user.pk).end_logins()  # a trigger ends all logins, also the one to keep
+    TokenSession.objects.filter(pk=claims.session).update(revoked_at=None)

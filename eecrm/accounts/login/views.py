@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.http import Http404
 from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
@@ -35,7 +34,7 @@ from api.requests.bounds import MAX_CREDENTIAL_BYTES
 from api.requests.client_address import place_of
 from api.requests.problems import from_exception
 from api.resources.filters import refuse_unknown
-from api.resources.pagination import MAX_PAGE_SIZE
+from api.resources.pagination import PAGE_PARAMETER_NAMES, QuerySetSource, cut
 
 
 def _client_address(request: Request) -> str | None:
@@ -63,6 +62,8 @@ class LoginViewSet(_PublicTokenViewSet):
     def create(self, request: Request) -> Response:
         """Exchange a username and a password for an access token (10 minutes) and a refresh token (14 days).
 
+        The login ends 30 days later at `login_ends_at`, however often it is refreshed.
+
         If the account has a second factor, send its code as `otp`. Without the code the answer is 401 with
         `otp_required`. With a wrong code the answer is 401 with `otp_invalid`. If the account must have a second
         factor but has none, the answer is 401 with `second_factor_missing`.
@@ -75,7 +76,7 @@ class LoginViewSet(_PublicTokenViewSet):
             raise tokens.LoginRefused
         require_second_factor(request._request, user, otp)
         pair = tokens.log_in(user, user_agent=request.META.get("HTTP_USER_AGENT", ""), address=_client_address(request))
-        return Response(pair._asdict())
+        return Response(TokenPairSerializer(pair).data)
 
 
 class RefreshViewSet(_PublicTokenViewSet):
@@ -103,7 +104,7 @@ class RefreshViewSet(_PublicTokenViewSet):
             # Django REST framework sets the attribute only on errors that a view raises.
             refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF does
             return from_exception(request._request, refusal)
-        return Response(pair._asdict())
+        return Response(TokenPairSerializer(pair).data)
 
 
 class LogoutViewSet(_PublicTokenViewSet):
@@ -166,12 +167,39 @@ class TokenSessionViewSet(GenericViewSet):
 
     @extend_schema(operation_id="me_sessions_list", tags=["me"], summary="List one's own logins")
     def list(self, request: Request) -> Response:
-        """Your open logins: at most 200, the newest first."""
-        refuse_unknown(request, ())
+        """Your open logins in pages, the newest first.
+
+        An account has at most 1,000 open logins: one more ends the oldest.
+        """
+        refuse_unknown(request, PAGE_PARAMETER_NAMES)
         # The list marks the login of this request as current. A token of the identity provider belongs to no login.
         current = request.auth.session if isinstance(request.auth, Claims) else None
-        logins = self.get_queryset().order_by("-created_at", "id").annotate(is_current=Q(pk=current))[:MAX_PAGE_SIZE]
-        return Response({"next": None, "previous": None, "results": self.get_serializer(logins, many=True).data})
+        columns = ("rotated_at", "expires_at", "user_agent", "address")
+        source = QuerySetSource(self.get_queryset(), columns)
+        rows, links = cut(source, request, TokenSession, allowed=("created_at",), default="-created_at")
+        logins = [TokenSession(**dict(zip((*columns, "created_at", "id"), row, strict=True))) for row in rows]
+        for login in logins:
+            login.is_current = login.pk == current  # type: ignore[attr-defined]  # the serializer reads this attribute
+        return Response(links | {"results": self.get_serializer(logins, many=True).data})
+
+    @extend_schema(
+        operation_id="me_sessions_delete_others", tags=["me"], summary="End all other logins", responses={204: None}
+    )
+    def destroy_others(self, request: Request) -> Response:
+        """End all your logins but this one, also your sessions of the admin site.
+
+        Their tokens are refused from the next request on. A token of the identity provider belongs to no login: with
+        it, every login here ends, and the provider's tokens stay valid.
+        """
+        refuse_unknown(request, ())
+        account, claims = account_of(request), request.auth
+        leave(user_id=account.pk)  # only the login role (`eecrm_app`) may write `logins_ended`
+        if isinstance(claims, Claims):
+            tokens.end_others(account, claims)
+        else:
+            TokenSession.objects.filter(user=account).revoke()
+        security_event("authn_token_revoked", request._request, level=logging.INFO, everywhere_else=True)
+        return Response(status=204)
 
     @extend_schema(
         operation_id="me_sessions_delete", tags=["me"], summary="End one of one's own logins", responses={204: None}

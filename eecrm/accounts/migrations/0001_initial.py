@@ -670,6 +670,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="user",
+            index=models.Index(
+                django.db.models.functions.text.Upper("email"),
+                condition=models.Q(("email_confirmed_at__isnull", False)),
+                name="user_confirmed_email",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="mail",
             index=models.Index(
                 models.F("due_at"), condition=models.Q(("given_up_at", None), ("sent_at", None)), name="mail_due"

@@ -8,7 +8,7 @@ from django.contrib.auth.models import BaseUserManager
 from django.contrib.auth.password_validation import validate_password
 from django.db import models, transaction
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
+from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim, Upper
 from phonenumber_field.modelfields import PhoneNumberField
 
 from access.compiled_queries import InstanceStatement, Slot
@@ -181,6 +181,8 @@ class User(Rights):
                 name="user_managers",
                 condition=Q(is_active=True) & (Q(role=Role.MANAGEMENT) | Q(is_superuser=True)),
             ),
+            # Index for logins by email address, and for requests for links. Without it a login would read all accounts.
+            models.Index(Upper("email"), name="user_confirmed_email", condition=Q(email_confirmed_at__isnull=False)),
         ]
         constraints = [
             # The condition is always true, but foreign keys can't refer to a constraint with a condition.

@@ -53,7 +53,7 @@ class Phone:
         return f"{totp(self.key or self.device.bin_key, drift=steps):06}"
 
     def wrong_code(self) -> str:
-        right = {self.code(steps=steps) for steps in range(-3, 4)}
+        right = {self.code(steps=steps) for steps in range(-140, 141)}
         return next(code for code in map("{:06}".format, range(10)) if code not in right)
 
     def wait(self) -> None:

@@ -1,5 +1,5 @@
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -12,7 +12,8 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.models import TokenSession, User
-from conftest import API, PASSWORD, Caller, World
+from accounts.tests.people import move, newcomer
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 LOGIN, REFRESH, LOGOUT, ME = (API + "users/" + path for path in ("login/", "refresh/", "logout/", "me/"))
 
@@ -23,11 +24,13 @@ def bearer(access: str) -> Caller:
 
 @pytest.fixture
 def pair(world: World, anonymous: Caller) -> dict[str, str]:
-    return anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    """The two tokens of a login."""
+    answer = anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    assert set(answer) == {"access", "refresh", "login_ends_at"}
+    return {kind: answer[kind] for kind in ("access", "refresh")}
 
 
 def test_logging_in_gives_two_tokens_that_work(world: World, pair: dict[str, str]) -> None:
-    assert set(pair) == {"access", "refresh"}
     assert bearer(pair["access"]).get(ME).json()["username"] == "sales"
     user = User.objects.get(username="sales")
     assert user.last_login is not None
@@ -74,10 +77,53 @@ def test_a_failed_login_does_not_tell_why(username: str, password: str, world: W
     "body",
     [{}, {"username": "sales"}, {"password": "x"}, {"username": "", "password": ""}, {"username": ["sales"], "password": PASSWORD},
      {"username": {"a": 1}, "password": PASSWORD}, {"username": None, "password": None}, {"username": "sales", "password": "x" * 1025},
-     {"username": "x" * 151, "password": "x"}, {"username": "sales", "password": PASSWORD, "role": "management"}, [], "sales", 1, None],
+     {"username": "x" * 255, "password": "x"}, {"username": "sales", "password": PASSWORD, "role": "management"}, [], "sales", 1, None],
 )  # fmt: skip
 def test_a_malformed_login_is_a_400(body: Any, world: World, anonymous: Caller) -> None:
     assert anonymous.post(LOGIN, body).status_code == 400
+
+
+def status(username: str) -> int:
+    return int(Caller().post(LOGIN, {"username": username, "password": PASSWORD}).status_code)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["sal@épic.example", " SAL@ÉPIC.example ", "Sal@xn--pic-9la.example", "sal@e\u0301pic.example", "sal@\u200bépic.example", "ｓal＠épic.example"],
+)  # fmt: skip
+def test_a_confirmed_address_logs_in_in_any_spelling(spelling: str, world: World, anonymous: Caller) -> None:
+    move("sales", "Sal@épic.example")
+    answer = anonymous.post(LOGIN, {"username": spelling, "password": PASSWORD})
+    assert answer.status_code == 200
+    assert bearer(answer.json()["access"]).get(ME).json()["username"] == "sales"
+    page = Visitor().post("/hidden-admin/login/", {"username": "management@epic.example", "password": PASSWORD})
+    assert page.status_code == 302
+
+
+def test_an_address_logs_in_where_it_is_one_accounts_and_confirmed(world: World) -> None:
+    address = "support@epic.example"
+    newcomer("unconfirmed", email=address)
+    assert status(address) == 200, "somebody typed it into another account: that takes nothing from its owner"
+    move("sales", address)
+    assert [status(address), status("support")] == [401, 200], "it is two accounts' now"
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="sales").update(is_active=False)
+    assert status(address) == 200
+    with acting_as(Role.SUPERUSER):
+        User.objects.filter(username="support").update(is_active=False)
+    assert status(address) == 401
+
+
+def test_an_address_that_waits_for_its_owner_logs_nobody_in(world: World) -> None:
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="sales").update(email="mail@epic.example")
+    assert [status("mail@epic.example"), status("sales@epic.example")] == [401, 200]
+
+
+def test_a_username_goes_before_an_address(world: World, anonymous: Caller) -> None:
+    with acting_as(Role.SUPERUSER):
+        User.objects.create_user("sales@epic.example", "correct horse battery staple")
+    assert [status("sales@epic.example"), status("sales")] == [401, 200]
 
 
 def test_a_refresh_token_is_exchanged_for_new_ones(pair: dict[str, str], anonymous: Caller) -> None:
@@ -126,12 +172,24 @@ def test_the_token_before_the_last_is_reuse_at_once(pair: dict[str, str], anonym
 
 
 def test_a_login_grows_no_older_than_thirty_days(pair: dict[str, str], anonymous: Caller) -> None:
-    TokenSession.objects.update(created_at=timezone.now() - timedelta(days=29, hours=23))
-    fresh = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()["refresh"]
+    began = timezone.now() - timedelta(days=29, hours=23)
+    TokenSession.objects.update(created_at=began)
+    answer = anonymous.post(REFRESH, {"refresh": pair["refresh"]}).json()
+    fresh = answer["refresh"]
+    assert datetime.fromisoformat(answer["login_ends_at"]) == began + timedelta(days=30)
     claims = jwt.decode(fresh, options={"verify_signature": False})
     assert claims["exp"] <= (timezone.now() + timedelta(hours=1, seconds=5)).timestamp()
     TokenSession.objects.update(expires_at=timezone.now())
     assert anonymous.post(REFRESH, {"refresh": fresh}).status_code == 401
+
+
+def test_the_end_of_a_login_is_told_and_stays(world: World, anonymous: Caller) -> None:
+    first = anonymous.post(LOGIN, {"username": "sales", "password": PASSWORD}).json()
+    began = TokenSession.objects.get().created_at
+    assert datetime.fromisoformat(first["login_ends_at"]) == began + timedelta(days=30)
+    for _ in range(2):  # the second time as after a lost answer
+        answer = anonymous.post(REFRESH, {"refresh": first["refresh"]}).json()
+        assert answer["login_ends_at"] == first["login_ends_at"]
 
 
 def test_logging_out_ends_access_and_refresh_at_once(pair: dict[str, str], world: World, anonymous: Caller) -> None:

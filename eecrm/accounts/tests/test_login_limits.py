@@ -8,10 +8,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.database import acting_as
 from access.policy import Role
+from accounts.login import credentials
 from accounts.models import KnownPlace, TokenSession, User, normalise_username
 from accounts.models.session import MAX_KNOWN_ADDRESSES
 from accounts.outbox.purging import purge_expired
@@ -53,8 +55,24 @@ def test_after_ten_failures_an_account_rests_and_nothing_tells_so(world: World) 
 
 @pytest.mark.parametrize(
     ("username", "password"),
-    [("sales", "wrong"), ("nobody", PASSWORD), ("support", PASSWORD), ("partner", PASSWORD), ("auditor", PASSWORD)],
-    ids=["wrong password", "unknown name", "inactive account", "no password", "locked account"],
+    [
+        ("sales", "wrong"),
+        ("nobody", PASSWORD),
+        ("support", PASSWORD),
+        ("partner", PASSWORD),
+        ("auditor", PASSWORD),
+        ("auditor@epic.example", PASSWORD),
+        ("nobody@epic.example", PASSWORD),
+    ],
+    ids=[
+        "wrong password",
+        "unknown name",
+        "inactive account",
+        "no password",
+        "locked account",
+        "address of a locked account",
+        "unknown address",
+    ],
 )
 def test_each_refused_login_computes_one_hash(username: str, password: str, world: World, settings: Any) -> None:
     """Otherwise the time of the answer would tell what is wrong."""
@@ -114,6 +132,35 @@ def test_no_spelling_of_a_name_slips_past(spelling: str, world: World) -> None:
     assert log_in(spelling).status_code == 200
     fail(spelling, 10)
     assert log_in("sales").status_code == 401
+
+
+def test_an_address_counts_for_its_account(world: World) -> None:
+    fail("sales@epic.example", 4)
+    fail("SALES@epic.example", 3)
+    fail("sales", 3)
+    assert [log_in(name).status_code for name in ("sales", "sales@epic.example")] == [401, 401]
+    assert log_in("sales@epic.example", address=ELSEWHERE).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM api_limit WHERE bucket LIKE '%@%'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_an_address_costs_one_statement_more_and_the_same_one_for_all(
+    world: World, django_assert_num_queries: Any
+) -> None:
+    log_in("nobody", "wrong")
+    with CaptureQueriesContext(connection) as queries:
+        assert log_in("nobody", "wrong").status_code == 401
+    for name in ("nobody@epic.example", "sales@epic.example", "superuser@epic.example"):
+        with django_assert_num_queries(len(queries) + 1):
+            assert log_in(name, "wrong").status_code == 401
+
+
+def test_an_address_is_found_from_an_index(world: World) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {credentials._USERNAME_OF}", {"name": "x", "address": "x@epic.example"})
+        assert "user_confirmed_email" in str(cursor.fetchall())
 
 
 def test_an_unknown_name_rests_like_a_known_one(world: World) -> None:

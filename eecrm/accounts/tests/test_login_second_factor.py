@@ -7,6 +7,7 @@ from django_otp.plugins.otp_static.models import StaticToken
 
 from access.database import acting_as
 from access.policy import Role
+from accounts.admin_login import second_factor
 from accounts.models import AuthenticatorApp, TokenSession, User
 from accounts.tests.conftest import give_phone
 from accounts.tests.test_second_factor import after_the_password
@@ -80,6 +81,36 @@ def test_a_recovery_code_logs_in_once_and_the_trail_names_its_owner(world: World
     with acting_as(Role.AUDITOR):
         entry = Entry.objects.get(table_name="otp_static_statictoken", operation="delete")
     assert (entry.actor_id, entry.channel, entry.request_id) == (account.pk, "api", answer["X-Request-ID"])
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "{}-{}-{}-{}", "{}–{}—{}‑{}", "{}.{}.{}.{}", "{} {}\u202f{}\u2009{}", "{}\u00ad{}\u200b{}\ufeff{}", "\u200e{} · {} − {}_{}\u3164", "({}{}{}{})",
+    ],
+)  # fmt: skip
+def test_a_code_may_have_any_signs_between_its_letters(spelling: str, world: World, phone: Any) -> None:
+    app = phone("management")
+    recovery = app.codes[0].lower()
+    assert is_logged_in(log_in("management", otp=spelling.format(*(recovery[at : at + 4] for at in range(0, 16, 4)))))
+    code = app.code().translate({ord("0") + digit: ord("０") + digit for digit in range(10)})  # as in Japanese text
+    assert is_logged_in(log_in("management", otp=spelling.format(code[:2], code[2:4], code[4:], "")))
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_told"), [(-131, False), (-120, True), (-2, True), (0, False), (2, False), (120, False)]
+)
+def test_a_code_of_an_earlier_minute_is_told_and_none_of_a_later_one(
+    steps: int, is_told: bool, world: World, phone: Any, events: Any
+) -> None:
+    """A caller who guessed the code of a later minute could wait for that minute."""
+    app = phone("management")
+    AuthenticatorApp.objects.update(last_t=2**40)  # each code that the app shows now is refused
+    answer = log_in("management", otp=app.code(steps=steps))
+    assert code_of(answer) == (401, "otp_invalid")
+    assert (answer.json()["detail"] == second_factor.OTHER_MINUTE) == is_told
+    assert app.device.throttling_failure_count == 1
+    assert "authn_login_fail factor=totp failures=1" in events("factor", "failures")
 
 
 @pytest.mark.parametrize(

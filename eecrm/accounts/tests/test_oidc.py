@@ -177,7 +177,7 @@ def test_forged_tokens_of_the_provider_open_nothing(bound: Provider, world: Worl
             response = bearer(token).get(endpoint)
             assert response.status_code == 401, (name, endpoint, response.content)
             assert response["WWW-Authenticate"] == 'Bearer realm="api"'
-    assert bound.fetches == 1
+    assert bound.fetches == 2, "a key id that nobody knows gets one more look"
 
 
 def test_without_a_provider_its_tokens_are_nothing(bound: Provider, settings: Any) -> None:
@@ -209,6 +209,35 @@ def test_no_answer_and_no_log_line_holds_a_token(bound: Provider, caplog: pytest
     logged = " ".join(str(vars(record)) for record in caplog.records) + response.content.decode()
     for part in token.split("."):
         assert part not in logged
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("expired", {"exp": 1}), ("not_yet_valid", {"nbf": 2**33}), ("not_yet_valid", {"iat": 2**33}), ("issuer", {"iss": "https://former.example"}),
+        ("signature", {"key": rsa_key(2)}), ("algorithm", {"algorithm": "RS512"}), ("key_unknown", {"headers": {"kid": "key-7"}}),
+        ("typ", {"headers": {"typ": "logout+jwt"}}), ("claim_missing", {"exp": ...}), ("claim_invalid", {"sub": ""}), ("claim_invalid", {"exp": str(2**33)}),
+        ("audience", {"client_id": "unheard-of"}), ("audience", {"aud": "unheard-of"}), ("not_an_access_token", {"token_use": "id"}), ("not_an_access_token", {"nonce": "n"}),
+        ("malformed", {"exp": "soon"}), ("key_unnamed", {"kid": ...}),
+    ],
+)  # fmt: skip
+def test_the_log_says_why_a_token_was_refused(
+    reason: str, changes: dict[str, Any], bound: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = jwt.encode(bound.claims(), rsa_key(1), "RS256") if "kid" in changes else bound.token(**changes)
+    with caplog.at_level("INFO"):
+        assert bearer(token).get(ME).status_code == 401
+    (event,) = [record for record in caplog.records if record.name == "eecrm.security"]
+    assert (event.event, event.reason, event.issuer) == ("authn_login_fail", reason, bound.issuer)
+    assert event.levelname == ("INFO" if reason == "expired" else "WARNING")
+    assert not [part for part in token.split(".") if part in str(vars(event))]
+
+
+def test_a_token_that_is_not_the_providers_is_not_told(bound: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody could fill the log with those: they may be of any kind."""
+    for token in ("forged", bound.token(iss="epic-events-crm"), bound.token(iss=...)):
+        assert bearer(token).get(ME).status_code == 401
+    assert [record for record in caplog.records if record.name == "eecrm.security"] == []
 
 
 def test_a_request_that_was_refused_enters_no_role(bound: Provider) -> None:

@@ -184,7 +184,7 @@ def log_in_with(code: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["", " ", "12345", "1234567", "١٢٣٤٥٦", "１２３４５６", "-12345", "+12345", "1e1000", "12_345", "\x00", "a\x00b", "x" * 41, "x" * 100_000, "é" * 16, "1" * 16,
+    ["", " ", "12345", "1234567", "١٢٣٤٥٦", "-12345", "+12345", "1e1000", "12_345", "\x00", "a\x00b", "x" * 41, "x" * 100_000, "é" * 16, "1" * 16,
      "AAAA AAAA AAAA AAA!", "None", "' OR 1=1 --", "\ud800"],
 )  # fmt: skip
 def test_what_is_no_code_is_refused_in_a_sentence_and_counts_as_no_try(code: str, world: World, phone: Any) -> None:

@@ -62,13 +62,15 @@ def test_a_first_app_is_set_up_from_the_shown_secret_alone(mode: str, world: Wor
     assert after_the_password("management").post(ENTER, {"code": codes_of(shown)[9]}).status_code == 302
 
 
-def test_the_picture_says_what_the_text_says(world: World) -> None:
+def test_the_picture_says_what_the_text_says(world: World, settings: Any) -> None:
+    settings.OTP_TOTP_ISSUER = "CRM & staging"
     page = after_the_password("management").get(SET_UP)
     picture = re.search(r'src="(data:image/svg\+xml[^"]+)"', page.content.decode())[1]  # type: ignore[index]
     assert unquote(picture).startswith("data:image/svg+xml;charset=utf-8,<svg")
     app = scanned(page, world)
     address = AuthenticatorApp(user=app.user, key=seeds.encrypt_seed(app.key)).config_url
-    assert address.startswith("otpauth://totp/Epic%20Events%20CRM%3Amanagement?secret=")
+    assert address.startswith("otpauth://totp/CRM%20%26%20staging%3Amanagement?secret=")
+    assert address.endswith("&issuer=CRM%20%26%20staging")
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page.content.decode())[1]  # type: ignore[index]
     assert f"secret={secret.replace(' ', '')}&" in address
     assert len(secret.replace(" ", "")) == 32
@@ -102,6 +104,16 @@ def test_a_secret_is_new_each_time_and_stored_nowhere_before_its_first_code(worl
     assert codes_of(browser.post(SET_UP, first_code(second)))
     assert b"done in another window" in browser.post(SET_UP, first_code(first), follow=True).content
     assert AuthenticatorApp.objects.get().bin_key == second.key
+
+
+@pytest.mark.parametrize("steps", [-120, -2, 2, 120])
+def test_a_wrong_clock_is_told_while_the_secret_is_still_shown(steps: int, world: World) -> None:
+    browser = after_the_password("management")
+    app = scanned(browser.get(SET_UP), world)
+    assert (
+        b"let the phone set its clock by itself" in browser.post(SET_UP, first_code(app, app.code(steps=steps))).content
+    )
+    assert codes_of(browser.post(SET_UP, first_code(app, f"{app.code()[:3]}\u200b–{app.code()[3:]}")))
 
 
 def test_a_secret_that_was_not_confirmed_in_time_is_worth_nothing(

@@ -1,5 +1,6 @@
 """One's own logins and password, and nobody else's."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,9 +11,10 @@ from django.utils import timezone
 from access.database import acting_as
 from access.policy import Role
 from accounts.login import tokens
-from accounts.models import KnownPlace, TokenSession
+from accounts.models import KnownPlace, TokenSession, User
 from accounts.models.session import MAX_KNOWN_ADDRESSES, MAX_OPEN_LOGINS
-from conftest import API, PASSWORD, PRIVILEGE, Caller, World, refused_with
+from api.tests.test_at_once import alone
+from conftest import API, PASSWORD, PATIENCE, PRIVILEGE, Caller, Visitor, World, refused_with
 
 ME, SESSIONS, NEW_PASSWORD = API + "users/me/", API + "users/me/sessions/", API + "users/me/password/"
 GOOD = "a different long phrase"
@@ -41,12 +43,22 @@ def test_one_sees_ones_own_open_logins_by_device(world: World) -> None:
         "created_at",
         "last_used_at",
         "expires_at",
+        "device",
         "user_agent",
         "address",
         "is_current",
     }
     assert [row["is_current"] for row in phone.get(SESSIONS).json()["results"]] == [False, True]
-    assert phone.get(SESSIONS + "?bogus=1").status_code == 400
+    for query in (
+        "bogus=1",
+        "ordering=-created_at",
+        "count=true",
+        "page_size=201",
+        "page_size=0",
+        "cursor=x",
+        "cursor=W2ZhbHNlLDEsMV0",
+    ):
+        assert phone.get(f"{SESSIONS}?{query}").status_code == 400, query
 
 
 def test_an_account_has_a_bounded_number_of_open_logins_and_known_addresses(world: World) -> None:
@@ -64,7 +76,18 @@ def test_an_account_has_a_bounded_number_of_open_logins_and_known_addresses(worl
         for place in (f"192.0.2.{age}", f"browser {age}")
     )
     others = log_in(world, "support")
-    assert log_in(world, "sales").get(SESSIONS).status_code == 200
+    sales = log_in(world, "sales")
+    newest = sales.get(SESSIONS + "?page_size=200").json()
+    assert [row["is_current"] for row in newest["results"]] == [True] + [False] * 199
+    pages, address = 0, SESSIONS + "?page_size=200"
+    seen: list[str] = []
+    while address:
+        page = sales.get(address).json()
+        seen += [row["id"] for row in page["results"]]
+        pages, address = pages + 1, page["next"]
+    assert (pages, len(seen), len(set(seen))) == (5, MAX_OPEN_LOGINS, MAX_OPEN_LOGINS)
+    back = sales.get(page["previous"]).json()
+    assert [row["id"] for row in back["results"]] == seen[600:800]
     assert TokenSession.objects.open().filter(user=user).count() == MAX_OPEN_LOGINS
     oldest = TokenSession.objects.filter(user=user).order_by("created_at")
     latest = tokens.log_in(user, address="198.51.100.7")
@@ -102,6 +125,56 @@ def test_logging_out_everywhere_ends_every_login_of_the_account_and_no_other(wor
     for person in (phone, laptop):
         assert person.get(ME).status_code == 401
     assert support.get(ME).status_code == 200
+
+
+def test_ending_all_others_keeps_the_login_that_asks(world: World, support: Caller, anonymous: Caller) -> None:
+    phone, laptop = log_in(world, "management", "Phone"), log_in(world, "management", "Laptop")
+    browser = Visitor()
+    browser.force_login(User.objects.defer(None).get(username="management"))
+    assert browser.get("/hidden-admin/").status_code == 200
+    assert laptop.delete(SESSIONS).status_code == 204
+    assert [person.get(ME).status_code for person in (phone, laptop, support)] == [401, 200, 200]
+    assert browser.get("/hidden-admin/").status_code == 302
+    assert [row["user_agent"] for row in laptop.get(SESSIONS).json()["results"]] == ["Laptop"]
+    assert laptop.delete(SESSIONS + "?bogus=1").status_code == 400
+    login = {"username": "management", "password": PASSWORD}
+    assert anonymous.post(API + "users/login/", login).status_code == 200
+    assert laptop.delete(SESSIONS).status_code == 204
+
+
+def test_of_two_devices_that_end_all_others_one_stays(committed_world: World) -> None:
+    """The other one isn't brought back by what it asked for itself."""
+    devices = [log_in(committed_world, "sales") for _ in range(4)]
+    with ThreadPoolExecutor(len(devices)) as pool:
+        ends = [pool.submit(alone(lambda device=device: device.delete(SESSIONS).status_code)) for device in devices]
+        assert sorted(end.result(timeout=PATIENCE) for end in ends) == [204, 401, 401, 401]
+    assert TokenSession.objects.open().count() == 1
+
+
+def test_a_login_that_ends_while_it_ends_the_others_stays_ended(world: World) -> None:
+    phone = log_in(world, "sales")
+    claims = tokens.read_token(tokens.AccessToken, phone.defaults["HTTP_AUTHORIZATION"].split()[1])
+    TokenSession.objects.update(revoked_at=timezone.now())
+    with pytest.raises(tokens.InvalidToken):
+        tokens.end_others(world.users["sales"], claims)
+    assert not TokenSession.objects.open().exists()
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0", "Firefox on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15", "Safari on macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/123.0 Mobile/15E148 Safari/604.1", "Chrome on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/24.0 Chrome/117.0 Mobile Safari/537.36", "Samsung Internet on Android"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36 Edg/131.0", "Edge on Linux"),
+        ("EpicEvents/2.1 (Android 15)", "EpicEvents on Android"), ("okhttp/4.12.0", "okhttp"), ("Dart/3.4 (dart:io)", "Dart"), ("python-requests/2.31", "python-requests"), ("Phone", "Phone"),
+        ("Mozilla/5.0", ""), ("", ""), ("\u200b\u202eEpicEvents/2", "EpicEvents"), ("<script>alert(1)</script>", ""), ("x" * 200, ""), ("Ã©picevents/1 (iPad)", "iPad"),
+    ],
+)  # fmt: skip
+def test_a_login_is_named_by_what_its_device_called_itself(user_agent: str, device: str, world: World) -> None:
+    (row,) = log_in(world, "sales", user_agent).get(SESSIONS).json()["results"]
+    assert (row["device"], row["user_agent"]) == (device, user_agent)
 
 
 def test_a_new_password_ends_every_login_and_works_from_then_on(

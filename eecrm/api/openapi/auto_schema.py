@@ -126,12 +126,11 @@ class ProblemAutoSchema(AutoSchema):
             return [*reason, *key, *condition_parameters(self.view)]
         if not self._is_page():
             return condition_parameters(self.view)
-        if not self._is_list():
-            return parameters.PAGE_PARAMETERS
-        return parameters.of_list(self.view) if self._is_paged() else []
+        return parameters.of_list(self.view) if self._is_ordered() else parameters.PAGE_PARAMETERS
 
-    def _is_paged(self) -> bool:
-        return hasattr(self.view, "ordering_fields")
+    def _is_ordered(self) -> bool:
+        """Does the caller choose the order of this list? Such lists also count their rows."""
+        return self._is_list() and hasattr(self.view, "ordering_fields")
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)
@@ -145,10 +144,12 @@ class ProblemAutoSchema(AutoSchema):
         name = rows["items"]["$ref"].rpartition("/")[2].removesuffix("Read")
         count = {"count": {"type": "integer", "minimum": 0, "description": "With `count=true`.", "examples": [41]}}
         address = f"https://crm.epic.example{re.sub(r'{.+?}', '7', self.path)}?cursor=W2ZhbHNlLDdd"
-        is_cut = self._is_list() and self._is_paged()
-        following = LINK | {"description": "The next page, if any.", "examples": [address if is_cut else None]}
+        following = LINK | {
+            "description": "The next page, if any.",
+            "examples": [address if self._is_list() else None],
+        }
         previous = LINK | {"description": "The page before it, if any.", "examples": [None]}
-        page = obj(next=following, previous=previous, results=rows, optional=count if is_cut else {})
+        page = obj(next=following, previous=previous, results=rows, optional=count if self._is_ordered() else {})
         response["content"][_JSON]["schema"] = component(self, f"{name}Page", page)
         return response
 

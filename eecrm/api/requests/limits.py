@@ -175,13 +175,15 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
     """Counts an answered request, unless `admit` has counted it already. Sets the rate limit headers of the response.
 
     `admit` counts a request if the worker has a lease: requests that the worker may admit without asking PostgreSQL.
-    `settle` doesn't count a request with the answer 503. It runs when no transaction is open.
+    `settle` doesn't count a request with the answer 503, unless the code that refused the request has set
+    `request.is_always_counted`. It runs when no transaction is open.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
     given_back = getattr(request, "given_back", [])
     key = getattr(request, "limited", None)
     is_paid = getattr(request, "is_paid", False)
-    is_owed = key is not None and not is_paid and response.status_code != 503
+    counts = response.status_code != 503 or getattr(request, "is_always_counted", False)
+    is_owed = key is not None and not is_paid and counts
     if given_back or is_owed:
         _pay(given_back, key if is_owed else None)
     if key is None or (lease := _leases.get(key)) is None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Expression, Field, Func, Model, Q, QuerySet, Value
+from django.db.models import Expression, Field, Func, Model, Q, QuerySet, UUIDField, Value
 from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework.request import Request
 
@@ -63,8 +63,10 @@ def _typed_field(model: type[Model], name: str, value: Any) -> Any:
     field: Any = model._meta.get_field(name)
     if not isinstance(value, str | int) or isinstance(value, bool) or "\x00" in str(value):
         raise ValueError(value)
-    typed = field.clean(value, None) if name != "id" else int(value)
-    if name == "id" and not 0 <= typed < 2**63:
+    if name != "id" or isinstance(field, UUIDField):
+        return field.clean(value, None)
+    typed = int(value)
+    if not 0 <= typed < 2**63:
         raise ValueError(value)
     return typed
 

@@ -8,8 +8,9 @@ import pytest
 from django.db import OperationalError, ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 
-from api.requests import limits
+from api.requests import client_address, limits
 from api.requests.limits import Limit, take
+from config.environment import ROOT
 from conftest import API, PASSWORD, Caller, World
 
 CLIENTS, ME = API + "clients/", API + "users/me/"
@@ -59,7 +60,7 @@ def test_reading_and_writing_are_counted_apart(few: Any, world: World, sales: Ca
     assert (response.status_code, response["RateLimit-Policy"]) == (200, '"write";q=5;w=86400')
 
 
-@pytest.mark.parametrize("way_out", ["logout-all", "sessions", "password"])
+@pytest.mark.parametrize("way_out", ["logout-all", "sessions", "others", "password"])
 def test_whoever_uses_up_the_limits_of_an_account_keeps_its_owner_from_ending_no_login(
     way_out: str, few: Any, world: World
 ) -> None:
@@ -76,6 +77,8 @@ def test_whoever_uses_up_the_limits_of_an_account_keeps_its_owner_from_ending_no
         case "sessions":
             (session,) = [one for one in owner.get(f"{ME}sessions/").json()["results"] if not one["is_current"]]
             answer = owner.delete(f"{ME}sessions/{session['id']}/")
+        case "others":
+            answer = owner.delete(f"{ME}sessions/")
         case "password":
             answer = owner.post(f"{ME}password/", {"old_password": PASSWORD, "new_password": "seven quiet lanterns"})
     assert answer.status_code == 204, answer.content
@@ -85,6 +88,14 @@ def test_whoever_uses_up_the_limits_of_an_account_keeps_its_owner_from_ending_no
 def test_a_role_may_have_a_limit_of_its_own(few: Any, world: World, sales: Caller, partner: Caller) -> None:
     assert [partner.get(ME).status_code for _ in range(4)] == [200] * 3 + [429]
     assert sales.get(ME)["RateLimit-Policy"] == '"read";q=5;w=86400'
+
+
+def test_the_limits_by_role_are_documented() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    document = (ROOT / "docs" / "openapi.yaml").read_text()
+    for name in ("anonymous", "read", "read.external", "write", "write.external", "login"):
+        number = f"{limits.limit(name).capacity:,}"
+        assert f" {number}" in page and f" {number} " in document, name
 
 
 def test_ones_limit_is_nobody_elses(few: Any, world: World, sales: Caller, other_sales: Caller) -> None:
@@ -204,6 +215,20 @@ def test_without_a_database_they_are_answered_all_the_same(path: str, few: Any, 
     ("proxies", "forwarded", "counted"),
     [
         (0, "203.0.113.5", "127.0.0.1"),
+        (1, "203.0.113.5:51234", "203.0.113.5"),  # Azure
+        (1, "evil:80, 203.0.113.5:1", "203.0.113.5"),
+        (1, "[2001:db8:1:2::5]:443", "2001:db8:1:2::/64"),  # IIS
+        (1, "[2001:db8:1:2::5]", "2001:db8:1:2::/64"),
+        (1, "[::ffff:203.0.113.5]:443", "203.0.113.5"),
+        (2, "198.51.100.1:9, [2001:db8:1:2::5]:443, 10.0.0.1:80", "2001:db8:1:2::/64"),
+        (1, "203.0.113.5:", "127.0.0.1"),
+        (1, "203.0.113.5:123456", "127.0.0.1"),
+        (1, "203.0.113.5:1:2", "127.0.0.1"),
+        (1, "[2001:db8::5", "127.0.0.1"),
+        (1, "[2001:db8::5]443", "127.0.0.1"),
+        (1, "[]:443", "127.0.0.1"),
+        (1, ":443", "127.0.0.1"),
+        (1, "x" * 8_000, "127.0.0.1"),
         (1, "203.0.113.5", "203.0.113.5"),
         (1, "evil, 203.0.113.5", "203.0.113.5"),
         (2, "198.51.100.1, 203.0.113.5, 10.0.0.1", "203.0.113.5"),
@@ -216,7 +241,7 @@ def test_without_a_database_they_are_answered_all_the_same(path: str, few: Any, 
     ],
 )
 def test_only_our_own_proxies_are_believed(
-    proxies: int, forwarded: str, counted: str, few: Any, settings: Any, world: World
+    proxies: int, forwarded: str, counted: str, few: Any, settings: Any, world: World, unreadable: Any
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     stranger = Caller(HTTP_X_FORWARDED_FOR=forwarded)
@@ -225,6 +250,29 @@ def test_only_our_own_proxies_are_believed(
     with connection.cursor() as cursor:
         cursor.execute("SELECT bucket FROM api_limit")
         assert cursor.fetchall() == [(f"anonymous {counted}",)]
+    shared = counted == "127.0.0.1" and proxies > 0  # with everybody who comes through this proxy
+    assert [len(line.forwarded) for line in unreadable()] == ([min(len(forwarded), 100)] if shared else [])
+
+
+@pytest.fixture
+def unreadable(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The warnings about X-Forwarded-For. No earlier test has used up the one of this minute."""
+    monkeypatch.setattr(client_address, "_warned_at", float("-inf"))
+    return lambda: [line for line in caplog.records if "X-Forwarded-For" in line.getMessage()]
+
+
+def test_a_missing_x_forwarded_for_is_told_but_for_health_checks(
+    settings: Any, world: World, unreadable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TRUSTED_PROXIES = 1
+    Caller().get("/health/live/")
+    assert unreadable() == []
+    for _ in range(3):
+        Caller().get(CLIENTS)
+    assert [(line.levelname, line.trusted_proxies) for line in unreadable()] == [("WARNING", 1)]
+    monkeypatch.setattr(client_address, "WARNING_INTERVAL_SECONDS", 0)
+    Caller().get(CLIENTS)
+    assert len(unreadable()) == 2
 
 
 def test_an_exceeded_limit_is_a_security_event(

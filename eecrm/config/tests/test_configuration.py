@@ -84,6 +84,7 @@ WRONG = {
     "EMAIL_HOST_PASSWORD is ASCII, because the login to a mail server takes no other characters.": ["pâss"],
     "SECOND_FACTOR_KEY is weak: use 32 random bytes.": [ZEROS],
     "SECOND_FACTOR_PREVIOUS_KEYS is weak: use 32 random bytes.": [ZEROS],
+    "TOTP_ISSUER is a name of 1 to 50 characters without a colon.": ["", "CRM: staging", "x" * 51],
     "PORT is a number from 1 to 65535.": ["0", "65536", "-1"],
     "PORT can't be used": ["", "x", "80 80", "8_0", "８０"],
     "EMAIL_PORT can't be used": ["5_87", "٥٨٧"],
@@ -130,7 +131,7 @@ def test_a_value_that_does_not_do_its_work_is_refused(sentence: str, value: str)
         *(("PUBLIC_URL", address) for address in ("https://crm.epic.example/", "https://crm.epic.example:443", "https://CRM.epic.example.")),
         *(("ALLOWED_HOSTS", f"crm.epic.example,{host}") for host in ("crm", "localhost:8000", ".epic.example", "[::1]:8443", "10.0.0.1", "xn--crm-9ia.example")),
         *(("PG_HOST", host) for host in ("/run/postgresql", "db_1", "::1", "one, two")),
-        ("PORT", "1"), ("PORT", "65535"), ("WEB_CONCURRENCY", "1000"), ("DEBUG", ""),
+        ("TOTP_ISSUER", "Épic Events CRM (staging)"), ("PORT", "1"), ("PORT", "65535"), ("WEB_CONCURRENCY", "1000"), ("DEBUG", ""),
     ],
 )  # fmt: skip
 def test_a_value_that_does_its_work_is_taken(name: str, value: str) -> None:
@@ -196,7 +197,7 @@ ELSEWHERE = {"EECRM_HOME", *(name for name in SAMPLE if re.match("PG_(MIGRATOR|R
 GOOD = STRONG | PROVIDER | {
     "DEBUG": "false", "JWT_ALGORITHM": "HS256", "JWT_PREVIOUS_KEYS": "an older text of tokens: five wizards", "OIDC_TYPED_TOKENS": "true",
     "OIDC_CREATE_ACCOUNTS": "true", "CORS_ORIGINS": "https://app.epic.example", "RATE_LIMIT_FACTOR": "2", "GROUPS": "Couriers",
-    "SECOND_FACTOR": "optional", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
+    "SECOND_FACTOR": "optional", "TOTP_ISSUER": "Epic Events CRM (staging)", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
     "EMAIL_PORT": "465", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm", "PG_SSLMODE": "verify-full",
     "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3", "STAFF_TIME_ZONE": "America/Cayenne",
 } | {name: "7" for name in SAMPLE if name.startswith("ALERT_")}  # fmt: skip

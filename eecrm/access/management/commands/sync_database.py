@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import group_sync, logins, sql_functions, surroundings
+from access import collations, group_sync, logins, sql_functions, surroundings
 from access.grants import privilege_differences, stamp
 from access.management.commands.migrate import require_migrator
 
@@ -43,6 +43,7 @@ class Command(BaseCommand):
                 raise CommandError(f"The database differs from the code in {count} places.")
             if bootstrap_faults:
                 raise CommandError(f"Roles and database differ from bootstrap.sql in {bootstrap_faults} places.")
+            self._refuse_outdated_collations()
             self.stdout.write("The database says what the code says.")
             return
         self._run(statements)
@@ -65,6 +66,13 @@ class Command(BaseCommand):
     def _write(self, lines: list[str]) -> None:
         for line in lines:
             self.stdout.write(line)
+
+    def _refuse_outdated_collations(self) -> None:
+        with connection.cursor() as cursor:
+            found = collations.outdated_collations(cursor)
+        if found:
+            way_out = "Build the indexes again: see docs/operations.md, Collation versions."
+            raise CommandError(f"{'; '.join(found)}. {way_out}")
 
     def _bootstrap_faults(self) -> int:
         """Writes each difference from bootstrap.sql to stderr. Returns the number of differences."""
