@@ -14,9 +14,7 @@ from rest_framework import serializers
 from api.spelling import SIGNS, WEB_ADDRESS, has_invisible, has_web_address, normalise_name
 
 NAME_INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
-NO_NAME = (
-    "A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop."
-)
+NO_NAME = "A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop."
 
 
 def require_name(text: str) -> None:

@@ -23,7 +23,7 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # The patterns are applied to a text's NFKC form, which replaces look-alikes of a character by the character itself.
 # NFKC doesn't replace U+3002, the ideographic full stop, so the patterns list it.
 # No alternative begins with a repetition (`x+`), because a search in a long run of x would take quadratic time.
-_LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
+_LINK_PATTERN = r"//|\\|www[.]|\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
 # Texts above this length aren't normalised, because such names are refused anyway.

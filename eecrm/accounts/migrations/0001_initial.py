@@ -544,7 +544,7 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
@@ -565,14 +565,14 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
                     ),
                 ),
                 name="user_names_plain",
-                violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop.",
+                violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop.",
             ),
         ),
         migrations.AddConstraint(
