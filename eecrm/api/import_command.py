@@ -1,7 +1,7 @@
 """Base class of the commands that import a CSV file: their options, first line of output and errors."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,13 @@ class ImportCommand(BaseCommand):
         raise NotImplementedError
 
 
-def table_of_options(options: dict[str, Any]) -> Table:
-    return read_table(options["file"], encoding=options["encoding"], delimiter=_delimiter(options["delimiter"]))
+def table_of_options(options: dict[str, Any], *, count_titles: Callable[[list[str]], int] | None = None) -> Table:
+    return read_table(
+        options["file"],
+        encoding=options["encoding"],
+        delimiter=_delimiter(options["delimiter"]),
+        count_titles=count_titles,
+    )
 
 
 def said_of(table: Table) -> str:

@@ -6,7 +6,6 @@ import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
-import phonenumber_field.modelfields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -14,6 +13,7 @@ import accounts.login.usernames
 import accounts.models.second_factor
 import api.email_addresses
 import api.person_names
+import api.phone_numbers
 
 
 class Migration(migrations.Migration):
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("job_title", models.CharField(blank=True, max_length=150)),
-                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 (
                     "role",
                     models.CharField(

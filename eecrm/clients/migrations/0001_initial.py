@@ -4,12 +4,12 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
-import phonenumber_field.modelfields
 from django.conf import settings
 from django.db import migrations, models
 
 import api.email_addresses
 import api.person_names
+import api.phone_numbers
 
 
 class Migration(migrations.Migration):
@@ -37,8 +37,8 @@ class Migration(migrations.Migration):
                 ("first_name", api.person_names.PersonNameField(max_length=150)),
                 ("last_name", api.person_names.PersonNameField(max_length=150)),
                 ("email", api.email_addresses.AddressField(max_length=254)),
-                ("phone", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
-                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                ("phone", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
+                ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),

@@ -1,0 +1,87 @@
+"""Reads the cells of a row as other programs write them: several values, spreadsheet numbers, links, line breaks."""
+
+import re
+from dataclasses import dataclass, field
+
+from clients.importing.columns import ClientColumns
+from clients.importing.names import split_name
+from clients.importing.titles import COUNTRY, FULL_NAME
+from csv_files.countries import region_of
+from csv_files.writing import unguarded
+
+_MIN_PHONE_DIGITS = 6  # of each part of a cell that has several numbers
+_BETWEEN_TEXTS = re.compile(r"\s*:::\s*")  # Google Contacts
+_BETWEEN_ADDRESSES = re.compile(r":::|[;,|\n]|\s/\s")
+_BETWEEN_PHONES = re.compile(r":::|[;,|\n]")
+_IN_ANGLES = re.compile(r"<\s*([^<>]+@[^<>]+)>")
+_MAILTO = re.compile(r"^mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
+# pandas and LibreOffice write the whole numbers of a column with gaps so: 30901820.0.
+_WHOLE_FLOAT = re.compile(r"(\+?[0-9]{4,})[.,]0+")
+_BARE_INTERNATIONAL = re.compile(r"[1-9][0-9]{9,14}")
+
+
+@dataclass
+class Row:
+    """Values of a row by field. `several` has the fields whose cell had more values than the one that is used."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    several: list[str] = field(default_factory=list)
+    region: str | None = None  # ISO 3166-1 code of the row's country
+
+
+def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> Row:
+    """Reads the values of a row. `default_country` is the country of rows that name none."""
+    row = Row()
+    for name in columns.positions:
+        if name != COUNTRY:
+            position = columns.position(name, cells)
+            row.values[name] = _read(row, name, cells[position], position in columns.bare_numbers)
+    if FULL_NAME in row.values:
+        row.values["first_name"], row.values["last_name"] = split_name(
+            row.values[FULL_NAME], is_last_name_first=columns.is_last_name_first
+        )
+    _read_country(row, columns, cells, default_country)
+    return row
+
+
+def _read(row: Row, name: str, cell: str, is_bare_number: bool) -> str:
+    if name in ("phone", "mobile"):
+        return _phone(row, name, cell.strip(), is_bare_number)
+    text = unguarded(cell).strip()
+    if name == "email":
+        return _address(row, text)
+    first, *others = _BETWEEN_TEXTS.split(text)
+    if any(others):
+        row.several.append(name)
+    return " ".join(first.split())
+
+
+def _address(row: Row, text: str) -> str:
+    """Returns the first email address of a cell: `Ann <ann@x.example>; bob@x.example` -> `ann@x.example`."""
+    parts = [part for part in _BETWEEN_ADDRESSES.split(text) if "@" in part]
+    if len(parts) == 1 and parts[0].count("@") > 1 and "<" not in parts[0]:
+        parts = [part for part in parts[0].split() if "@" in part]
+    if len(parts) > 1:
+        row.several.append("email")
+    address = parts[0].strip() if parts else text
+    if match := _IN_ANGLES.search(address):
+        address = match[1]
+    return _MAILTO.sub(r"\1", address.strip(" \t\r\n'\"\ufeff"))
+
+
+def _phone(row: Row, name: str, text: str, is_bare: bool) -> str:
+    parts = [part.strip() for part in _BETWEEN_PHONES.split(text) if part.strip()]
+    if len(parts) > 1 and all(sum(map(str.isdigit, part)) >= _MIN_PHONE_DIGITS for part in parts):
+        row.several.append(name)
+        text = parts[0]
+    if whole := _WHOLE_FLOAT.fullmatch(text):
+        text = whole[1]
+    return f"+{text}" if is_bare and _BARE_INTERNATIONAL.fullmatch(text) else text
+
+
+def _read_country(row: Row, columns: ClientColumns, cells: list[str], default: str) -> None:
+    """Takes the first cell that names a known country; if there is none, the first cell with a text."""
+    texts = [cells[position].strip() for position in columns.positions.get(COUNTRY, ())]
+    countries = [_BETWEEN_TEXTS.split(text)[0] for text in texts if text] or [default]
+    known = next((country for country in countries if region_of(country)), countries[0])
+    row.values[COUNTRY], row.region = known, region_of(known)
