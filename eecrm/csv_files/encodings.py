@@ -21,7 +21,7 @@ _OTHER_FORMATS = {
 # Letters that a Macintosh or DOS text gets if it is read as cp1252: `SociŽtŽ` and `Soci‚t‚` for `Société`.
 # Words of Western European languages have none of them at these places.
 _MISREAD = re.compile(
-    r"\w*(?:[a-zß-öø-ÿ][ŠŒŽŸ]|[^\W\d_][†‡ˆ‰˜ƒ¤]|[^\W\d_][‚„](?=[^\W\d_]|[;,\t\r\n\"]|$)|[†‡ˆ‰˜ƒ][^\W\d_]"
+    r"\w*(?:[a-zß-öø-ÿ][ŠŒŽŸ]|Ÿ[a-zß-öø-ÿ]|[^\W\d_][†‡ˆ‰˜ƒ¤§]|[^\W\d_][‚„](?=[^\W\d_]|[;,\t\r\n\"]|$)|[†‡ˆ‰˜ƒ][^\W\d_]"
     r"|[^\W\d_][“”•][^\W\d_])[^\s;,\"]*"
 )
 
@@ -50,6 +50,7 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
             % {"file": name}
         )
     text = str(best)
+    refuse_other_format(text[:100].encode(), name)  # a vCard in UTF-16
     if best.encoding == "cp1252" and (misread := _MISREAD.search(text)):
         raise CannotImport(
             gettext(

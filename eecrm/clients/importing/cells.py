@@ -37,8 +37,10 @@ def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> 
             position = columns.position(name, cells)
             row.values[name] = _read(row, name, cells[position], position in columns.bare_numbers)
     if FULL_NAME in row.values:
+        # Odoo writes the company before the name: `Petrova Arts, Olga Petrova`.
+        name = row.values[FULL_NAME].removeprefix(f"{row.values['company_name']},").strip()
         row.values["first_name"], row.values["last_name"] = split_name(
-            row.values[FULL_NAME], is_last_name_first=columns.is_last_name_first
+            name, is_last_name_first=columns.is_last_name_first
         )
     _read_country(row, columns, cells, default_country)
     return row

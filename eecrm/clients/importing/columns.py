@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext
 
-from clients.importing.titles import COUNTRY, FULL_NAME, Meaning, meaning_of
+from clients.importing.titles import COUNTRY, FULL_NAME, Meaning, Rank, meaning_of
 from csv_files import CannotImport
 from csv_files.columns import Columns, only_one
 from csv_files.words import listed, plain
@@ -43,7 +43,8 @@ class _Recognition:
                 self.meanings[position] = meaning
 
     def positions(self) -> dict[str, list[int]]:
-        found = {name: self._ranked(name) for name in (*CLIENT_FIELDS, FULL_NAME)}
+        people = self._people()
+        found = {name: self._ranked(name, people) for name in (*CLIENT_FIELDS, FULL_NAME)}
         self._decide_names(found)
         if not found["mobile"]:
             self._take_second_phone(found)
@@ -53,11 +54,22 @@ class _Recognition:
             found |= {name: [] for name in unneeded}
         return {name: positions for name, positions in found.items() if positions}
 
-    def _ranked(self, name: str) -> list[int]:
-        return sorted(
-            (position for position, meaning in self.meanings.items() if meaning.field == name),
-            key=lambda position: (self.meanings[position].rank, self.meanings[position].number, position),
-        )
+    def _people(self) -> frozenset[str]:
+        """Returns the words of the titles of names that say who it is: `contact` in `Prénom du contact`."""
+        for name in ("first_name", FULL_NAME):
+            for meaning in self.meanings.values():
+                if meaning.field == name:
+                    return meaning.people
+        return frozenset()
+
+    def _ranked(self, name: str, people: frozenset[str]) -> list[int]:
+        """Returns the columns of a field by priority: those of the same person first, then by rank and number."""
+
+        def priority(position: int) -> tuple[bool, int, int, int]:
+            meaning = self.meanings[position]
+            return meaning.people != people, meaning.rank, meaning.number, position
+
+        return sorted((place for place, meaning in self.meanings.items() if meaning.field == name), key=priority)
 
     def _decide_names(self, found: dict[str, list[int]]) -> None:
         """Decides what a column `Name` or `Nom` is: a last name beside first names, a company, or a whole name.
@@ -65,20 +77,19 @@ class _Recognition:
         Beside a `Prénom`, `Nom` is the last name. Beside `Nom du contact` and `Prénom du contact`, `Nom` is the
         company's. Otherwise it is a whole name.
         """
-        names, first = found[FULL_NAME], found["first_name"]
-        if first and not found["last_name"] and names:
-            people = self.meanings[first[0]].people
-            names.sort(key=lambda position: self.meanings[position].people != people)
+        names, people = found[FULL_NAME], self._people()
+        if not found["first_name"]:
+            return
+        if names and not found["last_name"]:
             found["last_name"] = [names.pop(0)]
-        if names and first and found["last_name"] and not found["company_name"]:
-            people = self.meanings[first[0]].people
+        if names and not found["company_name"]:
             others = [position for position in names if people and self.meanings[position].people != people]
             found["company_name"] = others[:1]
 
     def _take_second_phone(self, found: dict[str, list[int]]) -> None:
         """Takes `Phone 2` as the mobile number if no column is called mobile."""
-        second = [position for position in found["phone"] if self.meanings[position].number == 2]
-        if found["phone"][1:] and second:
+        second = [position for position in found["phone"][1:] if self.meanings[position][1:3] == (Rank.PLAIN, 2)]
+        if second:
             found["mobile"] = second[:1]
             found["phone"].remove(second[0])
 

@@ -49,6 +49,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _EMAIL = _words("email emails mail mails courriel courriels mel messagerie")
+_ELECTRONIC = _words("adresse adresses courrier courriers")  # an address if `électronique` stands beside
 _PHONE = _words("phone phones telephone telephones tel tels landline fixe")
 _BARE_MOBILE = _words("sms whatsapp")  # Brevo's columns, with numbers such as 33612345678
 _MOBILE = (
@@ -78,7 +79,7 @@ _RANKS = {
     Rank.COMPANY: _COMPANY | _words("standard siege headquarters hq switchboard corporate"),
     Rank.HOME: _words("home domicile maison personal personnel personnelle perso private prive privee"),
     Rank.OTHER: _words(
-        "other autre autres secondary secondaire second alternate alternative alt additional supplementaire billing"
+        "other autre autres secondary secondaire second seconde deuxieme alternate alternative alt additional supplementaire billing"
         " facturation invoice shipping livraison mailing postal correspondance etranger"
     ),
 }
@@ -92,12 +93,12 @@ _NUMBERED = _words("number numbers numero numeros num no n nr nbr ligne line")
 
 # Words that may stand beside the word that names the field.
 _BESIDE = {
-    "email": _PEOPLE | _PLACES | _SMALL | _words("address addresses adresse adresses id electronique"),
+    "email": _PEOPLE | _PLACES | _SMALL | _words("address addresses adresse adresses id electronique courrier courriers"),
     "phone": _PEOPLE | _PLACES | _SMALL | _NUMBERED | _words("raw formatted"),
     COUNTRY: _PEOPLE | _PLACES | _SMALL | _words("address adresse code iso alpha region state etat name nom id residence"),
     "company_name": _NAME | _SMALL | _words(
         "raison sociale sociales contact person lead work primary principal principale main current actuel actuelle"
-        " associated associe associee legal commercial commerciale trading client customer"
+        " associated associe associee related lie liee legal commercial commerciale trading client customer"
     ),
     "first_name": _NAME | _PEOPLE | _SMALL | _words("primary principal usuel"),
     "last_name": _NAME | _PEOPLE | _SMALL | _words("primary principal"),
@@ -133,7 +134,9 @@ def meaning_of(text: str) -> Meaning | None:
     title = _read(text)
     if title is None:
         return None
-    if title.has(_EMAIL) and title.consists_of(_EMAIL, _BESIDE["email"]):
+    words = set(title.words)
+    is_address = title.has(_EMAIL) or ({"electronique"} < words and title.has(_ELECTRONIC))
+    if is_address and title.consists_of(_EMAIL, _BESIDE["email"]):
         return title.meaning("email")
     if title.has(_MOBILE) and title.consists_of(_MOBILE, _PHONE, _BESIDE["phone"]):
         return title.meaning("mobile", has_bare_numbers=title.has(_BARE_MOBILE))
