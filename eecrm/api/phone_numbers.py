@@ -5,6 +5,7 @@ A number is stored in E.164: + and at most 15 digits. The library phonenumbers d
 
 import re
 import unicodedata
+from enum import Enum, auto
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from phonenumber_field import formfields, modelfields, serializerfields
 from phonenumber_field.phonenumber import PhoneNumber
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumberFormat, national_significant_number, parse
 from rest_framework import serializers
 
 from api.spelling import trim, without_signs
@@ -24,6 +25,7 @@ _MAX_TEXT_CHARS = 100  # longer texts aren't parsed, because no phone number wit
 # A label before a number: `tel:`, `Mobile : `, `Tél. `.
 _LABEL = re.compile(r"^(?:[^\W\d_]+\s*:|t[eé]l\.?|mob\.|port\.)\s*", re.IGNORECASE)
 _EXTENSION = re.compile(r"[\s,;]*(?:;ext=|ext(?:ensio)?n?|x|poste|#)[.:]?\s*(?P<digits>[0-9]{1,7})\)?$", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
 _DOUBLE_ZERO = re.compile(r"^(\(?)\s*00")
 # A decimal fraction at the end of a number: `30901820.0`, `33199001234,00`. The points of `06.12.34.56.78` are none.
 _FRACTION = re.compile(r"[^.,]*[0-9](?:[.,][0-9]{1,2}|[.,]0+)")
@@ -39,14 +41,70 @@ _FICTIONAL = {44: re.compile(r"(?:7700900|1632960)[0-9]{3}"), 33: re.compile(r"6
 class E164Number(PhoneNumber):
     """A phone number of the library. It is valid only if it fits E.164; examples of regulators are valid, too."""
 
+    is_checked = False  # True after `read_phone`, because Django and the library ask several times for the validity
+
+    @property
+    def digits(self) -> int:
+        return len(str(self.country_code)) + len(national_significant_number(self))
+
     def is_valid(self) -> bool:
+        if self.is_checked or self.country_code is None:
+            return self.is_checked
+        if self.digits > MAX_PHONE_DIGITS:
+            return False
         fictional = _FICTIONAL.get(self.country_code)
-        is_example = fictional is not None and fictional.fullmatch(str(self.national_number)) is not None
-        return (is_example or super().is_valid()) and len(_e164(self)) <= MAX_PHONE_DIGITS + 1
+        if fictional and fictional.fullmatch(str(self.national_number)):
+            return True
+        return bool(super().is_valid())
 
 
 class UnreadablePhone(ValueError):
-    """Raised if a text isn't a valid phone number. The message says why, and shows how to write a number."""
+    """Raised if a text isn't a valid phone number. The message says why, and shows how to write a number.
+
+    The message is translated only if it is shown, because an import may have many thousand of them.
+    """
+
+    def __init__(self, text: str, fault: "_Fault", country: str) -> None:
+        super().__init__(text, fault, country)
+        self.text, self.fault, self.country = text, fault, country
+
+    def __str__(self) -> str:
+        sentence = self.fault.sentence() % {
+            "number": quoted(self.text),
+            "country": self.country,
+            "quoted": quoted(self.country),
+            "digits": MAX_PHONE_DIGITS,
+        }
+        return f"{sentence} {gettext('Write a number with + and its country code, as in +33 6 12 34 56 78.')}"
+
+
+class _Fault(Enum):
+    """A reason why a text isn't a valid phone number."""
+
+    NO_NUMBER = auto()
+    INVALID = auto()
+    INVALID_IN_COUNTRY = auto()
+    TOO_LONG = auto()
+    FRACTION = auto()
+    SEVERAL = auto()
+    NO_COUNTRY = auto()
+    UNKNOWN_COUNTRY = auto()
+
+    def sentence(self) -> str:
+        return {
+            _Fault.NO_NUMBER: gettext("%(number)s isn't a phone number."),
+            _Fault.INVALID: gettext("%(number)s isn't a valid phone number."),
+            _Fault.INVALID_IN_COUNTRY: gettext("%(number)s isn't a valid phone number of %(country)s."),
+            _Fault.TOO_LONG: gettext(
+                "%(number)s is too long: a number has at most %(digits)s digits, with its country code."
+            ),
+            _Fault.FRACTION: gettext("%(number)s has a decimal point, as spreadsheets add it."),
+            _Fault.SEVERAL: gettext("%(number)s is more than one number."),
+            _Fault.NO_COUNTRY: gettext("%(number)s can't be read without a country."),
+            _Fault.UNKNOWN_COUNTRY: gettext(
+                "%(number)s can't be read, because %(quoted)s isn't a country with phone numbers that is known here."
+            ),
+        }[self]
 
 
 def read_phone(text: str, region: str | None = None, *, country: str = "") -> E164Number:
@@ -57,17 +115,21 @@ def read_phone(text: str, region: str | None = None, *, country: str = "") -> E1
     dropped. An extension is kept apart from the number, because E.164 has no place for it. Letters are refused, because
     phonenumbers would read them as digits (`8-17 Uhr` as 817847).
     """
-    written = trim(without_signs(unicodedata.normalize("NFKC", text[: _MAX_TEXT_CHARS + 1]))).lstrip("'’").strip()
-    number, extension = _without_extension(_LABEL.sub("", written))
+    number, extension = _without_extension(_LABEL.sub("", _plain(text)))
     number = _DOUBLE_ZERO.sub(r"\1+", number)
-    where = "" if number.lstrip("( ").startswith("+") else country
-    try:
-        parsed = _parse(number, region, where)
-    except ValueError as error:
-        how_to = gettext("Write a number with + and its country code, as in +33 6 12 34 56 78.")
-        raise UnreadablePhone(f"{quoted(text)} {error} {how_to}") from None
+    parsed = E164Number()
+    if fault := _fault_of(number, region, country, parsed):
+        raise UnreadablePhone(text, fault, country)
     parsed.extension = extension
+    parsed.is_checked = True
     return parsed
+
+
+def _plain(text: str) -> str:
+    """Removes invisible characters and a spreadsheet's apostrophe, and replaces wide digits by plain ones."""
+    if not (text.isascii() and text.isprintable()):
+        text = trim(without_signs(unicodedata.normalize("NFKC", text[: _MAX_TEXT_CHARS + 1])))
+    return text.strip().lstrip("'’").strip()
 
 
 def _without_extension(text: str) -> tuple[str, str | None]:
@@ -75,43 +137,33 @@ def _without_extension(text: str) -> tuple[str, str | None]:
     return (text[: match.start()], match["digits"]) if match else (text, None)
 
 
-def _parse(number: str, region: str | None, country: str) -> E164Number:
-    """Parses a number without label and extension. Raises ValueError with the end of a sentence about the number."""
-    if len(number) > _MAX_TEXT_CHARS or any(char.isalpha() for char in number):
-        raise ValueError(gettext("isn't a phone number."))
+def _fault_of(number: str, region: str | None, country: str, parsed: E164Number) -> _Fault | None:
+    """Parses a number without label and extension into `parsed`. Returns the fault of an invalid number."""
+    if len(number) > _MAX_TEXT_CHARS or _LETTER.search(number):
+        return _Fault.NO_NUMBER
     if _FRACTION.fullmatch(number):
-        raise ValueError(gettext("has a decimal point, as spreadsheets add it."))
+        return _Fault.FRACTION
     if _has_several(number):
-        raise ValueError(gettext("is more than one number."))
+        return _Fault.SEVERAL
+    is_international = number.lstrip("( ").startswith("+")
     try:
-        parsed: E164Number = E164Number.from_string(number, region=region)
+        parse(number, region, keep_raw_input=True, numobj=parsed)
     except NumberParseException as error:
-        raise ValueError(_reason(number, country, error.error_type)) from None
-    if len(_e164(parsed)) > MAX_PHONE_DIGITS + 1:
-        raise ValueError(_reason(number, country, NumberParseException.TOO_LONG))
-    if not parsed.is_valid():
-        sentence = (
-            gettext("isn't a valid phone number of %(country)s.") if country else gettext("isn't a valid phone number.")
-        )
-        raise ValueError(sentence % {"country": country})
-    return parsed
+        if error.error_type == NumberParseException.TOO_LONG:
+            return _Fault.TOO_LONG
+        if error.error_type != NumberParseException.INVALID_COUNTRY_CODE or is_international:
+            return _Fault.NO_NUMBER
+        return _Fault.UNKNOWN_COUNTRY if country else _Fault.NO_COUNTRY
+    if parsed.is_valid():
+        return None
+    if parsed.digits > MAX_PHONE_DIGITS:
+        return _Fault.TOO_LONG
+    return _Fault.INVALID_IN_COUNTRY if country and not is_international else _Fault.INVALID
 
 
 def _has_several(text: str) -> bool:
     mark = _BETWEEN_NUMBERS.search(text)
     return mark is not None and sum(map(str.isdigit, text[: mark.start()])) > _MAX_AREA_CODE_DIGITS
-
-
-def _reason(number: str, country: str, error: int) -> str:
-    if error == NumberParseException.TOO_LONG:
-        sentence = gettext("is too long: a number has at most %(digits)s digits, with its country code.")
-        return sentence % {"digits": MAX_PHONE_DIGITS}
-    if error != NumberParseException.INVALID_COUNTRY_CODE or number.lstrip("( ").startswith("+"):
-        return gettext("isn't a phone number.")
-    if not country:
-        return gettext("can't be read without a country.")
-    sentence = gettext("can't be read, because %(country)s isn't a country with phone numbers that is known here.")
-    return sentence % {"country": quoted(country)}
 
 
 def _e164(number: PhoneNumber) -> str:
@@ -134,7 +186,8 @@ def require_phone(value: Any) -> None:
         try:
             read_phone(value.raw_input or _e164(value))
         except UnreadablePhone as error:
-            raise ValidationError(str(error), code="invalid") from None
+            # Django would replace the message of the code `invalid` by one that gives no reason.
+            raise ValidationError(str(error), code="invalid_phone") from None
 
 
 class _PhoneDescriptor(modelfields.PhoneNumberDescriptor):

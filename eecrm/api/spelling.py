@@ -45,6 +45,8 @@ def _edge_length(text: str) -> int:
 
 
 def has_invisible(text: str) -> bool:
+    if text.isascii():
+        return not text.isprintable()
     return bool(_INVISIBLE.search(text)) or any(unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 

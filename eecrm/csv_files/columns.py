@@ -28,7 +28,9 @@ class Columns:
         Returns the position of the preferred column if all are empty.
         """
         positions = self.positions[field]
-        return next((position for position in positions if cells and cells[position].strip()), positions[0])
+        if cells and len(positions) > 1:
+            return next((position for position in positions if cells[position].strip()), positions[0])
+        return positions[0]
 
     def title(self, field: str, cells: list[str] | None = None) -> str:
         """Returns the title of the column from which the field's value in `cells` comes."""

@@ -3,7 +3,7 @@
 import gettext
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pycountry
@@ -29,7 +29,7 @@ _CALLING_CODE = re.compile(r"(?:\+|00)\s*([1-9][0-9]{0,2})")
 _NAMES = ("alpha_2", "alpha_3", "name", "common_name", "official_name")
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def region_of(name: str) -> str | None:
     """Returns the two-letter code of a country; None if the country is unknown.
 

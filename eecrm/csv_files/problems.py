@@ -14,7 +14,7 @@ MAX_PROBLEMS = 50
 
 class Problem(NamedTuple):
     line: int
-    sentence: str
+    sentence: object  # a str, or an exception with the sentence: many problems are never shown
     column: str = ""  # title of the column in the imported file
 
     def __str__(self) -> str:
@@ -63,6 +63,8 @@ def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
             count,
         )
         yield Problem(record.line, sentence % {"count": grouped(count), "expected": grouped(expected)})
+        return
+    if "\0" not in "".join(record.cells):
         return
     for name, value in columns.values(record.cells).items():
         if "\0" in value:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from clients.importing.columns import ClientColumns
 from clients.importing.names import split_name
-from clients.importing.titles import COUNTRY, FULL_NAME
+from clients.importing.title_words import COUNTRY, FULL_NAME
 from csv_files.countries import region_of
 from csv_files.writing import unguarded
 
 _MIN_PHONE_DIGITS = 6  # of each part of a cell that has several numbers
-_BETWEEN_TEXTS = re.compile(r"\s*:::\s*")  # Google Contacts
+_PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")  # of most cells, which need no further look
 _BETWEEN_ADDRESSES = re.compile(r":::|[;,|\n]|\s/\s")
 _BETWEEN_PHONES = re.compile(r":::|[;,|\n]")
 _IN_ANGLES = re.compile(r"<\s*([^<>]+@[^<>]+)>")
@@ -49,17 +49,19 @@ def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> 
 def _read(row: Row, name: str, cell: str, is_bare_number: bool) -> str:
     if name in ("phone", "mobile"):
         return _phone(row, name, cell.strip(), is_bare_number)
-    text = unguarded(cell).strip()
+    text = unguarded(cell).strip() if "'" in cell else cell.strip()
     if name == "email":
         return _address(row, text)
-    first, *others = _BETWEEN_TEXTS.split(text)
-    if any(others):
+    first, several, others = text.partition(":::")
+    if several and others.strip(" :"):
         row.several.append(name)
     return " ".join(first.split())
 
 
 def _address(row: Row, text: str) -> str:
     """Returns the first email address of a cell: `Ann <ann@x.example>; bob@x.example` -> `ann@x.example`."""
+    if _PLAIN_ADDRESS.fullmatch(text):
+        return text
     parts = [part for part in _BETWEEN_ADDRESSES.split(text) if "@" in part]
     if len(parts) == 1 and parts[0].count("@") > 1 and "<" not in parts[0]:
         parts = [part for part in parts[0].split() if "@" in part]
@@ -84,6 +86,6 @@ def _phone(row: Row, name: str, text: str, is_bare: bool) -> str:
 def _read_country(row: Row, columns: ClientColumns, cells: list[str], default: str) -> None:
     """Takes the first cell that names a known country; if there is none, the first cell with a text."""
     texts = [cells[position].strip() for position in columns.positions.get(COUNTRY, ())]
-    countries = [_BETWEEN_TEXTS.split(text)[0] for text in texts if text] or [default]
+    countries = [text.partition(":::")[0].strip() for text in texts if text] or [default]
     known = next((country for country in countries if region_of(country)), countries[0])
     row.values[COUNTRY], row.region = known, region_of(known)

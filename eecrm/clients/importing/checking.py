@@ -10,7 +10,7 @@ from phonenumber_field.phonenumber import PhoneNumber
 from api.phone_numbers import UnreadablePhone, read_phone
 from clients.importing.cells import Row, read_row
 from clients.importing.columns import ClientColumns
-from clients.importing.titles import COUNTRY, FULL_NAME
+from clients.importing.title_words import COUNTRY, FULL_NAME
 from clients.models import Client
 from csv_files.problems import Problem, malformed
 from csv_files.reading import Record
@@ -25,17 +25,17 @@ _NOT_CHECKED = {known.name for known in Client._meta.fields} - {*_NAME_FIELDS, *
 
 @dataclass(frozen=True)
 class Candidate:
-    """A valid row of the file. `left_out` has a sentence for each unreadable phone number, which the import drops.
+    """A valid row of the file. `left_out` has a problem for each unreadable phone number, which the import drops.
 
-    `several` has a sentence for each cell of which only the first value is used. `split_name` is the whole name that
+    `several` has each cell of which only the first value is used. `split_name` is the whole name that
     was split.
     """
 
     line: int
     client: Client
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Problem, ...] = ()
     extensions: int = 0
-    several: tuple[str, ...] = ()
+    several: tuple[Problem, ...] = ()
     split_name: str = ""
 
     @property
@@ -70,9 +70,9 @@ class Checker:
         return Candidate(
             record.line,
             client,
-            left_out=tuple(map(str, unreadable)),
+            left_out=tuple(unreadable),
             extensions=sum(bool(number.extension) for number in phones.values()),
-            several=tuple(str(self._problem(record, name, quoted(row.values[name]))) for name in row.several),
+            several=tuple(self._problem(record, name, quoted(row.values[name])) for name in row.several),
             split_name=row.values.get(FULL_NAME, ""),
         )
 
@@ -84,7 +84,8 @@ class Checker:
                 if text := row.values.get(name):
                     phones[name] = read_phone(text, row.region, country=row.values[COUNTRY])
             except UnreadablePhone as error:
-                unreadable.append(self._problem(record, name, str(error)))
+                # A traceback would keep the frames of each row in memory.
+                unreadable.append(self._problem(record, name, error.with_traceback(None)))
         return phones, unreadable
 
     def _invalid(self, record: Record, row: Row, client: Client) -> Iterator[Problem]:
@@ -96,5 +97,5 @@ class Checker:
                     sentences.append(gettext("Required: %(field)s.") % {"field": name})
                 yield self._problem(record, name, " ".join(sentences))
 
-    def _problem(self, record: Record, name: str, sentence: str) -> Problem:
+    def _problem(self, record: Record, name: str, sentence: object) -> Problem:
         return Problem(record.line, sentence, self.columns.title(name, record.cells))

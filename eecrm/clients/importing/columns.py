@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext
 
-from clients.importing.titles import COUNTRY, FULL_NAME, Meaning, Rank, meaning_of
+from clients.importing.title_words import COUNTRY, FULL_NAME, Rank
+from clients.importing.titles import Meaning, meaning_of
 from csv_files import CannotImport
 from csv_files.columns import Columns, only_one
 from csv_files.words import listed, plain

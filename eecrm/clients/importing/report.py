@@ -8,7 +8,6 @@ from clients.importing.checking import Candidate
 from clients.importing.columns import ClientColumns
 from clients.importing.lists import ClientList
 from clients.importing.saving import ImportOutcome
-from csv_files.problems import malformed
 from csv_files.reading import Record
 from csv_files.words import examples, grouped, quoted
 
@@ -36,9 +35,9 @@ def list_report(clients: ClientList) -> Iterator[str]:
         ),
         map(_beginning, footer),
     )
-    records = [record for record in table.records if not any(malformed(record, columns))]
+    records = [record for record in table.records if len(record.cells) >= len(columns.header)]
     unused = [
-        (columns.header[position], sum(bool(record.cells[position].strip()) for record in records))
+        (columns.header[position], sum(1 for record in records if record.cells[position].strip()))
         for position in columns.unused
     ]
     yield from _counted_columns(gettext("Unused columns: %(columns)s."), unused)
@@ -167,7 +166,9 @@ def _counted_columns(sentence: str, columns: list[tuple[str, int]]) -> Iterator[
         yield sentence % {"columns": ", ".join(shown)}
 
 
-def _with_examples(sentence: str, lines: Iterable[str], *, count: int | None = None, **values: object) -> Iterator[str]:
+def _with_examples(
+    sentence: str, lines: Iterable[object], *, count: int | None = None, **values: object
+) -> Iterator[str]:
     texts = list(lines)
     if texts:
         yield sentence % {"count": grouped(len(texts) if count is None else count), **values}

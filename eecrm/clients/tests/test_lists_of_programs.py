@@ -10,6 +10,7 @@ import pytest
 from api.email_addresses import normalise_address
 from clients.tests.lists import DATA, stored
 
+FIELDS = ("company_name", "first_name", "last_name", "phone", "mobile")
 LISTS = DATA / "lists"
 EXPECTED = json.loads((LISTS / "expect.json").read_text())
 ROWS = {name: expected for name, expected in EXPECTED.items() if isinstance(expected, dict)}
@@ -35,6 +36,3 @@ def test_a_list_that_lacks_something_is_refused(name, refused):
 
 def test_each_list_has_its_expectation():
     assert {path.name for path in LISTS.iterdir()} == {*EXPECTED, "expect.json"}
-
-
-FIELDS = ("company_name", "first_name", "last_name", "phone", "mobile")

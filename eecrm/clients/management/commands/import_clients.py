@@ -14,7 +14,7 @@ from clients.importing.lists import ClientList, client_list_of
 from clients.importing.report import client_import_summary, list_report, set_aside_report
 from clients.importing.saving import find_sales_contact, save_clients
 from clients.importing.set_aside import refuse_existing_file, rows_with_problems, set_aside
-from clients.importing.titles import FULL_NAME
+from clients.importing.title_words import FULL_NAME
 from csv_files import CannotImport
 from csv_files.countries import region_of
 from csv_files.problems import failure
