@@ -75,7 +75,8 @@ class UnreadablePhone(ValueError):
             "quoted": quoted(self.country),
             "digits": MAX_PHONE_DIGITS,
         }
-        return f"{sentence} {gettext('Write a number with + and its country code, as in +33 6 12 34 56 78.')}"
+        how_to = gettext("Write a number with + and its country code, as in +33 6 12 34 56 78.")
+        return f"{sentence} {how_to}"
 
 
 class _Fault(Enum):

@@ -360,6 +360,7 @@ SPECTACULAR_SETTINGS = {
 OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists our codes
 
 LANGUAGE_CODE = "en-gb"
+LOCALE_PATHS = [ROOT / "eecrm" / "config" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -9,12 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from csv_files import CannotImport
 from csv_files.encodings import decode, decode_as
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+DELIMITERS = {
+    ",": gettext_noop("commas"),
+    ";": gettext_noop("semicolons"),
+    "\t": gettext_noop("tabs"),
+    "|": gettext_noop("pipes"),
+}
 MAX_TITLE_ROW = 50  # The row of titles is sought among so many rows, because programs write remarks above it.
 
 # Excel writes this line before the titles, and reads the delimiter from it.

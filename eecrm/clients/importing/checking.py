@@ -95,7 +95,7 @@ class Checker:
             for name, sentences in error.message_dict.items():
                 if not row.values.get(name):
                     sentences.append(gettext("Required: %(field)s.") % {"field": name})
-                yield self._problem(record, name, " ".join(sentences))
+                yield self._problem(record, name, " ".join(map(gettext, sentences)))
 
     def _problem(self, record: Record, name: str, sentence: object) -> Problem:
         return Problem(record.line, sentence, self.columns.title(name, record.cells))

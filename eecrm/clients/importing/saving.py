@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 
 from access.database import acting_as, rolled_back_if
 from access.policy import Role
@@ -32,7 +33,8 @@ def find_sales_contact(username: str) -> int:
     with acting_as(Role.MANAGEMENT):
         key = User.objects.sales_contacts().filter(username=username).values_list("pk", flat=True).first()
     if key is None:
-        raise CannotImport(f"'{username}' isn't an active sales user: name one with --sales-contact.")
+        sentence = gettext("'%(username)s' isn't an active sales user: name one with --sales-contact.")
+        raise CannotImport(sentence % {"username": username})
     return key
 
 

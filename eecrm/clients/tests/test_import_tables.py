@@ -165,3 +165,27 @@ def test_a_file_that_would_have_wrong_letters_is_refused(refused, content, words
 def test_letters_beyond_ascii_are_read(import_, encoding):
     import_(lines("L’Œuvre,Zoé,Nuñez,z@x.example,,,").encode(encoding))
     assert newest("company_name", "last_name") == ("L’Œuvre", "Nuñez")
+
+
+# --- in French
+
+
+def test_a_report_is_in_french(import_):
+    said = import_(lines(ROW + ",x", header=HEADER + ",Notes"), "--language=fr", "--dry-run")
+    assert said.splitlines() == [
+        "1 ligne lue, en utf-8 avec des virgules.",
+        "Colonnes\u00a0: company_name 'Company', first_name 'First name', last_name 'Last name', email 'Email', phone"
+        " 'Phone', mobile 'Mobile', country 'Country'.",
+        "Colonnes non utilisées\u00a0: 'Notes' (1 valeur).",
+        "1 prospect serait importé pour sales.",
+        "C’était un essai\u00a0: rien n’a été modifié.",
+    ]
+
+
+def test_a_refusal_is_in_french(refused):
+    assert refused(lines(BAD.replace("Nordlys", "")), "--language=fr").splitlines() == [
+        "Rien n’a été importé, à cause de 2 problèmes\u00a0:",
+        "ligne 2, colonne 'Company'\u00a0: Ce champ ne peut pas être vide. Champ obligatoire\u00a0: company_name.",
+        "ligne 2, colonne 'Phone'\u00a0: '12' n’est pas un numéro de téléphone valide (pays\u00a0: Norway). Écrivez le numéro"
+        " avec + et l’indicatif du pays, par exemple +33 6 12 34 56 78.",
+    ]
