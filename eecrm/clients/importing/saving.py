@@ -1,6 +1,6 @@
 """Saves imported prospects: all of them or none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Lower
@@ -38,15 +38,25 @@ def find_sales_contact(username: str) -> int:
     return key
 
 
-def save_clients(candidates: list[Candidate], *, is_dry_run: bool) -> ImportOutcome:
-    """Saves the candidates that aren't clients yet. A dry run saves them, too, and rolls the transaction back.
+class NotAsShown(Exception):
+    """Raised if the import would now make other prospects than the user has confirmed."""
 
-    Runs in the PostgreSQL role of management, because managers may create clients for any sales user. So the command
-    can't do more than a manager can do in the API.
+
+def save_clients(
+    candidates: list[Candidate],
+    *,
+    is_dry_run: bool,
+    is_confirmed: Callable[[ImportOutcome], bool] = lambda outcome: True,
+) -> ImportOutcome:
+    """Saves the candidates that aren't clients yet, with the rights of the current PostgreSQL role.
+
+    A dry run saves them, too, and rolls the transaction back. Raises NotAsShown if `is_confirmed` returns False.
     """
     outcome = ImportOutcome()
-    with acting_as(Role.MANAGEMENT), rolled_back_if(is_dry_run):
+    with rolled_back_if(is_dry_run):
         _sort_candidates(candidates, outcome)
+        if not is_confirmed(outcome):
+            raise NotAsShown
         Client.objects.bulk_create(
             [candidate.client for candidate in outcome.imported], batch_size=MAX_CLIENTS_PER_STATEMENT
         )

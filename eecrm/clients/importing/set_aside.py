@@ -21,20 +21,25 @@ def rows_with_problems(table: Table, problems: list[Problem]) -> list[tuple[Reco
     return [(record, "\n".join(sentences[record.line])) for record in table.records if record.line in sentences]
 
 
+def set_aside_csv(table: Table, rows: list[tuple[Record, str]]) -> bytes:
+    """Returns the rows as a CSV file for spreadsheets. Its first column has the problems; an import ignores it."""
+    header = [gettext("Problem"), *table.header]
+    text = csv_text([header, *([problem, *record.cells] for record, problem in rows)], delimiter=table.delimiter)
+    return (BYTE_ORDER_MARK + text).encode()
+
+
 @contextmanager
 def set_aside(path: Path | None, table: Table, rows: list[tuple[Record, str]]) -> Iterator[None]:
     """Writes the rows into the file `path` before the import, and deletes the file if the import fails.
 
-    Only the file's owner may read it (mode 0600). The first column has the problems; the import ignores this column.
-    Without a path or without rows no file is written. Raises CannotImport if the file exists or can't be written.
+    Only the file's owner may read it (mode 0600). Without a path or without rows no file is written. Raises
+    CannotImport if the file exists or can't be written.
     """
     if path is None or not rows:
         yield
         return
-    header = [gettext("Problem"), *table.header]
-    text = csv_text([header, *([problem, *record.cells] for record, problem in rows)], delimiter=table.delimiter)
     try:
-        write_privately(path, (BYTE_ORDER_MARK + text).encode())
+        write_privately(path, set_aside_csv(table, rows))
     except CannotExport as error:
         raise CannotImport(str(error)) from None
     try:

@@ -7,6 +7,8 @@ from typing import Any
 from django.utils.translation import gettext
 from tqdm import tqdm
 
+from access.database import acting_as
+from access.policy import Role
 from api.import_command import ImportCommand, said_of, table_of_options
 from clients.importing.checking import Candidate, Checker
 from clients.importing.columns import CLIENT_FIELDS, count_client_titles, parse_choices
@@ -72,7 +74,8 @@ class Command(ImportCommand):
             raise CannotImport(failure(checker.problems))
         is_dry_run = options["dry_run"]
         rows = rows_with_problems(clients.table, checker.problems)
-        with set_aside(None if is_dry_run else aside, clients.table, rows):
+        # Managers may create clients for any sales user. So the command can't do more than a manager can do in the API.
+        with set_aside(None if is_dry_run else aside, clients.table, rows), acting_as(Role.MANAGEMENT):
             outcome = save_clients(candidates, is_dry_run=is_dry_run)
         yield from client_import_summary(outcome, options["sales_contact"], is_dry_run=is_dry_run)
         if rows:
