@@ -8,7 +8,7 @@ from csv_files.reading import Record
 
 # First words of a line that counts rows, or says who made the list.
 _REMARK = re.compile(
-    r"(?:grand |sub|sous)?[ -]?(?:total|totaux|sum|somme|count|nombre)\b|copyright|©|\(c\)|confidential|confidentiel"
+    r"(?:grand |sub|sous)?[ -]?(?:totals?|totaux|sums?|sommes?|counts?|nombre)\b|copyright|©|\(c\)|confidential|confidentiel"
     r"|generate|genere|edite|export|printed|imprime|source|page \d|end of|fin d|rapport|report|\W*\d+ \w|[-=*_#]{2,}"
 )
 _NUMBER = re.compile(r"[\d\s.,:/%€$£+-]+")

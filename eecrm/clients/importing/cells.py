@@ -17,6 +17,9 @@ _IN_ANGLES = re.compile(r"<\s*([^<>]+@[^<>]+)>")
 _MAILTO = re.compile(r"^mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
 # pandas and LibreOffice write the whole numbers of a column with gaps so: 30901820.0.
 _WHOLE_FLOAT = re.compile(r"(\+?[0-9]{4,})[.,]0+")
+# Texts that people and databases write if they have no number.
+_NOTHING = frozenset(("n/a", "na", "none", "null", "nil", "nc", "néant", "neant", "aucun", "\\n"))
+_NO_NUMBER = re.compile(r"[\W_]*")
 _BARE_INTERNATIONAL = re.compile(r"[1-9][0-9]{9,14}")
 
 
@@ -74,6 +77,8 @@ def _address(row: Row, text: str) -> str:
 
 
 def _phone(row: Row, name: str, text: str, is_bare: bool) -> str:
+    if text.casefold() in _NOTHING or _NO_NUMBER.fullmatch(text):
+        return ""
     parts = [part.strip() for part in _BETWEEN_PHONES.split(text) if part.strip()]
     if len(parts) > 1 and all(sum(map(str.isdigit, part)) >= _MIN_PHONE_DIGITS for part in parts):
         row.several.append(name)

@@ -29,7 +29,7 @@ ELECTRONIC = _words("adresse adresses courrier courriers")  # an address if `él
 PHONE_WORDS = _words("phone phones telephone telephones tel tels landline fixe")
 BARE_MOBILE = _words("sms whatsapp")  # Brevo's columns, with numbers such as 33612345678
 MOBILE = BARE_MOBILE | _words(
-    "mobile mobiles cell cellphone cellular cellulaire gsm portable portables smartphone iphone"
+    "mobile mobiles cell cellphone cellular cellulaire gsm portable portables smartphone iphone mob port"
 )
 COUNTRY_WORDS = _words("country countries pays cc")
 COMPANY = _words(
@@ -50,18 +50,18 @@ PEOPLE = _words(
 CUSTOMER = _words("customer client tiers intitule")
 RANKS = {
     Rank.WORK: _words(
-        "work business office bureau pro professional professionnel professionnelle travail direct directe"
+        "work business office bureau pro professional professionnel professionnelle travail direct directe bur"
     ),
     Rank.COMPANY: COMPANY | _words("standard siege headquarters hq switchboard corporate"),
-    Rank.HOME: _words("home domicile maison personal personnel personnelle perso private prive privee"),
+    Rank.HOME: _words("home domicile maison personal personnel personnelle perso private prive privee dom"),
     Rank.OTHER: _words(
         "other autre autres secondary secondaire second seconde deuxieme alternate alternative alt additional",
-        "supplementaire billing facturation invoice shipping livraison mailing postal correspondance etranger",
+        "supplementaire billing facturation invoice shipping livraison mailing postal correspondance etranger bill ship",
     ),
 }
 PLACES = _words("primary principal principale main default defaut preferred premier premiere").union(*RANKS.values())
 SMALL = _words(
-    "the of de du des da la le les l d s a un en for pour or ou value values valeur text your votre properties"
+    "the of de du des da la le les l d s a un en for pour or ou value values valeur text your votre properties to"
 )
 NUMBERED = _words("number numbers numero numeros num no n nr nbr ligne line")
 

@@ -16,7 +16,7 @@ TITLES = {
     "email": "E-mail 1 - Value|Adresse de messagerie|Primary Email|Person - Email - Work|EmailAddress|Email(s)|Courriel pro|"
     "Première adresse électronique|E-mail 2 Address",
     "phone": "Business Phone 2|Téléphone (bureau)|Tél. fixe|N° de téléphone|Phone-home|Company Main Phone|Office Phone|TEL1",
-    "mobile": "Tél. portable|MobilePhone|Mobile Number|Person - Phone - Mobile|SMS|GSM|Portable pro|Cell Phone|Nº mobile",
+    "mobile": "Tél. portable|MobilePhone|Mobile Number|Person - Phone - Mobile|SMS|GSM|Portable pro|Port.|Cell Phone|Nº mobile",
     "country": "Mailing Country|Pays/Région (bureau)|Primary Address Country|country_id|Code pays|Address 1 - Country",
     "": "E-mail 1 - Label|Email Type|Email Opt Out|Company Owner|Company ID|Company Number|Account Name.id|Phonetic First Name|"
     "Given Name Yomi|Middle Name|Deuxième prénom|Nickname|Username|Last Contact|First contact|Last Modified|Lead Owner|"
