@@ -128,8 +128,9 @@ def read_phone(text: str, region: str | None = None, *, country: str = "") -> E1
 
 def _plain(text: str) -> str:
     """Removes invisible characters and a spreadsheet's apostrophe, and replaces wide digits by plain ones."""
+    text = text.strip()[: _MAX_TEXT_CHARS + 1]
     if not (text.isascii() and text.isprintable()):
-        text = trim(without_signs(unicodedata.normalize("NFKC", text[: _MAX_TEXT_CHARS + 1])))
+        text = trim(without_signs(unicodedata.normalize("NFKC", text)))
     return text.strip().lstrip("'’").strip()
 
 

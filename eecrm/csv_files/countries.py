@@ -26,6 +26,7 @@ _ALIASES = {
 }  # fmt: skip
 _ARTICLE = re.compile(r"^(?:the|la|le|les|los|las|el|die|der)\s+|^l['’]\s*", re.IGNORECASE)
 _CALLING_CODE = re.compile(r"(?:\+|00)\s*([1-9][0-9]{0,2})")
+_MAX_NAME_CHARS = 100
 _NAMES = ("alpha_2", "alpha_3", "name", "common_name", "official_name")
 
 
@@ -36,6 +37,8 @@ def region_of(name: str) -> str | None:
     `name` is a name in any language that pycountry has, a code of ISO 3166-1, or a calling code (`+33`). An article or
     a remark beside the name changes nothing: `La Réunion`, `Slovakia (Slovak Republic)`, `FR - France`.
     """
+    if len(name) > _MAX_NAME_CHARS:
+        return None
     if code := _CALLING_CODE.fullmatch(name.strip()):
         # Several countries may share a calling code. The first one is the main country, as the USA is for +1.
         return next((region for region in COUNTRY_CODE_TO_REGION_CODE.get(int(code[1]), ()) if region != "001"), None)

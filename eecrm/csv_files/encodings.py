@@ -21,8 +21,8 @@ _OTHER_FORMATS = {
 # Letters that a Macintosh or DOS text gets if it is read as cp1252: `SociŽtŽ` and `Soci‚t‚` for `Société`.
 # Words of Western European languages have none of them at these places.
 _MISREAD = re.compile(
-    r"\w*(?:[a-zß-öø-ÿ][ŠŒŽŸ]|Ÿ[a-zß-öø-ÿ]|[^\W\d_][†‡ˆ‰˜ƒ¤§]|[^\W\d_][‚„](?=[^\W\d_]|[;,\t\r\n\"]|$)|[†‡ˆ‰˜ƒ][^\W\d_]"
-    r"|[^\W\d_][“”•][^\W\d_])[^\s;,\"]*"
+    r"(?:[a-zß-öø-ÿ][ŠŒŽŸ]|Ÿ[a-zß-öø-ÿ]|[^\W\d_][†‡ˆ‰˜ƒ¤§]|[^\W\d_][‚„](?=[^\W\d_]|[;,\t\r\n\"]|$)|[†‡ˆ‰˜ƒ][^\W\d_]"
+    r"|[^\W\d_][“”•][^\W\d_])[^\s;,\"]{0,20}"
 )
 
 
@@ -51,14 +51,14 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
         )
     text = str(best)
     refuse_other_format(text[:100].encode(), name)  # a vCard in UTF-16
-    if best.encoding == "cp1252" and (misread := _MISREAD.search(text)):
+    if best.encoding == "cp1252" and (misread := _misread_word(text)):
         raise CannotImport(
             gettext(
                 "%(file)s isn't UTF-8, and as Windows text (cp1252) it would have wrong letters, such as %(example)s. Save"
                 " it as UTF-8, or name its encoding to the command with --encoding: mac-roman for a Macintosh, cp850 for"
                 " DOS."
             )
-            % {"file": name, "example": quoted(misread[0])}
+            % {"file": name, "example": quoted(misread)}
         )
     return text, best.encoding.replace("_", "-")
 
@@ -76,6 +76,15 @@ def decode_as(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
     except UnicodeError:
         sentence = gettext("%(file)s isn't encoded in %(encoding)s: name another with --encoding, or none.")
         raise CannotImport(sentence % {"file": name, "encoding": encoding}) from None
+
+
+def _misread_word(text: str) -> str:
+    """Returns a word that shows that the text isn't cp1252; "" if there is none."""
+    match = _MISREAD.search(text)
+    if match is None:
+        return ""
+    *_, beginning = re.split(r"[\s;,\"]", text[max(0, match.start() - 20) : match.start()])
+    return beginning + match[0]
 
 
 def refuse_other_format(raw: bytes, name: str) -> None:

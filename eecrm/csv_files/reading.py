@@ -24,7 +24,7 @@ MAX_TITLE_ROW = 50  # The row of titles is sought among so many rows, because pr
 
 # Excel writes this line before the titles, and reads the delimiter from it.
 _DELIMITER_LINE = re.compile(r'"?sep=(.)"?[;,\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
-_END_OF_FILE_MARK = re.compile(r"\x1a[\x1a\0\s]*\Z")  # Ctrl-Z, with which DOS programs end a text
+_END_OF_FILE_MARK = "\x1a"  # Ctrl-Z, with which DOS programs end a text
 
 
 class Record(NamedTuple):
@@ -71,7 +71,7 @@ def parse_table(
     the content can't be read as CSV.
     """
     text, encoding = decode_as(raw, encoding, name) if encoding else decode(raw, name)
-    text = _END_OF_FILE_MARK.sub("", text.removeprefix("\ufeff"))
+    text = _without_end_mark(text.removeprefix("\ufeff"))
     first_line = 1
     if delimiter_line := _DELIMITER_LINE.match(text):
         delimiter = delimiter or delimiter_line[1]
@@ -83,6 +83,12 @@ def parse_table(
     place = _title_row(records[:MAX_TITLE_ROW], count_titles)
     header = [cell.strip() for cell in records[place].cells]
     return Table(encoding, delimiter, header, records[place + 1 :], records[:place])
+
+
+def _without_end_mark(text: str) -> str:
+    length = len(text.rstrip(_END_OF_FILE_MARK + "\0 \t\r\n"))
+    mark = text.find(_END_OF_FILE_MARK, length)
+    return text if mark < 0 else text[:mark]
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -42,7 +42,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{grouped(number)} {plural if plural and number != 1 else noun + pluralize(number)}"
 
 
-def examples(sentences: Sequence[object]) -> Iterator[str]:
+def examples(sentences: Sequence[str]) -> Iterator[str]:
     yield from (f"  {sentence}" for sentence in sentences[:MAX_EXAMPLES])
     if len(sentences) > MAX_EXAMPLES:
         yield gettext("  … and %(count)s more.") % {"count": grouped(len(sentences) - MAX_EXAMPLES)}

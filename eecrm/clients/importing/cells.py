@@ -11,6 +11,7 @@ from csv_files.writing import unguarded
 
 _MIN_PHONE_DIGITS = 6  # of each part of a cell that has several numbers
 _PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")  # of most cells, which need no further look
+_MAX_ADDRESSES_CHARS = 1_000  # The patterns take quadratic time, so longer cells are left to the field's validators.
 _BETWEEN_ADDRESSES = re.compile(r":::|[;,|\n]|\s/\s")
 _BETWEEN_PHONES = re.compile(r":::|[;,|\n]")
 _IN_ANGLES = re.compile(r"<\s*([^<>]+@[^<>]+)>")
@@ -63,7 +64,7 @@ def _read(row: Row, name: str, cell: str, is_bare_number: bool) -> str:
 
 def _address(row: Row, text: str) -> str:
     """Returns the first email address of a cell: `Ann <ann@x.example>; bob@x.example` -> `ann@x.example`."""
-    if _PLAIN_ADDRESS.fullmatch(text):
+    if _PLAIN_ADDRESS.fullmatch(text) or len(text) > _MAX_ADDRESSES_CHARS:
         return text
     parts = [part for part in _BETWEEN_ADDRESSES.split(text) if "@" in part]
     if len(parts) == 1 and parts[0].count("@") > 1 and "<" not in parts[0]:

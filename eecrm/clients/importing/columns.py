@@ -16,6 +16,7 @@ CLIENT_FIELDS = (*REQUIRED, "phone", "mobile", COUNTRY)
 # If the field's best column is empty in a row, the next column counts: `Home Phone` after `Work Phone`.
 # Names come from one column each, because parts of two names make a name of nobody.
 _WITH_ALTERNATIVES = ("email", "phone", "mobile", COUNTRY)
+_MAX_COLUMNS = 1_000  # titles of further columns aren't looked at, because a hostile row may have 500,000
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Recognition:
 
     def __post_init__(self) -> None:
         taken = {position for positions in self.chosen.values() for position in positions}
-        for position, title in enumerate(self.header):
+        for position, title in enumerate(self.header[:_MAX_COLUMNS]):
             if position not in taken and (meaning := meaning_of(title)):
                 self.meanings[position] = meaning
 

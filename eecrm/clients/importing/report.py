@@ -1,6 +1,7 @@
 """Report of a client import, for the user who ran it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
@@ -9,7 +10,7 @@ from clients.importing.columns import ClientColumns
 from clients.importing.lists import ClientList
 from clients.importing.saving import ImportOutcome
 from csv_files.reading import Record
-from csv_files.words import examples, grouped, quoted
+from csv_files.words import MAX_EXAMPLES, grouped, quoted
 
 _MAX_COLUMNS = 40
 
@@ -25,7 +26,8 @@ def list_report(clients: ClientList) -> Iterator[str]:
             "%(count)s rows above the titles aren't part of the list:",
             len(table.preamble),
         ),
-        map(_beginning, table.preamble),
+        table.preamble,
+        _beginning,
     )
     yield from _with_examples(
         ngettext(
@@ -33,7 +35,8 @@ def list_report(clients: ClientList) -> Iterator[str]:
             "%(count)s rows below the list aren't part of it:",
             len(footer),
         ),
-        map(_beginning, footer),
+        footer,
+        _beginning,
     )
     records = [record for record in table.records if len(record.cells) >= len(columns.header)]
     unused = [
@@ -69,7 +72,8 @@ def client_import_summary(outcome: ImportOutcome, sales_contact: str, *, is_dry_
             "%(count)s rows left alone, because the client exists already:",
             len(outcome.existing),
         ),
-        map(_address, outcome.existing),
+        outcome.existing,
+        _address,
     )
     yield from _with_examples(
         ngettext(
@@ -77,7 +81,8 @@ def client_import_summary(outcome: ImportOutcome, sales_contact: str, *, is_dry_
             "%(count)s rows left alone, because a row above has the same email address:",
             len(outcome.repeated),
         ),
-        map(_address, outcome.repeated),
+        outcome.repeated,
+        _address,
     )
     yield from _value_report(imported)
     if is_dry_run:
@@ -104,11 +109,7 @@ def set_aside_report(problems: list[str], path: object, *, is_dry_run: bool) -> 
 
 def _value_report(imported: list[Candidate]) -> Iterator[str]:
     """Yields the changes that the import makes to values: split names, first values, phone numbers without extension."""
-    split = [
-        f"{quoted(candidate.split_name)} → {quoted(candidate.client.first_name)}, {quoted(candidate.client.last_name)}"
-        for candidate in imported
-        if candidate.split_name
-    ]
+    split = [candidate for candidate in imported if candidate.split_name]
     yield from _with_examples(
         ngettext(
             "%(count)s name was split into first and last name:",
@@ -116,6 +117,7 @@ def _value_report(imported: list[Candidate]) -> Iterator[str]:
             len(split),
         ),
         split,
+        _split_name,
     )
     several = [sentence for candidate in imported for sentence in candidate.several]
     yield from _with_examples(
@@ -167,12 +169,25 @@ def _counted_columns(sentence: str, columns: list[tuple[str, int]]) -> Iterator[
 
 
 def _with_examples(
-    sentence: str, lines: Iterable[object], *, count: int | None = None, **values: object
+    sentence: str,
+    items: Sequence[Any],
+    describe: Callable[[Any], object] = str,
+    *,
+    count: int | None = None,
+    **values: object,
 ) -> Iterator[str]:
-    texts = list(lines)
-    if texts:
-        yield sentence % {"count": grouped(len(texts) if count is None else count), **values}
-        yield from examples(texts)
+    """Yields a sentence about the items with their number, then the descriptions of the first ones."""
+    if not items:
+        return
+    yield sentence % {"count": grouped(len(items) if count is None else count), **values}
+    yield from (f"  {describe(item)}" for item in items[:MAX_EXAMPLES])
+    if more := len(items[MAX_EXAMPLES:]):
+        yield gettext("  … and %(count)s more.") % {"count": grouped(more)}
+
+
+def _split_name(candidate: Candidate) -> str:
+    client = candidate.client
+    return f"{quoted(candidate.split_name)} → {quoted(client.first_name)}, {quoted(client.last_name)}"
 
 
 def _address(candidate: Candidate) -> str:
