@@ -207,7 +207,12 @@ class PhoneField(modelfields.PhoneNumberField):
         return super().to_python(_as_number(value))
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        return E164Number.from_string(value) if value else value
+        if not value:
+            return value
+        try:
+            return E164Number.from_string(value)
+        except NumberParseException:  # SQL may write any digits after the +
+            return E164Number(raw_input=value)
 
     def formfield(self, *args: Any, **kwargs: Any) -> Any:
         return super().formfield(*args, **{"form_class": PhoneFormField, **kwargs})

@@ -15,9 +15,10 @@ from access import policy
 from access.confirmation import Confirmation, Line
 from access.policy import Scope
 from access.security_log import security_event
+from accounts.importing.saving import NotAsShown
 from accounts.models import User
 from clients.importing.report import client_import_summary, set_aside_report
-from clients.importing.saving import ImportOutcome, NotAsShown
+from clients.importing.saving import ImportOutcome
 from clients.importing.set_aside import set_aside_csv
 from clients.importing.uploads import CheckedUpload, ClientUpload, ClientUploadForm
 from clients.models import Client

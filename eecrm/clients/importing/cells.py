@@ -25,7 +25,7 @@ _BARE_INTERNATIONAL = re.compile(r"[1-9][0-9]{9,14}")
 
 
 @dataclass
-class Row:
+class ClientRow:
     """Values of a row by field. `several` has the fields whose cell had more values than the one that is used."""
 
     values: dict[str, str] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Row:
     region: str | None = None  # ISO 3166-1 code of the row's country
 
 
-def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> Row:
+def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> ClientRow:
     """Reads the values of a row. `default_country` is the country of rows that name none."""
-    row = Row()
+    row = ClientRow()
     for name in columns.positions:
         if name != COUNTRY:
             position = columns.position(name, cells)
@@ -50,7 +50,7 @@ def read_row(columns: ClientColumns, cells: list[str], default_country: str) -> 
     return row
 
 
-def _read(row: Row, name: str, cell: str, is_bare_number: bool) -> str:
+def _read(row: ClientRow, name: str, cell: str, is_bare_number: bool) -> str:
     if name in ("phone", "mobile"):
         return _phone(row, name, cell.strip(), is_bare_number)
     text = unguarded(cell).strip() if "'" in cell else cell.strip()
@@ -62,7 +62,7 @@ def _read(row: Row, name: str, cell: str, is_bare_number: bool) -> str:
     return " ".join(first.split())
 
 
-def _address(row: Row, text: str) -> str:
+def _address(row: ClientRow, text: str) -> str:
     """Returns the first email address of a cell: `Ann <ann@x.example>; bob@x.example` -> `ann@x.example`."""
     if _PLAIN_ADDRESS.fullmatch(text) or len(text) > _MAX_ADDRESSES_CHARS:
         return text
@@ -77,7 +77,7 @@ def _address(row: Row, text: str) -> str:
     return _MAILTO.sub(r"\1", address.strip(" \t\r\n'\"\ufeff"))
 
 
-def _phone(row: Row, name: str, text: str, is_bare: bool) -> str:
+def _phone(row: ClientRow, name: str, text: str, is_bare: bool) -> str:
     if text.casefold() in _NOTHING or _NO_NUMBER.fullmatch(text):
         return ""
     parts = [part.strip() for part in _BETWEEN_PHONES.split(text) if part.strip()]
@@ -89,7 +89,7 @@ def _phone(row: Row, name: str, text: str, is_bare: bool) -> str:
     return f"+{text}" if is_bare and _BARE_INTERNATIONAL.fullmatch(text) else text
 
 
-def _read_country(row: Row, columns: ClientColumns, cells: list[str], default: str) -> None:
+def _read_country(row: ClientRow, columns: ClientColumns, cells: list[str], default: str) -> None:
     """Takes the first cell that names a known country; if there is none, the first cell with a text."""
     texts = [cells[position].strip() for position in columns.positions.get(COUNTRY, ())]
     countries = [text.partition(":::")[0].strip() for text in texts if text] or [default]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from phonenumber_field.phonenumber import PhoneNumber
 
 from api.phone_numbers import UnreadablePhone, read_phone
-from clients.importing.cells import Row, read_row
+from clients.importing.cells import ClientRow, read_row
 from clients.importing.columns import ClientColumns
 from clients.importing.title_words import COUNTRY, FULL_NAME
 from clients.models import Client
@@ -76,7 +76,7 @@ class Checker:
             split_name=row.values.get(FULL_NAME, ""),
         )
 
-    def _phones(self, record: Record, row: Row) -> tuple[dict[str, PhoneNumber], list[Problem]]:
+    def _phones(self, record: Record, row: ClientRow) -> tuple[dict[str, PhoneNumber], list[Problem]]:
         phones: dict[str, PhoneNumber] = {}
         unreadable: list[Problem] = []
         for name in _PHONES:
@@ -88,7 +88,7 @@ class Checker:
                 unreadable.append(self._problem(record, name, error.with_traceback(None)))
         return phones, unreadable
 
-    def _invalid(self, record: Record, row: Row, client: Client) -> Iterator[Problem]:
+    def _invalid(self, record: Record, row: ClientRow, client: Client) -> Iterator[Problem]:
         try:
             client.clean_fields(exclude=_NOT_CHECKED)
         except ValidationError as error:

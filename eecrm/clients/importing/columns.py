@@ -118,10 +118,11 @@ def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Cl
         if name not in _WITH_ALTERNATIVES:
             found[name] = positions[:1]
     meanings = recognition.meanings
+    whole_name = meanings.get(found[FULL_NAME][0]) if FULL_NAME in found else None
     return ClientColumns(
         header,
         found,
-        is_last_name_first=FULL_NAME in found and meanings[found[FULL_NAME][0]].is_last_name_first,
+        is_last_name_first=whole_name is not None and whole_name.is_last_name_first,
         bare_numbers=frozenset(position for position, meaning in meanings.items() if meaning.has_bare_numbers),
     )
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 
 from access.database import acting_as, rolled_back_if
 from access.policy import Role
+from accounts.importing.saving import NotAsShown
 from accounts.models import User
 from clients.importing.checking import Candidate
 from clients.models import Client
@@ -36,10 +37,6 @@ def find_sales_contact(username: str) -> int:
         sentence = gettext("'%(username)s' isn't an active sales user: name one with --sales-contact.")
         raise CannotImport(sentence % {"username": username})
     return key
-
-
-class NotAsShown(Exception):
-    """Raised if the import would now make other prospects than the user has confirmed."""
 
 
 def save_clients(

@@ -2,8 +2,11 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.forms import modelform_factory
 
+from access.database import acting_as
+from access.policy import Role
 from accounts.models import User
 from clients.models import Client
 from conftest import API, Caller, World
@@ -135,6 +138,12 @@ def test_a_phone_is_stored_in_e164(written: str, stored: str, world: World, sale
     row = sales.post(API + "clients/", BODY | {"phone": written}).json()
     assert row["phone"] == stored
     assert sales.get(row["url"]).json()["phone"] == stored
+
+
+def test_a_phone_of_no_country_that_sql_has_written_is_shown(world: World, sales: Caller) -> None:
+    with acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+        cursor.execute("UPDATE clients_client SET phone = '+999123456789' WHERE id = %s", [world.own_client.pk])
+    assert sales.get(f"{API}clients/{world.own_client.pk}/").json()["phone"] == "+999123456789"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ def test_columns_are_named_where_their_titles_say_nothing(import_):
     assert "Unused columns: 'Courriel' (1 value), 'Note' (1 value)." in said.splitlines()
 
 
+def test_a_column_of_whole_names_is_named(import_):
+    import_(
+        lines("Fontaine,Claire Fontaine,claire@fontaine.example", header="Company,Qui,Email"), "--column=full_name=Qui"
+    )
+    assert newest("first_name", "last_name") == ("Claire", "Fontaine")
+
+
 def test_a_missing_column_is_told_with_what_was_found_and_how_to_name_it(refused):
     said = refused(lines("Nordlys,Ingrid", header="Company,Vorname"))
     assert said == (
