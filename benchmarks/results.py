@@ -38,7 +38,7 @@ def at_most(sentence: str, figure: float, limit: float, text: str = "{:.2f}") ->
 
 
 def goals(results: Results) -> list[Goal]:
-    """Returns the goals for which this run has figures. Each goal has the figure, and says if the goal is met."""
+    """Returns the goals for which this run has figures, each with the measured figure and whether it is met."""
     return [*_time_goals(results), *_part_goals(results.parts), *_other_goals(results)]
 
 

@@ -95,15 +95,14 @@ EXCEPTION WHEN insufficient_privilege THEN
                   '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- PostgreSQL lets each role change its own settings, so each run of this file resets them.
--- Each run also revokes memberships in roles that this file doesn't grant.
-SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
-\gexec
+-- Each run revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
 FROM pg_auth_members
 JOIN pg_roles AS granted ON granted.oid = roleid
 JOIN pg_roles AS member ON member.oid = pg_auth_members.member
-WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_backup}'::name[])
+WHERE (member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_backup}'::name[])
+       OR granted.rolname = ANY (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)
+          AND NOT member.rolsuper AND NOT member.rolcreaterole)
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
 \gexec
 
@@ -130,6 +129,15 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
+-- PostgreSQL lets each role change its own settings, so each run of this file resets them.
+-- One transaction resets them and sets them again. Otherwise a worker that connects in between would have none of them,
+-- not even the search_path, as long as its connection is open.
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
+\gset
+SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
+\gexec
+ALTER DATABASE :"database" RESET ALL;
 -- For all roles, also administrators: an open transaction that has written delays the audit trail's seals and `sync/`.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
 
@@ -157,6 +165,17 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_report IN DATABASE :"database" SET default_transaction_read_only = on;
 ALTER ROLE eecrm_report IN DATABASE :"database" SET statement_timeout = '5min';
 ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
+-- A report that sorts or joins too much ends, before its temporary files fill the disk of the database.
+\if :is_superuser
+    ALTER ROLE eecrm_report IN DATABASE :"database" SET temp_file_limit = '2GB';
+\else
+    DO $$ BEGIN
+        IF current_setting('temp_file_limit') = '-1' THEN
+            RAISE WARNING 'Only a superuser could limit the temporary files of eecrm_report here: set temp_file_limit '
+                          'in the parameters of the server.';
+        END IF;
+    END $$;
+\endif
 
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
@@ -201,6 +220,33 @@ FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
 WHERE rolname = ANY (:'logins'::name[]) AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
 \gexec
+COMMIT;
+
+-- Every role may connect to these databases by default, and the functions that are closed below are open there.
+-- If all databases of the server are ours, only administrators keep this privilege, and roles that have it by name.
+DO $$
+DECLARE
+    other text;
+BEGIN
+    SET LOCAL client_min_messages = error;  -- hides PostgreSQL's own warning if this role can't revoke
+    FOR other IN SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')
+                    AND has_database_privilege('public', oid, 'CONNECT')
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
+                          AND datdba <> 'eecrm_owner'::regrole) THEN
+            BEGIN
+                EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', other);
+            EXCEPTION WHEN insufficient_privilege THEN NULL;
+            END;
+        END IF;
+    END LOOP;
+    SET LOCAL client_min_messages = warning;
+    SELECT string_agg(datname, ', ') INTO other FROM pg_database
+     WHERE datname IN ('postgres', 'template1') AND has_database_privilege('public', oid, 'CONNECT');
+    IF other IS NOT NULL THEN
+        RAISE WARNING 'The logins may connect to databases that others may need, too: %. See docs/operations.md.', other;
+    END IF;
+END $$;
 
 \connect :"database"
 SET client_min_messages = warning;
@@ -209,6 +255,16 @@ SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
 \gset
 
 SET LOCAL ROLE eecrm_owner;
+-- First takes back what was granted by hand.
+SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', object,
+                       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM (SELECT format('DATABASE %I', datname) AS object, datdba AS owner, datacl AS acl FROM pg_database
+       WHERE datname = current_database()
+       UNION ALL
+      SELECT format('SCHEMA %I', nspname), nspowner, nspacl FROM pg_namespace
+       WHERE nspname IN ('eecrm', 'audit', 'report', 'public')) AS granted, aclexplode(acl)
+WHERE grantee <> owner
+\gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_report, eecrm_backup;
 
@@ -226,6 +282,13 @@ SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'gr
 -- Grants privileges on existing tables, and on tables that migrations will create.
 -- eecrm_app and the group roles get none here, because `manage.py migrate` grants each of their privileges by name.
 SET LOCAL ROLE eecrm_migrator;
+SELECT format('ALTER DEFAULT PRIVILEGES %s REVOKE ALL ON %s FROM %s', 'IN SCHEMA ' || quote_ident(nspname),
+              CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
+                                 WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_default_acl LEFT JOIN pg_namespace ON pg_namespace.oid = defaclnamespace, aclexplode(defaclacl)
+WHERE defaclrole = 'eecrm_migrator'::regrole AND grantee <> defaclrole
+\gexec
 GRANT SELECT ON ALL TABLES IN SCHEMA eecrm, audit TO eecrm_backup;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA eecrm, audit TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_backup;
@@ -278,6 +341,19 @@ BEGIN
                       still_open;
     END IF;
 END $$;
+
+-- Notes the settings of the database, and what is closed to everybody. `access.surroundings` compares it later.
+SELECT format('COMMENT ON SCHEMA eecrm IS %L', string_agg(line, E'\n' ORDER BY line))
+FROM (SELECT 'setting ' || unnest(setconfig) AS line FROM pg_db_role_setting
+       WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+       UNION ALL
+      SELECT 'closed function ' || proname FROM pg_proc
+       WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+       GROUP BY proname HAVING NOT bool_or(has_function_privilege('public', oid, 'EXECUTE'))
+       UNION ALL
+      SELECT 'closed database ' || datname FROM pg_database
+       WHERE datname IN ('postgres', 'template1') AND NOT has_database_privilege('public', oid, 'CONNECT')) AS note
+\gexec
 
 ------------------------------------------------------------------------------------------------------- an obsolete role
 

@@ -110,8 +110,8 @@ def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    # A column that isn't editable gets its value from the parent row, which the view has checked.
-    # So only an editable column is compared with the ids of the accounts whose rows the user owns.
+    # The owner's column is compared with the user's id, and with the ids of colleagues for whom the user stands in.
+    # A column that isn't editable needs no comparison: its value comes from the parent row, which the view has checked.
     if (field := _contact_field(model, role)) and field.editable:
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners

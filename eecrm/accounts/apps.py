@@ -104,7 +104,10 @@ class AccountsConfig(AppConfig):
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:
-        """Returns the database grants of every role: colleagues' names, own profile, own logins and leave covers."""
+        """Returns the database grants that every role has.
+
+        The grants concern colleagues' names, and the user's own profile, logins and leave covers.
+        """
         from accounts.models import (
             COVER_FIELDS,
             PUBLIC_FIELDS,

@@ -43,7 +43,8 @@ def claim(directory: Path, script: str) -> int:
     """Locks the state directory, and stops processes that an earlier run left behind.
 
     Returns a file descriptor. The lock ends when this descriptor is closed. Raises HomeInUse if another process has the
-    lock, and Failed if the directory has files of others, because all files of the directory become private.
+    lock. Raises Failed if EECRM_HOME has files that don't come from this project, because all files there become
+    private.
     """
     locks = (base() / "lock", base() / "test" / "lock")
     is_ours = base() == ROOT / ".local" or any(path.exists() for path in locks)

@@ -50,7 +50,8 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
-        (home / "venv").symlink_to(sys.prefix)  # without this link, the server would install all packages again
+        # Without this symbolic link, the server would install all packages again.
+        (home / "venv").symlink_to(sys.prefix)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client as Browser
 
+from access import surroundings
 from access.logins import faults
 from config.environment import env
 
@@ -33,9 +34,9 @@ def administrator(django_db_setup: None) -> Iterator[Any]:
         opened.rollback()
 
 
-def test_after_bootstrap_nothing_is_wrong(db: None) -> None:
-    assert told() == []
-    assert Browser().get("/health/ready/").status_code == 200
+def test_after_bootstrap_nothing_is_wrong(db: None, administrator: Any) -> None:
+    assert told() == surroundings.faults(administrator) == []
+    assert Browser().get("/health/ready/").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -133,3 +134,51 @@ def test_no_login_can_make_the_log_talk_again(name: str, value: str, login: str,
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             administrator.execute(statement)
         administrator.execute("ROLLBACK TO before")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("CREATE ROLE spy LOGIN; GRANT CONNECT ON DATABASE {database} TO spy", ["spy has CONNECT on database"]),
+        ("CREATE ROLE spy LOGIN; GRANT eecrm_app TO spy", ["spy may enter eecrm_app"]),
+        ("CREATE ROLE spy LOGIN; GRANT USAGE ON SCHEMA eecrm TO spy", ["spy has USAGE on schema eecrm"]),
+        ("GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", ["PUBLIC has TEMPORARY on database"]),
+        ("GRANT CREATE ON SCHEMA eecrm TO eecrm_app", ["eecrm_app has CREATE on schema eecrm"]),
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC", ["PUBLIC has CREATE on schema public"]),
+        ("REVOKE USAGE ON SCHEMA audit FROM eecrm_backup", ["eecrm_backup lacks USAGE on schema audit"]),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_migrator IN SCHEMA eecrm GRANT SELECT ON TABLES TO eecrm_app",
+            ["eecrm_app has SELECT on later tables of schema eecrm"],
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_migrator GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+            ["PUBLIC has EXECUTE on later functions"],
+        ),
+        ("ALTER DATABASE {database} SET row_security = off", ["the database has the setting row_security=off"]),
+        (
+            "ALTER DATABASE {database} RESET ALL",
+            ["the database lacks the setting idle_in_transaction_session_timeout=60s"],
+        ),
+        ("GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC", ["PUBLIC may execute ts_stat(text)"]),
+        ("GRANT CONNECT ON DATABASE postgres TO PUBLIC", ["PUBLIC may connect to the database postgres"]),
+    ],
+)
+def test_what_was_opened_around_the_tables_is_told(statement: str, expected: list[str], administrator: Any) -> None:
+    administrator.execute(statement.format(database=connection.settings_dict["NAME"]))
+    assert surroundings.faults(administrator) == expected
+
+
+def test_it_is_a_warning_because_requests_are_served(db: None, migrator: Any) -> None:
+    privilege = "ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm {} SELECT ON TABLES {} eecrm_app"
+    with migrator.cursor() as cursor:
+        cursor.execute(privilege.format("GRANT", "TO"))
+        try:
+            answer = Browser().get("/health/ready/")
+            errors = StringIO()
+            with pytest.raises(CommandError, match="differ from bootstrap.sql in 1 places"):
+                call_command("sync_database", "--check", stdout=StringIO(), stderr=errors)
+        finally:
+            cursor.execute(privilege.format("REVOKE", "FROM"))
+    warning = {"check": "surroundings", "detail": "The database differs from bootstrap.sql in 1 places."}
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "warnings": [warning]})
+    assert "eecrm_app has SELECT on later tables of schema eecrm. Run" in errors.getvalue()

@@ -60,6 +60,7 @@ def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
         "user_created": len(planned.new),
         "user_updated": len(planned.changed),
         "privilege_permissions_changed": sum(step.changes_rights for step in planned.changed),
+        "authn_link_queued": planned.invitations,
     }
     for name, count in counts_by_event.items():
         if count:

@@ -80,9 +80,9 @@ def save_accounts(
 def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> None:
     """Writes the steps (planned changes). Raises CannotImport with a problem for each row that the database refused.
 
-    Refused rows are tried again after all others. For example, the last manager may be changed after another row has
-    made a new manager. The function stops when it has found more problems than an error message lists, because it takes
-    several statements to find each problem.
+    Refused rows are tried again after all others. For example, the only manager can lose the role only after another
+    row has made a new manager. The function stops as soon as it has found more problems than an error message lists,
+    because it takes several statements to find each problem.
     """
     from tqdm import tqdm
 
@@ -110,9 +110,9 @@ def _batches(steps: list[ImportStep], size: int = MAX_ACCOUNTS_PER_STATEMENT) ->
 def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     """Writes these rows. Yields a problem for each row that the database refuses.
 
-    After a refusal, the n rows are split into parts of √n rows, and each part is written separately. A refused part is
-    split again, until each refused row is found. So most rows are written twice. If the parts were halves, ten refused
-    rows in a thousand would take twice the time.
+    A refusal undoes the whole statement. The n rows are then split into parts of √n rows, and each part is written
+    again separately. A refused part is split again, until each refused row is found. So most rows are written twice. If
+    the parts were halves, ten refused rows in a thousand would take twice the time.
     """
     try:
         with transaction.atomic():

@@ -18,7 +18,7 @@ from csv_files import CannotImport
 from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
-MAX_UPLOADED_ROWS = 5_000  # maximum, because a request may take 30 s; importing 5,000 rows takes a few seconds
+MAX_UPLOADED_ROWS = 5_000  # importing 5,000 rows takes a few seconds, and a request may take at most 30 s
 
 
 @dataclass(frozen=True)

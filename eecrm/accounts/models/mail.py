@@ -65,7 +65,7 @@ class Mail(models.Model):
         db_default=False, editable=False, help_text="The account's owner had confirmed `address`."
     )
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
-    # Mark (`audit.trail.seen`): which entries of the audit trail existed when the worker wrote the mail.
+    # Mark (`audit.trail.seen`). It records which entries of the audit trail existed when the worker wrote the mail.
     seen = models.TextField(blank=True, db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(

@@ -46,7 +46,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
-            self.user.logins_ended += 1  # a trigger has raised the database's counter, because the password changed
+            self.user.logins_ended += 1  # as in the database, where the new password made a trigger raise the counter
             browsers.know(self.request, self.user)
         return self.user
 

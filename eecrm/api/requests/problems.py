@@ -25,7 +25,7 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
 
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # names of RFC 9110; Python 3.11 has older names
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # titles of RFC 9110; Python 3.11 has older ones
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
 
@@ -126,7 +126,8 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
-        # If PostgreSQL refuses a privilege (403), the code has a bug. An outage (503) needs an operator. Log both.
+        # A 403 from PostgreSQL means a bug: the policy in Python should have refused the request before.
+        # A 503 means an outage, which an operator must repair. So both are logged.
         extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
         log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)

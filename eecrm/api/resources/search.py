@@ -40,6 +40,6 @@ class SearchableQuerySet(QuerySet[Any]):
         if not words:
             return self.none()
         query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
-        # PostgreSQL expects a match in one of 200 rows, so it would read the list until the page is full.
-        # This hint makes PostgreSQL use the search index.
+        # PostgreSQL assumes that one row in 200 matches. So it would scan the list in order until a page is full.
+        # Such a scan is slow if few rows match. This hint makes PostgreSQL use the search index.
         return hint_selective(self, Q(search=query))

@@ -4,8 +4,8 @@ A field that the user left unchanged keeps its current value. A field that the u
 A field clashes if both this user and somebody else have changed it since the page was shown.
 If a field clashes, nothing is saved, and the page asks the user which value is right.
 
-A model may name in `waiting_values` the relation whose row holds a field's new value until the value is confirmed.
-Such a row counts as a change of the field.
+Some fields get a new value only when somebody confirms it. Until then, a row of another table holds the new value.
+The model names the relation to this row in `waiting_values`. Such a row counts as a change of the field.
 
 A model may list sets of field names in `decided_together`, for fields that make sense only together.
 A user who changes one field of a set must have seen the current values of the others. Otherwise it is a clash, too.
@@ -140,7 +140,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
             if changed_keys:
                 written.add(name)
             if changed_keys & since.members.get(name, frozenset()):
-                changed.add(name)  # clashes even if the other user changed these rows and then changed them back
+                changed.add(name)  # a clash, even if the other user added related rows and removed them again
             else:
                 shared.add(name)
             continue

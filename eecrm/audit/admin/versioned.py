@@ -33,7 +33,7 @@ from audit.admin.inline_merge import is_written, merge_rows
 from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
-MAX_CHANGES_SHOWN = 20  # a page lists at most so many changes by other users
+MAX_CHANGES_SHOWN = 20  # maximum number of changes by other users that a page lists
 # Limit for one action: the confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
 MAX_ROWS_PER_ACTION = 500
 
@@ -55,7 +55,9 @@ class _Page:
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
-    typed: dict[str, str] | None = None  # input to an unknown page, shown beside the row as it is now
+    typed: dict[str, str] | None = (
+        None  # input of a form without a valid page version, shown beside the row as it is now
+    )
     row: Any = None  # locked row that `_merge_form` has read; `get_object` returns it once
 
 
@@ -155,7 +157,7 @@ class VersionedAdmin(PolicyModelAdmin):
         prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
         if before is None:
-            # The fields may hold old values of the row, or of another row that had this key before a restore.
+            # The form may show old values of the row. If the database was restored, they may even be of another row.
             page.typed = typed(form, initial_digests(form))
             return None
         page.row = copy(row)  # a copy, because inline formsets may change the object that they get
@@ -295,8 +297,9 @@ class VersionedAdmin(PolicyModelAdmin):
 def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
     """Returns the labels of clashing fields for the page, in three lists.
 
-    `clashing` are fields whose value changed since the page was shown. `by_both` are those that the user changed, too.
-    `beside` are other fields that the user changed and that are decided together with a clashing field.
+    `clashing`: fields that other users changed after the page was shown.
+    `by_both`: the fields of `clashing` that this user changed, too.
+    `beside`: fields that only this user changed, but that make sense only together with a field of `clashing`.
     """
     changed = sorted({name for names in clashes.values() for name in names})
     beside = [name for name, names in clashes.items() if name not in names]

@@ -202,10 +202,26 @@ def test_a_port_that_is_none_is_refused_before_anything_is_installed(value: str,
     assert not (home / "settings.env").exists()
 
 
+TOOLS = {"PYTHONPATH": str(ROOT / "tools" / "local"), "PATH": os.environ["PATH"]}
+
+
+@pytest.mark.parametrize(("before", "status"), [([], 128 + signal.SIGHUP), (["nohup"], 7)])
+def test_the_end_of_the_terminal_stops_a_script_without_nohup(before: list[str], status: int) -> None:
+    code = """
+import os, signal, sys, processes
+def program():
+    os.kill(os.getpid(), signal.SIGHUP)
+    processes.check_stopped()
+    return 7
+sys.exit(processes.status_of(program))
+"""
+    run = subprocess.run([*before, sys.executable, "-c", code], env=TOOLS, capture_output=True, check=False)
+    assert run.returncode == status, run.stderr
+
+
 def started_at(pid: int) -> str:
     ask = [sys.executable, "-c", f"import system; print(system.started_at({pid}))"]
-    environment = {"PYTHONPATH": str(ROOT / "tools" / "local"), "PATH": os.environ["PATH"]}
-    return subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(ask, env=TOOLS, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.mark.parametrize("is_ours", [True, False])

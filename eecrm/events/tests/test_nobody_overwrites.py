@@ -14,7 +14,7 @@ from audit.admin.page_versions import PAGE_VERSION_FIELD
 from audit.models import Entry
 from audit.tests.site_forms import Tab, form_on
 from clients.models import Client
-from conftest import API, Visitor, World, as_migrator, make_client, make_event
+from conftest import API, Visitor, World, as_migrator, make_client, make_event, move_the_trail_here
 from contracts.models import Contract
 from events.models import Event
 
@@ -224,6 +224,19 @@ def test_a_form_from_before_the_data_were_put_back_is_shown_again(committed_worl
     action = {"action": "delete_selected", "_selected_action": [str(lost.pk)]}
     answer = browser.post(chosen.path, chosen.form | action, follow=True)
     assert "Nothing was done: what you chose changed" in answer.content.decode()
+
+
+def test_after_the_restore_of_a_dump_forms_are_merged_as_ever(committed_world: World) -> None:
+    """The entries of the other cluster have higher transaction ids than any of this one."""
+    move_the_trail_here()
+    browser = Visitor()
+    browser.force_login(committed_world.users["management"])
+    first, second, third = (Tab(browser, place(committed_world.own_client)) for _ in range(3))
+    assert first.send(company_name="Renamed").status_code == 302
+    assert second.send(last_name="Married").status_code == 302
+    assert third.send(company_name="Mine").status_code == 200
+    row = fresh(committed_world.own_client)
+    assert (row.company_name, row.last_name) == ("Renamed", "Married")
 
 
 @pytest.mark.parametrize("way", ["site", "api"])
