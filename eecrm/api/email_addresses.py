@@ -15,6 +15,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 from rest_framework import serializers
 
 from api.person_names import require_length
@@ -23,11 +24,11 @@ from api.spelling import has_invisible, trim
 MAX_LOCAL_CHARS = 64  # maximum characters before the @ (RFC 5321, section 4.5.3.1.1)
 _MAX_CHARS = 320  # maximum characters to normalise; each email field refuses a longer text anyway
 
-ADDRESS_INVISIBLE = "This address has characters that nobody sees: type it again."
+ADDRESS_INVISIBLE = gettext_noop("This address has characters that nobody sees: type it again.")
 LOCAL_PART_TOO_LONG = f"The part of an address before the @ has at most {MAX_LOCAL_CHARS} characters."
 # "ann"@… and ann@… are the same mailbox (RFC 5321), which must have only one stored form.
-QUOTED = "Write the part of an address before the @ without quotation marks."
-NOT_WRITABLE = (
+QUOTED = gettext_noop("Write the part of an address before the @ without quotation marks.")
+NOT_WRITABLE = gettext_noop(
     "Mail can't be sent to this address: before the @ it takes plain letters, and its domain must be valid (IDNA)."
 )
 

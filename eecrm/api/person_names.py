@@ -9,13 +9,17 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import IRegex
+from django.utils.translation import gettext_noop
 from rest_framework import serializers
 
 from api.spelling import SIGNS, WEB_ADDRESS, has_invisible, has_web_address, normalise_name
 
-NAME_INVISIBLE = "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
-NO_NAME = (
-    "A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop."
+NAME_INVISIBLE = gettext_noop(
+    "This has characters that nobody sees, such as line breaks or marks of direction: type it again."
+)
+NO_NAME = gettext_noop(
+    "A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full"
+    " stop."
 )
 
 

@@ -24,7 +24,7 @@ _SPACES = re.compile(r"[ \u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]+")
 # NFKC doesn't replace U+3002, the ideographic full stop, so the patterns list it.
 # No branch of these patterns (`…|…`) begins with a repetition such as `x+`.
 # Otherwise a search in a long run of x would take quadratic time.
-_LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
+_LINK_PATTERN = r"//|\\|www[.]|\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"
 # Texts above this length aren't normalised, because such names are refused anyway.
@@ -46,6 +46,8 @@ def _edge_length(text: str) -> int:
 
 
 def has_invisible(text: str) -> bool:
+    if text.isascii():
+        return not text.isprintable()
     return bool(_INVISIBLE.search(text)) or any(unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 

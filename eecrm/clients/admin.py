@@ -6,11 +6,13 @@ from django.http import HttpRequest
 from api.resources.search import with_addresses_normalised
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin
+from clients.importing.admin_pages import ClientImportPage
 from clients.models import Client
 
 
 @admin.register(Client)
-class ClientAdmin(TrailHistory, ReasonAdmin):
+class ClientAdmin(ClientImportPage, TrailHistory, ReasonAdmin):
+    change_list_template = "admin/clients/client/change_list.html"
     resource = "client"
     list_display = ["company_name", "status", "email", "sales_contact", "updated_at"]
     list_filter = ["status", "sales_contact"]

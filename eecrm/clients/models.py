@@ -6,13 +6,13 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
-from phonenumber_field.modelfields import PhoneNumberField
 
 from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
+from api.phone_numbers import PhoneField
 from api.resources.search import SearchableQuerySet, SearchDocument
 
 
@@ -33,8 +33,8 @@ class Client(models.Model):
     first_name = PersonNameField(max_length=150)
     last_name = PersonNameField(max_length=150)
     email = AddressField()
-    phone = PhoneNumberField(blank=True)
-    mobile = PhoneNumberField(blank=True)
+    phone = PhoneField(blank=True)
+    mobile = PhoneField(blank=True)
     sales_contact = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

@@ -1,29 +1,19 @@
 from typing import Any
 
-from phonenumber_field.phonenumber import PhoneNumber
-from phonenumber_field.serializerfields import PhoneNumberField
-from phonenumbers import PhoneNumberFormat
 from rest_framework import serializers
 
 from access.policy import Scope
 from access.request_rules import rule_for
 from accounts.models import User
+from api.phone_numbers import PhoneSerializerField
 from api.resources.serializers import CanonicalURL, Reference, RelatedKey, ResourceSerializer
 from clients.models import Client
 
 
-class PhoneField(PhoneNumberField):
-    """A phone number as text in E.164. If the value were a PhoneNumber, each validator would parse it again."""
-
-    def to_internal_value(self, data: Any) -> str:
-        number = super().to_internal_value(data)
-        return number.format_as(PhoneNumberFormat.E164) if isinstance(number, PhoneNumber) else ""
-
-
 class ClientSerializer(ResourceSerializer):
     url = CanonicalURL(clients="id")
-    phone = PhoneField(required=False, allow_blank=True)
-    mobile = PhoneField(required=False, allow_blank=True)
+    phone = PhoneSerializerField(required=False, allow_blank=True)
+    mobile = PhoneSerializerField(required=False, allow_blank=True)
     sales_contact = Reference("sales_contact", "display_name")
     sales_contact_id = RelatedKey(
         source="sales_contact",

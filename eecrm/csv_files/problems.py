@@ -3,21 +3,25 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from django.utils.translation import gettext, ngettext
+
 from csv_files.columns import Columns
 from csv_files.reading import Record
-from csv_files.words import counted, quoted
+from csv_files.words import grouped, quoted
 
 MAX_PROBLEMS = 50
 
 
 class Problem(NamedTuple):
     line: int
-    sentence: str
+    sentence: object  # a str, or an exception with the sentence: many problems are never shown
     column: str = ""  # title of the column in the imported file
 
     def __str__(self) -> str:
-        where = f", column {quoted(self.column)}" if self.column else ""
-        return f"line {self.line}{where}: {self.sentence}"
+        if not self.column:
+            return gettext("line %(line)s: %(sentence)s") % {"line": self.line, "sentence": self.sentence}
+        sentence = gettext("line %(line)s, column %(column)s: %(sentence)s")
+        return sentence % {"line": self.line, "column": quoted(self.column), "sentence": self.sentence}
 
 
 def failure(problems: Sequence[Problem], *, is_complete: bool = True) -> str:
@@ -27,21 +31,42 @@ def failure(problems: Sequence[Problem], *, is_complete: bool = True) -> str:
     because not all rows were tried.
     """
     shown = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
-    more = len(problems) - len(shown)
-    number = counted(len(problems), "problem")
+    count, more = len(problems), len(problems) - len(shown)
     if is_complete:
-        end = [f"and {counted(more, 'more problem')}."] if more else []
+        headline = ngettext(
+            "Nothing was imported, because of %(count)s problem:",
+            "Nothing was imported, because of %(count)s problems:",
+            count,
+        )
+        last = ngettext("and %(count)s more problem.", "and %(count)s more problems.", more)
+        end = [last % {"count": grouped(more)}] if more else []
     else:
-        number, end = f"at least {number}", ["and maybe more: the other rows weren't tried."]
-    return "\n".join([f"Nothing was imported, because of {number}:", *map(str, shown), *end])
+        headline = ngettext(
+            "Nothing was imported, because of at least %(count)s problem:",
+            "Nothing was imported, because of at least %(count)s problems:",
+            count,
+        )
+        end = [gettext("and maybe more: the other rows weren't tried.")]
+    return "\n".join([headline % {"count": grouped(count)}, *map(str, shown), *end])
 
 
 def malformed(record: Record, columns: Columns) -> Iterator[Problem]:
-    """Yields a problem if the row can't be checked further: a wrong number of fields, or a NUL character."""
+    """Yields a problem if the row can't be checked further: a wrong number of fields, or a NUL character.
+
+    Empty fields beyond the last title are no problem, because spreadsheets write a delimiter too many.
+    """
     count, expected = len(record.cells), len(columns.header)
-    if count != expected:
-        yield Problem(record.line, f"it has {counted(count, 'field')}, but the header has {expected:,}.")
+    if count < expected or any(cell.strip() for cell in record.cells[expected:]):
+        sentence = ngettext(
+            "it has %(count)s field, but the header has %(expected)s.",
+            "it has %(count)s fields, but the header has %(expected)s.",
+            count,
+        )
+        yield Problem(record.line, sentence % {"count": grouped(count), "expected": grouped(expected)})
+        return
+    if "\0" not in "".join(record.cells):
         return
     for name, value in columns.values(record.cells).items():
         if "\0" in value:
-            yield Problem(record.line, "It contains a NUL character, which no text has.", columns.title(name))
+            sentence = gettext("It contains a NUL character, which no text has.")
+            yield Problem(record.line, sentence, columns.title(name, record.cells))

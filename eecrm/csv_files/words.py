@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from django.template.defaultfilters import pluralize
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 MAX_EXAMPLES = 5
 _MAX_NAMES = 40
@@ -26,15 +28,21 @@ def quoted(text: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
-    return ", ".join([*map(quoted, names[:_MAX_NAMES]), *more]) or "none"
+    more = len(names) - _MAX_NAMES
+    rest = [gettext("and %(count)s more") % {"count": grouped(more)}] if more > 0 else []
+    return ", ".join([*map(quoted, names[:_MAX_NAMES]), *rest]) or gettext("none")
+
+
+def grouped(number: int) -> str:
+    """Returns a number with the separators of the user's language: `1,234` in English."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {plural if plural and number != 1 else noun + pluralize(number)}"
+    return f"{grouped(number)} {plural if plural and number != 1 else noun + pluralize(number)}"
 
 
 def examples(sentences: Sequence[str]) -> Iterator[str]:
     yield from (f"  {sentence}" for sentence in sentences[:MAX_EXAMPLES])
     if len(sentences) > MAX_EXAMPLES:
-        yield f"  … and {len(sentences) - MAX_EXAMPLES:,} more."
+        yield gettext("  … and %(count)s more.") % {"count": grouped(len(sentences) - MAX_EXAMPLES)}

@@ -21,6 +21,9 @@ _RUN = re.compile(r"[\s\"']+[=+\-@＝＋－＠]?|[=+\-@＝＋－＠]")
 # After one of these characters a spreadsheet may begin a new cell. Much of Europe separates cells with `;`.
 _SEPARATORS = ",;|\t\r\n"
 
+# Excel reads a file as UTF-8 only if the file begins with this byte order mark. An import removes the mark.
+BYTE_ORDER_MARK = "\ufeff"
+
 
 class CannotExport(Exception):
     """Raised if a file can't be written. The message is a sentence for the user."""
@@ -63,10 +66,10 @@ def _may_begin(cell: str, place: int) -> bool:
     return place == 0 or cell[place - 1] in _SEPARATORS
 
 
-def csv_text(rows: Iterable[Iterable[str]]) -> str:
+def csv_text(rows: Iterable[Iterable[str]], *, delimiter: str = ",") -> str:
     """Returns the rows as CSV text (RFC 4180). Every cell is `guarded` against formulas."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([map(guarded, row) for row in rows])
+    csv.writer(text, delimiter=delimiter).writerows([map(guarded, row) for row in rows])
     return text.getvalue()
 
 

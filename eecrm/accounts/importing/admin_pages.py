@@ -14,7 +14,7 @@ from django.utils import timezone
 from access.confirmation import Confirmation
 from access.security_log import security_event
 from accounts.importing.columns import ACCOUNT_COLUMNS
-from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported, may_export
+from accounts.importing.export import accounts_csv, exported, may_export
 from accounts.importing.planning import ImportPlan, ImportStep
 from accounts.importing.report import counts, lines_of, log_import
 from accounts.importing.saving import NotAsShown
@@ -22,6 +22,7 @@ from accounts.importing.uploads import ExportForm, Upload, UploadForm
 from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
+from csv_files.writing import BYTE_ORDER_MARK
 
 # The check page lists at most this number of new accounts, and at most this number of changed accounts.
 # Decisive accounts are always listed, even if there are more: the import changes their rights or who gets their mails.

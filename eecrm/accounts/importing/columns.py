@@ -43,7 +43,7 @@ def recognise_account_columns(header: list[str]) -> Columns:
         raise CannotImport(f"Unknown columns: {strange}. The columns of accounts are {', '.join(ACCOUNT_COLUMNS)}.")
     if "username" not in positions_by_name:
         raise CannotImport(f"There is no column username. The file has: {listed(header)}.")
-    return Columns(header, {name: only_one(positions, header, name) for name, positions in positions_by_name.items()})
+    return Columns(header, {name: [only_one(positions, header, name)] for name, positions in positions_by_name.items()})
 
 
 def cell_of(value: object) -> str:

@@ -13,9 +13,6 @@ from accounts.models.user import UserQuerySet
 from csv_files.lists import join_names
 from csv_files.writing import csv_text
 
-# Excel reads a file as UTF-8 only if the file begins with this byte order mark. An import removes the mark.
-BYTE_ORDER_MARK = "\ufeff"
-
 
 def may_export(user: Caller) -> bool:
     """Returns True if the user may list all accounts and export personal data."""

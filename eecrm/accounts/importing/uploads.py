@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from django import forms
-from django.conf import settings
-from django.core.signing import TimestampSigner
 
 from access import policy
 from access.policy import Scope
@@ -15,12 +13,12 @@ from accounts.importing.columns import ROLES
 from accounts.importing.planning import ImportPlan, Wishes
 from accounts.importing.saving import save_accounts
 from accounts.models import User
+from api.signed_uploads import sign_upload, unsign_upload
 from csv_files import CannotImport
 from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
-_EXPIRES = 30 * 60  # maximum number of seconds between the check of the file and the confirmation
-_MAX_UPLOADED_ROWS = 5_000  # importing 5,000 rows takes a few seconds, and a request may take at most 30 s
+MAX_UPLOADED_ROWS = 5_000  # importing 5,000 rows takes a few seconds, and a request may take at most 30 s
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,7 @@ class Upload:
         `beside` is the length of the form's other long field, the confirmation token. Raises CannotImport if the two
         fields together would be too long for a form.
         """
-        text = self._signer(user).sign_object([self.content.decode("latin-1"), self.invites], compress=True)
-        if len(text) + beside > settings.DATA_UPLOAD_MAX_MEMORY_SIZE - 4096:
-            raise CannotImport("This list is too large for a page: split it, or have it imported on the server.")
-        return text
+        return sign_upload(self.content, [self.invites], salt=_salt(user), beside=beside)
 
     @classmethod
     def unsigned(cls, text: str, user: User) -> Self:
@@ -50,12 +45,8 @@ class Upload:
 
         Raises BadSignature if the text wasn't signed for this user in the last half hour.
         """
-        content, invites = cls._signer(user).unsign_object(text, max_age=_EXPIRES)
-        return cls(content.encode("latin-1"), invites)
-
-    @staticmethod
-    def _signer(user: User) -> TimestampSigner:
-        return TimestampSigner(salt=f"accounts.importing.{user.pk}")
+        content, (invites,) = unsign_upload(text, salt=_salt(user))
+        return cls(content, invites)
 
     def imported(
         self, user: User, *, is_dry_run: bool, is_confirmed: Callable[[ImportPlan], bool] = lambda planned: True
@@ -65,9 +56,9 @@ class Upload:
         Raises CannotImport if a row is refused, and NotAsShown if `is_confirmed` returns False.
         """
         table = parse_table(self.content, "The file")
-        if len(table.records) > _MAX_UPLOADED_ROWS:
+        if len(table.records) > MAX_UPLOADED_ROWS:
             raise CannotImport(
-                f"A page takes at most {_MAX_UPLOADED_ROWS:,} rows: split the list, or have it imported on the server."
+                f"A page takes at most {MAX_UPLOADED_ROWS:,} rows: split the list, or have it imported on the server."
             )
         wishes = Wishes(
             invites=self.invites,
@@ -76,6 +67,10 @@ class Upload:
         )
         checked = check_accounts(table, is_quiet=True)
         return save_accounts(checked, wishes, is_dry_run=is_dry_run, is_quiet=True, is_confirmed=is_confirmed)
+
+
+def _salt(user: User) -> str:
+    return f"accounts.importing.{user.pk}"
 
 
 class UploadForm(forms.Form):

@@ -6,7 +6,6 @@ import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
-import phonenumber_field.modelfields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -14,6 +13,7 @@ import accounts.login.usernames
 import accounts.models.second_factor
 import api.email_addresses
 import api.person_names
+import api.phone_numbers
 
 
 class Migration(migrations.Migration):
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("job_title", models.CharField(blank=True, max_length=150)),
-                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 (
                     "role",
                     models.CharField(
@@ -544,7 +544,7 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
@@ -565,14 +565,14 @@ class Migration(migrations.Migration):
                                 template="normalize(%(expressions)s, NFKC)",
                             ),
                             models.Value(
-                                "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                             ),
                         ),
                         _negated=True,
                     ),
                 ),
                 name="user_names_plain",
-                violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop.",
+                violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop.",
             ),
         ),
         migrations.AddConstraint(

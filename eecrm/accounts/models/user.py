@@ -9,7 +9,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim, Upper
-from phonenumber_field.modelfields import PhoneNumberField
 
 from access.compiled_queries import InstanceStatement, Slot
 from access.database import acting_as, leave
@@ -21,6 +20,7 @@ from accounts.login.usernames import UsernameField, normalise_username, username
 from accounts.models.rights import Rights
 from api.email_addresses import AddressField, address_checked
 from api.person_names import PersonNameField, names_checked
+from api.phone_numbers import PhoneField
 
 # Columns of all accounts that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -120,7 +120,7 @@ class User(Rights):
         help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
     )
     job_title = models.CharField(max_length=150, blank=True)
-    mobile = PhoneNumberField(blank=True)
+    mobile = PhoneField(blank=True)
     role = models.CharField(
         max_length=10,
         choices=[(role.value, role.label) for role in Role if role is not Role.SUPERUSER],

@@ -222,7 +222,7 @@ def test_an_altered_or_old_confirmation_imports_nothing(manager: Visitor, world:
     half = len(text) // 2
     altered = text[:half] + ("A" if text[half] != "A" else "B") + text[half + 1 :]
     assert "choose the file again" in words(manager.post(IMPORT, checked | {"checked": altered}))
-    monkeypatch.setattr("accounts.importing.uploads._EXPIRES", -1)
+    monkeypatch.setattr("api.signed_uploads._EXPIRES", -1)
     assert "choose the file again" in words(manager.post(IMPORT, checked))
     assert stored() == before
 

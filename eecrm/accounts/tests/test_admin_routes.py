@@ -33,7 +33,7 @@ KNOWN = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
     "(?P<url>.*)$",
     "accounts/user/import/", "accounts/user/export/", "accounts/user/<id:key>/address/",
-    "events/event/hand-over/<id:key>/",
+    "clients/client/import/", "events/event/hand-over/<id:key>/",
     "audit/entry/<id:key>/restore/", "audit/entry/<id:key>/undo/",
     *(GATE := ("second-factor/", "second-factor/set-up/", "second-factor/manage/")), "email/",
     *(f"{noun}/{page}" for noun in NOUNS for page in PER_MODEL),
@@ -86,7 +86,12 @@ def pages(world: World) -> list[str]:
         "admin/logentry": 1, "audit/entry": entry.pk,
     }  # fmt: skip
     rows = [f"{noun}/{page}".replace("<path:object_id>", str(key)) for noun, key in keys.items() for page in PER_MODEL]
-    lists = ["accounts/user/import/", "accounts/user/export/", f"events/event/hand-over/{world.users['sales'].pk}/"]
+    lists = [
+        "accounts/user/import/",
+        "accounts/user/export/",
+        "clients/client/import/",
+        f"events/event/hand-over/{world.users['sales'].pk}/",
+    ]
     lists += [f"accounts/user/{world.users['unlinked'].pk}/address/"]
     lists += [f"audit/entry/{each.pk}/{page}/" for each in (entry, changed, deleted) for page in ("restore", "undo")]
     return ["", "autocomplete/", "password_change/", *GATE, *lists, *rows]

@@ -27,8 +27,12 @@ MAX_CONTENT_TYPE_CHARS = 256
 
 MAX_COOKIE_CHARS = 8 * 1024  # maximum characters of all cookies of a request
 
-# Only these paths accept multipart forms: the import of accounts, and the honeypot (a fake admin login).
-_MULTIPART_PREFIXES = (f"/{settings.ADMIN_URL}accounts/user/import/", "/admin/")
+# Only these paths accept multipart forms: the imports of accounts and clients, and the honeypot (a fake admin login).
+_MULTIPART_PREFIXES = (
+    f"/{settings.ADMIN_URL}accounts/user/import/",
+    f"/{settings.ADMIN_URL}clients/client/import/",
+    "/admin/",
+)
 
 
 class UTF8Request(WSGIRequest):

@@ -1,12 +1,14 @@
 """Saves imported prospects: all of them or none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 
 from access.database import acting_as, rolled_back_if
 from access.policy import Role
+from accounts.importing.saving import NotAsShown
 from accounts.models import User
 from clients.importing.checking import Candidate
 from clients.models import Client
@@ -32,19 +34,26 @@ def find_sales_contact(username: str) -> int:
     with acting_as(Role.MANAGEMENT):
         key = User.objects.sales_contacts().filter(username=username).values_list("pk", flat=True).first()
     if key is None:
-        raise CannotImport(f"'{username}' isn't an active sales user: name one with --sales-contact.")
+        sentence = gettext("'%(username)s' isn't an active sales user: name one with --sales-contact.")
+        raise CannotImport(sentence % {"username": username})
     return key
 
 
-def save_clients(candidates: list[Candidate], *, is_dry_run: bool) -> ImportOutcome:
-    """Saves the candidates that aren't clients yet. A dry run saves them, too, and rolls the transaction back.
+def save_clients(
+    candidates: list[Candidate],
+    *,
+    is_dry_run: bool,
+    is_confirmed: Callable[[ImportOutcome], bool] = lambda outcome: True,
+) -> ImportOutcome:
+    """Saves the candidates that aren't clients yet, with the rights of the current PostgreSQL role.
 
-    Runs in the PostgreSQL role of management, because managers may create clients for any sales user. So the command
-    can't do more than a manager can do in the API.
+    A dry run saves them, too, and rolls the transaction back. Raises NotAsShown if `is_confirmed` returns False.
     """
     outcome = ImportOutcome()
-    with acting_as(Role.MANAGEMENT), rolled_back_if(is_dry_run):
+    with rolled_back_if(is_dry_run):
         _sort_candidates(candidates, outcome)
+        if not is_confirmed(outcome):
+            raise NotAsShown
         Client.objects.bulk_create(
             [candidate.client for candidate in outcome.imported], batch_size=MAX_CLIENTS_PER_STATEMENT
         )

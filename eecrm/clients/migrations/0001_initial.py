@@ -4,12 +4,12 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
-import phonenumber_field.modelfields
 from django.conf import settings
 from django.db import migrations, models
 
 import api.email_addresses
 import api.person_names
+import api.phone_numbers
 
 
 class Migration(migrations.Migration):
@@ -37,8 +37,8 @@ class Migration(migrations.Migration):
                 ("first_name", api.person_names.PersonNameField(max_length=150)),
                 ("last_name", api.person_names.PersonNameField(max_length=150)),
                 ("email", api.email_addresses.AddressField(max_length=254)),
-                ("phone", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
-                ("mobile", phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None)),
+                ("phone", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
+                ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
                                         template="normalize(%(expressions)s, NFKC)",
                                     ),
                                     models.Value(
-                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                        "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                                     ),
                                 ),
                                 _negated=True,
@@ -203,14 +203,14 @@ class Migration(migrations.Migration):
                                         template="normalize(%(expressions)s, NFKC)",
                                     ),
                                     models.Value(
-                                        "//|\\\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
+                                        "//|\\\\|www[.]|\\S@|(https?|ftp|mailto|tel|sms):|[0-9]([.\\u3002][0-9]+){2}[.\\u3002][0-9]|[^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002][.\\u3002][^\\s!-/:-@\\[-`{-~\\u2010-\\u2027\\u3002]{2}"
                                     ),
                                 ),
                                 _negated=True,
                             ),
                         ),
                         name="client_names_plain",
-                        violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @, no mailto: or tel:, and a space after each full stop.",
+                        violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop.",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("email__regex", "^[!#-?A-~]{1,64}@[a-z0-9.:\\[\\]-]+$")),

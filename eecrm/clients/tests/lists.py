@@ -7,7 +7,8 @@ from access.policy import Role
 from clients.models import Client
 from config.environment import ROOT
 
-REAL_LIST = Path(__file__).parent / "data" / "customers-1000.csv"
+DATA = Path(__file__).parent / "data"
+REAL_LIST = DATA / "customers-1000.csv"
 LONGER_LIST = ROOT.parent / "shared" / "data" / "customers-10000.csv"
 HEADER = "Company,First name,Last name,Email,Phone,Mobile,Country"
 ROW = "Nordlys,Ingrid,Solberg,ingrid@nordlys.example,22 12 34 56,,Norway"

@@ -1,7 +1,14 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.forms import modelform_factory
 
+from access.database import acting_as
+from access.policy import Role
+from accounts.models import User
+from clients.models import Client
 from conftest import API, Caller, World
 
 BODY = {"company_name": "Bloom & Fils", "first_name": "Léa", "last_name": "Bloom", "email": "lea@bloom.example"}
@@ -94,6 +101,61 @@ def test_a_phone_that_is_no_e164_number_is_refused(phone: Any, world: World, sal
     response = sales.post(API + "clients/", BODY | {"phone": phone})
     assert response.status_code == 400
     assert response.json()["errors"][0]["pointer"] == "#/phone"
+
+
+@pytest.mark.parametrize(
+    ("phone", "detail"),
+    [
+        ("30901820.0", "'30901820.0' has a decimal point, as spreadsheets add it."),
+        ("+33612345678.00", "'+33612345678.00' has a decimal point, as spreadsheets add it."),
+        ("+493090182012345678", "'+493090182012345678' is too long: a number has at most 15 digits"),
+        ("+4930901820 8-17 Uhr", "'+4930901820 8-17 Uhr' isn't a phone number."),
+        ("+33199001234 / +33612345678", "'+33199001234 / +33612345678' is more than one number."),
+        ("06 12 34 56 78", "'06 12 34 56 78' can't be read without a country."),
+        ("+3319900123", "'+3319900123' isn't a valid phone number."),
+    ],
+)
+@pytest.mark.parametrize("field", ["phone", "mobile"])
+def test_the_refusal_of_a_phone_shows_how_to_write_one(
+    field: str, phone: str, detail: str, world: World, sales: Caller
+) -> None:
+    (error,) = sales.post(API + "clients/", BODY | {field: phone}).json()["errors"]
+    assert (error["pointer"], error["code"]) == (f"#/{field}", "invalid")
+    assert error["detail"].startswith(detail)
+    assert error["detail"].endswith("Write a number with + and its country code, as in +33 6 12 34 56 78.")
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("0033 1 99 00 56 78", "+33199005678"),
+        ("(+33) 1.99.00.56.78", "+33199005678"),
+        ("tel:+33-199-005-678", "+33199005678"),
+        ("\u202a+33199005678\u202c", "+33199005678"),
+        ("+44 (0)7700 900123", "+447700900123"),
+    ],
+)
+def test_a_phone_is_stored_in_e164(written: str, stored: str, world: World, sales: Caller) -> None:
+    row = sales.post(API + "clients/", BODY | {"phone": written}).json()
+    assert row["phone"] == stored
+    assert sales.get(row["url"]).json()["phone"] == stored
+
+
+def test_a_phone_of_no_country_that_sql_has_written_is_shown(world: World, sales: Caller) -> None:
+    with acting_as(Role.SUPERUSER), connection.cursor() as cursor:
+        cursor.execute("UPDATE clients_client SET phone = '+999123456789' WHERE id = %s", [world.own_client.pk])
+    assert sales.get(f"{API}clients/{world.own_client.pk}/").json()["phone"] == "+999123456789"
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), [(Client, "phone"), (Client, "mobile"), (User, "mobile")], ids=["client", "mobile", "account"]
+)
+def test_a_form_of_the_site_reads_phones_as_the_api_does(model: Any, field: str) -> None:
+    form_field = modelform_factory(model, fields=[field]).base_fields[field]
+    with pytest.raises(ValidationError, match=r"'30901820\.0' has a decimal point.* Write a number with \+ and its"):
+        form_field.clean("30901820.0")
+    assert str(form_field.clean("00 33 (0)1 99 00 56 78")) == "+33199005678"
+    assert form_field.clean("") == ""
 
 
 def test_a_salesperson_cannot_create_a_client_for_a_colleague(world: World, sales: Caller) -> None:

@@ -23,7 +23,14 @@ def test_columns_are_named_where_their_titles_say_nothing(import_):
     row = "Fontaine,Claire,Fontaine,claire@fontaine.example,private@claire.example,VIP"
     said = import_(lines(row, header=header), "--column=company_name=Qui", "--column=email=courriel PRO")
     assert newest("company_name", "email") == ("Fontaine", "claire@fontaine.example")
-    assert said.count("Ignored columns: 'Courriel', 'Note'.") == 1
+    assert "Unused columns: 'Courriel' (1 value), 'Note' (1 value)." in said.splitlines()
+
+
+def test_a_column_of_whole_names_is_named(import_):
+    import_(
+        lines("Fontaine,Claire Fontaine,claire@fontaine.example", header="Company,Qui,Email"), "--column=full_name=Qui"
+    )
+    assert newest("first_name", "last_name") == ("Claire", "Fontaine")
 
 
 def test_a_missing_column_is_told_with_what_was_found_and_how_to_name_it(refused):

@@ -8,10 +8,10 @@ from access.database import acting_as
 from access.policy import Role
 from access.security_log import security_event
 from accounts.importing.columns import ROLES
-from accounts.importing.export import BYTE_ORDER_MARK, accounts_csv, exported
+from accounts.importing.export import accounts_csv, exported
 from accounts.models import User
 from csv_files.words import counted
-from csv_files.writing import CannotExport, write_privately
+from csv_files.writing import BYTE_ORDER_MARK, CannotExport, write_privately
 
 
 class Command(BaseCommand):
