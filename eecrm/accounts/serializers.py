@@ -57,7 +57,7 @@ class TokenPairSerializer(serializers.Serializer):
         "refresh": ("For `users/refresh/`, once, within 14 days.", _TOKEN_FIELD),
         "login_ends_at": (
             "When this login ends, however often it is refreshed: 30 days after it began.",
-            "2027-03-31T09:30:00Z",
+            "2027-03-31T09:30:00.000000Z",
         ),
     }
 
@@ -120,7 +120,7 @@ class TokenSessionSerializer(serializers.Serializer):
     is_current = serializers.BooleanField(read_only=True)
 
     field_docs = {
-        "expires_at": ("When it ends if it isn't refreshed before.", "2027-03-15T09:30:00Z"),
+        "expires_at": ("When it ends if it isn't refreshed before.", "2027-03-15T09:30:00.000000Z"),
         "device": (
             "A short name from `user_agent`, empty if that names nothing. The device chose it, so it proves nothing.",
             "EpicEvents on Android",
