@@ -173,7 +173,8 @@ _ACTUAL_GRANTS = f"""
               FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL AND NOT attisdropped
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
-              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges
+              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace,
+                                                  to_regnamespace('report'))) AS privileges
      WHERE grantee <> (SELECT oid FROM pg_roles WHERE rolname = %s)
 """
 
