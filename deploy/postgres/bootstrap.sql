@@ -97,10 +97,7 @@ EXCEPTION WHEN insufficient_privilege THEN
                   '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- PostgreSQL lets each role change its own settings, so each run of this file resets them.
--- Each run also revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
-SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
-\gexec
+-- Each run revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
 FROM pg_auth_members
 JOIN pg_roles AS granted ON granted.oid = roleid
@@ -134,6 +131,14 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
+-- PostgreSQL lets each role change its own settings, so each run of this file resets them.
+-- One transaction resets them and sets them again. Otherwise a worker that connects in between would have none of them,
+-- not even the search_path, as long as its connection is open.
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
+\gset
+SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
+\gexec
 ALTER DATABASE :"database" RESET ALL;
 -- For all roles, also administrators: an open transaction that has written delays the audit trail's seals and `sync/`.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
@@ -217,6 +222,7 @@ FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
 WHERE rolname = ANY (:'logins'::name[]) AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
 \gexec
+COMMIT;
 
 -- Every role may connect to these databases by default, and the functions that are closed below are open there.
 -- If all databases of the server are ours, only administrators keep this privilege, and roles that have it by name.

@@ -1,7 +1,9 @@
 """`pg_dump` as `eecrm_backup` reads every row or fails, and its dump restores into an empty cluster."""
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from django.db import connection
 
 from access import logins, surroundings
 from access.tests.clusters import Server, new_cluster
-from conftest import PRIVILEGE, World
+from conftest import PATIENCE, PRIVILEGE, World
 
 # Grants, policies and owners, in words that don't depend on the cluster.
 _RIGHTS = """
@@ -119,6 +121,25 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
     assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
     with empty.cursor() as cursor:
         assert logins.faults(cursor) == []
+
+
+@pytest.mark.parametrize("login", ["eecrm_migrator", "eecrm_app", "eecrm_report", "eecrm_backup"])
+def test_no_connection_is_without_its_settings_while_bootstrap_runs_again(login: str, empty: Server) -> None:
+    empty.bootstrap()
+    settings = "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting WHERE setrole <> 0"
+    before = empty.rows(settings)
+    with empty.cursor() as holder, ThreadPoolExecutor(1) as threads:
+        # As long as nobody commits, whoever else sets this login's settings waits.
+        holder.execute(f"BEGIN; ALTER ROLE {login} IN DATABASE {empty.settings['PG_DATABASE']} SET timezone = 'UTC'")
+        bootstrap = threads.submit(empty.bootstrap)
+        deadline = time.monotonic() + PATIENCE
+        while not empty.rows("SELECT pid FROM pg_locks WHERE NOT granted"):
+            assert time.monotonic() < deadline and not bootstrap.done()
+            time.sleep(0.02)
+        during = empty.rows(settings)
+        holder.execute("ROLLBACK")
+        assert bootstrap.result() == ""
+    assert during == before == empty.rows(settings)
 
 
 def test_bootstrap_again_closes_what_was_opened_around_the_tables(empty: Server) -> None:

@@ -57,6 +57,7 @@ _CHECK = "ALTER TABLE clients_client ADD CONSTRAINT client_names_filled CHECK"
             ["DROP TRIGGER spy ON clients_client"],
         ),
         ("GRANT DELETE ON clients_client TO eecrm_backup", ["REVOKE DELETE ON clients_client FROM eecrm_backup"]),
+        ("GRANT SELECT ON accounts_user TO eecrm_sales", ["REVOKE SELECT ON accounts_user FROM eecrm_sales"]),
         ("REVOKE SELECT ON clients_client FROM eecrm_backup", ["GRANT SELECT ON clients_client TO eecrm_backup"]),
         (
             "GRANT DELETE ON clients_client TO eecrm_sales WITH GRANT OPTION",
