@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from access import surroundings
+from access import logins, surroundings
 from access.tests.clusters import Server, new_cluster
 from conftest import PATIENCE, PRIVILEGE, World
 
@@ -103,8 +103,12 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
         f"ALTER ROLE eecrm_app SET role = 'eecrm_management'; ALTER ROLE eecrm_app IN DATABASE {name} SET lock_timeout = 0;"
         " GRANT eecrm_migrator TO eecrm_app; GRANT eecrm_management TO eecrm_sales; GRANT pg_read_all_data TO eecrm_report;"
         " GRANT eecrm_sales TO eecrm_app WITH ADMIN OPTION; ALTER ROLE eecrm_app CREATEDB INHERIT;"
-        " GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC"
+        " GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC; ALTER ROLE eecrm_owner LOGIN;"
+        " ALTER ROLE eecrm_migrator CREATEROLE CREATEDB; GRANT pg_read_server_files TO eecrm_migrator;"
+        " GRANT eecrm_management TO eecrm_owner"
     )
+    with empty.cursor() as cursor:
+        assert {sentence.split()[0] for sentence in logins.faults(cursor)} >= {"eecrm_owner", "eecrm_migrator"}
     assert empty.rows(settings) != before
     assert empty.bootstrap() == ""
     assert empty.rows(settings) == before
@@ -115,6 +119,8 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
         " member::regrole::text <> 'eecrm_app' OR roleid = 'eecrm_migrator'::regrole"
     )
     assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
+    with empty.cursor() as cursor:
+        assert logins.faults(cursor) == []
 
 
 @pytest.mark.parametrize("login", ["eecrm_migrator", "eecrm_app", "eecrm_report", "eecrm_backup"])
@@ -147,9 +153,12 @@ def test_bootstrap_again_closes_what_was_opened_around_the_tables(empty: Server)
             f" GRANT TEMPORARY ON DATABASE {name} TO PUBLIC; GRANT ALL ON SCHEMA eecrm, public TO spy, eecrm_app, PUBLIC;"
             f" {later} IN SCHEMA eecrm GRANT ALL ON TABLES TO spy; {later} GRANT SELECT ON TABLES TO PUBLIC;"
             f" {later} GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DATABASE {name} SET row_security = off;"
-            f" GRANT CONNECT ON DATABASE template1 TO PUBLIC"
+            f" GRANT CONNECT ON DATABASE template1 TO PUBLIC; {later.replace('migrator', 'owner')} IN SCHEMA audit GRANT"
+            " SELECT ON TABLES TO PUBLIC; GRANT EXECUTE ON FUNCTION query_to_xml TO eecrm_report WITH GRANT OPTION;"
+            " GRANT EXECUTE ON FUNCTION lo_create, pg_advisory_lock(bigint) TO eecrm_migrator;"
+            " ALTER ROLE eecrm_backup VALID UNTIL '2020-01-01'; ALTER ROLE eecrm_report CONNECTION LIMIT 0"
         )
-        assert len(surroundings.faults(cursor)) > 15
+        assert len(surroundings.faults(cursor)) > 20
         assert empty.bootstrap() == ""
         assert surroundings.faults(cursor) == []
         cursor.execute("DROP ROLE spy")

@@ -146,9 +146,9 @@ class SessionTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
         """Authenticates the request, and counts the request in a rate limit.
 
-        A request with a valid token counts for the caller, or for the login if the view has `ends_logins`. A request
-        with any other Authorization header counts for its IP address. A request without this header isn't counted here,
-        because RequestMiddleware has counted it.
+        A request with a valid token counts for the caller, or for the login if the view has `ends_logins`.
+        A request with any other Authorization header counts for its IP address. A request without this header isn't
+        counted here, because RequestMiddleware has counted it.
         """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
