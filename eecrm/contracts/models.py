@@ -14,7 +14,7 @@ from django.db.models.functions import Now, TruncDate
 from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from api.resources.search import SearchableQuerySet
+from api.resources.search import OrderKey, SearchableQuerySet
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
@@ -72,6 +72,7 @@ class Contract(models.Model):
     version = models.BigIntegerField(db_default=1, editable=False)
     # Triggers write the search words of the contract and its client here, with the weights of `Client.search`.
     search = SearchVectorField(editable=False)
+    name_order = OrderKey("name")
 
     objects = ContractQuerySet.as_manager()
 
@@ -91,7 +92,7 @@ class Contract(models.Model):
             models.Index("payment_due", "id", name="contract_payment_due"),
             models.Index("client", "id", name="contract_client"),
             models.Index("created_at", "id", name="contract_created_at"),
-            models.Index("name", "id", name="contract_name"),
+            models.Index("name_order", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
             # The index contains the columns of the filters.
             # So PostgreSQL filters a list without reading other rows (ADR 16).

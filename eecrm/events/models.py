@@ -14,7 +14,7 @@ from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.free_text import FreeTextField
-from api.resources.search import SearchableQuerySet
+from api.resources.search import OrderKey, SearchableQuerySet
 from contracts.models import Contract
 
 EARLIEST_START, LATEST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -70,6 +70,7 @@ class Event(models.Model):
     version = models.BigIntegerField(db_default=1, editable=False)
     # Triggers write the search words of the event, its contract and its client to this column.
     search = SearchVectorField(editable=False)
+    name_order = OrderKey("name")
 
     objects = EventQuerySet.as_manager()
 
@@ -98,7 +99,7 @@ class Event(models.Model):
             models.Index("id", name="event_unassigned", condition=UNASSIGNED),
             models.Index("sales_contact", "id", name="event_sales_contact"),
             models.Index("created_at", "id", name="event_created_at"),
-            models.Index("name", "id", name="event_name"),
+            models.Index("name_order", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
             # The index contains the columns of the filters.
             # So PostgreSQL filters a list without reading other rows (ADR 16).

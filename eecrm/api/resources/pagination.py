@@ -17,6 +17,7 @@ from rest_framework.request import Request
 
 from api.requests.problems import BadQuery
 from api.requests.renderers import JSONText
+from api.resources.search import order_columns
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 MAX_TERMS = 10  # maximum number of fields in the order of a list; each list has fewer ordering fields
@@ -159,7 +160,8 @@ def cut(
     Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
     """
     size = page_size(request)
-    order = _ordering(request, allowed, default)
+    columns = order_columns(model)
+    order = [(columns.get(name, name), descending) for name, descending in _ordering(request, allowed, default)]
     text = request.query_params.get("cursor")
     cursor = PageCursor.decode(text, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards

@@ -2,12 +2,12 @@
 
 from typing import TypeVar
 
-from django.db.models import BooleanField, Func, Q, QuerySet
+from django.db.models import BooleanField, Expression, Func, Q, QuerySet
 
 Rows = TypeVar("Rows", bound=QuerySet)
 
 
-def hint_selective(rows: Rows, condition: Q) -> Rows:
+def hint_selective(rows: Rows, condition: Q | Expression) -> Rows:
     """Filters by `condition` twice, so that the planner expects fewer rows. The result is the same as with one filter.
 
     PostgreSQL can read a page in two ways. A scan in the list's order is fast if many rows meet the condition.

@@ -48,48 +48,14 @@ class Migration(migrations.Migration):
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
                 ("version", models.BigIntegerField(db_default=1, editable=False)),
+                ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
                 (
-                    "search",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=django.contrib.postgres.search.CombinedSearchVector(
-                            django.contrib.postgres.search.SearchVector(
-                                models.Func(
-                                    models.F("company_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                models.Func(
-                                    models.F("first_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                models.Func(
-                                    models.F("last_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                config="simple",
-                                weight="A",
-                            ),
-                            "||",
-                            django.contrib.postgres.search.SearchVector(
-                                models.Func(
-                                    models.F("email"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                config="simple",
-                                weight="B",
-                            ),
-                            django.contrib.postgres.search.SearchConfig("simple"),
-                        ),
-                        output_field=django.contrib.postgres.search.SearchVectorField(),
-                    ),
+                    "company_name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
+                ),
+                (
+                    "last_name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
                 ),
                 (
                     "account",
@@ -119,13 +85,8 @@ class Migration(migrations.Migration):
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(models.F("search"), name="client_search"),
                     models.Index(models.F("updated_at"), models.F("id"), name="client_updated_at"),
-                    models.Index(models.F("company_name"), models.F("id"), name="client_company_name"),
-                    models.Index(
-                        django.db.models.functions.text.Lower("company_name"),
-                        models.F("id"),
-                        name="client_company_name_lower",
-                    ),
-                    models.Index(models.F("last_name"), models.F("id"), name="client_last_name"),
+                    models.Index(models.F("company_name_order"), models.F("id"), name="client_company_name"),
+                    models.Index(models.F("last_name_order"), models.F("id"), name="client_last_name"),
                     models.Index(models.F("created_at"), models.F("id"), name="client_created_at"),
                     models.Index(
                         models.F("id"),

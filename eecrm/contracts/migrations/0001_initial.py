@@ -75,6 +75,10 @@ class Migration(migrations.Migration):
                 ("version", models.BigIntegerField(db_default=1, editable=False)),
                 ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
                 (
+                    "name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
+                ),
+                (
                     "client",
                     models.ForeignKey(
                         db_index=False,
@@ -103,7 +107,7 @@ class Migration(migrations.Migration):
                     models.Index(models.F("payment_due"), models.F("id"), name="contract_payment_due"),
                     models.Index(models.F("client"), models.F("id"), name="contract_client"),
                     models.Index(models.F("created_at"), models.F("id"), name="contract_created_at"),
-                    models.Index(models.F("name"), models.F("id"), name="contract_name"),
+                    models.Index(models.F("name_order"), models.F("id"), name="contract_name"),
                     models.Index(models.F("amount"), models.F("id"), name="contract_amount"),
                     models.Index(
                         models.F("id"),

@@ -83,6 +83,10 @@ class Migration(migrations.Migration):
                 ("version", models.BigIntegerField(db_default=1, editable=False)),
                 ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
                 (
+                    "name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
+                ),
+                (
                     "contract",
                     models.ForeignKey(
                         db_index=False,
@@ -128,7 +132,7 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(models.F("sales_contact"), models.F("id"), name="event_sales_contact"),
                     models.Index(models.F("created_at"), models.F("id"), name="event_created_at"),
-                    models.Index(models.F("name"), models.F("id"), name="event_name"),
+                    models.Index(models.F("name_order"), models.F("id"), name="event_name"),
                     models.Index(models.F("attendees"), models.F("id"), name="event_attendees"),
                     models.Index(
                         models.F("id"),
