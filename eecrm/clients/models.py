@@ -12,8 +12,8 @@ from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.email_addresses import AddressField, address_checked
-from api.person_names import PersonNameField, names_checked
 from api.resources.search import OrderKey, SearchableQuerySet
+from api.text_fields import LineField, PersonNameField, names_checked, texts_checked
 
 
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # the stubs' as_manager
@@ -29,7 +29,7 @@ class Client(models.Model):
         CLIENT = "client", "Client"
 
     status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, db_default=Status.PROSPECT)
-    company_name = models.CharField(max_length=200)
+    company_name = LineField(max_length=200)
     first_name = PersonNameField(max_length=150)
     last_name = PersonNameField(max_length=150)
     email = AddressField()
@@ -108,6 +108,7 @@ class Client(models.Model):
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
             names_checked("client_names_plain", "first_name", "last_name"),
+            texts_checked("client_company_name_plain", "company_name"),
             address_checked("client_email_form", "email"),
         ]
 

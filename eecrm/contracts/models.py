@@ -15,6 +15,7 @@ from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.resources.search import OrderKey, SearchableQuerySet
+from api.text_fields import LineField, texts_checked
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
@@ -49,7 +50,7 @@ class Contract(models.Model):
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
     # This column is a copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
-    name = models.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
     amount = models.DecimalField(
         max_digits=12,
@@ -111,6 +112,7 @@ class Contract(models.Model):
                 condition=Q(name__regex=r"\S"),
                 violation_error_message="A contract has a name.",
             ),
+            texts_checked("contract_name_plain", "name"),
             # NaN is greater than every number in PostgreSQL, so only an upper bound excludes NaN.
             models.CheckConstraint(
                 name="contract_amount_positive",

@@ -15,10 +15,15 @@ from rest_framework import serializers
 from access.compiled_queries import Slot
 from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
-from api.free_text import FreeTextField, FreeTextSerializerField
-from api.person_names import PersonNameField, PersonNameSerializerField
 from api.requests.bounds import unknown
 from api.resources.json_rows import Row, sql_literal
+from api.text_fields import (
+    FreeTextField,
+    FreeTextSerializerField,
+    LineField,
+    LineSerializerField,
+    PersonNameField,
+)
 
 API_ROOT = "/api/v1/"
 
@@ -102,7 +107,8 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         AddressField: AddressSerializerField,
         FreeTextField: FreeTextSerializerField,
-        PersonNameField: PersonNameSerializerField,
+        LineField: LineSerializerField,
+        PersonNameField: LineSerializerField,
     }
 
     def get_unique_together_validators(self) -> list[Any]:
