@@ -5,49 +5,24 @@ gives the same keys on every server (docs/adr/0028). The files in `api/sql` buil
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from api.alphabets import ALPHABETS, MARKS, SAME_LETTER, SEPARATORS, WEIGHTLESS
+from api.alphabets import MARKS, SEPARATORS, WEIGHTLESS
+from api.letter_tables import (
+    ACCENTS,
+    ALIKE,
+    LATIN,
+    WITH_STROKE,
+    always_weightless,
+    character_class,
+    letters_in,
+    ranks,
+    same_letters,
+    upper_case,
+)
 
-# In ICU's root collation each of these letters stands right after an ASCII letter (with its other accents).
-# The order of this list is the order of letters with the same ASCII letter. A search takes each for its ASCII letter.
-_LATIN = {
-    "ɓ": "b", "ɖ": "d", "ɗ": "d", "ǝ": "e", "ə": "e", "ɛ": "e", "ƒ": "f", "ɠ": "g", "ɣ": "g", "ɦ": "h", "ı": "i",
-    "ɨ": "i", "ɩ": "i", "ɟ": "j", "ƙ": "k", "ɲ": "n", "ŋ": "n", "ɔ": "o", "ɵ": "o", "ƥ": "p", "ĸ": "q", "ʃ": "s",
-    "ʉ": "u", "ɯ": "u", "ʋ": "v", "ʌ": "v", "ƴ": "y", "ʒ": "z", "þ": "z", "ƿ": "z",
-}  # fmt: skip
-# A search takes these letters for each other, because keyboards and spellings differ. They differ in the order.
-_ALIKE = {"ی": "ي", "ى": "ي", "ک": "ك", "ة": "ه", "ہ": "ه"}
-# Signs that repeat or lengthen a letter sort before digits, in this order.
-_EXTENDERS = "ๆໆៗ々ゝー"
-
-_FIRST_RANK = 0x2190  # code point of the first rank: in the arrows, which no folded text contains, and before Han
 MAX_ORDER_KEY_CHARS = 250
 _AFTER_ALL = 0x10FF00  # code points from here on sort after all letters
-# Marks in the order of ICU's root collation, which is not that of their code points.
-_ACCENTS = "\u0301\u0300\u0306\u0302\u030c\u030a\u0308\u030b\u0303\u0307\u0328\u0327\u0304"
-_UPPER = r"A-Z\u00C6\u00D0\u00D8\u00DE\u0110\u0126\u0141\u014A\u0152\u0166\u018F\u0391-\u03A9\u0400-\u042F\u0490"
-_UPPER += r"\u0492-\u04BE\u0531-\u0556\u1C90-\u1CBF\u30A1-\u30FA\u03C2\u05DA\u05DD\u05DF\u05E3\u05E5"
-
-
-def _code_points(ranges: str) -> Iterator[int]:
-    """Reads `0041-0043 0061` or, with a step, `0100-0104/2`."""
-    for item in ranges.split():
-        bounds, _, step = item.partition("/")
-        first, _, last = bounds.partition("-")
-        yield from range(int(first, 16), int(last or first, 16) + 1, int(step or 1))
-
-
-def _letters(ranges: str) -> str:
-    return "".join(map(chr, _code_points(ranges)))
-
-
-def _class(letters: Iterable[str]) -> str:
-    """Returns the letters in the syntax of a regular expression of PostgreSQL, between brackets."""
-    codes = sorted(map(ord, letters))
-    firsts = [code for place, code in enumerate(codes) if place == 0 or codes[place - 1] < code - 1]
-    lasts = [code for place, code in enumerate(codes, 1) if place == len(codes) or codes[place] > code + 1]
-    return "".join(f"\\U{first:08X}-\\U{last:08X}" for first, last in zip(firsts, lasts, strict=True))
 
 
 def _translation(pairs: dict[str, str]) -> str:
@@ -56,6 +31,8 @@ def _translation(pairs: dict[str, str]) -> str:
     PostgreSQL's `translate` compares each letter of a text with each letter of its list. So the lists are short: one
     for each 256 code points, and only the lists of letters that the text contains are used.
     """
+    if not pairs.keys().isdisjoint(pairs.values()):
+        raise ValueError("A letter is replaced by a letter that is replaced in turn: this loop would have no end.")
     blocks: dict[int, dict[str, str]] = defaultdict(dict)
     for letter, other in pairs.items():
         blocks[ord(letter) // 256][letter] = other
@@ -65,7 +42,7 @@ def _translation(pairs: dict[str, str]) -> str:
     )
     return f"""
     LOOP
-        found := substring(letters FROM '[{_class(pairs)}]');
+        found := substring(letters FROM E'[{character_class(pairs)}]');
         EXIT WHEN found IS NULL;
         letters := CASE ascii(found) / 256
 {cases}
@@ -78,31 +55,14 @@ def _literal(letters: Iterable[str]) -> str:
     return "'" + "".join(letters).replace("'", "''") + "'"
 
 
-def _same_letters() -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for item in SAME_LETTER.split():
-        forms, _, letters = item.partition("=")
-        step = forms.partition("/")[2]
-        targets = _letters(f"{letters}/{step}" if step and "-" in letters else letters)
-        sources = _letters(forms)
-        pairs |= zip(sources, targets if len(targets) > 1 else targets * len(sources), strict=True)
-    return pairs
-
-
-def _ranks() -> dict[str, str]:
-    letters = "".join(map(_letters, ALPHABETS.values()))
-    ranks = {letter: chr(_FIRST_RANK + rank) for rank, letter in enumerate(letters)}
-    return ranks | {sign: chr(ord("!") + rank) for rank, sign in enumerate(_EXTENDERS)}
-
-
 def letters_function() -> str:
     """Returns the SQL of `letters_of(text)`, the first step of folding.
 
     Spaces separate tokens. U+0001 stands for punctuation within a token or at its edges. Letters are in lower case, in
     NFC and without accents. The letters й, آ, أ, إ, ؤ and ئ keep their marks, because they are letters of their own.
     """
-    same_letters = _translation(_same_letters())
-    always = _class(_letters(_always_weightless()))
+    same = _translation(same_letters())
+    always = character_class(letters_in(always_weightless()))
     weightless = rf"(?<![иИ])\u0306|(?<!ا)[\u0653\u0655]|(?<![اوي])\u0654|[{always}]+"
     return rf"""
 CREATE OR REPLACE FUNCTION letters_of(original text) RETURNS text
@@ -113,28 +73,23 @@ DECLARE
     found text COLLATE "C";
 BEGIN
     IF octet_length(letters) > length(letters) THEN
-        letters := regexp_replace(normalize(letters, NFKD), '{weightless}', '', 'g');
+        letters := regexp_replace(normalize(letters, NFKD), E'{weightless}', '', 'g');
     END IF;
     IF octet_length(letters) > length(letters) THEN
-{same_letters}
+{same}
         letters := replace(replace(replace(letters, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
         letters := normalize(letters, NFC);
     END IF;
-    letters := regexp_replace(lower(letters), '[\u0001-\u0020\u0085\u1680\u2028\u2029]+', ' ', 'g');
-    RETURN regexp_replace(letters, '[!-/:-@\[-`{{-\u0080{_class(_letters(SEPARATORS))}]+', E'\u0001', 'g');
+    letters := regexp_replace(lower(letters), E'[\u0001-\u0020\u0085\u1680\u2028\u2029]+', ' ', 'g');
+    RETURN regexp_replace(letters, E'[!-/:-@[-`{{-\u0080{character_class(letters_in(SEPARATORS))}]+', E'\u0001', 'g');
 END
 $function$;
 """
 
 
-def _always_weightless() -> str:
-    """Returns WEIGHTLESS without the marks that make another letter of some letters: breve, and the marks of alef."""
-    return WEIGHTLESS.replace("0300-0362", "0300-0305 0307-0362").replace("064B-065F", "064B-0652 0656-065F")
-
-
 def searched_letters_function() -> str:
     """Returns the SQL of `searched_letters_of(text)`: the letters for word search, without any marks."""
-    alike = _LATIN | _ALIKE
+    alike = LATIN | ALIKE
     return rf"""
 CREATE OR REPLACE FUNCTION searched_letters_of(original text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -144,7 +99,7 @@ DECLARE
     found text COLLATE "C";
 BEGIN
     IF octet_length(letters) > length(letters) THEN
-        letters := regexp_replace(normalize(letters, NFD), '[{_class(_letters(MARKS))}]+', '', 'g');
+        letters := regexp_replace(normalize(letters, NFD), E'[{character_class(letters_in(MARKS))}]+', '', 'g');
         letters := replace(letters, 'þ', 'th');
 {_translation(alike)}    END IF;
     RETURN letters;
@@ -160,26 +115,26 @@ def order_letters_function() -> str:
     """
     latin = "".join(
         f"            letters := replace(letters, '{letter}', '{base}{chr(_AFTER_ALL + place)}');\n"
-        for place, (letter, base) in enumerate(_LATIN.items())
+        for place, (letter, base) in enumerate(LATIN.items())
     )
     return rf"""
 CREATE OR REPLACE FUNCTION order_letters(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $function$
 DECLARE
-    letters text COLLATE "C" := btrim(regexp_replace(letters_of(name), '[ \u0001]+', ' ', 'g'));
+    letters text COLLATE "C" := btrim(regexp_replace(letters_of(name), E'[ \u0001]+', ' ', 'g'));
     found text COLLATE "C";
 BEGIN
     IF octet_length(letters) > length(letters) THEN
-        IF letters ~ '[{"".join(_LATIN)}]' THEN
+        IF letters ~ '[{"".join(LATIN)}]' THEN
 {latin}        END IF;
         IF letters ~ '[가-힣]' THEN
             letters := normalize(letters, NFD);
         END IF;
         -- A vowel of Thai or Lao that is written before its consonant sorts after the consonant.
-        letters := regexp_replace(letters, '([\u0E40-\u0E44])([\u0E01-\u0E2E])|([\u0EC0-\u0EC4])([\u0E81-\u0EAE])',
-                                  '\2\1\4\3', 'g');
-{_translation(_ranks())}    END IF;
+        letters := regexp_replace(letters, E'([\u0E40-\u0E44])([\u0E01-\u0E2E])|([\u0EC0-\u0EC4])([\u0E81-\u0EAE])',
+                                  E'\\2\\1\\4\\3', 'g');
+{_translation(ranks())}    END IF;
     -- Without this limit a name could become too long for an index. A stored name has at most 200 characters.
     RETURN left(letters, 200);
 END
@@ -192,7 +147,9 @@ def order_key_function() -> str:
 
     U+0001 and U+0002 separate the three parts, because they sort before all that a part contains.
     """
-    accents = {accent: chr(0x300 + place) for place, accent in enumerate(_ACCENTS)}
+    accents = {accent: chr(0x300 + place) for place, accent in enumerate(ACCENTS)}
+    accents |= zip(WITH_STROKE.upper(), WITH_STROKE, strict=True)
+    weightless = character_class(letters_in(WEIGHTLESS))
     return rf"""
 CREATE OR REPLACE FUNCTION order_key(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -204,10 +161,11 @@ DECLARE
 BEGIN
     IF octet_length(written) > length(written) THEN
         accents := translate(written, {_literal(accents)}, {_literal(accents.values())});
-        accents := rtrim(regexp_replace(accents, '[^{_class(_letters(WEIGHTLESS))}øØłŁđĐðÐħĦŧŦ]', '0', 'g'), '0');
-        written := regexp_replace(written, '[{_class(_letters(WEIGHTLESS))}]+', '', 'g');
+        accents := rtrim(regexp_replace(accents, E'[^{weightless}{WITH_STROKE}]', '0', 'g'), '0');
+        written := regexp_replace(written, E'[{weightless}]+', '', 'g');
     END IF;
-    capitals := rtrim(regexp_replace(regexp_replace(written, '[{_UPPER}]', '1', 'g'), '[^1]', '0', 'g'), '0');
+    capitals := regexp_replace(written, E'[{character_class(upper_case())}]', '1', 'g');
+    capitals := rtrim(regexp_replace(capitals, '[^1]', '0', 'g'), '0');
     RETURN left(concat(order_letters(name), E'\u0001' || nullif(accents || E'\u0002' || capitals, E'\u0002')),
                 {MAX_ORDER_KEY_CHARS});
 END

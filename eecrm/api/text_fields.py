@@ -148,6 +148,21 @@ def no_web_address_in_sql(field: str) -> Q:
     return ~Q(IRegex(in_nfkc, Value(WEB_ADDRESS)))
 
 
+class TextConstraint(models.CheckConstraint):
+    """Check constraint that repeats the rules of a field's validators, for programs that write SQL.
+
+    Django would ask PostgreSQL about it in a statement of its own, before each save of a form.
+    """
+
+    def validate(self, *args: Any, **kwargs: Any) -> None:
+        """Checks nothing, because the field's validators have checked the text already."""
+
+    def deconstruct(self) -> Any:
+        """Describes the constraint to migrations as a plain CheckConstraint, because the database has one."""
+        _, arguments, options = super().deconstruct()
+        return "django.db.models.CheckConstraint", arguments, options
+
+
 def _condition(field: str, forbidden: str) -> Q:
     """Returns the SQL condition that a text is in NFC and contains nothing that matches `forbidden`."""
     in_nfc = Func(F(field), template="(%(expressions)s IS NFC NORMALIZED)", output_field=BooleanField())
@@ -162,7 +177,7 @@ def names_checked(name: str, *fields: str) -> models.CheckConstraint:
     condition = Q()
     for field in fields:
         condition &= _condition(field, f"^ | $|[{SIGNS}]") & no_web_address_in_sql(field)
-    return models.CheckConstraint(name=name, condition=condition, violation_error_message=f"{NAME_INVISIBLE} {NO_NAME}")
+    return TextConstraint(name=name, condition=condition, violation_error_message=f"{NAME_INVISIBLE} {NO_NAME}")
 
 
 def texts_checked(name: str, *lines: str, free_text: str = "") -> models.CheckConstraint:
@@ -174,4 +189,4 @@ def texts_checked(name: str, *lines: str, free_text: str = "") -> models.CheckCo
     if free_text:
         condition &= _condition(free_text, f"{edges}|[{TEXT_CONTROLS}]")
     sentence = "A text is stored in NFC, without control characters, and without invisible characters at its edges."
-    return models.CheckConstraint(name=name, condition=condition, violation_error_message=sentence)
+    return TextConstraint(name=name, condition=condition, violation_error_message=sentence)

@@ -65,6 +65,7 @@ class SearchableQuerySet(QuerySet[Any]):
 
         With `is_masked`, words of personal data don't count.
         """
+        asked = with_addresses_normalised(text.replace("\0", " "))
         # PostgreSQL expects a match in one of 200 rows, so it would read the list until the page is full.
         # This hint makes PostgreSQL use the search index.
-        return hint_selective(self, search_condition("search_query", with_addresses_normalised(text), is_masked))
+        return hint_selective(self, search_condition("search_query", asked, is_masked))

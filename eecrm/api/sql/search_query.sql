@@ -13,13 +13,13 @@ DECLARE
     digits text := '';
     numbers text[] := '{}';  -- the conditions of the tokens in `digits`
 BEGIN
-    FOREACH token IN ARRAY tokens_of(regexp_replace(asked, '\(0\)', ' ', 'g')) || NULL::text LOOP
+    FOREACH token IN ARRAY tokens_of(regexp_replace(asked, '[(]0[)]', ' ', 'g')) || NULL::text LOOP
         words := words_of_token(token);
         condition := array_to_string(words[:greatest(cardinality(words) - 1, 1)], prefix || ' & ') || prefix;
         IF cardinality(words) > 1 THEN
             condition := format('(%s | %s)', condition, words[cardinality(words)] || prefix);
         END IF;
-        IF token ~ '^[0-9\u0001]+$' AND NOT is_masked THEN
+        IF token ~ E'^[0-9\u0001]+$' AND NOT is_masked THEN
             digits := digits || translate(token, E'\u0001', '');
             numbers := numbers || condition;
             CONTINUE;

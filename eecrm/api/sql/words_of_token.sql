@@ -12,7 +12,8 @@ BEGIN
         words := words || replace(token, E'\u0001', '');
     END IF;
     FOREACH word IN ARRAY words LOOP
-        quoted := quoted || ('''' || replace(replace(left(word, 60), '\', '\\'), '''', '''''') || '''');
+        quoted := quoted
+            || concat('''', replace(replace(left(word, 60), chr(92), repeat(chr(92), 2)), '''', ''''''), '''');
     END LOOP;
     RETURN quoted;
 END

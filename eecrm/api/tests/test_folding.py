@@ -14,7 +14,7 @@ import pytest
 from access.database import acting_as
 from access.policy import Role
 from clients.models import Client
-from conftest import API, Caller, World, as_migrator, make_client, make_contract, make_event
+from conftest import API, Caller, Visitor, World, as_migrator, make_client, make_contract, make_event
 
 NAMES = (Path(__file__).parent / "data" / "names_in_order.txt").read_text(encoding="utf-8").splitlines()
 
@@ -241,3 +241,27 @@ def test_a_filter_by_a_name_ignores_case_and_accents(name: str, world: World, sa
         make_contract(client, "Gala")
     assert [row["id"] for row in sales.get(API + "clients/", {"company_name": name}).json()["results"]] == [client.pk]
     assert len(sales.get(API + "contracts/", {"client_company_name": name}).json()["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\0", "a\0b", "\u200b", "\x01", "'", "\\", "''\\'", ":*", "!", "( ) | &", "<->", "\ufffd", "+", "@", "@own"],
+)
+def test_no_search_is_an_error(text: str, world: World, sales: Caller) -> None:
+    assert sales.get(API + "clients/", {"search": text}).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["ecole pierre", "ÉCOLE", "01 99 00 77 66"])
+def test_the_site_searches_in_the_same_way(text: str, world: World) -> None:
+    with acting_as(Role.SUPERUSER):
+        client = make_client(
+            "École", world.users["sales"], last_name="Jean-Pierre", email="e@ecole.example", phone="+33199007766"
+        )
+        make_contract(make_client("Écluse", world.users["sales"], email="e@ecluse.example"), "Gala")
+    found = {}
+    for name in ("management", "auditor"):
+        browser = Visitor()
+        browser.force_login(world.users[name])
+        page = browser.get("/hidden-admin/clients/client/", {"q": text}).content.decode()
+        found[name] = (f"/clients/client/{client.pk}/" in page, "Écluse" in page)
+    assert found == {"management": (True, False), "auditor": (not text[0].isdigit(), False)}
