@@ -155,11 +155,12 @@ CREATE OR REPLACE FUNCTION order_key(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $function$
 DECLARE
-    written text COLLATE "C" := normalize(name, NFKD);
+    written text COLLATE "C" := name;
     accents text COLLATE "C" := '';
     capitals text COLLATE "C";
 BEGIN
     IF octet_length(written) > length(written) THEN
+        written := normalize(written, NFKD);
         accents := translate(written, {_literal(accents)}, {_literal(accents.values())});
         accents := rtrim(regexp_replace(accents, E'[^{weightless}{WITH_STROKE}]', '0', 'g'), '0');
         written := regexp_replace(written, E'[{weightless}]+', '', 'g');
