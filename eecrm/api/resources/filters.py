@@ -122,7 +122,7 @@ class PhoneFilter(TextFilter):
     field_class = _PhoneField
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return hint_selective(queryset, search_condition("phone_query", value)) if value else queryset
+        return hint_selective(queryset, search_condition("phone_query", value), is_rare=True) if value else queryset
 
 
 def moment(name: str, lookup: str) -> django_filters.IsoDateTimeFilter:

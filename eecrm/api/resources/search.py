@@ -68,4 +68,4 @@ class SearchableQuerySet(QuerySet[Any]):
         asked = with_addresses_normalised(text.replace("\0", " "))
         # PostgreSQL expects a match in one of 200 rows, so it would read the list until the page is full.
         # This hint makes PostgreSQL use the search index.
-        return hint_selective(self, search_condition("search_query", asked, is_masked))
+        return hint_selective(self, search_condition("search_query", asked, is_masked), is_rare=True)
