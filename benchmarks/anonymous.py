@@ -1,7 +1,7 @@
 """Finds the most expensive anonymous request of each route, and compares its cost with that of a refused login.
 
 See README.md. The cost is the processor time of the server's workers.
-Exits 1 if a request costs more than MAX_LOGIN_RATIO refused logins.
+Exits 1 if the cost of a request is more than MAX_LOGIN_RATIO times the cost of a refused login.
 Exits 1 also if a worker's memory grows by more than MAX_GROWTH_MIB when the requests are repeated.
 """
 
@@ -23,9 +23,9 @@ from processes import Failed, say, status_of
 from processor import children, memory
 from servers import OURS, Server, running
 
-MAX_LOGIN_RATIO = 10  # maximum processor time of a request, as a multiple of a refused login's
+MAX_LOGIN_RATIO = 10  # maximum cost of a request, divided by the cost of a refused login
 MAX_GROWTH_MIB = 4  # maximum growth of a worker's memory when the same requests are sent again
-ROUNDS = 5  # number of measurements of each route's most expensive requests
+ROUNDS = 5  # how many times the most expensive requests of each route are sent again
 _KEYS = {
     "name": "MQ",
     "token": "a" * 2_000,
@@ -70,7 +70,10 @@ def send(port: int, request: Request) -> tuple[str, int]:
 
 
 def cost(server: Server, request: Request, *, rounds: int = 1) -> Cost:
-    """Measures the cost of a request: the processor milliseconds of the workers, as the median of the rounds."""
+    """Sends the request once in each round, and measures the processor milliseconds of the workers.
+
+    Returns the median of the rounds.
+    """
     spent = []
     for _ in range(rounds):
         before = server.worker_clocks()
@@ -94,7 +97,7 @@ def refused_login(server: Server) -> float:
 def routes() -> Iterator[tuple[str, list[str]]]:
     """Yields each path with the methods to test there, such as ("/api/v1/clients/", ["POST"]). GET isn't listed.
 
-    The paths are those of all routes, of the admin site, and some unknown paths.
+    The paths are all routes of the API, the pages of the admin site, and some others, such as paths that don't exist.
     """
     from django.conf import settings
     from django.contrib.admin import site

@@ -116,7 +116,10 @@ def _progress(total: int) -> Any:
 
 
 def _refuse_different_answers(servers: Sequence[Server]) -> None:
-    """Raises Failed if the implementations answer with different rows, because their costs can't be compared then."""
+    """Raises Failed unless all implementations answer with the same rows.
+
+    The costs of different answers can't be compared.
+    """
     for server in servers:
         server.log_in()
     for name in _SAME_ANSWER:

@@ -35,7 +35,8 @@ def _token(header: bytes, payload: bytes) -> str:
     return f"{_part(header)}.{_part(payload)}.{'s' * 40}"
 
 
-_ROOM = LINE * 3 // 4 - 200  # maximum bytes in a token of LINE characters; base64 makes them a third longer
+# Number of bytes that fit into a token of LINE characters. Base64 makes a text a third longer.
+_ROOM = LINE * 3 // 4 - 200
 TOKENS = {
     "a long token": "x" * LINE,
     "a token of dots": "." * LINE,

@@ -43,7 +43,7 @@ def rates(server: Server, reader: load.Load, slices: int) -> list[float]:
 
 
 def max_login_rate(server: Server, generator: load.Load) -> int:
-    """Returns the number of logins a second that the idle server can check.
+    """Returns the number of logins a second that the server can check if it gets no other requests.
 
     Without rate limits, a flood at this rate could stop the server.
     """
@@ -55,8 +55,9 @@ def max_login_rate(server: Server, generator: load.Load) -> int:
 def flooded(server: Server, flooder: load.Load, rate: int) -> Iterator[None]:
     """Sends `rate` logins a second during the block, two at a time. Each login opens a new connection.
 
-    With an open connection, a sync worker would wait for the connection's next login, and serve nobody else. In
-    production a proxy stands in front of the workers, so the workers don't wait on idle connections.
+    If a connection stayed open, a worker without threads ("sync") would wait there for the next login. The worker would
+    serve nobody else. In production a proxy stands in front of the workers, so the workers don't wait on idle
+    connections.
     """
     job, ended, statuses = _FLOOD.job(server.port, ""), Event(), Counter[str]()
 

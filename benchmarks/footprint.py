@@ -166,7 +166,8 @@ def commands(built: Image) -> str:
 def check_nothing_is_missing(built: Image, port: int) -> None:
     """Raises an error if deploy/strip_image.py removed a file that is needed.
 
-    Loads the documentation pages with their scripts. Imports a client whose country is written in French.
+    Loads the documentation pages with their scripts. Checks a CSV file (`import_clients --dry-run`) with a client
+    (customer) whose country is written in French.
     """
     for page in _PAGES:
         for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', _text(port, f"{API}{page}")):

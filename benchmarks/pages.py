@@ -14,7 +14,8 @@ from samples import BOTH, Rounds, medians, sample, times
 from servers import OURS, Server, running
 from tqdm import trange
 
-PAGE_ROWS, MAX_PAGE_ROWS = 50, 200  # page size that is measured; page size of the requests that lead to the last page
+# The measured requests have the page size PAGE_ROWS. Requests that only lead to the last page have MAX_PAGE_ROWS.
+PAGE_ROWS, MAX_PAGE_ROWS = 50, 200
 MAX_RATIO = 1.2
 _FIRST = OPERATIONS["list"]._replace(name="first page")
 

@@ -14,10 +14,10 @@ from operations import OPERATIONS, Operation
 from samples import Rounds, Sample, sample
 from servers import OURS, Implementation, Server, running
 
-# Maps a part of this project whose cost is measured, such as row security, to three pieces of SQL.
-# The first piece of SQL finds the tables of the part.
+# Each key is a part of this project whose cost is measured, such as row security. Each value has three pieces of SQL.
+# The first piece of SQL finds the tables that use the part.
 # The other two pieces of SQL are ALTER TABLE commands that turn the part off and on again.
-# The owner of the tables runs these commands.
+# The owner of the tables runs the ALTER TABLE commands.
 _SWITCHES = {
     "row_security": (
         "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity",
@@ -40,8 +40,8 @@ REWARM_REQUESTS = 10  # unmeasured requests before each sample, which fill the p
 class Part(NamedTuple):
     """A part of this project that can be left out, to measure its cost.
 
-    `out` lists the parts that without.py removes. `off` lists the parts that _SWITCHES turns off. `headers` lists the
-    request headers that aren't sent.
+    `out` lists the parts that without.py removes from the Python code. `off` lists the parts that PostgreSQL turns off,
+    by the SQL in _SWITCHES. `headers` lists the request headers that aren't sent.
     """
 
     name: str
@@ -79,9 +79,10 @@ PARTS = (
 
 
 class Saved(NamedTuple):
-    """The processor time that a request saves without a part of this project. Each list has a value for each round.
+    """The processor time that a request saves if a part of this project is left out.
 
-    `server` is in milliseconds a request. `both` includes the database. `share` is the share of the server's time.
+    Each list has a value for each round. `server` is the saved time of the server, in milliseconds for each request.
+    `both` is the saved time of server and database together. `share` is `server` divided by the server's whole time.
     """
 
     server: list[float]
@@ -155,7 +156,8 @@ class _Stand(NamedTuple):
     def sample(self, part: Part, operation: Operation) -> Sample:
         server = self.servers[part.implementation]
         with self._disabled(part):
-            # These unmeasured requests let the open database connections notice that a part was turned off.
+            # The server was told to do without a part, such as row security. These requests, which aren't measured, come first:
+            # with them, the open database connections take over the new setting.
             server.ask(self.generator, operation, amount=REWARM_REQUESTS)
             return sample(server, self.generator, part.request(operation))
 

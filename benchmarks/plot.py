@@ -48,7 +48,7 @@ def _bars(axes: Any, results: Results) -> None:
         where, heights = [x for x, _ in drawn], [value - 1 for _, value in drawn]
         bars = axes.bar(where, heights, _WIDTH, bottom=1, label=implementation.name, color=colour, zorder=2)
         texts = axes.bar_label(bars, [f"{value:.1f}" for _, value in drawn], padding=3, fontsize=8.5, zorder=4)
-        for text in texts:  # the white background covers the line of a goal that may be behind the text
+        for text in texts:  # the white background hides the line that marks a goal, if it runs behind the text
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
             text.set_weight("bold" if implementation is OURS else "normal")
         for x, value in zip(at, values, strict=True):

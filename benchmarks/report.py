@@ -54,7 +54,7 @@ def table(lines: Iterable[Iterable[str]]) -> str:
 def summary(results: Results) -> str:
     """Returns a table of the server's processor milliseconds for each operation.
 
-    The table also shows the ratio to the minimum (references/floor.py).
+    The table also says how many times as long this is as in the smallest possible server (references/floor.py).
     """
     implementations = list(dict.fromkeys(name for rounds in results.rounds.values() for name in rounds))
     lines = [["server CPU a request", *(implementation.name for implementation in implementations)]]
@@ -117,7 +117,8 @@ def memory(results: Results) -> str:
 def parts(measured: Measured) -> str:
     """Returns a table with the cost of each part of this project.
 
-    The columns are server milliseconds, their share of the total, and milliseconds with the database.
+    The columns show what a request saves without the part: the server's milliseconds, these as a share of the server's
+    whole time, the share in the middle half of the rounds, and the milliseconds of server and database together.
     """
     lines = [["without", "saves", "of the server's", "half of the rounds", "with the database's"]]
     for name, rounds in measured.items():

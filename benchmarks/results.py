@@ -20,7 +20,7 @@ MAX_RATIO = {"list": 2.5, "detail": 4.0, "create": 6.0}
 
 @dataclass
 class Results:
-    # Maps an operation, such as "list", to its implementations, and each implementation to its samples (one a round).
+    # Maps an operation, such as "list", to its implementations, and each implementation to its samples (one for each round).
     rounds: dict[str, dict[Implementation, Rounds]] = field(default_factory=dict)
     statements: dict[tuple[str, Implementation], Statements] = field(default_factory=dict)
     memory: dict[Implementation, Memory] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def at_most(sentence: str, figure: float, limit: float, text: str = "{:.2f}") ->
 
 
 def goals(results: Results) -> list[Goal]:
-    """Returns the goals for which this run has figures. Each goal has the figure, and says if the goal is met."""
+    """Returns the goals for which this run has figures, each with the measured figure and whether it is met."""
     return [*_time_goals(results), *_part_goals(results.parts), *_other_goals(results)]
 
 

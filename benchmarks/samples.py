@@ -53,8 +53,9 @@ def medians(rounds: Rounds) -> Sample:
 
 
 def times(rounds: Rounds, others: Rounds, of: Callable[[Sample], float]) -> float:
-    """Compares two series of measurements, round by round. Returns the median of the rounds' ratios.
+    """Compares two series of measurements. Returns the median of the ratios of all rounds.
 
-    `of` returns the compared figure of a sample. A ratio is the figure in `rounds` divided by the figure in `others`.
+    The function `of` gets a sample and returns the figure to compare. The ratio of a round is its figure in `rounds`
+    divided by its figure in `others`.
     """
     return statistics.median(of(sample) / of(other) for sample, other in zip(rounds, others, strict=True))

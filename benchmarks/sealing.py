@@ -85,7 +85,7 @@ def measure(owner: Any, number: int) -> None:
     with owner.cursor() as cursor:
         cursor.execute("TRUNCATE audit.entry, audit.seal RESTART IDENTITY")
         cursor.execute(_FILL, [number])
-        # The deletion makes a gap in the ids, as a rollback does. Later, a forged entry is put into this gap.
+        # Deleting this entry leaves a gap in the ids, as a rollback does. Later, a forged entry is put into this gap.
         cursor.execute(f"DELETE FROM audit.entry WHERE id = {gap}; ANALYZE audit.entry")
     _, seconds = timed(lambda: seal_all(owner, number - 1))
     say(f"sealing {number:,} entries: {seconds:.1f} s")
@@ -114,7 +114,8 @@ def main(*arguments: str) -> int:
         django.setup()
         import logging
 
-        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)  # otherwise each new seal would write a log line
+        # Log lines below WARNING are turned off, because each new seal would write one.
+        logging.getLogger("eecrm.audit").setLevel(logging.WARNING)
         with closing(stage.connect("PG_MIGRATOR", stage.DATABASE)) as owner:
             measure(owner, options.entries)
     return 0

@@ -96,9 +96,9 @@ class Server:
             return Clocks(pid for (pid,) in cursor.fetchall())
 
     def memory(self) -> Memory:
-        """Returns the memory of the largest worker, except for `pss`.
+        """Returns the memory of the largest worker. Only `pss` is an average for each worker.
 
-        `pss` is the memory of gunicorn's main process and all workers, divided by the number of workers.
+        `pss` is the memory of gunicorn's main process and all workers together, divided by the number of workers.
         """
         workers = [memory(pid) for pid in children(self.process.pid)]
         total = memory(self.process.pid).pss + sum(worker.pss for worker in workers)

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "eecrm"), str(ROOT / "tools" / "local"), str(ROOT / "
 
 # Argon2's parameters are those of accounts.passwords.hashers, so that all servers check passwords at the same cost.
 # The salt is as long as Django's. With another length, Django would store a new hash at the first login.
-# Storing a new hash would refuse another login of the same account at that moment.
+# While one login stores a new hash, another login of the same account would be refused.
 _HASH = "argon2" + PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(
     PASSWORD, salt=b"22 bytes, as in Django"
 )
@@ -92,7 +92,8 @@ def prepared(*, clients: int = CLIENTS, for_comparison: bool = False) -> Iterato
 
     # The migrations, the servers, and Django in this process read these environment variables.
     # RATE_LIMIT_FACTOR is 1, as in production.
-    # With a higher factor, a worker would ask the database about its limits so rarely that limits seem to cost nothing.
+    # With a higher factor, a worker would ask the database about rate limits only rarely.
+    # Then the benchmarks would not measure the cost of rate limits.
     os.environ |= {"PG_DATABASE": DATABASE, "RATE_LIMIT_FACTOR": "1", "TRUSTED_PROXIES": "1"}
     _drop()
     try:
@@ -120,9 +121,10 @@ def _allow_statement_log() -> None:
 
 
 def _fill(clients: int, *, with_orders: bool) -> None:
-    """Inserts users and clients. `with_orders` also inserts 1.75 contracts and 1.5 events for each client.
+    """Inserts users and clients. `with_orders` also inserts contracts and events.
 
-    Triggers are disabled in the meantime. Otherwise each row would get an entry in the audit trail.
+    A client has 1.75 contracts and 1.5 events on average. Triggers are disabled during the inserts. Otherwise each row
+    would get an entry in the audit trail.
     """
     with closing(connect("PG_MIGRATOR", DATABASE)) as connection, connection.cursor() as cursor:
         _switch_triggers(cursor, "DISABLE")
@@ -146,7 +148,7 @@ def _copy() -> None:
         cursor.execute(f"CREATE ROLE {REFERENCE} LOGIN PASSWORD %s", [os.environ["PG_PASSWORD"]])
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {REFERENCE}")
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET search_path = plain")
-        # This is the planner setting of eecrm_app in bootstrap.sql, so that both roles get the same query plans.
+        # bootstrap.sql gives eecrm_app this planner setting. With it, both database roles get the same query plans.
         cursor.execute(f"ALTER ROLE {REFERENCE} IN DATABASE {DATABASE} SET random_page_cost = 1.1")
         cursor.execute(f"CREATE SCHEMA plain AUTHORIZATION {REFERENCE}")
         for table in _TABLES:

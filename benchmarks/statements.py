@@ -1,4 +1,4 @@
-"""Counts the SQL statements of a request in PostgreSQL's log, so it works for any driver and framework."""
+"""Counts the SQL statements of a request in PostgreSQL's log. This way works with any driver and framework."""
 
 import re
 import time

@@ -19,7 +19,7 @@ django.setup()
 
 
 def authentication() -> None:
-    """Removes authentication: all requests have the same user, and connections a fixed database role.
+    """Removes authentication: all requests come from one user, and each connection uses one fixed database role.
 
     Rate limits remain.
     """
@@ -73,7 +73,8 @@ def throttle() -> None:
     from api.requests import limits
 
     limits.admit = limits.settle = lambda *_: None
-    # This SQL text replaces the call of take_limits. It uses the call's parameters, because they are still passed.
+    # This SQL text replaces the call of take_limits.
+    # The text must use all parameters of the call, because `credentials` still passes them.
     granted = "(SELECT 1 AS granted, 1 AS remaining, 0 AS wait, 1 AS ordinality WHERE num_nulls({}) = 0) AS granted"
     counted = re.search(r"take_limits\(.+\) WITH ORDINALITY", credentials._COUNT, re.DOTALL)
     assert counted, "the statement of logins has changed"

@@ -33,8 +33,11 @@ KINDS = [
 ]  # fmt: skip
 BASELINE = KINDS[1]
 CONNECTIONS = 16
-LIST_KEPT_ALIVE = "list, connections kept"  # connections stay open, as a proxy keeps them; only for gthread workers
-LIST_WITH_LOGINS = "list, beside logins"  # measured while four logins run at a time; each uses 25 ms of a processor
+# In this measurement, connections stay open after an answer, as a proxy keeps them open.
+# Only workers with threads ("gthread") are measured in this way.
+LIST_KEPT_ALIVE = "list, connections kept"
+# In this measurement, four logins run at the same time. Each login needs 25 ms of processor time.
+LIST_WITH_LOGINS = "list, beside logins"
 MAX_IDLE_CONNECTIONS = 16  # connections that send no request
 REQUESTS = {"list": 160, "detail": 160, "create": 96, "login": 96}  # number of requests in one round
 

@@ -17,8 +17,9 @@ wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{PORT}"
 workers = WEB_CONCURRENCY
 
-# gunicorn loads the code once, before it starts workers. So it needs only milliseconds to replace a worker.
-# Loading the code needs the database. Without preloading, gunicorn exits if a worker starts during an outage.
+# gunicorn loads the code once, before it starts workers. So gunicorn needs only milliseconds to replace a worker.
+# Loading the code needs the database.
+# If each worker loaded the code itself, gunicorn would exit when a worker starts while the database is down.
 # After an update of the code, gunicorn must be restarted.
 preload_app = True
 
@@ -26,14 +27,14 @@ preload_app = True
 def when_ready(_arbiter: object) -> None:
     """Excludes the loaded code from garbage collection, so that the workers keep sharing the memory pages of the code.
 
-    Besides the shared pages, a worker then needs 16 MiB. Without this function a worker needs 37 MiB. A worker also
-    ends in a quarter of the time.
+    Besides the shared pages, a worker then needs 16 MiB instead of 37 MiB. A worker also ends four times as fast.
     """
     gc.freeze()
 
 
 # Workers without threads ("sync") need less time and memory, as `scripts/bench workers` has measured.
-# Workers with threads use 1.4 times the processor time for the same requests (1.25 times on open connections).
+# Workers with threads use 1.4 times the processor time of workers without threads.
+# If HTTP connections are kept open between requests, workers with threads use 1.25 times the processor time.
 # A worker with four threads takes 150 MiB instead of 90, because Argon2 leaves 19 MiB in each thread.
 # A slow client blocks a sync worker, so gunicorn must be behind a proxy.
 # The proxy must buffer whole requests and answers, as nginx does by default.

@@ -1,7 +1,9 @@
 """Makes a container image smaller: removes files of the installed packages that production never reads.
 
-python deploy/strip_image.py              after `pip install`: the packages of this Python
-python deploy/strip_image.py DIRECTORY    the packages in another directory
+Run this script after `pip install`:
+
+python deploy/strip_image.py              strips the packages of the Python that runs this script
+python deploy/strip_image.py DIRECTORY    strips the packages in this directory
 
 `scripts/bench footprint` checks that the API works without these files.
 """

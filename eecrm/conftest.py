@@ -46,6 +46,7 @@ from config.tests.emptying import (  # noqa: F401  # tests import these names fr
     empty_database,
     empty_the_trail,
     keep_ids_apart,
+    move_the_trail_here,
 )  # fmt: skip
 from contracts.models import Contract
 from events.models import Event

@@ -10,6 +10,11 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError, InterfaceError
 
+    for position, argument in enumerate(sys.argv[1:], 1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:  # PostgreSQL would refuse it later, with a traceback
+            sys.exit(f"CommandError: Argument {position} isn't UTF-8.")
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

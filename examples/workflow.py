@@ -1,8 +1,10 @@
 """The eight steps of Epic Events' workflow, with Python's standard library only.
 
+Start scripts/run first. Then run:
+
 python3 examples/workflow.py
 
-Start scripts/run first. The environment variables API and PASSWORD choose another server and password.
+To use another server, set the environment variables API (the URL of its API) and PASSWORD.
 """
 
 import json

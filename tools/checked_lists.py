@@ -1,4 +1,7 @@
-"""Writes the lists with which tests in eecrm/access/tests compare the code. A person must check the difference."""
+"""Writes the lists that tests in eecrm/access/tests compare with the code.
+
+A person must check what changed in the lists (`git diff`) before committing them.
+"""
 
 import os
 import sys

@@ -1,10 +1,13 @@
-"""Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`. Exits 1 if no test notices a flip.
+"""Mutation testing of the policy table: `scripts/mutate-policy [RESOURCE]`.
 
-A flip gives one cell of the policy table another scope, such as "all" instead of "own".
-The tests take a few minutes in two processes, each with its own database.
-Each process imports and collects the tests once, and then tests each flip in a fork.
-The cell's tests in `test_cells.py` run first.
-If these tests don't fail, the tests that compare the table with a copy of it run, too.
+Changes one cell of the policy table at a time, and checks that a test fails. Such a change is called a flip. A flip
+gives the cell another scope, such as "all" instead of "own". Exits 1 if there is a flip that no test notices.
+
+For each flip, the cell's tests in `test_cells.py` run first. If none of them fails, the tests that compare the policy
+table with a copy of the table run, too.
+
+The run takes a few minutes. It uses two processes, each with its own database. A process imports and collects the tests
+once, and then forks a new process for each flip.
 """
 
 import os
@@ -75,8 +78,9 @@ def is_noticed(session: Any, items: Iterable[pytest.Item], cell: tuple[str, str,
     child = os.fork()
     if child == 0:
         policy._scopes[cell] = other
-        # The tests compare answers with the OpenAPI document. Here this comparison would find nothing.
-        # The document would be generated from the changed cell, which takes a second.
+        # The comparison of answers with the OpenAPI document is turned off here.
+        # It would find nothing, because the document would be generated from the changed cell, too.
+        # Generating the document would take a second.
         setattr(published, "judge", lambda *_: None)  # noqa: B010  # mypy would refuse an assignment here
         for item in items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)

@@ -79,6 +79,8 @@ FROM unnest(:'groups'::name[] || 'eecrm_owner'::name) AS name
 \gexec
 
 SET password_encryption = 'scram-sha-256';
+SELECT format('ALTER ROLE %I VALID UNTIL %L', name, 'infinity') FROM unnest(:'logins'::name[]) AS name
+\gexec
 ALTER ROLE eecrm_migrator LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 10 PASSWORD :'migrator_password';
 ALTER ROLE eecrm_app LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 100 PASSWORD :'app_password';
 ALTER ROLE eecrm_report LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'report_password';
@@ -95,15 +97,14 @@ EXCEPTION WHEN insufficient_privilege THEN
                   '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- PostgreSQL lets each role change its own settings, so each run of this file resets them.
--- Each run also revokes memberships in roles that this file doesn't grant.
-SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
-\gexec
+-- Each run revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
 FROM pg_auth_members
 JOIN pg_roles AS granted ON granted.oid = roleid
 JOIN pg_roles AS member ON member.oid = pg_auth_members.member
-WHERE member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_backup}'::name[])
+WHERE (member.rolname = ANY (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)
+       OR granted.rolname = ANY (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)
+          AND NOT member.rolsuper AND NOT member.rolcreaterole)
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
 \gexec
 
@@ -130,6 +131,15 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
+-- PostgreSQL lets each role change its own settings, so each run of this file resets them.
+-- One transaction resets them and sets them again. Otherwise a worker that connects in between would have none of them,
+-- not even the search_path, as long as its connection is open.
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
+\gset
+SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
+\gexec
+ALTER DATABASE :"database" RESET ALL;
 -- For all roles, also administrators: an open transaction that has written delays the audit trail's seals and `sync/`.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
 
@@ -157,6 +167,17 @@ ALTER ROLE eecrm_report IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_report IN DATABASE :"database" SET default_transaction_read_only = on;
 ALTER ROLE eecrm_report IN DATABASE :"database" SET statement_timeout = '5min';
 ALTER ROLE eecrm_report IN DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
+-- A report that sorts or joins too much ends, before its temporary files fill the disk of the database.
+\if :is_superuser
+    ALTER ROLE eecrm_report IN DATABASE :"database" SET temp_file_limit = '2GB';
+\else
+    DO $$ BEGIN
+        IF current_setting('temp_file_limit') = '-1' THEN
+            RAISE WARNING 'Only a superuser could limit the temporary files of eecrm_report here: set temp_file_limit '
+                          'in the parameters of the server.';
+        END IF;
+    END $$;
+\endif
 
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET timezone = 'UTC';
 ALTER ROLE eecrm_backup IN DATABASE :"database" SET default_transaction_read_only = on;
@@ -201,6 +222,33 @@ FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
 WHERE rolname = ANY (:'logins'::name[]) AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
 \gexec
+COMMIT;
+
+-- Every role may connect to these databases by default, and the functions that are closed below are open there.
+-- If all databases of the server are ours, only administrators keep this privilege, and roles that have it by name.
+DO $$
+DECLARE
+    other text;
+BEGIN
+    SET LOCAL client_min_messages = error;  -- hides PostgreSQL's own warning if this role can't revoke
+    FOR other IN SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')
+                    AND has_database_privilege('public', oid, 'CONNECT')
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
+                          AND datdba <> 'eecrm_owner'::regrole) THEN
+            BEGIN
+                EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', other);
+            EXCEPTION WHEN insufficient_privilege THEN NULL;
+            END;
+        END IF;
+    END LOOP;
+    SET LOCAL client_min_messages = warning;
+    SELECT string_agg(datname, ', ') INTO other FROM pg_database
+     WHERE datname IN ('postgres', 'template1') AND has_database_privilege('public', oid, 'CONNECT');
+    IF other IS NOT NULL THEN
+        RAISE WARNING 'The logins may connect to databases that others may need, too: %. See docs/operations.md.', other;
+    END IF;
+END $$;
 
 \connect :"database"
 SET client_min_messages = warning;
@@ -209,6 +257,16 @@ SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
 \gset
 
 SET LOCAL ROLE eecrm_owner;
+-- First takes back what was granted by hand.
+SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', object,
+                       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM (SELECT format('DATABASE %I', datname) AS object, datdba AS owner, datacl AS acl FROM pg_database
+       WHERE datname = current_database()
+       UNION ALL
+      SELECT format('SCHEMA %I', nspname), nspowner, nspacl FROM pg_namespace
+       WHERE nspname IN ('eecrm', 'audit', 'report', 'public')) AS granted, aclexplode(acl)
+WHERE grantee <> owner
+\gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO eecrm_migrator, eecrm_app, eecrm_report, eecrm_backup;
 
@@ -223,6 +281,15 @@ GRANT USAGE ON SCHEMA report TO eecrm_report;
 SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
+-- Takes back privileges on what eecrm_owner and eecrm_migrator will create.
+SELECT format('SET LOCAL ROLE %I', pg_get_userbyid(defaclrole)),
+       format('ALTER DEFAULT PRIVILEGES %s REVOKE ALL ON %s FROM %s', 'IN SCHEMA ' || quote_ident(nspname),
+              CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
+                                 WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_default_acl LEFT JOIN pg_namespace ON pg_namespace.oid = defaclnamespace, aclexplode(defaclacl)
+WHERE defaclrole IN ('eecrm_owner'::regrole, 'eecrm_migrator'::regrole) AND grantee <> defaclrole
+\gexec
 -- Grants privileges on existing tables, and on tables that migrations will create.
 -- eecrm_app and the group roles get none here, because `manage.py migrate` grants each of their privileges by name.
 SET LOCAL ROLE eecrm_migrator;
@@ -241,25 +308,29 @@ RESET ROLE;
 -- Revokes dangerous functions of PostgreSQL, which any SELECT could call and table privileges don't restrict.
 -- The functions run a text as a query, write data that outlives the transaction, or hold a lock that others wait for.
 -- All roles lose them, because an expression could set another role before it calls such a function.
+-- So our roles also lose privileges by name. Roles of others keep theirs, because they can't connect to this database.
 -- pg_dump and pg_upgrade keep these revocations, but a new version of PostgreSQL may have more such functions.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
     'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message'
-) || ')$', true) AS closed
+) || ')$', true) AS closed,
+       set_config('eecrm.roles', (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)::text, true) AS roles
 \gset
 
 DO $$
 DECLARE
-    func regprocedure;
+    opened record;
     still_open text;
 BEGIN
     SET LOCAL client_min_messages = error;  -- hides a warning for each function that this role can't revoke
-    FOR func IN SELECT oid FROM pg_proc
-                 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
-                   AND has_function_privilege('public', oid, 'EXECUTE')
+    FOR opened IN SELECT DISTINCT oid::regprocedure AS func,
+                         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS role
+                    FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                   WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+                     AND (grantee = 0 OR pg_get_userbyid(grantee) = ANY (current_setting('eecrm.roles')::name[]))
     LOOP
         BEGIN
-            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', func);
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %s CASCADE', opened.func, opened.role);
         EXCEPTION WHEN insufficient_privilege THEN NULL;
         END;
     END LOOP;
@@ -278,6 +349,23 @@ BEGIN
                       still_open;
     END IF;
 END $$;
+
+-- Notes the settings of the database, the connection limits of the logins, and what is closed to everybody.
+-- `access.surroundings` compares it later.
+SELECT format('COMMENT ON SCHEMA eecrm IS %L', string_agg(line, E'\n' ORDER BY line))
+FROM (SELECT 'setting ' || unnest(setconfig) AS line FROM pg_db_role_setting
+       WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+       UNION ALL
+      SELECT format('connection limit %s of %s', rolconnlimit, rolname) FROM pg_roles
+       WHERE rolname = ANY (:'logins'::name[])
+       UNION ALL
+      SELECT 'closed function ' || proname FROM pg_proc
+       WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+       GROUP BY proname HAVING NOT bool_or(has_function_privilege('public', oid, 'EXECUTE'))
+       UNION ALL
+      SELECT 'closed database ' || datname FROM pg_database
+       WHERE datname IN ('postgres', 'template1') AND NOT has_database_privilege('public', oid, 'CONNECT')) AS note
+\gexec
 
 ------------------------------------------------------------------------------------------------------- an obsolete role
 

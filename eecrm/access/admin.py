@@ -51,16 +51,16 @@ class EpicEventsAdminSite(admin.AdminSite):
             if self.has_permission(request):
                 enter(request.user.effective_role, user_id=request.user.pk)  # type: ignore[union-attr]  # not anonymous
             elif request.method == "POST":
-                # Without `user_id` the audit trail wouldn't name the user who logs in or sets up a second factor.
+                # Pages before the login also write, for example a second factor. The audit trail names `user_id` as the actor.
                 leave(user_id=request.user.pk)
             try:
                 response = guarded(request, *args, **kwargs)
-                # Lists run queries while they render. Rendering inside this `try` catches the errors of these queries.
+                # An admin list runs its queries only when its page is rendered. Rendering the page here catches their errors.
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
             except (DatabaseError, ProtectedError) as error:
                 return _refused_message(request, error)
             except (ValueError, TypeError, AttributeError, ArithmeticError, ValidationError) as error:
-                # Django's admin passes query strings and chosen primary keys to the database without checks.
+                # Django's admin doesn't check values of query strings and chosen primary keys, so a wrong value is an error.
                 # Error messages may quote a user's query string, so only the place of the error is logged.
                 log.warning("a request to the admin site makes no sense", extra={"error": place_of_error(error)})
                 raise SuspiciousOperation("This request makes no sense.") from None
@@ -80,10 +80,10 @@ def log_entries(rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 
 
 def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Answers a POST that the database refused: redirects to the same page, which then shows the refusal's sentence.
+    """Answers a POST that the database refused: redirects to the same page, which then says why.
 
-    Rolls back the request's transaction, so that nothing is saved. Raises the error again if the request has another
-    method, or if an outage or a bug caused the error.
+    Rolls back the request's transaction, so that nothing is saved. Raises the error again if the request isn't a POST,
+    or if an outage or a bug caused the error.
     """
     if request.method != "POST":
         raise error

@@ -2,7 +2,8 @@
 
 Building and compiling the same queryset for each request took a third of the time of a list request (`scripts/bench`).
 A queryset is built as usual, but with a `Slot` (placeholder) for each value that differs between requests. The SQL is
-cached. The cache key must contain everything else that shapes the query: the role, the groups, the parents, the order.
+cached. The cache key must contain everything else that changes the SQL: the user's role and groups, the parent resources in
+the URL, and the order.
 """
 
 from typing import Any, NamedTuple, Self
@@ -53,7 +54,7 @@ class InstanceStatement(NamedTuple):
     statement: Statement
     model: type[Model]
     names: tuple[str, ...]  # attributes of the model, in the order of the columns
-    # Maps a column's position to Django's functions that convert its values, and to Django's object for the column.
+    # Maps a column's position to a pair: Django's functions that convert its values, and the column as an expression.
     converters: dict[int, Any]
 
     @classmethod

@@ -15,8 +15,10 @@ from django.http import HttpRequest
 
 CONFIRMATION_FIELD = "shown"  # hidden field in the form of a confirmation page
 MAX_DIFFERENCES = 50  # maximum number of changed, new or missing lines that a page reports
-MAX_QUOTED_LINES = 200  # if a page has more lines, its hidden field holds only hashes, so that the form stays small
-MAX_QUOTED_CHARS = 200  # the hidden field cuts each line's outcome (its text on the page) to this length
+MAX_QUOTED_LINES = (
+    200  # with more lines, the hidden field holds their hashes without their texts, so that it stays small
+)
+MAX_QUOTED_CHARS = 200  # the text of a line in the hidden field is cut to this length
 
 _UNREADABLE = "This page wasn't shown to you in this form."
 

@@ -1,4 +1,4 @@
-"""Admin pages that show the effects of an action, and do exactly these or nothing after a confirmation (ADR 24)."""
+"""Admin pages that first show the effects of an action. When the user confirms, exactly these happen, or nothing (ADR 24)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -65,8 +65,8 @@ class ConfirmsDeletions(admin.ModelAdmin):
     def delete_confirmed(self, request: HttpRequest, object_id: str, form: Any, context: dict[str, Any]) -> Any:
         """Deletes the row. If the database refuses, shows the page again.
 
-        The page then has the refusal's sentence and the user's input. Before the page is shown again, Django rolls the
-        deletion back to a savepoint.
+        The page then says why, and keeps the user's input. Before the page is shown again, Django rolls the deletion
+        back to a savepoint.
         """
         try:
             return super().delete_view(request, object_id, context)
@@ -129,8 +129,8 @@ def present(page: Any, request: HttpRequest, rows: list[Any]) -> list[Any]:
 def _compared_columns(row: Model) -> list[str]:
     """Returns the names of the columns that are compared to detect a change of the row.
 
-    If the row has no version, these are all its columns. If the row has a version, only the editable columns are
-    compared, because the database copies the values of other columns from parent rows.
+    If the row has no version, these are all its columns. If the row has a version, these are its editable columns: the
+    database copies the other columns from parent rows, so they may change although nobody edited the row.
     """
     fields = row._meta.concrete_fields
     return [field.attname for field in fields if field.editable or not hasattr(row, "version")]

@@ -31,7 +31,7 @@ class Origin(NamedTuple):
 _COMMAND = Origin()  # origin of writes that neither an HTTP request nor the worker makes
 origin: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
-# One statement sets role and origin together, so that no write under the role lacks its origin.
+# One statement sets role and origin together, so that the role never writes without an origin.
 ORIGIN_SETTINGS = ", ".join(f"set_config('eecrm.{name}', %s, true)" for name in Origin._fields)
 _ENTER = f"SELECT set_config('role', %s, true), set_config('eecrm.user_id', %s, true), {ORIGIN_SETTINGS}"
 

@@ -1,7 +1,7 @@
 """Explains which actions an account may do on one row, each with the rule that decides (`{object}/access/`).
 
-Permissions are checked before state rules, in the order of the server. So an answer names the rule that a real request
-would meet.
+Permissions are checked before state rules, as for a real request. So an answer names the rule that would allow or
+refuse the request.
 """
 
 from collections.abc import Iterator
@@ -53,8 +53,8 @@ def actions_of(model: type[Model]) -> list[str]:
 def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
     """Returns the cells (resource, action) of the policy table that the server checks for an action.
 
-    The cells are in the order of the checks. State rules come after all cells. An action that changes a row, such as
-    *sign*, needs *update* as well.
+    The cells are in the order of the checks. For an action that changes a row, such as *sign*, the cell of *update* comes
+    first. The server checks state rules after all cells; they aren't in the result.
     """
     if action.startswith(_BELOW):
         return ((action.removeprefix(_BELOW), "create"),)
@@ -67,7 +67,7 @@ def cells_asked(resource: str, action: str) -> tuple[tuple[str, str], ...]:
 def explained(user: Caller, row: Any, *, about: str = "") -> list[Answer]:
     """Returns an answer for each action on the row.
 
-    The sentences are about "your role", unless `about` gives the account's name for another user who asks.
+    `about` is the account's name if another user asks about the account. Otherwise the sentences say "your role".
     """
     explanation = _Explanation(user, row, about)
     return [explanation.answer(action) for action in actions_of(type(row))]
@@ -112,7 +112,7 @@ class _Explanation:
                 demands_reason = True
                 continue
             exemption = policy.rule(self.user, self.resource, state.unless)
-            if exemption.scope is Scope.NONE:  # triggers don't check the row's owner, so this check doesn't
+            if exemption.scope is Scope.NONE:  # the row's owner plays no part here, as in the triggers
                 return Answer(action, False, state.name, state.sentence)
             decisive = exemption
         return Answer(action, True, decisive.id, self._sentence(decisive), demands_reason)

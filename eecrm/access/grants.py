@@ -12,14 +12,14 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Model
 
-from access import policy, report_views, row_security
+from access import policy, report_views, row_security, table_rules
 from access.database import database_role
 from access.policy import FINER_THAN_UPDATE, MATRIX_ROLES, STATE_ACTIONS, TABLE, Scope
 from access.querysets import resource_of
 from access.report_views import REPORT_ROLE, wanted_views
-from access.row_security import EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owned
+from access.row_security import BACKUP_ROLE, EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owned
 
-LOGIN_ROLE = "eecrm_app"
+LOGIN_ROLE, MIGRATOR_ROLE, OWNER_ROLE = "eecrm_app", "eecrm_migrator", "eecrm_owner"
 
 # Maps each action of the policy table to the SQL command that it needs, for example `sign` -> `UPDATE`.
 _COMMANDS = {
@@ -124,7 +124,10 @@ def _resource_grants(resource: str, model: type[Model]) -> Iterator[Grant]:
 
 
 def _declared_grants() -> set[Grant]:
-    """Returns the privileges of the policy table, the apps and the reports, each with its SQL condition for rows."""
+    """Returns the PostgreSQL privileges that the policy table, the apps and the reports declare.
+
+    A privilege on some rows only has an SQL condition.
+    """
     grants = {grant for resource, model in _resource_models() for grant in _resource_grants(resource, model)}
     for app in apps.get_app_configs():
         declared = getattr(app, "database_grants", None)
@@ -141,7 +144,16 @@ def wanted_grants() -> set[Grant]:
     # A grant on a table covers its columns, so a grant on one of the columns is left out.
     # If a table and one of its columns had a grant each, a REVOKE would remove only one of the two.
     whole = {grant for grant in grants if not grant.column}
-    return whole | {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
+    finer = {grant for grant in grants if grant.column and grant._replace(column="") not in whole}
+    return whole | finer | on_tables((BACKUP_ROLE,), "SELECT", *_tables_in_backups())
+
+
+def _tables_in_backups() -> list[str]:
+    """Returns the names of all tables and sequences, but not of the report views, which have no rows of their own."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{TABLES_QUERY} SELECT name FROM tables WHERE relnamespace IS DISTINCT FROM to_regnamespace(%s)",
+                       [report_views.SCHEMA])  # fmt: skip
+        return [name for (name,) in cursor.fetchall()]
 
 
 def wanted_policies() -> set[RowPolicy]:
@@ -152,26 +164,29 @@ def wanted_policies() -> set[RowPolicy]:
 
 _ACTUAL_GRANTS = f"""
     {TABLES_QUERY}
-    SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, table_name, column_name
+    SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+           unnest(CASE WHEN is_grantable THEN ARRAY[privilege_type, 'GRANT OPTION FOR ' || privilege_type]
+                       ELSE ARRAY[privilege_type] END), table_name, column_name
       FROM (SELECT tables.name AS table_name, '' AS column_name, (aclexplode(relacl)).* FROM tables
              UNION ALL
             SELECT tables.name, attname::text, (aclexplode(attacl)).*
               FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL AND NOT attisdropped
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
-              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges
-     WHERE grantee = 0 OR grantee::regrole::text = ANY(%s)
+              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace,
+                                                  to_regnamespace('report'))) AS privileges
+     WHERE grantee <> (SELECT oid FROM pg_roles WHERE rolname = %s)
 """
 
 
 def actual() -> set[Grant]:
-    """Returns all privileges that the roles and PUBLIC have in the database now, no matter who granted them.
+    """Returns all privileges on tables and functions that anybody has now, no matter who granted them.
 
-    The privileges of PUBLIC are included, because every role has them too. The policy table gives PUBLIC no privilege.
+    The privileges of the owner, the migrator, are left out. The privileges of PUBLIC and of roles that the product
+    doesn't know are included.
     """
-    roles = [LOGIN_ROLE, REPORT_ROLE, *(database_role(role) for role in MATRIX_ROLES)]
     with connection.cursor() as cursor:
-        cursor.execute(_ACTUAL_GRANTS, [roles])
+        cursor.execute(_ACTUAL_GRANTS, [MIGRATOR_ROLE])
         return {Grant(*row) for row in cursor.fetchall()}
 
 
@@ -200,7 +215,7 @@ def policy_function() -> str:
 
 
 def privilege_differences() -> list[str]:
-    """Returns the SQL statements that make the database's privileges match the policy table.
+    """Returns the SQL statements that make privileges match the policy table, and the rules of tables the migrations.
 
     The list is empty if nothing differs. Call `stamp` after running the statements.
     """
@@ -208,10 +223,12 @@ def privilege_differences() -> list[str]:
     revokes = [f"REVOKE {grant}".replace(" TO ", " FROM ") for grant in sorted(have - want)]
     grants = [f"GRANT {grant}" for grant in sorted(want - have)]
     views = report_views.view_differences()
-    return [*revokes, *views, *grants, *row_security.row_policy_differences(wanted_policies())]
+    policies = row_security.row_policy_differences(wanted_policies())
+    return [*table_rules.rule_differences(), *revokes, *views, *grants, *policies]
 
 
 def stamp() -> None:
-    """Stores a hash of each new row security policy and report view in its COMMENT, to detect later changes."""
+    """Stores in COMMENTs what detects later changes: a hash of each new policy and report view, and the rules of tables."""
+    table_rules.note_rules()
     row_security.stamp_row_policies(wanted_policies())
     report_views.stamp_views()

@@ -111,7 +111,7 @@ def _set_permissions(name: str, permissions: frozenset[str]) -> None:
 
 
 def _plain_groups() -> Iterator[GroupChange]:
-    """Yields a change that creates each missing group of the environment variable GROUPS.
+    """For each missing group of the environment variable GROUPS, yields the change that creates it.
 
     These groups have no permissions in code. Managers maintain them in the admin site.
     """

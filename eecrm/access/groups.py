@@ -32,8 +32,8 @@ def declared_groups() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 def groups_that_open(resource: str, action: str) -> frozenset[str]:
     """Returns the groups whose members may do the action, even if the policy table refuses it to their role.
 
-    Only a resource without a model can be opened to a group, because PostgreSQL's privileges belong to roles. A system
-    check (access.E002) refuses groups with other permissions of the policy table.
+    Only a resource without a model can be opened to a group, because PostgreSQL's privileges belong to roles. If a group
+    has a permission on a resource with a model, a system check fails (access.E002).
     """
     permission = f"{NO_MODEL}.{codename(action, resource)}"
     return frozenset(name for _, name, permissions in declared_groups() if permission in permissions)

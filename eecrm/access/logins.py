@@ -1,21 +1,19 @@
-"""Finds differences between PostgreSQL's roles now and the roles as bootstrap.sql creates them.
+"""Compares PostgreSQL's present roles with the roles that bootstrap.sql creates.
 
 To repair a difference, an operator runs bootstrap.sql again. PostgreSQL lets each role change its own settings. So
 bootstrap.sql also writes the settings of a login role into a COMMENT, which the role can't change.
 
-Only a superuser can set some of the settings. If another role runs bootstrap.sql, it neither sets nor lists these
-settings, and the operator sets them for the whole server.
+Only a superuser can set some of the settings. If a role without this right runs bootstrap.sql, the script leaves these
+settings out, in the COMMENT too. The operator then sets them for the whole server.
 """
 
 from typing import Any
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE
+from access.grants import LOGIN_ROLE, MIGRATOR_ROLE, OWNER_ROLE
 from access.policy import MATRIX_ROLES
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
-
-MIGRATOR = "eecrm_migrator"
 
 _SETTINGS = """
     WITH logins AS (
@@ -35,12 +33,12 @@ _ATTRIBUTES = """
                CASE WHEN rolsuper THEN 'a superuser' END, CASE WHEN rolcreaterole THEN 'a maker of roles' END,
                CASE WHEN rolcreatedb THEN 'a maker of databases' END, CASE WHEN rolreplication THEN 'a replica' END,
                CASE WHEN rolbypassrls AND rolname <> %(backup)s THEN 'exempt from row security' END,
-               CASE WHEN rolcanlogin AND rolname = ANY (%(groups)s) THEN 'a login' END,
+               CASE WHEN rolcanlogin AND rolname <> ALL (%(logins)s) THEN 'a login' END,
                CASE WHEN rolinherit AND rolname = %(login)s THEN 'an heir of the roles that it may enter' END)
       FROM pg_roles
      WHERE rolname = ANY (%(roles)s)
        AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AND rolname <> %(backup)s
-            OR rolcanlogin AND rolname = ANY (%(groups)s) OR rolinherit AND rolname = %(login)s)
+            OR rolcanlogin AND rolname <> ALL (%(logins)s) OR rolinherit AND rolname = %(login)s)
 """
 _MEMBERSHIPS = """
     SELECT entering.rolname || CASE WHEN admin_option THEN ' may give away ' ELSE ' may enter ' END || granted.rolname
@@ -59,17 +57,18 @@ def is_log_discreet(cursor: Any) -> bool:
 
 
 def faults(cursor: Any) -> list[str]:
-    """Returns a sentence for each setting, attribute or membership of a role that bootstrap.sql didn't give to it.
+    """Returns a sentence for each setting, attribute or membership that doesn't come from bootstrap.sql.
 
-    It also returns a sentence for each setting that bootstrap.sql gave and that is missing now.
+    Also returns a sentence for each setting from bootstrap.sql that is missing now.
     """
     groups = [database_role(role) for role in MATRIX_ROLES]
+    logins = [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR_ROLE]
     names = {
         "login": LOGIN_ROLE,
-        "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR],
+        "logins": logins,
         "backup": BACKUP_ROLE,
         "groups": groups,
-        "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],
+        "roles": [*groups, *logins, OWNER_ROLE],
     }
     sentences: list[str] = []
     for statement in (_SETTINGS, _ATTRIBUTES, _MEMBERSHIPS):

@@ -42,10 +42,10 @@ class PolicyPermission(BasePermission):
             raise NotAuthenticated
         action = getattr(view, "action", None)
         if action == "metadata" or (action is None and request.method not in view.allowed_methods):
-            return True  # OPTIONS only lists the view's methods; a method that the view lacks gets 405 later
+            return True  # OPTIONS only lists the view's methods; a method that the view lacks is answered with 405 by the view
         rule = rule_for(request, getattr(view, "resource", ""), policy_action(action or ""))
         if rule.scope is Scope.NONE:
-            # If the caller may not see a row in the path, the answer is 404: a 403 would reveal that the row exists.
+            # If the URL names a row that the caller may not see, the answer is 404: a 403 would reveal that the row exists.
             if hasattr(view, "require_visible"):
                 view.require_visible()
             raise Refused(rule)

@@ -128,15 +128,15 @@ FINER_THAN_UPDATE: dict[str, tuple[FieldAction, ...]] = {
     "event": (FieldAction("assign", "support_contact"),),
 }
 # Actions that PostgreSQL's triggers check with `policy_allows`, a function compiled from TABLE.
-# A change needs *amend*, *reopen* or *restore* only in some states of the row.
-# So if one of these three actions is missing, the API answers 409 (wrong state) and not 403.
+# *Amend*, *reopen* and *restore* are needed only while a row has certain states, for example to change a signed contract.
+# A role that may not do such an action gets the error 409 (wrong state) and not 403.
 STATE_ACTIONS = frozenset({"assign", "sign", "amend", "reopen", "restore", "promote", "set_password"})
 
 
-# Resources whose rows belong to a contact, such as the sales contact of a client.
-# A colleague who stands in for a contact on leave (leave cover) owns the contact's rows too.
-# The code finds these resources in TABLE: some staff roles may do an action on *own* rows, others on *all*.
-# A profile or a session belongs to no contact: every user may act on their own profile and sessions only.
+# Resources whose rows belong to an employee, for example to the sales contact of a client.
+# If the employee is on leave, the colleague who stands in (leave cover) owns these rows too.
+# A resource is one of them if TABLE lets one staff role do an action on *own* rows, and another role on *all* rows.
+# Profiles and sessions are none of them: every user may act on their own profile and sessions only.
 CONTACT_RESOURCES = tuple(
     dict.fromkeys(resource for resource, _, _external, *staff in TABLE if OWN in staff and ALL in staff)
 )
@@ -239,9 +239,10 @@ def scope_of(resource: str, action: str, role: str) -> Scope:
 
 
 def contact_roles() -> tuple[Role, ...]:
-    """Returns the roles whose accounts own rows as contacts. Colleagues can stand in for these accounts during leave.
+    """Returns the roles whose users own a row by being its contact, for example the `sales_contact` of a client.
 
-    External partners aren't among these roles. A partner owns rows through the link between client and account.
+    A colleague can stand in for a user with one of these roles. Partners aren't among these roles: a partner owns a
+    row because a client is linked to the partner's account.
     """
     owners = {role for (resource, _, role), scope in _scopes.items() if resource in CONTACT_RESOURCES and scope is OWN}
     return tuple(role for role in MATRIX_ROLES if role in owners and role is not Role.EXTERNAL)

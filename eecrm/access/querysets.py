@@ -84,9 +84,9 @@ def owns(user: Caller, row: Any) -> bool:
 
 @cache
 def _contact_field(model: type[Model], role: str) -> Any:
-    """Returns the row's own foreign key to its owner, by the definition of ownership for this role.
+    """Returns the model's foreign key to the user who owns a row, for example `sales_contact` for the role sales.
 
-    None if the owner is reached through a parent row only, or if users of the role own no rows of the table.
+    None if a parent row leads to the owner, or if users of the role own no rows of the table.
     """
     rows: Any = model._default_manager.all()
     lookup = rows.owners.get(role, "")
@@ -95,7 +95,10 @@ def _contact_field(model: type[Model], role: str) -> Any:
 
 @cache
 def _ownership_query(model: type[Model], role: str) -> Statement:
-    """Returns the compiled query that finds the row if a user of this role owns it. The query ignores leave covers."""
+    """Returns a compiled query with two parameters: a user of this role, and the primary key of a row.
+
+    The query finds the row if the user owns it. Rows of colleagues on leave, for whom the user stands in, don't count.
+    """
     rows: Any = model._default_manager.all()
     return Statement.of(rows.owned_by(Anybody(role)).filter(pk=Slot("pk")).order_by().values_list("pk"))
 
@@ -107,8 +110,8 @@ def would_own(user: Caller, model: type[Model], values: dict[str, Any]) -> bool:
     """
     rows: Any = model._default_manager.all()
     role = role_of(user)
-    # A column that isn't editable gets its value from the parent row, which the view has checked.
-    # So only an editable column is compared with the ids of the accounts whose rows the user owns.
+    # The owner's column is compared with the user's id, and with the ids of colleagues for whom the user stands in.
+    # A column that isn't editable needs no comparison: its value comes from the parent row, which the view has checked.
     if (field := _contact_field(model, role)) and field.editable:
         return getattr(values.get(field.name), "pk", None) in rows.owner_ids(user)
     return role in rows.owners

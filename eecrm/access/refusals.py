@@ -107,7 +107,10 @@ def _model_of(table: str) -> type[Model] | None:
 
 
 def still_used(used: type[Model], by: type[Model]) -> Refusal:
-    """Returns the refusal (409) to delete a row of `used` while rows of `by` refer to it (access matrix, rule 6)."""
+    """Returns the refusal (409) of a deletion: rows of the model `by` still refer to the row of the model `used`.
+
+    The source is rule 6 of the access matrix.
+    """
     noun, referring = used._meta.verbose_name, by._meta.verbose_name_plural
     return Refusal(
         409,
@@ -133,7 +136,7 @@ def _model_referred_to(model: type[Model], constraint: str) -> type[Model] | Non
 def _foreign_key(error: errors.ForeignKeyViolation) -> Refusal:
     # A foreign key error has two causes: a row refers to a missing row, or rows still refer to a row to be deleted.
     # Only the error message tells the two causes apart, and the message is in the server's language.
-    # Because of the language, the code finds the cause in the SQL statement: a DELETE or another one.
+    # So the code looks at the SQL statement instead: only a DELETE meets rows that still refer to the deleted row.
     referring, rule = _model_of(error.diag.table_name or ""), error.diag.constraint_name or "foreign_key"
     used = _model_referred_to(referring, rule) if referring else None
     if used and referring and _DELETE.match(error.cursor.query or b""):
@@ -212,7 +215,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
 def refusals_as_command_errors(*, before: str = "", after: str = "") -> Iterator[None]:
     """Context manager: turns a database error in its block into a CommandError.
 
-    The message of the CommandError is `before`, then the refusal's sentence (or else the error), then `after`.
+    The message of the CommandError is `before`, then the reason of the refusal, then `after`. An error that is no
+    refusal is quoted instead of the reason.
     """
     try:
         yield

@@ -35,7 +35,7 @@ def about_me(column: str) -> str:
 
 
 def owned(model: type[Model], lookup: str) -> str:
-    """Returns the SQL condition for rows that the acting user owns, also as a stand-in for colleagues on leave.
+    """Returns the SQL condition for rows of the acting user, and of colleagues for whom the user stands in.
 
     `lookup` leads from a row to its owner, for example `client__account` (`PolicyQuerySet.owners`).
     """
@@ -52,9 +52,8 @@ def seen(key: str, *models: type[Model]) -> str:
     """Returns the SQL condition for audit trail entries about rows of `models` that the role may see now.
 
     An entry has the row's table in `table_name`, and the row's primary key as text in the column `key`. The condition
-    casts this text to a number in a subquery of its own. Without the subquery PostgreSQL would run the cast only after
-    the row security check of a row, because an error of the cast could reveal a value. PostgreSQL would then check
-    every row of the table instead of using the index.
+    casts this text to a number in a subquery of its own. The cast isn't leakproof: its error could reveal a value. So
+    without the subquery PostgreSQL would first check the row security of every row, instead of using the index.
     """
     number = f"(SELECT {key}::bigint OFFSET 0) AS told (id)"
     tables = [model._meta.db_table for model in models]
@@ -117,18 +116,18 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
     return policies
 
 
-# SQL for tables, views and sequences, under the names that the code uses.
-# A table of the audit trail is named `"audit"."entry"`, as in Django's `db_table`.
+# SQL that lists tables, views and sequences of all kinds, with the names that the code uses for them.
+# Tables of the audit trail have schema and quotes in the name, for example `"audit"."entry"`.
 # A report view is named like `report.clients_client`. Other tables, views and sequences have no schema in the name.
 TABLES_QUERY = """
     WITH tables AS (
-        SELECT oid, relacl, relrowsecurity, relkind,
+        SELECT oid, relnamespace, relacl, relrowsecurity, relkind,
                CASE relnamespace WHEN 'audit'::regnamespace THEN format('"audit"."%%s"', relname)
                                  WHEN to_regnamespace('report') THEN format('report.%%s', relname)
                                  ELSE relname::text END AS name
           FROM pg_class
          WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
-           AND relkind IN ('r', 'p', 'v', 'S')
+           AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
     )
 """
 _POLICIES = f"""

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 _MIN_CHARACTERS = 8  # minimum number of different characters in a secret
 # Minimum number of different pairs of neighbouring characters: `abcdeabcde…` has only 5 different pairs.
-# Fewer than one in a million random secrets of 32 hexadecimal digits have fewer than 20 pairs.
+# A random secret of 32 hexadecimal digits has at least 20 different pairs, except for one in a million.
 _MIN_PAIRS = 20
 
 

@@ -31,7 +31,7 @@ _STORED = """
                    JOIN pg_class AS class ON class.oid = tgrelid
                    JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
                   WHERE NOT tgisinternal GROUP BY tgfoid) AS triggers ON tgfoid = oid
-     WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)
+     WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
        AND NOT EXISTS (SELECT FROM pg_depend
                         WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
 """
@@ -39,7 +39,7 @@ _STORED = """
 _TRIGGERS = """
     SELECT quote_ident(tgname), tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
      WHERE NOT tgisinternal AND proname = %s
-       AND pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)
+       AND pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
 """
 
 
@@ -126,7 +126,10 @@ def install(changes: dict[str, str]) -> None:
 
 
 def _create_or_replace(text: str) -> bool:
-    """Runs the SQL of a function. Returns False if its return type differs, which PostgreSQL refuses to change."""
+    """Runs `text`, a CREATE OR REPLACE FUNCTION statement.
+
+    Returns False if the present function has another return type. PostgreSQL can't replace such a function.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(text)

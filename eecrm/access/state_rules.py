@@ -21,8 +21,10 @@ class StateRule(NamedTuple):
 
     While a row of `resource` has one of `statuses`, the rule refuses `actions` on the row. `unless` names an action: a
     role that may do it is exempt from the rule. For an action such as `create_event`, the row is the parent row, here
-    the contract. `resource`, `actions`, `statuses` and `unless` only predict the trigger's decision, for
-    `{object}/access/`.
+    the contract.
+
+    The trigger alone decides. With `resource`, `actions`, `statuses` and `unless`, `{object}/access/` says beforehand
+    what the trigger will decide.
     """
 
     name: str
@@ -32,7 +34,9 @@ class StateRule(NamedTuple):
     actions: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     unless: str = ""
-    is_moot: bool = False  # true if the action would change nothing, such as signing a signed contract
+    is_moot: bool = (
+        False  # true if the rule refuses actions that would change nothing, such as signing a signed contract
+    )
     # True if the action needs a change reason in the header X-Change-Reason.
     # Without the header X-Change-Reason the answer is 400 `reason_required`, while other state rules answer 409.
     needs_reason: bool = False

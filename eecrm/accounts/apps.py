@@ -84,7 +84,7 @@ class AccountsConfig(AppConfig):
 
         logins = [model._meta.db_table for model in (TokenSession, KnownPlace)]
         grants = on_tables((LOGIN_ROLE,), "SELECT INSERT UPDATE DELETE", *logins)
-        # A user who has forgotten the password can't log in. So the login role stores the request for a link.
+        # Anybody can ask for a link to a new password, without a login. So the login role stores the request for a link.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", LinkRequest._meta.db_table, Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", LinkRequest, "due_at")
         grants |= on_columns(
@@ -93,7 +93,8 @@ class AccountsConfig(AppConfig):
         readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
         # A login stores `last_login`, and a new hash of the password if the hasher has become stronger.
-        # The login role also stores a password chosen by link, and raises `logins_ended` at a logout everywhere.
+        # The login role also stores a new password that a user chooses on the page behind a link.
+        # When a user ends all logins, the login role adds 1 to the counter `logins_ended`.
         grants |= on_columns(LOGIN_ROLE, "UPDATE", User, "last_login", "password", "logins_ended")
         # The login role stores an email address that the account's owner requests, and its confirmation by link.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", AddressChange._meta.db_table)
@@ -103,7 +104,10 @@ class AccountsConfig(AppConfig):
         return grants | on_functions((LOGIN_ROLE,), "enrol_identity(text,text)", "second_factor_of(bigint)")
 
     def _common_grants(self) -> set[Grant]:
-        """Returns the database grants of every role: colleagues' names, own profile, own logins and leave covers."""
+        """Returns the database grants that every role has.
+
+        The grants concern colleagues' names, and the user's own profile, logins and leave covers.
+        """
         from accounts.models import (
             COVER_FIELDS,
             PUBLIC_FIELDS,
@@ -148,7 +152,7 @@ class AccountsConfig(AppConfig):
         grants |= on_tables(MANAGERS, "DELETE", AddressChange._meta.db_table)
         for role in MANAGERS:
             grants |= on_columns(role, "UPDATE", AddressChange, "confirmed_by")
-        grants |= on_functions(MANAGERS, "address_objection(bigint)")
+        grants |= on_functions(MANAGERS, "address_objection(bigint)", "unusable_password()")
         return grants | on_tables(MANAGERS, "INSERT", Mail._meta.db_table)
 
     def _second_factor_grants(self) -> set[Grant]:

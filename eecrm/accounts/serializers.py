@@ -19,8 +19,8 @@ class LoginSerializer(StrictSerializer):
         max_length=1024, trim_whitespace=False, style=_PASSWORD, validators=[require_hashable]
     )
 
-    # The field is write-only, so that the example in the OpenAPI document contains no code.
-    # The example must work for every account, also for accounts without a second factor.
+    # The field is write-only, because the examples in the OpenAPI document leave out write-only fields.
+    # So the example of a login has no code, as for an account without a second factor.
     otp = serializers.CharField(max_length=40, required=False, write_only=True)
 
     field_docs = {
@@ -143,7 +143,7 @@ class ContactSerializer(ResourceSerializer):
 
 
 class CoverSerializer(serializers.Serializer):
-    """A leave cover in effect now, and the other colleague: the one on leave, or the one who stands in."""
+    """A leave cover in effect now, as one of its two colleagues sees it. `id` and `name` are the other colleague's."""
 
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(read_only=True)

@@ -1,7 +1,9 @@
 """Normalises and checks email addresses, so that one mailbox has one stored address.
 
-The stored form is NFKC (a Unicode normal form), with the domain in ASCII as IDNA writes it.
-Stored addresses are ASCII. So PostgreSQL can check them, and comparisons only have to ignore case (docs/adr/0022).
+A stored address has only ASCII characters. An address is normalised to NFKC (a Unicode normal form), and its domain is
+converted to ASCII (IDNA): `ann@müller.example` -> `ann@xn--mller-kva.example`. An address with other characters before
+the @, such as `zoë@epic.example`, is refused.
+So PostgreSQL can check stored addresses, and comparisons only have to ignore case (docs/adr/0022).
 """
 
 import unicodedata
@@ -33,8 +35,9 @@ NOT_WRITABLE = (
 def normalise_address(text: str) -> str:
     """Returns the stored form of an email address.
 
-    A text without a stored form is trimmed, but otherwise nearly unchanged. The field's validators refuse this text
-    later.
+    A text that isn't an email address raises no error here, because the field's validators refuse it later. Such a text
+    is trimmed, and put into the stored form as far as possible. A text of more than _MAX_CHARS characters is only
+    trimmed.
     """
     text = trim(text)
     if len(text) > _MAX_CHARS:

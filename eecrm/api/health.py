@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from access import grants, refusals, sql_functions
+from access import grants, refusals, sql_functions, surroundings
 from access.logins import faults, is_log_discreet
 from access.permissions import public
 from api.requests.problems import from_exception, problem
@@ -19,7 +19,8 @@ from api.requests.problems import from_exception, problem
 log = logging.getLogger("eecrm.health")
 
 # The result of the readiness checks is reused for this number of seconds.
-# The cache protects a public endpoint, because its checks cost as much as a refused login.
+# The endpoint is public, and its checks cost as much as a refused login.
+# Without this cache, callers could overload the database with requests to the endpoint.
 KEPT_SECONDS = 1.0
 
 
@@ -63,14 +64,28 @@ def _privileges() -> Finding | None:
     return Finding("unavailable", f"The database differs from the code in {len(drift)} places.")
 
 
-# The rows need more room than `work_mem`, so PostgreSQL writes some 200 kB of them to a temporary file. It takes 2 ms.
+def _surroundings() -> Finding | None:
+    """A warning and no 503: a login that others were given, for example, hinders no request."""
+    with connection.cursor() as cursor:
+        found = surroundings.faults(cursor)
+    if not found:
+        return None
+    log.error("the database differs from bootstrap.sql: run it again", extra={"faults": found})
+    return Finding("", f"The database differs from bootstrap.sql in {len(found)} places.")
+
+
+# This query makes more rows than fit into `work_mem`, so PostgreSQL writes some 200 kB to a temporary file.
+# The query fails if the disk is full. Otherwise it takes 2 ms.
 _FILL_TEMPORARY_FILE = "SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
 
 
 def _disk() -> Finding | None:
-    """A warning and no 503, because reads still work, and all servers share the disk of the database.
+    """Finds a full disk of the database. A full disk is a warning and doesn't cause a 503.
 
-    A temporary file shows a full disk that small writes don't meet, because they fit into pages that exist already.
+    Reads still work on a full disk. Another server wouldn't help, because all servers use the same database.
+
+    A small write may succeed on a full disk, because the row fits into a page that exists already. A temporary file
+    always needs new space, so this check writes a temporary file.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -102,6 +117,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
         ("read_only", _read_only),
         ("migrations", _migrations),
         ("privileges", _privileges),
+        ("surroundings", _surroundings),
         ("disk", _disk),
         ("server_log", _server_log),
     )

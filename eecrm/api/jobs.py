@@ -10,11 +10,12 @@ from typing import Any
 
 from django.apps import apps
 
-# A job is a function that a worker calls with a lease: the time for which the worker may hold a claimed row.
+# A job is a function with one parameter, the lease: the time for which a worker reserves a row (a mail) for itself.
+# After this time, another worker may take the row.
 # A job returns True if more work may be waiting.
 Job = Callable[[timedelta], bool]
 
-# After a failure a job pauses. Each further failure in a row doubles the pause, up to the maximum.
+# After a failure a job pauses. Each further consecutive failure doubles the pause, up to the maximum.
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0
 
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 # These are control and format characters, and characters without a glyph (Unicode's Default_Ignorable_Code_Point).
-# The regular expressions of Python and PostgreSQL read the escapes in SIGNS in the same way.
+# SIGNS is a part of regular expressions in Python and in PostgreSQL. Both read its escapes (`\u200B`) in the same way.
 SIGNS = (
     r"\u0001-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u2028-\u202E"
     r"\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\uFFFE\uFFFF\U00013430-\U00013442"
@@ -27,12 +27,13 @@ _EDGE = re.compile(rf"[\s{SIGNS}]*+")
 _INVISIBLE = re.compile(f"[{SIGNS}]")
 _SPACES = re.compile(f"[{SPACES}]+")
 # Mail programs turn `evil.example`, `bank.भारत` and 8.8.8.8 into links, which a name must not contain.
-# So a name may not have a full stop between one character and two more characters, as in `a.bc`.
+# So a name is refused if a full stop has a character directly before it and two directly after it, as in `a.bc`.
 # The name J.R.R. Tolkien is allowed, because only one letter stands between two full stops.
 # A domain can contain any character except spaces and punctuation: letters, digits, marks and pictographs.
 # The patterns are applied to a text's NFKC form, which replaces look-alikes of a character by the character itself.
 # NFKC doesn't replace U+3002, the ideographic full stop, so the patterns list it.
-# No alternative begins with a repetition (`x+`), because a search in a long run of x would take quadratic time.
+# No branch of these patterns (`…|…`) begins with a repetition such as `x+`.
+# Otherwise a search in a long run of x would take quadratic time.
 _LINK_PATTERN = r"//|\\|www[.]|@|(https?|ftp|mailto|tel|sms):|[0-9]([.\u3002][0-9]+){2}[.\u3002][0-9]"
 _DOMAIN_CHARACTER = r"[^\s!-/:-@\[-`{-~\u2010-\u2027\u3002]"
 WEB_ADDRESS = rf"{_LINK_PATTERN}|{_DOMAIN_CHARACTER}[.\u3002]{_DOMAIN_CHARACTER}{{2}}"

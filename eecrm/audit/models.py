@@ -45,7 +45,7 @@ class Entry(models.Model):
     Columns that the trigger ignores are left out.
     `channel` is api (any page or request outside the admin site), admin, command, worker or sql.
     `role` is the PostgreSQL role that wrote the row.
-    Row security shows all entries to roles that the policy lets read the trail.
+    Row security shows all entries to roles with the right to read the trail.
     Other roles see the entries about the clients, contracts and events that they may see (`audit.apps`).
     """
 

@@ -83,7 +83,8 @@ class Client(models.Model):
             models.Index("id", "created_at", "updated_at", "status", name="client_list"),
         ]
         constraints = [
-            # A foreign key of contracts refers to both columns, so a contract has its client's sales contact.
+            # A foreign key of contracts refers to these two columns: the client's id and the client's sales contact.
+            # So a contract always has the sales contact of its client.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="client_sales_contact"),
             models.UniqueConstraint(
                 Lower("email"),

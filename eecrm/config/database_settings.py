@@ -23,7 +23,7 @@ _require(
 )
 
 # If PG_HOST names several hosts, libpq connects to the one that accepts writes.
-# If PG_HOST names one host, libpq connects to it in any state. So reads go on while the host accepts no writes.
+# If PG_HOST names one host, libpq connects to it even if it accepts no writes, so that reads still work.
 TARGET_SESSION_ATTRS = env("PG_TARGET_SESSION_ATTRS", default="read-write" if len(_hosts) > 1 else "any")
 _require(
     TARGET_SESSION_ATTRS in ("any", "read-write", "primary"), "PG_TARGET_SESSION_ATTRS is any, read-write or primary."

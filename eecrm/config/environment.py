@@ -15,16 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from decouple import Config, RepositoryEnv, UndefinedValueError, strtobool, undefined
+from decouple import Config, UndefinedValueError, strtobool, undefined
 from django.core.exceptions import ImproperlyConfigured
 
 from api.spelling import has_invisible
+from config.env_file import WrongFile, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def _variables_in(path: Path) -> dict[str, str]:
-    return RepositoryEnv(str(path)).data if path.is_file() else {}
+    try:
+        return read_variables(path)
+    except WrongFile as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
 def _trimmed(config: Config, name: str, default: Any) -> Any:
@@ -90,7 +94,7 @@ _TRIMMING = {"GROUPS"}  # `config.settings` removes invisible characters around 
 
 
 def _refuse_unseen(name: str, text: str) -> None:
-    """Raises ValueError if the text has a character that nobody sees, such as a mark that turns the writing direction."""
+    """Raises ValueError if the text has an invisible character, such as a mark that turns the writing direction."""
     allowed = "\r\n" if name in _HOLDING_PEM and "-----BEGIN" in text else ""
     text = "".join(character for character in text if character not in allowed)
     if any(unicodedata.category(character) in _CONTROLS for character in text):
@@ -144,7 +148,8 @@ def attempt(factory: Callable[..., Any], **values: Any) -> Any:
     """Calls `factory` and returns its result.
 
     If `factory` raises ImproperlyConfigured, records this fault and returns None. `refuse_faults` later refuses the
-    start, and reports all recorded faults. Also returns None if a value is None, because its fault is recorded already.
+    start, and reports all recorded faults.
+    If an argument for `factory` is None, returns None without a call, because the argument's fault is recorded already.
     """
     if None in values.values():
         return None

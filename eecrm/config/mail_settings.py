@@ -43,12 +43,13 @@ EMAIL_PORT = number(
     default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25),
 )
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "ssl"
-EMAIL_TIMEOUT = 10  # seconds to wait for the mail server
+EMAIL_TIMEOUT = 10  # seconds to wait for each answer of the mail server
+MAX_DELIVERY_SECONDS = 60  # limit for all answers together
 DEFAULT_FROM_EMAIL = env(
     "DEFAULT_FROM_EMAIL", **({} if IS_PRODUCTION else {"default": "Epic Events CRM <no-reply@localhost>"})
 )
 MAIL_FOLDER = HOME / "mail"
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "accounts.outbox.folder.FolderBackend"
+EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend" if EMAIL_HOST else "accounts.outbox.folder.FolderBackend"
 
 _require(EMAIL_SECURITY in ("starttls", "ssl", "none"), "EMAIL_SECURITY is starttls, ssl or none.")
 _require(

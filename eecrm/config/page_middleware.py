@@ -51,10 +51,10 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """Sets the header Content-Length, and does nothing else of Django's class.
+    """Sets the header Content-Length. The other work of Django's CommonMiddleware is left out.
 
-    Django's class would also read the Host of each request, for redirects that no setting here turns on. A health check
-    by IP address would then get a 400, because ALLOWED_HOSTS doesn't list the server's IP address.
+    Django's class would also read the Host of each request, for redirects that our settings don't turn on. A health
+    check by IP address would then get a 400, because ALLOWED_HOSTS doesn't list the server's IP address.
     """
 
     def process_request(self, request: HttpRequest) -> None:

@@ -1,7 +1,8 @@
 """The resources of the API, parents first, each with its viewset.
 
-This list determines the installed apps, routes, history, reports of `sync/`, restore, masks of personal data, and
-documents. All other facts about a resource are declared in its viewset and its model (docs/extending.md).
+The installed apps and the URL routes come from this list. The history of rows, the reports of `sync/`, the restore of
+deleted rows, the masking of personal data and the OpenAPI document use it too. All other facts about a resource are
+declared in its viewset and its model (docs/extending.md).
 """
 
 RESOURCES = {

@@ -41,7 +41,8 @@ _USUAL_WORDS = re.compile(
 def _can_be_guessed(path: str) -> bool:
     """Returns True if a scanner could guess the path.
 
-    Without the usual words, such a path has fewer than 8 letters and digits, or fewer than 6 different ones.
+    The usual words are removed from the path first. A scanner could guess the path if fewer than 8 letters and digits
+    are left, or fewer than 6 different ones.
     """
     rest = re.sub(r"[^a-z0-9]", "", _USUAL_WORDS.sub("", path.lower()))
     return len(rest) < 8 or len(set(rest)) < 6
@@ -78,7 +79,8 @@ TRUSTED_PROXIES = number(
     100,
     **({} if IS_PRODUCTION else {"default": 0}),
 )
-# Names of user groups without permissions, for `belongs_to_groups`. `migrate` creates the missing groups.
+# Names of user groups. `migrate` creates the missing groups.
+# These groups give no permissions. Code can check the membership with `belongs_to_groups`.
 GROUPS = [normalise_title(name) for name in env("GROUPS", default="", cast=_comma_separated)]
 
 _require(
@@ -145,7 +147,7 @@ _PURPOSES = {
     "EMAIL_HOST_PASSWORD": "mail",
     "PG_PASSWORD": "database",
 }
-_first_named: dict[str, str] = {}  # maps each secret to the first variable that contains it
+_first_named: dict[str, str] = {}  # maps the value of each secret to the first variable that has this value
 for _name, _purpose in _PURPOSES.items():
     _text = env(_name, default="")
     for _secret in _comma_separated(_text) if _name.endswith("_PREVIOUS_KEYS") else filter(None, [_text]):
@@ -282,8 +284,9 @@ SIMPLE_JWT = {
 }
 
 # Maps the name of a rate limit to (requests, seconds).
-# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…` and `login`.
-# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address.
+# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…`, `own_logins` and `login`.
+# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address,
+# `own_logins` one login.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
@@ -300,20 +303,24 @@ RATE_LIMITS = {
         ("read.external", 1_200, 60),
         ("write", 6_000, 60),
         ("write.external", 300, 60),
+        ("own_logins", 60, 60),  # requests of one login that end logins or change the password
         ("login", 600, 60),  # logins per IP address, successful or not, counted before the password is hashed
     )
 } | {
-    "own_password": (20, 600),  # times that a user enters the current password, to change the password or email
-    # Times that an account may change its password by entering the current one. Each change ends the links of the account.
-    # Without this limit, a thief who knows the password could end each link before the owner uses it.
+    # Wrong entries of the current password by a logged-in user, for example in the form that changes the password.
+    "own_password": (20, 600),
+    # Password changes of an account with the current password. Each change makes the account's reset links invalid.
+    # Without this limit, a thief who knows the password could make each link invalid before the owner uses it.
     "own_password_change": (5, 86_400),
-    "address_link": (10, 86_400),  # passwords entered to confirm an email address that another user has set
+    # Wrong entries of the account's password on the page that confirms an email address which another user has set.
+    "address_link": (10, 86_400),
     "address_change": (5, 86_400),  # new email addresses that an account may request
     "own_name": (100, 86_400),  # changes of an account's own name; the audit trail keeps each name
     "stranger": (6, 86_400),  # mails to an email address that its account hasn't confirmed
     "forgotten": (300, 600),  # password reset requests per IP address, which an office may share
     "forgotten_same": (5, 600),  # password reset requests for the same account
-    "login_failed_address": (300, 300),  # failed logins per IP address; a short time because an office may share one
+    # Failed logins per IP address. The period is short, because a whole office may share an IP address.
+    "login_failed_address": (300, 300),
     "login_failed_account": (100, 3_600),  # failed logins per account (NIST SP 800-63B-4, section 3.2.2)
     # Failed logins for one account from one IP address.
     # `login_failed_here` is lower than the account's limit, so that one IP address can't use up the account's limit.
@@ -357,7 +364,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-OTP_TOTP_ISSUER = "Epic Events CRM"  # name under which an authenticator app lists our codes
+OTP_TOTP_ISSUER = "Epic Events CRM"  # name that an authenticator app shows beside the one-time codes of this site
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -382,7 +389,7 @@ ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_AGE = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_AGE.total_seconds())
 SESSION_ENGINE = "accounts.admin_login.session_store"
-# The cookies for session, last use and CSRF token end when the browser closes.
+# The session cookie, the cookie with the time of the last request, and the CSRF cookie end when the browser closes.
 # Browsers accept a cookie whose name begins with `__Host-` only over https and from this host (RFC 6265bis).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-eecrm_session" if IS_PRODUCTION else "eecrm_session"

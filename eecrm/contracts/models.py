@@ -77,8 +77,8 @@ class Contract(models.Model):
 
     objects = ContractQuerySet.as_manager()
 
-    # A signature confirms all of these fields, so a user who signs must have seen their current values.
-    # A user who changes another one of these fields must have seen the current status.
+    # A signature (change of the status) confirms all of these fields.
+    # So a user who changes one of these fields must have seen the current values of all of them.
     decided_together = (("status", "name", "amount", "currency", "payment_due"),)
     report_fields = (
         "id", "client", "sales_contact", "name", "status", "amount", "currency", "payment_due", "signed_at",
@@ -100,7 +100,8 @@ class Contract(models.Model):
             models.Index("id", "created_at", "updated_at", "payment_due", "amount", "status", name="contract_list"),
         ]
         constraints = [
-            # A foreign key of events refers to both columns, so an event has its contract's sales contact.
+            # A foreign key of events refers to these two columns: the contract's id and the contract's sales contact.
+            # So an event always has the sales contact of its contract.
             models.UniqueConstraint(fields=["sales_contact", "id"], name="contract_sales_contact"),
             models.CheckConstraint(
                 name="contract_status_known",

@@ -5,4 +5,4 @@ This package depends on no model.
 
 
 class CannotImport(Exception):
-    """Raised if no row of a file can be imported. The message says so in its first line, then lists the problems."""
+    """Raised if a file is refused as a whole: none of its rows is imported. The message lists the problems."""

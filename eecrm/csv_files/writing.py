@@ -12,7 +12,7 @@ from pathlib import Path
 # Characters that begin a formula in a spreadsheet, full-width characters included (OWASP, CSV Injection).
 # Quotation marks and spaces may come before a formula, because spreadsheets drop them at a cell's beginning.
 # `guarded` puts an apostrophe (the guard) before a formula. The original cell may begin with an apostrophe, too.
-# A cell with an apostrophe of its own gets a guard as well, so that `unguarded` restores the original cell.
+# If a cell already has an apostrophe before a formula, it gets another one, so that `unguarded` restores the cell.
 _BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
 _FORMULA, _ANY = re.compile(rf"[\s\"']*{_BEGINS}"), re.compile(_BEGINS)
 # Matches a run of spaces and quotation marks, and the sign of a formula after the run.

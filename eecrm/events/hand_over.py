@@ -73,15 +73,16 @@ def numbers(leaver: User, role: str) -> HandOverCounts:
 
 
 def successors(leaver: User) -> QuerySet[User]:
-    """Returns the possible successors: active users with the leaver's role, or with a role that fits the leaver's rows.
+    """Returns the possible successors: active users with a suitable role, which is sales or support.
 
-    These rows are the leaver's present clients or events.
+    A role is suitable if the leaver has this role, or if the leaver's present rows need it: sales for clients, support
+    for open events.
     """
     roles = {leaver.role} & {Role.SALES, Role.SUPPORT}
     roles |= {Role.SALES} if clients_of(leaver).exists() else set()
     roles |= {Role.SUPPORT} if events_of(leaver).exists() else set()
     people = User.objects.active().filter(role__in=roles, is_superuser=False).exclude(pk=leaver.pk)
-    return people.only(*PUBLIC_FIELDS).order_by("display_name", "pk")
+    return people.only(*PUBLIC_FIELDS, "date_joined").order_by("display_name", "pk")
 
 
 def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCounts:
@@ -109,13 +110,16 @@ def hand_over(leaver: User, successor: User, *, deactivates: bool) -> HandOverCo
 
 
 def lock(leaver: User, *others: User) -> None:
-    """Locks the leaver's rows, and then the accounts, in the order of all other code. Reads the accounts again.
+    """Locks the leaver's rows, and then the accounts. Reads the accounts again, because they may have changed.
+
+    All other code locks in the same order, so that no two transactions deadlock.
 
     A request that adds a client or an event for the leaver holds a share lock on the leaver's account until its commit.
     This function waits for the commit, so the hand-over includes the new row. A later request waits for the hand-over,
     and is refused if the leaver has become inactive.
 
-    The lock on the successor's account keeps the successor's role, which decides which rows are handed over.
+    The lock on the successor's account keeps the successor's role from changing. The role decides which rows are handed
+    over.
     """
     for rows in (clients_of(leaver), events_of(leaver)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))

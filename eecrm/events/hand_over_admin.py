@@ -62,7 +62,8 @@ class HandOverForm(forms.Form):
 class HandOverPage(admin.ModelAdmin):
     """Adds the page `hand-over/<account>/` to the admin pages of events.
 
-    The page is part of the app `events`, because the app `clients` may not import it.
+    The page is part of the app `events`, because it needs clients, contracts and events. The app `clients` may not
+    import `events`.
     """
 
     def get_urls(self) -> list[URLPattern]:
@@ -136,19 +137,21 @@ def _chosen_successor(request: HttpRequest) -> QuerySet[User]:
 
 
 def _lines(leaver: User, counts: dict[str, HandOverCounts], *, may_deactivate: bool) -> list[Line]:
-    """Returns the lines that the user confirms, with the primary keys of the leaver's rows.
+    """Returns the lines that the user confirms, with the primary keys of the leaver's rows and their times of creation.
 
-    If a line had only the number of rows, a confirmation would stay valid after one client replaced another.
+    If a line had only the number of rows, a confirmation would stay valid after one client replaced another. After
+    PostgreSQL's data was restored from an older copy, other rows and accounts may have the same keys.
     """
-    keys_by_model = [
-        list(rows.order_by("pk").values_list("pk", flat=True)) for rows in (clients_of(leaver), events_of(leaver))
+    rows_by_model = [
+        [f"{key} {made.isoformat()}" for key, made in rows.order_by("pk").values_list("pk", "created_at")]
+        for rows in (clients_of(leaver), events_of(leaver))
     ]
     lines = [
-        Line(f"To a successor in {role}", str(count), repr(keys))
-        for (role, count), keys in zip(counts.items(), keys_by_model, strict=True)
+        Line(f"To a successor in {role}", str(count), repr(rows))
+        for (role, count), rows in zip(counts.items(), rows_by_model, strict=True)
     ]
     state = "is active" if leaver.is_active else "is inactive"
-    return [*lines, Line(f"The account {leaver}", state, f"{leaver.role} {may_deactivate}")]
+    return [*lines, Line(f"The account {leaver}", state, f"{_identity(leaver)} {leaver.role} {may_deactivate}")]
 
 
 def _successor_line(successor: User) -> Line:
@@ -157,5 +160,11 @@ def _successor_line(successor: User) -> Line:
     The line names the successor's role, because the role decides which rows are handed over.
     """
     return Line(
-        f"The successor {successor}", f"{successor.display_name}, {successor.get_role_display()}", str(successor.pk)
+        f"The successor {successor}",
+        f"{successor.display_name}, {successor.get_role_display()}",
+        _identity(successor),
     )
+
+
+def _identity(account: User) -> str:
+    return f"{account.pk} {account.date_joined.isoformat()}"

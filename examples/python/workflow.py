@@ -1,11 +1,13 @@
 """The eight steps of Epic Events' workflow, with a typed client that openapi-python-client generates.
 
+Start scripts/run first. Then run these commands in the directory of this file:
+
 pip install -r requirements.txt
 openapi-python-client generate --path ../../docs/openapi.yaml --output-path epic_events --meta none \\
     --config generator.yaml
 mypy --strict workflow.py && python workflow.py
 
-Start scripts/run first. The environment variables API and PASSWORD choose another server and password.
+To use another server, set the environment variables API (the URL of its API) and PASSWORD.
 """
 
 import os
@@ -147,7 +149,7 @@ for status in (EventStatus.IN_PROGRESS, EventStatus.CLOSED):
     event = expect(EventRead, events_update.sync(event.id, client=support, body=EventPatch(status=status)))
     print(f"7. It is {event.status}.")
 
-# 8. Management reopens the event, with a reason. Sales may not: the answer is 403 with the name of the rule.
+# 8. Management reopens the event, with a reason. If sales tries it, the answer is 403 with the name of the rule.
 reopened, why = EventPatch(status=EventStatus.IN_PROGRESS), "The caterer was never paid"
 refused = expect(RuleProblem, events_update.sync(event.id, client=sales, body=reopened, x_change_reason=why))
 assert (refused.status, refused.rule) == (403, "event.update.sales.none")

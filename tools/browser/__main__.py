@@ -1,6 +1,6 @@
 """Tests the API's documentation pages, and the life of an account from invitation to deactivation, in a browser.
 
-A manager and the owner of the account use the browser. Between these steps, the tests send requests to the API.
+A manager and the owner of the account work in the browser. The tests also send some requests directly to the API.
 """
 
 import sys

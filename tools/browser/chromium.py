@@ -1,4 +1,7 @@
-"""Finds Chromium on this machine, or else installs it: Debian's package if the user is root, or Playwright's."""
+"""Finds Chromium on this machine. If there is none, installs it.
+
+Root gets Debian's package, if apt-get is there. Otherwise the Chromium of Playwright is installed.
+"""
 
 import os
 import shutil

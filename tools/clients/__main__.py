@@ -44,7 +44,7 @@ def check_typescript() -> None:
 def check_python() -> None:
     with step("Python: generating a client, and checking it and examples/python/workflow.py strictly"):
         PYTHON.mkdir(parents=True, exist_ok=True)
-        # A client that an earlier run generated may have modules of operations that were removed.
+        # Delete the API client that an earlier run generated. It may contain modules of operations that were removed.
         shutil.rmtree(PYTHON / "epic_events", ignore_errors=True)
         shutil.copyfile(EXAMPLES / "python" / "workflow.py", PYTHON / "workflow.py")
         generator = Path(sys.executable).with_name("openapi-python-client")

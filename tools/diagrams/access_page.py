@@ -81,7 +81,10 @@ def _refusals_of_the_policy() -> Iterator[Rule]:
 
 
 def _status_rules() -> list[str]:
-    """Returns a table of the state rules by status and action, as `GET …/access/` predicts them."""
+    """Returns a table of the state rules: the API's answer to an action on a row with a certain status.
+
+    `GET …/access/` predicts the same answers.
+    """
     rows = [
         [rule.resource, status, action, _answer(rule), f"`{rule.name}`", rule.sentence]
         for rule in declared_rules().values()

@@ -25,7 +25,8 @@ def draw() -> str:
 
 
 def _about() -> Iterator[str]:
-    # The API refuses finer actions, such as *sign*, with 403. So the sentence about 409 leaves them out.
+    # Some actions, such as *sign*, are checked only for some changes. The API refuses these changes with 403, not 409.
+    # So the picture's sentence about 409 doesn't name such actions.
     finer = {change.action for changes in FINER_THAN_UPDATE.values() for change in changes}
     state = ", ".join(sorted(STATE_ACTIONS - finer))
     yield muted("Below /api/v1/. Drawn from the routes and the policy table by scripts/pictures.")

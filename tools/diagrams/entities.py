@@ -77,20 +77,24 @@ def _shown(model: type[Model]) -> Iterator[Field]:
 
 
 def _is_key(field: Field) -> bool:
-    """Is the field a real foreign key? Denormalised parent keys have no constraint, so they aren't shown as keys."""
+    """Returns True if PostgreSQL checks the field as a foreign key.
+
+    A copied key of a parent row has no constraint, so the picture doesn't mark it as a foreign key.
+    """
     return isinstance(field, ForeignKey) and field.db_constraint
 
 
 def _unique_fields(model: type[Model]) -> set[str]:
-    """Returns the fields that are unique because of a constraint on this one field, or on an expression such as Lower.
+    """Returns the names of the unique fields.
 
-    A constraint with a condition doesn't count, unless the condition is true for all rows, such as "is not null".
+    Such a field has a unique constraint of its own, or one on an expression such as Lower(field). A constraint that
+    covers only some rows is ignored, but the condition "is not null" is allowed.
     """
     names: set[str] = set()
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
             fields = [*constraint.fields, *(name for part in constraint.expressions for name in _names_in(part))]
-            # A unique constraint allows any number of NULLs, so the condition "is not null" exempts no row.
+            # NULLs never count as duplicates, so the condition "is not null" changes nothing.
             if len(fields) == 1 and constraint.condition in (None, Q(**{f"{fields[0]}__isnull": False})):
                 names.add(fields[0])
     return names

@@ -24,7 +24,7 @@ class Line:
     path: str
     action: str
     scopes: tuple[Scope, ...] | None
-    is_condition: bool = False  # true for an action that only some changes need, such as *sign*
+    is_condition: bool = False  # true for an action that is checked only for some changes, such as *sign*
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Returns all routes in groups. After a resource's routes come its conditional actions, such as *sign*."""
+    """Returns all routes in groups. After a resource's routes come actions that only some changes need (*sign*)."""
     groups_by_key: dict[str, Group] = {}
     for path, pattern in checks.routes():
         if path.split("/")[0] == "admin":

@@ -79,7 +79,8 @@ def run(command: str, root: Path) -> None:
 def environment(root: Path) -> dict[str, str]:
     """Returns the environment variables for a recipe's commands.
 
-    The keys aren't secret. Only scripts/test uses a database, and scripts/test replaces these settings.
+    The keys and passwords in the variables are only examples, not secrets. The variables name no real database. Only
+    scripts/test needs a database, and it replaces these variables by its own settings.
     """
     values = {
         "EECRM_HOME": str(root / ".local"),

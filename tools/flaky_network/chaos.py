@@ -14,7 +14,7 @@ PAUSE_SECONDS = (2.0, 4.0)  # shortest and longest pause between two disturbance
 def children(parent: int) -> list[int]:
     pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # this process has ended meanwhile
+        with suppress(OSError):  # the process that is read here has already ended
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == parent:
                 pids.append(int(stat.parent.name))

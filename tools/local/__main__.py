@@ -1,4 +1,7 @@
-"""Runs the demo (scripts/run), the tests (scripts/test) or manage.py (scripts/manage), after install.py."""
+"""Runs the demo (scripts/run), the tests (scripts/test) or manage.py (scripts/manage).
+
+install.py starts this program when the virtual environment is ready.
+"""
 
 import os
 import sys
@@ -39,8 +42,6 @@ MIGRATOR_COMMANDS = (
     "sync_database",
 )
 
-sys.path.insert(0, str(ROOT / "eecrm"))
-
 
 def main(command: str, *arguments: str) -> int:
     if command == "manage-beside":
@@ -65,7 +66,8 @@ def run_demo(*, is_reset: bool) -> int:
 
 
 def prepare_and_serve(port: int, settings: Mapping[str, str]) -> int:
-    # This import is late, because it makes config.environment read settings.env.
+    # This import isn't at the top of the file, because it makes config.environment read settings.env.
+    # At the start of the program, settings.env may not exist yet.
     from serve import serve
 
     prepare(settings)
@@ -98,8 +100,10 @@ def manage(arguments: tuple[str, ...]) -> int:
     command = [str(part) for part in database.MANAGE] + list(arguments)
     module = "config.migrator_settings" if arguments[:1] and arguments[0] in MIGRATOR_COMMANDS else "config.settings"
     os.environ["DJANGO_SETTINGS_MODULE"] = module
-    # scripts/manage writes its own messages to standard error, and passes standard output as file descriptor 3.
-    # The command gets the caller's umask, because a command such as makemigrations writes into the repository.
+    # File descriptor 3 is the caller's standard output. Only the command's own output goes there.
+    # All other messages of scripts/manage go to standard error.
+    # This program uses a private umask, but the command gets the caller's umask.
+    # So files that the command writes into the repository, such as migrations, have the usual permissions.
     return execute(command, stdout=3, umask=UMASK)
 
 
@@ -114,7 +118,8 @@ def run_tests(arguments: list[str]) -> int:
         template_database.update(server, may_fail=is_exec)
         template_database.copy(server, databases)
         if is_exec:
-            # The command gets the caller's umask, because it may write into the repository.
+            # This program uses a private umask, but the command gets the caller's umask.
+            # So files that the command writes into the repository have the usual permissions.
             return execute(arguments, umask=UMASK)
         pooler.provide(HOME)
         return execute([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)

@@ -81,9 +81,9 @@ class Account:
                 self._grant(file, stat.S_IROTH | (stat.S_IXOTH if is_program else 0))
 
     def _missing_bits(self, path: Path, bits: int) -> int:
-        """Returns the permission bits that this account lacks on a path, among the needed `bits`.
+        """Returns those of the permissions in `bits` that this account doesn't have on a path.
 
-        The bits are written as bits for "others", such as S_IXOTH.
+        `bits` and the result are written as permissions of "others", such as S_IXOTH.
         """
         status = path.stat()
         if status.st_uid == self.uid:
@@ -91,9 +91,11 @@ class Account:
         return bits & ~(status.st_mode >> 3 if status.st_gid == self.gid else status.st_mode)
 
     def _grant(self, path: Path, bits: int) -> None:
-        """Gives this account rights on a path. `bits` are the mode bits that "others" would get, such as 0o5.
+        """Gives this account rights on a path. `bits` are written as permissions of "others", such as 0o5.
 
-        If the path's group has no rights, the path is given to the account's group. So no other group gets rights.
+        If the account owns the path, the owner gets the rights. If the path's group has no rights, or is the account's
+        group, the path gets the account's group, and this group gets the rights. In all other cases, "others" get the
+        rights.
         """
         missing = self._missing_bits(path, bits)
         if not missing:

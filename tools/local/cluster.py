@@ -25,7 +25,7 @@ MAX_WAIT_SECONDS = 60  # seconds for the server to start or stop, including reco
 # Log lines contain the SQLSTATE (%e), because this code is the same in all languages of PostgreSQL's messages.
 LOG_LINE_PREFIX = "-clog_line_prefix=%m [%p] %e "
 # These options turn durability off, because test databases needn't survive a crash.
-# Autovacuum is off, because a test's query plans would depend on the time at which it last analysed the tables.
+# Autovacuum is off. Otherwise a test's query plans would depend on the time when autovacuum last analysed the tables.
 # JIT compilation is off, because it takes longer than it saves. bootstrap.sql turns it off for eecrm_app only.
 FOR_TESTS = ("-cfsync=off", "-csynchronous_commit=off", "-cfull_page_writes=off", "-cautovacuum=off", "-cjit=off")
 

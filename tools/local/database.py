@@ -23,9 +23,9 @@ def bootstrap(name: str, settings: Mapping[str, str]) -> None:
 
 
 def bootstrap_all(names: Sequence[str], settings: Mapping[str, str]) -> None:
-    """Runs bootstrap.sql for several databases at the same time.
+    """Starts bootstrap.sql for several databases at the same time.
 
-    A lock in bootstrap.sql makes the runs change the server one after the other.
+    The runs wait for each other only while they change the server or a database, because bootstrap.sql takes a lock.
     """
     environments = [_bootstrap_environment(name, settings) for name in names]
     run_together(_bootstrap(), environments, failure=BOOTSTRAP_FAILED)
@@ -40,7 +40,8 @@ def _bootstrap_environment(name: str, settings: Mapping[str, str]) -> dict[str, 
 
     Passwords are passed in environment variables, because other users of the machine can read a command line.
     """
-    # This import is late, because it makes config.environment read settings.env.
+    # This import isn't at the top of the file, because it makes config.environment read settings.env.
+    # At the start of the program, settings.env may not exist yet.
     from config import database_settings
 
     for required in ("PG_HOST", "PG_ADMIN_USER", "PG_ADMIN_PASSWORD"):

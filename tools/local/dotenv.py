@@ -1,26 +1,26 @@
 """Reads settings from environment variables and `.env`, and defines the repository's path.
 
-This module uses the standard library only, because install.py needs it before python-decouple is installed.
+This module uses the standard library only, because install.py needs it before anything is installed.
 """
 
 import os
+import sys
 from pathlib import Path
+
+from processes import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
 
+sys.path.insert(1, str(ROOT / "eecrm"))  # for all programs of this directory
+from config.env_file import WrongFile, read_variables  # noqa: E402  # after the line that makes it importable
+
 
 def read(path: Path) -> dict[str, str]:
-    """Returns the variables in a `.env` file. The file is read by the same rules as python-decouple's."""
-    values = {}
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        name, separator, value = line.strip().partition("=")
-        if not separator or name.startswith("#"):
-            continue
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        values[name.strip()] = value
-    return values
+    """Returns the variables in a file as the settings read them. Raises Failed for a file or a line that can't be read."""
+    try:
+        return read_variables(path)
+    except WrongFile as error:
+        raise Failed(str(error)) from None
 
 
 def chosen(name: str) -> str:

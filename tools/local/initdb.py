@@ -48,8 +48,8 @@ def private_log(path: Path) -> BinaryIO:
 def plain_environment() -> dict[str, str]:
     """Returns environment variables for PostgreSQL's programs, without PG… variables that may name another server.
 
-    PG_LANGUAGE, such as "fr", chooses the language of the server's messages.
-    This value becomes LANGUAGE, which gettext reads in every locale except C.
+    PG_LANGUAGE, such as "fr", chooses the language of the server's messages. The server gets it as LANGUAGE. LANGUAGE
+    has no effect if the server's locale is C.
     """
     plain = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     return plain | ({"LANGUAGE": language} if (language := os.environ.get("PG_LANGUAGE")) else {})

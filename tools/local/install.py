@@ -61,7 +61,8 @@ def _close_to_others(environment: Path) -> None:
     if not environment.is_dir():
         return
     mode = stat.S_IMODE(environment.stat().st_mode)
-    # If root runs this program, the group may still enter: PostgreSQL's account may run programs in this directory.
+    # If root runs this program, the directory's group keeps the right to enter.
+    # The group is that of PostgreSQL's account, which may run programs in this directory.
     private = mode & (stat.S_IRWXU | (stat.S_IXGRP if os.geteuid() == 0 else 0))
     if mode == private:
         return
@@ -87,7 +88,8 @@ def main(command: str, *arguments: str) -> int:
     except home.HomeInUse as in_use:
         if command != "manage" or in_use.holder != "scripts/run":
             raise
-        command = "manage-beside"  # needs no lock, because scripts/run has started the database
+        # This command takes no lock. scripts/run holds the lock, and has started the database that the command uses.
+        command = "manage-beside"
     else:
         os.set_inheritable(lock, True)  # so that the executed program keeps the lock until it ends
     if command == "run":

@@ -25,7 +25,10 @@ class Entry(NamedTuple):
 
     @property
     def orphans(self) -> list[int]:
-        """Ids of child processes that this process has left behind, such as the workers of a killed gunicorn."""
+        """Ids of processes that the listed process started and that still run after its end.
+
+        An example is the workers of a killed gunicorn.
+        """
         return [] if started_at(self.pid) is not None else orphans_of(self.pid, self.started)
 
     def stop(self) -> None:

@@ -53,7 +53,10 @@ def status_of(program: Callable[..., int], *arguments: str) -> int:
     If a signal arrives, the child processes are stopped first.
     After Failed or PermissionError, the function prints a sentence to standard error and returns 1.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it, to outlive the terminal
+        stops.append(signal.SIGHUP)
+    for signum in stops:
         signal.signal(signum, _on_signal)
     try:
         return program(*arguments)
@@ -150,7 +153,7 @@ def run(command: Command, *, failure: str, **options: Any) -> None:
 
 
 def run_together(command: Command, environments: Sequence[dict[str, str]], *, failure: str) -> None:
-    """Runs a command in several environments at the same time.
+    """Runs a command several times at once, each time with other environment variables.
 
     If one run fails, prints the output of this run and raises Failed.
     """

@@ -27,15 +27,15 @@ def started_at(pid: int) -> str | None:
 
 
 def orphans_of(leader: int, started: str) -> list[int]:
-    """Returns the ids of processes that an ended session leader has left in its process group.
+    """Returns the ids of the processes that still run in the process group of a process that has ended.
 
-    While one of these processes runs, the system doesn't reuse the leader's id.
-    The list is empty on systems without /proc.
+    The ended process, `leader`, was the first process of its session and of its process group. While another process
+    of the group runs, the system doesn't reuse the leader's id. The list is empty on systems without /proc.
     """
     ticks, _, boot = started.partition(_SINCE)
     orphans = []
     for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # this process has ended meanwhile
+        with suppress(OSError):  # the process that is read here has already ended
             fields = _fields(int(entry.name))
             is_member = fields[_GROUP] == fields[_SESSION] == str(leader) and int(entry.name) != leader
             if is_member and fields[_STATE] not in "ZX" and boot == _boot() and int(fields[_STARTED]) >= int(ticks):
@@ -78,7 +78,7 @@ def listener(port: int) -> int | None:
         return int(pids[0]) if pids else None
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for descriptor in PROC.glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # this process has ended meanwhile, or belongs to another account
+        with suppress(OSError):  # the process that is read here has already ended, or belongs to another account
             if os.readlink(descriptor) in sockets:
                 return int(descriptor.parts[2])
     return None

@@ -63,7 +63,7 @@ def digest(programs: Binaries, root: Path) -> str:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    """Yields every file of the product: a migration and the policy may import any of them."""
+    """Yields every file of the application's code, because migrations and the policy may import any of these files."""
     yield from (root / "requirements.txt", root / "deploy" / "postgres" / "bootstrap.sql")
     for suffix in ("py", "sql"):
         for path in (root / "eecrm").rglob(f"*.{suffix}"):

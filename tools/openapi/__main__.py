@@ -1,10 +1,11 @@
 """Writes the OpenAPI document from the code into docs/openapi.yaml, at a release also into docs/openapi-released.yaml.
 
-scripts/openapi              write docs/openapi.yaml
-scripts/openapi --check      change nothing; exit 1 if it differs from the code or breaks the released document
-scripts/openapi --release    write both; refused if the new document breaks the released one
+scripts/openapi              writes docs/openapi.yaml
+scripts/openapi --check      changes no file; exits 1 if docs/openapi.yaml differs from the code or breaks clients
+scripts/openapi --release    writes both files; refuses if the new document breaks clients
 
-breaking.py decides which changes break API clients.
+The clients are API clients that were written for docs/openapi-released.yaml. breaking.py decides which changes break
+such clients.
 """
 
 import sys

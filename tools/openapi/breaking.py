@@ -1,11 +1,12 @@
 """Finds breaking changes: differences between two OpenAPI documents that break API clients of the older document.
 
-A new document may accept more requests and promise more in answers, but never less. These changes break clients:
+A new document may accept more requests, but not fewer. Its answers may have more members, but none may disappear.
+These changes break clients:
 - an operation is removed, has another `operationId`, or newly needs a login;
 - a parameter, a body or a media type is removed;
 - a parameter, a body or a member of a body becomes required;
 - a request schema becomes narrower: types, alternatives (`oneOf`), enum, bounds, pattern, format, additional members;
-- a status is removed, or a success (2xx, 3xx) is added;
+- a status is removed, or a status of success (2xx, 3xx) is added, which the clients don't expect;
 - a response header is removed or becomes optional;
 - a member of an answer is removed or becomes optional;
 - a response schema becomes wider: types, null, alternatives (`oneOf`), enum, bounds, pattern, format.

@@ -19,10 +19,10 @@ class Side(NamedTuple):
     document: dict[str, Any]
 
     def whole(self, part: Any) -> Any:
-        """Returns `part` with its reference replaced by the schema to which the reference leads.
+        """Returns `part`. If `part` is a reference, returns the referenced schema instead.
 
         A reference is a `$ref`, or an `allOf` with one schema.
-        Other members of `part`, such as `description`, override the members of this schema.
+        Other members of `part`, such as `description`, replace those of the referenced schema.
         """
         while isinstance(part, dict) and ("$ref" in part or len(part.get("allOf", ())) == 1):
             other_members = {name: value for name, value in part.items() if name not in ("$ref", "allOf")}
@@ -90,7 +90,7 @@ def _common_parts(old: Schema, new: Schema) -> Iterator[tuple[str, Schema, Schem
 
 
 def _lost_alternatives(old: Schema, new: Schema, before: Side, after: Side, place: str, depth: int) -> Found:
-    """Yields the alternatives (`oneOf`) of `old` that no single alternative of `new` accepts completely."""
+    """Yields each alternative (`oneOf`) of `old` for which `new` has no alternative that accepts all its values."""
     new_alternatives = new.get("oneOf", [new])
     for number, alternative in enumerate(old.get("oneOf", [old])):
         if not any(_is_accepted(alternative, candidate, before, after, depth) for candidate in new_alternatives):

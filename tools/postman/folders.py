@@ -12,13 +12,17 @@ NOBODY = "nobody"  # role of requests that are sent without an access token
 class Request:
     """A request of the Postman collection.
 
-    `operation` is written as "PATCH clients/{id}/". The token of `role` is sent, or that of the folder's role.
-    `answers` is the expected status. If `body` is None, the OpenAPI document's example is sent.
-    `rule` is the rule that refuses the request. For a refusal without a rule, `like` names the document's example.
-    `keeps` maps variables to JavaScript expressions, in which `answer` is the answer's body.
-    After a success, the variables get the values of these expressions.
-    `forgets` names variables that are emptied. A DELETE always empties the variable of its row.
-    If `is_reference` is true, the request has all of the document's examples.
+    - `operation`: method and path, such as "PATCH clients/{id}/";
+    - `role`: the request is sent with the token of this role, by default the folder's role;
+    - `answers`: the expected status of the answer;
+    - `body`: the body to send; None sends the example of the OpenAPI document;
+    - `rule`: the rule that refuses the request;
+    - `like`: the name of the OpenAPI document's example for a refusal without a rule;
+    - `keeps`: variables to set after a success, each with a JavaScript expression of its value;
+    - `forgets`: variables to empty after a success; a DELETE always empties the variable of its row;
+    - `is_reference`: if true, the saved answers include the refusals (403) of all roles.
+
+    In the expressions of `keeps`, `answer` is the body of the answer.
     """
 
     name: str

@@ -108,8 +108,8 @@ def _refusal(request: Request, operation: Operation) -> Answer:
 def _examples(request: Request, folder: Folder, operation: Operation) -> list[Answer]:
     """Returns the saved answers for a request: examples from the OpenAPI document.
 
-    A request that should succeed gets the examples of successes, of refusals of its role, and of refusals by a row's
-    state.
+    A request that should succeed gets the examples of successes and of three kinds of refusals: because of its role
+    (403), because of a row's state (409), and, except for a GET, because the row has changed (412).
     """
     if request.rule:
         return [_refusal(request, operation)]
@@ -156,7 +156,10 @@ def _numbers(text: str) -> str:
 
 
 def _headers(request: Request, operation: Operation) -> list[dict[str, Any]]:
-    """Returns the headers that the request sends, then the OpenAPI document's other headers, switched off."""
+    """Returns the headers that the request sends, and then the other headers in the OpenAPI document.
+
+    The other headers are disabled, so that a user can enable them in Postman.
+    """
     known = {parameter["name"]: parameter for parameter in operation.parameters("header")}
     used = ({_KEY: "{{$guid}}"} if _KEY in known else {}) | request.headers
     headers = [{"key": "Content-Type", "value": "application/json"}] if _body(request, operation) is not None else []

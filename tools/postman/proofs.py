@@ -1,4 +1,7 @@
-"""Checks, with Newman, the sentences that users see if they send a request too early or to a wrong web address."""
+"""Checks, with Newman, the error sentences that Postman users see.
+
+For example, a user sends a request before another request that it needs, or enters a wrong web address of the server.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +21,7 @@ _CLOSED = "http://127.0.0.1:9/api/v1"  # nothing listens on port 9, which belong
 
 @dataclass(frozen=True)
 class Proof:
-    """A run of some `parts` of the collection that must fail in an expected way.
+    """A proof that the collection fails as it should: Newman runs some `parts` of the collection, and tests must fail.
 
     The message of each failed test must contain `sentence`. Only the requests in `sent` may reach the server.
     """

@@ -50,7 +50,10 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "venv").exists():
         (home / "venv").unlink(missing_ok=True)
-        (home / "venv").symlink_to(sys.prefix)  # without this link, the server would install all packages again
+        # Without this symbolic link, the server would install all packages again.
+        (home / "venv").symlink_to(sys.prefix)
+    if not (lock := home / "lock").exists() or not lock.stat().st_size:
+        lock.write_text(f"{os.getpid()} scripts/run\n")  # else scripts/run refuses a directory that has files already
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

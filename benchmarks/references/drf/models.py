@@ -31,7 +31,10 @@ class User(AbstractBaseUser):
 
 
 class Client(models.Model):
-    """A client (customer) without parsed phone numbers or a search document. Most projects have neither."""
+    """A client (customer).
+
+    The model has no parsed phone numbers and no column for full-text search, because most projects don't have them.
+    """
 
     status = models.CharField(max_length=8, default="prospect")
     company_name = models.CharField(max_length=200)

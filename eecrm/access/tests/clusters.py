@@ -40,6 +40,19 @@ class Server:
             [PROGRAMS / program, *arguments], env=environment, capture_output=True, text=True, check=False
         )
 
+    def manage(self, *arguments: str) -> str:
+        """What a management command of the migrator says, errors too."""
+        command = [sys.executable, ROOT / "eecrm" / "manage.py", *arguments, "--settings=config.migrator_settings"]
+        done = subprocess.run(
+            command,
+            env=os.environ | self.settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
     def bootstrap(self, login: str = "ADMIN") -> str:
         done = self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(BOOTSTRAP), "postgres", login=login)
         assert done.returncode == 0, done.stderr
@@ -54,14 +67,20 @@ class Server:
         text = self.run("pg_restore", "--data-only", "--file=-", str(dump)).stdout
         return sorted(line for line in text.splitlines() if line and not line.startswith(("--", "\\")))
 
-    def rows(self, statement: str, database: str = "") -> list[Any]:
-        """As the administrator; a statement that returns nothing gives no rows."""
+    @contextmanager
+    def cursor(self, database: str = "") -> Iterator[Any]:
+        """The administrator's. Each statement commits."""
         opened = psycopg2.connect(
             host=self.settings["PG_HOST"], port=self.settings["PG_PORT"], dbname=database or self.settings["PG_DATABASE"],
             user="eecrm_admin", password=self.settings["PG_ADMIN_PASSWORD"],
         )  # fmt: skip
         opened.autocommit = True
         with closing(opened), opened.cursor() as cursor:
+            yield cursor
+
+    def rows(self, statement: str, database: str = "") -> list[Any]:
+        """As the administrator; a statement that returns nothing gives no rows."""
+        with self.cursor(database) as cursor:
             cursor.execute(statement)
             return sorted(cursor.fetchall()) if cursor.description else []
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import psycopg2
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from access.database import acting_as, as_login_role, enter, refuse_privileged_role
 from access.grants import actual, privilege_differences, wanted_grants
 from access.policy import MATRIX_ROLES, Role
+from accounts.models import Mail, User
 from config.environment import ROOT, env
-from conftest import World, make_client, make_event
+from conftest import World, make_client, make_event, saved
 
 
 def run(sql: str, role: str = "", user_id: int | None = None) -> Any:
@@ -252,12 +254,33 @@ def test_functions_and_privileges_wait_for_the_last_migration(in_the_open: None)
         ("management", "UPDATE accounts_user SET role = 'external' WHERE id = {management}", "user_not_oneself"),
         ("management", "DELETE FROM accounts_user WHERE id = {management}", "user_not_oneself"),
         ("management", "UPDATE accounts_user SET role = 'janitor' WHERE id = {sales}", "user_role_known"),
+        ("management", "UPDATE accounts_user SET username = 'earlier' WHERE id = {sales}", "username_was_anothers"),
+        ("management", "UPDATE accounts_user SET email = '' WHERE id = {sales}", "address_of_claimed"),
+        ("management", "UPDATE accounts_user SET username = 'x' WHERE id = {superuser}", "user_superuser_guarded"),
+        ("management", "UPDATE accounts_user SET email = 'x@x.example' WHERE id = {invited}", "user_superuser_guarded"),
+        ("management", "DELETE FROM accounts_user WHERE id = {other_management}", "manager_told_first"),
+        ("management", "INSERT INTO accounts_user (username, password, first_name, last_name, email, job_title, mobile, role, is_superuser)"
+         " SELECT 'x', 'y', '', '', '', '', '', 'sales', false WHERE true", "user_password_by_link"),
+        ("superuser", "UPDATE accounts_user SET is_active = false WHERE role = 'management'", "user_last_manager"),
+        ("superuser", "UPDATE auth_group SET name = 'x' WHERE name = 'PII'", "group_is_managed"),
+        ("management", "INSERT INTO accounts_user_groups (user_id, group_id) SELECT {management}, id FROM auth_group WHERE name = 'PII'", "user_not_oneself"),
+        ("management", "INSERT INTO accounts_externalidentity (user_id, issuer, subject) SELECT {superuser}, 'i', 's' WHERE true", "user_superuser_guarded"),
+        ("management", "INSERT INTO accounts_externalidentity (user_id, issuer, subject) SELECT {sales}, 'i', 's' WHERE true", "identity_of_claimed"),
+        ("management", "UPDATE accounts_mail SET address = 'x@x.example' WHERE id = {mail}", "mail_to_its_account"),
     ],
 )  # fmt: skip
-def test_raw_sql_breaks_no_business_rule(role: str, statement: str, rule: str, world: World) -> None:
+@pytest.mark.parametrize("leaving", ["", "set_config('role', 'none', true) = 'none' AND "])
+def test_raw_sql_breaks_no_business_rule(leaving: str, role: str, statement: str, rule: str, world: World) -> None:
+    """A statement that leaves its role midway has the role's grants and the login role's name."""
+    statement = statement.replace("WHERE ", f"WHERE {leaving}")
     with acting_as(Role.SUPERUSER):
+        for username in ("earlier", "later"):
+            world.users["other_support"].username = username
+            world.users["other_support"].save()
         support = world.users["support"]
         made = {
+            "mail": saved(Mail(kind="password_reset", user=world.users["sales"])),
+            "invited": saved(User(username="invited", is_superuser=True, password=make_password(None))),
             "prospect": make_client("Prospect", world.users["sales"], status="prospect"),
             "closed": make_event(world.own_signed, "Over", support, status="closed"),
             "running": make_event(world.own_signed, "On", support, status="in_progress"),

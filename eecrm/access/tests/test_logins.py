@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client as Browser
 
+from access import surroundings
 from access.logins import faults
 from config.environment import env
 
@@ -33,9 +34,9 @@ def administrator(django_db_setup: None) -> Iterator[Any]:
         opened.rollback()
 
 
-def test_after_bootstrap_nothing_is_wrong(db: None) -> None:
-    assert told() == []
-    assert Browser().get("/health/ready/").status_code == 200
+def test_after_bootstrap_nothing_is_wrong(db: None, administrator: Any) -> None:
+    assert told() == surroundings.faults(administrator) == []
+    assert Browser().get("/health/ready/").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,11 @@ def test_a_setting_that_another_login_gave_itself_is_told(login: str, where: str
         ("ALTER ROLE eecrm_report SUPERUSER", "eecrm_report is a superuser"),
         ("ALTER ROLE eecrm_backup REPLICATION", "eecrm_backup is a replica"),
         ("ALTER ROLE eecrm_sales LOGIN", "eecrm_sales is a login"),
+        ("ALTER ROLE eecrm_owner LOGIN", "eecrm_owner is a login"),
+        ("ALTER ROLE eecrm_migrator CREATEROLE", "eecrm_migrator is a maker of roles"),
+        ("ALTER ROLE eecrm_migrator CREATEDB", "eecrm_migrator is a maker of databases"),
+        ("GRANT pg_read_server_files TO eecrm_migrator", "eecrm_migrator may enter pg_read_server_files"),
+        ("GRANT eecrm_superuser TO eecrm_owner", "eecrm_owner may enter eecrm_superuser"),
         (
             "ALTER ROLE eecrm_report IN DATABASE {database} RESET log_min_error_statement",
             "eecrm_report lacks the setting log_min_error_statement=panic",
@@ -133,3 +139,71 @@ def test_no_login_can_make_the_log_talk_again(name: str, value: str, login: str,
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             administrator.execute(statement)
         administrator.execute("ROLLBACK TO before")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("CREATE ROLE spy LOGIN; GRANT CONNECT ON DATABASE {database} TO spy", ["spy has CONNECT on database"]),
+        ("CREATE ROLE spy LOGIN; GRANT eecrm_app TO spy", ["spy may enter eecrm_app"]),
+        ("CREATE ROLE spy LOGIN; GRANT USAGE ON SCHEMA eecrm TO spy", ["spy has USAGE on schema eecrm"]),
+        ("GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", ["PUBLIC has TEMPORARY on database"]),
+        ("GRANT CREATE ON SCHEMA eecrm TO eecrm_app", ["eecrm_app has CREATE on schema eecrm"]),
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC", ["PUBLIC has CREATE on schema public"]),
+        ("REVOKE USAGE ON SCHEMA audit FROM eecrm_backup", ["eecrm_backup lacks USAGE on schema audit"]),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_migrator IN SCHEMA eecrm GRANT SELECT ON TABLES TO eecrm_app",
+            ["eecrm_app has SELECT on later tables of schema eecrm"],
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_migrator GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+            ["PUBLIC has EXECUTE on later functions"],
+        ),
+        ("ALTER DATABASE {database} SET row_security = off", ["the database has the setting row_security=off"]),
+        (
+            "ALTER DATABASE {database} RESET ALL",
+            ["the database lacks the setting idle_in_transaction_session_timeout=60s"],
+        ),
+        ("GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC", ["PUBLIC may execute ts_stat(text)"]),
+        ("GRANT CONNECT ON DATABASE postgres TO PUBLIC", ["PUBLIC may connect to the database postgres"]),
+        ("GRANT EXECUTE ON FUNCTION ts_stat(text) TO eecrm_report", ["eecrm_report may execute ts_stat(text)"]),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO eecrm_migrator",
+            ["eecrm_migrator may execute pg_advisory_lock(bigint)"],
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_owner IN SCHEMA eecrm GRANT SELECT ON TABLES TO PUBLIC",
+            ["PUBLIC has SELECT on later tables of schema eecrm"],
+        ),
+        (
+            "SET LOCAL timezone = 'UTC'; ALTER ROLE eecrm_backup VALID UNTIL '2099-01-01'",
+            ["eecrm_backup may log in until 2099-01-01 00:00:00+00"],
+        ),
+        (
+            "ALTER ROLE eecrm_report CONNECTION LIMIT 0",
+            [
+                "the database has the connection limit 0 of eecrm_report",
+                "the database lacks the connection limit 5 of eecrm_report",
+            ],
+        ),
+    ],
+)
+def test_what_was_opened_around_the_tables_is_told(statement: str, expected: list[str], administrator: Any) -> None:
+    administrator.execute(statement.format(database=connection.settings_dict["NAME"]))
+    assert surroundings.faults(administrator) == expected
+
+
+def test_it_is_a_warning_because_requests_are_served(db: None, migrator: Any) -> None:
+    privilege = "ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm {} SELECT ON TABLES {} eecrm_app"
+    with migrator.cursor() as cursor:
+        cursor.execute(privilege.format("GRANT", "TO"))
+        try:
+            answer = Browser().get("/health/ready/")
+            errors = StringIO()
+            with pytest.raises(CommandError, match="differ from bootstrap.sql in 1 places"):
+                call_command("sync_database", "--check", stdout=StringIO(), stderr=errors)
+        finally:
+            cursor.execute(privilege.format("REVOKE", "FROM"))
+    warning = {"check": "surroundings", "detail": "The database differs from bootstrap.sql in 1 places."}
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "warnings": [warning]})
+    assert "eecrm_app has SELECT on later tables of schema eecrm. Run" in errors.getvalue()

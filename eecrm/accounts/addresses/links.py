@@ -16,8 +16,8 @@ _objection_signer = signing.TimestampSigner(salt="accounts.addresses.links.objec
 def context(change: AddressChange) -> dict[str, Any]:
     """Returns the values for the mail to the new email address: the link, its expiry, and `needs_password`.
 
-    `needs_password` is True if the page behind the link asks for a password. The link ends when the row of the change
-    is deleted: after the link was used, or another address was requested.
+    `needs_password` is True if the page behind the link asks for a password. The link becomes invalid when the row of
+    `AddressChange` is deleted, that is, after the link was used or another address was requested.
     """
     token = _signer.sign(change.mark)
     return {
@@ -37,16 +37,19 @@ def objection_context(change: AddressChange) -> dict[str, Any]:
 
 
 def change_of(token: str) -> AddressChange | None:
-    """Returns the change of an email address that the token's link confirms. None if it can't be confirmed any more."""
+    """Returns the requested change of an email address for the token of a confirmation link.
+
+    Returns None if the change can no longer be confirmed.
+    """
     change = _change_of(token, _signer)
     return change if change and change.user.is_active else None
 
 
 def objected(token: str) -> AddressChange | None:
-    """Returns the change of an email address that the token's link drops.
+    """Finds the requested change of an email address by the token in the link with which the owner refuses the change.
 
-    Returns None if the change has expired, or was confirmed or dropped before. The owner of an inactive account can
-    drop the change, too, because a second manager could still confirm it.
+    Returns None if the change has expired, or was confirmed or refused before. The owner of an inactive account can
+    refuse the change, too. Otherwise two managers could agree on another address for the account.
     """
     return _change_of(token, _objection_signer)
 

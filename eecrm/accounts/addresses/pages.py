@@ -74,7 +74,8 @@ class ConfirmAddressView(FormView):
                 request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
             )
         if request.method == "POST":
-            # Lock the account before the change, as requests for a new address do. Another order could deadlock.
+            # Lock the account's row before the row of `AddressChange`, as requests for a new address do.
+            # Another order could deadlock.
             change.user = User.objects.defer(None).select_for_update(of=("self",), no_key=True).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)

@@ -20,8 +20,8 @@ from accounts.models import AddressChange, User
 from accounts.models.address import LIFETIME
 from api.resources.search import with_addresses_normalised
 
-# Maps the name of a rule to the sentence that says why this manager may not confirm the new address.
-# The PostgreSQL function `address_objection` returns the name of the rule.
+# Why a manager may not confirm a new email address: maps the name of a rule to a sentence for the manager.
+# The PostgreSQL function `address_objection` returns the name of the rule that forbids it.
 _OBJECTIONS = {
     "address_second_manager": "You asked for it, or the account is yours: another manager may confirm it.",
     "address_rests": "It may be confirmed here a day after it was asked for: until then its owner can object.",
@@ -131,7 +131,7 @@ class AddressPages(PolicyModelAdmin):
     def _decide(self, request: HttpRequest, account: User) -> HttpResponse:
         """Confirms or drops the new email address that the page showed.
 
-        Shows an error if that address doesn't wait to be confirmed any more.
+        Shows an error if that address no longer waits for a confirmation.
         """
         if not self.has_change_permission(request, account):
             raise PermissionDenied

@@ -13,6 +13,7 @@ from access.admin import PolicyModelAdmin
 from access.confirmation import Line
 from access.confirmed_admin import confirmed_action
 from accounts.models import Mail, User
+from accounts.passwords.links import link_queued
 from audit.admin.versioned import VersionedAdmin
 from csv_files.words import counted
 
@@ -75,6 +76,8 @@ class MailAdmin(VersionedAdmin):
         rows.update(given_up_at=None, due_at=Now(), attempts=0, error="")
         for mail in given_up:
             self.log_change(request, mail, "To be sent again.")
+            if mail.kind in PASSWORD_LINKS:
+                link_queued(mail.user_id, mail.kind, request)
         left = queryset.count() - len(given_up)
         _report_mails(
             self,
@@ -91,7 +94,7 @@ MAX_LINKS_PER_DAY = 5
 
 
 class SendsLinks(PolicyModelAdmin):
-    """Mixin with actions of the account list that mail the account's owner a link to choose a password.
+    """Mixin for the account list, with actions that send the owner of an account a link to choose a password.
 
     Managers send links because only the owner can set the account's password.
     """
@@ -118,7 +121,8 @@ class SendsLinks(PolicyModelAdmin):
     def _mail_line(self, user: User, reason: str) -> Line:
         """Returns the account's line on the confirmation page, with the number of links mailed within a day.
 
-        Each mailed link changes this number. So the server refuses a confirmation page that is sent twice.
+        Each mailed link changes this number. The server compares the line that was shown with the present line, so a
+        confirmation page can't be used twice.
         """
         count = self._links_of_today(user)
         beside = f", beside {counted(count, 'link')} within a day" if count else ""
@@ -165,6 +169,7 @@ class SendsLinks(PolicyModelAdmin):
     def _queue_mail(self, request: HttpRequest, user: User, kind: Mail.Kind) -> None:
         Mail.objects.create(kind=kind, user=user)
         self.log_change(request, user, f"Queued a mail: {kind.label.lower()}.")
+        link_queued(user.pk, kind, request)
 
 
 def _recipient(mail: Mail) -> str:

@@ -24,6 +24,7 @@ from accounts.admin.mails import SendsLinks
 from accounts.admin_login.reset import reset_second_factor
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import ExternalIdentity, Mail, User
+from accounts.passwords.links import link_queued
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin, ReasonForm
 
@@ -103,8 +104,6 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         if not change:
             obj.set_unusable_password()
         super().save_model(request, obj, form, change)
-        if not change:
-            Mail.objects.create(kind=Mail.Kind.INVITATION, user=obj)
         event = "user_updated" if change else "user_created"
         if change and not _RIGHTS.isdisjoint(form.changed_data):
             event = "privilege_permissions_changed"
@@ -116,6 +115,9 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
             role=obj.effective_role,
             is_active=obj.is_active,
         )
+        if not change:
+            Mail.objects.create(kind=Mail.Kind.INVITATION, user=obj)
+            link_queued(obj.pk, Mail.Kind.INVITATION, request)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         key = obj.pk
@@ -182,8 +184,8 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Returns the contents of the page that confirms the deletion of accounts.
 
-        The page lists the rows that prevent the deletion. Django's own method isn't used: it would count the
-        accounts' log entries as deleted, and read password hashes.
+        The page lists the rows that prevent the deletion. Django's own method isn't used. It would list the accounts'
+        log entries among the rows to delete, and it would read password hashes.
         """
         users, label = list(objs), str(User._meta.verbose_name)
         keeping = [

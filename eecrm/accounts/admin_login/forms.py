@@ -15,8 +15,8 @@ from api.requests.limits import TooManyRequests
 class PasswordForm(AdminAuthenticationForm):
     """Login form with username and password.
 
-    `accounts.login.credentials` counts failed logins. If the IP address of the request has to wait,
-    `AccountBackend` there stores the seconds to wait in `request.login_wait`.
+    `AccountBackend` in `accounts.login.credentials` counts failed logins. If the IP address of the request has to wait,
+    `AccountBackend` stores the seconds to wait in `request.login_wait`.
     """
 
     def get_invalid_login_error(self) -> forms.ValidationError:

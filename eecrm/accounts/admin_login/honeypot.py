@@ -53,8 +53,8 @@ def _logged(view: Any) -> Any:
         vars(request).pop("_messages", None)  # messages of the real admin site must not appear in the honeypot
         return protected(request, *args, **kwargs)
 
-    # `protected` checks the CSRF token after the attempt was logged.
-    # CsrfViewMiddleware would refuse an attempt without a token before the attempt is logged.
+    # CsrfViewMiddleware would refuse an attempt without a CSRF token before the attempt is logged.
+    # So CsrfViewMiddleware must skip this view. `protected` checks the CSRF token after the attempt was logged.
     logged.csrf_exempt = True  # type: ignore[attr-defined]  # CsrfViewMiddleware then skips the view
     return public(transaction.non_atomic_requests(logged))
 
@@ -90,7 +90,7 @@ class HoneypotSite(AdminSite):
     login_form = DecoyForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        request.session.accessed = True  # a stock site reads the session here, so Django adds `Vary: Cookie`
+        request.session.accessed = True  # makes Django add `Vary: Cookie`, as a stock site does
         return False
 
     def get_urls(self) -> list[Any]:

@@ -22,10 +22,10 @@ from accounts.models import User
 def reset(user: User, request: HttpRequest | None = None) -> bool:
     """Removes the account's second factor. Returns True if the account had one.
 
-    Triggers then end every login and the password of the account, and mail the owner a link to choose a new
-    password. If the password stayed valid, a thief of the password could set up the next second factor.
+    Triggers then end every login of the account, make its password unusable, and mail the owner a link to choose a new
+    password. If the old password stayed valid, a thief of that password could set up the next second factor.
     """
-    # Logins and set-ups of a second factor also lock the account first. Another order could deadlock.
+    # The account's row is locked first, as at a login or at the set-up of a second factor. Another order could deadlock.
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     if not second_factor.erase(user):
         return False
@@ -36,8 +36,9 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
 def _resets(accounts: Any, request: HttpRequest, users: list[User]) -> Iterator[Line]:
     """Yields the lines of the confirmation page, one line for each account.
 
-    A line contains the primary key of the account's second factor. If the second factor is replaced before the
-    confirmation, the new one isn't removed. The line shows the email address to which the password link goes.
+    A line contains the primary key of the account's second factor. If the second factor is replaced after the page was
+    shown, the line changes. The server then asks for a new confirmation, and doesn't remove the new second factor. The
+    line shows the email address to which the password link goes.
     """
     with as_login_role():
         devices = dict(TOTPDevice.objects.filter(user__in=users, confirmed=True).values_list("user_id", "pk"))

@@ -58,10 +58,11 @@ def _code_digest(code: str) -> str:
 
 
 def device_refusal(device: AuthenticatorApp | RecoveryCodes, token: str) -> str:
-    """Checks a token (a code of the app, or the digest of a recovery code) on its device.
+    """Checks a token (a code of the app, or the digest of a recovery code).
 
-    Returns an empty string if the token is right, otherwise a sentence with the reason. django_otp counts failures
-    and remembers used tokens.
+    `device` is the django_otp object that checks the token: the account's app or its recovery codes. Returns an empty
+    string if the token is right, otherwise a sentence with the reason. django_otp counts failures and remembers used
+    tokens.
     """
     allowed, details = device.verify_is_allowed()
     if not allowed:
@@ -127,17 +128,17 @@ def offer(user: User) -> AuthenticatorApp:
 def sealed_offer(app: AuthenticatorApp, *, replaces: AuthenticatorApp | None) -> str:
     """Returns the encrypted seed (TOTP secret) of a new app, for a hidden field of the set-up form.
 
-    The encrypted text is valid for 15 minutes and for one account. The new app can only replace the app `replaces`,
-    or be the first app if `replaces` is None.
+    The encrypted text is valid for 15 minutes and for one account. `replaces` is the account's present app: the new app
+    may replace this app and no other. `replaces` is None if the account has no app yet.
     """
     return seeds.encrypt_seed(f"{app.user_id} {replaces.pk if replaces else 0} {app.bin_key.hex()}".encode())
 
 
 def offered(user: User, text: str, *, replaces: AuthenticatorApp | None) -> AuthenticatorApp | None:
-    """Returns the new authenticator app from `text`, the encrypted seed that the form sends back (`sealed_offer`).
+    """Returns the new authenticator app whose seed the form sends back in `text`, encrypted by `sealed_offer`.
 
-    Returns None if the text is too old, belongs to another account, or if the account's app is no longer the one that
-    the new app was offered to replace.
+    `replaces` is the account's present app, or None. Returns None if the text is too old or belongs to another account.
+    Also returns None if the account's app has changed since the text was made.
     """
     content = seeds.decrypt_seed(text, within=MAX_SET_UP_SECONDS) or b""
     user_key, _, rest = content.partition(b" ")
@@ -165,7 +166,7 @@ def is_first_code(app: AuthenticatorApp, code: str) -> bool:
 def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
     """Saves this app as the account's only app. Returns new recovery codes, which can't be shown again later.
 
-    Other logins of the account end, because they haven't proved the new app. The owner gets a mail.
+    Other logins of the account end, because they began without a code of the new app. The owner gets a mail.
     """
     user = app.user
     kind = Mail.Kind.FACTOR_REPLACED if _delete(AuthenticatorApp, user) else Mail.Kind.FACTOR_SET_UP
@@ -195,8 +196,8 @@ def _new_codes(request: HttpRequest, user: User) -> list[str]:
 def remove(request: HttpRequest, user: User) -> None:
     """Removes the second factor of an owner who has just entered a code. The owner gets a mail.
 
-    Other logins of the account end. Otherwise a session that has passed only the password would now count as fully
-    logged in.
+    Other logins of the account end. Without a second factor, the password is enough for a login. So a session that
+    still waits for its code would otherwise count as fully logged in.
     """
     erase(user)
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
@@ -222,8 +223,8 @@ def erase(user: User) -> bool:
 def _delete(model: type[Model], user: User) -> int:
     """Deletes the account's rows of `model` with one SQL statement, and returns the number of rows.
 
-    Foreign keys delete the single recovery codes. Django's own deletion would read the rows first, which managers
-    may not do.
+    If the row is a set of recovery codes, a foreign key deletes its codes too. Django's own deletion isn't used,
+    because it would read the rows first, and managers may not read them.
     """
     rows: Any = model._default_manager.filter(user=user)
     return rows._raw_delete(rows.db)

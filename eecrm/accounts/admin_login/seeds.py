@@ -13,7 +13,7 @@ from access.secret_strength import is_weak
 
 
 def factor_keys(present: Fernet, previous: list[Fernet]) -> MultiFernet:
-    """Returns the Fernet keys: `present` encrypts, `previous` only decrypt."""
+    """Returns the Fernet keys. The key `present` encrypts and decrypts. The keys in `previous` only decrypt."""
     return MultiFernet([present, *previous])
 
 

@@ -1,10 +1,10 @@
 """Limits of a session of the admin site: 30 minutes without a request, 8 hours altogether, checked on the server.
 
-All sessions of an account end together with its API tokens. For this, each session stores the account's counter
-`logins_ended`, which a trigger raises when all logins end. A session with another number has ended.
+All sessions of an account end together with its API tokens. A trigger then raises the account's counter `logins_ended`.
+Each session stores a copy of the counter. A session has ended if its copy differs from the account's counter.
 
 The time of the last request is stored in a signed cookie and not in the session. So a GET writes nothing, and users can
-read pages on a server that takes no changes. The cookie contains a digest of the session key, so the cookie is invalid
+read pages while the database is read-only. The cookie contains a digest of the session key, so the cookie is invalid
 for another session.
 """
 
@@ -47,8 +47,8 @@ class SessionLimitMiddleware:
 
     After a login, the middleware also sets the cookie that marks a known browser.
 
-    The session is checked when a view first reads the user, as in Django. Inside a view, an outage of the database
-    becomes a 503.
+    The session is checked when a view first reads the user, as in Django. If the database is down, the error is thus
+    raised inside the view, and the answer is 503.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -143,15 +143,15 @@ def _ending(request: HttpRequest, user: Any) -> str:
 def go_on(request: HttpRequest, user: Any) -> None:
     """Keeps this session alive after a request of its owner has ended all logins of the account.
 
-    The session stores `user.logins_ended` (counter: each end of all logins raises it). This number already includes the
-    end by this request. If other code ended the logins at the same time, the counter in the database is higher, and
-    this session ends too.
+    Each end of all logins raises the account's counter `logins_ended`. This request has raised `user.logins_ended` by
+    one, and the session stores the new number. If other code ended all logins at the same time, the counter in the
+    database is higher, and this session ends too.
     """
     request.session[ENDED] = user.logins_ended
 
 
 def name_of(session: SessionBase) -> str:
-    """Returns an identifier of a session: a digest of the session key. Nobody can use the session with the digest."""
+    """Returns an identifier of a session: a digest of the session key. The digest gives no access to the session."""
     return digest(session.session_key or "")
 
 

@@ -60,7 +60,8 @@ class SessionStore(db.SessionStore):
         meanwhile.
         """
         try:
-            with transaction.atomic(), as_login_role():  # an error rolls back to the savepoint and so restores the role
+            # After an error, the rollback to the savepoint also restores the caller's PostgreSQL role.
+            with transaction.atomic(), as_login_role():
                 super().save(must_create)
         except UpdateError as error:
             if error.__context__ and error.__context__.__cause__:
@@ -68,10 +69,9 @@ class SessionStore(db.SessionStore):
             raise
 
     def delete(self, session_key: str | None = None) -> None:
-        """Deletes the session's row. On a server that takes no changes, stores the error in `undeleted` instead.
+        """Deletes the session's row. If the database is read-only, stores the error in `undeleted` instead.
 
-        If the error were raised there, the visitor of an ended session couldn't even be redirected to the login
-        page.
+        If the error were raised, the visitor of an ended session couldn't even be redirected to the login page.
         """
         if key := session_key or self.session_key:
             try:

@@ -62,9 +62,9 @@ class GatedAdminSite(EpicEventsAdminSite):
         return super().login(request, extra_context)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Logs the user out in this browser, also on a server that takes no changes.
+        """Logs the user out in this browser, also while the database is read-only.
 
-        On such a server the session stays in the database, and the page says so.
+        In that case the session stays in the database, and the page says so.
         """
         session = cast(SessionStore, request.session)
         latest_end = session_limits.ends_at(session)

@@ -39,7 +39,7 @@ class GateView(RedirectURLMixin, FormView):
             return redirect_to_login(request.get_full_path(), self.address("login", next_url=""))
         if elsewhere := self.elsewhere():
             return HttpResponseRedirect(elsewhere)
-        leave(user_id=request.user.pk)  # switches to the login role; the audit trail names the visitor
+        leave(user_id=request.user.pk)  # switches to the login role; the audit trail still records the visitor
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # stubs say HttpResponseBase
 
     @property
@@ -51,10 +51,10 @@ class GateView(RedirectURLMixin, FormView):
         raise NotImplementedError
 
     def address(self, name: str, *, next_url: str | None = None) -> str:
-        """Returns the URL of the page `name`, whose parameter `next` holds the URL of the page after that.
+        """Returns the URL of the page `name`. Its parameter `next` is the page to which the user goes afterwards.
 
-        `next_url` is the value of the parameter. If `next_url` is None, the parameter is copied from this request. If
-        it is empty, the URL has no such parameter.
+        `next_url` is the value of the parameter `next`. If `next_url` is None, the parameter `next` is copied from this
+        request. If `next_url` is empty, the URL has no parameter `next`.
         """
         next_url = self.get_redirect_url() if next_url is None else next_url
         query = f"?{urlencode({'next': next_url})}" if next_url else ""

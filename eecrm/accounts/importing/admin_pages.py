@@ -23,7 +23,8 @@ from accounts.models import User
 from csv_files import CannotImport
 from csv_files.words import counted
 
-# The check page lists so many new accounts and so many changed accounts. It lists more if more are decisive.
+# The check page lists at most this number of new accounts, and at most this number of changed accounts.
+# Decisive accounts are always listed, even if there are more: the import changes their rights or who gets their mails.
 MAX_ROWS_SHOWN = 200
 
 _LIST = "admin:accounts_user_changelist"
@@ -104,8 +105,9 @@ class CSVPages(admin.ModelAdmin):
             sentence = "This list was checked too long ago, or not for you: choose the file again."
             return self._choose(request, UploadForm(), sentence)
         except (NotAsShown, CannotImport):
-            # A new check says more than the refusals do. If another request has imported the same list since the plan
-            # was made, the database refuses each new row, although the list has no fault.
+            # The file is checked again, because the new check page explains the cause better than the refusals do.
+            # For example, another request may have imported the same list in the meantime.
+            # The database then refuses each new row, although the list has no fault.
             return self._show_check(request, upload)
         self._record(request, "Import of accounts", counts(planned))
         log_import(planned, request)
@@ -162,7 +164,10 @@ def _visitor(request: HttpRequest) -> User:
 
 
 def _first_rows(steps: list[ImportStep]) -> list[ImportStep]:
-    """Returns the rows that the check page lists. If there are many: all decisive ones, then others up to the limit."""
+    """Returns the rows that the check page lists.
+
+    If there are more than MAX_ROWS_SHOWN, returns all decisive rows first, and then others up to MAX_ROWS_SHOWN.
+    """
     if len(steps) <= MAX_ROWS_SHOWN:
         return steps
     decisive = [step for step in steps if step.is_decisive]

@@ -17,7 +17,7 @@ from csv_files.words import quoted
 from csv_files.writing import unguarded
 
 _YES_AND_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-# Columns that the model's own validation checks. The other columns hold a role, yes or no, or names of groups.
+# The model's own validation checks these columns. Each other column holds a role, a yes/no value, or names of groups.
 _TEXTS = ("username", "first_name", "last_name", "email", "job_title", "mobile")
 _NOT_TEXTS = frozenset(known.name for known in User._meta.fields) - {*_TEXTS}
 

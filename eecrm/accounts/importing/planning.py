@@ -45,13 +45,14 @@ class Stored:
     is_claimed: bool
     values: dict[str, str | bool]
     groups: dict[str, int]  # maps the name of each group to the primary key of the membership
-    waiting_address: str = ""  # the email address that waits to be confirmed
+    waiting_address: str = ""  # a new email address that isn't confirmed yet
     has_identity: bool = False
 
     def beside(self, changes: list[CellChange]) -> tuple[CellChange, ...]:
-        """Returns unchanged values that the confirmation page must show next to these changes.
+        """Returns unchanged values that the confirmation page must show next to `changes`.
 
-        The user has to decide on both together (`User.decided_together`), for example on email address and role.
+        The user has to decide on the changed and the unchanged values together (`User.decided_together`). For example,
+        the page shows the account's role next to a new email address.
         """
         written = {change.column for change in changes}
         cells = {name: cell_of(value) for name, value in self.values.items()} | {
@@ -77,7 +78,7 @@ class ImportStep:
     left: tuple[int, ...] = ()  # primary keys of memberships to delete
     is_invited: bool = False
     asks_for_address: bool = False  # the new email address is used only after its confirmation
-    dropped_address: str = ""  # the email address that waits to be confirmed, and that the new address replaces
+    dropped_address: str = ""  # an earlier email address, still unconfirmed, that the new address replaces
 
     @property
     def shown(self) -> tuple[CellChange, ...]:
@@ -85,7 +86,10 @@ class ImportStep:
 
     @property
     def address_note(self) -> str:
-        """A note in brackets about a new email address: it must be confirmed, or it replaces an address that waits."""
+        """A note in brackets after a new email address, such as " (once it is confirmed)".
+
+        The note says that the new address must be confirmed, and which unconfirmed address the new address replaces.
+        """
         notes = ["once it is confirmed"] if self.asks_for_address else []
         if self.dropped_address:
             notes.append(f"instead of {quoted(self.dropped_address)}, which waits to be confirmed")
@@ -93,9 +97,9 @@ class ImportStep:
 
     @property
     def is_decisive(self) -> bool:
-        """True if the step decides what an account may do or who gets its mails (`User.decided_together`).
+        """True if the import changes what this account may do, or who gets its mails (`User.decided_together`).
 
-        The check page shows all such steps: a colleague may have decided otherwise after the file was made.
+        The check page shows each such account, because a colleague may have changed it after the file was made.
         """
         if self.pk is None:
             return bool(self.joined) or self.values.get("role") in (Role.MANAGEMENT, Role.AUDITOR)
@@ -185,7 +189,7 @@ def _stored_accounts(usernames: Iterable[str]) -> dict[str, Stored]:
 
 
 def _former_usernames(usernames: set[str]) -> frozenset[str]:
-    """Returns those usernames that another existing account had earlier (rule `username_was_anothers`)."""
+    """Returns those of the new usernames that an existing account had earlier (rule `username_was_anothers`)."""
     if not usernames:
         return frozenset()
     entries = TrailEntry.objects.filter(table_name=User._meta.db_table, new__has_key="username")

@@ -38,7 +38,8 @@ def changes_of(step: ImportStep) -> str:
 def lines_of(planned: ImportPlan) -> Iterator[Line]:
     """Yields the lines of the page on which the user confirms the import.
 
-    Next to a change, a line has the unchanged values that the user must decide on together (`Stored.beside`).
+    A line shows the changes of one account. If the change of a value makes sense only together with another value,
+    the line also shows the other value, although it stays the same (`Stored.beside`).
     """
     for step in planned.steps:
         invited = ", invited" if step.is_invited else ""
@@ -59,6 +60,7 @@ def log_import(planned: ImportPlan, request: HttpRequest | None = None) -> None:
         "user_created": len(planned.new),
         "user_updated": len(planned.changed),
         "privilege_permissions_changed": sum(step.changes_rights for step in planned.changed),
+        "authn_link_queued": planned.invitations,
     }
     for name, count in counts_by_event.items():
         if count:

@@ -1,11 +1,9 @@
 """Saves imported accounts: all of them or none."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from math import isqrt
 from typing import Any
 
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError, connection, transaction
 
 from access.database import rolled_back_if
@@ -31,8 +29,8 @@ _UPDATE = f"""
 """
 _INSERT = f"""
     INSERT INTO accounts_user (username, password, is_superuser, {_WRITTEN_COLUMNS})
-    SELECT username, password, false, {_WRITTEN_COLUMNS}
-      FROM unnest(%s::text[], %s::text[], {_ARRAYS}) AS row (username, password, {_WRITTEN_COLUMNS})
+    SELECT username, unusable_password(), false, {_WRITTEN_COLUMNS}
+      FROM unnest(%s::text[], {_ARRAYS}) AS row (username, {_WRITTEN_COLUMNS})
     RETURNING username, id
 """
 _JOIN = """
@@ -82,9 +80,9 @@ def save_accounts(
 def _write_accounts(steps: list[ImportStep], notify_to: str, *, is_quiet: bool) -> None:
     """Writes the steps (planned changes). Raises CannotImport with a problem for each row that the database refused.
 
-    Refused rows are tried again after all others. For example, the last manager may be changed after another row has
-    made a new manager. The function stops when it has found more problems than an error message lists, because it takes
-    several statements to find each problem.
+    Refused rows are tried again after all others. For example, the only manager can lose the role only after another
+    row has made a new manager. The function stops as soon as it has found more problems than an error message lists,
+    because it takes several statements to find each problem.
     """
     from tqdm import tqdm
 
@@ -112,9 +110,9 @@ def _batches(steps: list[ImportStep], size: int = MAX_ACCOUNTS_PER_STATEMENT) ->
 def _write_batch(steps: list[ImportStep], notify_to: str) -> Iterator[Problem]:
     """Writes these rows. Yields a problem for each row that the database refuses.
 
-    After a refusal, the n rows are split into parts of √n rows, and each part is written separately. A refused part is
-    split again, until each refused row is found. So most rows are written twice. If the parts were halves, ten refused
-    rows in a thousand would take twice the time.
+    A refusal undoes the whole statement. The n rows are then split into parts of √n rows, and each part is written
+    again separately. A refused part is split again, until each refused row is found. So most rows are written twice. If
+    the parts were halves, ten refused rows in a thousand would take twice the time.
     """
     try:
         with transaction.atomic():
@@ -152,10 +150,7 @@ def _insert(cursor: Any, new: list[ImportStep]) -> dict[str, int]:
     """Inserts the new accounts. Returns their primary keys by username, for example `ann` -> 17."""
     if not new:
         return {}
-    # The hashes are unusable passwords in Django's format: no password fits them.
-    # Django's own function for their forty random letters would take twenty times as long.
-    unusable = [UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30) for _ in new]
-    cursor.execute(_INSERT, [[step.username for step in new], unusable, *_column_values(new)])
+    cursor.execute(_INSERT, [[step.username for step in new], *_column_values(new)])
     return dict(cursor.fetchall())
 
 

@@ -20,7 +20,7 @@ from csv_files.reading import parse_table
 
 _CHOOSE = "Choose a CSV file of at most 1 MiB."
 _EXPIRES = 30 * 60  # maximum number of seconds between the check of the file and the confirmation
-_MAX_UPLOADED_ROWS = 5_000  # maximum, because a request may take 30 s; importing 5,000 rows takes a few seconds
+_MAX_UPLOADED_ROWS = 5_000  # importing 5,000 rows takes a few seconds, and a request may take at most 30 s
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Known browsers: a cookie marks a browser in which an account has logged in (`security.md` 34).
 
 Colleagues in one office share one IP address. Without the cookie, a colleague who sends wrong passwords could lock
-an account out at that IP address. The cookie holds a random browser id and an HMAC for one account. The cookie
-authenticates nobody. Failed logins with the cookie count for this browser only.
+an account out at that IP address. With the cookie, failed logins count for this browser and not for the IP address.
+The cookie holds a random browser id and an HMAC for one account. The cookie logs nobody in.
 
-A new password deletes all known places of the account, which are IP addresses and browsers (trigger
-`account_forgets_places`). The reason: a person who knew the old password may have marked browsers. The cookie of a
-deleted place is ignored. Otherwise each old cookie would allow more wrong passwords, and many of them could lock
-the account out.
+A person who knew an old password may have marked browsers. So a new password deletes all known places of the account,
+which are IP addresses and browsers (trigger `account_forgets_places`). The server ignores the cookie of a deleted
+place. Otherwise each old cookie would allow more wrong passwords, and many wrong passwords could lock the account out.
 """
 
 from uuid import uuid4
@@ -23,7 +22,7 @@ from accounts.models import KnownPlace, User, note_place
 from accounts.models.session import MAX_KNOWN_ADDRESSES, UNUSED_PLACES
 from api.requests.client_address import place_of
 
-# Maximum number of known browsers of an account. The browsers that were used last stay.
+# Maximum number of known browsers of an account. If there are more, the least recently used browsers are forgotten.
 # The number of known browsers is limited, because each known browser allows more wrong passwords.
 MAX_KNOWN_BROWSERS = 10
 
@@ -79,7 +78,7 @@ def _know(request: HttpRequest, user: User) -> None:
 def mark(request: HttpRequest, response: HttpResponse) -> None:
     """Sets the cookie of the browser if an account logged in during this request.
 
-    The cookie expires when the server would also forget a known place (IP address or browser) that nobody uses.
+    The cookie lives as long as the server keeps a known place (IP address or browser) that nobody uses.
     """
     if value := getattr(request, "browser_mark", ""):
         age = int(UNUSED_PLACES.total_seconds())

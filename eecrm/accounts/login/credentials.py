@@ -1,13 +1,16 @@
 """Password checks with rate limits: every failure gets the same answer after the same work.
 
-The limits are checked before the password is hashed, because hashing is expensive. Each failure counts in three
-limits: of the IP address, of the account at this IP address, and of the account in general. A username counts in
-its normalised spelling, even if no account has this username.
+The limits are checked before the password is hashed, because hashing is expensive. Each failure counts in three limits:
+- the limit of the IP address;
+- the limit of the account at this IP address;
+- the general limit of the account, for all IP addresses together.
+A username counts in its normalised spelling, even if no account has this username.
 
-No caller can lock a colleague out (`security.md` 34). The limit of an account at one IP address refills more slowly
-than the account's general limit. So requests from one IP address never use up the general limit. At a known place
-(an IP address or browser in which the account has logged in) only the failures at this place count. After the owner
-has chosen a password by link, `forget_failures` resets the account's limits.
+No caller can lock a colleague out (`security.md` 34). If the limit of an account at one IP address is used up, further
+requests from there don't count in the account's general limit. The limit at one IP address refills more slowly than the
+general limit. So requests from one IP address never use up the general limit. A known place is an IP address or browser
+in which the account has logged in. At a known place only the failures at this place count. After the owner has chosen a
+password by link, `forget_failures` resets the account's limits.
 """
 
 import logging
@@ -182,10 +185,12 @@ def require_second_factor(request: HttpRequest, user: User, code: str | None) ->
     if code is None:
         raise SecondFactorRefused(_CODE_TOO, code="otp_required")
     with transaction.atomic():
-        leave(user_id=user.pk)  # makes the audit trail name the owner if a recovery code is used
+        leave(user_id=user.pk)  # makes the audit trail record the owner as the actor if a recovery code is used
         sentence = second_factor.use_code(request, user, code)
     if sentence:
-        limits.give_back(request)  # undoes the give_back for the right password, so that this failure stays counted
+        # After the right password, `account_for` marked this attempt to be given back to the limits.
+        # This call removes the mark, so that the wrong code stays counted as a failure.
+        limits.give_back(request)
         raise SecondFactorRefused(sentence, code="otp_invalid")
 
 
@@ -226,11 +231,11 @@ def is_own_password(request: HttpRequest, user: User, password: str, *, through:
 
     Raises TooManyRequests after too many wrong passwords.
 
-    `through` identifies how the caller came in: by a login, a session, or a link to an email address. Each way has
-    its own limit. So a thief of one login can't keep the owner from choosing a new password elsewhere. A link has a
-    lower limit, because a manager can have it sent to any mailbox.
+    `through` is the way by which the caller came in: a login, a session, or a link that was mailed. Wrong passwords are
+    counted separately for each way. So a thief of one login can't keep the owner from choosing a new password
+    elsewhere. The limit for a mailed link is lower, because a manager can have such a link sent to any mailbox.
 
-    Locks the account until the transaction ends, and checks the current hash. Without the lock, a thief who knows
+    Locks the account's row until the transaction ends, and checks the current hash. Without the lock, a thief who knows
     the old password could overwrite a password that the owner chooses by link at the same moment.
 
     The view must return its refusal of a wrong password. An exception would roll back the count of wrong passwords.

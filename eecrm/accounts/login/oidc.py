@@ -17,7 +17,8 @@ from accounts.login.tokens import LEEWAY, InvalidToken
 ALGORITHM = "RS256"
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 TOKEN_TYPES = ("jwt", *ACCESS_TOKEN_TYPES)
-SUBJECT = re.compile(r"[!-~]{1,255}")  # format of a subject (OpenID Connect Core, section 2), as in a constraint
+# Format of a subject (OpenID Connect Core, section 2). A database constraint of ExternalIdentity requires it, too.
+SUBJECT = re.compile(r"[!-~]{1,255}")
 # Claims that only an ID token has. An ID token describes a user to a front-end and gives no access to an API.
 ID_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash"}
 
@@ -53,8 +54,8 @@ def read_provider_token(text: str) -> Identity:
     """
     try:
         header = jwt.get_unverified_header(text)
-        # With OIDC_TYPED_TOKENS, the provider's access tokens have the header `typ` at+jwt.
-        # With OIDC_TYPED_TOKENS, a token with another `typ` is an ID token, which gives no access.
+        # With OIDC_TYPED_TOKENS, a token is an access token only if the field `typ` of its header says at+jwt.
+        # With OIDC_TYPED_TOKENS, a token without at+jwt in `typ` counts as an ID token, which gives no access.
         types = ACCESS_TOKEN_TYPES if settings.OIDC_TYPED_TOKENS else TOKEN_TYPES
         if str(header.get("typ", "JWT")).lower() not in types:
             raise InvalidToken
@@ -80,7 +81,7 @@ def _is_access(claims: dict[str, Any]) -> bool:
 def _is_for_us(claims: dict[str, Any]) -> bool:
     """Returns True if the token's audience contains one of OIDC_CLIENT_IDS.
 
-    An access token of Cognito has no `aud`. Its audience stands in `client_id`.
+    An access token of Cognito has no `aud`. Its member `client_id` holds the audience.
     """
     audience = claims["aud"] if "aud" in claims else claims.get("client_id")
     names = audience if isinstance(audience, list) else [audience]

@@ -29,9 +29,9 @@ log = logging.getLogger("eecrm.oidc")
 REFRESH_AFTER_SECONDS = 5 * 60  # after this time the keys are fetched again, to notice withdrawn keys
 MIN_FETCH_INTERVAL_SECONDS = 30  # minimum time between two fetches of the provider's keys
 # While the provider is unavailable, its cached keys stay accepted for a day, even a withdrawn key.
-# A day is longer than the provider's outages, and limits the use of a stolen key.
+# One day is longer than an outage of the provider, and short enough to limit the use of a stolen key.
 MAX_KEY_AGE_SECONDS = 24 * 60 * 60
-FETCH_TIMEOUT_SECONDS = 2  # limit for the wait of a request, and for an exchange with the provider
+FETCH_TIMEOUT_SECONDS = 2  # maximum time that a request waits for the keys, and that one fetch of the keys takes
 MAX_JWKS_BYTES = 256 * 1024
 
 
@@ -69,7 +69,10 @@ class _CutOff:
 
 
 def _shut_down(sock: Any) -> None:
-    """Ends a connection, so that the thread that reads from it goes on at once. It may be closed already."""
+    """Ends a connection, so that a thread that is reading from it stops waiting at once.
+
+    Does nothing if the connection is closed already.
+    """
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 

@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
 from access.secret_strength import is_weak
 
 ALGORITHMS = ("HS256", "RS256", "ES256")
-SECRET_BYTES, RSA_BITS = 32, 2048  # minimum sizes in bytes and in bits (RFC 7518, sections 3.2 and 3.3)
+SECRET_BYTES, RSA_BITS = 32, 2048  # minimum bytes of a secret, minimum bits of an RSA key (RFC 7518, 3.2 and 3.3)
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 # JWK members (JSON fields) that identify a public key (RFC 7638, section 3.2).
@@ -48,7 +48,8 @@ class Key:
         return _key_members(self.verifying) | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
-@dataclass(frozen=True, eq=False)  # a ring equals only itself, because `tokens` uses rings as keys of a cache
+# A KeyRing equals only itself (eq=False), because `tokens` uses KeyRing objects as keys of a cache.
+@dataclass(frozen=True, eq=False)
 class KeyRing:
     """All configured keys of our own tokens. The key `present` signs new tokens.
 
@@ -69,7 +70,7 @@ def key_ring(present: Key, previous: list[Key]) -> KeyRing:
 def read_signing_key(text: str, algorithm: str) -> Key:
     """Returns the key of the setting JWT_SIGNING_KEY. Raises ImproperlyConfigured if it is invalid.
 
-    An unknown `algorithm` isn't a fault of the key.
+    An unknown `algorithm` raises no error here, because the settings check JWT_ALGORITHM separately.
     """
     key = _read_key("JWT_SIGNING_KEY", text)
     if algorithm in ALGORITHMS and key.algorithm != algorithm:

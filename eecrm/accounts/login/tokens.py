@@ -10,7 +10,7 @@ import jwt
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Value
-from django.db.models.functions import Least
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import tokens as simplejwt
@@ -29,7 +29,8 @@ REFRESH_RETRY_WINDOW = timedelta(seconds=30)  # time in which an API client may 
 MAX_LOGIN_DURATION = timedelta(days=30)  # a login ends after this time, even if it is refreshed all the time
 # Seconds by which an issuer's clock may be ahead of ours, for the provider's tokens and for our own tokens.
 # Clocks under NTP differ by milliseconds. A clock that has just resumed or lost its source differs by seconds.
-# An attacker gains nothing from this leeway, because a token doesn't exist before it is signed.
+# With the leeway, a token is accepted although its issue time is still in the future by our clock.
+# An attacker gains nothing from this, because nobody has a token before its issuer signs it.
 # `read_token` checks the expiry (`exp`) of our own tokens without leeway.
 LEEWAY = 30
 
@@ -143,22 +144,24 @@ def _token_pair(session: TokenSession) -> Pair:
         RefreshToken(),
         session,
         jti=session.refresh_jti.hex,
-        iat=datetime_to_epoch(session.rotated_at),
+        # Not `rotated_at`, because PostgreSQL's clock may be ahead of ours: we would refuse the token as issued later.
+        iat=datetime_to_epoch(session.expires_at - api_settings.REFRESH_TOKEN_LIFETIME),
         exp=datetime_to_epoch(session.expires_at),
     )
     return Pair(access=_signed(AccessToken(), session), refresh=refresh)
 
 
 # A login is one SQL statement, so it needs no transaction around the statement.
-# The part `origin` sets `eecrm.user_id`. Triggers at the end of the statement write this account to the trail.
+# The subquery `origin` sets `eecrm.user_id` to the account's key.
+# Triggers, which run at the end of the statement, write this account to the audit trail as the actor.
 #
-# The part `account` locks the account's row. If another transaction holds the lock, this statement waits.
+# The subquery `account` locks the account's row. If another transaction holds the lock, this statement waits.
 # After waiting for the lock, PostgreSQL checks the WHERE conditions again, now on the changed row of the account.
 # A later change of the account ends the login that this statement inserts (trigger account_ends_sessions).
 # The function `second_factor_of` reads the second factor after the lock.
 # A subquery would see the second factor as it was when the statement began.
 #
-# The parts `forgotten` and `ended` limit the number of known places and open logins of an account.
+# The subqueries `forgotten` and `ended` limit the number of known places and open logins of an account.
 # Without a limit, an attacker who knows the password could create any number of known places and logins.
 # With too many logins, the statement that ends all logins of an account would exceed its timeout.
 _LOG_IN = f"""
@@ -217,12 +220,14 @@ class Reused(NamedTuple):
 
 
 def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
-    """Exchanges a refresh token for new tokens. If the token was exchanged before, ends the login and returns Reused.
+    """Exchanges a refresh token for new tokens. Raises InvalidToken if the token is invalid or its login has ended.
 
-    Raises InvalidToken if the token is invalid or its login has ended.
+    For 30 seconds, requests that send the same token again get the same new tokens, for example after a lost response
+    (`api.md`, Tokens). After that time, or after the next exchange, a request with the old token ends the login. The
+    function then returns Reused.
 
-    If several requests send the same token, one UPDATE decides: exactly one request rotates the token. The other
-    requests, and an API client that lost the response, get the same new tokens for 30 seconds (`api.md`, Tokens).
+    If several requests send the same token at the same time, one UPDATE decides: exactly one request exchanges the
+    token, and the other requests get the same new tokens.
     """
     claims = read_token(RefreshToken, text)
     now: datetime = aware_utcnow()
@@ -235,14 +240,15 @@ def refresh(text: str, *, address: str | None = None) -> Pair | Reused:
         login_rows.filter(refresh_jti=claims.jti).update(
             previous_jti=claims.jti,
             refresh_jti=uuid4(),
-            rotated_at=now,
+            rotated_at=Now(),
             address=address,
             expires_at=Least(Value(now + api_settings.REFRESH_TOKEN_LIFETIME), F("created_at") + MAX_LOGIN_DURATION),
         )
-        session = login_rows.first()
+        # Only PostgreSQL's clock is the same for all servers. Their own clocks may differ by more than the window.
+        session = login_rows.annotate(age=Now() - F("rotated_at")).first()
     if session is None:
         raise InvalidToken
-    if session.previous_jti == claims.jti and now - session.rotated_at < REFRESH_RETRY_WINDOW:
+    if session.previous_jti == claims.jti and session.age < REFRESH_RETRY_WINDOW:
         return _token_pair(session)
     with transaction.atomic():
         leave(user_id=claims.user)

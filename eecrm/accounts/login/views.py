@@ -20,7 +20,7 @@ from access.database import leave
 from access.permissions import Public
 from access.security_log import security_event
 from accounts.login import tokens
-from accounts.login.authentication import account_of
+from accounts.login.authentication import account_of, login_of
 from accounts.login.credentials import account_for, count_own_change, is_own_password, require_second_factor
 from accounts.login.tokens import Claims
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
@@ -87,7 +87,11 @@ class RefreshViewSet(_PublicTokenViewSet):
         operation_id="auth_refresh", tags=["auth"], summary="Refresh tokens", responses={200: TokenPairSerializer}
     )
     def create(self, request: Request) -> Any:
-        """Exchange a refresh token for new tokens, once. A second use after 30 seconds ends the whole login."""
+        """Exchange a refresh token for new tokens.
+
+        You can repeat the exchange for 30 seconds, for example after a lost response. A later use of the same refresh
+        token ends the whole login.
+        """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         pair = tokens.refresh(serializer.validated_data["refresh"], address=_client_address(request))
@@ -95,7 +99,8 @@ class RefreshViewSet(_PublicTokenViewSet):
             security_event("authn_token_reuse", request._request, account=pair.user)
             # The refusal is returned and not raised, because an exception would roll back the end of the login.
             refusal = tokens.InvalidToken()
-            # Django REST framework sets this attribute too, on errors that a view raises.
+            # The attribute becomes the header `WWW-Authenticate`.
+            # Django REST framework sets the attribute only on errors that a view raises.
             refusal.auth_header = self.get_authenticate_header(request)  # type: ignore[attr-defined]  # as DRF does
             return from_exception(request._request, refusal)
         return Response(pair._asdict())
@@ -127,7 +132,7 @@ class LogoutViewSet(_PublicTokenViewSet):
 class LogoutAllViewSet(GenericViewSet):
     """View to log out on every device."""
 
-    resource = "session"
+    resource, ends_logins = "session", True
     serializer_class = None
 
     @extend_schema(
@@ -152,7 +157,7 @@ class LogoutAllViewSet(GenericViewSet):
 class TokenSessionViewSet(GenericViewSet):
     """Views to list the caller's own logins, and to end one of them."""
 
-    resource = "session"
+    resource, ends_logins = "session", True
     queryset = TokenSession.objects.none()
     serializer_class = TokenSessionSerializer
 
@@ -183,23 +188,15 @@ class PasswordElsewhere(APIException):
     status_code = 409
     default_detail = "This account logs in with its identity provider: it has no password here."
     default_code = "conflict"
-    # A trigger enforces the same rule for all other writes of a password.
+    # A trigger enforces this rule for all other code that writes a password.
     rule = "user_password_elsewhere"
-
-
-def login_of(request: Request) -> str:
-    """Returns the primary key of the login that sends the request.
-
-    Returns `provider` for a token of the identity provider, because such a token belongs to no login.
-    """
-    return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
 
 
 class PasswordViewSet(GenericViewSet):
     """View to change the caller's own password."""
 
     max_body_bytes = MAX_CREDENTIAL_BYTES
-    resource = "profile"
+    resource, ends_logins = "profile", True
     serializer_class = PasswordChangeSerializer
     conflicts = {"update": (PasswordElsewhere.rule,)}
 
@@ -216,7 +213,7 @@ class PasswordViewSet(GenericViewSet):
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
-        if not is_own_password(request._request, user, old, through=login_of(request)):
+        if not is_own_password(request._request, user, old, through=login_of(request.auth, account)):
             wrong = ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)
         try:

@@ -39,8 +39,8 @@ class AddressChange(models.Model):
     copies the new address to the account and deletes this row.
 
     Triggers enforce the rules. If an `UPDATE`, even in plain SQL, changes the address of an account in use
-    (`User.is_claimed`), a trigger inserts a row here instead. The first password of an account confirms the address
-    of its invitation.
+    (`User.is_claimed`), a trigger keeps the old address and inserts a row here. When an account gets its first
+    password, its address counts as confirmed, because the invitation to choose the password was mailed there.
     """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="address_change")

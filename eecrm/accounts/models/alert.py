@@ -39,7 +39,8 @@ class Alert(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField("from")
     last_at = models.DateTimeField("until")
-    seen = models.TextField(editable=False)  # snapshot of the search, which shows the trail entries that existed then
+    # Mark (`audit.trail.seen`) made by the search that found the alert. It records which trail entries existed then.
+    seen = models.TextField(editable=False)
     # Primary key of the previous alert of the same kind, account and subject; 0 if there was none.
     # A unique constraint contains this column, so that two concurrent workers can't both store the next alert.
     previous_id = models.BigIntegerField(default=0)

@@ -29,8 +29,8 @@ class CoverQuerySet(PolicyQuerySet["Cover"]):
     def naming(self, party: str) -> list[dict[str, Any]]:
         """Returns a list of `{id, name, until, reason}`, one for each cover.
 
-        `party` is `colleague` or `substitute`. `id` and `name` are those of the account that has this part in the
-        cover.
+        `party` is `colleague` or `substitute`. `id` and `name` are those of the cover's colleague, or of its
+        substitute.
         """
         rows = self.order_by("ends_at", "id").values_list(f"{party}_id", f"{party}__display_name", "ends_at", "reason")
         return [dict(zip(("id", "name", "until", "reason"), row, strict=True)) for row in rows]

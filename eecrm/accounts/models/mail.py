@@ -60,12 +60,12 @@ class Mail(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
     address = AddressField(blank=True, help_text="Where it goes instead of the account's own address.")
-    # Stored when the mail is queued, because the account may have another address or none when the mail is sent.
+    # The field is filled when the mail is queued: when the mail is sent, the account may have another address or none.
     is_address_confirmed = models.BooleanField(
         db_default=False, editable=False, help_text="The account's owner had confirmed `address`."
     )
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, editable=False, related_name="mails")
-    # Mark (`audit.trail.seen`): which entries of the audit trail existed when the worker wrote the mail.
+    # Mark (`audit.trail.seen`). It records which entries of the audit trail existed when the worker wrote the mail.
     seen = models.TextField(blank=True, db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(
@@ -137,7 +137,7 @@ class LinkRequest(models.Model):
     the login role (`eecrm_app`) may read or write the requests.
     """
 
-    # No page shows this text, because users sometimes type their password into the wrong field.
+    # What the visitor typed into the field for username or address. No page shows the text: it may be a password.
     typed = models.CharField(max_length=254)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now(), help_text="Not before: the end of a worker's lease.")

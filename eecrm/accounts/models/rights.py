@@ -12,9 +12,10 @@ from access.policy import NONE, Role, rule, scope_of
 
 @cache
 def _effective_role(is_superuser: bool, role: str) -> Role:
-    """Returns the role that the policy uses. The result is cached for each stored role.
+    """Returns the role that the policy uses: superuser, or else the stored role `role`.
 
-    The account keeps no copy of the result, because a copy would be wrong after a change of the account's role.
+    This function caches its results. The account itself keeps no copy of the result, because a copy would be wrong
+    after a change of the account's role.
     """
     return Role.SUPERUSER if is_superuser else Role(role)
 

@@ -13,7 +13,7 @@ SESSION_FIELDS = ("id", "user", "rotated_at", "created_at", "expires_at", "revok
 
 
 MAX_OPEN_LOGINS = 1_000  # open logins of one account; one more login ends the oldest
-MAX_KNOWN_ADDRESSES = 100  # IP addresses among the known places of one account; the addresses that were used last stay
+MAX_KNOWN_ADDRESSES = 100  # known IP addresses of one account; one more deletes the least recently used address
 
 
 class TokenSessionQuerySet(models.QuerySet["TokenSession"]):

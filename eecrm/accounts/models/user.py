@@ -153,7 +153,8 @@ class User(Rights):
     # The fields in `decided_together` decide which rights the account has and who gets its invitation.
     # A form that changes one field of `decided_together` must show the present values of the others.
     decided_together = (("role", "is_active", "is_superuser", "groups", "identity", "email"),)
-    # A new email address of an account in use waits in an `AddressChange`. Another new address would replace it.
+    # A new email address of an account in use is stored in an `AddressChange` until somebody confirms the address.
+    # Another new address would replace that row. So an admin form treats the row as a change of `email`.
     waiting_values = {"email": "address_change"}
     report_fields = (
         *PUBLIC_FIELDS,
@@ -182,9 +183,10 @@ class User(Rights):
             ),
         ]
         constraints = [
-            # The constraint has a condition, which is always true, because foreign keys can't use such a constraint.
-            # So a new username doesn't wait for rows that refer to the account, such as log entries and mails.
-            # Otherwise two managers who rename each other's accounts at the same moment would deadlock.
+            # The condition is always true, but foreign keys can't refer to a constraint with a condition.
+            # So PostgreSQL takes a weaker lock on the row of an account that gets a new username.
+            # The new username then doesn't wait for inserts of rows that refer to the account, such as mails.
+            # Without the condition, two managers who rename each other's accounts at the same moment would deadlock.
             models.UniqueConstraint(
                 name="user_username_once",
                 fields=["username"],

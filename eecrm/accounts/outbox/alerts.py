@@ -19,8 +19,8 @@ from api.resources.registry import recorded, table_of
 from audit.trail.seen import SNAPSHOT, was_seen
 
 ALERT_INTERVAL_SECONDS = 60
-LOOKBACK = timedelta(days=1)  # older entries are ignored, so a worker that is stopped for longer misses some
-MAX_ENTRIES = 50_000  # the search examines only so many newest entries of each kind of activity
+LOOKBACK = timedelta(days=1)  # older entries are ignored; if no worker runs for longer, some activity gets no alert
+MAX_ENTRIES = 50_000  # for each kind of activity, the search examines at most this number of the newest entries
 
 
 class Watched(NamedTuple):
@@ -71,11 +71,13 @@ WATCHED = {
 
 # The query finds accounts with at least `threshold` audit trail entries within the duration `span`.
 # Entries about different subjects (for example, two contracts) are counted separately.
-# An alert counts all entries from `span` before to `span` after the entry that reaches `threshold`.
-# Entries that follow an alert within `span` are reported only after this time has passed.
+# An alert's period begins `span` before the entry that reaches `threshold`, and ends `span` after that entry.
+# The alert counts all entries of its period.
+# Entries that follow an alert within `span` wait. Only when `span` is over, a later alert can report them.
 # An account therefore causes at most one mail per `span`, and its later actions are reported, too.
 #
-# An alert has reported the entries of its period that the alert's stored snapshot (`Alert.seen`) sees.
+# An alert has reported an entry if the entry is in the alert's period, and existed when the alert was found.
+# The mark `Alert.seen` records which entries existed then.
 # If an entry is committed only after an alert, a later alert reports this entry, even if its time is earlier.
 _FIND = """
     WITH alert AS (
@@ -121,7 +123,7 @@ _STORE = """
 
 def send_alerts() -> bool:
     """Stores new alerts, and queues one mail to each manager. Returns True if it stored an alert."""
-    with acting_as(Role.MANAGEMENT):  # the role management may read the whole audit trail
+    with acting_as(Role.MANAGEMENT):  # the role `management` may read the whole audit trail
         alerts = [alert for kind in WATCHED for alert in _found(kind)]
     if not alerts:
         return False

@@ -1,10 +1,11 @@
 """Sends the queued mails, and answers requests for password links. If a worker dies, no mail is lost.
 
 A worker claims a mail for a limited time (the lease). If the worker doesn't store a result in this time, the mail is
-due again. One case sends a mail twice: a worker ends after it has sent the mail and before it has stored this. Both
-copies have the same Message-ID.
+due again. A mail is sent twice only if a worker dies after sending the mail and before storing the result. Both copies
+have the same Message-ID.
 
-If the disk is full, no mail is sent, because a claim first tries whether the result could be stored.
+If the disk is full, no mail is sent. After a worker has claimed a mail, it tests if a result can be stored: it stores
+the result "sent", and rolls this change back.
 """
 
 import logging
@@ -26,6 +27,7 @@ from access.database import acting_as_login_role, rolled_back_if
 from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
+from accounts.passwords.links import link_queued
 from api.email_addresses import normalise_address
 from api.requests import limits
 
@@ -100,11 +102,13 @@ def _claim(lease: timedelta) -> Mail | None:
     """
     with acting_as_login_role():
         row = _claimed_row(_CLAIM_MAILS, lease)
-        # The result is None if the mail was deleted in the meantime, together with its account.
+        # `first` returns None if the mail was deleted after it was claimed, together with its account.
         mail = Mail.objects.select_related("user", "alert").filter(pk=row[0]).first() if row else None
         if mail is not None:
-            # The claim itself needs no trail entry, so it succeeds even on a full disk. There, each lease would send
-            # the mail again, because its result, which needs an entry, couldn't be stored.
+            # Test if a result can be stored. Without this test, a full disk would cause repeated mails.
+            # The claim needs no trail entry, so the claim succeeds even on a full disk.
+            # The result needs a trail entry, so storing the result would fail after the mail was sent.
+            # The mail would then be sent again after each lease.
             with rolled_back_if(True):
                 _store_sent(mail)
         return mail
@@ -212,6 +216,8 @@ def _answer_request(lease: timedelta) -> bool:
         resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]
         Mail.objects.bulk_create(resets)
         LinkRequest.objects.filter(pk=key).delete()
+    for mail in resets:
+        link_queued(mail.user_id, mail.kind)
     log.info("mail_accounts_found", extra={"link_request": key, "mails": len(resets)})
     return True
 

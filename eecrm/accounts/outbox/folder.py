@@ -10,7 +10,10 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 
 class FolderBackend(BaseEmailBackend):
-    """Writes each mail to `MAIL_FOLDER/<id>.eml`. The id is the Message-ID's, so a repeated mail replaces its file."""
+    """Writes each mail to `MAIL_FOLDER/<id>.eml`.
+
+    `<id>` is the Message-ID without its domain, so a mail that is sent again replaces its own file.
+    """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.MAIL_FOLDER)
@@ -23,7 +26,10 @@ class FolderBackend(BaseEmailBackend):
 
 
 def _write_mail(path: Path, content: bytes) -> None:
-    """Writes the file of a mail completely or not at all. Only the file's owner can read it, from its first byte on."""
+    """Writes the file of a mail completely or not at all.
+
+    The file is created with mode 0600, so no other user can ever read it, not even while it is written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

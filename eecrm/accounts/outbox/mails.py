@@ -35,7 +35,7 @@ _OWNER_KINDS = (
     Mail.Kind.RECOVERY_CODES,
     Mail.Kind.CODES_REFUSED,
 )
-# Kinds that may also go to an unconfirmed email address. Using an invitation confirms it.
+# Kinds that may also go to an unconfirmed email address. Using an invitation confirms the address.
 UNCONFIRMED_KINDS = (Mail.Kind.INVITATION, Mail.Kind.ADDRESS_CONFIRMATION, Mail.Kind.ADDRESS_CHANGED)
 
 
@@ -73,16 +73,18 @@ def without_recipient(mail: Mail, user: User) -> str:
 def is_recipient_confirmed(mail: Mail, user: User) -> bool:
     """True if the mail goes to an address that the account's owner has confirmed.
 
-    The row of a mail with an address of its own keeps this. Otherwise a manager could have many mails sent to a
-    colleague's address, and take it from the account: the mails about that would then count as sent to a stranger.
+    If the mail's row has an address of its own, the row also stores whether this address was confirmed when the mail
+    was queued. The account's present state isn't used. Otherwise a manager could use up the limit for mails to
+    strangers by many mails to a colleague's address, and then remove the address from the colleague's account. The
+    mails about the removal would count as mails to a stranger, and would not be sent.
     """
     return mail.is_address_confirmed if mail.address else user.email_confirmed_at is not None
 
 
 def _names(mail: Mail, user: User) -> dict[str, str]:
-    """Returns the words of the mail that may contain names of the account.
+    """Returns the template values `greeting` and `account`, which contain names of the account.
 
-    In a mail to an unconfirmed address, these words contain no name. Otherwise a user could choose a name like
+    In a mail to an unconfirmed address, the values contain no name. Otherwise a user could choose a name like
     `evil.example`, which mail programs turn into a link, and have the name mailed to a stranger.
     """
     if not is_recipient_confirmed(mail, user):

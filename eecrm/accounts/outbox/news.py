@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 
@@ -16,8 +16,8 @@ from accounts.models import AddressChange, Alert, ExternalIdentity, Mail, User
 from audit.models import Entry
 from audit.trail.seen import SNAPSHOT, was_seen
 
-MAX_LINES = 50  # a mail has at most so many lines for each kind of news
-MAX_LINES_PER_ACTOR = 10  # a mail has at most so many lines for each kind of news and each actor
+MAX_LINES = 50  # maximum number of lines in a mail for each kind of news
+MAX_LINES_PER_ACTOR = 10  # maximum number of lines in a mail for each kind of news and each actor
 # Alerts about a single contract come last, because a mail lists at most MAX_LINES alerts.
 # Otherwise a user who signs and reopens many contracts could push more important alerts out of the mail.
 ALERT_ORDER = ("subject", "id")
@@ -27,18 +27,19 @@ _FIRST_PERIOD = timedelta(days=1)  # the first mail to a manager looks back for 
 # Kinds of news, in their order in the mail. Changes that may let a user into another account come first.
 # Each kind has its own maximum number of lines, so that a kind with many lines doesn't displace another kind.
 _MANAGERS, _IDENTITIES = "managers made, unmade or switched on or off", "identities bound or taken away"
-_ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for", "other changes of accounts", "display names"
+_ASKED, _OTHERS, _NAME_COLUMNS = "addresses asked for or dropped", "other changes of accounts", "display names"
 _KINDS = (_MANAGERS, _IDENTITIES, _ASKED, _OTHERS, _NAME_COLUMNS)
 
 
 def news_for(mail: Mail) -> list[str]:
     """Returns the lines of a mail with news. Sets `mail.seen` to the present snapshot.
 
-    The manager's next mail begins at this snapshot. The lines identify accounts by username and key, because users can
-    change their other names.
+    The manager's next mail has the news since this snapshot. The lines identify accounts by username and key, because
+    users can change their other names.
 
-    Alerts that weren't mailed to this manager come first. Otherwise a manager could deactivate the other managers, act,
-    and activate them again, and the others wouldn't notice.
+    The first lines are alerts that weren't mailed to this manager, for example because the account was inactive.
+    Without these lines, a manager could deactivate the other managers, act, and activate them again. The others
+    wouldn't notice.
     """
     last_seen = last_news().filter(user=mail.user_id).values_list("seen", flat=True).first()
     with acting_as(Role.AUDITOR):
@@ -48,7 +49,7 @@ def news_for(mail: Mail) -> list[str]:
             (mail.seen,) = cursor.fetchone()
         rows = Entry.objects.order_by("id")
         if last_seen:
-            is_seen = RawSQL(was_seen("%s"), [last_seen, last_seen], models.BooleanField())
+            is_seen = RawSQL(was_seen("%s"), [last_seen] * 3, models.BooleanField())
             rows = rows.alias(is_seen=is_seen).filter(is_seen=False)
         else:
             rows = rows.filter(at__gt=min([mail.created_at, *_unmade_at(mail)]) - _FIRST_PERIOD)
@@ -60,15 +61,18 @@ def news_for(mail: Mail) -> list[str]:
 
 
 def last_news() -> models.QuerySet[Mail]:
-    """Returns the last mail with news that was sent to each manager. The next mail begins at its snapshot."""
+    """Returns the last mail with news that was sent to each manager.
+
+    The next mail to a manager tells of all changes that came after the last one was written.
+    """
     sent = Mail.objects.filter(kind=Mail.Kind.ACCOUNT_NEWS, sent_at__isnull=False).exclude(seen="")
     return sent.order_by("user_id", "-sent_at").distinct("user_id")
 
 
 def _unmade_at(mail: Mail) -> list[datetime]:
-    """Returns a list with the last time at which the account was deactivated or lost a manager's role; [] if never.
+    """Returns a list with one time: when the account was last deactivated or lost a manager's role. [] if never.
 
-    The account got no mail with news after that time, so its next mail begins there.
+    After that time the account got no mail with news. So its next mail must also have the news since that time.
     """
     lost = Q(new__is_active=False) | Q(old__role=Role.MANAGEMENT, new__has_key="role") | Q(old__is_superuser=True)
     own = Entry.objects.filter(lost, table_name=User._meta.db_table, row_key=str(mail.user_id), operation="update")
@@ -79,7 +83,8 @@ def _missed_alerts(mail: Mail, rows: models.QuerySet[Entry]) -> list[Alert]:
     """Returns the alerts that the entries in `rows` record and that weren't mailed to this manager."""
     keys = rows.filter(table_name=Alert._meta.db_table, operation="insert").values_list("row_key", flat=True)
     mailed = Mail.objects.filter(kind=Mail.Kind.UNUSUAL_ACTIVITY, user=mail.user_id, given_up_at=None)
-    # A mail has the key of the last alert of a transaction, and lists all alerts with the same time.
+    # All alerts of a transaction have the same time, and one mail lists all of them.
+    # The mail's row refers only to the last of these alerts, so the alerts in the mail are found by their time.
     missed = Alert.objects.filter(pk__in=[int(key) for key in keys])
     return list(missed.exclude(told_at__in=mailed.values("alert__told_at")).order_by(*ALERT_ORDER))
 
@@ -120,10 +125,10 @@ def _news_lines(entries: list[Entry], accounts: dict[int, User]) -> list[str]:
 
 
 def _place(entry: Entry, accounts: dict[int, User]) -> tuple[bool, bool, int]:
-    """Returns the sort key among the entries of one actor and kind.
+    """Returns the key by which the entries of one actor and kind are sorted. The mail lists only the first entries.
 
-    Existing accounts come before new ones, and accounts with many rights before others, so that none of them is
-    displaced.
+    Existing accounts come before new ones, and accounts with many rights before others. So entries about less important
+    accounts can't push them out of the mail.
     """
     return entry.operation == "insert", not _is_privileged(accounts.get(_account_key(entry))), entry.pk
 
@@ -136,8 +141,11 @@ def _news() -> Q:
     of_accounts, update = Q(table_name=User._meta.db_table), Q(operation="update")
     renamed = of_accounts & update & Q(new__has_any_keys=["username", "first_name", "last_name"])
     asked = Q(table_name=AddressChange._meta.db_table, operation="insert")
+    # The worker deletes changes that have expired, and the confirmation deletes its change.
+    dropped = Q(table_name=AddressChange._meta.db_table, operation="delete", old__confirmed_by_id=None)
+    dropped &= ~Q(channel="worker") & ~Q(old__asked_by_id=F("old__user_id"))
     # A manager may correct the address of an account before its first login.
-    # Managers get a mail about such a correction only if the account's role has many rights.
+    # Other managers get a mail about a corrected address only if the account is a manager's or an auditor's.
     is_privileged = Q(role__in=_PRIVILEGED) | Q(is_superuser=True)
     moved = Q(new__email="") | Q(new__has_keys=["email", "email_confirmed_at"])
     moved |= Q(new__has_key="email") & Q(row_key__in=_keys(User.objects.filter(is_privileged)))
@@ -154,7 +162,7 @@ def _news() -> Q:
     # An identity without an actor isn't news: `enrol_identity` created it together with an external account.
     identities = Q(table_name=ExternalIdentity._meta.db_table, operation__in=["insert", "delete"])
     identities &= Q(actor_id__isnull=False) | Q(channel="command")
-    return renamed | asked | moved | managers | switched | remade | identities
+    return renamed | asked | dropped | moved | managers | switched | remade | identities
 
 
 def _keys(accounts: models.QuerySet[User]) -> list[str]:
@@ -181,6 +189,8 @@ def _describe_actor(entry: Entry) -> str:
 def _changes(entry: Entry, account: User | None) -> list[tuple[str, str]]:
     """Returns the changes of the entry, each with its kind of news. The mail lists the entry under the first kind."""
     new, old = entry.new or {}, entry.old or {}
+    if entry.table_name == AddressChange._meta.db_table and entry.operation == "delete":
+        return [(_ASKED, "the other address, which waited to be confirmed, was dropped")]
     if entry.table_name == AddressChange._meta.db_table:
         return [(_ASKED, "another address was asked for, and waits to be confirmed")]
     if entry.table_name == ExternalIdentity._meta.db_table:

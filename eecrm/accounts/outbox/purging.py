@@ -43,7 +43,7 @@ def purge_expired() -> bool:
 
 
 def _delete_some(rows: QuerySet[Any]) -> int:
-    """Deletes at most MAX_ROWS_PER_TURN of these rows. Returns their number."""
+    """Deletes at most MAX_ROWS_PER_TURN rows of the queryset. Returns the number of deleted rows."""
     some = rows.order_by().values("pk")[:MAX_ROWS_PER_TURN]
     number, _ = rows.model._default_manager.filter(pk__in=some).delete()
     return number

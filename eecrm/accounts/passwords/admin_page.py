@@ -39,14 +39,14 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         return cleaned
 
     def save(self, commit: bool = True) -> Any:
-        """Saves the password in PostgreSQL's login role (`eecrm_app`).
+        """Writes the password to the account's row, with the database role `eecrm_app`.
 
         Most roles of the admin site may not write passwords, and many may not write accounts at all.
         """
         self.user.set_password(self.cleaned_data["new_password1"])
         with as_login_role():
             self.user.save(update_fields=["password"])
-            self.user.logins_ended += 1  # a trigger has raised the database's counter, because the password changed
+            self.user.logins_ended += 1  # as in the database, where the new password made a trigger raise the counter
             browsers.know(self.request, self.user)
         return self.user
 

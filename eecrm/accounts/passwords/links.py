@@ -1,14 +1,17 @@
 """One-time links with which users choose their own password, for an invitation or a reset."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import base36_to_int, urlsafe_base64_encode
 
+from access.security_log import security_event
 from accounts.login.tokens import LEEWAY
 from accounts.models import User
 
@@ -20,8 +23,9 @@ class OneTimeLink(PasswordResetTokenGenerator):
     becomes invalid after its use, after its lifetime, after any other change of the password or the email address, and
     when the account is deactivated.
 
-    A login doesn't make a link invalid, because an attacker who knows the password could then end the owner's link.
-    A change of letter case in the email address doesn't either, because a manager could then end the owner's link.
+    A login doesn't make a link invalid. Otherwise an attacker who knows the password could log in to make the owner's
+    link invalid. A change of letter case in the email address doesn't make a link invalid either. Otherwise a manager
+    could make the owner's link invalid by such a change.
     """
 
     def __init__(self, purpose: str, lifetime: timedelta) -> None:
@@ -56,6 +60,11 @@ class OneTimeLink(PasswordResetTokenGenerator):
 
 INVITATION = OneTimeLink("invitation", timedelta(days=7))
 PASSWORD_RESET = OneTimeLink("password reset", timedelta(hours=1))
+
+
+def link_queued(account: int, kind: str, request: HttpRequest | None = None) -> None:
+    """Logs that a mail with a link to a new password was queued for an account. `kind` is the kind of the mail."""
+    security_event("authn_link_queued", request, level=logging.INFO, account=account, kind=str(kind))
 
 
 def is_valid(user: User | None, token: str | None) -> bool:

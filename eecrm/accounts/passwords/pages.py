@@ -43,7 +43,7 @@ class ForgottenForm(forms.Form):
     )
 
     def clean_account(self) -> str:
-        """Normalises the typed text, so that all spellings of an account use the same rate limit."""
+        """Normalises the typed text, so that all spellings of a username or an email address share one rate limit."""
         typed = self.cleaned_data["account"]
         address = normalise_address(typed).lower()
         text = address if "@" in address and address.isascii() else normalise_username(typed)
@@ -99,7 +99,7 @@ class ChoosePasswordForm(SetPasswordForm):
         self.user.set_password(self.cleaned_data["new_password1"])
         leave(user_id=self.user.pk)
         self.user.save(update_fields=["password"])
-        self.user.logins_ended += 1  # a trigger has raised the database's counter, because the password changed
+        self.user.logins_ended += 1  # as in the database, where the new password made a trigger raise the counter
         return cast(User, self.user)
 
 

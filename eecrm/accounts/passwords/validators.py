@@ -54,7 +54,11 @@ def _has_second_factor(user: User) -> bool:
 
 
 class ContextValidator:
-    """Refuses a password if fewer than 8 characters remain without the company's words and the account's names."""
+    """Refuses a password that consists mostly of names.
+
+    For the check, WORDS and the names of the account's owner are removed from the password. The password is refused if
+    fewer than 8 characters remain.
+    """
 
     WORDS = ("epic", "events", "eecrm", "crm")
     MIN_REMAINING_CHARS = 8

@@ -9,13 +9,12 @@ BEGIN
         NEW.email_confirmed_at := CASE WHEN has_password AND NEW.email <> '' THEN statement_timestamp() END;
         RETURN NEW;
     END IF;
-    -- Without SET ROLE only the migrator may write addresses, so nothing is checked. At depth > 1 a trigger writes a
-    -- confirmed address.
-    IF lower(NEW.email) = lower(OLD.email) AND current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+    -- At depth > 1 a trigger writes a confirmed address.
+    IF lower(NEW.email) = lower(OLD.email) AND NOT is_migrator() AND pg_trigger_depth() = 1 THEN
         -- Letter case makes no other address. Mail keeps going to the spelling that was confirmed, and the trail has no
         -- change of the address. Otherwise a manager would count as the account's maker (`account_makers`).
         NEW.email := OLD.email;
-    ELSIF current_setting('role') <> 'none' AND pg_trigger_depth() = 1 THEN
+    ELSIF NOT is_migrator() AND pg_trigger_depth() = 1 THEN
         -- A thief of a session doesn't know the password. Owners use the login role (`eecrm_app`), after their password
         -- was checked.
         IF OLD.is_claimed AND current_setting('eecrm.user_id', true) = NEW.id::text THEN

@@ -10,7 +10,7 @@ BEGIN
     END IF;
     -- The rule `address_of_claimed` lets an inactive account lose its address. So an account in use needs an address
     -- before it is activated again.
-    IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND current_setting('role') <> 'none'
+    IF NEW.is_active AND NOT OLD.is_active AND NEW.is_claimed AND NEW.email = '' AND NOT is_migrator()
        AND NOT policy_allows('user.promote')
        AND NOT EXISTS (SELECT FROM accounts_externalidentity WHERE user_id = NEW.id) THEN
         PERFORM refuse('address_before_activity');

@@ -13,9 +13,10 @@ BEGIN
     END IF;
     -- Two concurrent requests with one identity run one after the other. The second finds the account of the first.
     PERFORM pg_advisory_xact_lock(hashtext('enrol_identity'), hashtext(hash));
-    -- The second condition: the account exists, but its identity was removed.
+    -- The other conditions: the account exists, perhaps with another username, but its identity was removed.
     IF EXISTS (SELECT FROM accounts_externalidentity WHERE issuer = its_issuer AND subject = its_subject)
-       OR EXISTS (SELECT FROM accounts_user WHERE username = 'ext-' || left(hash, 16)) THEN
+       OR EXISTS (SELECT FROM accounts_user WHERE username = 'ext-' || left(hash, 16))
+       OR was_username_of_another('ext-' || left(hash, 16), 0) THEN
         RETURN NULL;
     END IF;
     INSERT INTO accounts_user (username, password, role, is_superuser, first_name, last_name, email, job_title, mobile)

@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION group_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    IF current_setting('role') <> 'none' AND EXISTS (
+    IF NOT is_migrator() AND EXISTS (
         SELECT FROM auth_group_permissions AS given
           JOIN auth_permission AS permission ON permission.id = given.permission_id
           JOIN django_content_type AS noun ON noun.id = permission.content_type_id

@@ -18,8 +18,7 @@ BEGIN
         PERFORM FROM accounts_user WHERE id = NEW.user_id FOR NO KEY UPDATE;
     END IF;
     SELECT is_superuser INTO guarded FROM accounts_user WHERE id = COALESCE(NEW.user_id, OLD.user_id);
-    -- Without SET ROLE somebody is logging in. Then only the function `enrol_identity` writes here.
-    IF guarded AND current_setting('role') <> 'none' AND NOT policy_allows('user.promote') THEN
+    IF guarded AND NOT is_migrator() AND NOT policy_allows('user.promote') THEN
         PERFORM refuse('user_superuser_guarded');
     END IF;
     IF TG_OP = 'INSERT' THEN
@@ -32,10 +31,10 @@ BEGIN
             SELECT date_trunc('second', max(at)) FROM audit.entry AS earlier
              WHERE table_name = TG_TABLE_NAME AND operation = 'delete'
                AND earlier.old ->> 'issuer' = NEW.issuer AND earlier.old ->> 'subject' = NEW.subject));
-        -- A new unusable password replaces even an unusable one, so that links sent before end. For `enrol_identity`
-        -- (without SET ROLE) this isn't needed: it has just created the account.
+        -- A new unusable password replaces even an unusable one, so that links sent before end. An account that the
+        -- same statement has created, as `enrol_identity` does, has had no link.
         UPDATE accounts_user SET password = unusable_password()
-         WHERE id = NEW.user_id AND (password NOT LIKE '!%' OR current_setting('role') <> 'none');
+         WHERE id = NEW.user_id AND (password NOT LIKE '!%' OR date_joined <> statement_timestamp());
     END IF;
     RETURN COALESCE(NEW, OLD);
 END

@@ -1,11 +1,12 @@
 -- Mails the owner and the managers when an identity is bound to an account or removed.
--- Sends nothing without SET ROLE, when `enrol_identity` creates a new account. The owner of a deleted account gets no
--- mail.
+-- An account that the same statement has created, as `enrol_identity` does, is no news. The owner of a deleted account
+-- gets no mail.
 CREATE OR REPLACE FUNCTION identity_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    IF current_setting('role') <> 'none' THEN
+    IF NOT is_migrator() AND NOT EXISTS (
+        SELECT FROM accounts_user WHERE id = NEW.user_id AND date_joined = statement_timestamp()) THEN
         INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
         SELECT CASE TG_OP WHEN 'INSERT' THEN 'identity_bound' ELSE 'identity_removed' END, id, email, true
           FROM accounts_user

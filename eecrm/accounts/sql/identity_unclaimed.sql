@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION identity_unclaimed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote')
+    IF NOT is_migrator() AND NOT policy_allows('user.promote')
        AND (SELECT is_claimed FROM accounts_user WHERE id = NEW.user_id) THEN
         PERFORM refuse('identity_of_claimed');
     END IF;

@@ -5,8 +5,7 @@ AS $function$
 DECLARE
     is_unmade boolean;
 BEGIN
-    -- No role is entered while somebody logs in; the login role's grants reach the login's own columns only.
-    IF current_setting('role') = 'none' THEN
+    IF is_migrator() THEN
         RETURN NULL;
     END IF;
     IF TG_OP = 'DELETE' THEN

@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION manager_unmade_first() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_seqscan = off
 AS $function$
 BEGIN
-    IF current_setting('role') <> 'none' AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (
+    IF NOT is_migrator() AND NOT policy_allows('user.promote') AND OLD.is_claimed AND (
         OLD.is_active AND OLD.role IN ('management', 'auditor')
         OR EXISTS (SELECT FROM accounts_mail WHERE user_id = OLD.id AND kind = 'manager_unmade'
                       AND sent_at IS NULL AND given_up_at IS NULL)) THEN

@@ -6,7 +6,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp SET enable_se
 AS $function$
 DECLARE
     caller text := coalesce(current_setting('eecrm.user_id', true), '');
-    has_role boolean := current_setting('role') <> 'none';
+    has_role boolean := NOT is_migrator();
 BEGIN
     -- Another user made an account a manager's or auditor's, or ended that, or made a username of a deleted account anew.
     -- Commands on the server are the operator's own, and no news.

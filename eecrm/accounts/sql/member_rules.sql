@@ -4,9 +4,8 @@ AS $function$
 DECLARE
     account bigint := COALESCE(NEW.user_id, OLD.user_id);
 BEGIN
-    -- Without SET ROLE this is the migrator, because the login role may not write here. At depth > 1 the row is deleted
-    -- with its group or account, whose own rules apply.
-    IF current_setting('role') = 'none' OR pg_trigger_depth() > 1 THEN
+    -- At depth > 1 the row is deleted with its group or account, whose own rules apply.
+    IF is_migrator() OR pg_trigger_depth() > 1 THEN
         RETURN COALESCE(NEW, OLD);
     END IF;
     IF account::text = current_setting('eecrm.user_id', true) THEN

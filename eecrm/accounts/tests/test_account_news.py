@@ -18,12 +18,12 @@ from accounts.outbox import news as writing
 from accounts.outbox.alerts import send_alerts
 from accounts.outbox.delivery import deliver
 from accounts.outbox.purging import purge_expired
-from accounts.tests.people import account, left_open, lines, move, newcomer, run_import, sent
-from accounts.tests.test_address_changes import NEW, OLD, by_the_site, page_of
+from accounts.tests.people import account, left_open, lines, link_to, move, newcomer, run_import, sent
+from accounts.tests.test_address_changes import NEW, OLD, by_the_site, decide, page_of
 from api.tests.test_at_once import alone
 from clients.models import Client
 from config.tests.counting import rows_read
-from conftest import API, CAST, PASSWORD, Caller, World
+from conftest import API, CAST, PASSWORD, Caller, Visitor, World, move_the_trail_here
 
 
 def news() -> dict[str, str]:
@@ -39,6 +39,55 @@ def test_all_managers_are_told_by_account_and_key(world: World, visit: Any, tmp_
         assert f"sales (account {sales.pk}): another address was asked for" in body
         assert f"by management (account {manager.pk})" in body
         assert NEW not in body
+
+
+def by_the_link(world: World, sales: Caller, messages: Any) -> None:
+    assert Visitor().post(link_to(OLD, messages)).status_code == 200
+
+
+def by_asking_for_another(world: World, sales: Caller, messages: Any) -> None:
+    assert sales.post(API + "users/me/email/", {"email": "b@epic.example", "password": PASSWORD}).status_code == 202
+
+
+def by_another_manager(world: World, sales: Caller, messages: Any) -> None:
+    browser = Visitor()
+    browser.force_login(world.users["other_management"])
+    assert "Dropped the address" in decide(browser, world.users["sales"], "drop")
+
+
+@pytest.mark.parametrize(
+    ("drop", "actor"),
+    [(by_the_link, "sales"), (by_asking_for_another, "sales"), (by_another_manager, "other_management")],
+)
+def test_managers_are_told_that_an_address_which_they_entered_was_dropped(
+    drop: Any, actor: str, world: World, sales: Caller, visit: Any, tmp_path: Path
+) -> None:
+    """A thief who has confirmed an address of their own drops each correction from that mailbox."""
+    by_the_site(world, visit, tmp_path)
+    drop(world, sales, sent())
+    told = news()
+    assert set(told) == {"management@epic.example", "other_management@epic.example"}
+    account, by = (f"{name} (account {world.users[name].pk})" for name in ("sales", actor))
+    for body in told.values():
+        assert f"{account}: the other address, which waited to be confirmed, was dropped, by {by}\n" in body
+        assert "deactivate it, empty its address, enter the right one" in body
+    page = visit("management").get(page_of(world.users["sales"], "address")).content.decode()
+    assert "deactivate the\naccount, empty its address, and then enter the right one" in page
+
+
+def test_what_its_owner_drops_or_confirms_or_lets_pass_was_not_dropped(
+    world: World, sales: Caller, visit: Any, tmp_path: Path
+) -> None:
+    for address in ("a@epic.example", "b@epic.example"):
+        sales.post(API + "users/me/email/", {"email": address, "password": PASSWORD})
+    assert news() == {}
+    by_the_site(world, visit, tmp_path)
+    link = link_to(NEW, sent())
+    assert Visitor().post(link, {"password": PASSWORD}).status_code == 302
+    sales.patch(API + "users/me/", {"first_name": "Helen"})
+    Mail.objects.filter(sent_at=None).update(due_at=timezone.now() - timedelta(seconds=1))
+    body = news()["management@epic.example"]
+    assert "another display name" in body and "dropped, by" not in body
 
 
 @pytest.mark.parametrize("name", CAST)
@@ -551,6 +600,17 @@ def test_an_address_that_nobody_confirmed_gets_six_mails_a_day(afterwards: Any, 
         mailed += [one.to for one in sent()].count(["Stranger@victim.example"])
         afterwards(puppet)
     assert mailed == 6
+
+
+def test_after_the_restore_of_a_dump_news_are_told_once(committed_world: World) -> None:
+    """The entries of the other cluster have higher transaction ids than any of this one."""
+    for number in range(3):
+        with acting_as(Role.MANAGEMENT, user_id=committed_world.users["management"].pk):
+            User.objects.create(username=f"made{number}", role=Role.MANAGEMENT, password="!")
+        told = news()["other_management@epic.example"]
+        assert [f"made{one} (account " in told for one in range(3)] == [one == number for one in range(3)]
+        if number == 0:
+            move_the_trail_here()
 
 
 def test_new_accounts_displace_no_account_that_was_there(world: World) -> None:

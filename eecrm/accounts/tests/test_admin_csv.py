@@ -328,6 +328,7 @@ def test_each_import_and_export_is_recorded_in_numbers(manager: Visitor, world: 
         ("user_created", 1, key),
         ("user_updated", 1, key),
         ("privilege_permissions_changed", 1, key),
+        ("authn_link_queued", 1, key),
         ("sensitive_read", 4, key),
     ]
     log = words(manager.get("/hidden-admin/admin/logentry/"))

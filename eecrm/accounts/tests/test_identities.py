@@ -319,7 +319,9 @@ def test_a_newcomer_whose_request_is_refused_leaves_nothing_behind(
     assert status(open_door.token("newcomer")) == 200
 
 
-@pytest.mark.parametrize("how", ["deactivated", "ended", "set free", "deactivated and set free"])
+@pytest.mark.parametrize(
+    "how", ["deactivated", "ended", "set free", "deactivated and set free", "renamed and set free"]
+)
 def test_an_open_door_lets_nobody_back_in(how: str, world: World, open_door: Provider) -> None:
     token = open_door.token("newcomer")
     name = bearer(token).get(ME).json()["username"]
@@ -328,10 +330,13 @@ def test_an_open_door_lets_nobody_back_in(how: str, world: World, open_door: Pro
     with acting_as(Role.SUPERUSER):
         if "deactivated" in how:
             User.objects.filter(username=name).update(is_active=False)
+        if "renamed" in how:
+            User.objects.filter(username=name).update(username="renamed")
         if "set free" in how:
             ExternalIdentity.objects.all().delete()
     assert status(token) == 401
-    assert User.objects.filter(role=Role.EXTERNAL, username__startswith="ext-").count() == 1
+    assert User.objects.filter(username__in=(name, "renamed")).count() == 1
+    assert not User.objects.filter(username__startswith="ext-").exclude(username=name).exists()
 
 
 def test_the_login_role_makes_no_other_account_than_that(db: None) -> None:

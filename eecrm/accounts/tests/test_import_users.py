@@ -257,7 +257,12 @@ def test_an_import_is_a_security_event_in_numbers(import_: Run, caplog: Any) -> 
         import_(lines(ROW), "--dry-run")
         import_(lines(ROW, "unlinked,,,u@epic.example,support,,,,yes"))
     events = [(record.message, record.count) for record in caplog.records if record.name == "eecrm.security"]
-    assert events == [("user_created", 1), ("user_updated", 1), ("privilege_permissions_changed", 1)]
+    assert events == [
+        ("user_created", 1),
+        ("user_updated", 1),
+        ("privilege_permissions_changed", 1),
+        ("authn_link_queued", 1),
+    ]
 
 
 # --- cells and files

@@ -111,6 +111,18 @@ def test_the_form_suits_password_managers(world: World) -> None:
     assert "maxlength" not in content  # which would cut a pasted password short
 
 
+def test_the_second_click_says_that_the_first_may_have_worked(world: World) -> None:
+    """It is sent with the cookies of the first one, and the browser shows its answer alone."""
+    first, second = Visitor(), Visitor()
+    page = first.get(link_for("sales")).url
+    second.cookies.load(first.cookies.output(header="", sep=";"))
+    form = {"new_password1": GOOD, "new_password2": GOOD}
+    assert first.post(page, form).url == DONE
+    answer = second.post(page, form)
+    assert answer.status_code == 404
+    assert "Then your password may be set: try to log in with it." in answer.content.decode()
+
+
 def move_away(link: str) -> None:
     move("sales", "elsewhere@epic.example")
 

@@ -6,6 +6,7 @@ import jwt
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from access.database import acting_as
@@ -92,6 +93,18 @@ def test_a_lost_answer_does_not_lock_a_phone_out(pair: dict[str, str], anonymous
     assert again["refresh"] == first["refresh"]
     assert bearer(again["access"]).get(ME).status_code == 200
     assert anonymous.post(REFRESH, {"refresh": again["refresh"]}).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [-60, 60])
+@pytest.mark.parametrize("age", [0, 31])
+def test_servers_whose_clocks_differ_agree_about_a_lost_answer(
+    age: int, seconds: int, pair: dict[str, str], anonymous: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as clock:
+        clock.setattr("accounts.login.tokens.aware_utcnow", lambda: timezone.now() + timedelta(seconds=seconds))
+        assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == 200
+    TokenSession.objects.update(rotated_at=F("rotated_at") - timedelta(seconds=age))
+    assert anonymous.post(REFRESH, {"refresh": pair["refresh"]}).status_code == (401 if age else 200)
 
 
 def test_reuse_of_an_old_refresh_token_ends_the_whole_login(pair: dict[str, str], anonymous: Caller) -> None:

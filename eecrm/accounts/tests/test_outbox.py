@@ -28,7 +28,7 @@ from accounts.tests.people import move, newcomer
 from api.jobs import Every, declared_jobs
 from api.resources import idempotency
 from audit.trail import seals
-from conftest import Visitor, World
+from conftest import PATIENCE, Visitor, World
 
 LEASE = timedelta(minutes=3)
 
@@ -352,14 +352,18 @@ class Refusing(socketserver.StreamRequestHandler):
 def refusing_server(settings: Any) -> Iterator[Any]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
         server.refused = 0  # type: ignore[attr-defined]
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
-        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        send_through(server, settings)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+def send_through(server: Any, settings: Any, *, is_tls: bool = False) -> None:
+    settings.EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, is_tls
 
 
 def test_what_is_refused_is_tried_again_later_and_later_and_given_up(world: World, refusing_server: Any) -> None:
@@ -381,7 +385,7 @@ def test_what_is_refused_is_tried_again_later_and_later_and_given_up(world: Worl
 
 
 def test_a_server_that_is_not_there_is_tried_again(world: World, settings: Any, caplog: Any) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     row = owe(world, "sales")
     empty_the_queue()
@@ -389,6 +393,45 @@ def test_a_server_that_is_not_there_is_tried_again(world: World, settings: Any, 
     assert (row.error, row.given_up_at) == ("ConnectionRefusedError", None)
     (record,) = [record for record in caplog.records if record.name == "eecrm.mail"]
     assert (record.message, record.mail, record.error) == ("mail_failed", row.pk, "ConnectionRefusedError")
+
+
+class Dripping(socketserver.StreamRequestHandler):
+    """Answers as far as the n-th line, and then sends its next answer byte by byte, until the client has had enough."""
+
+    def handle(self) -> None:
+        answers = [b"220 test", b"250 ok", b"250 ok", b"250 ok", b"354 go on", b"250 taken"]
+        for answer in answers[: self.server.lines]:  # type: ignore[attr-defined]
+            self.wfile.write(answer + b"\r\n")
+            while answer == b"354 go on" and self.rfile.readline() != b".\r\n":
+                pass
+            if answer != b"354 go on":
+                self.rfile.readline()
+        with suppress(OSError):
+            while not self.server.has_ended.wait(0.02):  # type: ignore[attr-defined]
+                self.wfile.write(b"2")
+        self.server.has_ended.set()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("lines", "is_sent"), [(0, False), (1, False), (3, False), (6, True)])
+def test_a_server_that_drips_bytes_holds_nobody(
+    lines: int, is_sent: bool, world: World, settings: Any, caplog: Any
+) -> None:
+    settings.MAX_DELIVERY_SECONDS = 5 if is_sent else 0.2
+    row = owe(world, "sales")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        server.daemon_threads = True
+        server.lines, server.has_ended = lines, threading.Event()  # type: ignore[attr-defined]
+        send_through(server, settings)
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        empty_the_queue()
+        assert server.has_ended.wait(PATIENCE), "the connection stayed open"  # type: ignore[attr-defined]
+        thread.join()
+    row.refresh_from_db()
+    assert (row.sent_at is not None, row.error) == ((True, "") if is_sent else (False, "DeliveryTooSlow"))
+    assert row.given_up_at is None
+    (record,) = [record for record in caplog.records if record.name == "eecrm.mail"]
+    assert record.message == ("mail_sent" if is_sent else "mail_failed")
 
 
 def test_a_mail_that_cannot_be_written_does_not_stop_the_others(world: World, monkeypatch: Any) -> None:

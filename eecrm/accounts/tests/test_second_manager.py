@@ -11,7 +11,7 @@ from django.utils import timezone
 from access.database import acting_as, acting_as_login_role, leave
 from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
-from accounts.tests.people import account, lines, link_to, newcomer, run_import, sent
+from accounts.tests.people import account, lines, link_to, move, newcomer, run_import, sent
 from accounts.tests.test_address_changes import CHOSEN, NEW, OLD, USERS, decide, page_of, type_address
 from conftest import Visitor, World
 
@@ -73,6 +73,22 @@ def test_a_puppet_is_no_second_manager(company: Company) -> None:
     assert "Confirm the new address" not in page and "less than seven days" in page
     assert "Only a manager of seven days" in decide(puppet, company.world.users["sales"])
     assert account("sales").email == OLD
+
+
+def test_the_way_out_that_the_pages_name_leaves_a_thief_in_the_mailbox_without_a_link(company: Company) -> None:
+    move("sales", "thief@evil.example")
+    sent()
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.filter(username="sales").update(is_active=False)
+        User.objects.filter(username="sales").update(email="")
+    company.by_sql()
+    thief = [str(message.body) for message in sent() if message.to == ["thief@evil.example"]]
+    assert thief and not any("/account/address/" in body for body in thief)
+    company.wait("25 hours")
+    company.decided("other_management")
+    with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+        User.objects.filter(username="sales").update(is_active=True)
+    assert (account("sales").email, account("sales").is_active) == (NEW, True)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from django_otp.plugins.otp_static.models import StaticToken
 
 from access.database import acting_as
 from access.policy import Role
-from accounts.models import TokenSession, User
+from accounts.models import Mail, TokenSession, User
 from accounts.tests.conftest import give_phone
+from accounts.tests.people import run_import, sent
 from accounts.tests.provider import Provider
 from api.requests.logs import JSONFormatter
-from conftest import API, PASSWORD, Caller, World
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 USERS = API + "users/"
 
@@ -112,6 +113,56 @@ def test_what_the_server_does_to_accounts_is_on_record(world: World, provider: P
     assert "subject-1" not in json.dumps(events()) and "another@" not in json.dumps(events())
 
 
+def by_a_new_account(world: World, browser: Visitor, tmp_path: Path) -> None:
+    form = {"username": "newcomer", "role": "support", "email": "new@epic.example"}
+    assert browser.post("/hidden-admin/accounts/user/add/", form).status_code == 302
+
+
+def by_an_action(world: World, browser: Visitor, tmp_path: Path) -> None:
+    form = {"action": "send_reset", "_selected_action": [world.users["sales"].pk]}
+    assert browser.confirm("/hidden-admin/accounts/user/", form).status_code == 302
+
+
+def again(world: World, browser: Visitor, tmp_path: Path) -> None:
+    mail = Mail.objects.create(kind="password_reset", user=world.users["sales"], given_up_at=timezone.now())
+    form = {"action": "send_again", "_selected_action": [mail.pk]}
+    assert browser.confirm("/hidden-admin/accounts/mail/", form).status_code == 302
+
+
+def by_a_command(world: World, browser: Visitor, tmp_path: Path) -> None:
+    call_command("reset_password", "sales", stdout=io.StringIO())
+
+
+def by_an_import(world: World, browser: Visitor, tmp_path: Path) -> None:
+    run_import(tmp_path / "list.csv", "username,email,role\nnewcomer,new@epic.example,sales\n")
+
+
+def by_the_worker(world: World, browser: Visitor, tmp_path: Path) -> None:
+    browser.post("/account/forgotten/", {"account": "sales"})
+    sent()
+
+
+@pytest.mark.parametrize(
+    ("queue", "kind", "has_actor"),
+    [
+        (by_a_new_account, "invitation", True), (by_an_action, "password_reset", True), (again, "password_reset", True),
+        (by_a_command, "password_reset", False), (by_an_import, None, False), (by_the_worker, "password_reset", False),
+    ],
+)  # fmt: skip
+def test_a_link_that_is_queued_is_on_record(
+    queue: Any, kind: str | None, has_actor: bool, world: World, visit: Any, events: Any, tmp_path: Path
+) -> None:
+    queue(world, visit("management"), tmp_path)
+    event = only(events, "authn_link_queued")
+    mail = Mail.objects.get(kind__in=["invitation", "password_reset"])
+    if kind:
+        assert (event["account"], event["kind"], event["level"]) == (mail.user_id, kind, "info")
+    else:
+        assert event["count"] == 1, "an import names no accounts"
+    assert event.get("actor") == (world.users["management"].pk if has_actor else None)
+    assert "@" not in json.dumps(event) and "/account/" not in json.dumps(event)
+
+
 TYPED_IN = "seven quiet lanterns"
 # A command that changes accounts -> its arguments, and each event with its account (or the number of accounts).
 ON_RECORD: dict[str, tuple[list[str], list[tuple[str, str | int]]]] = {
@@ -123,7 +174,7 @@ ON_RECORD: dict[str, tuple[list[str], list[tuple[str, str | int]]]] = {
     "encrypt_second_factors": ([], [("user_updated", 1)]),
     "confirm_address": (["support", "another@epic.example"], [("user_updated", "support")]),
     "bind_identity": (["sales", "subject-1"], [("user_updated", "sales")]),
-    "import_users": (["{file}"], [("user_created", 1)]),
+    "import_users": (["{file}"], [("user_created", 1), ("authn_link_queued", 1)]),
     "export_users": (["-"], [("sensitive_read", 9)]),
     "print_token": (["sales"], [("authn_token_created", "sales")]),
     "hand_over": (["sales", "other_sales", "--reason=She leaves.", "--deactivate"], [("privilege_permissions_changed", "sales")]),

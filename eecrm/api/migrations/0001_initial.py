@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db import migrations
 
 # Each row is a bucket: the counter of one rate limit for one caller.
-# At the time `filled_until`, all requests of the bucket are available again.
+# At the time `filled_until`, the bucket is full again: the caller may use the whole limit.
 # Rate limits are counted by GCRA ("leaky bucket as a meter" in ITU-T I.371).
-# The table is unlogged (emptied after a crash), because a crash may reset the rate limits.
+# The table is unlogged, so a crash of PostgreSQL empties it. This resets all rate limits, which does no harm.
 LIMITS = "CREATE UNLOGGED TABLE api_limit (bucket text PRIMARY KEY, filled_until timestamptz NOT NULL)"
 
 # A request inserts its idempotency key first and stores its answer at the end of the same transaction.

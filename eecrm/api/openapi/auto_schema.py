@@ -83,7 +83,10 @@ class ProblemAutoSchema(AutoSchema):
         return any(parameter["in"] == "query" for parameter in self._get_parameters())
 
     def reads_rows(self) -> bool:
-        """May the operation answer 404, because its path or its `Idempotency-Key` refers to a row?"""
+        """May the operation answer 404, because a row that it reads is missing?
+
+        The path names this row. Or an earlier request with the same `Idempotency-Key` created the row.
+        """
         return "{" in self.path or self.is_repeatable()
 
     def asks_database(self) -> bool:

@@ -101,7 +101,10 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _share_examples(responses: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Moves the example answer of each rule to the shared components, because many operations use the same rule."""
+    """Moves the examples of an operation's answers 403 and 409 to the shared components.
+
+    There is one example for each rule that can refuse the operation. Many operations have the same rules.
+    """
     for status in {"403", "409"} & responses.keys():
         examples_of_status = responses[status]["content"]["application/problem+json"]["examples"]
         examples |= examples_of_status

@@ -3,7 +3,8 @@
 A serializer declares examples in its Meta or, without a Meta, as class attributes:
 - `field_docs` maps a field to its description and example;
 - `patch` is the example of a PATCH body;
-- `effect` has the other members of the answer that this PATCH changes too.
+- `effect` has further members that the PATCH of `patch` changes. For example, `{"status": "signed"}` also sets
+  `signed_at`.
 """
 
 from typing import Any
@@ -22,7 +23,10 @@ _BY_FORMAT = {
 
 
 def of_serializer(serializer: Any, name: str) -> Any:
-    """Returns a serializer's declaration `name`, such as `field_docs`, from its Meta or its class; {} by default."""
+    """Returns the attribute with this name, such as `field_docs`, of a serializer's Meta; {} if it is missing.
+
+    If the serializer has no Meta, the attribute is that of the serializer itself.
+    """
     return getattr(getattr(serializer, "Meta", serializer), name, {})
 
 

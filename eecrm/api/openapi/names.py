@@ -81,7 +81,10 @@ def outcome(action: str, status: str) -> str:
 
 
 def singular(collection: str) -> str:
-    """Returns the resource of a collection, such as "client" for "clients". Other words only lose their final s."""
+    """Returns the name of the resource that has this collection: "clients" -> "client".
+
+    If no resource has the collection, returns the collection's name without its final s.
+    """
     return collections().get(collection, collection.removesuffix("s"))
 
 

@@ -16,7 +16,7 @@ _READS = ("list", "retrieve")
 def cells_of_view(view: Any) -> list[tuple[str, str]]:
     """Returns the (resource, action) pairs that the policy checks for a view.
 
-    These include finer actions, such as *sign*.
+    An *update* also checks the actions for certain changes, such as *sign*.
     """
     resource, action = view.resource, policy_action(view.action)
     cells = [(resource, action)]
@@ -39,7 +39,8 @@ def refusing(view: Any, path: str) -> list[Rule]:
     for other_resource, other_action in others:
         cells = (rule for rule in _refusing_cells(other_resource, other_action) if rule.role in seeing)
         if other_resource == resource:
-            # If *update* refuses a role and scope, the same refusal by a finer action, such as *sign*, is left out.
+            # A role may have the same scope for *update* and for a part of it, such as *sign*.
+            # Then both cells refuse the same rows, so only the cell of *update* is returned.
             refused = {(rule.role, rule.scope) for rule in refusals}
             cells = (rule for rule in cells if (rule.role, rule.scope) not in refused)
         refusals += cells

@@ -18,8 +18,9 @@ from access.permissions import Public
 from api.requests.middleware import PAGE_POLICY
 from config.environment import ROOT
 
-# `scripts/openapi` writes this file. A test compares the file with the code.
-# The views send this file. To generate the document, a worker would need a second, and 6 MiB that it never frees.
+# `scripts/openapi` writes the OpenAPI document to this file. A test compares the file with the code.
+# The views send this file, because generating the document takes about one second.
+# A worker that generated the document would also keep 6 MiB of memory.
 _DOCUMENT = ROOT / "docs" / "openapi.yaml"
 _without_database = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
@@ -40,9 +41,10 @@ class SchemaView(APIView):
         )
 
 
-# These are the hashes of Redoc's two inline styles.
-# The first hash belongs to an empty style element, which Redoc fills through the CSSOM.
-# The second hash belongs to the style of Redoc's scrollbar.
+# Redoc has two inline styles. The Content-Security-Policy allows them by their hashes.
+# The first hash is that of an empty <style> element.
+# Redoc's JavaScript adds rules to this element through the CSSOM, which the policy doesn't restrict.
+# The second hash is that of the style of Redoc's scrollbar.
 # `scripts/browse` fails if another version of Redoc has another style.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"

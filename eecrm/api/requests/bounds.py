@@ -1,4 +1,4 @@
-"""Maximum sizes of requests and answers. No answer and no log line becomes long because a caller sent a long text."""
+"""Maximum sizes of requests and answers. So a long text from a caller can't make an answer or a log line long."""
 
 import re
 from typing import Any
@@ -10,12 +10,13 @@ from rest_framework.exceptions import APIException, ErrorDetail
 # This is the maximum body size of requests with passwords or tokens: login, refresh, logout and change of password.
 MAX_CREDENTIAL_BYTES = 16 * 1024
 # This is the maximum size of a form in the admin site. Without a maximum, Django would read a form of any size.
-# A file may have 1 MiB. Forms may be larger, so that a page can say that the uploaded file is too large.
+# A file in a form may have 1 MiB.
+# The maximum for the whole form is higher, so that the page can answer that a larger file is too large.
 MAX_FORM_BYTES = 8 * 1024 * 1024
 
 MAX_ERRORS = 50
-MAX_SHOWN_CHARS = 100  # maximum characters that an answer repeats of a name or value from the caller
-MAX_DETAIL_CHARS = 1_000  # maximum characters of an error sentence, which may list the known names
+MAX_SHOWN_CHARS = 100  # an answer cuts a name or value that the caller sent to this number of characters
+MAX_DETAIL_CHARS = 1_000  # maximum characters of an error sentence, which may list all names of filters, for example
 
 
 def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
@@ -45,7 +46,7 @@ class BodyTooLarge(APIException):
 def unknown(names: list[str], *, noun: str, hint: str = "", code: str = "unknown") -> dict[str, list[Any]]:
     """Returns the detail of a ValidationError about unknown names, such as unknown fields.
 
-    The detail only has the number of names if there are more than MAX_ERRORS.
+    If there are more than MAX_ERRORS names, the detail gives the number of names and doesn't list them.
     """
     if len(names) > MAX_ERRORS:
         return {"non_field_errors": [ErrorDetail(f"{len(names):,} {noun}s are unknown.{hint}", code=code)]}

@@ -1,4 +1,4 @@
-"""Finds the IP address that sent a request, and the network that rate limits count as one sender."""
+"""Finds the IP address that sent a request, and the network that counts as one sender for rate limits."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -36,7 +36,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def neighbourhood(address: str | None) -> str:
-    """Returns the sender that rate limits count: the IPv4 address, or the /64 network of an IPv6 address.
+    """Returns what counts as one sender for rate limits: an IPv4 address, or the /64 network of an IPv6 address.
 
     One IPv6 customer usually has a whole /64 network to choose IP addresses from.
     """

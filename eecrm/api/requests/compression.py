@@ -4,10 +4,11 @@ Django's GZipMiddleware adds random padding, so the same answer gets different b
 Here the same JSON compresses to the same bytes, so the answer has a strong tag (RFC 9110, section 8.8.3.3).
 This tag is the plain answer's tag with a suffix, which `api.resources.conditional` understands.
 
-The BREACH attack guesses a secret from the compressed lengths of answers that also contain the attacker's text.
-The attack needs a browser that sends the credential by itself.
+Django's padding protects against the BREACH attack. This API needs no padding.
+BREACH guesses a secret from the compressed lengths of answers that also contain the attacker's text.
+The attack works only if the browser adds the credential to each request automatically, like a cookie.
 Our credential is a header, which other sites can't make a browser send.
-Answers with tokens stay uncompressed all the same (views with `holds_tokens`).
+To be safe, answers with tokens aren't compressed (views with `holds_tokens`).
 """
 
 import gzip

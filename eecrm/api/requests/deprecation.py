@@ -70,8 +70,8 @@ def deprecation_of(view: Any, method: str | None) -> Deprecation | None:
 def announce(request: HttpRequest, response: HttpResponse) -> None:
     """Adds the headers of a deprecated view to its response.
 
-    The function reads the URL pattern's callback, because a middleware may have refused the request before a view
-    existed.
+    The function takes the deprecation from the URL pattern or its view class, because no view object exists if a
+    middleware refused the request.
     """
     callback = request.resolver_match and request.resolver_match.func
     declared = getattr(getattr(callback, "cls", None), "deprecated", None)

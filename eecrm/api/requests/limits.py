@@ -4,7 +4,7 @@ Each limit has a bucket (counter) for each caller or IP address.
 A bucket holds `capacity` requests and refills evenly over `seconds`.
 A worker takes a lease from the bucket: the right to admit many requests, which the worker counts in memory.
 The worker takes the lease outside of the request's transaction.
-A request without a lease is answered first and counted afterwards.
+A worker that has no lease left answers the request first. It takes a new lease afterwards, which counts this request.
 So a worker can exceed a limit by one request each time it needs a new lease.
 """
 
@@ -66,7 +66,8 @@ def limit(name: str) -> Limit:
     return Limit(name, capacity, seconds)
 
 
-# This SQL function takes the result of `arguments`. It returns a row (granted, remaining, wait) for each bucket.
+# The Python function `arguments` returns the four arguments of this SQL function.
+# The SQL function returns a row (granted, remaining, wait) for each bucket.
 TAKE = "take_limits(%s, %s, %s, %s)"
 
 
@@ -105,14 +106,14 @@ class _Lease:
     """
 
     def __init__(self, taken: Taken) -> None:
-        # The request for which the worker asked PostgreSQL already uses one request of the lease.
+        # One less than granted, because the lease also counts the request that has just been answered.
         self.left, self.remaining = max(0, taken.granted - 1), taken.remaining
         self.ask_at = time.monotonic() + taken.wait
 
 
 _leases: dict[tuple[Limit, str], _Lease] = {}
-# Maps (limit, IP address) to the time from which the address's earlier cheap requests no longer count.
-# Cheap requests, such as health checks, are counted in this process only (GCRA, monotonic time).
+# Maps (limit, IP address) to a monotonic time. At this time, the cheap requests that the address sent stop counting.
+# Cheap requests, such as health checks, are counted in this process only (GCRA).
 _light: dict[tuple[Limit, str], float] = {}
 
 
@@ -153,28 +154,28 @@ def admit_light(request: HttpRequest, owner: str) -> None:
 
 
 def give_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Makes `settle` give back one request to each bucket (counter of a rate limit) after the answer.
+    """Makes `settle` undo one counted request in each of `buckets` (counters of rate limits) after the answer.
 
-    If the request gets no answer, no request is given back.
+    If the request gets no answer, nothing is undone.
     """
     # `settle` reads this attribute.
     request.given_back = [(limit, owner, -1) for limit, owner in buckets]  # type: ignore[attr-defined]
 
 
 def give_all_back(request: HttpRequest, *buckets: tuple[Limit, str]) -> None:
-    """Makes `settle` give back all requests to each bucket (counter of a rate limit) after the answer.
+    """Makes `settle` fill each of `buckets` (counters of rate limits) after the answer.
 
-    The bucket is then full, as if no request had been counted.
+    The caller may then use the whole limit, as if no request had been counted.
     """
     # `settle` reads this attribute.
     request.given_back = [(limit, owner, -limit.capacity) for limit, owner in buckets]  # type: ignore[attr-defined]
 
 
 def settle(request: HttpRequest, response: HttpResponse) -> None:
-    """Counts an answered request, unless it is part of a lease. Sets the rate limit headers of the response.
+    """Counts an answered request, unless `admit` has counted it already. Sets the rate limit headers of the response.
 
-    A lease is a number of requests that the worker may admit without asking PostgreSQL.
-    The function runs when no transaction is open. A request with the answer 503 isn't counted.
+    `admit` counts a request if the worker has a lease: requests that the worker may admit without asking PostgreSQL.
+    `settle` doesn't count a request with the answer 503. It runs when no transaction is open.
     Headers: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers.
     """
     given_back = getattr(request, "given_back", [])

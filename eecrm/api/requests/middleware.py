@@ -55,9 +55,10 @@ def _change_reason(request: HttpRequest) -> str:
 
 
 def _max_body_bytes(path: str) -> int:
-    """Returns the maximum number of bytes of a form at this path; 0 if the code that reads the body checks the size.
+    """Returns the maximum number of bytes of a form at this path; 0 if other code checks the size of the body.
 
-    Pages for users who aren't logged in have the smallest maximum, because the page repeats the input of a refused form.
+    The API's parsers and the honeypot check the size themselves. Pages for users who aren't logged in have the smallest
+    maximum, because such a page contains the user's input again if it refuses the form.
     """
     if path.startswith(_SITE) and path != f"{_SITE}login/":
         return MAX_FORM_BYTES

@@ -40,8 +40,8 @@ class StrictJSONParser(BaseParser):
         _refuse_encodings(parser_context["request"])
         limit = getattr(parser_context["view"], "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            # The body is read up to the limit of all views, even if this view allows less.
-            # A caller that is still sending when the connection closes never reads the answer.
+            # The body is read up to the general limit (1 MiB), even if this view has a lower limit.
+            # Otherwise the connection would close while the caller is still sending, and the answer would be lost.
             body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         except UnreadablePostError:
             raise ParseError("The body has ended before its Content-Length.") from None

@@ -25,7 +25,7 @@ from api.requests.client_address import place_of
 
 log = logging.getLogger("eecrm.error")
 
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # names of RFC 9110; Python 3.11 has older names
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # titles of RFC 9110; Python 3.11 has older ones
 
 NOT_FOUND = "Nothing is here, or nothing that you may see."
 
@@ -34,25 +34,25 @@ class BadQuery(exceptions.ValidationError):
     """Error 400 about parameters of the query string. The answer points to a parameter as `?name`."""
 
 
-def problem(request: HttpRequest, code: int, name: str, detail: str, **members: Any) -> HttpResponse:
-    """Returns an error answer: a problem document with the HTTP status `code`.
+def problem(request: HttpRequest, status_code: int, code: str, detail: str, **members: Any) -> HttpResponse:
+    """Returns an error answer: a problem document with this HTTP status.
 
-    `name` becomes the document's member `code`. `members` are further members, such as `rule`.
+    `code` is the document's member `code`, for example "not_found". `members` are further members, such as `rule`.
     """
-    if code == status.HTTP_403_FORBIDDEN:
+    if status_code == status.HTTP_403_FORBIDDEN:
         security_event("authz_fail", request, rule=members.get("rule"))
-    title = TITLES.get(code) or HTTPStatus(code).phrase
+    title = TITLES.get(status_code) or HTTPStatus(status_code).phrase
     body = {
         "type": "about:blank",
         "title": title,
-        "status": code,
+        "status": status_code,
         "detail": _sentence(detail),
-        "code": name,
+        "code": code,
         "request_id": known_as(request),
         **members,
     }
-    response = HttpResponse(orjson.dumps(body), status=code, content_type="application/problem+json")
-    if code == status.HTTP_503_SERVICE_UNAVAILABLE:
+    response = HttpResponse(orjson.dumps(body), status=status_code, content_type="application/problem+json")
+    if status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
         response["Retry-After"] = "1"
     return response
 
@@ -126,7 +126,8 @@ def _from_database(request: HttpRequest, error: Exception) -> HttpResponse | Non
         case 403 | 409:
             members["rule"] = refusal.rule
     if refusal.status in (403, 503):
-        # If PostgreSQL refuses a privilege (403), the code has a bug. An outage (503) needs an operator. Log both.
+        # A 403 from PostgreSQL means a bug: the policy in Python should have refused the request before.
+        # A 503 means an outage, which an operator must repair. So both are logged.
         extra = request_ids(request) | {"sqlstate": sqlstate_of(error)}
         log.warning("the database refused: %s", error, extra=extra)
     response = problem(request, refusal.status, refusal.code, refusal.sentence, **members)

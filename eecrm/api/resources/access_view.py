@@ -107,10 +107,10 @@ class ExplainedViewSet(ResourceViewSet):
 
 
 def _account_asked_about(username: str) -> Any:
-    """Returns the account with its groups and leave covers (the absent colleagues whom it replaces).
+    """Returns the account with its groups and its leave covers (the absent colleagues whom it replaces).
 
-    So the policy decides in the same way as for a request of this account.
-    The request keeps the database role of its caller. Raises BadQuery for an unknown or inactive account.
+    The policy needs the groups and leave covers to decide as it would for a request of this account. All other queries
+    still run in the database role of the real caller. Raises BadQuery for an unknown or inactive account.
     """
     users: Any = get_user_model()._default_manager
     with as_login_role():  # the login role may read the groups and leave covers of every account

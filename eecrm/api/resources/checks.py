@@ -85,8 +85,8 @@ def _is_documented(name: str, viewset: type[Any]) -> Iterator[Fault]:
 def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
     """Checks that SQL files create the triggers of the resource's table.
 
-    `sources` maps each SQL function to the text of its files in all apps. This text lists the tables that get the
-    trigger.
+    `sources` maps the name of a trigger function, such as `record`, to one SQL text. This text has the function and the
+    statements of all apps that create its triggers, so it names each table with such a trigger.
     """
     sources, table, model = sql_functions.sources(), table_of(viewset), model_of(viewset)
     folder = f"{apps.get_app_config(model._meta.app_label).name}/sql"
@@ -106,11 +106,13 @@ def _is_kept_by_triggers(name: str, viewset: type[Any]) -> Iterator[Fault]:
 
 
 def _is_told_to_its_readers(name: str, viewset: type[Any]) -> Iterator[Fault]:
-    """Checks that the SQL functions of history and `sync/` know the resource's table, if partners may list its rows.
+    """Checks that the SQL functions of the history and of `sync/` know each table whose rows partners may list.
 
-    A partner may see only changes from the times when the row belonged to the partner. The functions find these times.
-    Also reports a resource with offline copies if a role other than partner may list its own rows only, because the
-    functions find the times of partners only.
+    A partner may see only changes from the times when the row belonged to the partner. The functions `was_mine`
+    (history) and `changes_of_mine` (`sync/`) find these times.
+
+    No SQL function finds such times for another role. So the check also reports a resource with offline copies if
+    another role may list only its own rows.
     """
     sources, table = sql_functions.sources(), table_of(viewset)
     readers = {role: policy.scope_of(name, "list", role) for role in MATRIX_ROLES}

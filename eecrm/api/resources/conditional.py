@@ -21,7 +21,7 @@ from api.requests.renderers import JSONText
 GZIPPED = "-gzip"
 
 # Matches one entity tag of a comma-separated list, or an empty element.
-# The pattern has no adjacent repetitions, so that matching takes linear time.
+# The pattern never has two repetitions side by side, such as `[a-z]*[a-f]*`, so that matching takes linear time.
 _LIST_MEMBER = re.compile(r'(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,[ \t]*|\Z)')
 
 

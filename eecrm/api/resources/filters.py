@@ -143,7 +143,8 @@ class ResourceFilterSet(django_filters.FilterSet):
         "updated_after": ("Changed at this time or later.", "2027-03-01T00:00:00Z"),
     }
 
-    # These filters use personal data. Roles that see masked data may not use them, or they could guess values.
+    # These filters use personal data. Roles that see masked data may not use them.
+    # Otherwise a user of such a role could find a hidden value by trying values.
     personal: tuple[str, ...] = ()
 
 

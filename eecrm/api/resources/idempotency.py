@@ -5,7 +5,8 @@ So after a crash both the row and the answer exist, or neither.
 A repeat that comes too early waits in PostgreSQL until the first request's transaction ends.
 Then it returns the first answer or, if that transaction was rolled back, becomes the first request itself.
 A repeat that waits too long gets a 503 with `Retry-After`.
-draft-ietf-httpapi-idempotency-key-header says 409, which here means that repeating the request is useless.
+draft-ietf-httpapi-idempotency-key-header recommends 409 instead of this 503. In this API, a 409 tells the client not to
+repeat the request.
 """
 
 import re
@@ -24,7 +25,7 @@ from api.requests.renderers import JSONText
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 MAX_KEY_AGE_DAYS = 14
-MAX_KEYS_PER_PURGE = 10_000  # one statement deletes at most so many keys, so that it ends long before its timeout
+MAX_KEYS_PER_PURGE = 10_000  # maximum keys that one statement deletes, so that it ends long before its timeout
 
 _INVALID_KEY = "A key is 1 to 255 printable ASCII characters, as they are or as a quoted string (RFC 9651)."
 _VALID_KEY = re.compile(r"[ -~]{1,255}")
@@ -121,7 +122,8 @@ def claim_key(user_id: int | None, key: str, digest: str) -> FirstAnswer | None:
         if cursor.fetchone():
             return None
         cursor.execute(_SELECT_ANSWER, [user_id, key])
-        return FirstAnswer(*cursor.fetchone())  # the row can't be deleted now, because the refused claim has locked it
+        # The row still exists: INSERT … ON CONFLICT has locked it, so no other transaction can delete it.
+        return FirstAnswer(*cursor.fetchone())
 
 
 def keep(request: Request, key: str, row_id: int, response: Response) -> None:

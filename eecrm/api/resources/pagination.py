@@ -20,7 +20,7 @@ from api.requests.renderers import JSONText
 from api.resources.search import order_columns
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-MAX_TERMS = 10  # maximum number of fields in the order of a list; each list has fewer ordering fields
+MAX_TERMS = 10  # number of placeholders for ordering fields in a compiled query; every list has fewer ordering fields
 PAGE_PARAMETER_NAMES = ("page_size", "cursor")
 PARAMETERS = (*PAGE_PARAMETER_NAMES, "ordering", "count")
 
@@ -94,7 +94,7 @@ def _after(order: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q | Expr
     """
     names, directions = zip(*order, strict=True)
     if len(set(directions)) == 1:
-        # The values of a compiled query are placeholders (`Slot`), which are Value objects already.
+        # In a compiled query, each value is a placeholder (`Slot`, a subclass of Value), so it isn't wrapped in Value.
         expressions = (value if isinstance(value, Value) else Value(value) for value in values)
         columns, edge = (Func(*parts, function="ROW", output_field=Field()) for parts in (names, expressions))
         return LessThan(columns, edge) if directions[0] else GreaterThan(columns, edge)
@@ -156,7 +156,7 @@ def cut(
 ) -> tuple[list[tuple[Any, ...]], dict[str, str | None]]:
     """Returns the rows of the requested page and the URLs of the `next` and `previous` page.
 
-    Each row that `source` reads must end with the values of the ordering fields, as from `PageBounds.of`.
+    Each row that `source` reads must end with the values of the ordering fields, like the rows of `PageBounds.of`.
     Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
     """
     size = page_size(request)

@@ -195,11 +195,11 @@ def _first_representation(rows: Any) -> Representation:
 
 
 class Look(NamedTuple):
-    """Cache key of a compiled query. It has all that changes the query's SQL, except for order and size of a page.
+    """Cache key of a compiled query: everything that changes the query's SQL, except the order and size of a page.
 
-    `caller` represents a role, and not a single user. It is None if the view has checked already that the caller may
-    see the row. `action` is an action of the policy. `parents` are the URL pattern's keyword arguments for the parents,
-    such as `client`.
+    `caller` stands for all users with the same role and groups. `caller` is None if the view has already checked that
+    the user may see the row. `action` is an action of the policy. `parents` are the URL pattern's keyword arguments for
+    the parents, such as `client`.
     """
 
     viewset: type[ReadingViewSet]
@@ -248,8 +248,8 @@ def _below(model: type[Model], caller: Any, keys: dict[str, Any]) -> Any:
 def parent_statement(model: type[Model], caller: Anybody, outer: tuple[tuple[str, str], ...]) -> InstanceStatement:
     """Compiles the SQL query that reads a parent row.
 
-    `outer` are the further parents in a nested URL. Each is a pair such as `("client", "client_id")`: a keyword
-    argument of the URL pattern, and the ORM lookup for the rows with this argument's value.
+    `outer` has a pair such as `("client", "client_id")` for each parent of the parent in a nested URL. The pair names the
+    keyword argument with this row's id in the URL pattern, and the ORM lookup that leads from the parent row to this id.
     """
     keys = {lookup: Slot(keyword) for keyword, lookup in outer}
     return InstanceStatement.of(_below(model, caller, keys).filter(pk=_KEY).order_by())

@@ -12,7 +12,7 @@ register_converter(IdConverter, "id")
 
 _COLLECTION = {"get": "list", "post": "create"}
 _ITEM = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
-_OF_ITEM = ("history", "access")  # paths below an item, if its viewset has these actions
+_OF_ITEM = ("history", "access")  # paths below an item; a path exists if the viewset has the action of this name
 
 
 def routes_of_resources() -> Iterator[URLPattern]:

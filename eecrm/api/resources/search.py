@@ -66,6 +66,6 @@ class SearchableQuerySet(QuerySet[Any]):
         With `is_masked`, words of personal data don't count.
         """
         asked = with_addresses_normalised(text.replace("\0", " "))
-        # PostgreSQL expects a match in one of 200 rows, so it would read the list until the page is full.
-        # This hint makes PostgreSQL use the search index.
+        # PostgreSQL assumes that one row in 200 matches. So it would scan the list in order until a page is full.
+        # Such a scan is slow if few rows match. This hint makes PostgreSQL use the search index.
         return hint_selective(self, search_condition("search_query", asked, is_masked), is_rare=True)

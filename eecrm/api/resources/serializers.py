@@ -29,7 +29,11 @@ API_ROOT = "/api/v1/"
 
 
 class Reference(serializers.Field):
-    """Read-only field that shows a related row as `{id, <key>}`, or null. Requests set this row by `<name>_id`."""
+    """Read-only field that shows a related row as its id and one more member, such as its name; null without a row.
+
+    For example, `sales_contact` shows `{"id": 4, "name": "Julien Moreau"}`. A request that sets the related row sends
+    the id in another member, `sales_contact_id`.
+    """
 
     def __init__(self, path: str, column: str, *, key: str = "name", nullable: bool = False, **kwargs: Any) -> None:
         self.path, self.column, self.key, self.nullable = path, column, key, nullable

@@ -22,9 +22,14 @@ from api.resources.serializers import differs
 class ResourceViewSet(ReadingViewSet):
     """Lists, creates, retrieves, updates and deletes the rows of one resource of the policy table, nested or flat.
 
-    Order of refusals: 401, 404 (the row or a parent is missing or invisible), 403, 412, 400,
-    403 of an action finer than update, 409 (`access-matrix.md`, Business rules).
-    412 precedes 400 because preconditions are checked before the body (RFC 9110, section 13.2.1).
+    A request that has several faults is refused for the first of these reasons:
+    - 401;
+    - 404: the row or a parent is missing or invisible;
+    - 403: the caller may not do the action;
+    - 412: before 400, because preconditions are checked before the body (RFC 9110, section 13.2.1);
+    - 400;
+    - 403: a changed field needs a separate action, such as *sign*, that the caller may not do;
+    - 409: `access-matrix.md`, Business rules.
     """
 
     collection: ClassVar[str] = ""  # name in URL paths, such as "clients"; by default the resource's name with an s

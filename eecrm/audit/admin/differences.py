@@ -134,5 +134,5 @@ def _display_value(value: Any, field: Any, names: dict[RowKey, Value]) -> Value:
 def _moment(text: str) -> str:
     try:
         return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError):  # text that is no time: PostgreSQL's `infinity`, or stars
+    except (ValueError, OverflowError):  # text that is no time: PostgreSQL's `infinity`, or stars that hide a value
         return text

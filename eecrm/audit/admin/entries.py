@@ -1,4 +1,4 @@
-"""Read-only admin pages of the audit trail. Only roles that the policy table lets read the trail may open the pages."""
+"""Read-only admin pages of the audit trail. Only roles with the right to read the trail may open the pages."""
 
 from datetime import UTC
 from typing import Any
@@ -25,7 +25,7 @@ from audit.models import Entry
 from audit.restore.admin_pages import RestoringAdmin
 from audit.trail.representation import role_in_words
 
-ENTRIES_OF_A_ROW = 25  # the *History* page of a row shows so many entries at once
+ENTRIES_OF_A_ROW = 25  # number of entries on one *History* page of a row
 
 
 @admin.register(Entry)

@@ -4,8 +4,8 @@ A field that the user left unchanged keeps its current value. A field that the u
 A field clashes if both this user and somebody else have changed it since the page was shown.
 If a field clashes, nothing is saved, and the page asks the user which value is right.
 
-A model may name in `waiting_values` the relation whose row holds a field's new value until the value is confirmed.
-Such a row counts as a change of the field.
+Some fields get a new value only when somebody confirms it. Until then, a row of another table holds the new value.
+The model names the relation to this row in `waiting_values`. Such a row counts as a change of the field.
 
 A model may list sets of field names in `decided_together`, for fields that make sense only together.
 A user who changes one field of a set must have seen the current values of the others. Otherwise it is a clash, too.
@@ -90,6 +90,10 @@ class MergedForm(forms.ModelForm):
             form_field: Any = self.fields[name]
             form_field.bound_data = lambda data, initial, present=present: present
 
+    def objection(self, name: str, value: Any) -> str:
+        """Returns why the value of a field can't be saved at once; "" if it can. `VersionedAdmin` replaces this."""
+        return ""
+
     def clean(self) -> Any:
         cleaned = super().clean()
         if self.merge.refusal:
@@ -97,6 +101,9 @@ class MergedForm(forms.ModelForm):
         for name, changed in self.merge.clashes.items():
             start = "This was changed" if name in changed else "What is decided together with this was changed"
             self.add_error(name if name in self.fields else None, f"{start} while you had the page open: see above.")
+        for name in self.changed_data:
+            if sentence := self.objection(name, self.cleaned_data.get(name)):
+                self.add_error(name, sentence)
         return cleaned
 
     @cached_property
@@ -112,7 +119,10 @@ class MergedForm(forms.ModelForm):
 
 
 def initial_digests(form: forms.ModelForm) -> dict[str, str | list[str]]:
-    """Maps each field of the form to a digest of its initial value, or a many-to-many field to the list of its keys."""
+    """Returns a digest of each field's initial value, by the field's name.
+
+    For a many-to-many field, the result has the list of the chosen objects' keys instead of a digest.
+    """
     return {name: _short(_plain(form.initial[name])) for name in form.fields if name in form.initial}
 
 
@@ -137,7 +147,7 @@ def merge(form: forms.ModelForm, before: dict[str, Any], since: Since = UNCHANGE
             if changed_keys:
                 written.add(name)
             if changed_keys & since.members.get(name, frozenset()):
-                changed.add(name)  # clashes even if the other user changed these rows and then changed them back
+                changed.add(name)  # a clash, even if the other user added related rows and removed them again
             else:
                 shared.add(name)
             continue

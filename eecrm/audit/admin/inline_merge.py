@@ -1,4 +1,4 @@
-"""Merges the inline rows (related rows on the same page) that an admin form sent with those that exist now."""
+"""Merges the inline rows (related rows on the same page) of a sent admin form with the inline rows in the database."""
 
 from django.forms.models import BaseInlineFormSet
 from django.http import QueryDict

@@ -1,9 +1,11 @@
-"""Versions of admin pages. A version identifies the database state that a page shows, to find later trail entries.
+"""Versions of admin pages. A version records the database state that a page shows.
+
+With the version, the server finds the trail entries that were written after the page was made.
 
 A page notes its version before it reads its rows. The form sends the version back with the user's input.
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
 The newest entry id isn't enough, because an entry with a lower id may be committed later.
-The version also has the time, because a database that was restored from a backup uses transaction ids a second time.
+The version also has the time, for later entries of the transaction that made the page.
 The version names the newest entry of the trail. If that entry is no longer in the database, the database was restored
 to an earlier state. A key that the user chose on the page may then belong to another row, so the form counts as unknown.
 """
@@ -18,6 +20,7 @@ from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from audit.models import Entry, EntryQuerySet
+from audit.trail.seen import was_visible
 
 _NOW = """
     SELECT pg_current_snapshot()::text, coalesce(pg_current_xact_id_if_assigned()::text, '0'), clock_timestamp()::text,
@@ -26,12 +29,9 @@ _NOW = """
                                              AND concat_ws(' ', id, transaction_id, at) = %(newest)s)
 """
 # SQL condition for trail entries that were written after a page was made.
-# Its three parameters are the first fields of a PageVersion.
 _SINCE = (
-    "(NOT pg_visible_in_snapshot(transaction_id, %s::pg_snapshot) AND transaction_id <> %s::xid8"
-    " OR at > %s::timestamptz)"
+    f"(NOT {was_visible('%s::pg_snapshot', '%s::bigint')} AND (transaction_id <> %s::xid8 OR at > %s::timestamptz))"
 )
-
 PAGE_VERSION_FIELD = "page_version"  # the name of the hidden form field
 
 
@@ -47,7 +47,7 @@ class Since(NamedTuple):
         """Returns later changes of the row's fields in `names`.
 
         The model's `waiting_values` lists fields whose new value waits for a confirmation. Such a field also counts as
-        changed if a value begins or ends to wait. Sends one query, and one for each many-to-many field.
+        changed if a new value waits since then, or waits no longer. Sends one query, and one for each many-to-many field.
         """
         entries, fields_by_table = version.changes_of(type(row), [row.pk]), dict[str, str]()
         for name, relation in getattr(row, "waiting_values", {}).items():
@@ -97,7 +97,9 @@ class PageVersion(NamedTuple):
 
     def entries_since(self) -> EntryQuerySet:
         """Returns the trail entries that were written after the page was made, oldest first."""
-        return Entry.objects.filter(RawSQL(_SINCE, [self.snapshot, self.own, self.at], BooleanField())).order_by("id")
+        newest = self.newest.partition(" ")[0] if self.newest else "0"
+        values = [newest, self.snapshot, self.snapshot, self.own, self.at]
+        return Entry.objects.filter(RawSQL(_SINCE, values, BooleanField())).order_by("id")
 
     def changes_of(self, model: type[Model], keys: Iterable[Any]) -> EntryQuerySet:
         """Returns the trail entries about these rows of `model` that were written after the page was made."""

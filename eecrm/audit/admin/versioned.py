@@ -7,6 +7,7 @@ A form that adds a row also sends a one-time id. The server stores the id like a
 
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError
-from django.db.models import ProtectedError, QuerySet, prefetch_related_objects
+from django.db.models import Model, ProtectedError, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -33,12 +34,13 @@ from audit.admin.inline_merge import is_written, merge_rows
 from audit.admin.page_versions import PAGE_VERSION_FIELD, PageVersion, Since, sent_page, signed
 from audit.models import Entry, EntryQuerySet
 
-MAX_CHANGES_SHOWN = 20  # a page lists at most so many changes by other users
+MAX_CHANGES_SHOWN = 20  # maximum number of changes by other users that a page lists
 # Limit for one action: the confirmation page has a field for each row, and Django accepts 1,000 fields in a form.
 MAX_ROWS_PER_ACTION = 500
 
 _UNKNOWN_PAGE = "This form is out of date. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
+_ADDED_LATER = "This was added by somebody else after the page was shown: check that you mean it, then save again."
 _LIST_CHANGED = (
     "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
 )
@@ -55,7 +57,9 @@ class _Page:
     once: str = ""  # the one-time id of a form that adds a row
     merge: Merge = field(default_factory=Merge)
     changes: list[DescribedEntry] = field(default_factory=list)  # changes by other users since the page was shown
-    typed: dict[str, str] | None = None  # input to an unknown page, shown beside the row as it is now
+    typed: dict[str, str] | None = (
+        None  # input of a form without a valid page version, shown beside the row as it is now
+    )
     row: Any = None  # locked row that `_merge_form` has read; `get_object` returns it once
 
 
@@ -137,7 +141,20 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (MergedForm, form), {"merge": _page(request).merge})
+        members = {"merge": _page(request).merge, "objection": staticmethod(partial(self._objection, request))}
+        return type(form.__name__, (MergedForm, form), members)
+
+    def _objection(self, request: HttpRequest, name: str, chosen: Any) -> str:
+        """Returns why the row `chosen` can't be saved at once as the value of the field `name`; "" if it can.
+
+        A row that was added after the page was shown can only be chosen with autocomplete. If the database was restored
+        to an earlier state since then, the chosen key may have become another row's.
+        """
+        before = _page(request).sent
+        if before is None or name not in self.autocomplete_fields or not isinstance(chosen, Model):
+            return ""
+        later = before["version"].changes_of(type(chosen), [chosen.pk]).filter(operation="insert")
+        return _ADDED_LATER if later.exclude(actor_id=request.user.pk).exists() else ""
 
     def _bound_form(self, request: HttpRequest, row: Any) -> Any:
         fields = flatten_fieldsets(self.get_fieldsets(request, row))
@@ -155,7 +172,7 @@ class VersionedAdmin(PolicyModelAdmin):
         prefetch_related_objects([row], *(one.name for one in self.opts.many_to_many if one.name in fields))
         form = self._bound_form(request, row)
         if before is None:
-            # The fields may hold old values of the row, or of another row that had this key before a restore.
+            # The form may show old values of the row. If the database was restored, they may even be of another row.
             page.typed = typed(form, initial_digests(form))
             return None
         page.row = copy(row)  # a copy, because inline formsets may change the object that they get
@@ -295,8 +312,9 @@ class VersionedAdmin(PolicyModelAdmin):
 def _clash_labels(form: Any, clashes: dict[str, list[str]]) -> dict[str, list[str]]:
     """Returns the labels of clashing fields for the page, in three lists.
 
-    `clashing` are fields whose value changed since the page was shown. `by_both` are those that the user changed, too.
-    `beside` are other fields that the user changed and that are decided together with a clashing field.
+    `clashing`: fields that other users changed after the page was shown.
+    `by_both`: the fields of `clashing` that this user changed, too.
+    `beside`: fields that only this user changed, but that make sense only together with a field of `clashing`.
     """
     changed = sorted({name for names in clashes.values() for name in names})
     beside = [name for name, names in clashes.items() if name not in names]

@@ -33,7 +33,8 @@ CREATE INDEX entry_of_caller_request ON audit.entry (caller_request_id, id) WHER
 """
 
 # Indexes for the filters and the search of the admin site.
-# Tables and channels with many entries need no index: a query that reads from the newest entry soon finds enough.
+# The filters by table and by channel need an index only for values with few entries.
+# A query for a value with many entries soon finds enough of them, because it begins at the newest entry.
 # The index for reasons leaves out entries without a reason, which are most entries.
 READING = """
 CREATE INDEX entry_at ON audit.entry (at, id);

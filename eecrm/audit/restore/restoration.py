@@ -150,7 +150,7 @@ def restore(entry: Entry) -> Model:
 def reversal(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
     """Returns the fields that `undo` would write. Raises CannotRestore if `undo` would fail.
 
-    `locks=True` locks the row, so that it stays as it was compared.
+    `locks=True` locks the row, so that it can't change after the comparison.
     """
     noun = noun_of(entry)
     model = model_of_noun(noun)
@@ -175,7 +175,9 @@ def _deleted_since(noun: str, entry: Entry) -> CannotRestore:
 
 
 def reversal_and_the_rest(entry: Entry, *, locks: bool = False) -> list[FieldReversal]:
-    """Returns the fields of `reversal`, and all fields that must be decided together with them (`decided_together`).
+    """Returns the fields that the undo of an entry writes, and fields that make sense only together with these.
+
+    The model lists such fields in `decided_together`.
 
     The page shows all of these fields. For example, if the reopening of a contract is undone, the contract is signed
     again, so the page shows all fields that the signature covers.

@@ -19,7 +19,8 @@ from rest_framework.exceptions import APIException
 
 from api.requests.problems import BadQuery
 
-# An API client with an older cursor must read all rows again. A purge of the trail must keep newer entries.
+# Maximum age of a cursor. An API client with an older cursor must read all rows again.
+# A purge of the audit trail may delete only entries that are older than this.
 MAX_CURSOR_AGE = timedelta(days=30)
 _SALT = "eecrm.sync"
 # A cursor is a Fernet token in Base64. Until the year 2106, all such tokens begin with `gAAAAA` (version and time).
@@ -48,9 +49,11 @@ class Position(NamedTuple):
 class SyncCursor(NamedTuple):
     """The state of an offline copy: the server has sent all changes up to the position `since`.
 
-    If `walked` is None, the next answer begins with the changes after `since`. Otherwise the server is still sending
-    rows: all visible rows if `until` is None, else the rows that changed between `since` and `until`. `walked` is then
-    the type and key of the last row that was sent. `proof` is a digest of all history that the copy may have seen
+    `walked`: type and key of the last row that the server has sent; None if the server has sent all rows. If it is
+    None, the next answer begins with the changes after `since`.
+    `until`: the server is sending the rows that changed between `since` and `until`. If it is None, the server is
+    sending all visible rows.
+    `proof`: a digest of all history that the copy may have seen
     (`sql/history_proof.sql`). If the database was restored to an earlier state, the proof is no longer valid.
     """
 

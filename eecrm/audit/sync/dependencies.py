@@ -1,7 +1,7 @@
 """Finds the columns of related rows that a resource's representation shows.
 
-For example, the representation of a contract shows the name of its client. If such a column changes, `sync/` sends the
-rows that show it again.
+For example, the representation of a contract shows the name of its client. If such a column changes, `sync/`
+sends again all rows that show it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from api.resources.serializers import ResourceSerializer
 
 
 class Dependency(NamedTuple):
-    """A dependency of a resource's rows on related rows, such as of contracts on their client.
+    """The rows of a resource depend on related rows. For example, contracts depend on their client.
 
     `lookup` leads from a row to the related row in `table`. If one of `columns` changes there, the representation of
     the row changes, too.
@@ -41,7 +41,7 @@ def dependencies(serializer: type[ResourceSerializer], *others: str) -> tuple[De
 
 
 def _steps(model: type[Model], paths: Iterable[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """Yields the lookup, the table and the used columns of each related model on the way of the lookup paths.
+    """For each related model that a lookup path passes, yields its lookup, its table and its columns in the path.
 
     For example, "client__company_name" -> ("client", "clients_client", {"company_name"}).
     """

@@ -20,9 +20,10 @@ _GONE = example(
 
 
 class SyncSchema(ProblemAutoSchema):
-    """Describes a change of `sync/` as an upsert (new or changed row) of a client, contract or event, or as a removal.
+    """Describes the four kinds of changes in `sync/`: an upsert of a client, contract or event, and a removal.
 
-    `type` and `op` distinguish these four. `data` of an upsert is the representation of its `type`.
+    An upsert is a new or changed row. `type` and `op` tell the kind of a change. `data` of an upsert is the
+    representation of its `type`.
     """
 
     def get_operation_id(self) -> str:

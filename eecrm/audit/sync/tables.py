@@ -13,7 +13,7 @@ def sql_functions() -> dict[str, str]:
     """Returns the functions `sync_tables()` and `sync_columns(table_name)` as SQL.
 
     `sync_tables` returns the tables whose rows API clients may copy.
-    `sync_columns` returns the columns of another table that the representations of such rows show, or NULL if none.
+    `sync_columns` takes a table that isn't copied, and returns its columns that copied rows show; NULL if they show none.
     """
     tables = [table_of(viewset) for viewset in copied().values()]
     cases = "".join(f" WHEN '{table}' THEN {_array(columns)}" for table, columns in _shown(tables).items())

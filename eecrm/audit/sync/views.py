@@ -2,7 +2,7 @@
 
 docs/api.md describes the endpoint for partners. The audit trail is the change log (`sql/changes.sql`).
 The log only says which rows have changed. The endpoint sends each row in its current state.
-So a row may be sent twice, or with a change whose entry the API client hasn't reached yet.
+So a row may be sent twice, or may already contain a change that comes later in the log.
 A copy that has read to the end has the same rows as the server shows to the caller.
 """
 
@@ -31,7 +31,7 @@ from audit.sync.cursor import CursorExpired, Position, SyncCursor
 from audit.sync.dependencies import dependencies
 from audit.sync.schema import SyncSchema
 
-BATCH = 1_000  # one query reads at most so many entries of the change log
+BATCH = 1_000  # maximum number of entries of the change log that one query reads
 
 _END = "SELECT xid::text, id FROM audit.end_of_changes()"
 _START = Position("0", 0)  # the position if the change log has no entries
@@ -64,8 +64,8 @@ class SyncChange(NamedTuple):
 class Batch:
     """Entries of the change log that one query has returned. `is_full` is true if more entries may follow.
 
-    The query adds a last row that is no entry. Its table name is empty. It holds the position of the last entry that
-    the query has examined, where the next query goes on.
+    The query adds a last row, which isn't an entry and has an empty table name. This row only tells the position of
+    the last entry that the query has examined. The next query begins there.
     """
 
     def __init__(self, entries: list[TrailRow], since: Position) -> None:

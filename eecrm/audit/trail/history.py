@@ -19,7 +19,7 @@ from api.resources.views import ResourceViewSet
 from audit.models import CHANNELS, PARTNER_FIELDS, Entry
 from audit.trail.representation import ACTIONS, Names, Reader, recorded_fields, represented, targets
 
-_MOST_CHANGES = 500  # at most so many entries are read to find the fields that changed since a version
+_MOST_CHANGES = 500  # maximum number of entries read to find the fields that changed since a version
 _ENTRY_COLUMNS = tuple(field.name for field in Entry._meta.concrete_fields if field.name != "id")
 _PARTNER_COLUMNS = tuple(name for name in PARTNER_FIELDS if name != "id")
 # Partners may not use these filters. By trying values, partners would find out hidden actors and request ids.

@@ -39,7 +39,7 @@ def seal_entries() -> bool:
     return len(made) == MAX_SEALS_PER_TURN
 
 
-# PostgreSQL shows to any role which processes write, with the role and the database of each process.
+# Every PostgreSQL role may see the processes that are writing, with the role and the database of each process.
 # PostgreSQL shows the start of a transaction only to its own role and to pg_read_all_stats. Other roles get NULL.
 _OLDEST = """
     SELECT extract(epoch FROM clock_timestamp() - entry_at)::float, process, gid, role, database, since::text

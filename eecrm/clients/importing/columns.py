@@ -39,8 +39,8 @@ CLIENT_FIELDS = tuple(_KNOWN_TITLES)
 def recognise_client_columns(header: list[str], chosen: Mapping[str, str]) -> Columns:
     """Finds the column of each field by the column's title. `chosen` maps fields to titles that the user chose.
 
-    Raises CannotImport if a required field has no column, if the file lacks a chosen title, or if two
-    columns fit the same field.
+    Raises CannotImport if a required field has no column, if the file lacks a chosen title, or if two columns have the
+    same title, which is that of a field.
     """
     positions = {field: _position_of(title, header, field) for field, title in chosen.items()}
     for field in CLIENT_FIELDS:

@@ -12,7 +12,7 @@ from clients.importing.checking import Candidate
 from clients.models import Client
 from csv_files import CannotImport
 
-# An insert of 1,000 rows took 1 s on two cores with a load of 12, far below the statement timeout of 15 s.
+# An insert of 1,000 rows took 1 s on two busy processors (load average of 12). The statement timeout is 15 s.
 MAX_CLIENTS_PER_STATEMENT = 1_000
 
 

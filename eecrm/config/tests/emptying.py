@@ -148,6 +148,12 @@ def age_the_trail() -> None:
         cursor.execute("UPDATE audit.entry SET at = now() - interval '2 days'")
 
 
+def move_the_trail_here() -> None:
+    """Makes all entries look as after the restore of a dump: the other cluster was at higher transaction ids."""
+    with _as_administrator() as cursor:
+        cursor.execute("UPDATE audit.entry SET transaction_id = (transaction_id::text::bigint + 10000000)::text::xid8")
+
+
 def empty_the_trail() -> None:
     """The few entries of a test's first rows: to truncate the two tables takes 20 ms."""
     with _as_administrator() as cursor:

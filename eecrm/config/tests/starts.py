@@ -63,7 +63,7 @@ for line in sys.stdin:
 def _environment(changes: dict[str, str | None]) -> dict[str, str]:
     """This alone, away from any .env of the checkout."""
     chosen = {name: value for name, value in (STRONG | changes).items() if value is not None}
-    return chosen | {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"}
+    return {"PATH": os.environ["PATH"], "EECRM_HOME": "/nonexistent"} | chosen
 
 
 @cache

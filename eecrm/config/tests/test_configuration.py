@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from config.env_file import WrongFile, read_variables
 from config.environment import ROOT
 from config.tests.starts import STRONG, start
 
@@ -398,6 +401,79 @@ def test_the_web_server_tells_a_number_out_of_range(name: str, value: str) -> No
 def test_groups_are_named_in_one_spelling() -> None:
     code = "import config.settings as settings; print(settings.GROUPS)"
     assert start({"GROUPS": " Couriers ,Ｎｉｇｈｔ\u00a0 shift\u200b"}, code).stdout == "['Couriers', 'Night shift']\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfAPP_ENV=production\nPORT=81\n", b"export APP_ENV=production\nexport\tPORT=81\n",
+        b"# a comment\r\n\r\nAPP_ENV=production\r\n  PORT=81\r\n", b"APP_ENV=production\rPORT=81",
+        b"APP_ENV = 'production'\nPORT=\"81\"\n",
+    ],
+)  # fmt: skip
+def test_a_file_of_settings_is_read_as_a_shell_or_an_editor_wrote_it(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_bytes(content)
+    assert read_variables(tmp_path / "settings.env") == {"APP_ENV": "production", "PORT": "81"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"A=1\nAPP_ENV: production\n", "Line 2 of {} isn't NAME=value, a comment or empty."),
+        (b"export APP_ENV\n", "Line 1 of {} isn't NAME=value, a comment or empty."),
+        ("\u200bAPP_ENV=production\n".encode(), "Line 1 of {} isn't NAME=value, a comment or empty."),
+        ("APP_ENV=production".encode("utf-16-le"), "Line 1 of {} isn't NAME=value, a comment or empty."),
+        ("APP_ENV=production".encode("utf-16"), "Line 1 of {} isn't UTF-8."),
+        (b"A=1\n\nPG_PASSWORD=caf\xe9\n", "Line 3 of {} isn't UTF-8."),
+    ],
+)
+def test_a_line_that_cannot_be_read_stops_the_start_by_its_number(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    """Were it skipped, a server of production would start as a local one."""
+    file = tmp_path / "settings.env"
+    file.write_bytes(content)
+    assert_that_each_reader_refuses(file, sentence.format(file))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (Path.mkdir, "{} can't be read: Is a directory."),
+        (os.mkfifo, "{} can't be read: it is a pipe."),
+        (lambda path: path.symlink_to("missing"), "{} is a link to a file that doesn't exist."),
+    ],
+)
+def test_what_is_no_file_stops_the_start(make: Callable[[Path], None], sentence: str, tmp_path: Path) -> None:
+    """Docker makes a directory where a file that it shall mount is missing."""
+    file = tmp_path / "settings.env"
+    make(file)
+    assert_that_each_reader_refuses(file, sentence.format(file))
+
+
+def test_a_file_that_this_account_may_not_read_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("APP_ENV=production")
+    file.chmod(0)
+    account = os.geteuid()
+    try:
+        if account == 0:  # root reads every file
+            os.seteuid(65534)
+        with pytest.raises(WrongFile, match=f"^{file} can't be read: Permission denied.$"):
+            read_variables(file)
+    finally:
+        os.seteuid(account)
+
+
+def assert_that_each_reader_refuses(file: Path, sentence: str) -> None:
+    result = start({"APP_ENV": None, "EECRM_HOME": str(file.parent)})
+    assert result.stderr.rstrip().endswith(f"ImproperlyConfigured: {sentence}")
+    code = f"import dotenv, processes; processes.status_of(lambda: dotenv.read(dotenv.Path({str(file)!r})))"
+    environment = {"PYTHONPATH": str(ROOT / "tools" / "local"), "PATH": os.environ["PATH"]}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    ).stderr
+    assert told == f"{sentence}\n"
 
 
 def test_every_variable_that_is_read_is_in_the_sample() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
-from django.core.management import get_commands
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import connection
 
 from access.refusals import READ_ONLY, UNAVAILABLE
@@ -138,6 +139,38 @@ def test_a_command_on_a_read_only_database_ends_with_a_sentence(
     result = run_command(name, tmp_path, PGOPTIONS="-c default_transaction_read_only=on")
     assert (READ_ONLY.sentence in result.stderr) == (name not in WRITES_NOTHING)
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", sorted(USES_DATABASE))
+def test_an_argument_that_is_not_utf_8_ends_with_a_sentence(name: str) -> None:
+    arguments = [name, *USES_DATABASE[name].split(), os.fsdecode(b"Ren\xe9")]
+    result = start({}, MANAGE.format(arguments=arguments))
+    assert (result.returncode, result.stderr) == (1, f"CommandError: Argument {len(arguments)} isn't UTF-8.\n")
+
+
+def test_no_command_reads_a_number_by_itself() -> None:
+    for name in (*USES_DATABASE, *USES_NONE):
+        parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        assert not [action.dest for action in parser._actions if action.type in (int, float) and not action.choices], (
+            name
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("verify_audit --max-unsealed-age={}", "write a number from 0 to 31,536,000."),
+        ("run_worker --once --lease={}", "write a number from 1 to 86,400."),
+        ("load_demo --clients={}", "write a whole number from 1 to 10,000,000."),
+        ("restore --reason=mistake client {}", "write a whole number from 1 to 9,223,372,036,854,775,807."),
+        ("restore --reason=mistake --undo={}", "write a whole number from 1 to 9,223,372,036,854,775,807."),
+    ],
+)
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e999", "٣", "1_0", "", "9" * 5_000, "x"])
+def test_a_number_out_of_reason_ends_with_a_sentence(arguments: str, sentence: str, number: str) -> None:
+    name, *others = arguments.split()
+    with pytest.raises(CommandError, match=re.escape(sentence)):
+        call_command(name, *(other.format(number) for other in others))
 
 
 def test_a_bug_in_a_command_has_its_traceback(committed_world: World, tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def _user(account: Account) -> User:
         first_name=account.first_name,
         last_name=account.last_name,
         email=f"{account.username}@epic-events.example",
-        # Superusers get the role of partners, so an account without its superuser rights has no employee's rights.
+        # A demo superuser has the weakest role, that of partners.
+        # So an account that loses its superuser rights doesn't keep the rights of an employee.
         role=Role.EXTERNAL if is_superuser else account.role,
         is_superuser=is_superuser,
         password=make_password(PASSWORD),

@@ -58,7 +58,7 @@ PLACES = (
     City("Athens", "E.P.E.", PhoneRange("+302123456", 3), PhoneRange("+306912", 6)),
 )
 
-# Each place has two companies, because the list follows the order of PLACES twice.
+# Company number n is in the place number n % 20, because PLACES has twenty places. So each place has two companies.
 _BY_HAND = (
     ("Fontaine & Filles", "Claire", "Fontaine"), ("Ateliers du Rhône", "Hugo", "Mercier"),
     ("Brasserie Zenne", "Lieve", "Peeters"), ("Grachtenlicht", "Daan", "Visser"),

@@ -7,7 +7,8 @@ from django.db import connection
 from django.db.models import Model
 from psycopg2.extras import execute_values
 
-# Two cores with a load of 12 insert 1,000 rows in 1 to 2 s, so 250 rows stay far below the timeout of 15 s.
+# An insert of 1,000 rows takes 1 to 2 s on two busy processors (load average of 12).
+# So an insert of 250 rows stays far below the statement timeout of 15 s.
 MAX_DEMO_ROWS_PER_STATEMENT = 250
 
 

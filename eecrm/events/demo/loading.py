@@ -23,7 +23,7 @@ from events.demo.rows import ClientRow, ContractRow, EventRow
 from events.demo.story import CAME_IN, SHAPES, ClientPlan, Story
 from events.models import Event
 
-# A transaction with the maximum number of clients takes two seconds on two cores with a load of 12.
+# A transaction with the maximum number of clients takes 2 s on two busy processors (load average of 12).
 # After a timeout `fill` halves the number of clients, but never below the minimum.
 MAX_CLIENTS_PER_TRANSACTION, MIN_CLIENTS_PER_TRANSACTION = 500, 25
 
@@ -97,9 +97,10 @@ def _fill(count: int, *, start: int, total: int) -> Loaded:
 
 
 def _generate(count: int, *, start: int, total: int, is_by_hand: bool = False) -> Story:
-    """Generates `count` of `total` clients, from number `start` on.
+    """Generates `count` clients of a series of `total` clients. The first of them has the number `start` in the series.
 
-    The creation times of all `total` clients are spread evenly over the time CAME_IN until now.
+    The creation times of the whole series are spread evenly: client number 0 was created CAME_IN ago, and the last one
+    shortly before now.
     """
     contacts, now = find_contacts(), timezone.now().replace(microsecond=0)
     shapes = [SHAPES[number % len(SHAPES)] for number in range(start, start + count)]

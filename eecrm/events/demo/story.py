@@ -17,10 +17,10 @@ from events.models import Event
 
 T = TypeVar("T")
 
-CAME_IN = timedelta(days=420)  # the first client was created so long ago
+CAME_IN = timedelta(days=420)  # time from the creation of the first client until now
 # Shortest and longest time from the creation of a client to the client's party.
 EARLIEST_PARTY, LATEST_PARTY = timedelta(days=60), timedelta(days=360)
-PREPARATION = timedelta(days=60)  # an event gets the status *in progress* so long before its start
+PREPARATION = timedelta(days=60)  # time before an event's start at which its status becomes *in progress*
 
 
 class Shape(NamedTuple):

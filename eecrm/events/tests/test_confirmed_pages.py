@@ -116,6 +116,18 @@ def handed_over(world: World) -> Page:
     )  # fmt: skip
 
 
+def handed_over_events(world: World) -> Page:
+    support, other = world.users["support"], world.users["other_support"]
+    return Page(
+        f"{SITE}events/event/hand-over/{support.pk}/", {"successor": other.pk, "change_reason": WHY},
+        lambda: Event.objects.filter(pk=world.own_event.pk, support_contact=other).exists(),
+        lambda: change(world.own_event, support_contact=other),
+        "To a successor in Support has changed: 0 clients, 0 unsigned contracts and 1 coming event before, "
+        "0 clients, 0 unsigned contracts and 0 coming events now.",
+        lambda: change(world.own_event, notes="Bring a ladder"),
+    )  # fmt: skip
+
+
 def handed_to_a_changed_role(world: World) -> Page:
     """The fault as it was found: the events were to go, and the clients went, as the successor was in sales by then."""
     leaver, other = world.users["support"], world.users["other_support"]
@@ -407,6 +419,35 @@ def test_the_key_and_version_of_a_row_do_not_say_what_it_is(world: World) -> Non
         Client(pk=7, version=1, company_name="Lumen", email=email) for email in ("a@own.example", "b@own.example")
     )
     assert page.lines_of_deletion([one]) != page.lines_of_deletion([other])  # type: ignore[attr-defined]  # ours
+
+
+@pytest.mark.parametrize(
+    ("make", "table", "row"),
+    [
+        (handed_over, "clients_client", lambda world: world.own_client),
+        (handed_over_events, "events_event", lambda world: world.own_event),
+        (handed_over, "accounts_user", lambda world: world.users["sales"]),
+        (handed_over, "accounts_user", lambda world: world.users["other_sales"]),
+    ],
+    ids=["client", "event", "leaver", "successor"],
+)
+def test_a_hand_over_from_before_a_restored_disk_is_shown_again(
+    make: Any, table: str, row: Any, committed_world: World, migrator: Any
+) -> None:
+    """Its keys were given to others."""
+    page = make(committed_world)
+    boss = Visitor()
+    boss.force_login(committed_world.users["superuser"])
+    form = look(boss, page)
+    column = "date_joined" if table == "accounts_user" else "created_at"
+    with migrator.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE eecrm.{table} DISABLE TRIGGER USER")
+        cursor.execute(
+            f"UPDATE eecrm.{table} SET {column} = {column} + interval '1 hour' WHERE id = %s", [row(committed_world).pk]
+        )
+        cursor.execute(f"ALTER TABLE eecrm.{table} ENABLE TRIGGER USER")
+    assert CHANGED in boss.post(page.address, form).content.decode()
+    assert not is_done(page)
 
 
 @pytest.mark.parametrize("action", ["delete_selected", "send_reset", "reset_second_factor"])

@@ -283,7 +283,7 @@ def test_as_many_clients_as_are_asked_for_and_no_more_the_next_time(without_worl
 
 @pytest.mark.parametrize("number", ["0", "-5"])
 def test_a_number_of_clients_is_positive(without_world, number):
-    with pytest.raises(CommandError, match="--clients must be 1 or more."):
+    with pytest.raises(CommandError, match="argument --clients: write a whole number from 1 to 10,000,000."):
         load(f"--clients={number}")
 
 

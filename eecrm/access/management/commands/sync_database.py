@@ -4,10 +4,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from access import group_sync, sql_functions
+from access import group_sync, logins, sql_functions, surroundings
 from access.grants import privilege_differences, stamp
-from access.logins import faults
 from access.management.commands.migrate import require_migrator
+
+_MAX_TURNS = 3  # the second turn suffices
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         if not options["check"]:
             sql_functions.install(functions)
         statements = privilege_differences()
-        role_faults = self._role_faults()
+        bootstrap_faults = self._bootstrap_faults()
         changed = [f"function {name}: {'written' if text else 'dropped'}" for name, text in sorted(functions.items())]
         level = 2 if options["check"] else options["verbosity"]
         self._write([*changed, *statements] if level > 1 else [])
@@ -40,27 +41,35 @@ class Command(BaseCommand):
         if options["check"]:
             if count := len(functions) + len(statements) + len(groups):
                 raise CommandError(f"The database differs from the code in {count} places.")
-            if role_faults:
-                raise CommandError(f"The roles of the database differ from bootstrap.sql in {role_faults} places.")
+            if bootstrap_faults:
+                raise CommandError(f"Roles and database differ from bootstrap.sql in {bootstrap_faults} places.")
             self.stdout.write("The database says what the code says.")
             return
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        stamp()
+        self._run(statements)
         for change in groups:
             change.make()
         if level:
             self.stdout.write(f"Functions: {len(functions)} written. Privileges: {len(statements)} statements run.")
 
+    def _run(self, statements: list[str]) -> None:
+        """Runs the statements, and those that are left then: a REVOKE on a table also takes grants on its columns."""
+        for _ in range(_MAX_TURNS):
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+            stamp()
+            if not (statements := privilege_differences()):
+                return
+        raise CommandError(f"The database still differs from the code, for example: {statements[0]}")
+
     def _write(self, lines: list[str]) -> None:
         for line in lines:
             self.stdout.write(line)
 
-    def _role_faults(self) -> int:
-        """Writes each difference between the roles and bootstrap.sql to stderr. Returns the number of differences."""
+    def _bootstrap_faults(self) -> int:
+        """Writes each difference from bootstrap.sql to stderr. Returns the number of differences."""
         with connection.cursor() as cursor:
-            found = faults(cursor)
+            found = [*logins.faults(cursor), *surroundings.faults(cursor)]
         for fault in found:
             self.stderr.write(f"{fault}. Run deploy/postgres/bootstrap.sql again.")
         return len(found)

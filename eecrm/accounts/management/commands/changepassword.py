@@ -16,7 +16,9 @@ MAX_TRIES = 3
 
 
 class Command(DjangoCommand):
-    """Django's command, run with a superuser's rights, because every user of the server's shell has these rights.
+    """Django's command, run with a superuser's rights.
+
+    This gives nobody more rights, because every user with a shell on the server has these rights anyway.
 
     No transaction is open while the command waits for input. PostgreSQL would end an idle transaction
     (`idle_in_transaction_session_timeout`).

@@ -62,7 +62,7 @@ def _refuse_second() -> None:
 
 
 def _validate(manager: User, password: str | None) -> None:
-    """Raises CommandError if a value is invalid, with each error after the name of its option."""
+    """Raises CommandError if a value is invalid. The message has a line for each wrong option: its name and errors."""
     errors: dict[str, list[str]] = {}
     try:
         if not manager.email:

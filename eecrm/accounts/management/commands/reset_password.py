@@ -44,6 +44,7 @@ class Command(BaseCommand):
             security_event("authn_link_printed", level=logging.INFO, account=user.pk)
             self.stdout.write(f"For {user.username} alone, once, within an hour:\n{links.PASSWORD_RESET.url(user)}")
             return
+        links.link_queued(user.pk, Mail.Kind.PASSWORD_RESET)
         self.stdout.write(f"A mail to {user.username} is queued; the worker sends it.")
 
 

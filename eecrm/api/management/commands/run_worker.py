@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from access.database import acting_through, refuse_privileged_role
 from access.refusals import UNAVAILABLE, refusal_of, sqlstate_of
+from api.command_numbers import number_between
 from api.jobs import EachTurn, Every, declared_jobs
 
 log = logging.getLogger("eecrm.worker")
@@ -23,8 +24,9 @@ log = logging.getLogger("eecrm.worker")
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
 # The number of seconds for which a worker may hold a mail that it is sending.
-# The slowest attempt to send a mail takes less: eight answers of the mail server, ten seconds each (EMAIL_TIMEOUT).
+# Sending a mail takes at most 60 s (MAX_DELIVERY_SECONDS).
 LEASE = 180.0
+MAX_LEASE = 86_400.0
 
 
 class Command(BaseCommand):
@@ -33,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="run the jobs that are due now, and end")
         parser.add_argument(
-            "--lease", type=float, default=LEASE, metavar="SECONDS",
+            "--lease", type=number_between(1.0, MAX_LEASE), default=LEASE, metavar="SECONDS",
             help=f"how long a worker holds a mail before another one may send it (default: {LEASE:.0f})",
         )  # fmt: skip
 
@@ -96,7 +98,8 @@ def work_side_by_side(jobs: Sequence[Every], lease: timedelta, stop: StopRequest
 
     waiting = [job for job in jobs if isinstance(job, EachTurn)]
     with ThreadPoolExecutor(1) as executor:
-        # Without the copied context, the audit trail wouldn't record the channel "worker" for writes of this thread.
+        # The new thread runs in a copy of the current context variables. One of these is the channel, "worker".
+        # Without the copy, the audit trail wouldn't record the channel for the writes of the new thread.
         future = executor.submit(copy_context().run, run, waiting)
         run([job for job in jobs if job not in waiting])
         log.info("worker_stopping")  # the end of the `with` block waits until the current mail is sent
@@ -128,7 +131,7 @@ class Turn(NamedTuple):
 
 
 def work(jobs: Sequence[Every], lease: timedelta, stop: StopRequest) -> Turn:
-    """Runs each job once, even if other jobs fail. Each failure in a row doubles the pause of a job (`api.jobs`)."""
+    """Runs each job once, even if other jobs fail. Each consecutive failure doubles the pause of a job (`api.jobs`)."""
     connection.close_if_unusable_or_obsolete()
     is_busy = has_failed = False
     for job in jobs:

@@ -4,10 +4,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
+from api.command_numbers import number_between
 from audit.models import Entry
 from audit.restore import restoration
 from audit.restore.on_behalf import on_behalf_of
 from audit.restore.restoration import CannotRestore
+
+_ID = number_between(1, 2**63 - 1)
 
 
 class Command(BaseCommand):
@@ -15,8 +18,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("noun", nargs="?", default="", metavar="NOUN", help=", ".join(restoration.restorable()))
-        parser.add_argument("key", nargs="?", default="", metavar="NUMBER", help="the row's id")
-        parser.add_argument("--undo", default="", metavar="ENTRY", help="id of the trail entry whose change is undone")
+        parser.add_argument("key", nargs="?", type=_ID, metavar="NUMBER", help="the row's id")
+        parser.add_argument("--undo", type=_ID, metavar="ENTRY", help="id of the trail entry whose change is undone")
         parser.add_argument("--reason", required=True, help="reason that the trail records")
         parser.add_argument("--as", default="", metavar="USERNAME", help="manager whom the trail names as the actor")
         parser.add_argument(
@@ -37,14 +40,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self.stdout.write(f"Nothing is changed yet. {line}" if options["dry_run"] else line)
 
-    def _restore(self, noun: str, key: str) -> str:
+    def _restore(self, noun: str, key: int) -> str:
         restoration.model_of_noun(noun)
-        entry = restoration.last_deletion(noun, _parse_key(key))
+        entry = restoration.last_deletion(noun, key)
         row = restoration.restore(entry)
         return f"Restored: {noun} {row.pk}, {row}, as it was deleted on {entry.at:%d %B %Y at %H:%M} UTC."
 
-    def _undo(self, key: str) -> str:
-        entry = Entry.objects.filter(pk=_parse_key(key)).first()
+    def _undo(self, key: int) -> str:
+        entry = Entry.objects.filter(pk=key).first()
         if entry is None:
             raise CannotRestore(f"The trail has no entry {key}.")
         steps = restoration.reversal(entry)
@@ -52,10 +55,3 @@ class Command(BaseCommand):
         changes = [f"{step.field.verbose_name}: {step.now_in_words} → {step.then_in_words}" for step in steps]
         put_back = ", ".join(changes)
         return f"Undone: {restoration.noun_of(entry)} {row.pk}, {row}. {put_back}."
-
-
-def _parse_key(text: str) -> int:
-    """Returns the text as the id of a row or an entry. Raises CannotRestore if it isn't a number."""
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
-        raise CannotRestore(f"{text} isn't a number of a row or an entry.")
-    return int(text)

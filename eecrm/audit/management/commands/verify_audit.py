@@ -15,8 +15,11 @@ from tqdm import tqdm
 
 from access.database import acting_as
 from access.policy import Role
+from api.command_numbers import number_between
 from audit.trail import seals, verification
 from csv_files.words import counted
+
+MAX_AGE_SECONDS = 365 * 86_400.0
 
 
 def _parse_seal(text: str) -> tuple[int, str]:
@@ -40,7 +43,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--max-unsealed-age",
-            type=float,
+            type=number_between(0.0, MAX_AGE_SECONDS),
             metavar="SECONDS",
             help="also fail if an entry has been without a seal for longer",
         )

@@ -8,10 +8,13 @@ from tqdm import tqdm
 
 from access.refusals import refusals_as_command_errors
 from access.security_log import security_event
+from api.command_numbers import number_between
 from config import environment
 from events.demo import CannotLoad
 from events.demo.accounts import PASSWORD
 from events.demo.loading import Loaded, fill, load_company, make_accounts, missing_clients
+
+MAX_CLIENTS = 10_000_000
 
 
 class Command(BaseCommand):
@@ -20,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--clients",
-            type=int,
+            type=number_between(1, MAX_CLIENTS),
             metavar="NUMBER",
             help="then generate clients until there are NUMBER, with on average 1.75 contracts and 1.5 events",
         )
@@ -29,8 +32,6 @@ class Command(BaseCommand):
         if environment.IS_PRODUCTION:
             raise CommandError("APP_ENV is production: the sample accounts have a password that everybody knows.")
         target = options["clients"]
-        if target is not None and target < 1:
-            raise CommandError("--clients must be 1 or more.")
         try:
             with refusals_as_command_errors(
                 after=" What was loaded until then stays: the same command goes on from there."
