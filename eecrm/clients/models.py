@@ -109,7 +109,7 @@ class Client(models.Model):
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
             names_checked("client_names_plain", "first_name", "last_name"),
-            texts_checked("client_company_name_plain", "company_name"),
+            texts_checked("client_texts_plain", "company_name"),
             address_checked("client_email_form", "email"),
         ]
 

@@ -202,7 +202,7 @@ class Migration(migrations.Migration):
                                 _negated=True,
                             ),
                         ),
-                        name="client_company_name_plain",
+                        name="client_texts_plain",
                         violation_error_message="A text is stored in NFC, without control characters, and without invisible characters at its edges.",
                     ),
                     models.CheckConstraint(

@@ -137,7 +137,7 @@ def test_the_site_stores_the_same(row: str, field: str, world: World, form: Any)
 @pytest.mark.parametrize(
     ("statement", "rule"),
     [
-        ("UPDATE clients_client SET company_name = %s", "client_company_name_plain"),
+        ("UPDATE clients_client SET company_name = %s", "client_texts_plain"),
         ("UPDATE contracts_contract SET name = %s", "contract_name_plain"),
         ("UPDATE events_event SET name = %s", "event_texts_plain"),
         ("UPDATE events_event SET location = %s", "event_texts_plain"),
