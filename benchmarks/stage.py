@@ -32,22 +32,30 @@ SELECT 'sales' || n, 'Sales', 'Person ' || n, 'sales' || n || '@epic.example', '
   FROM generate_series(1, %s) AS n
 """
 _CLIENTS = """
-INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id)
-SELECT 'client', 'Company ' || n, 'Ann', 'Person ' || n,
-       'ann' || n || '@company' || n || '.example',
-       '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'),
-       (SELECT min(id) FROM accounts_user) + n %% %s
-  FROM generate_series(1, %s) AS n
+INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id,
+                            search, company_name_order, last_name_order)
+SELECT 'client', company, 'Ann', person, email, phone, mobile, (SELECT min(id) FROM accounts_user) + n %% %s,
+       words_of(company) || words_of('Ann ' || person) || words_of(email, 'B') || phone_word(phone)
+           || phone_word(mobile),
+       order_key(company), order_key(person)
+  FROM generate_series(1, %s) AS n,
+       LATERAL (SELECT 'Company ' || n, 'Person ' || n, 'ann' || n || '@company' || n || '.example',
+                       '+33199' || lpad(n::text, 6, '0'), '+33639' || lpad(n::text, 6, '0'))
+           AS made (company, person, email, phone, mobile)
 """
 _CONTRACTS = """
-INSERT INTO contracts_contract (client_id, sales_contact_id, search, name, status, amount, payment_due, signed_at)
-SELECT client.id, client.sales_contact_id, words_of('Contract ' || n) || client.search,
+INSERT INTO contracts_contract (client_id, sales_contact_id, search, name_order, name, status, amount, payment_due,
+                                signed_at)
+SELECT client.id, client.sales_contact_id, words_of('Contract ' || n) || ts_filter(client.search, '{a,b}'),
+       order_key('Contract ' || n),
        'Contract ' || n, 'signed', 100 + n %% 9000, date '2027-01-01' + n %% 700, now()
   FROM generate_series(1, %(contracts)s) AS n JOIN clients_client AS client ON client.id = 1 + n %% %(clients)s
 """
 _EVENTS = """
-INSERT INTO events_event (contract_id, sales_contact_id, search, name, attendees, starts_at, location, notes)
+INSERT INTO events_event (contract_id, sales_contact_id, search, name_order, name, attendees, starts_at, location,
+                          notes)
 SELECT contract.id, contract.sales_contact_id, words_of('Event ' || n || ' Hall ' || n %% 90) || contract.search,
+       order_key('Event ' || n),
        'Event ' || n, n %% 500, timestamptz '2027-01-01 18:00Z' + n %% 700 * interval '1 day', 'Hall ' || n %% 90, ''
   FROM generate_series(1, %(events)s) AS n JOIN contracts_contract AS contract ON contract.id = n
 """
@@ -65,7 +73,9 @@ SELECT setval(pg_get_serial_sequence('plain.{table}', 'id'), (SELECT max(id) FRO
 """
 _KEYS = """
 DROP INDEX plain.clients_client_lower_idx;
-ALTER TABLE plain.clients_client ADD UNIQUE (email), ADD FOREIGN KEY (sales_contact_id) REFERENCES plain.accounts_user;
+ALTER TABLE plain.clients_client ALTER search DROP NOT NULL, ALTER company_name_order DROP NOT NULL,
+    ALTER last_name_order DROP NOT NULL, ADD UNIQUE (email),
+    ADD FOREIGN KEY (sales_contact_id) REFERENCES plain.accounts_user;
 ALTER TABLE plain.contracts_contract ADD FOREIGN KEY (client_id) REFERENCES plain.clients_client;
 ALTER TABLE plain.events_event ADD FOREIGN KEY (contract_id) REFERENCES plain.contracts_contract;
 """

@@ -99,6 +99,13 @@ def _refused_message(request: HttpRequest, error: Exception) -> HttpResponse:
     return HttpResponseRedirect(request.get_full_path())
 
 
+def first_words(text: str) -> str:
+    """Returns the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the search text is too long."""
+    if len(text) > MAX_SEARCH_CHARS:
+        raise SuspiciousOperation(f"Search for {MAX_SEARCH_CHARS} characters at most.")
+    return " ".join(islice(smart_split(text), MAX_SEARCH_WORDS))
+
+
 class OfferedFilters:
     """Mixin for model admins. It allows only filters that the list offers, and limits the number of words in a search.
 
@@ -128,10 +135,7 @@ class OfferedFilters:
         return moment is None or moment.tzinfo is None
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Searches for the first MAX_SEARCH_WORDS words. Raises SuspiciousOperation if the search text is too long."""
-        if len(search_term) > MAX_SEARCH_CHARS:
-            raise SuspiciousOperation(f"Search for {MAX_SEARCH_CHARS} characters at most.")
-        words = " ".join(islice(smart_split(search_term), MAX_SEARCH_WORDS))
+        words = first_words(search_term)
         return super().get_search_results(request, queryset, words)  # type: ignore[misc]  # from ModelAdmin
 
 

@@ -36,11 +36,12 @@ def decode_header(header: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns the text with plain spaces, and without spaces at its ends.
+    """Returns the text in NFC with plain spaces, and without spaces at its ends. A text that is too long stays as it is.
 
     Tabs and spaces of other widths, which come with pasted text, are replaced by plain spaces.
     """
-    return "".join(" " if char == "\t" or unicodedata.category(char) == "Zs" else char for char in text).strip(" ")
+    text = "".join(" " if char == "\t" or unicodedata.category(char) == "Zs" else char for char in text).strip(" ")
+    return text if len(text) > MAX_REASON_CHARS else unicodedata.normalize("NFC", text)
 
 
 def fault_of(text: str) -> str:

@@ -21,8 +21,22 @@ class ApiConfig(AppConfig):
 
         register(every_resource_is_complete)
 
+    def sql_functions(self) -> dict[str, str]:
+        """Maps function name to SQL, for the PostgreSQL functions that fold text (`api.folding`)."""
+        from api.folding import functions
+
+        return functions()
+
     def database_grants(self) -> set[Grant]:
-        return self._grants_for_limits() | self._grants_for_idempotency()
+        return self._grants_for_limits() | self._grants_for_idempotency() | self._grants_for_search()
+
+    def _grants_for_search(self) -> set[Grant]:
+        """Returns the grants (PostgreSQL privileges) on the functions that fold the text of a search or a filter."""
+        roles = tuple(database_role(role) for role in MATRIX_ROLES)
+        return on_functions(
+            roles, "letters_of(text)", "searched_letters_of(text)", "order_letters(text)", "tokens_of(text)",
+            "words_of_token(text)", "phone_query(text)", "search_query(text,boolean)",
+        )  # fmt: skip
 
     def _grants_for_limits(self) -> set[Grant]:
         """Returns the grants (PostgreSQL privileges) for rate limits.

@@ -18,8 +18,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 from rest_framework import serializers
 
-from api.person_names import require_length
 from api.spelling import has_invisible, trim
+from api.text_fields import NormalisedField, NormalisedSerializerField
 
 MAX_LOCAL_CHARS = 64  # maximum characters before the @ (RFC 5321, section 4.5.3.1.1)
 _MAX_CHARS = 320  # maximum characters to normalise; each email field refuses a longer text anyway
@@ -82,32 +82,21 @@ def require_address(text: str) -> None:
 
 class AddressFormField(forms.EmailField):
     def to_python(self, value: Any) -> Any:
-        return _normalise_address_value(super().to_python(value))
+        return normalise_address(super().to_python(value) or "")
 
 
-class AddressField(models.EmailField):
+class AddressField(NormalisedField, models.EmailField):
     """Model field for an email address. The field normalises each value before it is stored or used in a query."""
 
+    normalise = staticmethod(normalise_address)
     default_validators = [*models.EmailField.default_validators, require_address]
-
-    def to_python(self, value: Any) -> Any:
-        return _normalise_address_value(super().to_python(value))
-
-    def get_prep_value(self, value: Any) -> Any:
-        return _normalise_address_value(super().get_prep_value(value))
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": AddressFormField, **kwargs})
 
 
-class AddressSerializerField(serializers.EmailField):
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        require_length(self, data)
-        return super().run_validation(_normalise_address_value(data))
-
-
-def _normalise_address_value(value: Any) -> Any:
-    return normalise_address(value) if isinstance(value, str) else value
+class AddressSerializerField(NormalisedSerializerField, serializers.EmailField):
+    normalise = staticmethod(normalise_address)
 
 
 def address_checked(name: str, field: str, *, may_be_empty: bool = False) -> models.CheckConstraint:

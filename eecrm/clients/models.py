@@ -11,9 +11,9 @@ from access.masks import EMAIL, PHONE
 from access.policy import Role
 from access.querysets import PolicyQuerySet
 from api.email_addresses import AddressField, address_checked
-from api.person_names import PersonNameField, names_checked
 from api.phone_numbers import PhoneField
-from api.resources.search import SearchableQuerySet, SearchDocument
+from api.resources.search import OrderKey, SearchableQuerySet
+from api.text_fields import LineField, PersonNameField, names_checked, texts_checked
 
 
 class ClientQuerySet(SearchableQuerySet, PolicyQuerySet["Client"]):  # type: ignore[override]  # the stubs' as_manager
@@ -29,7 +29,7 @@ class Client(models.Model):
         CLIENT = "client", "Client"
 
     status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, db_default=Status.PROSPECT)
-    company_name = models.CharField(max_length=200)
+    company_name = LineField(max_length=200)
     first_name = PersonNameField(max_length=150)
     last_name = PersonNameField(max_length=150)
     email = AddressField()
@@ -54,13 +54,11 @@ class Client(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
-    # Words of weight B are personal data. Searches ignore these words for roles that may not see personal data.
-    search = models.GeneratedField(
-        expression=SearchDocument("company_name", "first_name", "last_name", weight="A")
-        + SearchDocument("email", weight="B"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
+    # A trigger writes the words and the order keys. Words of weight B and C are personal data. Searches ignore these
+    # words for roles that may not see personal data.
+    search = SearchVectorField(editable=False)
+    company_name_order = OrderKey("company_name")
+    last_name_order = OrderKey("last_name")
 
     objects = ClientQuerySet.as_manager()
 
@@ -77,9 +75,8 @@ class Client(models.Model):
         indexes = [
             GinIndex("search", name="client_search"),
             models.Index("updated_at", "id", name="client_updated_at"),
-            models.Index("company_name", "id", name="client_company_name"),
-            models.Index(Lower("company_name"), "id", name="client_company_name_lower"),
-            models.Index("last_name", "id", name="client_last_name"),
+            models.Index("company_name_order", "id", name="client_company_name"),
+            models.Index("last_name_order", "id", name="client_last_name"),
             models.Index("created_at", "id", name="client_created_at"),
             # The index contains the columns of the filters.
             # So PostgreSQL filters a list without reading other rows (ADR 16).
@@ -112,6 +109,7 @@ class Client(models.Model):
                 violation_error_message="A phone number is stored in E.164: + and at most 15 digits.",
             ),
             names_checked("client_names_plain", "first_name", "last_name"),
+            texts_checked("client_texts_plain", "company_name"),
             address_checked("client_email_form", "email"),
         ]
 

@@ -3,18 +3,18 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from api.resources.search_admin import WordSearch
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin
 from contracts.models import Contract
 
 
 @admin.register(Contract)
-class ContractAdmin(TrailHistory, ReasonAdmin):
+class ContractAdmin(WordSearch, TrailHistory, ReasonAdmin):
     resource = "contract"
     list_display = ["name", "client", "status", "amount", "payment_due", "signed_at"]
     list_filter = ["status", "payment_due"]
     prefetched = ("client",)
-    search_fields = ["name", "client__company_name"]
     autocomplete_fields = ["client"]
     fieldsets = [
         (None, {"fields": ["client", "name", "status", "amount", "currency", "payment_due"]}),

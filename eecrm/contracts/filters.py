@@ -8,7 +8,7 @@ from api.resources.filters import (
     EmailFilter,
     FlagFilter,
     KeyFilter,
-    TextFilter,
+    NameFilter,
 )
 from contracts.models import MAX_AMOUNT, OVERDUE, Contract
 
@@ -17,7 +17,7 @@ class ContractFilterSet(ContactFilterSet):
     status = ChoicesFilter(choices=Contract.Status)
     client = KeyFilter()
     client_email = EmailFilter(field_name="client__email")
-    client_company_name = TextFilter(field_name="client__company_name")
+    client_company_name = NameFilter(field_name="client__company_name_order")
     amount_min = DecimalFilter(field_name="amount", lookup_expr="gte", largest=MAX_AMOUNT)
     amount_max = DecimalFilter(field_name="amount", lookup_expr="lte", largest=MAX_AMOUNT)
     payment_due_after = DayFilter(field_name="payment_due", lookup_expr="gte")
@@ -33,7 +33,7 @@ class ContractFilterSet(ContactFilterSet):
             "Of the client with this email address, in any spelling of it; not for those who see it masked.",
             "camille@lumiere.example",
         ),
-        "client_company_name": ("Of this company, ignoring case.", "Maison Lumière SAS"),
+        "client_company_name": ("Of this company, ignoring case, accents and punctuation.", "Maison Lumière SAS"),
         "amount_min": ("Of this amount or more.", 1000),
         "amount_max": ("Of this amount or less.", 20000),
         "payment_due_after": ("Due on this day or later.", "2027-05-01"),

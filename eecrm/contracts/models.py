@@ -14,7 +14,8 @@ from django.db.models.functions import Now, TruncDate
 from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from api.resources.search import SearchableQuerySet
+from api.resources.search import OrderKey, SearchableQuerySet
+from api.text_fields import LineField, texts_checked
 from clients.models import Client
 
 EARLIEST_PAYMENT_DUE, LATEST_PAYMENT_DUE = date(2000, 1, 1), date(2100, 1, 1)
@@ -49,7 +50,7 @@ class Contract(models.Model):
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="contracts", db_index=False)
     # This column is a copy of the client's sales contact. PostgreSQL keeps both equal (docs/adr/0016).
     sales_contact = HandedDownKey(settings.AUTH_USER_MODEL)
-    name = models.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = models.CharField(max_length=6, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT)
     amount = models.DecimalField(
         max_digits=12,
@@ -72,6 +73,7 @@ class Contract(models.Model):
     version = models.BigIntegerField(db_default=1, editable=False)
     # Triggers write the search words of the contract and its client here, with the weights of `Client.search`.
     search = SearchVectorField(editable=False)
+    name_order = OrderKey("name")
 
     objects = ContractQuerySet.as_manager()
 
@@ -91,7 +93,7 @@ class Contract(models.Model):
             models.Index("payment_due", "id", name="contract_payment_due"),
             models.Index("client", "id", name="contract_client"),
             models.Index("created_at", "id", name="contract_created_at"),
-            models.Index("name", "id", name="contract_name"),
+            models.Index("name_order", "id", name="contract_name"),
             models.Index("amount", "id", name="contract_amount"),
             # The index contains the columns of the filters.
             # So PostgreSQL filters a list without reading other rows (ADR 16).
@@ -111,6 +113,7 @@ class Contract(models.Model):
                 condition=Q(name__regex=r"\S"),
                 violation_error_message="A contract has a name.",
             ),
+            texts_checked("contract_name_plain", "name"),
             # NaN is greater than every number in PostgreSQL, so only an upper bound excludes NaN.
             models.CheckConstraint(
                 name="contract_amount_positive",

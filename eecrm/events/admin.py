@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from api.resources.search_admin import WordSearch
 from audit.admin.entries import TrailHistory
 from audit.admin.reasons import ReasonAdmin
 from events.hand_over_admin import HandOverPage
@@ -10,12 +11,11 @@ from events.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(HandOverPage, TrailHistory, ReasonAdmin):
+class EventAdmin(WordSearch, HandOverPage, TrailHistory, ReasonAdmin):
     resource = "event"
     list_display = ["name", "contract", "status", "support_contact", "starts_at", "attendees"]
     list_filter = ["status", "support_contact", "starts_at"]
     prefetched = ("contract", "support_contact")
-    search_fields = ["name", "location", "contract__name", "contract__client__company_name"]
     autocomplete_fields = ["contract"]
     fieldsets = [
         (None, {"fields": ["contract", "name", "status", "support_contact"]}),

@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from access.handed_down import HandedDownKey
 from access.policy import Role
 from access.querysets import PolicyQuerySet
-from api.free_text import FreeTextField
-from api.resources.search import SearchableQuerySet
+from api.resources.search import OrderKey, SearchableQuerySet
+from api.text_fields import FreeTextField, LineField, texts_checked
 from contracts.models import Contract
 
 EARLIEST_START, LATEST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -58,18 +58,19 @@ class Event(models.Model):
         blank=True,
         limit_choices_to={"role": Role.SUPPORT, "is_active": True, "is_superuser": False},
     )
-    name = models.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = models.CharField(max_length=11, choices=Status, default=Status.CREATED, db_default=Status.CREATED)
     attendees = models.PositiveIntegerField(validators=[MaxValueValidator(MAX_ATTENDEES)])
     starts_at = models.DateTimeField(validators=_WITHIN_REASON)
     ends_at = models.DateTimeField(null=True, blank=True, validators=_WITHIN_REASON)
-    location = models.CharField(max_length=200, blank=True)
+    location = LineField(max_length=200, blank=True)
     notes = FreeTextField(max_length=10_000, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.BigIntegerField(db_default=1, editable=False)
     # Triggers write the search words of the event, its contract and its client to this column.
     search = SearchVectorField(editable=False)
+    name_order = OrderKey("name")
 
     objects = EventQuerySet.as_manager()
 
@@ -98,7 +99,7 @@ class Event(models.Model):
             models.Index("id", name="event_unassigned", condition=UNASSIGNED),
             models.Index("sales_contact", "id", name="event_sales_contact"),
             models.Index("created_at", "id", name="event_created_at"),
-            models.Index("name", "id", name="event_name"),
+            models.Index("name_order", "id", name="event_name"),
             models.Index("attendees", "id", name="event_attendees"),
             # The index contains the columns of the filters.
             # So PostgreSQL filters a list without reading other rows (ADR 16).
@@ -124,6 +125,7 @@ class Event(models.Model):
                 condition=Q(name__regex=r"\S"),
                 violation_error_message="An event has a name.",
             ),
+            texts_checked("event_texts_plain", "name", "location", free_text="notes"),
             models.CheckConstraint(
                 name="event_attendees_bounded",
                 condition=Q(attendees__lte=MAX_ATTENDEES),

@@ -68,8 +68,11 @@ def describe(model: type[Model]) -> Entity:
 
 
 def _shown(model: type[Model]) -> Iterator[Field]:
+    """Returns the fields of a model without those that PostgreSQL derives for searches and orders."""
+    from api.resources.search import OrderKey  # imported late because it needs Django's settings
+
     for field in model._meta.concrete_fields:
-        if not isinstance(getattr(field, "output_field", field), SearchVectorField):
+        if not isinstance(field, SearchVectorField | OrderKey):
             yield field
 
 

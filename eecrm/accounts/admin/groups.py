@@ -19,8 +19,8 @@ from access.group_sync import is_managed
 from access.policy import MATRIX_ROLES
 from access.security_log import security_event
 from accounts.models import PUBLIC_FIELDS, User
-from api.person_names import NAME_INVISIBLE
 from api.spelling import has_invisible, normalise_title
+from api.text_fields import NAME_INVISIBLE
 from audit.admin.entries import TrailHistory
 
 MAX_MEMBERS = 200  # number of members that the page of a group lists

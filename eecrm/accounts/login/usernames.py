@@ -5,7 +5,6 @@ Dots and @ are allowed, because many companies use `first.last` or the email add
 
 import re
 import unicodedata
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,6 +12,7 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Regex
 
 from api.spelling import MAX_NORMALISED_CHARS, SIGNS, without_signs
+from api.text_fields import NormalisedField
 
 NO_USERNAME = "A username has letters, digits and . @ + - _ only, and doesn't begin with www."
 
@@ -46,20 +46,11 @@ def require_username(text: str) -> None:
         raise ValidationError(NO_USERNAME, code="invalid")
 
 
-class UsernameField(models.CharField):
+class UsernameField(NormalisedField, models.CharField):
     """Model field for a username. The field validates, stores and looks up the normalised spelling."""
 
+    normalise = staticmethod(normalise_username)
     default_validators = [require_username]
-
-    def to_python(self, value: Any) -> Any:
-        return _normalised_username(super().to_python(value))
-
-    def get_prep_value(self, value: Any) -> Any:
-        return _normalised_username(super().get_prep_value(value))
-
-
-def _normalised_username(value: Any) -> Any:
-    return normalise_username(value) if isinstance(value, str) else value
 
 
 def username_checked(name: str) -> models.CheckConstraint:

@@ -12,8 +12,8 @@ from django.db import migrations, models
 import accounts.login.usernames
 import accounts.models.second_factor
 import api.email_addresses
-import api.person_names
 import api.phone_numbers
+import api.text_fields
 
 
 class Migration(migrations.Migration):
@@ -57,8 +57,8 @@ class Migration(migrations.Migration):
                         max_length=150,
                     ),
                 ),
-                ("first_name", api.person_names.PersonNameField(blank=True, max_length=150)),
-                ("last_name", api.person_names.PersonNameField(blank=True, max_length=150)),
+                ("first_name", api.text_fields.PersonNameField(blank=True, max_length=150)),
+                ("last_name", api.text_fields.PersonNameField(blank=True, max_length=150)),
                 (
                     "display_name",
                     models.GeneratedField(
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                         help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
                     ),
                 ),
-                ("job_title", models.CharField(blank=True, max_length=150)),
+                ("job_title", api.text_fields.LineField(blank=True, max_length=150)),
                 ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 (
                     "role",
@@ -257,7 +257,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("starts_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("ends_at", models.DateTimeField()),
-                ("reason", models.CharField(max_length=300)),
+                ("reason", api.text_fields.LineField(max_length=300)),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
@@ -528,11 +528,17 @@ class Migration(migrations.Migration):
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("first_name", models.Func(models.F("first_name"), function="normalize")),
+                    models.Func(
+                        models.F("first_name"),
+                        output_field=models.BooleanField(),
+                        template="(%(expressions)s IS NFC NORMALIZED)",
+                    ),
                     models.Q(
-                        (
-                            "first_name__regex",
-                            "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]",
+                        django.db.models.lookups.Regex(
+                            models.F("first_name"),
+                            models.Value(
+                                "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]"
+                            ),
                         ),
                         _negated=True,
                     ),
@@ -549,11 +555,17 @@ class Migration(migrations.Migration):
                         ),
                         _negated=True,
                     ),
-                    ("last_name", models.Func(models.F("last_name"), function="normalize")),
+                    models.Func(
+                        models.F("last_name"),
+                        output_field=models.BooleanField(),
+                        template="(%(expressions)s IS NFC NORMALIZED)",
+                    ),
                     models.Q(
-                        (
-                            "last_name__regex",
-                            "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]",
+                        django.db.models.lookups.Regex(
+                            models.F("last_name"),
+                            models.Value(
+                                "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]"
+                            ),
                         ),
                         _negated=True,
                     ),
@@ -573,6 +585,29 @@ class Migration(migrations.Migration):
                 ),
                 name="user_names_plain",
                 violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Func(
+                        models.F("job_title"),
+                        output_field=models.BooleanField(),
+                        template="(%(expressions)s IS NFC NORMALIZED)",
+                    ),
+                    models.Q(
+                        django.db.models.lookups.Regex(
+                            models.F("job_title"),
+                            models.Value(
+                                "^[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]|[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]$|[\\u0001-\\u001F\\u007F-\\u009F\\u2028-\\u202E\\u2066-\\u2069\\uFFFE\\uFFFF]"
+                            ),
+                        ),
+                        _negated=True,
+                    ),
+                ),
+                name="user_job_title_plain",
+                violation_error_message="A text is stored in NFC, without control characters, and without invisible characters at its edges.",
             ),
         ),
         migrations.AddConstraint(
@@ -630,6 +665,29 @@ class Migration(migrations.Migration):
                 condition=models.Q(("reason__regex", "\\S")),
                 name="cover_has_a_reason",
                 violation_error_message="A cover has a reason.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="cover",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Func(
+                        models.F("reason"),
+                        output_field=models.BooleanField(),
+                        template="(%(expressions)s IS NFC NORMALIZED)",
+                    ),
+                    models.Q(
+                        django.db.models.lookups.Regex(
+                            models.F("reason"),
+                            models.Value(
+                                "^[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]|[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]$|[\\u0001-\\u001F\\u007F-\\u009F\\u2028-\\u202E\\u2066-\\u2069\\uFFFE\\uFFFF]"
+                            ),
+                        ),
+                        _negated=True,
+                    ),
+                ),
+                name="cover_reason_plain",
+                violation_error_message="A text is stored in NFC, without control characters, and without invisible characters at its edges.",
             ),
         ),
         migrations.AddConstraint(

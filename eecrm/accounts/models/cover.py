@@ -12,6 +12,7 @@ from django.utils import timezone
 from access.policy import contact_roles
 from access.querysets import PolicyQuerySet
 from accounts.models.user import User
+from api.text_fields import LineField, texts_checked
 
 MAX_COVER_DURATION = timedelta(days=180)
 
@@ -50,7 +51,7 @@ class Cover(models.Model):
     substitute = models.ForeignKey(User, on_delete=models.PROTECT, related_name="covers")
     starts_at = models.DateTimeField(db_default=Now())
     ends_at = models.DateTimeField()
-    reason = models.CharField(max_length=300)
+    reason = LineField(max_length=300)
     granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, editable=False, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -82,6 +83,7 @@ class Cover(models.Model):
                 condition=Q(reason__regex=r"\S"),
                 violation_error_message="A cover has a reason.",
             ),
+            texts_checked("cover_reason_plain", "reason"),
         ]
 
     def __str__(self) -> str:

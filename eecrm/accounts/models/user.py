@@ -19,8 +19,8 @@ from access.security_log import security_event
 from accounts.login.usernames import UsernameField, normalise_username, username_checked
 from accounts.models.rights import Rights
 from api.email_addresses import AddressField, address_checked
-from api.person_names import PersonNameField, names_checked
 from api.phone_numbers import PhoneField
+from api.text_fields import LineField, PersonNameField, names_checked, texts_checked
 
 # Columns of all accounts that each database role may read.
 PUBLIC_FIELDS = ("id", "username", "display_name", "role", "is_active", "is_superuser")
@@ -119,7 +119,7 @@ class User(Rights):
         editable=False,
         help_text="Whether its owner has ever had a password or an identity: from then on its address is theirs.",
     )
-    job_title = models.CharField(max_length=150, blank=True)
+    job_title = LineField(max_length=150, blank=True)
     mobile = PhoneField(blank=True)
     role = models.CharField(
         max_length=10,
@@ -213,6 +213,7 @@ class User(Rights):
             ),
             username_checked("user_username_form"),
             names_checked("user_names_plain", "first_name", "last_name"),
+            texts_checked("user_job_title_plain", "job_title"),
             address_checked("user_email_form", "email", may_be_empty=True),
         ]
 

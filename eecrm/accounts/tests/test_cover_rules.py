@@ -154,7 +154,7 @@ def test_who_was_covered_stays_on_record(world: World) -> None:
         ({"substitute": "other_sales"}, "__all__", "Nobody covers for themselves."),
         ({"days": -1}, "ends_at", "A cover ends in the future."),
         ({"days": 181}, "__all__", "A cover lasts at most 180 days."),
-        ({"reason": " "}, "__all__", "A cover has a reason."),
+        ({"reason": " "}, "reason", "This field cannot be blank."),
     ],
 )  # fmt: skip
 def test_the_model_says_it_in_sentences(changes: dict[str, Any], field: str, sentence: str, world: World) -> None:

@@ -6,7 +6,7 @@ import django_filters
 from drf_spectacular.utils import OpenApiParameter
 
 from access import reasons
-from access.search_bounds import MAX_SEARCH_CHARS
+from access.search_bounds import MAX_SEARCH_CHARS, MAX_SEARCH_WORDS
 from api.openapi.fields import KEY
 from api.resources import idempotency
 from api.resources.filters import ChoicesFilter, DayFilter, FlagFilter, KeyFilter, MomentFilter, TextFilter
@@ -62,7 +62,8 @@ PAGE_PARAMETERS = [
 SEARCH = parameter(
     "search",
     {"type": "string", "maxLength": MAX_SEARCH_CHARS},
-    "Words, each of which begins a word of the row.",
+    f"{MAX_SEARCH_WORDS} words at most, each of which begins a word of the row. Case, accents and punctuation don't count."
+    " A client is also found by a telephone number, unless the caller sees it masked.",
     "gala",
 )
 COUNT = parameter("count", {"type": "boolean", "default": False}, "Whether the answer counts all rows.", True)

@@ -8,22 +8,27 @@ from typing import Any, ClassVar
 import django_filters
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import CharField, F, Func, Q, QuerySet, Value
+from django.db.models.functions import Concat, Lower
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
-from access.search_bounds import MAX_SEARCH_CHARS
+from access.search_bounds import MAX_SEARCH_CHARS, MAX_SEARCH_WORDS
 from api.email_addresses import normalise_address
 from api.requests.bounds import unknown
 from api.requests.problems import BadQuery, bad_parameters
 from api.resources.pagination import PARAMETERS
 from api.resources.planner_hints import hint_selective
+from api.resources.search import count_words, search_condition
 from api.spelling import trim
 from api.times import DayParameterField, MomentParameterField
 
 _NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?")
+# A search takes as many digits in a row for a telephone number (api/sql/search_query.sql).
+MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 6, 20
+_PHONE = re.compile(r"[\s+()./\u2010-\u2015\d-]+")
+PHONE_EXAMPLE = "Write a telephone number as in 0199001234 or, in a URL, %2B33199001234: six digits or more."
 
 
 class _KeyField(forms.RegexField):
@@ -72,25 +77,55 @@ class MineFilter(FlagFilter):
 
 
 class TextFilter(django_filters.CharFilter):
-    """Filters a list by the whole text of a column, ignoring case.
-
-    SQL compares lower(column), because the indexes are on lower(column).
-    """
+    """Base class of filters by a whole text."""
 
     field_class = forms.CharField
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=300, **kwargs)
 
+
+class NameFilter(TextFilter):
+    """Filters a list by a whole name, ignoring case, accents and punctuation. `field_name` has the name's order key."""
+
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(value))))
+        letters = Func(Value(value), function="order_letters", output_field=CharField())
+        # In an order key U+0001 separates the letters of the name from its accents.
+        bounds = {f"{self.field_name}__gte": letters, f"{self.field_name}__lt": Concat(letters, Value("\x02"))}
+        return queryset.filter(**bounds) if value else queryset
 
 
 class EmailFilter(TextFilter):
-    """Filters a list by the whole email address, which is normalised before the comparison."""
+    """Filters a list by the whole email address, which is normalised before the comparison.
+
+    SQL compares lower(column), because the index is on lower(column).
+    """
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return super().filter(queryset, normalise_address(value))
+        address = normalise_address(value)
+        return queryset.filter(Exact(Lower(F(self.field_name)), Lower(Value(address)))) if address else queryset
+
+
+class _PhoneField(forms.CharField):
+    """Form field for a telephone number in any spelling. Its value is the digits."""
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        # In +33 (0)1 the zero in brackets isn't dialled.
+        digits = "".join(str(int(sign)) for sign in text.replace("(0)", "") if sign.isdecimal())
+        is_number = _PHONE.fullmatch(text) and MIN_PHONE_DIGITS <= len(digits) <= MAX_PHONE_DIGITS
+        if text and not is_number:
+            raise forms.ValidationError(PHONE_EXAMPLE)
+        return digits
+
+
+class PhoneFilter(TextFilter):
+    """Filters a list by a telephone number in any spelling, in its national or its international form."""
+
+    field_class = _PhoneField
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return hint_selective(queryset, search_condition("phone_query", value), is_rare=True) if value else queryset
 
 
 class MomentFilter(django_filters.Filter):
@@ -233,7 +268,7 @@ class Narrowing:
         """Reads filters and search text from the query string. Returns None if the query string has neither.
 
         With `masked`, filters on personal data count as undeclared. `is_searchable` allows the parameter `search`.
-        Raises BadQuery for undeclared parameters and for a search text that is too long.
+        Raises BadQuery for undeclared parameters, and for a search text that has too many characters or words.
         """
         declared = filterset_class.base_filters if filterset_class else {}
         hidden = filterset_class.personal if filterset_class and masked else ()
@@ -242,6 +277,8 @@ class Narrowing:
         text = request.query_params.get("search", "")
         if len(text) > MAX_SEARCH_CHARS:
             raise BadQuery({"search": [f"Search for {MAX_SEARCH_CHARS} characters at most."]})
+        if (words := count_words(text)) > MAX_SEARCH_WORDS:
+            raise BadQuery({"search": [f"Search for {MAX_SEARCH_WORDS} words at most: these are {words}."]})
         is_filtered = any(name in request.query_params for name in filters)
         if not is_filtered and not text.strip():
             return None
@@ -251,8 +288,7 @@ class Narrowing:
         """Applies the filters and the search to a queryset. Raises BadQuery for invalid values."""
         if self.filterset_class:
             rows = narrowed(rows, self.request, self.filterset_class)
-        # In the column `search`, words of weight B are personal data, so a masked search uses weight A only.
-        return rows.matching(self.text, weights="A" if self.is_masked else "") if self.text.strip() else rows
+        return rows.matching(self.text, is_masked=self.is_masked) if self.text.strip() else rows
 
 
 class _DecimalField(forms.DecimalField):

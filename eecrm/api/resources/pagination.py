@@ -18,6 +18,7 @@ from rest_framework.request import Request
 
 from api.requests.problems import BadQuery, bad_parameter
 from api.requests.renderers import JSONText
+from api.resources.search import order_columns
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 MAX_TERMS = 10  # number of placeholders for ordering fields in a compiled query; every list has fewer ordering fields
@@ -179,7 +180,8 @@ def cut(
     Raises BadQuery for an invalid `page_size`, `ordering` or `cursor`.
     """
     size = page_size(request)
-    order = _ordering(request, allowed, default)
+    columns = order_columns(model)
+    order = [(columns.get(name, name), descending) for name, descending in _ordering(request, allowed, default)]
     digest, text = _list_digest(request, order), request.query_params.get("cursor")
     cursor = PageCursor.decode(text, digest, model, [name for name, _ in order]) if text else None
     backwards = cursor is not None and cursor.backwards

@@ -1,25 +1,42 @@
-"""Word search in PostgreSQL: each word of the search text must be the beginning of a word of the row or its parents."""
+"""Word search and the order of names. Both use text that PostgreSQL folds (`api.folding`, docs/adr/0028).
+
+Each word of a search text must be the beginning of a word of the row or of its parents.
+"""
 
 import re
+import unicodedata
+from functools import cache
 from typing import Any, Self
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Expression, F, Func, Q, QuerySet, Value
+from django.db import models
+from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
 
-from access.search_bounds import MAX_SEARCH_WORDS
 from api.email_addresses import normalise_address
+from api.folding import MAX_ORDER_KEY_CHARS
 from api.resources.planner_hints import hint_selective
 
-SEPARATORS = "@._-+/&'’,;:()\""
+# A telephone number counts as one word, although people write its digits in groups.
+_PHONE = re.compile(r"[0-9](?:[\s()./-]*[0-9]){5,}")
 
 
-def SearchDocument(*fields: str, weight: str) -> Expression:  # noqa: N802  # named like the expression that it returns
-    """Returns the PostgreSQL search vector of these fields.
+class OrderKey(models.CharField):
+    """Order key of the name in the field `name`. Triggers write it (`order_key`), and lists compare it byte by byte."""
 
-    Words aren't stemmed, because they may be of any language.
-    """
-    words = [Func(F(name), Value(SEPARATORS), Value(" " * len(SEPARATORS)), function="translate") for name in fields]
-    return SearchVector(*words, config="simple", weight=weight)
+    def __init__(self, name_field: str = "", **options: Any) -> None:
+        self.name_field = name_field
+        fixed = {"max_length": MAX_ORDER_KEY_CHARS, "db_collation": "C", "editable": False, "blank": True}
+        super().__init__(**options | fixed)
+
+    def deconstruct(self) -> Any:
+        """Describes the field to migrations as a plain CharField, because the database column is an ordinary one."""
+        name, _, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options
+
+
+@cache
+def order_columns(model: type[Model]) -> dict[str, str]:
+    """Maps the name of a field to the name of the field with its order key."""
+    return {field.name_field: field.name for field in model._meta.fields if isinstance(field, OrderKey)}
 
 
 def with_addresses_normalised(text: str) -> str:
@@ -28,18 +45,27 @@ def with_addresses_normalised(text: str) -> str:
     return " ".join(address if "@" in address else word for word, address in pairs)
 
 
+def count_words(text: str) -> int:
+    """Returns the number of words in a search text. A word is a run of letters and digits with their marks."""
+    letters = (sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in _PHONE.sub("0", text))
+    return len("".join(letters).split())
+
+
+def search_condition(function: str, *arguments: Any) -> Any:
+    """Returns the condition that the column `search` matches the query that this SQL function makes."""
+    query = Func(*map(Value, arguments), function=function)
+    return Func(F("search"), query, template="%(expressions)s", arg_joiner=" @@ ", output_field=BooleanField())
+
+
 class SearchableQuerySet(QuerySet[Any]):
     """Queryset with word search. The column `search` contains the words of a row and of its parents."""
 
-    def matching(self, text: str, *, weights: str = "") -> Self:
+    def matching(self, text: str, *, is_masked: bool = False) -> Self:
         """Returns rows in which each word of the search text is the beginning of some word.
 
-        `weights` limits the search to words with these weights. If `weights` is empty, all words count.
+        With `is_masked`, words of personal data don't count.
         """
-        words = re.findall(r"[^\W_]+", with_addresses_normalised(text))[:MAX_SEARCH_WORDS]
-        if not words:
-            return self.none()
-        query = SearchQuery(" & ".join(f"{word}:*{weights}" for word in words), config="simple", search_type="raw")
+        asked = with_addresses_normalised(text.replace("\0", " "))
         # PostgreSQL assumes that one row in 200 matches. So it would scan the list in order until a page is full.
         # Such a scan is slow if few rows match. This hint makes PostgreSQL use the search index.
-        return hint_selective(self, Q(search=query))
+        return hint_selective(self, search_condition("search_query", asked, is_masked), is_rare=True)

@@ -15,10 +15,15 @@ from rest_framework import serializers
 from access.compiled_queries import Slot
 from access.masks import personal
 from api.email_addresses import AddressField, AddressSerializerField
-from api.free_text import FreeTextField, FreeTextSerializerField
-from api.person_names import PersonNameField, PersonNameSerializerField
 from api.requests.bounds import unknown, with_value
 from api.resources.json_rows import Row, sql_literal
+from api.text_fields import (
+    FreeTextField,
+    FreeTextSerializerField,
+    LineField,
+    LineSerializerField,
+    PersonNameField,
+)
 from api.times import DaySerializerField, MomentSerializerField, moment_sql
 
 API_ROOT = "/api/v1/"
@@ -144,7 +149,8 @@ class ResourceSerializer(StrictSerializer, serializers.ModelSerializer):
         DateField: DaySerializerField,
         DateTimeField: MomentSerializerField,
         FreeTextField: FreeTextSerializerField,
-        PersonNameField: PersonNameSerializerField,
+        LineField: LineSerializerField,
+        PersonNameField: LineSerializerField,
     }
 
     def repeats_value(self, name: str) -> bool:

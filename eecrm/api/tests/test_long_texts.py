@@ -8,7 +8,7 @@ import pytest
 
 from accounts.login.usernames import normalise_username
 from api.email_addresses import normalise_address
-from api.spelling import has_web_address, normalise_name, normalise_title, trim
+from api.spelling import has_web_address, normalise_free_text, normalise_name, normalise_title, trim
 from csv_files.lists import join_names, split_names
 from csv_files.words import plain
 from csv_files.writing import guarded, is_formula, unguarded
@@ -39,7 +39,7 @@ TEXTS = [f"{start}{part * LONG}{end}" for part in PARTS for start, end in (("", 
 @pytest.mark.parametrize(
     "work",
     [
-        trim, normalise_name, normalise_title, normalise_address, normalise_username, has_web_address, plain, guarded, unguarded,
+        trim, normalise_name, normalise_title, normalise_free_text, normalise_address, normalise_username, has_web_address, plain, guarded, unguarded,
         is_formula,
     ],
 )  # fmt: skip

@@ -38,24 +38,30 @@ ALTER TABLE clients_client DISABLE TRIGGER USER;
 ALTER TABLE contracts_contract DISABLE TRIGGER USER;
 ALTER TABLE events_event DISABLE TRIGGER USER;
 
-INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id, created_at, updated_at)
+INSERT INTO clients_client (status, company_name, first_name, last_name, email, phone, mobile, sales_contact_id, created_at, updated_at,
+                            search, company_name_order, last_name_order)
 SELECT CASE WHEN n <= 40 THEN 'prospect' ELSE 'client' END, 'Company ' || n, 'First', 'Last ' || n %% 200, n || '@company.example',
-       '', '', CASE WHEN n <= 40 THEN %(other_sales)s ELSE %(sales)s END, at, at
-  FROM generate_series(1, %(size)s) AS n, LATERAL (SELECT timestamptz '2020-01-01 00:00Z' + n * interval '1 hour') AS made (at);
+       phone, '', CASE WHEN n <= 40 THEN %(other_sales)s ELSE %(sales)s END, at, at,
+       words_of('Company First Last ' || n || ' ' || n %% 200) || words_of(n || '@company.example', 'B') || phone_word(phone),
+       order_key('Company ' || n), order_key('Last ' || n %% 200)
+  FROM generate_series(1, %(size)s) AS n, LATERAL (SELECT timestamptz '2020-01-01 00:00Z' + n * interval '1 hour',
+                                                     '+331990' || lpad(n::text, 5, '0')) AS made (at, phone);
 
-INSERT INTO contracts_contract (client_id, sales_contact_id, name, status, amount, payment_due, signed_at, created_at, updated_at, search)
+INSERT INTO contracts_contract (client_id, sales_contact_id, name, status, amount, payment_due, signed_at, created_at, updated_at,
+                                search, name_order)
 SELECT id, sales_contact_id, name, CASE WHEN n <= 40 THEN 'draft' ELSE 'signed' END, n, date '2020-01-01' + n::integer,
-       CASE WHEN n > 40 THEN created_at END, created_at, created_at, words_of(name) || search
+       CASE WHEN n > 40 THEN created_at END, created_at, created_at,
+       words_of(name) || ts_filter(search, '{a,b}'), order_key(name)
   FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM clients_client) AS client,
        LATERAL (SELECT 'Gala ' || n %% 50) AS told (name)
  WHERE account_id IS NULL;
 
 INSERT INTO events_event (contract_id, sales_contact_id, support_contact_id, name, status, attendees, starts_at, location, notes,
-                          created_at, updated_at, search)
+                          created_at, updated_at, search, name_order)
 SELECT id, sales_contact_id,
        CASE WHEN n <= 40 THEN %(other_support)s WHEN n > 80 THEN %(support)s END, 'Dinner ' || n %% 50,
        CASE WHEN n <= 40 THEN 'closed' WHEN n <= 80 THEN 'in_progress' ELSE 'created' END, n, created_at, '', '',
-       created_at, created_at, words_of('Dinner') || search
+       created_at, created_at, words_of('Dinner') || search, order_key('Dinner ' || n %% 50)
   FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM contracts_contract) AS contract
  WHERE name LIKE 'Gala%%';
 
@@ -166,7 +172,7 @@ def filtered(viewset: Any, role: Role) -> list[dict[str, str]]:
 
 
 # Words that are nowhere, in one row, in all, and together.
-SEARCHES = ("zzzz", "5417", "company", "com", "first 5417", "com zzzz")
+SEARCHES = ("zzzz", "5417", "company", "com", "first 5417", "com zzzz", "f", "f zzzz", "zz-zz", "01 99 00 54 17")
 
 each_list = pytest.mark.parametrize("collection", VIEWSETS)
 each_role = pytest.mark.parametrize("role", PEOPLE)

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 import api.email_addresses
-import api.person_names
 import api.phone_numbers
+import api.text_fields
 
 
 class Migration(migrations.Migration):
@@ -33,9 +33,9 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
-                ("company_name", models.CharField(max_length=200)),
-                ("first_name", api.person_names.PersonNameField(max_length=150)),
-                ("last_name", api.person_names.PersonNameField(max_length=150)),
+                ("company_name", api.text_fields.LineField(max_length=200)),
+                ("first_name", api.text_fields.PersonNameField(max_length=150)),
+                ("last_name", api.text_fields.PersonNameField(max_length=150)),
                 ("email", api.email_addresses.AddressField(max_length=254)),
                 ("phone", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
                 ("mobile", api.phone_numbers.PhoneField(blank=True, max_length=128, region=None)),
@@ -48,48 +48,14 @@ class Migration(migrations.Migration):
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
                 ("version", models.BigIntegerField(db_default=1, editable=False)),
+                ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
                 (
-                    "search",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=django.contrib.postgres.search.CombinedSearchVector(
-                            django.contrib.postgres.search.SearchVector(
-                                models.Func(
-                                    models.F("company_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                models.Func(
-                                    models.F("first_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                models.Func(
-                                    models.F("last_name"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                config="simple",
-                                weight="A",
-                            ),
-                            "||",
-                            django.contrib.postgres.search.SearchVector(
-                                models.Func(
-                                    models.F("email"),
-                                    models.Value("@._-+/&'’,;:()\""),
-                                    models.Value("               "),
-                                    function="translate",
-                                ),
-                                config="simple",
-                                weight="B",
-                            ),
-                            django.contrib.postgres.search.SearchConfig("simple"),
-                        ),
-                        output_field=django.contrib.postgres.search.SearchVectorField(),
-                    ),
+                    "company_name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
+                ),
+                (
+                    "last_name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
                 ),
                 (
                     "account",
@@ -119,13 +85,8 @@ class Migration(migrations.Migration):
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(models.F("search"), name="client_search"),
                     models.Index(models.F("updated_at"), models.F("id"), name="client_updated_at"),
-                    models.Index(models.F("company_name"), models.F("id"), name="client_company_name"),
-                    models.Index(
-                        django.db.models.functions.text.Lower("company_name"),
-                        models.F("id"),
-                        name="client_company_name_lower",
-                    ),
-                    models.Index(models.F("last_name"), models.F("id"), name="client_last_name"),
+                    models.Index(models.F("company_name_order"), models.F("id"), name="client_company_name"),
+                    models.Index(models.F("last_name_order"), models.F("id"), name="client_last_name"),
                     models.Index(models.F("created_at"), models.F("id"), name="client_created_at"),
                     models.Index(
                         models.F("id"),
@@ -166,11 +127,17 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("first_name", models.Func(models.F("first_name"), function="normalize")),
+                            models.Func(
+                                models.F("first_name"),
+                                output_field=models.BooleanField(),
+                                template="(%(expressions)s IS NFC NORMALIZED)",
+                            ),
                             models.Q(
-                                (
-                                    "first_name__regex",
-                                    "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]",
+                                django.db.models.lookups.Regex(
+                                    models.F("first_name"),
+                                    models.Value(
+                                        "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]"
+                                    ),
                                 ),
                                 _negated=True,
                             ),
@@ -187,11 +154,17 @@ class Migration(migrations.Migration):
                                 ),
                                 _negated=True,
                             ),
-                            ("last_name", models.Func(models.F("last_name"), function="normalize")),
+                            models.Func(
+                                models.F("last_name"),
+                                output_field=models.BooleanField(),
+                                template="(%(expressions)s IS NFC NORMALIZED)",
+                            ),
                             models.Q(
-                                (
-                                    "last_name__regex",
-                                    "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]",
+                                django.db.models.lookups.Regex(
+                                    models.F("last_name"),
+                                    models.Value(
+                                        "^ | $|[\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]"
+                                    ),
                                 ),
                                 _negated=True,
                             ),
@@ -211,6 +184,26 @@ class Migration(migrations.Migration):
                         ),
                         name="client_names_plain",
                         violation_error_message="This has characters that nobody sees, such as line breaks or marks of direction: type it again. A name holds no web or email address: no //, no www., no @ within, no mailto: or tel:, and a space after each full stop.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("company_name"),
+                                output_field=models.BooleanField(),
+                                template="(%(expressions)s IS NFC NORMALIZED)",
+                            ),
+                            models.Q(
+                                django.db.models.lookups.Regex(
+                                    models.F("company_name"),
+                                    models.Value(
+                                        "^[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]|[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]$|[\\u0001-\\u001F\\u007F-\\u009F\\u2028-\\u202E\\u2066-\\u2069\\uFFFE\\uFFFF]"
+                                    ),
+                                ),
+                                _negated=True,
+                            ),
+                        ),
+                        name="client_texts_plain",
+                        violation_error_message="A text is stored in NFC, without control characters, and without invisible characters at its edges.",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("email__regex", "^[!#-?A-~]{1,64}@[a-z0-9.:\\[\\]-]+$")),

@@ -2,7 +2,24 @@
 CREATE OR REPLACE FUNCTION client_rules() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
+DECLARE
+    is_folded_again boolean := TG_OP = 'UPDATE' AND NEW.search IS NULL;
 BEGIN
+    IF is_folded_again THEN
+        -- The functions that fold text have changed: make the words and order keys again, and keep all other columns.
+        NEW := OLD;
+    END IF;
+    IF TG_OP = 'INSERT' OR is_folded_again
+       OR (NEW.company_name, NEW.first_name, NEW.last_name, NEW.email, NEW.phone, NEW.mobile)
+          <> (OLD.company_name, OLD.first_name, OLD.last_name, OLD.email, OLD.phone, OLD.mobile) THEN
+        NEW.company_name_order := order_key(NEW.company_name);
+        NEW.last_name_order := order_key(NEW.last_name);
+        NEW.search := words_of(NEW.company_name) || words_of(concat(NEW.first_name, ' ', NEW.last_name))
+            || words_of(NEW.email, 'B') || phone_word(NEW.phone) || phone_word(NEW.mobile);
+    END IF;
+    IF is_folded_again THEN
+        RETURN NEW;
+    END IF;
     IF TG_OP = 'INSERT' THEN
         PERFORM require_restore('client', 'clients_client', NEW.id);
         IF NOT policy_allows('client.restore') THEN

@@ -291,3 +291,10 @@ def test_no_sign_that_nobody_sees_is_in_the_name_of_a_group(world: World) -> Non
         with pytest.raises(DatabaseError) as refusal, acting_as(Role.SUPERUSER), connection.cursor() as cursor:
             cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [f"P{sign}I"])
         assert refusal.value.__cause__.diag.constraint_name == "group_name_plain", hex(ord(sign))
+
+
+def test_an_import_stores_a_company_in_one_spelling(import_: Any, refused: Any) -> None:
+    assert "blank" in refused(lines(ROW.replace("Nordlys", "\u200b\u3164")))
+    assert "characters that nobody sees" in refused(lines(ROW.replace("Nordlys", "Nord\u202elys")))
+    import_(lines(ROW.replace("Nordlys", "\ufeff No\u0308rd\u00a0 lys\u200b")))
+    assert newest("company_name") == ("Nörd lys",)

@@ -6,8 +6,11 @@ import django.contrib.postgres.search
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
+import django.db.models.lookups
 from django.conf import settings
 from django.db import migrations, models
+
+import api.text_fields
 
 
 class Migration(migrations.Migration):
@@ -23,7 +26,7 @@ class Migration(migrations.Migration):
             name="Contract",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=200)),
+                ("name", api.text_fields.LineField(max_length=200)),
                 (
                     "status",
                     models.CharField(
@@ -75,6 +78,10 @@ class Migration(migrations.Migration):
                 ("version", models.BigIntegerField(db_default=1, editable=False)),
                 ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
                 (
+                    "name_order",
+                    models.CharField(blank=True, db_collation="C", editable=False, max_length=250),
+                ),
+                (
                     "client",
                     models.ForeignKey(
                         db_index=False,
@@ -103,7 +110,7 @@ class Migration(migrations.Migration):
                     models.Index(models.F("payment_due"), models.F("id"), name="contract_payment_due"),
                     models.Index(models.F("client"), models.F("id"), name="contract_client"),
                     models.Index(models.F("created_at"), models.F("id"), name="contract_created_at"),
-                    models.Index(models.F("name"), models.F("id"), name="contract_name"),
+                    models.Index(models.F("name_order"), models.F("id"), name="contract_name"),
                     models.Index(models.F("amount"), models.F("id"), name="contract_amount"),
                     models.Index(
                         models.F("id"),
@@ -126,6 +133,26 @@ class Migration(migrations.Migration):
                         condition=models.Q(("name__regex", "\\S")),
                         name="contract_name_filled",
                         violation_error_message="A contract has a name.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("name"),
+                                output_field=models.BooleanField(),
+                                template="(%(expressions)s IS NFC NORMALIZED)",
+                            ),
+                            models.Q(
+                                django.db.models.lookups.Regex(
+                                    models.F("name"),
+                                    models.Value(
+                                        "^[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]|[\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u202F\\u205F\\u3000\\u0001-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uE000-\\uF8FF\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\\uFFFE\\uFFFF\\U00013430-\\U00013442\\U00016FE4\\U0001BCA0-\\U0001BCA3\\U0001D159\\U0001D173-\\U0001D17A\\U000E0000-\\U000E0FFF\\U000F0000-\\U0010FFFF]$|[\\u0001-\\u001F\\u007F-\\u009F\\u2028-\\u202E\\u2066-\\u2069\\uFFFE\\uFFFF]"
+                                    ),
+                                ),
+                                _negated=True,
+                            ),
+                        ),
+                        name="contract_name_plain",
+                        violation_error_message="A text is stored in NFC, without control characters, and without invisible characters at its edges.",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("amount__gte", Decimal("0.01")), ("amount__lte", Decimal("9999999999.99"))),

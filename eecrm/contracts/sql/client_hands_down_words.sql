@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION client_hands_down_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = eecrm, pg_temp
 AS $function$
 BEGIN
-    IF NEW.search <> OLD.search THEN
+    IF ts_filter(NEW.search, '{a,b}') <> ts_filter(OLD.search, '{a,b}') THEN
         UPDATE contracts_contract SET search = NULL WHERE client_id = NEW.id;
     END IF;
     RETURN NULL;
@@ -12,5 +12,5 @@ END
 $function$;
 
 CREATE OR REPLACE TRIGGER client_hands_down_words
-AFTER UPDATE OF company_name, first_name, last_name, email ON clients_client
+AFTER UPDATE OF company_name, first_name, last_name, email, search ON clients_client
 FOR EACH ROW EXECUTE FUNCTION client_hands_down_words();

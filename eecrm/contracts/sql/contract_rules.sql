@@ -5,8 +5,9 @@ AS $function$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
         -- The client's sales contact or search words have changed: copy them, and keep all other columns.
+        OLD.name_order := order_key(OLD.name);
         OLD.sales_contact_id := NEW.sales_contact_id;
-        OLD.search := words_of(OLD.name) || (SELECT search FROM clients_client WHERE id = OLD.client_id);
+        OLD.search := words_of(OLD.name) || (SELECT ts_filter(search, '{a,b}') FROM clients_client WHERE id = OLD.client_id);
         RETURN OLD;
     END IF;
     IF TG_OP = 'INSERT' THEN
@@ -21,11 +22,13 @@ BEGIN
             NEW.updated_at := statement_timestamp();
         END IF;
         -- Without the lock, the client's contact or words could change at the same moment.
-        SELECT sales_contact_id, words_of(NEW.name) || search INTO NEW.sales_contact_id, NEW.search
+        SELECT sales_contact_id, words_of(NEW.name) || ts_filter(search, '{a,b}')
+          INTO NEW.sales_contact_id, NEW.search
           FROM clients_client WHERE id = NEW.client_id AND status = 'client' FOR SHARE;
         IF NOT FOUND THEN
             PERFORM refuse('contract_needs_client');
         END IF;
+        NEW.name_order := order_key(NEW.name);
         RETURN NEW;
     END IF;
     IF TG_OP = 'DELETE' THEN
@@ -57,7 +60,8 @@ BEGIN
         NEW.signed_at := statement_timestamp();
     END IF;
     IF NEW.name <> OLD.name THEN
-        NEW.search := words_of(NEW.name) || (SELECT search FROM clients_client WHERE id = NEW.client_id);
+        NEW.name_order := order_key(NEW.name);
+        NEW.search := words_of(NEW.name) || (SELECT ts_filter(search, '{a,b}') FROM clients_client WHERE id = NEW.client_id);
     END IF;
     NEW.version := OLD.version + 1;
     NEW.updated_at := statement_timestamp();

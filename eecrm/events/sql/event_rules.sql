@@ -5,6 +5,7 @@ AS $function$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.sales_contact_id <> OLD.sales_contact_id OR NEW.search IS NULL) THEN
         -- The contract's sales contact or search words have changed: copy them, and keep all other columns.
+        OLD.name_order := order_key(OLD.name);
         OLD.sales_contact_id := NEW.sales_contact_id;
         OLD.search := words_of(OLD.name || ' ' || OLD.location)
             || (SELECT search FROM contracts_contract WHERE id = OLD.contract_id);
@@ -35,6 +36,7 @@ BEGIN
         IF NOT FOUND THEN
             PERFORM refuse('event_needs_signed_contract');
         END IF;
+        NEW.name_order := order_key(NEW.name);
     ELSE
         IF OLD.status = 'closed' AND NEW.status <> 'closed'
            AND coalesce(current_setting('eecrm.reason', true), '') = '' THEN
@@ -47,6 +49,7 @@ BEGIN
             PERFORM refuse('event_stays_with_contract');
         END IF;
         IF (NEW.name, NEW.location) <> (OLD.name, OLD.location) THEN
+            NEW.name_order := order_key(NEW.name);
             NEW.search := words_of(NEW.name || ' ' || NEW.location)
                 || (SELECT search FROM contracts_contract WHERE id = NEW.contract_id);
         END IF;

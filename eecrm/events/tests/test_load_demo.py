@@ -25,7 +25,7 @@ from contracts.models import Contract
 from events.demo import inserting, loading
 from events.demo.accounts import PASSWORD
 from events.demo.inserting import insert_rows
-from events.demo.rows import ClientRow
+from events.demo.rows import ClientRow, EventRow
 from events.models import Event
 
 NOTHING = "The sample accounts and the demo company are there already: nothing was changed.\n"
@@ -289,11 +289,19 @@ def test_a_number_of_clients_is_positive(without_world, number):
 
 def test_any_text_goes_in_unchanged(as_superuser):
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    name = "Tab\there, back\\slash, \\N, line\nand\rreturn, Łódź"
+    name, notes = "back\\slash, \\N, \\t, Łódź", "Tab\there, back\\slash, \\N, line\nbreak"
     contact = User.objects.sales_contacts().first().pk
     row = ClientRow(1_000_000, "client", name, "Ann", "Doe", "ann@tab.example", "", "", contact, None, moment, moment)
     insert_rows(Client, [row], ClientRow._fields)
     client = Client.objects.get(pk=1_000_000)
+    signed = Contract.objects.signed().first().pk
+    event = EventRow(signed, None, name, "created", 5, moment, moment, name, notes, moment, moment)
+    insert_rows(Event, [event], EventRow._fields)
+    assert Event.objects.values_list("name", "location", "notes").get(contract=signed, attendees=5) == (
+        name,
+        name,
+        notes,
+    )
     assert (client.company_name, client.phone, client.account_id, client.created_at) == (name, "", None, moment)
 
 
