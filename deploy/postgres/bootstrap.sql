@@ -79,6 +79,8 @@ FROM unnest(:'groups'::name[] || 'eecrm_owner'::name) AS name
 \gexec
 
 SET password_encryption = 'scram-sha-256';
+SELECT format('ALTER ROLE %I VALID UNTIL %L', name, 'infinity') FROM unnest(:'logins'::name[]) AS name
+\gexec
 ALTER ROLE eecrm_migrator LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 10 PASSWORD :'migrator_password';
 ALTER ROLE eecrm_app LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 100 PASSWORD :'app_password';
 ALTER ROLE eecrm_report LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 5 PASSWORD :'report_password';
@@ -95,15 +97,12 @@ EXCEPTION WHEN insufficient_privilege THEN
                   '--enable-row-security to pg_dump, and run manage.py sync_database --check before each dump.';
 END $$;
 
--- PostgreSQL lets each role change its own settings, so each run of this file resets them.
--- Each run also revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
-SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
-\gexec
+-- Each run revokes memberships that this file doesn't grant, also those of other roles. Administrators keep theirs.
 SELECT format('REVOKE %I FROM %I', granted.rolname, member.rolname)
 FROM pg_auth_members
 JOIN pg_roles AS granted ON granted.oid = roleid
 JOIN pg_roles AS member ON member.oid = pg_auth_members.member
-WHERE (member.rolname = ANY (:'groups'::name[] || '{eecrm_app,eecrm_report,eecrm_backup}'::name[])
+WHERE (member.rolname = ANY (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)
        OR granted.rolname = ANY (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)
           AND NOT member.rolsuper AND NOT member.rolcreaterole)
   AND NOT (member.rolname = 'eecrm_app' AND granted.rolname = ANY (:'groups'::name[]) AND NOT admin_option)
@@ -132,6 +131,14 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 ALTER DATABASE :"database" OWNER TO eecrm_owner;
 
+-- PostgreSQL lets each role change its own settings, so each run of this file resets them.
+-- One transaction resets them and sets them again. Otherwise a worker that connects in between would have none of them,
+-- not even the search_path, as long as its connection is open.
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('eecrm bootstrap')) AS locked
+\gset
+SELECT format('ALTER ROLE %I RESET ALL', name) FROM unnest(:'logins'::name[]) AS name
+\gexec
 ALTER DATABASE :"database" RESET ALL;
 -- For all roles, also administrators: an open transaction that has written delays the audit trail's seals and `sync/`.
 ALTER DATABASE :"database" SET idle_in_transaction_session_timeout = '60s';
@@ -215,6 +222,7 @@ FROM pg_db_role_setting
 JOIN pg_roles ON pg_roles.oid = setrole
 WHERE rolname = ANY (:'logins'::name[]) AND setdatabase = (SELECT oid FROM pg_database WHERE datname = :'database')
 \gexec
+COMMIT;
 
 -- Every role may connect to these databases by default, and the functions that are closed below are open there.
 -- If all databases of the server are ours, only administrators keep this privilege, and roles that have it by name.
@@ -273,16 +281,18 @@ GRANT USAGE ON SCHEMA report TO eecrm_report;
 SELECT format('GRANT USAGE ON SCHEMA eecrm, audit TO %I', name) FROM unnest(:'groups'::name[]) AS name
 \gexec
 
--- Grants privileges on existing tables, and on tables that migrations will create.
--- eecrm_app and the group roles get none here, because `manage.py migrate` grants each of their privileges by name.
-SET LOCAL ROLE eecrm_migrator;
-SELECT format('ALTER DEFAULT PRIVILEGES %s REVOKE ALL ON %s FROM %s', 'IN SCHEMA ' || quote_ident(nspname),
+-- Takes back privileges on what eecrm_owner and eecrm_migrator will create.
+SELECT format('SET LOCAL ROLE %I', pg_get_userbyid(defaclrole)),
+       format('ALTER DEFAULT PRIVILEGES %s REVOKE ALL ON %s FROM %s', 'IN SCHEMA ' || quote_ident(nspname),
               CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
                                  WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
 FROM pg_default_acl LEFT JOIN pg_namespace ON pg_namespace.oid = defaclnamespace, aclexplode(defaclacl)
-WHERE defaclrole = 'eecrm_migrator'::regrole AND grantee <> defaclrole
+WHERE defaclrole IN ('eecrm_owner'::regrole, 'eecrm_migrator'::regrole) AND grantee <> defaclrole
 \gexec
+-- Grants privileges on existing tables, and on tables that migrations will create.
+-- eecrm_app and the group roles get none here, because `manage.py migrate` grants each of their privileges by name.
+SET LOCAL ROLE eecrm_migrator;
 GRANT SELECT ON ALL TABLES IN SCHEMA eecrm, audit TO eecrm_backup;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA eecrm, audit TO eecrm_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA eecrm, audit GRANT SELECT ON TABLES TO eecrm_backup;
@@ -298,25 +308,29 @@ RESET ROLE;
 -- Revokes dangerous functions of PostgreSQL, which any SELECT could call and table privileges don't restrict.
 -- The functions run a text as a query, write data that outlives the transaction, or hold a lock that others wait for.
 -- All roles lose them, because an expression could set another role before it calls such a function.
+-- So our roles also lose privileges by name. Roles of others keep theirs, because they can't connect to this database.
 -- pg_dump and pg_upgrade keep these revocations, but a new version of PostgreSQL may have more such functions.
 SELECT set_config('eecrm.closed', '^(' || concat_ws('|',
     '(query|cursor|table|schema|database)_to_xml.*', 'ts_stat', 'ts_rewrite',
     'lo_.*', 'loread', 'lowrite', 'pg_read_.*', 'pg_(try_)?advisory_.*', 'pg_logical_emit_message'
-) || ')$', true) AS closed
+) || ')$', true) AS closed,
+       set_config('eecrm.roles', (:'groups'::name[] || :'logins'::name[] || 'eecrm_owner'::name)::text, true) AS roles
 \gset
 
 DO $$
 DECLARE
-    func regprocedure;
+    opened record;
     still_open text;
 BEGIN
     SET LOCAL client_min_messages = error;  -- hides a warning for each function that this role can't revoke
-    FOR func IN SELECT oid FROM pg_proc
-                 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
-                   AND has_function_privilege('public', oid, 'EXECUTE')
+    FOR opened IN SELECT DISTINCT oid::regprocedure AS func,
+                         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS role
+                    FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                   WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')
+                     AND (grantee = 0 OR pg_get_userbyid(grantee) = ANY (current_setting('eecrm.roles')::name[]))
     LOOP
         BEGIN
-            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', func);
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %s CASCADE', opened.func, opened.role);
         EXCEPTION WHEN insufficient_privilege THEN NULL;
         END;
     END LOOP;
@@ -336,10 +350,14 @@ BEGIN
     END IF;
 END $$;
 
--- Notes the settings of the database, and what is closed to everybody. `access.surroundings` compares it later.
+-- Notes the settings of the database, the connection limits of the logins, and what is closed to everybody.
+-- `access.surroundings` compares it later.
 SELECT format('COMMENT ON SCHEMA eecrm IS %L', string_agg(line, E'\n' ORDER BY line))
 FROM (SELECT 'setting ' || unnest(setconfig) AS line FROM pg_db_role_setting
        WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+       UNION ALL
+      SELECT format('connection limit %s of %s', rolconnlimit, rolname) FROM pg_roles
+       WHERE rolname = ANY (:'logins'::name[])
        UNION ALL
       SELECT 'closed function ' || proname FROM pg_proc
        WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ current_setting('eecrm.closed')

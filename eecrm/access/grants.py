@@ -19,7 +19,7 @@ from access.querysets import resource_of
 from access.report_views import REPORT_ROLE, wanted_views
 from access.row_security import BACKUP_ROLE, EVERY_ROW, NO_ROW, TABLES_QUERY, RowPolicy, owned
 
-LOGIN_ROLE, MIGRATOR_ROLE = "eecrm_app", "eecrm_migrator"
+LOGIN_ROLE, MIGRATOR_ROLE, OWNER_ROLE = "eecrm_app", "eecrm_migrator", "eecrm_owner"
 
 # Maps each action of the policy table to the SQL command that it needs, for example `sign` -> `UPDATE`.
 _COMMANDS = {
@@ -173,7 +173,8 @@ _ACTUAL_GRANTS = f"""
               FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attacl IS NOT NULL AND NOT attisdropped
              UNION ALL
             SELECT 'FUNCTION ' || oid::regprocedure::text, '', (aclexplode(proacl)).*
-              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)) AS privileges
+              FROM pg_proc WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace,
+                                                  to_regnamespace('report'))) AS privileges
      WHERE grantee <> (SELECT oid FROM pg_roles WHERE rolname = %s)
 """
 

@@ -10,7 +10,7 @@ settings out, in the COMMENT too. The operator then sets them for the whole serv
 from typing import Any
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE, MIGRATOR_ROLE
+from access.grants import LOGIN_ROLE, MIGRATOR_ROLE, OWNER_ROLE
 from access.policy import MATRIX_ROLES
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
@@ -33,12 +33,12 @@ _ATTRIBUTES = """
                CASE WHEN rolsuper THEN 'a superuser' END, CASE WHEN rolcreaterole THEN 'a maker of roles' END,
                CASE WHEN rolcreatedb THEN 'a maker of databases' END, CASE WHEN rolreplication THEN 'a replica' END,
                CASE WHEN rolbypassrls AND rolname <> %(backup)s THEN 'exempt from row security' END,
-               CASE WHEN rolcanlogin AND rolname = ANY (%(groups)s) THEN 'a login' END,
+               CASE WHEN rolcanlogin AND rolname <> ALL (%(logins)s) THEN 'a login' END,
                CASE WHEN rolinherit AND rolname = %(login)s THEN 'an heir of the roles that it may enter' END)
       FROM pg_roles
      WHERE rolname = ANY (%(roles)s)
        AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AND rolname <> %(backup)s
-            OR rolcanlogin AND rolname = ANY (%(groups)s) OR rolinherit AND rolname = %(login)s)
+            OR rolcanlogin AND rolname <> ALL (%(logins)s) OR rolinherit AND rolname = %(login)s)
 """
 _MEMBERSHIPS = """
     SELECT entering.rolname || CASE WHEN admin_option THEN ' may give away ' ELSE ' may enter ' END || granted.rolname
@@ -62,12 +62,13 @@ def faults(cursor: Any) -> list[str]:
     Also returns a sentence for each setting from bootstrap.sql that is missing now.
     """
     groups = [database_role(role) for role in MATRIX_ROLES]
+    logins = [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR_ROLE]
     names = {
         "login": LOGIN_ROLE,
-        "logins": [LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE, MIGRATOR_ROLE],
+        "logins": logins,
         "backup": BACKUP_ROLE,
         "groups": groups,
-        "roles": [*groups, LOGIN_ROLE, REPORT_ROLE, BACKUP_ROLE],
+        "roles": [*groups, *logins, OWNER_ROLE],
     }
     sentences: list[str] = []
     for statement in (_SETTINGS, _ATTRIBUTES, _MEMBERSHIPS):

@@ -116,7 +116,7 @@ def wanted_row_policies(granted: Iterable[tuple[str, str, str, str]]) -> set[Row
     return policies
 
 
-# SQL that lists tables, views and sequences, with the names that the code uses for them.
+# SQL that lists tables, views and sequences of all kinds, with the names that the code uses for them.
 # Tables of the audit trail have schema and quotes in the name, for example `"audit"."entry"`.
 # A report view is named like `report.clients_client`. Other tables, views and sequences have no schema in the name.
 TABLES_QUERY = """
@@ -127,7 +127,7 @@ TABLES_QUERY = """
                                  ELSE relname::text END AS name
           FROM pg_class
          WHERE relnamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
-           AND relkind IN ('r', 'p', 'v', 'S')
+           AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
     )
 """
 _POLICIES = f"""

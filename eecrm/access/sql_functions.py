@@ -31,7 +31,7 @@ _STORED = """
                    JOIN pg_class AS class ON class.oid = tgrelid
                    JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
                   WHERE NOT tgisinternal GROUP BY tgfoid) AS triggers ON tgfoid = oid
-     WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)
+     WHERE pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
        AND NOT EXISTS (SELECT FROM pg_depend
                         WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
 """
@@ -39,7 +39,7 @@ _STORED = """
 _TRIGGERS = """
     SELECT quote_ident(tgname), tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
      WHERE NOT tgisinternal AND proname = %s
-       AND pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace)
+       AND pronamespace IN (current_schema()::regnamespace, 'audit'::regnamespace, to_regnamespace('report'))
 """
 
 

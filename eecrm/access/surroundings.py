@@ -1,21 +1,21 @@
 """Finds differences between the database around the tables and the database as bootstrap.sql makes it.
 
-These are privileges on the database, on schemas and on what migrations will create, settings for everybody, functions
-of PostgreSQL, other databases, and roles of others. bootstrap.sql notes in the COMMENT on the schema `eecrm` which
-settings it made, and what it was able to close to PUBLIC. To repair a difference, an operator runs bootstrap.sql again.
+These are privileges on the database, on schemas and on what migrations will create, settings for everybody, connection
+limits and expiries of the logins, functions of PostgreSQL, other databases, and roles of others. bootstrap.sql notes in
+the COMMENT on the schema `eecrm` which settings and limits it made, and what it was able to close to PUBLIC. To repair
+a difference, an operator runs bootstrap.sql again.
 """
 
 from typing import Any
 
 from access.database import database_role
-from access.grants import LOGIN_ROLE, MIGRATOR_ROLE
+from access.grants import LOGIN_ROLE, MIGRATOR_ROLE, OWNER_ROLE
 from access.policy import MATRIX_ROLES
 from access.report_views import REPORT_ROLE
 from access.row_security import BACKUP_ROLE
 
 _LOGINS = (LOGIN_ROLE, MIGRATOR_ROLE, REPORT_ROLE, BACKUP_ROLE)
 _GROUPS = tuple(database_role(role) for role in MATRIX_ROLES)
-_OWNER = "eecrm_owner"
 _TABLES, _REPORTS = ("schema eecrm", "schema audit"), "schema report"
 
 _PRIVILEGES = """
@@ -55,17 +55,27 @@ _NOTED = """
     ), present AS (
         SELECT 'setting ' || unnest(setconfig) AS line FROM pg_db_role_setting
          WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+         UNION ALL
+        SELECT format('connection limit %%s of %%s', rolconnlimit, rolname) FROM pg_roles
+         WHERE rolname = ANY (%(logins)s)
     )
     SELECT 'the database has the ' || line FROM (TABLE present EXCEPT TABLE noted) AS more
      WHERE line !~ '^setting log_'
      UNION ALL
     SELECT 'the database lacks the ' || line FROM (TABLE noted EXCEPT TABLE present) AS less
-     WHERE line ~ '^setting ' AND line !~ '^setting log_'
+     WHERE line ~ '^(setting|connection limit) ' AND line !~ '^setting log_'
      UNION ALL
     SELECT 'PUBLIC may execute ' || pg_proc.oid::regprocedure
       FROM noted JOIN pg_proc ON proname = split_part(line, 'closed function ', 2)::name
      WHERE line ~ '^closed function ' AND pronamespace = 'pg_catalog'::regnamespace
        AND has_function_privilege('public', pg_proc.oid, 'EXECUTE')
+     UNION ALL  -- the migrator's triggers take locks with these two functions
+    SELECT pg_get_userbyid(grantee) || ' may execute ' || pg_proc.oid::regprocedure
+      FROM noted JOIN pg_proc ON proname = split_part(line, 'closed function ', 2)::name, aclexplode(proacl)
+     WHERE line ~ '^closed function ' AND pronamespace = 'pg_catalog'::regnamespace
+       AND pg_get_userbyid(grantee) = ANY (%(roles)s)
+       AND NOT (pg_get_userbyid(grantee) = %(migrator)s AND pg_proc.oid IN
+                ('pg_advisory_xact_lock(bigint)'::regprocedure, 'pg_advisory_xact_lock(integer,integer)'::regprocedure))
      UNION ALL
     SELECT 'PUBLIC may connect to the database ' || datname
       FROM pg_database JOIN noted ON line = 'closed database ' || datname
@@ -80,15 +90,25 @@ _STRANGERS = """
      WHERE granted.rolname = ANY (%(roles)s) AND entering.rolname <> ALL (%(roles)s)
        AND NOT entering.rolsuper AND NOT entering.rolcreaterole
 """
+_EXPIRIES = """
+    SELECT rolname || ' may log in until ' || rolvaliduntil
+      FROM pg_roles WHERE rolname = ANY (%(logins)s) AND rolvaliduntil < 'infinity'
+"""
 
 
 def faults(cursor: Any) -> list[str]:
     """Returns a sentence for each difference between the database around the tables and what bootstrap.sql made."""
-    cursor.execute(_PRIVILEGES, {"migrator": MIGRATOR_ROLE, "owner": _OWNER})
+    names = {
+        "migrator": MIGRATOR_ROLE,
+        "owner": OWNER_ROLE,
+        "logins": list(_LOGINS),
+        "roles": [*_LOGINS, *_GROUPS, OWNER_ROLE],
+    }
+    cursor.execute(_PRIVILEGES, names)
     given = set(cursor.fetchall())
     sentences = [f"{role} has {privilege} on {of}" for role, privilege, of in given - _WANTED]
     sentences += [f"{role} lacks {privilege} on {of}" for role, privilege, of in _WANTED - given]
-    for statement in (_NOTED, _STRANGERS):
-        cursor.execute(statement, {"roles": [*_LOGINS, *_GROUPS, _OWNER]})
+    for statement in (_NOTED, _STRANGERS, _EXPIRIES):
+        cursor.execute(statement, names)
         sentences += [sentence for (sentence,) in cursor.fetchall()]
     return sorted(sentences)

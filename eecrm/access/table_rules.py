@@ -1,4 +1,6 @@
-"""The rules of tables that migrations make: constraints, NOT NULL, unique indexes; no rewrite rule, no strange trigger.
+"""The rules of tables that migrations make: constraints, NOT NULL, defaults, unique indexes.
+
+Tables have no rewrite rule, and no trigger with a function of others.
 
 Only migrations know these rules, because not all of them are in the models. So `sync_database` notes them after
 migrations have run, in the COMMENT on the table of applied migrations. Later it compares the tables with the note, and
@@ -26,6 +28,11 @@ _RULES = """
            format('ALTER TABLE %s ALTER %I SET NOT NULL', name, attname)
       FROM pg_attribute JOIN tables ON tables.oid = attrelid WHERE attnum > 0 AND attnotnull AND NOT attisdropped
      UNION ALL
+    SELECT format('ALTER TABLE %s ALTER %I DROP DEFAULT', name, attname),
+           format('ALTER TABLE %s ALTER %I SET DEFAULT %s', name, attname, pg_get_expr(adbin, adrelid))
+      FROM pg_attrdef JOIN tables ON tables.oid = adrelid
+      JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE attgenerated = ''
+     UNION ALL
     SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
       FROM pg_index JOIN tables ON tables.oid = indrelid
      WHERE indisunique AND indisvalid
@@ -38,10 +45,10 @@ _RULES = """
       FROM pg_trigger JOIN tables ON tables.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
      WHERE NOT tgisinternal AND pronamespace NOT IN (current_schema()::regnamespace, 'audit'::regnamespace)
 """
-# The note counts for these migrations, and for the version of PostgreSQL that wrote the statements. Another version may
-# word them otherwise.
+# The note counts for these migrations and this query, and for the version of PostgreSQL that wrote the statements.
+# Another version may word them otherwise.
 _STATE = """
-    SELECT concat_ws(' ', count(*), max(id), current_setting('server_version_num')::integer / 10000),
+    SELECT concat_ws(' ', count(*), max(id), current_setting('server_version_num')::integer / 10000, md5(%s)),
            obj_description('django_migrations'::regclass, 'pg_class')
       FROM django_migrations
 """
@@ -68,7 +75,7 @@ def _present() -> Rules:
 def _noted() -> Rules | None:
     """Returns the noted rules; None if the note is missing or counts no longer."""
     with connection.cursor() as cursor:
-        cursor.execute(_STATE)
+        cursor.execute(_STATE, [_RULES])
         state, text = cursor.fetchone()
     note = json.loads(text) if text else {}
     return _by_meaning((drop, add) for drop, add in note["rules"]) if note.get("state") == state else None
@@ -94,6 +101,6 @@ def note_rules() -> None:
     if _noted() is not None:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_STATE)
+        cursor.execute(_STATE, [_RULES])
         note = {"state": cursor.fetchone()[0], "rules": sorted(_present().values())}
         cursor.execute("COMMENT ON TABLE django_migrations IS %s", [json.dumps(note)])

@@ -19,7 +19,7 @@ from decouple import Config, UndefinedValueError, strtobool, undefined
 from django.core.exceptions import ImproperlyConfigured
 
 from api.spelling import has_invisible
-from config.env_file import WrongLine, read_variables
+from config.env_file import WrongFile, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _variables_in(path: Path) -> dict[str, str]:
     try:
         return read_variables(path)
-    except WrongLine as error:
+    except WrongFile as error:
         raise ImproperlyConfigured(str(error)) from None
 
 

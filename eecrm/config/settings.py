@@ -284,8 +284,9 @@ SIMPLE_JWT = {
 }
 
 # Maps the name of a rate limit to (requests, seconds).
-# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…` and `login`.
-# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address.
+# RATE_LIMIT_FACTOR scales only the limits `anonymous`, `read…`, `write…`, `own_logins` and `login`.
+# `read` and `write` limit one account, `read.external` one account with this role, `anonymous` one IP address,
+# `own_logins` one login.
 _FACTOR = number(
     "RATE_LIMIT_FACTOR",
     "RATE_LIMIT_FACTOR must be a number from 0.0001 to 100,000: 1 keeps the limits as they are.",
@@ -302,6 +303,7 @@ RATE_LIMITS = {
         ("read.external", 1_200, 60),
         ("write", 6_000, 60),
         ("write.external", 300, 60),
+        ("own_logins", 60, 60),  # requests of one login that end logins or change the password
         ("login", 600, 60),  # logins per IP address, successful or not, counted before the password is hashed
     )
 } | {

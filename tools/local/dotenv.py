@@ -12,14 +12,14 @@ from processes import Failed
 ROOT = Path(__file__).resolve().parents[2]
 
 sys.path.insert(1, str(ROOT / "eecrm"))  # for all programs of this directory
-from config.env_file import WrongLine, read_variables  # noqa: E402  # after the line that makes it importable
+from config.env_file import WrongFile, read_variables  # noqa: E402  # after the line that makes it importable
 
 
 def read(path: Path) -> dict[str, str]:
-    """Returns the variables in a file as the settings read them. Raises Failed for a line that can't be read."""
+    """Returns the variables in a file as the settings read them. Raises Failed for a file or a line that can't be read."""
     try:
         return read_variables(path)
-    except WrongLine as error:
+    except WrongFile as error:
         raise Failed(str(error)) from None
 
 

@@ -5,6 +5,7 @@ Because of the lock, only one script at a time uses the directory.
 
 import fcntl
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import system
 from account import Account
 from dotenv import ROOT, chosen, is_set
 from processes import Failed, keep_ledger
+
+# Text of our lock file, such as "4711 scripts/run". Directories of others, such as /var, also have an entry named `lock`.
+_OUR_LOCK = re.compile(rb"[0-9]+ scripts/[a-z-]+\n")
 
 
 class HomeInUse(Failed):
@@ -46,8 +50,7 @@ def claim(directory: Path, script: str) -> int:
     lock. Raises Failed if EECRM_HOME has files that don't come from this project, because all files there become
     private.
     """
-    locks = (base() / "lock", base() / "test" / "lock")
-    is_ours = base() == ROOT / ".local" or any(path.exists() for path in locks)
+    is_ours = base() == ROOT / ".local" or _has_our_lock(base()) or _has_our_lock(base() / "test")
     if base().is_dir() and any(base().iterdir()) and not is_ours:
         raise Failed(
             f"{base()} has files that no script of this project wrote, and all files in EECRM_HOME become private:"
@@ -63,10 +66,19 @@ def claim(directory: Path, script: str) -> int:
     except BlockingIOError:
         pid, _, holder = os.pread(lock, 100, 0).decode().strip().partition(" ")
         raise HomeInUse(directory, holder or script, pid) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()} {script}\n".encode(), 0)
+    # The text is replaced before the file is cut, so that a script that starts now doesn't find an empty file.
+    os.ftruncate(lock, os.pwrite(lock, f"{os.getpid()} {script}\n".encode(), 0))
     keep_ledger(ledger(directory))
     return lock
+
+
+def _has_our_lock(directory: Path) -> bool:
+    """True if an earlier run wrote its lock file into the directory."""
+    lock = directory / "lock"
+    if lock.is_symlink() or not lock.is_file():
+        return False
+    with lock.open("rb") as file:
+        return _OUR_LOCK.match(file.read(100)) is not None
 
 
 def ledger(directory: Path) -> Path:

@@ -52,6 +52,8 @@ def running(home: Path, *, is_reset: bool = True, **settings: str) -> Iterator[O
         (home / "venv").unlink(missing_ok=True)
         # Without this symbolic link, the server would install all packages again.
         (home / "venv").symlink_to(sys.prefix)
+    if not (lock := home / "lock").exists() or not lock.stat().st_size:
+        lock.write_text(f"{os.getpid()} scripts/run\n")  # else scripts/run refuses a directory that has files already
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

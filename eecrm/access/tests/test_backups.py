@@ -1,15 +1,17 @@
 """`pg_dump` as `eecrm_backup` reads every row or fails, and its dump restores into an empty cluster."""
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
-from access import surroundings
+from access import logins, surroundings
 from access.tests.clusters import Server, new_cluster
-from conftest import PRIVILEGE, World
+from conftest import PATIENCE, PRIVILEGE, World
 
 # Grants, policies and owners, in words that don't depend on the cluster.
 _RIGHTS = """
@@ -101,8 +103,12 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
         f"ALTER ROLE eecrm_app SET role = 'eecrm_management'; ALTER ROLE eecrm_app IN DATABASE {name} SET lock_timeout = 0;"
         " GRANT eecrm_migrator TO eecrm_app; GRANT eecrm_management TO eecrm_sales; GRANT pg_read_all_data TO eecrm_report;"
         " GRANT eecrm_sales TO eecrm_app WITH ADMIN OPTION; ALTER ROLE eecrm_app CREATEDB INHERIT;"
-        " GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC"
+        " GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC; ALTER ROLE eecrm_owner LOGIN;"
+        " ALTER ROLE eecrm_migrator CREATEROLE CREATEDB; GRANT pg_read_server_files TO eecrm_migrator;"
+        " GRANT eecrm_management TO eecrm_owner"
     )
+    with empty.cursor() as cursor:
+        assert {sentence.split()[0] for sentence in logins.faults(cursor)} >= {"eecrm_owner", "eecrm_migrator"}
     assert empty.rows(settings) != before
     assert empty.bootstrap() == ""
     assert empty.rows(settings) == before
@@ -113,6 +119,27 @@ def test_bootstrap_again_takes_back_what_was_changed_by_hand(empty: Server) -> N
         " member::regrole::text <> 'eecrm_app' OR roleid = 'eecrm_migrator'::regrole"
     )
     assert [one for one in memberships if one[0].startswith("eecrm_") and one[0] != "eecrm_admin"] == []
+    with empty.cursor() as cursor:
+        assert logins.faults(cursor) == []
+
+
+@pytest.mark.parametrize("login", ["eecrm_migrator", "eecrm_app", "eecrm_report", "eecrm_backup"])
+def test_no_connection_is_without_its_settings_while_bootstrap_runs_again(login: str, empty: Server) -> None:
+    empty.bootstrap()
+    settings = "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting WHERE setrole <> 0"
+    before = empty.rows(settings)
+    with empty.cursor() as holder, ThreadPoolExecutor(1) as threads:
+        # As long as nobody commits, whoever else sets this login's settings waits.
+        holder.execute(f"BEGIN; ALTER ROLE {login} IN DATABASE {empty.settings['PG_DATABASE']} SET timezone = 'UTC'")
+        bootstrap = threads.submit(empty.bootstrap)
+        deadline = time.monotonic() + PATIENCE
+        while not empty.rows("SELECT pid FROM pg_locks WHERE NOT granted"):
+            assert time.monotonic() < deadline and not bootstrap.done()
+            time.sleep(0.02)
+        during = empty.rows(settings)
+        holder.execute("ROLLBACK")
+        assert bootstrap.result() == ""
+    assert during == before == empty.rows(settings)
 
 
 def test_bootstrap_again_closes_what_was_opened_around_the_tables(empty: Server) -> None:
@@ -126,9 +153,12 @@ def test_bootstrap_again_closes_what_was_opened_around_the_tables(empty: Server)
             f" GRANT TEMPORARY ON DATABASE {name} TO PUBLIC; GRANT ALL ON SCHEMA eecrm, public TO spy, eecrm_app, PUBLIC;"
             f" {later} IN SCHEMA eecrm GRANT ALL ON TABLES TO spy; {later} GRANT SELECT ON TABLES TO PUBLIC;"
             f" {later} GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DATABASE {name} SET row_security = off;"
-            f" GRANT CONNECT ON DATABASE template1 TO PUBLIC"
+            f" GRANT CONNECT ON DATABASE template1 TO PUBLIC; {later.replace('migrator', 'owner')} IN SCHEMA audit GRANT"
+            " SELECT ON TABLES TO PUBLIC; GRANT EXECUTE ON FUNCTION query_to_xml TO eecrm_report WITH GRANT OPTION;"
+            " GRANT EXECUTE ON FUNCTION lo_create, pg_advisory_lock(bigint) TO eecrm_migrator;"
+            " ALTER ROLE eecrm_backup VALID UNTIL '2020-01-01'; ALTER ROLE eecrm_report CONNECTION LIMIT 0"
         )
-        assert len(surroundings.faults(cursor)) > 15
+        assert len(surroundings.faults(cursor)) > 20
         assert empty.bootstrap() == ""
         assert surroundings.faults(cursor) == []
         cursor.execute("DROP ROLE spy")

@@ -103,6 +103,11 @@ def test_a_setting_that_another_login_gave_itself_is_told(login: str, where: str
         ("ALTER ROLE eecrm_report SUPERUSER", "eecrm_report is a superuser"),
         ("ALTER ROLE eecrm_backup REPLICATION", "eecrm_backup is a replica"),
         ("ALTER ROLE eecrm_sales LOGIN", "eecrm_sales is a login"),
+        ("ALTER ROLE eecrm_owner LOGIN", "eecrm_owner is a login"),
+        ("ALTER ROLE eecrm_migrator CREATEROLE", "eecrm_migrator is a maker of roles"),
+        ("ALTER ROLE eecrm_migrator CREATEDB", "eecrm_migrator is a maker of databases"),
+        ("GRANT pg_read_server_files TO eecrm_migrator", "eecrm_migrator may enter pg_read_server_files"),
+        ("GRANT eecrm_superuser TO eecrm_owner", "eecrm_owner may enter eecrm_superuser"),
         (
             "ALTER ROLE eecrm_report IN DATABASE {database} RESET log_min_error_statement",
             "eecrm_report lacks the setting log_min_error_statement=panic",
@@ -161,6 +166,26 @@ def test_no_login_can_make_the_log_talk_again(name: str, value: str, login: str,
         ),
         ("GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC", ["PUBLIC may execute ts_stat(text)"]),
         ("GRANT CONNECT ON DATABASE postgres TO PUBLIC", ["PUBLIC may connect to the database postgres"]),
+        ("GRANT EXECUTE ON FUNCTION ts_stat(text) TO eecrm_report", ["eecrm_report may execute ts_stat(text)"]),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO eecrm_migrator",
+            ["eecrm_migrator may execute pg_advisory_lock(bigint)"],
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE eecrm_owner IN SCHEMA eecrm GRANT SELECT ON TABLES TO PUBLIC",
+            ["PUBLIC has SELECT on later tables of schema eecrm"],
+        ),
+        (
+            "SET LOCAL timezone = 'UTC'; ALTER ROLE eecrm_backup VALID UNTIL '2099-01-01'",
+            ["eecrm_backup may log in until 2099-01-01 00:00:00+00"],
+        ),
+        (
+            "ALTER ROLE eecrm_report CONNECTION LIMIT 0",
+            [
+                "the database has the connection limit 0 of eecrm_report",
+                "the database lacks the connection limit 5 of eecrm_report",
+            ],
+        ),
     ],
 )
 def test_what_was_opened_around_the_tables_is_told(statement: str, expected: list[str], administrator: Any) -> None:

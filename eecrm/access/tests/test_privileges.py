@@ -59,3 +59,27 @@ def test_what_is_granted_to_everybody_is_seen_and_taken_back(grant: str, db: Non
             assert privilege_differences() == []
         finally:
             cursor.execute(f"REVOKE {grant} FROM PUBLIC")
+
+
+@pytest.mark.parametrize(
+    ("relation", "revokes"),
+    [
+        ("VIEW eecrm.passing", ["REVOKE SELECT ON passing FROM PUBLIC"]),
+        ("MATERIALIZED VIEW eecrm.passing", ["REVOKE SELECT ON passing FROM PUBLIC"]),
+        (
+            "MATERIALIZED VIEW report.passing",
+            ["REVOKE SELECT ON report.passing FROM PUBLIC", "REVOKE SELECT ON report.passing FROM eecrm_report"],
+        ),
+    ],
+)
+def test_a_view_of_a_stranger_is_closed(relation: str, revokes: list[str], db: None, migrator: Any) -> None:
+    with migrator.cursor() as cursor:
+        cursor.execute(f"CREATE {relation} AS SELECT password FROM accounts_user")
+        try:
+            cursor.execute(f"GRANT SELECT ON {relation.split()[-1]} TO PUBLIC")
+            assert privilege_differences() == revokes
+            for revoke in revokes:
+                cursor.execute(revoke)
+            assert privilege_differences() == []
+        finally:
+            cursor.execute(f"DROP {relation}")

@@ -192,6 +192,13 @@ def _function_of_a_stranger(cursor: Any) -> None:
     cursor.execute("CREATE FUNCTION back_door() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'")
 
 
+def _function_for_reports(cursor: Any) -> None:
+    cursor.execute(
+        "CREATE FUNCTION report.hashes() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER"
+        " AS 'SELECT password FROM eecrm.accounts_user'; GRANT EXECUTE ON FUNCTION report.hashes TO eecrm_report"
+    )
+
+
 def _security_off(cursor: Any) -> None:
     cursor.execute("ALTER TABLE contracts_contract DISABLE ROW LEVEL SECURITY")
 
@@ -226,6 +233,7 @@ def drifts() -> list[str]:
         (_function_returns_otherwise, ["client_rules"]),
         (_function_overloaded, ["refuse"]),
         (_function_of_a_stranger, ["back_door"]),
+        (_function_for_reports, ["hashes", "REVOKE EXECUTE ON FUNCTION report.hashes() FROM eecrm_report"]),
         (_security_off, ["ALTER TABLE contracts_contract ENABLE ROW LEVEL SECURITY"]),
         (_policy_gone, ["CREATE POLICY eecrm_sales_delete ON contracts_contract"]),
         (_policy_wider, ["DROP POLICY eecrm_sales_delete ON contracts_contract", "CREATE POLICY eecrm_sales_delete ON contracts_contract"]),

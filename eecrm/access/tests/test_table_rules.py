@@ -24,6 +24,21 @@ _CHECK = "ALTER TABLE clients_client ADD CONSTRAINT client_names_filled CHECK"
             "ALTER TABLE events_event ALTER contract_id DROP NOT NULL",
             ["ALTER TABLE events_event ALTER contract_id SET NOT NULL"],
         ),
+        (
+            "ALTER TABLE contracts_contract ALTER client_id SET DEFAULT 1",
+            ["ALTER TABLE contracts_contract ALTER client_id DROP DEFAULT"],
+        ),
+        (
+            "ALTER TABLE clients_client ALTER status SET DEFAULT 'signed'",
+            [
+                "ALTER TABLE clients_client ALTER status DROP DEFAULT",
+                "ALTER TABLE clients_client ALTER status SET DEFAULT 'prospect'",
+            ],
+        ),
+        (
+            "ALTER TABLE events_event ALTER version DROP DEFAULT",
+            ["ALTER TABLE events_event ALTER version SET DEFAULT 1"],
+        ),
         ("DROP INDEX user_username_once", ["CREATE UNIQUE INDEX user_username_once ON"]),
         (
             "ALTER TABLE clients_client DROP CONSTRAINT client_sales_contact CASCADE",
@@ -42,6 +57,7 @@ _CHECK = "ALTER TABLE clients_client ADD CONSTRAINT client_names_filled CHECK"
             ["DROP TRIGGER spy ON clients_client"],
         ),
         ("GRANT DELETE ON clients_client TO eecrm_backup", ["REVOKE DELETE ON clients_client FROM eecrm_backup"]),
+        ("GRANT SELECT ON accounts_user TO eecrm_sales", ["REVOKE SELECT ON accounts_user FROM eecrm_sales"]),
         ("REVOKE SELECT ON clients_client FROM eecrm_backup", ["GRANT SELECT ON clients_client TO eecrm_backup"]),
         (
             "GRANT DELETE ON clients_client TO eecrm_sales WITH GRANT OPTION",

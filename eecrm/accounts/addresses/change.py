@@ -16,9 +16,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from access.database import leave
 from access.security_log import security_event
-from accounts.login.authentication import account_of
+from accounts.login.authentication import account_of, login_of
 from accounts.login.credentials import count_own_change, is_own_password
-from accounts.login.views import PasswordElsewhere, login_of
+from accounts.login.views import PasswordElsewhere
 from accounts.models import AddressChange, ExternalIdentity, User
 from accounts.models.address import LIFETIME
 from accounts.serializers import AddressRequestSerializer, PendingAddressSerializer
@@ -78,7 +78,7 @@ class OwnAddressViewSet(GenericViewSet):
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
         if not is_own_password(
-            request._request, user, serializer.validated_data["password"], through=login_of(request)
+            request._request, user, serializer.validated_data["password"], through=login_of(request.auth, account)
         ):
             wrong = ValidationError({"password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)

@@ -120,6 +120,11 @@ def _read_caller(token: str, request: HttpRequest) -> tuple[User, Claims | Ident
     return user, claims
 
 
+def login_of(claims: Any, user: User) -> str:
+    """Returns a text that identifies the login of a request. All tokens of the identity provider count as one login."""
+    return str(claims.session) if isinstance(claims, Claims) else f"provider {user.pk}"
+
+
 def account_of(request: Request) -> User:
     """Returns the caller's account. The view must have PolicyPermission, which refuses anonymous requests."""
     return cast(User, request.user)
@@ -134,8 +139,9 @@ class SessionTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Claims | Identity] | None:
         """Authenticates the request, and counts the request in a rate limit.
 
-        A request with a valid token counts for the caller. A request with any other Authorization header counts for
-        its IP address. A request without this header isn't counted here, because RequestMiddleware has counted it.
+        A request with a valid token counts for the caller, or for the login if the view has `ends_logins`.
+        A request with any other Authorization header counts for its IP address. A request without this header isn't
+        counted here, because RequestMiddleware has counted it.
         """
         if "HTTP_AUTHORIZATION" not in request.META:
             return None
@@ -149,8 +155,13 @@ class SessionTokenAuthentication(BaseAuthentication):
             limits.admit(request._request, "anonymous", place_of(request._request))
             raise
         request._request.actor_id = user.pk  # type: ignore[attr-defined]  # the request's log line names this account
-        scope = "read" if request.method in SAFE_METHODS else "write"
-        limits.admit(request._request, f"{scope}.{user.effective_role}", str(user.pk))
+        is_read = request.method in SAFE_METHODS
+        if not is_read and getattr(request.parser_context["view"], "ends_logins", False):
+            # Counted for the login alone. Otherwise a thief of a token could use up the account's limit,
+            # and the owner couldn't end the thief's login.
+            limits.admit(request._request, "own_logins", login_of(claims, user))
+        else:
+            limits.admit(request._request, f"{'read' if is_read else 'write'}.{user.effective_role}", str(user.pk))
         return user, claims
 
     def authenticate_header(self, request: Request) -> str:

@@ -20,7 +20,7 @@ from access.database import leave
 from access.permissions import Public
 from access.security_log import security_event
 from accounts.login import tokens
-from accounts.login.authentication import account_of
+from accounts.login.authentication import account_of, login_of
 from accounts.login.credentials import account_for, count_own_change, is_own_password, require_second_factor
 from accounts.login.tokens import Claims
 from accounts.models import SESSION_FIELDS, ExternalIdentity, TokenSession, User, note_place
@@ -132,7 +132,7 @@ class LogoutViewSet(_PublicTokenViewSet):
 class LogoutAllViewSet(GenericViewSet):
     """View to log out on every device."""
 
-    resource = "session"
+    resource, ends_logins = "session", True
     serializer_class = None
 
     @extend_schema(
@@ -157,7 +157,7 @@ class LogoutAllViewSet(GenericViewSet):
 class TokenSessionViewSet(GenericViewSet):
     """Views to list the caller's own logins, and to end one of them."""
 
-    resource = "session"
+    resource, ends_logins = "session", True
     queryset = TokenSession.objects.none()
     serializer_class = TokenSessionSerializer
 
@@ -192,19 +192,11 @@ class PasswordElsewhere(APIException):
     rule = "user_password_elsewhere"
 
 
-def login_of(request: Request) -> str:
-    """Returns the primary key of the login that sends the request.
-
-    Returns `provider` for a token of the identity provider, because such a token belongs to no login.
-    """
-    return str(request.auth.session) if isinstance(request.auth, Claims) else "provider"
-
-
 class PasswordViewSet(GenericViewSet):
     """View to change the caller's own password."""
 
     max_body_bytes = MAX_CREDENTIAL_BYTES
-    resource = "profile"
+    resource, ends_logins = "profile", True
     serializer_class = PasswordChangeSerializer
     conflicts = {"update": (PasswordElsewhere.rule,)}
 
@@ -221,7 +213,7 @@ class PasswordViewSet(GenericViewSet):
         user = User.objects.defer(None).get(pk=account.pk)
         if ExternalIdentity.objects.filter(user=user).exists():
             raise PasswordElsewhere
-        if not is_own_password(request._request, user, old, through=login_of(request)):
+        if not is_own_password(request._request, user, old, through=login_of(request.auth, account)):
             wrong = ValidationError({"old_password": [ErrorDetail("This is not your password.", code="wrong")]})
             return from_exception(request._request, wrong)
         try:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from api.requests import limits
 from api.requests.limits import Limit, take
-from conftest import API, Caller, World
+from conftest import API, PASSWORD, Caller, World
 
 CLIENTS, ME = API + "clients/", API + "users/me/"
 
@@ -57,6 +57,29 @@ def test_reading_and_writing_are_counted_apart(few: Any, world: World, sales: Ca
     assert sales.get(ME).status_code == 429
     response = sales.patch(ME, {"first_name": "Sal"})
     assert (response.status_code, response["RateLimit-Policy"]) == (200, '"write";q=5;w=86400')
+
+
+@pytest.mark.parametrize("way_out", ["logout-all", "sessions", "password"])
+def test_whoever_uses_up_the_limits_of_an_account_keeps_its_owner_from_ending_no_login(
+    way_out: str, few: Any, world: World
+) -> None:
+    thief, owner = Caller.as_user(world.users["sales"]), Caller.as_user(world.users["sales"])
+    few["own_logins"] = (5, 86_400)
+    for _ in range(6):
+        thief.patch(ME, {"nonsense": 1})
+        thief.post(f"{ME}password/", {"old_password": "wrong", "new_password": "seven quiet lanterns"})
+    assert (thief.patch(ME, {}).status_code, thief.post(f"{API}users/logout-all/").status_code) == (429, 429)
+    assert owner.patch(ME, {}).status_code == 429
+    match way_out:
+        case "logout-all":
+            answer = owner.post(f"{API}users/logout-all/")
+        case "sessions":
+            (session,) = [one for one in owner.get(f"{ME}sessions/").json()["results"] if not one["is_current"]]
+            answer = owner.delete(f"{ME}sessions/{session['id']}/")
+        case "password":
+            answer = owner.post(f"{ME}password/", {"old_password": PASSWORD, "new_password": "seven quiet lanterns"})
+    assert answer.status_code == 204, answer.content
+    assert thief.get(ME).status_code == 401
 
 
 def test_a_role_may_have_a_limit_of_its_own(few: Any, world: World, sales: Caller, partner: Caller) -> None:

@@ -90,6 +90,10 @@ class MergedForm(forms.ModelForm):
             form_field: Any = self.fields[name]
             form_field.bound_data = lambda data, initial, present=present: present
 
+    def objection(self, name: str, value: Any) -> str:
+        """Returns why the value of a field can't be saved at once; "" if it can. `VersionedAdmin` replaces this."""
+        return ""
+
     def clean(self) -> Any:
         cleaned = super().clean()
         if self.merge.refusal:
@@ -97,6 +101,9 @@ class MergedForm(forms.ModelForm):
         for name, changed in self.merge.clashes.items():
             start = "This was changed" if name in changed else "What is decided together with this was changed"
             self.add_error(name if name in self.fields else None, f"{start} while you had the page open: see above.")
+        for name in self.changed_data:
+            if sentence := self.objection(name, self.cleaned_data.get(name)):
+                self.add_error(name, sentence)
         return cleaned
 
     @cached_property

@@ -5,7 +5,7 @@ With the version, the server finds the trail entries that were written after the
 A page notes its version before it reads its rows. The form sends the version back with the user's input.
 The version has a PostgreSQL snapshot: an entry that the snapshot doesn't see was written after the page was made.
 The newest entry id isn't enough, because an entry with a lower id may be committed later.
-The version also has the time, because a database that was restored from a backup uses transaction ids a second time.
+The version also has the time, for later entries of the transaction that made the page.
 The version names the newest entry of the trail. If that entry is no longer in the database, the database was restored
 to an earlier state. A key that the user chose on the page may then belong to another row, so the form counts as unknown.
 """
@@ -29,8 +29,9 @@ _NOW = """
                                              AND concat_ws(' ', id, transaction_id, at) = %(newest)s)
 """
 # SQL condition for trail entries that were written after a page was made.
-_SINCE = f"(NOT {was_visible('%s::pg_snapshot', '%s::bigint')} AND transaction_id <> %s::xid8 OR at > %s::timestamptz)"
-
+_SINCE = (
+    f"(NOT {was_visible('%s::pg_snapshot', '%s::bigint')} AND (transaction_id <> %s::xid8 OR at > %s::timestamptz))"
+)
 PAGE_VERSION_FIELD = "page_version"  # the name of the hidden form field
 
 

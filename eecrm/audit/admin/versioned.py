@@ -7,6 +7,7 @@ A form that adds a row also sends a one-time id. The server stores the id like a
 
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError
-from django.db.models import ProtectedError, QuerySet, prefetch_related_objects
+from django.db.models import Model, ProtectedError, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -39,6 +40,7 @@ MAX_ROWS_PER_ACTION = 500
 
 _UNKNOWN_PAGE = "This form is out of date. Check each field, then save again."
 _OTHER_ROW = "Another one was added meanwhile, see above: take that away before you add yours."
+_ADDED_LATER = "This was added by somebody else after the page was shown: check that you mean it, then save again."
 _LIST_CHANGED = (
     "Nothing was done: what you chose changed after the list was shown. Look at it again, then choose again."
 )
@@ -139,7 +141,20 @@ class VersionedAdmin(PolicyModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (MergedForm, form), {"merge": _page(request).merge})
+        members = {"merge": _page(request).merge, "objection": staticmethod(partial(self._objection, request))}
+        return type(form.__name__, (MergedForm, form), members)
+
+    def _objection(self, request: HttpRequest, name: str, chosen: Any) -> str:
+        """Returns why the row `chosen` can't be saved at once as the value of the field `name`; "" if it can.
+
+        A row that was added after the page was shown can only be chosen with autocomplete. If the database was restored
+        to an earlier state since then, the chosen key may have become another row's.
+        """
+        before = _page(request).sent
+        if before is None or name not in self.autocomplete_fields or not isinstance(chosen, Model):
+            return ""
+        later = before["version"].changes_of(type(chosen), [chosen.pk]).filter(operation="insert")
+        return _ADDED_LATER if later.exclude(actor_id=request.user.pk).exists() else ""
 
     def _bound_form(self, request: HttpRequest, row: Any) -> Any:
         fields = flatten_fieldsets(self.get_fieldsets(request, row))

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from config.env_file import read_variables
+from config.env_file import WrongFile, read_variables
 from config.environment import ROOT
 from config.tests.starts import STRONG, start
 
@@ -432,14 +433,47 @@ def test_a_line_that_cannot_be_read_stops_the_start_by_its_number(
     """Were it skipped, a server of production would start as a local one."""
     file = tmp_path / "settings.env"
     file.write_bytes(content)
-    result = start({"APP_ENV": None, "EECRM_HOME": str(tmp_path)})
-    assert result.stderr.rstrip().endswith(f"ImproperlyConfigured: {sentence.format(file)}")
+    assert_that_each_reader_refuses(file, sentence.format(file))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (Path.mkdir, "{} can't be read: Is a directory."),
+        (os.mkfifo, "{} can't be read: it is a pipe."),
+        (lambda path: path.symlink_to("missing"), "{} is a link to a file that doesn't exist."),
+    ],
+)
+def test_what_is_no_file_stops_the_start(make: Callable[[Path], None], sentence: str, tmp_path: Path) -> None:
+    """Docker makes a directory where a file that it shall mount is missing."""
+    file = tmp_path / "settings.env"
+    make(file)
+    assert_that_each_reader_refuses(file, sentence.format(file))
+
+
+def test_a_file_that_this_account_may_not_read_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("APP_ENV=production")
+    file.chmod(0)
+    account = os.geteuid()
+    try:
+        if account == 0:  # root reads every file
+            os.seteuid(65534)
+        with pytest.raises(WrongFile, match=f"^{file} can't be read: Permission denied.$"):
+            read_variables(file)
+    finally:
+        os.seteuid(account)
+
+
+def assert_that_each_reader_refuses(file: Path, sentence: str) -> None:
+    result = start({"APP_ENV": None, "EECRM_HOME": str(file.parent)})
+    assert result.stderr.rstrip().endswith(f"ImproperlyConfigured: {sentence}")
     code = f"import dotenv, processes; processes.status_of(lambda: dotenv.read(dotenv.Path({str(file)!r})))"
     environment = {"PYTHONPATH": str(ROOT / "tools" / "local"), "PATH": os.environ["PATH"]}
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     ).stderr
-    assert told == f"{sentence.format(file)}\n"
+    assert told == f"{sentence}\n"
 
 
 def test_every_variable_that_is_read_is_in_the_sample() -> None:

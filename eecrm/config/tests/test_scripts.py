@@ -30,7 +30,7 @@ OTHERS = ("PG_ADMIN_", "PG_MIGRATOR_", "PG_READONLY_", "PG_REPORT_", "PG_BACKUP_
 def home() -> Iterator[Path]:
     """A directory for the state, with a space in its name, as every path may have."""
     made = Path(tempfile.mkdtemp(prefix="a home ", dir=HOME))
-    (made / "lock").touch()  # of an earlier run, so that tests may put files beside it
+    (made / "lock").write_text("1 scripts/run\n")  # of an earlier run, so that tests may put files beside it
     yield made
     shutil.rmtree(made)
 
@@ -269,20 +269,28 @@ def test_the_children_of_a_leader_that_was_killed_are_stopped_too(age: int | Non
                 os.kill(child, signal.SIGKILL)
 
 
-def test_a_directory_with_files_of_others_is_refused_and_keeps_its_rights(home: Path, port: int) -> None:
+@pytest.mark.parametrize("lock", [None, Path.mkdir, Path.touch, lambda path: path.write_text("4711\n")])
+def test_a_directory_with_files_of_others_is_refused_and_keeps_its_rights(
+    lock: Callable[[Path], Any] | None, home: Path, port: int
+) -> None:
+    """As /var and /run, where `lock` is a directory, and /var/lib/dpkg, where it is an empty file."""
     (home / "lock").unlink()
+    if lock:
+        lock(home / "lock")
+        (home / "lock").chmod(0o755)
     home.chmod(0o755)
     (home / "index.html").write_text("a page of others")
     (home / "index.html").chmod(0o644)
     assert command(home, port).wait(PATIENCE) == 1
-    assert "name a new or an empty directory" in said(home)
+    assert said(home).startswith(f"{home} has files that no script of this project wrote")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "index.html")] == [0o755, 0o644]
+    assert not lock or stat.S_IMODE((home / "lock").stat().st_mode) == 0o755
 
 
 def test_a_second_run_with_the_same_state_is_refused_and_stops_nothing(home: Path) -> None:
     with bystander() as other, (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
+        lock.write("4711 scripts/run\n")
         lock.flush()
         (home / "processes.json").write_text(json.dumps([[other.pid, "?", "run_worker", [signal.SIGTERM]]]))
         assert command(home, 1).wait(PATIENCE) == 1

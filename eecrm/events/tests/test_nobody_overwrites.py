@@ -226,6 +226,26 @@ def test_a_form_from_before_the_data_were_put_back_is_shown_again(committed_worl
     assert "Nothing was done: what you chose changed" in answer.content.decode()
 
 
+@pytest.mark.parametrize("adding", ["by somebody else", "by oneself"])
+def test_a_choice_that_came_after_the_page_is_asked_about_once(adding: str, committed_world: World) -> None:
+    """If the data were put back in between, the key may be another row's. One's own addition, by `+`, is meant."""
+    users = committed_world.users
+    browser = Visitor()
+    browser.force_login(users["management"])
+    tab = Tab(browser, f"{ADMIN}contracts/contract/add/")
+    by = users["other_management" if adding == "by somebody else" else "management"]
+    with acting_as(Role.MANAGEMENT, user_id=by.pk):
+        later = make_client("Later", users["sales"])
+    sent = {"client": later.pk, "name": "Gala", "amount": "1.00", "payment_due": "2027-01-01"}
+    if adding == "by somebody else":
+        page = tab.send(**sent)
+        assert page.status_code == 200
+        assert "This was added by somebody else after the page was shown" in page.content.decode()
+        sent = {}
+    assert tab.send(**sent).status_code == 302
+    assert [row.client_id for row in stored(Contract, name="Gala")] == [later.pk]
+
+
 def test_after_the_restore_of_a_dump_forms_are_merged_as_ever(committed_world: World) -> None:
     """The entries of the other cluster have higher transaction ids than any of this one."""
     move_the_trail_here()
