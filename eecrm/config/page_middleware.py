@@ -62,7 +62,15 @@ class CommonMiddleware(common.CommonMiddleware):
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):
-    pass
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> Any:
+        """Keeps the cookie of a session that the table doesn't have.
+
+        An answer to the first of two clicks may have replaced the cookie in the meantime. The browser would lose it.
+        """
+        response = super().process_response(request, response)
+        if getattr(request.session, "is_unknown", False) and request.session.is_empty():
+            response.cookies.pop(settings.SESSION_COOKIE_NAME, None)
+        return response
 
 
 class AuthenticationMiddleware(_PagesOnly, auth.AuthenticationMiddleware):

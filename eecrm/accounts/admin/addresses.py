@@ -35,6 +35,7 @@ _OBJECTIONS = {
 }
 
 _WAITS = "The new address waits until its owner confirms it by the link that went there, or a second manager does."
+_DROPPED = "The new address that waited to be confirmed is dropped, because the account is deactivated: enter it again."
 _LETTER_CASE = "Upper and lower case make no other address: the spelling stays."
 
 
@@ -78,19 +79,27 @@ class AddressPages(PolicyModelAdmin):
         return format_html('{} <a href="{}">Another one waits to be confirmed</a>', state, url)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Saves the account, and warns the user if a trigger kept the old email address.
+        """Saves the account, and warns the user if a trigger kept the old email address or dropped the new one.
 
         If the account is in use, a trigger keeps the old address until the new address is confirmed. If the new address
-        differs only in upper and lower case, a trigger always keeps the old spelling.
+        differs only in upper and lower case, a trigger always keeps the old spelling. Deactivation drops the address that
+        waits.
         """
+        open_changes = AddressChange.objects.open().filter(user_id=obj.pk)
+        is_retyped = change and "email" in form.changed_data
+        is_deactivated = change and "is_active" in form.changed_data and not obj.is_active
+        had_one = is_deactivated and open_changes.exists()
         super().save_model(request, obj, form, change)
-        if change and "email" in form.changed_data:
-            obj.refresh_from_db(fields=["email", "email_confirmed_at"])
-            typed = form.cleaned_data["email"]
-            if typed != obj.email and typed.lower() == obj.email.lower():
-                messages.warning(request, _LETTER_CASE)
-            elif AddressChange.objects.open().filter(user=obj).exists():
-                messages.warning(request, _WAITS)
+        if not (had_one or is_retyped):
+            return
+        obj.refresh_from_db(fields=["email", "email_confirmed_at"])
+        typed = form.cleaned_data["email"] if is_retyped else obj.email
+        if typed != obj.email and typed.lower() == obj.email.lower():
+            messages.warning(request, _LETTER_CASE)
+        elif open_changes.exists():
+            messages.warning(request, _WAITS)
+        elif had_one or typed != obj.email:
+            messages.warning(request, _DROPPED)
 
     def address_page(self, request: HttpRequest, key: int) -> HttpResponse:
         account = User.objects.visible_to(cast(User, request.user)).filter(pk=key).first()

@@ -16,7 +16,8 @@ from access.confirmed_admin import confirmed_action
 from access.database import as_login_role
 from access.security_log import security_event
 from accounts.admin_login import second_factor
-from accounts.models import User
+from accounts.models import Mail, User
+from accounts.passwords.links import link_queued
 
 
 def reset(user: User, request: HttpRequest | None = None) -> bool:
@@ -30,6 +31,8 @@ def reset(user: User, request: HttpRequest | None = None) -> bool:
     if not second_factor.erase(user):
         return False
     security_event("authn_token_revoked", request, account=user.pk, factor="totp", reason="reset")
+    if user.email_confirmed_at:
+        link_queued(user.pk, Mail.Kind.FACTOR_RESET, request)
     return True
 
 

@@ -19,11 +19,13 @@ from django.db.models import Model
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django_otp.oath import TOTP, hotp
 from django_otp.plugins.otp_static.models import StaticToken
 
 from access.security_log import security_event
 from accounts.admin_login import seeds
+from accounts.admin_login.session_store import MAX_REPEAT_SECONDS
 from accounts.models import AuthenticatorApp, Mail, RecoveryCodes, User
 from accounts.models.second_factor import SEED_BYTES, SeedUnreadable
 from api.spelling import without_signs
@@ -192,7 +194,7 @@ def first_code_refusal(app: AuthenticatorApp, code: str) -> str:
     return ""
 
 
-def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
+def enrol(request: HttpRequest, app: AuthenticatorApp, mark: str) -> list[str]:
     """Saves this app as the account's only app. Returns new recovery codes, which can't be shown again later.
 
     Other logins of the account end, because they began without a code of the new app. The owner gets a mail.
@@ -203,23 +205,45 @@ def enrol(request: HttpRequest, app: AuthenticatorApp) -> list[str]:
     user.logins_ended += User.objects.filter(pk=user.pk).end_logins()
     security_event("authn_token_created", request, level=logging.INFO, account=user.pk, factor="totp")
     Mail.objects.tell_owner(kind, user)
-    return _new_codes(request, user)
+    return _new_codes(request, user, mark)
 
 
-def new_recovery_codes(request: HttpRequest, user: User) -> list[str]:
+def new_recovery_codes(request: HttpRequest, user: User, mark: str) -> list[str]:
     """Replaces the account's recovery codes by ten new ones, and returns the new ones. The owner gets a mail."""
     Mail.objects.tell_owner(Mail.Kind.RECOVERY_CODES, user)
-    return _new_codes(request, user)
+    return _new_codes(request, user, mark)
 
 
-def _new_codes(request: HttpRequest, user: User) -> list[str]:
+def _new_codes(request: HttpRequest, user: User, mark: str) -> list[str]:
     """Replaces the account's recovery codes, and returns the new ones. The database stores only digests of codes."""
-    codes = [b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
+    codes = _codes_of(user, mark)
     _delete(RecoveryCodes, user)
     device = RecoveryCodes.objects.create(user=user, name="Recovery codes")
     StaticToken.objects.bulk_create(StaticToken(device=device, token=_code_digest(code)) for code in codes)
     security_event("authn_token_created", request, level=logging.INFO, account=user.pk, factor="recovery_code")
     return codes
+
+
+def _codes_of(user: User, mark: str) -> list[str]:
+    """Returns the recovery codes that a form with this mark makes.
+
+    The codes are computed from the mark and the SECRET_KEY, so that a form that is sent twice shows the same codes
+    twice. Nothing stores the mark, which has 128 random bits, so nobody can compute the codes later.
+    """
+    digests = [
+        salted_hmac("accounts.recovery_codes", f"{user.pk} {mark} {number}", algorithm="sha256").digest()
+        for number in range(RECOVERY_CODES)
+    ]
+    return [b32encode(digest[:10]).decode() for digest in digests]
+
+
+def repeated_codes(user: User, mark: str) -> list[str]:
+    """Returns the recovery codes that a form with this mark made a moment ago. [] if it made none, or one was used."""
+    since = Now() - timedelta(seconds=MAX_REPEAT_SECONDS)
+    tokens = StaticToken.objects.filter(device__user=user, device__created_at__gt=since)
+    codes = _codes_of(user, mark)
+    stored = set(tokens.values_list("token", flat=True))
+    return codes if stored == {_code_digest(code) for code in codes} else []
 
 
 def remove(request: HttpRequest, user: User) -> None:

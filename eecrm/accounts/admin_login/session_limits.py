@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 
+from access.database import as_login_role
 from access.security_log import security_event
 from accounts.admin_login.session_store import digest
 from accounts.login import browsers
@@ -32,6 +33,10 @@ from accounts.login import browsers
 STARTED = "started_at"
 # Key under which a session's data contains the account's counter `logins_ended`, as it was at the login.
 ENDED = "logins_ended"
+# Key under which a session's data contains the digest of the mark of a form that was answered in it.
+ANSWERED = "answered"
+# Key under which the row of an old session key contains the data that a repeat of the form restores.
+RESUMED = "resumed"
 _SALT = "accounts.admin_login.session_limits"
 
 ENDINGS = {
@@ -98,7 +103,11 @@ def _note_use(request: HttpRequest, response: HttpResponse) -> None:
             httponly=True,
             samesite="Lax",
         )
-    elif session.is_empty() and settings.LAST_USE_COOKIE_NAME in request.COOKIES:
+    elif (
+        session.is_empty()
+        and not getattr(session, "is_unknown", False)
+        and settings.LAST_USE_COOKIE_NAME in request.COOKIES
+    ):
         response.delete_cookie(settings.LAST_USE_COOKIE_NAME, samesite="Lax")
 
 
@@ -150,6 +159,22 @@ def go_on(request: HttpRequest, user: Any) -> None:
     request.session[ENDED] = user.logins_ended
 
 
+def answer_of(session: SessionBase) -> str:
+    """Returns the digest of the mark of the form that was answered last in this session, as it is stored now."""
+    with as_login_role():
+        return str(type(session)(session.session_key).get(ANSWERED, ""))
+
+
+def resume(request: HttpRequest, mark: str) -> None:
+    """Restores the data of a session whose key an earlier post of the same form has replaced a moment ago.
+
+    `mark` identifies the form. Must run before the user of the request is read.
+    """
+    session = request.session
+    if RESUMED in session and session.get(ANSWERED) == digest(mark):
+        session.update(session.pop(RESUMED))
+
+
 def name_of(session: SessionBase) -> str:
     """Returns an identifier of a session: a digest of the session key. The digest gives no access to the session."""
     return digest(session.session_key or "")
@@ -160,7 +185,8 @@ def begin(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
 
     If the session existed before the login, its proof of a second factor is removed.
     """
-    request.session.pop(DEVICE_ID_SESSION_KEY, None)
+    for name in (DEVICE_ID_SESSION_KEY, ANSWERED, RESUMED, "_session_expiry"):
+        request.session.pop(name, None)
     request.session[ENDED] = user.logins_ended
     request.session[STARTED] = int(time.time())
     if user.second_factor is None and settings.SECOND_FACTOR != "required":

@@ -21,6 +21,8 @@ from access.refusals import READ_ONLY, refusal_of
 
 log = logging.getLogger("eecrm.admin")
 
+MAX_REPEAT_SECONDS = 60  # a form that is sent again within this time, for example by a double click, is a repeat
+
 
 def digest(key: str) -> str:
     """Returns the first 160 bits of the session key's SHA-256 hash, in hexadecimal. The column holds 40 characters."""
@@ -31,6 +33,7 @@ class SessionStore(db.SessionStore):
     """Django's session store, but with hashed session keys. The signature of the data is valid for one key only."""
 
     undeleted: DatabaseError | None = None
+    is_unknown = False  # the browser sent a key that the table doesn't have
 
     @property
     def key_salt(self) -> str:
@@ -41,8 +44,22 @@ class SessionStore(db.SessionStore):
         stored = self.model.objects.filter(session_key=digest(self.session_key or ""), expire_date__gt=timezone.now())
         row = stored.first()
         if row is None:
-            self._session_key = None
+            self._session_key, self.is_unknown = None, True
         return row
+
+    def replace_key(self, trace: dict[str, Any]) -> None:
+        """Gives the session a new key. For MAX_REPEAT_SECONDS, the old key opens a session with the data `trace`."""
+        before = type(self)(self.session_key)
+        data = {name: value for name, value in self.items() if name != "_session_expiry"}
+        self.create()
+        self._session_cache = data
+        if before.is_stored():
+            before._session_cache = trace
+            before.set_expiry(MAX_REPEAT_SECONDS)
+            before.save()
+
+    def is_stored(self) -> bool:
+        return bool(self.session_key) and self.exists(self.session_key or "")
 
     def exists(self, session_key: str) -> bool:
         with as_login_role():

@@ -738,7 +738,21 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="mail",
             index=models.Index(
-                models.F("due_at"), condition=models.Q(("given_up_at", None), ("sent_at", None)), name="mail_due"
+                models.F("due_at"),
+                models.F("id"),
+                condition=models.Q(
+                    ("given_up_at", None), ("sent_at", None), models.Q(("kind", "invitation"), _negated=True)
+                ),
+                name="mail_due",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="mail",
+            index=models.Index(
+                models.F("due_at"),
+                models.F("id"),
+                condition=models.Q(("given_up_at", None), ("kind", "invitation"), ("sent_at", None)),
+                name="invitation_due",
             ),
         ),
         migrations.AddIndex(

@@ -84,7 +84,13 @@ class Mail(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            models.Index("due_at", name="mail_due", condition=Q(sent_at=None, given_up_at=None)),
+            # Two indexes for the worker, which sends invitations last.
+            models.Index(
+                "due_at", "id", name="mail_due", condition=Q(sent_at=None, given_up_at=None) & ~Q(kind="invitation")
+            ),
+            models.Index(
+                "due_at", "id", name="invitation_due", condition=Q(sent_at=None, given_up_at=None, kind="invitation")
+            ),
             # Index for the trigger `address_change_rules`, which counts confirmations mailed to an email address.
             models.Index(Lower("address"), "created_at", name="mail_address", condition=~Q(address="")),
         ]

@@ -38,12 +38,16 @@ FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
 MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two mails that reset an account's password
 MAX_ACCOUNTS_PER_ADDRESS = 10  # one request for a link mails at most this number of accounts
 
+_DUE_MAIL = """
+    SELECT id FROM accounts_mail
+     WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp() AND kind {} 'invitation'
+     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
 # The statement has `=`, because with IN the planner may run the subquery for each row, and claim every mail.
-_CLAIM_MAILS = """
+# Invitations go last, because an import may queue thousands of them. COALESCE runs the second subquery only if needed.
+_CLAIM_MAILS = f"""
     UPDATE accounts_mail SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
-     WHERE id = (SELECT id FROM accounts_mail
-                  WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= statement_timestamp()
-                  ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+     WHERE id = COALESCE(({_DUE_MAIL.format("<>")}), ({_DUE_MAIL.format("=")}))
     RETURNING id
 """
 _CLAIM_REQUEST = """
@@ -58,15 +62,20 @@ _unstored: list[Mail] = []
 
 
 def deliver(lease: timedelta) -> bool:
-    """Sends one mail that is due. If no mail is due, answers one request for a password link.
+    """Sends one mail that is due, and answers one request for a password link.
 
-    Returns False if no mail and no request was due. Mails come first, so that many requests can't delay mails. If the
+    Returns False if no mail and no request was due. They take turns, so that many of one can't delay the other. If the
     result of an earlier mail can't be stored, raises the error of the database and sends nothing.
     """
     _store_results()
     mail = _claim(lease)
-    if mail is None:
-        return _answer_request(lease)
+    if mail is not None:
+        _settle(mail)
+    return _answer_request(lease) or mail is not None
+
+
+def _settle(mail: Mail) -> None:
+    """Sends a claimed mail, or gives it up."""
     if mail.attempts > MAX_MAIL_TRIES:
         _give_up(mail, "The worker was ended during each try.")
     elif reason := mails.reason_against(mail.kind, mail.user) or mails.without_recipient(mail, mail.user):
@@ -75,7 +84,6 @@ def deliver(lease: timedelta) -> bool:
         _give_up(mail, "This address was sent many mails within a day, and nobody has confirmed it.")
     else:
         _send(mail, mail.user)
-    return True
 
 
 def _is_flood(mail: Mail, user: User) -> bool:

@@ -32,6 +32,7 @@ _OWNER_KINDS = (
     Mail.Kind.FACTOR_SET_UP,
     Mail.Kind.FACTOR_REPLACED,
     Mail.Kind.FACTOR_REMOVED,
+    Mail.Kind.FACTOR_RESET,
     Mail.Kind.RECOVERY_CODES,
     Mail.Kind.CODES_REFUSED,
 )
@@ -99,7 +100,7 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
     Returns None if an earlier mail has already reported all news of this mail.
     """
     context: dict[str, Any] = {"forgotten": settings.PUBLIC_URL + reverse("forgotten")} | _names(mail, user)
-    if link := _LINK_KINDS.get(Mail.Kind(mail.kind)):
+    if (link := _LINK_KINDS.get(Mail.Kind(mail.kind))) and _may_have_link(mail, user):
         context |= {"link": link.url(user), "ends_at": timezone.now() + link.lifetime}
     if mail.kind == Mail.Kind.ADDRESS_CONFIRMATION:
         context |= address_links.context(AddressChange.objects.get(user=user, address=mail.address))
@@ -119,6 +120,18 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         "Auto-Submitted": "auto-generated",  # RFC 3834: mail programs don't answer such a mail automatically
     }
     return EmailMessage(subject.strip(), body, to=[mail.address or user.email], headers=headers)
+
+
+def _may_have_link(mail: Mail, user: User) -> bool:
+    """Returns True if the mail may contain a link to a new password.
+
+    A mail about a reset second factor goes to the address that the account had then. If the account has changed since,
+    the mail has no link, because a link opens the account as it is now.
+    """
+    if mail.kind != Mail.Kind.FACTOR_RESET:
+        return True
+    is_present_address = user.email.lower() == (mail.address or user.email).lower()
+    return is_present_address and not reason_against(Mail.Kind.PASSWORD_RESET, user)
 
 
 def _domain() -> str:

@@ -13,15 +13,18 @@ BEGIN
         NEW.created_at := statement_timestamp();
         -- Concurrent requests for one address run one after the other, so that each counts the mails of the others.
         PERFORM pg_advisory_xact_lock(hashtext('address_confirmation'), hashtext(lower(NEW.address)));
-        -- An address gets three links a day, at most two of them for one account. So one account can't block it for
-        -- others.
+        -- By requests of owners, an address gets three links a day, at most two of them for one account. So one account
+        -- can't block it for others. Without the exception for managers, a thief who fills this limit would block each
+        -- correction. The worker limits all mails to an unconfirmed address.
         SELECT count(*), count(*) FILTER (WHERE user_id = NEW.user_id) INTO sent, sent_for_account FROM accounts_mail
          WHERE lower(address) = lower(NEW.address) AND address <> '' AND kind = 'address_confirmation'
            AND created_at > statement_timestamp() - interval '1 day';
-        IF sent >= 3 OR sent_for_account >= 2 THEN
+        IF caller = NEW.user_id AND (sent >= 3 OR sent_for_account >= 2) THEN
             PERFORM refuse('address_asked_too_often');
         END IF;
-        IF caller IS DISTINCT FROM NEW.user_id AND (
+        -- An account without a confirmed address gets no notice, and a command on the server has no limit.
+        IF caller <> NEW.user_id
+           AND EXISTS (SELECT FROM accounts_user WHERE id = NEW.user_id AND email_confirmed_at IS NOT NULL) AND (
     SELECT count(*) FROM accounts_mail WHERE user_id = NEW.user_id AND kind = 'address_notice'
        AND created_at > statement_timestamp() - interval '1 day') >= 3 THEN
             PERFORM refuse('address_told_too_often');

@@ -11,7 +11,9 @@ BEGIN
     -- The update fires a trigger that ends the logins, too. It finds no row if the account itself is being deleted.
     UPDATE accounts_user SET password = unusable_password() WHERE id = OLD.user_id;
     IF FOUND THEN
-        INSERT INTO accounts_mail (kind, user_id, address) VALUES ('factor_reset', OLD.user_id, '');
+        INSERT INTO accounts_mail (kind, user_id, address, is_address_confirmed)
+        SELECT 'factor_reset', id, email, email <> '' AND email_confirmed_at IS NOT NULL
+          FROM accounts_user WHERE id = OLD.user_id;
     END IF;
     RETURN NULL;
 END

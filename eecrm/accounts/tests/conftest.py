@@ -1,6 +1,7 @@
 from base64 import b32decode
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.http import HttpRequest
@@ -70,7 +71,7 @@ def give_phone(user: User) -> Phone:
     request = HttpRequest()
     request.user = user
     given = Phone(user)
-    given.codes = second_factor.enrol(request, second_factor.offer(user))
+    given.codes = second_factor.enrol(request, second_factor.offer(user), uuid4().hex)
     return given
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,26 @@ def by_another_manager(world: World, sales: Caller, messages: Any) -> None:
     assert "Dropped the address" in decide(browser, world.users["sales"], "drop")
 
 
+def by_deactivation(world: World, sales: Caller, messages: Any, email: str = OLD) -> None:
+    browser = Visitor()
+    browser.force_login(world.users["other_management"])
+    form = {"username": "sales", "role": "sales", "email": email}
+    page = browser.post(page_of(world.users["sales"]), form, follow=True).content.decode()
+    assert not account("sales").is_active and "is dropped, because the account is deactivated: enter it again" in page
+
+
+by_deactivation_with_another = partial(by_deactivation, email="b@epic.example")
+
+
 @pytest.mark.parametrize(
     ("drop", "actor"),
-    [(by_the_link, "sales"), (by_asking_for_another, "sales"), (by_another_manager, "other_management")],
+    [
+        (by_the_link, "sales"),
+        (by_asking_for_another, "sales"),
+        (by_another_manager, "other_management"),
+        (by_deactivation, "other_management"),
+        (by_deactivation_with_another, "other_management"),
+    ],
 )
 def test_managers_are_told_that_an_address_which_they_entered_was_dropped(
     drop: Any, actor: str, world: World, sales: Caller, visit: Any, tmp_path: Path

@@ -313,11 +313,22 @@ def test_a_request_with_an_error_stays_until_its_lease_ends(world: World) -> Non
     assert not deliver(LEASE)
 
 
-def test_mails_go_before_requests_for_links(world: World) -> None:
-    LinkRequest.objects.create(typed="nobody")
-    owe(world, "sales")
-    assert deliver(LEASE)
-    assert len(django_mail.outbox) == 1 and LinkRequest.objects.exists()
+def test_invitations_go_last_and_requests_for_links_take_turns_with_mails(world: World) -> None:
+    """An import may queue thousands of invitations, which delay neither alarms nor links to new passwords."""
+    world.users["newcomer"] = newcomer()
+    early = timezone.now() - timedelta(hours=1)
+    for _ in range(2):
+        owe(world, "newcomer", "invitation", due_at=early)
+        owe(world, "support", "address_notice")
+        LinkRequest.objects.create(typed=f"nobody {_}")
+    LinkRequest.objects.create(typed="sales", due_at=early)
+    sent = []
+    while deliver(LEASE):
+        sent.append((len(django_mail.outbox), LinkRequest.objects.count()))
+    # The first round answers the request of `sales`, whose link goes before the invitations, too.
+    assert sent == [(1, 2), (2, 1), (3, 0), (4, 0), (5, 0)]
+    to = ["support@epic.example"] * 2 + ["sales@epic.example"] + ["newcomer@epic.example"] * 2
+    assert [message.to[0] for message in django_mail.outbox] == to
 
 
 def test_a_request_of_a_day_ago_is_dropped(world: World) -> None:

@@ -45,8 +45,12 @@ def test_a_manager_resets_a_colleagues_and_ends_what_it_had_opened(
     events()
     told_page = reset(manager, colleague)
     assert "The second factor of auditor is reset. auditor gets a link to a new password by mail." in told_page
-    told = [line for line in events("account", "reason", "actor") if line.startswith("authn")]
-    assert told == [f"authn_token_revoked account={colleague.pk} reason=reset actor={world.users['management'].pk}"]
+    told = [line for line in events("account", "reason", "kind", "actor") if line.startswith("authn")]
+    actor = f"actor={world.users['management'].pk}"
+    assert told == [
+        f"authn_token_revoked account={colleague.pk} reason=reset {actor}",
+        f"authn_link_queued account={colleague.pk} kind=factor_reset {actor}",
+    ]
     assert not has_one(colleague)
     with acting_as(Role.SUPERUSER):
         entry = LogEntry.objects.values("object_repr", "change_message", "user__username").get()
@@ -94,6 +98,27 @@ def test_after_a_reset_the_link_in_the_mail_is_the_only_way_in(
     (link,) = re.findall(r"http://127\.0\.0\.1:8000(/account/password/\S+)", sent.body)
     assert choose(link).status_code == 302
     assert log_in_over_the_api(GOOD).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_active": False}, {"is_active": False, "email": ""}, {"email": "new@epic.example"}]
+)
+def test_the_owner_learns_of_a_reset_whatever_has_become_of_the_account(
+    change: dict[str, Any], world: World, phone: Any, visit: Any, mailoutbox: Any
+) -> None:
+    """A link opens the account as it is now, so it doesn't go to an address that the account had before."""
+    phone("auditor")
+    reset(visit("management"), world.users["auditor"])
+    with acting_as(Role.MANAGEMENT, user_id=world.users["management"].pk):
+        User.objects.filter(username="auditor").update(**change)
+    if "email" in change and change["email"]:
+        call_command("confirm_address", "auditor", change["email"], stdout=StringIO())
+    while deliver(timedelta(minutes=1)):
+        pass
+    subject = "The second factor of your account at Epic Events CRM was reset"
+    (mail,) = [mail for mail in mailoutbox if mail.subject == subject]
+    assert mail.to == ["auditor@epic.example"]
+    assert "/account/password/" not in mail.body and "This mail has no link to a new password" in mail.body
 
 
 def test_a_reset_of_nothing_changes_nothing(world: World, visit: Any) -> None:

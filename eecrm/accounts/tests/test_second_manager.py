@@ -13,7 +13,7 @@ from access.policy import Role
 from accounts.models import AddressChange, ExternalIdentity, Mail, User
 from accounts.tests.people import account, lines, link_to, move, newcomer, run_import, sent
 from accounts.tests.test_address_changes import CHOSEN, NEW, OLD, USERS, decide, page_of, type_address
-from conftest import Visitor, World
+from conftest import API, PASSWORD, Caller, Visitor, World
 
 
 class Company:
@@ -352,6 +352,46 @@ def test_the_server_confirms_the_address_that_its_operator_names(company: Compan
             call_command("confirm_address", username, address)
     sent()
     call_command("confirm_address", "Sales", NEW)
+    assert account("sales").email == NEW
+    assert [OLD] in [message.to for message in sent()]
+
+
+@pytest.mark.parametrize("filled", ["notices", "links"])
+def test_a_thief_who_fills_the_limits_refuses_no_correction(filled: str, company: Company) -> None:
+    """The mails and the page name this way out: deactivate the account, empty its address, and enter the right one."""
+    thief = Caller.as_user(company.world.users["sales"])
+    for number in range(3):
+        address = NEW if filled == "links" else f"thief{number}@evil.example"
+        thief.post(API + "users/me/email/", {"email": address, "password": PASSWORD})
+    asked = Mail.objects.filter(kind="address_confirmation", address=NEW).count()
+    assert asked == (2 if filled == "links" else 0)
+    if filled == "notices":
+        with pytest.raises(DatabaseError, match="three other addresses within a day"):
+            company.by_sql()
+    for fields in ({"is_active": False}, {"email": ""}, {"email": NEW}):
+        with acting_as(Role.MANAGEMENT, user_id=company.world.users["management"].pk):
+            User.objects.filter(username="sales").update(**fields)
+    assert AddressChange.objects.get().address == NEW
+    company.wait("25 hours")
+    assert "Confirmed another address" in company.decided("other_management")
+    assert account("sales").email == NEW
+
+
+@pytest.mark.parametrize("filled", ["notices", "links"])
+def test_the_server_enters_and_confirms_an_address_at_any_time(filled: str, company: Company) -> None:
+    thief = Caller.as_user(company.world.users["sales"])
+    for number in range(3):
+        address = NEW if filled == "links" else f"thief{number}@evil.example"
+        thief.post(API + "users/me/email/", {"email": address, "password": PASSWORD})
+    with acting_as_login_role():
+        AddressChange.objects.all().delete()
+    for username, address in (("nobody", NEW), ("sales", "no address"), ("sales", OLD), ("sales", "")):
+        with pytest.raises(CommandError):
+            call_command("confirm_address", username, address, "--enter")
+    with pytest.raises(CommandError, match="doesn't wait"):
+        call_command("confirm_address", "sales", NEW)
+    sent()
+    call_command("confirm_address", "sales", NEW, "--enter")
     assert account("sales").email == NEW
     assert [OLD] in [message.to for message in sent()]
 

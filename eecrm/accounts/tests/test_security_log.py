@@ -170,7 +170,7 @@ ON_RECORD: dict[str, tuple[list[str], list[tuple[str, str | int]]]] = {
     "createsuperuser": (["--no-input", "--username=first", "--email=first@epic.example"], [("user_created", "first")]),
     "create_first_manager": (["--username=boss", "--email=boss@epic.example"], [("user_created", "boss"), ("authn_link_printed", "boss")]),
     "reset_password": (["sales", "--now", "--print-link"], [("authn_password_change", "sales"), ("authn_link_printed", "sales")]),
-    "reset_second_factor": (["auditor"], [("authn_token_revoked", "auditor")]),
+    "reset_second_factor": (["auditor"], [("authn_token_revoked", "auditor"), ("authn_link_queued", "auditor")]),
     "encrypt_second_factors": ([], [("user_updated", 1)]),
     "confirm_address": (["support", "another@epic.example"], [("user_updated", "support")]),
     "bind_identity": (["sales", "subject-1"], [("user_updated", "sales")]),

@@ -36,7 +36,7 @@ def test_an_event_that_is_given_away_meanwhile_is_no_longer_ones_own(committed_w
     assert (answer.status_code, answer.json()["rule"]) == (403, "event.delete.support.own")
 
 
-def wait_for_a_blocked_statement(cursor: Any) -> None:
+def wait_for_a_blocked_statement(cursor: Any, number: int = 1) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         # A transaction sees one picture of the activity; in this database: the other process of the tests has locks, too.
@@ -44,7 +44,7 @@ def wait_for_a_blocked_statement(cursor: Any) -> None:
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
         )
-        if cursor.fetchone()[0]:
+        if cursor.fetchone()[0] >= number:
             return
         time.sleep(0.01)
     raise AssertionError("no statement waits for another")
