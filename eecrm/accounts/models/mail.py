@@ -3,6 +3,8 @@
 The transaction of a change also inserts the mails that report the change.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -28,6 +30,14 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
 
     def bounced(self) -> "MailQuerySet":
         return self.exclude(bounced_at=None)
+
+    def last_bounce(self, user: User) -> datetime | None:
+        """Returns the time at which the latest mail to the account's present address came back, or None."""
+        sent = self.filter(user=user, address__in=["", user.email]).exclude(sent_at=None)
+        if user.email_confirmed_at:
+            sent = sent.filter(sent_at__gt=user.email_confirmed_at)
+        latest = sent.order_by("-sent_at").first()
+        return latest.bounced_at if latest else None
 
     def tell_owner(self, kind: str, user: User) -> "Mail":
         """Queues a mail to the email address that the account has now.

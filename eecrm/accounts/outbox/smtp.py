@@ -21,7 +21,7 @@ from api.jobs import stop_signal
 
 # Steps of a delivery, in their order. Between CONNECT and ACCEPT a step has the name of its SMTP command.
 CONNECT, GREETING, ACCEPT = "CONNECT", "GREETING", "ACCEPT"
-COMMANDS = ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA")
+COMMANDS = ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA")
 
 
 class DeliveryTooSlow(TimeoutError):
@@ -103,6 +103,7 @@ class LimitedBackend(EmailBackend):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.steps = [CONNECT]  # each step that has begun, once
         self._state = Lock()  # for `step`, `is_over` and `_deadline`
         self._deadline = 0.0
 
@@ -116,6 +117,7 @@ class LimitedBackend(EmailBackend):
             if self.is_over:
                 raise smtplib.SMTPServerDisconnected
             self.step = step
+            self.steps += [step] if step not in self.steps else []
             if step == ACCEPT:
                 self._deadline = time.monotonic() + settings.EMAIL_FINAL_TIMEOUT
 

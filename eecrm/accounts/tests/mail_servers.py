@@ -85,4 +85,5 @@ def mail_server() -> Iterator[MailServer]:
 def send_through(server: socketserver.TCPServer, settings: Any) -> None:
     settings.EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+    settings.EMAIL_SECURITY = "none"
     settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, False
