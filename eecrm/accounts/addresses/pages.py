@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -17,6 +18,7 @@ from access.database import leave
 from access.security_log import security_event
 from accounts.addresses import links
 from accounts.login.credentials import ADDRESS_LINK, is_own_password
+from accounts.mailed_paths import redirect_mended
 from accounts.models import AddressChange, User
 from accounts.passwords.pages import FORM_METHODS, PAGE_METHODS, public
 from accounts.passwords.validators import require_hashable
@@ -70,15 +72,16 @@ class ConfirmAddressView(FormView):
         self.is_objection = objected is not None
         change = objected or links.change_of(kwargs["token"])
         if change is None:
-            return self.response_class(
-                request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
-            )
+            return redirect_mended(request) or self._dead_link()
         if request.method == "POST":
             # Lock the account's row before the row of `AddressChange`, as requests for a new address do.
             # Another order could deadlock.
             change.user = User.objects.defer(None).select_for_update(of=("self",), no_key=True).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)
+
+    def _dead_link(self) -> HttpResponse:
+        return TemplateResponse(self.request, "accounts/pages/dead_address_link.html", status=404)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {
@@ -92,9 +95,7 @@ class ConfirmAddressView(FormView):
         leave(user_id=account.pk)
         done = self.change.delete()[0] if self.is_objection else self.change.confirm()
         if not done:
-            return self.response_class(
-                self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
-            )
+            return self._dead_link()
         self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the request's log line
         if self.is_objection:
             security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")

@@ -23,7 +23,7 @@ from typing import Any
 
 from django.core.mail import get_connection
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
@@ -245,8 +245,11 @@ def _answer_request(lease: timedelta) -> bool:
         # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",), no_key=True).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
-        recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
-            Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
+        # A mail from before the present address was confirmed has gone to another address, or is put off because of it.
+        recent = Mail.objects.filter(
+            Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None),
+            kind=Mail.Kind.PASSWORD_RESET,
+            created_at__gt=F("user__email_confirmed_at"),
         )
         already_mailed = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
         resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.crypto import salted_hmac
 from django.utils.decorators import method_decorator
@@ -21,8 +22,10 @@ from django.views.generic import FormView, TemplateView
 from access.database import leave
 from access.permissions import public
 from access.security_log import security_event
+from accounts.kept_forms import kept_form
 from accounts.login import browsers
 from accounts.login.credentials import forget_failures
+from accounts.mailed_paths import redirect_mended
 from accounts.models import LinkRequest, User, normalise_username
 from accounts.passwords import links
 from api.email_addresses import normalise_address
@@ -122,8 +125,10 @@ class ChoosePasswordView(FormView):
         name, token = kwargs["name"], kwargs["token"]
         user = _account_of_link(name, for_update=request.method == "POST")
         in_cookie = token == IN_COOKIE
+        if in_cookie and COOKIE not in request.COOKIES:
+            return TemplateResponse(request, "accounts/pages/no_link.html", status=404)
         if user is None or not links.is_valid(user, request.COOKIES.get(COOKIE) if in_cookie else token):
-            return self.response_class(request, "accounts/pages/dead_link.html", status=404, using=self.template_engine)
+            return redirect_mended(request) or dead_link(request)
         self.user = user
         return super().dispatch(request, *args, **kwargs) if in_cookie else _into_cookie(request, name, token)
 
@@ -168,23 +173,50 @@ def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
     return response
 
 
+def dead_link(request: HttpRequest) -> HttpResponse:
+    return TemplateResponse(request, "accounts/pages/dead_link.html", status=404)
+
+
+class OtherPathView(TemplateView):
+    """Page for any other path under `account/`, such as a link whose end a mail program has changed."""
+
+    http_method_names = PAGE_METHODS
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect_mended(request) or dead_link(request)
+
+
 class ChosenView(TemplateView):
     http_method_names = PAGE_METHODS
     template_name = "accounts/pages/chosen.html"
 
 
+@never_cache
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Page for a form without a valid CSRF token (setting CSRF_FAILURE_VIEW).
 
     Django's own page has inline styles, which our Content-Security-Policy forbids. Only the honeypot (the false admin
     login under `/admin/`) shows Django's page.
+
+    The page has a form with what was typed, to send it once more. A form of another site isn't kept. Otherwise that
+    site could choose the values, and only needed the visitor's click.
     """
     if f"{request.path_info}/".startswith("/admin/"):
         return csrf.csrf_failure(request, reason=reason)
-    return render(request, "accounts/pages/form_refused.html", status=403)
+    kept = kept_form(request) if _is_own_form(request) else None
+    return render(request, "accounts/pages/form_refused.html", {"kept": kept}, status=403)
+
+
+def _is_own_form(request: HttpRequest) -> bool:
+    """Returns True if the browser says that the form was on a page of this site."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return origin == f"{request.scheme}://{request.get_host()}"
 
 
 forgotten = public(ForgottenView.as_view())
 link_sent = public(SentView.as_view())
 choose = public(ChoosePasswordView.as_view())
 chosen = public(ChosenView.as_view())
+other_path = public(OtherPathView.as_view())

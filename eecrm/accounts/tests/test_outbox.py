@@ -293,6 +293,21 @@ def test_asking_again_and_again_sends_one_mail_in_ten_minutes(world: World) -> N
     assert len(forgotten("sales")) == 2
 
 
+@pytest.mark.parametrize("became", ["sent", "put off", "refused"])
+def test_asking_again_after_the_address_was_corrected_sends_a_mail(became: str, world: World) -> None:
+    forgotten("sales")
+    if became != "sent":
+        later = timezone.now() + timedelta(hours=1)
+        fields = {"deferrals": 3, "due_at": later} if became == "put off" else {"given_up_at": later}
+        Mail.objects.update(sent_at=None, **fields)
+    django_mail.outbox.clear()
+    move("sales", "corrected@epic.example")
+    Mail.objects.filter(kind="address_changed").delete()
+    Mail.objects.exclude(kind="password_reset").delete()
+    assert forgotten("sales") == ["corrected@epic.example"]
+    assert forgotten("sales") == ["corrected@epic.example"], "one mail in ten minutes"
+
+
 def test_a_request_that_a_worker_left_is_answered_when_its_lease_ends(world: World) -> None:
     LinkRequest.objects.create(typed="sales", due_at=timezone.now() + LEASE)
     assert empty_the_queue() == 0
