@@ -365,6 +365,7 @@ SPECTACULAR_SETTINGS = {
 OTP_TOTP_ISSUER = "Epic Events CRM"  # name that an authenticator app shows beside the one-time codes of this site
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("fr", "Français")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

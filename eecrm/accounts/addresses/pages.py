@@ -9,6 +9,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,6 +21,7 @@ from accounts.addresses import links
 from accounts.login.credentials import ADDRESS_LINK, is_own_password
 from accounts.mailed_paths import redirect_mended
 from accounts.models import AddressChange, User
+from accounts.page_language import in_browser_language
 from accounts.passwords.pages import FORM_METHODS, PAGE_METHODS, public
 from accounts.passwords.validators import require_hashable
 from api.requests.limits import TooManyRequests
@@ -32,12 +34,14 @@ class ConfirmAddressForm(forms.Form):
     """
 
     password = forms.CharField(
-        label="Password of your account",
+        label=translation.gettext_lazy("Password of your account"),
         strip=False,
         max_length=1024,
         validators=[require_hashable],
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text="Somebody else entered this address for you: your password shows that you agree.",
+        help_text=translation.gettext_lazy(
+            "Somebody else entered this address for you: your password shows that you agree."
+        ),
     )
 
     def __init__(
@@ -54,8 +58,9 @@ class ConfirmAddressForm(forms.Form):
             if is_own_password(self.request, self.change.user, password, through=ADDRESS_LINK):
                 return str(password)
         except TooManyRequests as refusal:
-            raise forms.ValidationError(str(refusal.detail), code="throttled") from None
-        raise forms.ValidationError("This is not the password of the account.", code="wrong")
+            sentence = translation.gettext("Too many requests: try again in %(seconds)s s.")
+            raise forms.ValidationError(sentence % {"seconds": refusal.wait}, code="throttled") from None
+        raise forms.ValidationError(translation.gettext("This is not the password of the account."), code="wrong")
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -109,5 +114,5 @@ class AddressConfirmedView(TemplateView):
     template_name = "accounts/pages/address_confirmed.html"
 
 
-confirm_address = public(ConfirmAddressView.as_view())
-address_confirmed = public(AddressConfirmedView.as_view())
+confirm_address = public(in_browser_language(ConfirmAddressView.as_view()))
+address_confirmed = public(in_browser_language(AddressConfirmedView.as_view()))

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
+from django.utils import translation
 from django.utils.crypto import salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.http import urlsafe_base64_decode
@@ -27,6 +28,7 @@ from accounts.login import browsers
 from accounts.login.credentials import forget_failures
 from accounts.mailed_paths import redirect_mended
 from accounts.models import LinkRequest, User, normalise_username
+from accounts.page_language import in_browser_language
 from accounts.passwords import links
 from api.email_addresses import normalise_address
 from api.requests import limits
@@ -40,7 +42,7 @@ PAGE_METHODS = ["get", "head", "options"]
 
 class ForgottenForm(forms.Form):
     account = forms.CharField(
-        label="Email address or username",
+        label=translation.gettext_lazy("Email address or username"),
         max_length=254,
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )
@@ -52,7 +54,7 @@ class ForgottenForm(forms.Form):
         text = address if "@" in address and address.isascii() else normalise_username(typed)
         if text := text[:254].strip():
             return text
-        raise forms.ValidationError("Enter an email address or a username.", code="required")
+        raise forms.ValidationError(translation.gettext("Enter an email address or a username."), code="required")
 
 
 class ForgottenView(FormView):
@@ -74,8 +76,10 @@ class ForgottenView(FormView):
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
-            sentence = f"Too many links were asked for from your address: try again in {max(1, round(taken.wait))} s."
-            form.add_error("account", sentence)
+            sentence = translation.gettext(
+                "Too many links were asked for from your address: try again in %(seconds)s s."
+            )
+            form.add_error("account", sentence % {"seconds": max(1, round(taken.wait))})
             return self.form_invalid(form)
         leave()
         LinkRequest.objects.bulk_create([LinkRequest(typed=typed)], ignore_conflicts=True)
@@ -90,8 +94,8 @@ class SentView(TemplateView):
 class ChoosePasswordForm(SetPasswordForm):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
-        self.fields["new_password1"].label = "New password"
-        self.fields["new_password2"].label = "The same again"
+        self.fields["new_password1"].label = translation.gettext("New password")
+        self.fields["new_password2"].label = translation.gettext("The same again")
         self.fields["new_password2"].help_text = ""
 
     def save(self, commit: bool = True) -> User:
@@ -192,6 +196,7 @@ class ChosenView(TemplateView):
 
 
 @never_cache
+@in_browser_language
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Page for a form without a valid CSRF token (setting CSRF_FAILURE_VIEW).
 
@@ -215,8 +220,8 @@ def _is_own_form(request: HttpRequest) -> bool:
     return origin == f"{request.scheme}://{request.get_host()}"
 
 
-forgotten = public(ForgottenView.as_view())
-link_sent = public(SentView.as_view())
-choose = public(ChoosePasswordView.as_view())
-chosen = public(ChosenView.as_view())
-other_path = public(OtherPathView.as_view())
+forgotten = public(in_browser_language(ForgottenView.as_view()))
+link_sent = public(in_browser_language(SentView.as_view()))
+choose = public(in_browser_language(ChoosePasswordView.as_view()))
+chosen = public(in_browser_language(ChosenView.as_view()))
+other_path = public(in_browser_language(OtherPathView.as_view()))
