@@ -66,17 +66,17 @@ INVITATIONS = Prefetch(
 )
 
 
-@admin.display(description="Invitation")
-def invitation_state(account: User) -> str:
-    """Returns the state and the age of the account's latest invitation, until its owner has used one."""
-    if account.is_claimed or not account.is_active:
-        return ""
+@admin.display(description="Last login", ordering="last_login")
+def last_login_or_invitation(account: User) -> Any:
+    """Returns the time of the last login, or the state and age of the latest invitation if its owner has used none."""
+    if account.last_login or account.is_claimed or not account.is_active:
+        return account.last_login
     invitation = next(iter(account.invitations), None)  # type: ignore[attr-defined]  # from INVITATIONS
     if invitation is None:
-        return "None"
+        return "Not invited"
     is_over = invitation.sent_at and timezone.now() - invitation.sent_at > links.INVITATION.lifetime
     state = "Expired" if is_over and not invitation.bounced_at else invitation.state
-    return f"{state}, {timesince(invitation.created_at, depth=1)} ago"
+    return f"Invitation {state.lower()}, {timesince(invitation.created_at, depth=1)} ago"
 
 
 @admin.register(Mail)
@@ -88,7 +88,7 @@ class MailAdmin(VersionedAdmin):
 
     resource = "mail"
     prefetched = ("user",)
-    list_display = ["kind", "user", "state", "created_at", "due_at", "attempts", "sent_at", "error"]
+    list_display = ["kind", "user", "state", "created_at", "sent_at", "error"]  # what fits into 1,280 pixels
     list_filter = [StateFilter, "kind", "created_at"]
     search_fields = ["user__username"]
     actions = ["send_again"]

@@ -20,7 +20,7 @@ from access.security_log import security_event
 from accounts.admin.addresses import AddressPages, AddressStateFilter
 from accounts.admin.groups import MembershipField
 from accounts.admin.identities import IdentityInline
-from accounts.admin.mails import INVITATIONS, InvitationFilter, SendsLinks, invitation_state
+from accounts.admin.mails import INVITATIONS, InvitationFilter, SendsLinks, last_login_or_invitation
 from accounts.admin_login.reset import reset_second_factor
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import ExternalIdentity, Mail, User
@@ -69,7 +69,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
     prefetched = (INVITATIONS,)
-    list_display = ["username", "display_name", "email", "role", "is_active", "last_login", invitation_state]
+    list_display = ["username", "display_name", "email", "role", "is_active", last_login_or_invitation]
     # The filter of the account list offers only groups with stored members.
     # The group of a role has no stored members, because an account belongs to it through its role.
     list_filter = [

@@ -30,7 +30,7 @@ class _Connection(socketserver.StreamRequestHandler):
                 return
             for line in self.rfile:
                 step = line[:4].upper().decode()
-                answer = self._answer(step, line.decode().strip())
+                answer = self._answer(step, line.decode(errors="replace").strip())
                 if not answer or step == "QUIT" or (answer.startswith("354") and not self._read_mail()):
                     return
 
@@ -40,7 +40,7 @@ class _Connection(socketserver.StreamRequestHandler):
             content += (line := self.rfile.readline())
             if not line:
                 return False
-        return bool(self._answer("ACCEPT", content.decode()))
+        return bool(self._answer("ACCEPT", content.decode(errors="replace")))
 
     def _answer(self, step: str, text: str = "") -> str:
         """Answers one step. Returns the answer, or "" if the server hangs up."""
