@@ -148,7 +148,7 @@ class PolicyModelAdmin(OfferedFilters, ConfirmsDeletions):
     resource: str = ""
     # Relations that the list loads in separate queries (`prefetch_related`).
     # A join would select every column of an account, although the role may not read all of them.
-    prefetched: tuple[str, ...] = ()
+    prefetched: tuple[Any, ...] = ()
     list_select_related = ()
 
     def _scope(self, request: HttpRequest, action: str) -> Scope:

@@ -87,9 +87,8 @@ class AccountsConfig(AppConfig):
         # Anybody can ask for a link to a new password, without a login. So the login role stores the request for a link.
         grants |= on_tables((LOGIN_ROLE,), "SELECT INSERT DELETE", LinkRequest._meta.db_table, Mail._meta.db_table)
         grants |= on_columns(LOGIN_ROLE, "UPDATE", LinkRequest, "due_at")
-        grants |= on_columns(
-            LOGIN_ROLE, "UPDATE", Mail, "due_at", "attempts", "sent_at", "given_up_at", "error", "seen"
-        )
+        delivery = ("due_at", "attempts", "deferrals", "sent_at", "given_up_at", "is_refused", "bounced_at", "error")
+        grants |= on_columns(LOGIN_ROLE, "UPDATE", Mail, *delivery, "seen")
         readable = [model._meta.db_table for model in (User, Cover, ExternalIdentity)]
         grants |= on_tables((LOGIN_ROLE,), "SELECT", *readable, "accounts_user_groups", "django_migrations")
         # A login stores `last_login`, and a new hash of the password if the hasher has become stronger.

@@ -5,6 +5,7 @@ An AppConfig declares its jobs in a method `background_jobs()`, which returns a 
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,10 @@ Job = Callable[[timedelta], bool]
 
 # After a failure a job pauses. Each further consecutive failure doubles the pause, up to the maximum.
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 300.0
+
+# File descriptor that becomes readable when the worker is asked to stop. None outside the worker.
+# A job that waits for another server watches it, because a stop of the worker waits for the job.
+stop_signal: ContextVar[int | None] = ContextVar("stop_signal", default=None)
 
 
 class Every:

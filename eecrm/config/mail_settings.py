@@ -43,8 +43,17 @@ EMAIL_PORT = number(
     default={"starttls": 587, "ssl": 465}.get(EMAIL_SECURITY, 25),
 )
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "ssl"
-EMAIL_TIMEOUT = 10  # seconds to wait for each answer of the mail server
-MAX_DELIVERY_SECONDS = 60  # limit for all answers together
+# Seconds to wait for the mail server. RFC 5321 (section 4.5.3.2) asks for five minutes for an answer, and for ten
+# minutes after the final dot of a mail. Many servers scan the mail between the final dot and their answer.
+EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", "EMAIL_TIMEOUT is a number of seconds from 1 to 3,600.", 1, 3600, default=300)
+EMAIL_FINAL_TIMEOUT = number(
+    "EMAIL_FINAL_TIMEOUT", "EMAIL_FINAL_TIMEOUT is a number of seconds from 1 to 3,600.", 1, 3600, default=600
+)
+MAX_CONNECT_SECONDS = 30  # for each IP address of the mail server
+MAX_SESSION_SECONDS = 2 * EMAIL_TIMEOUT  # limit for all answers before the final dot
+MAX_DELIVERY_SECONDS = MAX_SESSION_SECONDS + EMAIL_FINAL_TIMEOUT
+MAX_GOODBYE_SECONDS = 5  # for the answer to QUIT; the mail is sent before
+MAX_STOP_SECONDS = 60  # after the final dot, a worker that is asked to stop waits for this time
 DEFAULT_FROM_EMAIL = env(
     "DEFAULT_FROM_EMAIL", **({} if IS_PRODUCTION else {"default": "Epic Events CRM <no-reply@localhost>"})
 )
@@ -57,6 +66,7 @@ _require(
     "EMAIL_HOST_USER and EMAIL_HOST_PASSWORD go together: both, or both empty for a server that asks for neither.",
 )
 _require(not EMAIL_HOST or is_host(EMAIL_HOST), "EMAIL_HOST is a host name or an IP address, without a port.")
+_require(bool(EMAIL_HOST) or not EMAIL_HOST_USER, "EMAIL_HOST is empty: name the mail server of EMAIL_HOST_USER.")
 for _name, _value in (("EMAIL_HOST_USER", EMAIL_HOST_USER), ("EMAIL_HOST_PASSWORD", EMAIL_HOST_PASSWORD)):
     _require(_value.isascii(), f"{_name} is ASCII, because the login to a mail server takes no other characters.")
 _require(

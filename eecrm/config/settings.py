@@ -377,6 +377,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("fr", "Français")]
 LOCALE_PATHS = [ROOT / "eecrm" / "config" / "locale"]
 # The API and the database use UTC. Pages for people show and take local times of this zone.
 TIME_ZONE = "UTC"

@@ -59,6 +59,7 @@ urlpatterns = [
     path("account/address/<token>/", address_pages.confirm_address, name="confirm-address"),
     path("account/password/done/", password_pages.chosen, name="password-chosen"),
     path("account/password/<name>/<token>/", password_pages.choose, name="choose-password"),
+    path("account/<path:rest>", password_pages.other_path, name="other-account-path"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
     path(settings.ADMIN_URL, admin.site.urls),

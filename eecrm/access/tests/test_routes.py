@@ -26,6 +26,7 @@ PUBLIC = {
     "account/address/done/": {"GET"},
     "account/password/<name>/<token>/": {"GET", "POST"},
     "account/password/done/": {"GET"},
+    "account/<path:rest>": {"GET"},
     "health/live/": {"GET"},
     "health/ready/": {"GET"},
 }

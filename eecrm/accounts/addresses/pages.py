@@ -7,7 +7,9 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,7 +19,9 @@ from access.database import leave
 from access.security_log import security_event
 from accounts.addresses import links
 from accounts.login.credentials import ADDRESS_LINK, is_own_password
+from accounts.mailed_paths import redirect_mended
 from accounts.models import AddressChange, User
+from accounts.page_language import in_browser_language
 from accounts.passwords.pages import FORM_METHODS, PAGE_METHODS, public
 from accounts.passwords.validators import require_hashable
 from api.requests.limits import TooManyRequests
@@ -30,12 +34,14 @@ class ConfirmAddressForm(forms.Form):
     """
 
     password = forms.CharField(
-        label="Password of your account",
+        label=translation.gettext_lazy("Password of your account"),
         strip=False,
         max_length=1024,
         validators=[require_hashable],
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text="Somebody else entered this address for you: your password shows that you agree.",
+        help_text=translation.gettext_lazy(
+            "Somebody else entered this address for you: your password shows that you agree."
+        ),
     )
 
     def __init__(
@@ -52,8 +58,9 @@ class ConfirmAddressForm(forms.Form):
             if is_own_password(self.request, self.change.user, password, through=ADDRESS_LINK):
                 return str(password)
         except TooManyRequests as refusal:
-            raise forms.ValidationError(str(refusal.detail), code="throttled") from None
-        raise forms.ValidationError("This is not the password of the account.", code="wrong")
+            sentence = translation.gettext("Too many requests: try again in %(seconds)s s.")
+            raise forms.ValidationError(sentence % {"seconds": refusal.wait}, code="throttled") from None
+        raise forms.ValidationError(translation.gettext("This is not the password of the account."), code="wrong")
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -70,15 +77,16 @@ class ConfirmAddressView(FormView):
         self.is_objection = objected is not None
         change = objected or links.change_of(kwargs["token"])
         if change is None:
-            return self.response_class(
-                request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
-            )
+            return redirect_mended(request) or self._dead_link()
         if request.method == "POST":
             # Lock the account's row before the row of `AddressChange`, as requests for a new address do.
             # Another order could deadlock.
             change.user = User.objects.defer(None).select_for_update(of=("self",), no_key=True).get(pk=change.user_id)
         self.change = change
         return super().dispatch(request, *args, **kwargs)
+
+    def _dead_link(self) -> HttpResponse:
+        return TemplateResponse(self.request, "accounts/pages/dead_address_link.html", status=404)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {
@@ -92,9 +100,7 @@ class ConfirmAddressView(FormView):
         leave(user_id=account.pk)
         done = self.change.delete()[0] if self.is_objection else self.change.confirm()
         if not done:
-            return self.response_class(
-                self.request, "accounts/pages/dead_address_link.html", status=404, using=self.template_engine
-            )
+            return self._dead_link()
         self.request.actor_id = account.pk  # type: ignore[attr-defined]  # for the request's log line
         if self.is_objection:
             security_event("user_updated", self.request, account=account.pk, dropped=["email"], by="link")
@@ -108,5 +114,5 @@ class AddressConfirmedView(TemplateView):
     template_name = "accounts/pages/address_confirmed.html"
 
 
-confirm_address = public(ConfirmAddressView.as_view())
-address_confirmed = public(AddressConfirmedView.as_view())
+confirm_address = public(in_browser_language(ConfirmAddressView.as_view()))
+address_confirmed = public(in_browser_language(AddressConfirmedView.as_view()))

@@ -16,7 +16,7 @@ from access import policy
 from access.admin import PolicyModelAdmin
 from access.masks import EMAIL
 from access.security_log import security_event
-from accounts.models import AddressChange, User
+from accounts.models import AddressChange, Mail, User
 from accounts.models.address import LIFETIME
 from api.resources.search import with_addresses_normalised
 
@@ -73,6 +73,8 @@ class AddressPages(PolicyModelAdmin):
     def address_state(self, account: User) -> str:
         confirmed = account.email_confirmed_at
         state = f"Confirmed on {confirmed:%-d %B %Y}." if confirmed else "Not confirmed."
+        if bounced := Mail.objects.last_bounce(account):
+            state += f" A mail to it came back on {bounced:%-d %B %Y}."
         if not AddressChange.objects.open().filter(user=account).exists():
             return state
         url = reverse("admin:accounts_user_address", args=[account.pk])

@@ -5,14 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.timesince import timesince
 
 from access.admin import PolicyModelAdmin
 from access.confirmation import Line
 from access.confirmed_admin import confirmed_action
 from accounts.models import Mail, User
+from accounts.passwords import links
 from accounts.passwords.links import link_queued
 from audit.admin.versioned import VersionedAdmin
 from csv_files.words import counted
@@ -23,7 +26,13 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting"), ("sent", "Sent"), ("given_up", "Given up")]
+        return [
+            ("waiting", "Waiting"),
+            ("sent", "Sent"),
+            ("given_up", "Given up"),
+            ("refused", "Refused for good"),
+            ("bounced", "Bounced"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         match self.value():
@@ -33,7 +42,41 @@ class StateFilter(admin.SimpleListFilter):
                 return queryset.exclude(sent_at=None)
             case "given_up":
                 return queryset.given_up()
+            case "refused":
+                return queryset.refused()
+            case "bounced":
+                return queryset.bounced()
         return queryset
+
+
+class InvitationFilter(admin.SimpleListFilter):
+    title = "invitation"
+    parameter_name = "invitation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pending", "Not used yet")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(is_claimed=False, is_active=True) if self.value() == "pending" else queryset
+
+
+# Loads the invitations of all accounts of a list with one query, the latest first.
+INVITATIONS = Prefetch(
+    "mails", queryset=Mail.objects.filter(kind=Mail.Kind.INVITATION).order_by("-pk"), to_attr="invitations"
+)
+
+
+@admin.display(description="Last login", ordering="last_login")
+def last_login_or_invitation(account: User) -> Any:
+    """Returns the time of the last login, or the state and age of the latest invitation if its owner has used none."""
+    if account.last_login or account.is_claimed or not account.is_active:
+        return account.last_login
+    invitation = next(iter(account.invitations), None)  # type: ignore[attr-defined]  # from INVITATIONS
+    if invitation is None:
+        return "Not invited"
+    is_over = invitation.sent_at and timezone.now() - invitation.sent_at > links.INVITATION.lifetime
+    state = "Expired" if is_over and not invitation.bounced_at else invitation.state
+    return f"Invitation {state.lower()}, {timesince(invitation.created_at, depth=1)} ago"
 
 
 @admin.register(Mail)
@@ -45,14 +88,30 @@ class MailAdmin(VersionedAdmin):
 
     resource = "mail"
     prefetched = ("user",)
-    list_display = ["kind", "user", "created_at", "due_at", "attempts", "sent_at", "given_up_at", "error"]
+    list_display = ["kind", "user", "state", "created_at", "sent_at", "error"]  # what fits into 1,280 pixels
     list_filter = [StateFilter, "kind", "created_at"]
     search_fields = ["user__username"]
     actions = ["send_again"]
     fieldsets = [
         (None, {"fields": ["kind", "user", "address"]}),
-        ("Record", {"fields": ["created_at", "due_at", "attempts", "sent_at", "given_up_at", "error"]}),
+        (
+            "Record",
+            {
+                "fields": [
+                    "state",
+                    "created_at",
+                    "due_at",
+                    "attempts",
+                    "deferrals",
+                    "sent_at",
+                    "given_up_at",
+                    "bounced_at",
+                    "error",
+                ]
+            },
+        ),
     ]
+    readonly_fields = ["state", "deferrals", "bounced_at"]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

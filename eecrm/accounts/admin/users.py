@@ -20,7 +20,7 @@ from access.security_log import security_event
 from accounts.admin.addresses import AddressPages, AddressStateFilter
 from accounts.admin.groups import MembershipField
 from accounts.admin.identities import IdentityInline
-from accounts.admin.mails import SendsLinks
+from accounts.admin.mails import INVITATIONS, InvitationFilter, SendsLinks, last_login_or_invitation
 from accounts.admin_login.reset import reset_second_factor
 from accounts.importing.admin_pages import CSVPages
 from accounts.models import ExternalIdentity, Mail, User
@@ -68,7 +68,8 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
     add_form_template = None  # Django's own template would ask for a password
     change_form_template = "admin/accounts/user/change_form.html"
     change_list_template = "admin/accounts/user/change_list.html"
-    list_display = ["username", "display_name", "email", "role", "is_active", "last_login"]
+    prefetched = (INVITATIONS,)
+    list_display = ["username", "display_name", "email", "role", "is_active", last_login_or_invitation]
     # The filter of the account list offers only groups with stored members.
     # The group of a role has no stored members, because an account belongs to it through its role.
     list_filter = [
@@ -76,6 +77,7 @@ class AccountAdmin(TrailHistory, CSVPages, AddressPages, SendsLinks, ReasonAdmin
         "is_active",
         "is_superuser",
         AddressStateFilter,
+        InvitationFilter,
         ("groups", admin.RelatedOnlyFieldListFilter),
     ]
     search_fields = ["username", "first_name", "last_name", "email"]

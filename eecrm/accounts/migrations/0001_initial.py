@@ -389,8 +389,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempts", models.PositiveSmallIntegerField(db_default=0)),
+                (
+                    "deferrals",
+                    models.PositiveSmallIntegerField(
+                        db_default=0,
+                        editable=False,
+                        help_text="Attempts that failed because of the mail server.",
+                    ),
+                ),
                 ("sent_at", models.DateTimeField(null=True)),
                 ("given_up_at", models.DateTimeField(null=True)),
+                (
+                    "is_refused",
+                    models.BooleanField(
+                        db_default=False,
+                        editable=False,
+                        help_text="Given up because the mail server refused the recipient or the mail for good (SMTP 5xx).",
+                        verbose_name="refused",
+                    ),
+                ),
+                (
+                    "bounced_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="When a mail server sent the mail back (`note_bounce`).",
+                        null=True,
+                        verbose_name="bounced",
+                    ),
+                ),
                 ("error", models.CharField(blank=True, db_default="", max_length=500)),
                 (
                     "alert",
@@ -800,6 +826,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("alert", None), ("kind", "unusual_activity"), _connector="XOR"),
                 name="mail_names_its_alert",
                 violation_error_message="A mail about unusual activity names its alert, and no other does.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_refused", False), ("given_up_at__isnull", False), _connector="OR"),
+                name="mail_refused_given_up",
+                violation_error_message="A mail that was refused for good is given up.",
             ),
         ),
         migrations.AddConstraint(

@@ -3,6 +3,8 @@
 The transaction of a change also inserts the mails that report the change.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -22,6 +24,20 @@ class MailQuerySet(PolicyQuerySet["Mail"]):
 
     def given_up(self) -> "MailQuerySet":
         return self.exclude(given_up_at=None)
+
+    def refused(self) -> "MailQuerySet":
+        return self.filter(is_refused=True)
+
+    def bounced(self) -> "MailQuerySet":
+        return self.exclude(bounced_at=None)
+
+    def last_bounce(self, user: User) -> datetime | None:
+        """Returns the time at which the latest mail to the account's present address came back, or None."""
+        sent = self.filter(user=user, address__in=["", user.email]).exclude(sent_at=None)
+        if user.email_confirmed_at:
+            sent = sent.filter(sent_at__gt=user.email_confirmed_at)
+        latest = sent.order_by("-sent_at").first()
+        return latest.bounced_at if latest else None
 
     def tell_owner(self, kind: str, user: User) -> "Mail":
         """Queues a mail to the email address that the account has now.
@@ -72,14 +88,39 @@ class Mail(models.Model):
         db_default=Now(), help_text="Not before: the next try, or the end of a worker's lease."
     )
     attempts = models.PositiveSmallIntegerField(db_default=0)
+    deferrals = models.PositiveSmallIntegerField(
+        db_default=0, editable=False, help_text="Attempts that failed because of the mail server."
+    )
     sent_at = models.DateTimeField(null=True)
     given_up_at = models.DateTimeField(null=True)
+    is_refused = models.BooleanField(
+        "refused",
+        db_default=False,
+        editable=False,
+        help_text="Given up because the mail server refused the recipient or the mail for good (SMTP 5xx).",
+    )
+    bounced_at = models.DateTimeField(
+        "bounced", null=True, editable=False, help_text="When a mail server sent the mail back (`note_bounce`)."
+    )
     error = models.CharField(max_length=500, blank=True, db_default="")
 
     objects = MailQuerySet.as_manager()
 
     personal_fields = {"address": EMAIL}
-    report_fields = ("id", "kind", "user", "address", "created_at", "due_at", "attempts", "sent_at", "given_up_at")
+    report_fields = (
+        "id",
+        "kind",
+        "user",
+        "address",
+        "created_at",
+        "due_at",
+        "attempts",
+        "deferrals",
+        "sent_at",
+        "given_up_at",
+        "is_refused",
+        "bounced_at",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -125,6 +166,11 @@ class Mail(models.Model):
                 violation_error_message="A mail about unusual activity names its alert, and no other does.",
             ),
             models.CheckConstraint(
+                name="mail_refused_given_up",
+                condition=Q(is_refused=False) | Q(given_up_at__isnull=False),
+                violation_error_message="A mail that was refused for good is given up.",
+            ),
+            models.CheckConstraint(
                 name="mail_confirmed_address",
                 condition=Q(is_address_confirmed=False) | ~Q(address=""),
                 violation_error_message="Only a mail with an address of its own says that it was confirmed.",
@@ -133,6 +179,16 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} for {self.user}"
+
+    @property
+    def state(self) -> str:
+        if self.bounced_at:
+            return "Bounced"
+        if self.sent_at:
+            return "Sent"
+        if self.given_up_at:
+            return "Refused for good" if self.is_refused else "Given up"
+        return "Put off by the mail server" if self.deferrals else "Waiting"
 
 
 class LinkRequest(models.Model):

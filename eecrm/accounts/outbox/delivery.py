@@ -4,12 +4,17 @@ A worker claims a mail for a limited time (the lease). If the worker doesn't sto
 due again. A mail is sent twice only if a worker dies after sending the mail and before storing the result. Both copies
 have the same Message-ID.
 
+A mail that the server refuses for good is given up at once. A try that fails because of the mail server is a deferral:
+no connection, a refused login or sender, a server that asks to try again later (4xx), a stop of the worker. Deferrals
+go on for days, because the mail isn't at fault. Any other failure costs one of MAX_MAIL_TRIES.
+
 If the disk is full, no mail is sent. After a worker has claimed a mail, it tests if a result can be stored: it stores
 the result "sent", and rolls this change back.
 """
 
 import logging
 import random
+import re
 import smtplib
 import time
 import traceback
@@ -18,7 +23,7 @@ from typing import Any
 
 from django.core.mail import get_connection
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
@@ -27,6 +32,7 @@ from access.database import acting_as_login_role, rolled_back_if
 from accounts.models import LinkRequest, Mail, User
 from accounts.models.mail import MailQuerySet
 from accounts.outbox import mails
+from accounts.outbox.smtp import DeliveryStopped
 from accounts.passwords.links import link_queued
 from api.email_addresses import normalise_address
 from api.requests import limits
@@ -34,9 +40,12 @@ from api.requests import limits
 log = logging.getLogger("eecrm.mail")
 
 MAX_MAIL_TRIES = 8
+MAX_DEFERRALS = 120  # about five days, as RFC 5321 (section 4.5.4.1) recommends
 FIRST_MAIL_RETRY, MAX_MAIL_RETRY = timedelta(minutes=1), timedelta(hours=1)
 MIN_MAIL_INTERVAL = timedelta(minutes=10)  # minimum time between two mails that reset an account's password
 MAX_ACCOUNTS_PER_ADDRESS = 10  # one request for a link mails at most this number of accounts
+_LOGIN_CODES = {530, 534, 535, 538}  # the login is missing, too weak, wrong, or needs TLS (RFC 4954, section 6)
+_ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b", re.ASCII)
 
 _DUE_MAIL = """
     SELECT id FROM accounts_mail
@@ -76,7 +85,7 @@ def deliver(lease: timedelta) -> bool:
 
 def _settle(mail: Mail) -> None:
     """Sends a claimed mail, or gives it up."""
-    if mail.attempts > MAX_MAIL_TRIES:
+    if mail.attempts - mail.deferrals > MAX_MAIL_TRIES:
         _give_up(mail, "The worker was ended during each try.")
     elif reason := mails.reason_against(mail.kind, mail.user) or mails.without_recipient(mail, mail.user):
         _give_up(mail, reason)
@@ -161,25 +170,52 @@ def _store_sent(mail: Mail) -> None:
 
 
 def _note_failure(mail: Mail, error: Exception) -> None:
-    """Stores the kind of the error. The worker sends the mail again later, or gives up after MAX_MAIL_TRIES.
+    """Stores the kind of the error. The worker sends the mail again later, or gives up the mail.
 
     The error's text isn't stored, because it may contain an email address.
     """
     kind = _error_kind(error)
-    if mail.attempts >= MAX_MAIL_TRIES:
+    if is_refusal(error):
+        _give_up(mail, kind, is_refused=True)
+        return
+    deferrals = mail.deferrals + _is_deferral(error)
+    if deferrals >= MAX_DEFERRALS or mail.attempts - deferrals >= MAX_MAIL_TRIES:
         _give_up(mail, kind)
         return
-    _claimed(mail).update(due_at=_next_try_at(mail.attempts), error=kind)
+    _claimed(mail).update(due_at=_next_try_at(mail.attempts), deferrals=deferrals, error=kind)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     _log_delivery(logging.WARNING, "mail_failed", mail, error=kind, where=f"{frame.filename}:{frame.lineno}")
 
 
-def _error_kind(error: Exception) -> str:
-    """Returns the class and the SMTP code of an error, for example `SMTPRecipientsRefused 550`."""
-    code = getattr(error, "smtp_code", "")
+def is_refusal(error: Exception) -> bool:
+    """Returns True if the mail server refuses the recipient or the mail for good (5xx).
+
+    A refused sender or login isn't the mail's fault. Servers that want a login may say so to the recipient (530).
+    """
+    code = reply_of(error)[0]
+    is_of_mail = isinstance(error, (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError))
+    return is_of_mail and 500 <= code < 600 and code not in _LOGIN_CODES
+
+
+def _is_deferral(error: Exception) -> bool:
+    """Returns True if a try failed because of the mail server or the way to it, or because the worker stopped."""
+    return isinstance(error, (OSError, DeliveryStopped))  # errors of smtplib and ssl are an OSError
+
+
+def reply_of(error: Exception) -> tuple[int, str]:
+    """Returns the code and the text of the mail server's reply that an error holds; 0 and "" if it holds none."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        code = next(iter(error.recipients.values()))[0]
-    return f"{type(error).__name__} {code}".strip()
+        code, text = next(iter(error.recipients.values()))
+    else:
+        code, text = getattr(error, "smtp_code", 0), getattr(error, "smtp_error", b"")
+    return code, text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+
+
+def _error_kind(error: Exception) -> str:
+    """Returns the class of an error with its SMTP codes (RFC 5321, RFC 3463): `SMTPRecipientsRefused 550 5.1.1`."""
+    code, text = reply_of(error)
+    enhanced = _ENHANCED_CODE.match(text)
+    return " ".join([type(error).__name__, *([str(code)] if code else []), *([enhanced[0]] if enhanced else [])])
 
 
 def _next_try_at(attempts: int) -> Combinable:
@@ -187,14 +223,14 @@ def _next_try_at(attempts: int) -> Combinable:
 
     The pause varies at random by up to half. So mails that failed at the same time are sent again at different times.
     """
-    pause = min(FIRST_MAIL_RETRY * 2 ** (attempts - 1), MAX_MAIL_RETRY)
+    pause = min(FIRST_MAIL_RETRY * 2 ** min(attempts - 1, 10), MAX_MAIL_RETRY)
     return Now() + pause * random.uniform(0.5, 1.5)  # noqa: S311  # the random number needn't be secret
 
 
-def _give_up(mail: Mail, reason: str) -> None:
+def _give_up(mail: Mail, reason: str, *, is_refused: bool = False) -> None:
     with acting_as_login_role():
-        _claimed(mail).update(given_up_at=Now(), error=reason)
-    _log_delivery(logging.WARNING, "mail_given_up", mail, error=reason)
+        _claimed(mail).update(given_up_at=Now(), is_refused=is_refused, error=reason)
+    _log_delivery(logging.WARNING, "mail_refused" if is_refused else "mail_given_up", mail, error=reason)
 
 
 def _claimed(mail: Mail) -> MailQuerySet:
@@ -217,8 +253,11 @@ def _answer_request(lease: timedelta) -> bool:
         # Without the lock, two workers with two requests for one account could both queue a mail.
         accounts = User.objects.active().filter(matches, identity=None).exclude(email_confirmed_at=None).order_by("pk")
         locked = list(accounts.select_for_update(of=("self",), no_key=True).only("pk")[:MAX_ACCOUNTS_PER_ADDRESS])
-        recent = Mail.objects.filter(kind=Mail.Kind.PASSWORD_RESET).filter(
-            Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None)
+        # A mail from before the present address was confirmed has gone to another address, or is put off because of it.
+        recent = Mail.objects.filter(
+            Q(created_at__gt=Now() - MIN_MAIL_INTERVAL) | Q(sent_at=None, given_up_at=None),
+            kind=Mail.Kind.PASSWORD_RESET,
+            created_at__gt=F("user__email_confirmed_at"),
         )
         already_mailed = set(recent.filter(user__in=locked).values_list("user_id", flat=True))
         resets = [Mail(kind=Mail.Kind.PASSWORD_RESET, user=user) for user in locked if user.pk not in already_mailed]

@@ -118,6 +118,8 @@ def compose(mail: Mail, user: User) -> EmailMessage | None:
         # Each try sends the same Message-ID: servers and mail programs recognise a repeat (RFC 5322, section 3.6.4).
         "Message-ID": f"<mail-{mail.pk}-{mail.created_at:%Y%m%d%H%M%S}@{_domain()}>",
         "Auto-Submitted": "auto-generated",  # RFC 3834: mail programs don't answer such a mail automatically
+        # The same for Exchange (MS-OXCMAIL). The value `All` would also end reports of mails that can't be delivered.
+        "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
     }
     return EmailMessage(subject.strip(), body, to=[mail.address or user.email], headers=headers)
 

@@ -9,7 +9,9 @@ from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
+from django.utils import translation
 from django.utils.crypto import salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.http import urlsafe_base64_decode
@@ -21,9 +23,12 @@ from django.views.generic import FormView, TemplateView
 from access.database import leave
 from access.permissions import public
 from access.security_log import security_event
+from accounts.kept_forms import kept_form
 from accounts.login import browsers
 from accounts.login.credentials import forget_failures
+from accounts.mailed_paths import redirect_mended
 from accounts.models import LinkRequest, User, normalise_username
+from accounts.page_language import in_browser_language
 from accounts.passwords import links
 from api.email_addresses import normalise_address
 from api.requests import limits
@@ -37,7 +42,7 @@ PAGE_METHODS = ["get", "head", "options"]
 
 class ForgottenForm(forms.Form):
     account = forms.CharField(
-        label="Email address or username",
+        label=translation.gettext_lazy("Email address or username"),
         max_length=254,
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )
@@ -49,7 +54,7 @@ class ForgottenForm(forms.Form):
         text = address if "@" in address and address.isascii() else normalise_username(typed)
         if text := text[:254].strip():
             return text
-        raise forms.ValidationError("Enter an email address or a username.", code="required")
+        raise forms.ValidationError(translation.gettext("Enter an email address or a username."), code="required")
 
 
 class ForgottenView(FormView):
@@ -71,8 +76,10 @@ class ForgottenView(FormView):
         same = f"{salted_hmac('accounts.forgotten', typed, algorithm='sha256').hexdigest()} {place}"
         *_, taken = limits.take((limits.limit("forgotten_same"), same, 1), (limits.limit("forgotten"), place, 1))
         if not taken.granted:
-            sentence = f"Too many links were asked for from your address: try again in {max(1, round(taken.wait))} s."
-            form.add_error("account", sentence)
+            sentence = translation.gettext(
+                "Too many links were asked for from your address: try again in %(seconds)s s."
+            )
+            form.add_error("account", sentence % {"seconds": max(1, round(taken.wait))})
             return self.form_invalid(form)
         leave()
         LinkRequest.objects.bulk_create([LinkRequest(typed=typed)], ignore_conflicts=True)
@@ -87,8 +94,8 @@ class SentView(TemplateView):
 class ChoosePasswordForm(SetPasswordForm):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
-        self.fields["new_password1"].label = "New password"
-        self.fields["new_password2"].label = "The same again"
+        self.fields["new_password1"].label = translation.gettext("New password")
+        self.fields["new_password2"].label = translation.gettext("The same again")
         self.fields["new_password2"].help_text = ""
 
     def save(self, commit: bool = True) -> User:
@@ -122,8 +129,10 @@ class ChoosePasswordView(FormView):
         name, token = kwargs["name"], kwargs["token"]
         user = _account_of_link(name, for_update=request.method == "POST")
         in_cookie = token == IN_COOKIE
+        if in_cookie and COOKIE not in request.COOKIES:
+            return TemplateResponse(request, "accounts/pages/no_link.html", status=404)
         if user is None or not links.is_valid(user, request.COOKIES.get(COOKIE) if in_cookie else token):
-            return self.response_class(request, "accounts/pages/dead_link.html", status=404, using=self.template_engine)
+            return redirect_mended(request) or dead_link(request)
         self.user = user
         return super().dispatch(request, *args, **kwargs) if in_cookie else _into_cookie(request, name, token)
 
@@ -168,23 +177,51 @@ def _into_cookie(request: HttpRequest, name: str, token: str) -> HttpResponse:
     return response
 
 
+def dead_link(request: HttpRequest) -> HttpResponse:
+    return TemplateResponse(request, "accounts/pages/dead_link.html", status=404)
+
+
+class OtherPathView(TemplateView):
+    """Page for any other path under `account/`, such as a link whose end a mail program has changed."""
+
+    http_method_names = PAGE_METHODS
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect_mended(request) or dead_link(request)
+
+
 class ChosenView(TemplateView):
     http_method_names = PAGE_METHODS
     template_name = "accounts/pages/chosen.html"
 
 
+@never_cache
+@in_browser_language
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Page for a form without a valid CSRF token (setting CSRF_FAILURE_VIEW).
 
     Django's own page has inline styles, which our Content-Security-Policy forbids. Only the honeypot (the false admin
     login under `/admin/`) shows Django's page.
+
+    The page has a form with what was typed, to send it once more. A form of another site isn't kept. Otherwise that
+    site could choose the values, and only needed the visitor's click.
     """
     if f"{request.path_info}/".startswith("/admin/"):
         return csrf.csrf_failure(request, reason=reason)
-    return render(request, "accounts/pages/form_refused.html", status=403)
+    kept = kept_form(request) if _is_own_form(request) else None
+    return render(request, "accounts/pages/form_refused.html", {"kept": kept}, status=403)
 
 
-forgotten = public(ForgottenView.as_view())
-link_sent = public(SentView.as_view())
-choose = public(ChoosePasswordView.as_view())
-chosen = public(ChosenView.as_view())
+def _is_own_form(request: HttpRequest) -> bool:
+    """Returns True if the browser says that the form was on a page of this site."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return origin == f"{request.scheme}://{request.get_host()}"
+
+
+forgotten = public(in_browser_language(ForgottenView.as_view()))
+link_sent = public(in_browser_language(SentView.as_view()))
+choose = public(in_browser_language(ChoosePasswordView.as_view()))
+chosen = public(in_browser_language(ChosenView.as_view()))
+other_path = public(in_browser_language(OtherPathView.as_view()))

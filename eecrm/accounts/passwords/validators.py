@@ -7,12 +7,13 @@ import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
+from django.utils import translation
 
 from access.database import as_login_role
 from accounts.models import AuthenticatorApp, User
 
 MAX_BYTES = 1024
-PASSWORD_TOO_LONG = "A password has at most 1,024 bytes."
+PASSWORD_TOO_LONG = translation.gettext_lazy("A password has at most 1,024 bytes.")
 
 
 def require_hashable(password: str) -> None:
@@ -35,15 +36,19 @@ class LengthValidator:
         is_alone = user is not None and user.is_staff and not _has_second_factor(user)
         min_chars = self.MIN_CHARS_WITHOUT_SECOND_FACTOR if is_alone else self.MIN_CHARS
         if len(password) < min_chars:
-            reason = " as long as you have no second factor" if is_alone else ""
-            raise ValidationError(f"Use at least {min_chars} characters{reason}.", code="password_too_short")
+            sentence = translation.gettext("Use at least %(number)s characters.")
+            if is_alone:
+                sentence = translation.gettext(
+                    "Use at least %(number)s characters as long as you have no second factor."
+                )
+            raise ValidationError(sentence % {"number": min_chars}, code="password_too_short")
 
     def get_help_text(self) -> str:
-        return (
-            f"Use at least {self.MIN_CHARS} characters; managers and auditors without a second factor"
-            f" {self.MIN_CHARS_WITHOUT_SECOND_FACTOR}. "
+        sentence = translation.gettext(
+            "Use at least %(number)s characters; managers and auditors without a second factor %(more)s. "
             "A few words that have nothing to do with each other are easy to remember."
         )
+        return sentence % {"number": self.MIN_CHARS, "more": self.MIN_CHARS_WITHOUT_SECOND_FACTOR}
 
 
 def _has_second_factor(user: User) -> bool:
@@ -69,14 +74,13 @@ class ContextValidator:
         words = sorted({*self.WORDS, *names}, key=len, reverse=True)
         remaining = re.sub("|".join(map(re.escape, words)), "", _plain_text(password))
         if len(remaining) < self.MIN_REMAINING_CHARS:
-            raise ValidationError(
-                "Without your names and ours (Epic Events, CRM) at least"
-                f" {self.MIN_REMAINING_CHARS} characters must remain.",
-                code="password_in_context",
+            sentence = translation.gettext(
+                "Without your names and ours (Epic Events, CRM) at least %(number)s characters must remain."
             )
+            raise ValidationError(sentence % {"number": self.MIN_REMAINING_CHARS}, code="password_in_context")
 
     def get_help_text(self) -> str:
-        return "Your own names and ours (Epic Events, CRM) don't count."
+        return translation.gettext("Your own names and ours (Epic Events, CRM) don't count.")
 
 
 def _names_of_account(user: User, min_chars: int) -> set[str]:

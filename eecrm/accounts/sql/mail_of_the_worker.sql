@@ -13,6 +13,9 @@ BEGIN
         NEW.attempts := 0;
         NEW.sent_at := NULL;
         NEW.given_up_at := NULL;
+        NEW.deferrals := 0;
+        NEW.is_refused := false;
+        NEW.bounced_at := NULL;
         NEW.seen := '';
         RETURN NEW;
     END IF;
@@ -20,14 +23,19 @@ BEGIN
         NEW.created_at := OLD.created_at;  -- triggers count the links and notices of a day by it
     END IF;
     NEW.sent_at := OLD.sent_at;
+    NEW.bounced_at := OLD.bounced_at;
     NEW.seen := OLD.seen;
     IF OLD.given_up_at IS NOT NULL AND NEW.given_up_at IS NULL THEN
         NEW.due_at := statement_timestamp();
         NEW.attempts := 0;
+        NEW.deferrals := 0;
+        NEW.is_refused := false;
     ELSE
         NEW.due_at := OLD.due_at;
         NEW.attempts := OLD.attempts;
+        NEW.deferrals := OLD.deferrals;
         NEW.given_up_at := OLD.given_up_at;
+        NEW.is_refused := OLD.is_refused;
     END IF;
     RETURN NEW;
 END

@@ -16,7 +16,7 @@ CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON accounts_ext
 FOR EACH ROW EXECUTE FUNCTION audit.record('{}', '{}');
 
 CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON accounts_mail
-FOR EACH ROW EXECUTE FUNCTION audit.record('{due_at,attempts,error}', '{}');
+FOR EACH ROW EXECUTE FUNCTION audit.record('{due_at,attempts,deferrals,error}', '{}');
 
 CREATE OR REPLACE TRIGGER trail AFTER INSERT OR DELETE OR UPDATE ON accounts_tokensession
 FOR EACH ROW EXECUTE FUNCTION audit.record('{refresh_jti,previous_jti,rotated_at,expires_at,address}', '{}');

@@ -1,17 +1,21 @@
 """People choose their own password by a link that works once, and nobody learns who has an account."""
 
+import html
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client as Browser
 
 from access.database import acting_as
 from access.policy import Role
+from accounts.addresses import links as address_links
 from accounts.login import tokens
-from accounts.models import AddressChange, LinkRequest, Mail, TokenSession, User
+from accounts.models import AddressChange, LinkRequest, Mail, TokenSession, User, normalise_username
 from accounts.passwords import links
 from accounts.tests.people import move, newcomer, sent
 from audit.models import Entry
@@ -413,6 +417,98 @@ def test_a_form_without_its_token_gets_a_page_of_ours(path: str, world: World) -
     body = answer.content.decode()
     assert (answer.status_code, "Send it once more" in body, "<style" in body) == (403, True, False)
     assert not Mail.objects.exists()
+    assert "sales" not in body and PASSWORD not in body, "another site may have chosen it"
+
+
+OWN = {"HTTP_ORIGIN": "http://testserver"}
+
+
+@pytest.mark.parametrize("origin", [OWN, {"HTTP_SEC_FETCH_SITE": "same-origin"}])
+def test_a_form_whose_page_was_too_old_is_kept_and_sent_once_more(origin: dict[str, str], world: World) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    typed = {"account": 'sales "&<b>', "csrfmiddlewaretoken": "x" * 64}
+    page = browser.post(FORGOTTEN, typed, **origin)
+    body = page.content.decode()
+    assert (page.status_code, "This is what you typed" in body, "<b>" in body) == (403, True, False)
+    assert "no-store" in page["Cache-Control"]
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', body))
+    assert browser.post(FORGOTTEN, {name: html.unescape(value) for name, value in fields.items()}, **origin).url == SENT
+    assert LinkRequest.objects.get().typed == normalise_username(typed["account"])
+
+
+@pytest.mark.parametrize("origin", [{}, {"HTTP_ORIGIN": "null"}, {"HTTP_ORIGIN": "https://evil.example", "HTTP_SEC_FETCH_SITE": "same-origin"}, {"HTTP_SEC_FETCH_SITE": "cross-site"}])  # fmt: skip
+def test_nothing_is_kept_of_a_form_of_another_site(origin: dict[str, str], world: World) -> None:
+    page = Browser(enforce_csrf_checks=True).post(FORGOTTEN, {"account": "sales"}, **origin)
+    assert (page.status_code, "sales" in page.content.decode()) == (403, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "kept", "asked"),
+    [
+        ("/hidden-admin/login/", {"username": "sales", "password": PASSWORD}, ["sales"], ["password"]),
+        ("/hidden-admin/second-factor/", {"code": "123456"}, [], ["code"]),
+        ("/account/password/MQ/set-password/", {"new_password1": GOOD, "new_password2": GOOD}, [], ["new_password1", "new_password2"]),
+        ("/hidden-admin/clients/client/add/", {"last_name": "Öz", "notes": "a\nb", "postcode": "75001", "_save": "Save", "page_version": "v"}, ["Öz", "a\nb", "75001", "Save", "v"], []),
+    ],
+)  # fmt: skip
+def test_a_kept_form_has_all_but_passwords_and_codes(
+    path: str, form: dict[str, str], kept: list[str], asked: list[str], world: World
+) -> None:
+    body = Browser(enforce_csrf_checks=True).post(path, form, **OWN).content.decode()
+    hidden = re.findall(r'<input type="hidden" name="(?!csrf)\w+" value="([^"]*)">', body)
+    assert [html.unescape(value) for value in hidden] == kept
+    assert re.findall(r'<input type="(?:text|password)" name="(\w+)"', body) == asked
+    assert not [form[name] for name in asked if form[name] in body]
+    assert "<dd>Save</dd>" not in body and "<dd>v</dd>" not in body
+
+
+def test_a_file_is_asked_for_again(world: World) -> None:
+    form = {"file": SimpleUploadedFile("people.csv", b"username"), "delimiter": ";"}
+    body = Browser(enforce_csrf_checks=True).post("/hidden-admin/accounts/user/import/", form, **OWN).content.decode()
+    assert 'enctype="multipart/form-data"' in body and 'type="file" name="file"' in body and "<dd>;</dd>" in body
+
+
+# Links as mail programs mangle them
+
+ENDS_OF_LINKS = [
+    "", ">", "/>", ".", "/.", ")", "/)", ",", "/,", "]", "/]", " ", "/ ", "%20", "/%20", "%3E", "/%2520", "=3D", "/=", "=20", "&gt;", '/"', "/».",
+    "/\u200b", "/\u00a0", ">/", ").,", "/'", "/;", "/*", "/…", "//",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDS_OF_LINKS)
+def test_a_link_with_a_mangled_end_leads_to_its_form(end: str, world: World) -> None:
+    browser = Visitor()
+    page = browser.get(link_for("sales").rstrip("/") + end, follow=True)
+    assert (page.status_code, "Choose your password" in page.content.decode()) == (200, True)
+    AddressChange.objects.create(user=account("sales"), address="new@epic.example")
+    change = AddressChange.objects.get()
+    link = address_links.context(change)["link"].removeprefix("http://127.0.0.1:8000")
+    page = browser.get(link.rstrip("/") + end, follow=True)
+    assert (page.status_code, "Confirm your email address" in page.content.decode()) == (200, True)
+    assert browser.get(FORGOTTEN.rstrip("/") + end, follow=True).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["foo", "password/", "password/MQ", "password/MQ/", "address/", "address/x>", "x" * 4000, ">" * 4000, "=3D" * 900]
+)  # fmt: skip
+def test_any_other_address_is_a_page_of_ours_with_a_new_link(path: str, world: World) -> None:
+    page = Visitor().get(f"/account/{path}", follow=True)
+    assert (page.status_code, f'href="{FORGOTTEN}"' in page.content.decode()) == (404, True)
+    assert "doesn't work any more" in html.unescape(page.content.decode())
+
+
+def test_a_link_that_was_copied_from_another_browser_says_what_to_do(world: World) -> None:
+    link = link_for("sales")
+    for browser in (Visitor(), Browser(enforce_csrf_checks=True)):
+        page = browser.get(Visitor().get(link).url)
+        body = html.unescape(page.content.decode())
+        assert (page.status_code, "Open the link in your mail once more" in body, FORGOTTEN in body) == (
+            404,
+            True,
+            True,
+        )
+    assert choose(link).status_code == 302, "the link itself goes on"
 
 
 def test_the_decoy_refuses_it_as_a_stock_site_does(world: World) -> None:

@@ -1,8 +1,6 @@
 """Mails that are owed: written when they are sent, tried again, given up in the open, forgotten in the end."""
 
 import re
-import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import timedelta
@@ -28,7 +26,7 @@ from accounts.tests.people import move, newcomer
 from api.jobs import Every, declared_jobs
 from api.resources import idempotency
 from audit.trail import seals
-from conftest import PATIENCE, Visitor, World
+from conftest import Visitor, World
 
 LEASE = timedelta(minutes=3)
 
@@ -62,6 +60,7 @@ def test_a_mail_says_what_to_do_and_bears_a_link_that_works(world: World, client
     assert client.get(links[0]).status_code == 302
     headers = message.message()
     assert headers["Auto-Submitted"] == "auto-generated"
+    assert headers["X-Auto-Response-Suppress"] == "DR, RN, NRN, OOF, AutoReply", "reports of bounces still come"
     assert headers["Message-ID"] == f"<mail-{row.pk}-{row.created_at:%Y%m%d%H%M%S}@localhost>"
     row.refresh_from_db()
     assert (row.sent_at is not None, row.error, row.attempts) == (True, "", 1)
@@ -158,12 +157,15 @@ def test_nobody_says_that_managers_were_told(role: Role, world: World) -> None:
 
 def test_people_have_sent_again_what_was_given_up_and_no_more(world: World) -> None:
     row = owe(world, "sales")
-    Mail.objects.filter(pk=row.pk).update(given_up_at=timezone.now(), attempts=9, error="SMTPDataError 554")
+    Mail.objects.filter(pk=row.pk).update(
+        given_up_at=timezone.now(), attempts=9, deferrals=3, is_refused=True, error="SMTPDataError 554"
+    )
     later = timezone.now() + timedelta(days=999)
     with acting_as(Role.MANAGEMENT):
         Mail.objects.filter(pk=row.pk).update(given_up_at=None, due_at=later, sent_at=later, attempts=9, error="")
     row.refresh_from_db()
     assert (row.given_up_at, row.sent_at, row.attempts, row.error) == (None, None, 0, "")
+    assert (row.deferrals, row.is_refused) == (0, False)
     assert row.due_at < timezone.now()
 
 
@@ -291,6 +293,21 @@ def test_asking_again_and_again_sends_one_mail_in_ten_minutes(world: World) -> N
     assert len(forgotten("sales")) == 2
 
 
+@pytest.mark.parametrize("became", ["sent", "put off", "refused"])
+def test_asking_again_after_the_address_was_corrected_sends_a_mail(became: str, world: World) -> None:
+    forgotten("sales")
+    if became != "sent":
+        later = timezone.now() + timedelta(hours=1)
+        fields = {"deferrals": 3, "due_at": later} if became == "put off" else {"given_up_at": later}
+        Mail.objects.update(sent_at=None, **fields)
+    django_mail.outbox.clear()
+    move("sales", "corrected@epic.example")
+    Mail.objects.filter(kind="address_changed").delete()
+    Mail.objects.exclude(kind="password_reset").delete()
+    assert forgotten("sales") == ["corrected@epic.example"]
+    assert forgotten("sales") == ["corrected@epic.example"], "one mail in ten minutes"
+
+
 def test_a_request_that_a_worker_left_is_answered_when_its_lease_ends(world: World) -> None:
     LinkRequest.objects.create(typed="sales", due_at=timezone.now() + LEASE)
     assert empty_the_queue() == 0
@@ -339,110 +356,7 @@ def test_a_request_of_a_day_ago_is_dropped(world: World) -> None:
     assert [request.typed for request in LinkRequest.objects.all()] == ["new"]
 
 
-# A server that refuses
-
-
-class Refusing(socketserver.StreamRequestHandler):
-    """As much of a mail server as it takes to be refused by one."""
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 test\r\n")
-        for line in self.rfile:
-            verb = line[:4].upper()
-            if verb == b"RCPT":
-                self.server.refused += 1  # type: ignore[attr-defined]
-                self.wfile.write(b"550 5.1.1 <sales@epic.example>: no such user here\r\n")
-            elif verb == b"QUIT":
-                self.wfile.write(b"221 bye\r\n")
-                return
-            else:
-                self.wfile.write(b"250 ok\r\n")
-
-
-@pytest.fixture
-def refusing_server(settings: Any) -> Iterator[Any]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
-        server.refused = 0  # type: ignore[attr-defined]
-        send_through(server, settings)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def send_through(server: Any, settings: Any, *, is_tls: bool = False) -> None:
-    settings.EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
-    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, is_tls
-
-
-def test_what_is_refused_is_tried_again_later_and_later_and_given_up(world: World, refusing_server: Any) -> None:
-    row = owe(world, "sales")
-    pauses = []
-    for attempt in range(1, 9):
-        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-        assert empty_the_queue() == 1
-        row.refresh_from_db()
-        assert (row.attempts, row.sent_at, row.error) == (attempt, None, "SMTPRecipientsRefused 550")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT statement_timestamp()")
-            pauses.append((row.due_at - cursor.fetchone()[0]).total_seconds() / 60)
-        assert (row.given_up_at is None) == (attempt < 8)
-    assert refusing_server.refused == 8
-    for attempt, pause in enumerate(pauses[:7]):
-        assert 0.45 * 2**attempt <= pause <= min(1.5 * 2**attempt, 90)
-    assert empty_the_queue() == 0
-
-
-def test_a_server_that_is_not_there_is_tried_again(world: World, settings: Any, caplog: Any) -> None:
-    settings.EMAIL_BACKEND = "accounts.outbox.smtp.LimitedBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-    row = owe(world, "sales")
-    empty_the_queue()
-    row.refresh_from_db()
-    assert (row.error, row.given_up_at) == ("ConnectionRefusedError", None)
-    (record,) = [record for record in caplog.records if record.name == "eecrm.mail"]
-    assert (record.message, record.mail, record.error) == ("mail_failed", row.pk, "ConnectionRefusedError")
-
-
-class Dripping(socketserver.StreamRequestHandler):
-    """Answers as far as the n-th line, and then sends its next answer byte by byte, until the client has had enough."""
-
-    def handle(self) -> None:
-        answers = [b"220 test", b"250 ok", b"250 ok", b"250 ok", b"354 go on", b"250 taken"]
-        for answer in answers[: self.server.lines]:  # type: ignore[attr-defined]
-            self.wfile.write(answer + b"\r\n")
-            while answer == b"354 go on" and self.rfile.readline() != b".\r\n":
-                pass
-            if answer != b"354 go on":
-                self.rfile.readline()
-        with suppress(OSError):
-            while not self.server.has_ended.wait(0.02):  # type: ignore[attr-defined]
-                self.wfile.write(b"2")
-        self.server.has_ended.set()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(("lines", "is_sent"), [(0, False), (1, False), (3, False), (6, True)])
-def test_a_server_that_drips_bytes_holds_nobody(
-    lines: int, is_sent: bool, world: World, settings: Any, caplog: Any
-) -> None:
-    settings.MAX_DELIVERY_SECONDS = 5 if is_sent else 0.2
-    row = owe(world, "sales")
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
-        server.daemon_threads = True
-        server.lines, server.has_ended = lines, threading.Event()  # type: ignore[attr-defined]
-        send_through(server, settings)
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        empty_the_queue()
-        assert server.has_ended.wait(PATIENCE), "the connection stayed open"  # type: ignore[attr-defined]
-        thread.join()
-    row.refresh_from_db()
-    assert (row.sent_at is not None, row.error) == ((True, "") if is_sent else (False, "DeliveryTooSlow"))
-    assert row.given_up_at is None
-    (record,) = [record for record in caplog.records if record.name == "eecrm.mail"]
-    assert record.message == ("mail_sent" if is_sent else "mail_failed")
+# Failures
 
 
 def test_a_mail_that_cannot_be_written_does_not_stop_the_others(world: World, monkeypatch: Any) -> None:

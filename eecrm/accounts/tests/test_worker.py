@@ -218,7 +218,7 @@ def test_a_slow_mail_server_holds_up_no_seal(committed_world: World, migrator: A
 
     def hesitate() -> None:
         in_hand.set()
-        sealed.wait(8)  # below EMAIL_TIMEOUT each time, and five times below MAX_DELIVERY_SECONDS
+        sealed.wait(8)  # below EMAIL_TIMEOUT each time, and five times below MAX_SESSION_SECONDS
 
     def is_sealed_up_to(last: int) -> bool:
         with migrator.cursor() as cursor:

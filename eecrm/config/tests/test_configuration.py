@@ -52,6 +52,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         *(("ADMIN_URL", path) for path in ("../x", "a b", "a/../b", "a//b", "a?b", "a#b", "a%2fb", ".x", "é", "Admin", "a/./b", "a\\b", ".", "<x>")),
         *(("RATE_LIMIT_FACTOR", factor) for factor in ("nan", "inf", "-inf", "1e308", "1000000", "0", "-1", "1e-9", "")),
         ("ALERT_CHANGES", "-1"), ("ALERT_CHANGES", "9" * 11), *(("STAFF_TIME_ZONE", zone) for zone in ("Paris", "CEST", "+01:00", "../etc", "")),
+        ("EMAIL_TIMEOUT", "0"), ("EMAIL_FINAL_TIMEOUT", "3601"), ("EMAIL_TIMEOUT", "soon"),
         ("ADMIN_URL", "hidden-admin/"), ("ALLOWED_HOSTS", "*:8443"), ("SECRET_KEY", "abcde" * 10), ("SECRET_KEY", "0123456789" * 6),
         ("JWT_SIGNING_KEY", "abcdefghi-" * 5), ("SECOND_FACTOR_KEY", b64encode(b"abcdefgh" * 4).decode()),
         *(("GROUPS", names) for names in ("a\u200bb", "\u200b", "x" * 151, "PII,a\u202eb")),
@@ -80,7 +81,7 @@ WRONG = {
         "https://crm.epic.example:0", "https://crm.epic.example:65536", "https://crm.epic.example:x", "https://crm.epic.example:",
         "https://crm..example", "https://crm epic.example", "https://[::1", "https://[::1]x", "https://[crm]", "https://:443", "https://crm.example#",
     ],
-    A_SENDER: ["@", "<>", "crm@", "@epic.example", "a@epic.example, b@epic.example", "A, B <a@epic.example>", "CRM <a@epic.example", "CRM: a@epic.example;", "é@epic.example", "CRM a@epic.example", "=?utf-8?q?CRM=E2=80=AEmoc?= <a@epic.example>", "=?utf-8?b?Q1JN4oCL?= <a@epic.example>"],
+    A_SENDER: ["@", "<>", "crm@", "@epic.example", "a@epic.example, b@epic.example", "A, B <a@epic.example>", "Epic Events, Paris <crm@epic.example>", "CRM <a@epic.example", "CRM: a@epic.example;", "é@epic.example", "CRM a@epic.example", "=?utf-8?q?CRM=E2=80=AEmoc?= <a@epic.example>", "=?utf-8?b?Q1JN4oCL?= <a@epic.example>"],
     "EMAIL_HOST_USER is ASCII, because the login to a mail server takes no other characters.": ["é"],
     "EMAIL_HOST_PASSWORD is ASCII, because the login to a mail server takes no other characters.": ["pâss"],
     "SECOND_FACTOR_KEY is weak: use 32 random bytes.": [ZEROS],
@@ -199,8 +200,8 @@ GOOD = STRONG | PROVIDER | {
     "DEBUG": "false", "JWT_ALGORITHM": "HS256", "JWT_PREVIOUS_KEYS": "an older text of tokens: five wizards", "OIDC_TYPED_TOKENS": "true",
     "OIDC_CREATE_ACCOUNTS": "true", "CORS_ORIGINS": "https://app.epic.example", "RATE_LIMIT_FACTOR": "2", "GROUPS": "Couriers",
     "SECOND_FACTOR": "optional", "TOTP_ISSUER": "Epic Events CRM (staging)", "SECOND_FACTOR_PREVIOUS_KEYS": STRONG["SECOND_FACTOR_KEY"], "EMAIL_SECURITY": "ssl",
-    "EMAIL_PORT": "465", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm", "PG_SSLMODE": "verify-full",
-    "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3", "STAFF_TIME_ZONE": "America/Cayenne",
+    "EMAIL_PORT": "465", "EMAIL_TIMEOUT": "300", "EMAIL_FINAL_TIMEOUT": "600", "PG_PORT": "5432", "PG_TARGET_SESSION_ATTRS": "any", "PG_DATABASE": "eecrm",
+    "PG_SSLMODE": "verify-full", "PG_USER": "eecrm_app", "PORT": "8000", "WEB_CONCURRENCY": "3", "STAFF_TIME_ZONE": "America/Cayenne",
 } | {name: "7" for name in SAMPLE if name.startswith("ALERT_")}  # fmt: skip
 DUMP = """
 import config.settings as settings
@@ -364,6 +365,11 @@ def test_local_has_defaults_but_for_what_scripts_run_generates() -> None:
     assert (result.returncode, result.stdout) == (0, "hidden-admin/ prefer\n"), result.stderr
     result = start({"APP_ENV": None, "SECRET_KEY": None})
     assert "let scripts/run generate it" in result.stderr
+
+
+def test_a_login_to_no_mail_server_is_refused_locally_too() -> None:
+    result = start({"APP_ENV": "local", "EMAIL_HOST": None})
+    assert "ImproperlyConfigured: EMAIL_HOST is empty: name the mail server of EMAIL_HOST_USER." in result.stderr
 
 
 @pytest.mark.parametrize(("urls", "starts"), [("config.urls", True), ("config.tests.forgotten_urls", False)])

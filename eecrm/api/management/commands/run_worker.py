@@ -11,21 +11,22 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
 from access.database import acting_through, refuse_privileged_role
 from access.refusals import UNAVAILABLE, refusal_of, sqlstate_of
 from api.command_numbers import number_between
-from api.jobs import EachTurn, Every, declared_jobs
+from api.jobs import EachTurn, Every, declared_jobs, stop_signal
 
 log = logging.getLogger("eecrm.worker")
 
 IDLE = 1.0  # seconds to wait after all jobs ran, if no job has more work
 AFTER_TROUBLE = 5.0  # seconds between two attempts to reach the database
-# The number of seconds for which a worker may hold a mail that it is sending.
-# Sending a mail takes at most 60 s (MAX_DELIVERY_SECONDS).
-LEASE = 180.0
+# The number of seconds for which a worker may hold a mail that it is sending. It is longer than the slowest delivery.
+# With a shorter lease, another worker would send the mail a second time.
+LEASE = settings.MAX_DELIVERY_SECONDS + 60.0
 MAX_LEASE = 86_400.0
 
 
@@ -73,9 +74,11 @@ class StopRequest:
 def stop_request() -> Iterator[StopRequest]:
     stop = StopRequest()
     previous_handlers = {signum: signal.signal(signum, stop.notice) for signum in (signal.SIGTERM, signal.SIGINT)}
+    token = stop_signal.set(stop.reader)
     try:
         yield stop
     finally:
+        stop_signal.reset(token)
         for signum, handler in previous_handlers.items():
             signal.signal(signum, handler)
         os.close(stop.reader)
