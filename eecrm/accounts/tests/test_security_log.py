@@ -182,7 +182,8 @@ ON_RECORD: dict[str, tuple[list[str], list[tuple[str, str | int]]]] = {
 }  # fmt: skip
 REFUSED = {"addstatictoken"}
 OF_NO_ACCOUNT = {
-    "check_production", "import_clients", "migrate", "purge_idempotency_keys", "restore", "run_worker", "sync_database", "verify_audit",
+    "check_production", "import_clients", "migrate", "note_bounce", "purge_idempotency_keys", "restore", "run_worker", "send_test_mail",
+    "sync_database", "verify_audit",
 }  # fmt: skip
 
 
