@@ -82,7 +82,9 @@ def test_lines_end_as_any_system_ends_them(end: str) -> None:
 
 
 def test_blank_rows_are_no_rows() -> None:
-    assert parse_table(f"{HEADER}\n\n{ROW}\n,,\n  \n".encode(), "list.csv").records == [Record(3, ROW.split(","))]
+    assert parse_table(f"{HEADER}\n\n{ROW}\n,,\n  \n".encode(), "list.csv").records == [
+        Record(3, ROW.split(","), follows_gap=True)
+    ]
 
 
 # --- what is no table
@@ -133,7 +135,7 @@ def test_a_path_that_is_no_file_is_told(name: str, sentence: str, tmp_path: Path
     ],
 )
 def test_a_row_that_is_no_row_of_the_table_is_told(cells: list[str], problem: str) -> None:
-    columns = Columns(["Company", "Email"], {"company": 0, "email": 1})
+    columns = Columns(["Company", "Email"], {"company": [0], "email": [1]})
     assert list(map(str, malformed(Record(7, cells), columns))) == [problem]
 
 

@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import polib
 import pytest
@@ -10,7 +12,15 @@ import pytest
 from config.environment import ROOT
 
 FOLDER = ROOT / "eecrm" / "config" / "locale" / "fr" / "LC_MESSAGES"
-ENTRIES = {entry.msgid: entry for entry in polib.pofile(str(FOLDER / "django.po")) if not entry.obsolete}
+# Sentences of the pages that need no login; `accounts.tests.test_french_pages` compares them with the templates.
+OF_PAGES = ROOT / "eecrm" / "accounts" / "locale" / "fr" / "LC_MESSAGES"
+
+
+def entries_of(folder: Path) -> dict[str, Any]:
+    return {entry.msgid: entry for entry in polib.pofile(str(folder / "django.po")) if not entry.obsolete}
+
+
+ENTRIES = entries_of(FOLDER)
 MARKS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "gettext_noop": 1, "ngettext": 2, "ngettext_lazy": 2}
 
 
@@ -33,7 +43,7 @@ PLURALS = {entry.msgid_plural: entry for entry in ENTRIES.values() if entry.msgi
 
 @pytest.mark.parametrize("sentence", sorted(SENTENCES))
 def test_a_sentence_has_its_french_with_the_same_placeholders(sentence: str) -> None:
-    entry = ENTRIES.get(sentence) or PLURALS[sentence]
+    entry = ENTRIES.get(sentence) or entries_of(OF_PAGES).get(sentence) or PLURALS[sentence]
     french = [*entry.msgstr_plural.values()] if entry.msgid_plural else [entry.msgstr]
     assert all(french)
     assert "fuzzy" not in entry.flags

@@ -215,7 +215,12 @@ def program():
     return 7
 sys.exit(processes.status_of(program))
 """
-    run = subprocess.run([*before, sys.executable, "-c", code], env=TOOLS, capture_output=True, check=False)
+    # The tests themselves may run under nohup.
+    without = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", without, *before, sys.executable, "-c", code]
+    run = subprocess.run(command, env=TOOLS, capture_output=True, check=False)
     assert run.returncode == status, run.stderr
 
 
