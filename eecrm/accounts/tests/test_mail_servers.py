@@ -91,7 +91,7 @@ class Dripping(socketserver.StreamRequestHandler):
         answers = [b"220 test", b"250 ok", b"250 ok", b"250 ok", b"354 go on", b"250 taken"]
         for answer in answers[: self.server.lines]:  # type: ignore[attr-defined]
             self.wfile.write(answer + b"\r\n")
-            while answer == b"354 go on" and self.rfile.readline() != b".\r\n":
+            while answer == b"354 go on" and self.rfile.readline() not in (b".\r\n", b""):
                 pass
             if answer != b"354 go on":
                 self.rfile.readline()

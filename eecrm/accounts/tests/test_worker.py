@@ -147,7 +147,10 @@ class Sink(socketserver.StreamRequestHandler):
                     self.wfile.write(b"354 go on\r\n")
                     content = b""
                     while not content.endswith(b"\r\n.\r\n"):
-                        content += self.rfile.readline()
+                        line = self.rfile.readline()
+                        if not line:  # the worker was asked to stop
+                            return
+                        content += line
                     self.server.received.append(message_from_bytes(content)["Message-ID"])  # type: ignore[attr-defined]
                     self.server.when_received(self.server.received)  # type: ignore[attr-defined]
                     self.wfile.write(b"250 taken\r\n")
@@ -235,6 +238,8 @@ def test_a_slow_mail_server_holds_up_no_seal(committed_world: World, migrator: A
                 (last,) = cursor.fetchone()
             wait_until(lambda: is_sealed_up_to(last), tmp_path)
             assert not Mail.objects.exclude(sent_at=None).exists()
+            sealed.set()
+            wait_until(lambda: Mail.objects.exclude(sent_at=None).exists(), tmp_path)  # else the stop may end the mail
         finally:
             sealed.set()
             worker.terminate()
