@@ -92,7 +92,8 @@ USES_DATABASE = {
     "sync_database": "--check",
     "verify_audit": "",
 }
-USES_NONE = {"addstatictoken", "check_production"}
+USES_NONE = {"addstatictoken", "check_production", "send_test_mail"}
+ANSWERS_MAIL_SERVERS = {"note_bounce": "--address new@epic.example"}  # by their exit status
 # These read first, and find nothing to write in this test. The worker says in its log what each job met.
 WRITES_NOTHING = {
     "confirm_address",
@@ -109,7 +110,7 @@ def run_command(name: str, folder: Path, **variables: str) -> "subprocess.Comple
     accounts, clients = folder / "accounts.csv", folder / "clients.csv"
     accounts.write_text("username,email\nnew,new@epic.example\n")
     clients.write_text("company name,first name,last name,email\nNew,A,B,new@epic.example\n")
-    arguments = [name, *USES_DATABASE[name].format(accounts=accounts, clients=clients).split()]
+    arguments = [name, *(USES_DATABASE | ANSWERS_MAIL_SERVERS)[name].format(accounts=accounts, clients=clients).split()]
     database = {name: value for name, value in os.environ.items() if name.startswith("PG_")}
     provider = {name: "https://provider.example/" for name in ("OIDC_ISSUER", "OIDC_JWKS_URL", "OIDC_CLIENT_IDS")}
     environment = {"APP_ENV": "local", "PG_SSLROOTCERT": None, "DJANGO_SUPERUSER_PASSWORD": "quite a long phrase"}
@@ -120,7 +121,11 @@ def run_command(name: str, folder: Path, **variables: str) -> "subprocess.Comple
 def test_each_command_is_known_to_use_the_database_or_not() -> None:
     others = ("django.", "rest_framework", "drf_")
     ours = {config.name for config in apps.get_app_configs() if not config.name.startswith(others)}
-    assert {name for name, app in get_commands().items() if app in ours} == {*USES_DATABASE, *USES_NONE}
+    assert {name for name, app in get_commands().items() if app in ours} == {
+        *USES_DATABASE,
+        *USES_NONE,
+        *ANSWERS_MAIL_SERVERS,
+    }
 
 
 @pytest.mark.parametrize("name", USES_DATABASE)
@@ -129,6 +134,14 @@ def test_a_command_without_its_database_ends_with_a_sentence(name: str, db: None
     assert result.returncode == 1
     assert UNAVAILABLE.sentence in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_mail_server_keeps_a_report_while_there_is_no_database(db: None, tmp_path: Path) -> None:
+    result = run_command("note_bounce", tmp_path, PG_PORT="1")
+    assert (result.returncode, result.stderr) == (
+        os.EX_TEMPFAIL,
+        "CommandError: The database can't be reached: try again later.\n",
+    )
 
 
 # `changepassword` would ask for a password on the terminal before it writes.
@@ -149,7 +162,7 @@ def test_an_argument_that_is_not_utf_8_ends_with_a_sentence(name: str) -> None:
 
 
 def test_no_command_reads_a_number_by_itself() -> None:
-    for name in (*USES_DATABASE, *USES_NONE):
+    for name in (*USES_DATABASE, *USES_NONE, *ANSWERS_MAIL_SERVERS):
         parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
         assert not [action.dest for action in parser._actions if action.type in (int, float) and not action.choices], (
             name
