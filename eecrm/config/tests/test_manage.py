@@ -67,7 +67,7 @@ except SystemExit as end:
         print(status, file=sys.stderr)
 sys.stdout.flush()
 sys.stderr.flush()
-os._exit(1 if status else 0)
+os._exit(status if isinstance(status, int) else bool(status))
 """
 # Maps each command that uses the database to its arguments.
 USES_DATABASE = {
